@@ -1,0 +1,68 @@
+package identity
+
+import "time"
+
+// Verdict is what an authenticator says of a credential.
+type Verdict int
+
+// The verdicts. The zero value accepts nobody.
+const (
+	// Unclaimed: the credential is not for this authenticator (another issuer's
+	// token, say); the next one that reads the same place may try. Reason says
+	// what to answer if none claims it.
+	Unclaimed Verdict = iota
+	// Absent: there was no credential that counts; the caller is anonymous. A
+	// dead ambient credential (a cookie) leaves its Reason here.
+	Absent
+	// Accepted: the credential is good; Identity says whose it is.
+	Accepted
+	// Rejected: the credential is bad. The answer is 401, or 429 when throttled.
+	Rejected
+	// Malformed: the request is not a proper use of the scheme, or holds two
+	// explicit credentials. The answer is 400 (RFC 6750, section 3.1).
+	Malformed
+	// Unavailable: nobody can tell now, since keys or a store are out of reach.
+	// The answer is 503; the credential may well be good.
+	Unavailable
+)
+
+// Outcome is what became of the credentials in one request.
+type Outcome struct {
+	// Verdict says whether Identity counts.
+	Verdict Verdict
+	// Identity is set when Accepted, and may be set when Rejected if the caller
+	// is known all the same (a disabled account). It is nil otherwise.
+	Identity *Identity
+	// Reason is the exact cause unless Accepted.
+	Reason Reason
+	// Method names the authenticator that judged the credential.
+	Method string
+	// Candidate is the name that the caller claimed, unproven, for the log.
+	Candidate string
+	// Details are for the log only, such as the audience expected and received.
+	// They never hold a credential.
+	Details []Detail
+	// BrowserAttached says that browsers send this credential unasked (Basic,
+	// cookies, certificates), so that requests from other sites must be told apart.
+	BrowserAttached bool
+	// RetryAfter is how long to wait when throttled or unavailable; 0 if unknown.
+	RetryAfter time.Duration
+}
+
+// Detail is one fact about a refusal, for the log.
+type Detail struct {
+	// Name is a snake_case word, such as expected_audience.
+	Name string
+	// Value is the fact; it may come from a stranger.
+	Value string
+}
+
+// Reject returns a Rejected outcome.
+func Reject(reason Reason, details ...Detail) Outcome {
+	return Outcome{Verdict: Rejected, Reason: reason, Details: details}
+}
+
+// Accept returns an Accepted outcome for id, which must be normalized.
+func Accept(id *Identity) Outcome {
+	return Outcome{Verdict: Accepted, Identity: id, Method: id.Method}
+}
