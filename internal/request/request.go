@@ -4,7 +4,11 @@
 package request
 
 import (
+	"net"
 	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
@@ -24,27 +28,169 @@ type Facts struct {
 	TrustedProxy bool
 }
 
-// Request is one request, ready to be judged.
-type Request struct {
-	http  *http.Request
-	facts Facts
+// Config says how one site reads its requests. It is read-only once in use.
+type Config struct {
+	// CredentialHeaders are the names of headers that hold credentials, beside
+	// Authorization, Proxy-Authorization and Cookie, in any spelling.
+	CredentialHeaders []string
+	// AllowedFlags are path flags that do not refuse a request.
+	AllowedFlags []Flag
 }
 
-// Reading is one way to read a path.
-type Reading struct {
-	// Path is the decoded public path in this reading.
-	Path string
-	// Segments is Path, split at slashes before decoding; a trailing slash adds none.
-	Segments []string
-	// Destination is the decoded path that a WebDAV MOVE or COPY points to, or "".
-	Destination string
+// Request is one request, ready to be judged. It belongs to one goroutine.
+type Request struct {
+	http     *http.Request
+	facts    Facts
+	config   *Config
+	readings []Reading
+	flags    []Flag
+}
+
+// New returns r as policies see it. It reads paths at once, so that Refused can
+// tell whether they may be judged at all, and everything else on demand.
+func New(r *http.Request, facts Facts, config *Config) *Request {
+	if facts.Original == nil {
+		facts.Original = r
+	}
+	req := &Request{http: r, facts: facts, config: config}
+	req.readings, req.flags = readings(facts.Original, destination(r), config)
+	return req
 }
 
 // Readings returns each distinct way in which the path can be read, at least
-// one. A policy must allow all of them.
-func (r *Request) Readings() []Reading { return nil }
+// one. A policy must allow all of them. The caller must not change them.
+func (r *Request) Readings() []Reading { return r.readings }
+
+// Refused returns the flag for which the request must be answered with 400
+// whoever asks, or "" if its path may be judged.
+func (r *Request) Refused() Flag {
+	for _, flag := range r.flags {
+		if refusedFlags[flag] && !r.config.allows(flag) {
+			return flag
+		}
+	}
+	return ""
+}
+
+// ID returns the request's id.
+func (r *Request) ID() string { return r.facts.ID() }
+
+// ClientAddr returns the client's address, or the zero Addr if it has none.
+func (r *Request) ClientAddr() netip.Addr {
+	addr, err := netip.ParseAddr(r.facts.ClientIP)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
+}
+
+// Secure reports whether a credential in this request was safe from listeners:
+// it came over TLS, from this machine, or through a trusted proxy that says so.
+func (r *Request) Secure() bool {
+	if r.scheme() == "https" {
+		return true
+	}
+	peer, err := netip.ParseAddr(r.facts.PeerIP)
+	return err == nil && peer.Unmap().IsLoopback()
+}
 
 // Document returns what policies read for one reading of the path.
 func (r *Request) Document(reading Reading, id *identity.Identity, failure identity.Reason, config map[string]any) Document {
-	return Document{}
+	if config == nil {
+		config = map[string]any{}
+	}
+	return Document{
+		Contract: Contract,
+		Request:  r.Fields(reading),
+		Client:   r.Client(),
+		TLS:      r.TLS(),
+		Identity: id,
+		Failure:  Failure{Reason: failure},
+		Config:   config,
+	}
 }
+
+// Fields returns the parts of the request for one reading of its path.
+func (r *Request) Fields(reading Reading) Fields {
+	original := r.facts.Original
+	host, port := r.hostPort()
+	query, queryFlags := parseQuery(original.URL.RawQuery)
+	headers, values := r.headers()
+	return Fields{
+		ID:              r.facts.ID(),
+		TimeNS:          r.facts.Time.UnixNano(),
+		Method:          original.Method,
+		Scheme:          r.scheme(),
+		Host:            host,
+		Port:            port,
+		Path:            reading.Path,
+		PathFolded:      strings.ToLower(reading.Path),
+		Segments:        reading.Segments,
+		RewrittenPath:   valid(r.http.URL.Path),
+		RawPath:         valid(original.URL.EscapedPath()),
+		PathFlags:       flagNames(r.flags),
+		DestinationPath: reading.Destination,
+		Query:           query,
+		RawQuery:        valid(original.URL.RawQuery),
+		QueryFlags:      flagNames(queryFlags),
+		Headers:         headers,
+		HeaderValues:    values,
+		Protocol:        r.http.Proto,
+		ContentLength:   r.http.ContentLength,
+		WebSocket:       isWebSocket(r.http),
+		GRPC:            strings.HasPrefix(r.http.Header.Get("Content-Type"), "application/grpc"),
+	}
+}
+
+// Client says where the request came from.
+func (r *Request) Client() Client {
+	return Client{
+		IP:                 r.facts.ClientIP,
+		PeerIP:             r.facts.PeerIP,
+		TrustedProxy:       r.facts.TrustedProxy,
+		ForwardedUntrusted: !r.facts.TrustedProxy && hasForwarding(r.http.Header),
+	}
+}
+
+// scheme returns the scheme as the client saw it: a trusted proxy may have
+// ended TLS.
+func (r *Request) scheme() string {
+	if r.http.TLS != nil {
+		return "https"
+	}
+	if lines := r.http.Header["X-Forwarded-Proto"]; r.facts.TrustedProxy && len(lines) == 1 && strings.EqualFold(lines[0], "https") {
+		return "https"
+	}
+	return "http"
+}
+
+// hostPort splits the Host that the client asked for: lower-case, no trailing
+// dot, and the scheme's own port where none is named.
+func (r *Request) hostPort() (string, int) {
+	host, portText, err := net.SplitHostPort(r.http.Host)
+	if err != nil {
+		host, portText = strings.Trim(r.http.Host, "[]"), ""
+	}
+	host = strings.TrimSuffix(strings.ToLower(valid(host)), ".")
+	if port, err := strconv.ParseUint(portText, 10, 16); err == nil {
+		return host, int(port)
+	}
+	if r.scheme() == "https" {
+		return host, 443
+	}
+	return host, 80
+}
+
+// isWebSocket reports whether r asks for a WebSocket, by Upgrade (RFC 6455,
+// section 4.1) or by extended CONNECT (RFC 8441, section 4).
+func isWebSocket(r *http.Request) bool {
+	if r.Method == http.MethodConnect {
+		protocol := r.Header[":protocol"]
+		return len(protocol) == 1 && protocol[0] == "websocket"
+	}
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// valid replaces what is not UTF-8, so that every consumer of a document sees
+// the same text.
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

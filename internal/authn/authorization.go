@@ -1,0 +1,56 @@
+package authn
+
+import (
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// cutScheme returns what follows an authentication scheme in a line of
+// Authorization (RFC 9110, section 11.4) and whether the line has that scheme.
+// What follows is "" where nothing does. Only spaces may stand between the
+// two: a tab, say, stays in front of the credential, so that its method
+// refuses it instead of the line passing for somebody else's scheme.
+func cutScheme(line, scheme string) (credential string, ok bool) {
+	if len(line) < len(scheme) || !strings.EqualFold(line[:len(scheme)], scheme) {
+		return "", false
+	}
+	rest := line[len(scheme):]
+	if rest != "" && isTokenCharacter(rest[0]) {
+		return "", false // a longer scheme that begins alike
+	}
+	return strings.TrimLeft(rest, " "), true
+}
+
+// isTokenCharacter reports whether c may be part of a token (RFC 9110, section 5.6.2).
+func isTokenCharacter(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+// wellFormed reports whether a credential may be shown to its method at all.
+// Bearer tokens have a syntax of their own (RFC 6750, section 2.1), and what
+// breaks it is answered with 400; of other schemes each method is the judge.
+func (c Credential) wellFormed() bool {
+	return c.Place.scheme != "bearer" || isToken68(c.Value)
+}
+
+// isToken68 reports whether s is a token68 (RFC 9110, section 11.2), which is
+// RFC 6750's b64token.
+func isToken68(s string) bool {
+	body := strings.TrimRight(s, "=")
+	for i := 0; i < len(body); i++ {
+		c := body[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '-', c == '.', c == '_', c == '~', c == '+', c == '/':
+		default:
+			return false
+		}
+	}
+	return body != ""
+}
+
+// malformed is the outcome for a request that does not use a scheme properly.
+func malformed(method string, reason identity.Reason) identity.Outcome {
+	return identity.Outcome{Verdict: identity.Malformed, Reason: reason, Method: method}
+}

@@ -1,0 +1,176 @@
+package authn
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// Method is an authenticator under the name that it is configured by.
+type Method struct {
+	Name string
+	Authenticator
+}
+
+// Chain asks a site's methods, in the order written, who is calling.
+type Chain struct {
+	methods []Method
+	places  []Place
+	origins *originCheck
+}
+
+// NewChain returns a chain of methods. Unsafe requests with a credential that
+// browsers attach by themselves are refused when they come from another site,
+// unless trusted says of their Origin that the site allows it; trusted may be nil.
+func NewChain(methods []Method, trusted func(origin string) bool) *Chain {
+	c := &Chain{methods: methods, origins: newOriginCheck(trusted)}
+	for _, method := range methods {
+		for _, place := range method.Places() {
+			if !slices.Contains(c.places, place) {
+				c.places = append(c.places, place)
+			}
+		}
+	}
+	return c
+}
+
+// Challenged reports whether any method can be asked for in a challenge, which
+// every 401 must have (RFC 9110, section 15.5.2).
+func (c *Chain) Challenged() bool { return len(c.Challenges(identity.Demand{MaxAge: -1})) > 0 }
+
+// Headers returns the canonical names of all headers that hold credentials.
+func (c *Chain) Headers() []string {
+	var names []string
+	for _, place := range c.places {
+		if !slices.Contains(names, place.Header()) {
+			names = append(names, place.Header())
+		}
+	}
+	return names
+}
+
+// Identify says who is calling, and from which place the credential was taken.
+// One explicit credential that fails is never followed by another method's try
+// (R-BR-14), and two are nobody's (T-33). Secure says that the credential
+// could not be overheard on its way; if it could, it is refused unread.
+func (c *Chain) Identify(r *http.Request, secure bool) (identity.Outcome, Place) {
+	credential, found := c.find(r)
+	switch {
+	case found == 0:
+		return identity.Outcome{Verdict: identity.Absent, Reason: identity.ReasonNone}, Place{}
+	case found > 1:
+		return malformed("", identity.ReasonCredentialsAmbiguous), credential.Place
+	case !secure:
+		return identity.Reject(identity.ReasonInsecureTransport), credential.Place
+	case !credential.wellFormed():
+		return malformed(c.reader(credential.Place), identity.ReasonTokenMalformed), credential.Place
+	}
+	return c.judge(r, credential), credential.Place
+}
+
+// find returns the explicit credential in r and how many there are.
+func (c *Chain) find(r *http.Request) (credential Credential, found int) {
+	authorization := r.Header["Authorization"]
+	for _, place := range c.places {
+		lines := authorization
+		if place.header != "" {
+			lines = r.Header[place.header]
+		}
+		for _, line := range lines {
+			value, ok := line, true
+			if place.scheme != "" {
+				value, ok = cutScheme(line, place.scheme)
+			}
+			if ok {
+				credential = Credential{Place: place, Value: value}
+				found++
+			}
+		}
+	}
+	if found == 1 && credential.Place.scheme != "" && len(authorization) > 1 {
+		found++ // a line that we handle and one that we do not: still two (RFC 9110, section 5.3)
+	}
+	return credential, found
+}
+
+// judge asks the methods that read the credential's place, until one claims it.
+func (c *Chain) judge(r *http.Request, credential Credential) identity.Outcome {
+	var first identity.Outcome
+	for _, method := range c.methods {
+		if !slices.Contains(method.Places(), credential.Place) {
+			continue
+		}
+		outcome := method.Authenticate(r, credential)
+		outcome.Method = method.Name
+		if outcome.Verdict != identity.Unclaimed {
+			return c.sameSite(r, credential, outcome)
+		}
+		if first.Method == "" {
+			first = outcome
+		}
+	}
+	first.Verdict = identity.Rejected
+	return first
+}
+
+// sameSite refuses a credential that a browser may have attached to a request
+// which another site made (R-CSRF-1).
+func (c *Chain) sameSite(r *http.Request, credential Credential, outcome identity.Outcome) identity.Outcome {
+	outcome.BrowserAttached = outcome.BrowserAttached || credential.Place.browserAttached()
+	if outcome.Verdict != identity.Accepted || !outcome.BrowserAttached || c.origins.allows(r) {
+		return outcome
+	}
+	return identity.Outcome{
+		Verdict: identity.Rejected, Reason: identity.ReasonCrossSite,
+		Method: outcome.Method, Candidate: outcome.Identity.ID,
+		Details: []identity.Detail{{Name: "origin", Value: r.Header.Get("Origin")}, {Name: "sec_fetch_site", Value: r.Header.Get("Sec-Fetch-Site")}},
+	}
+}
+
+// reader returns the first method that reads a place.
+func (c *Chain) reader(place Place) string {
+	for _, method := range c.methods {
+		if slices.Contains(method.Places(), place) {
+			return method.Name
+		}
+	}
+	return ""
+}
+
+// Challenges returns every method's challenge, one of each kind: where several
+// methods share a scheme, realm and header, the challenge that names an error wins.
+func (c *Chain) Challenges(d identity.Demand) []identity.Challenge {
+	var result []identity.Challenge
+	for _, method := range c.methods {
+		own := d
+		if d.Method != "" && d.Method != method.Name {
+			own = identity.Demand{MaxAge: -1}
+		}
+		for _, challenge := range method.Challenges(own) {
+			i := slices.IndexFunc(result, func(other identity.Challenge) bool { return sameKind(challenge, other) })
+			switch {
+			case i < 0:
+				result = append(result, challenge)
+			case param(result[i], "error") == "":
+				result[i] = challenge
+			}
+		}
+	}
+	return result
+}
+
+// sameKind reports whether two challenges ask for the same credential.
+func sameKind(a, b identity.Challenge) bool {
+	return a.Scheme == b.Scheme && param(a, "realm") == param(b, "realm") && param(a, "header") == param(b, "header")
+}
+
+// param returns the value of a challenge's auth-param, or "".
+func param(c identity.Challenge, name string) string {
+	for _, p := range c.Params {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,252 @@
+package authn
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// fake is a method that accepts one value in one place.
+type fake struct {
+	name   string
+	place  Place
+	accept string
+	other  identity.Verdict // for other values
+	asked  int
+}
+
+func (f *fake) Places() []Place { return []Place{f.place} }
+
+func (f *fake) Authenticate(_ *http.Request, c Credential) identity.Outcome {
+	f.asked++
+	if c.Value == f.accept {
+		return identity.Accept((&identity.Identity{Authenticated: true, ID: f.name, Method: f.name}).Normalize())
+	}
+	return identity.Outcome{Verdict: f.other, Reason: identity.ReasonCredentialsInvalid}
+}
+
+func (f *fake) Challenges(d identity.Demand) []identity.Challenge {
+	if f.place.scheme == "bearer" {
+		return []identity.Challenge{bearerChallenge(d)}
+	}
+	return []identity.Challenge{{Scheme: f.name, Params: []identity.Param{{Name: "realm", Value: "r"}}}}
+}
+
+// site is a chain with two issuers of bearer tokens, Basic and a key header.
+func site() (*Chain, map[string]*fake) {
+	fakes := map[string]*fake{
+		"one":   {name: "one", place: InScheme("Bearer"), accept: "first", other: identity.Unclaimed},
+		"two":   {name: "two", place: InScheme("Bearer"), accept: "second", other: identity.Rejected},
+		"basic": {name: "basic", place: InScheme("Basic"), accept: "good", other: identity.Rejected},
+		"key":   {name: "key", place: InHeader("x-api-key"), accept: "key", other: identity.Rejected},
+	}
+	var methods []Method
+	for _, name := range []string{"one", "two", "basic", "key"} {
+		methods = append(methods, Method{Name: name, Authenticator: fakes[name]})
+	}
+	return NewChain(methods, func(origin string) bool { return origin == "https://friend.example" }), fakes
+}
+
+// TestIdentify: R-401-2, R-401-5, R-BR-1, R-BR-3, R-BR-6, R-BR-7, R-BR-14,
+// R-HTTP-6, R-KEY-1, T-33, T-51.
+func TestIdentify(t *testing.T) {
+	const (
+		absent    = identity.Absent
+		accepted  = identity.Accepted
+		rejected  = identity.Rejected
+		malformed = identity.Malformed
+	)
+	tests := []struct {
+		name    string
+		header  http.Header
+		verdict identity.Verdict
+		who     string // the method
+		reason  identity.Reason
+	}{
+		{"nothing", http.Header{}, absent, "", ""},
+		{"bearer", http.Header{"Authorization": {"Bearer first"}}, accepted, "one", ""},
+		{"scheme in lower case", http.Header{"Authorization": {"bearer first"}}, accepted, "one", ""},
+		{"scheme in upper case", http.Header{"Authorization": {"BEARER  first"}}, accepted, "one", ""},
+		{"the second issuer", http.Header{"Authorization": {"Bearer second"}}, accepted, "two", ""},
+		{"neither issuer", http.Header{"Authorization": {"Bearer third"}}, rejected, "two", "credentials_invalid"},
+		{"basic", http.Header{"Authorization": {"Basic good"}}, accepted, "basic", ""},
+		{"key", http.Header{"X-Api-Key": {"key"}}, accepted, "key", ""},
+		{"bad key", http.Header{"X-Api-Key": {"kez"}}, rejected, "key", "credentials_invalid"},
+		{"empty key", http.Header{"X-Api-Key": {""}}, rejected, "key", "credentials_invalid"},
+		{"another scheme", http.Header{"Authorization": {"Foo bar"}}, absent, "", ""},
+		{"a longer scheme", http.Header{"Authorization": {"Bearerfirst"}}, absent, "", ""},
+		{"proxy credentials", http.Header{"Proxy-Authorization": {"Bearer first"}}, absent, "", ""},
+		{"bearer alone", http.Header{"Authorization": {"Bearer"}}, malformed, "one", "token_malformed"},
+		{"bearer and a space", http.Header{"Authorization": {"Bearer "}}, malformed, "one", "token_malformed"},
+		{"two words", http.Header{"Authorization": {"Bearer first second"}}, malformed, "one", "token_malformed"},
+		{"a quote", http.Header{"Authorization": {`Bearer fir"st`}}, malformed, "one", "token_malformed"},
+		{"a tab", http.Header{"Authorization": {"Bearer\tfirst"}}, malformed, "one", "token_malformed"},
+		{"joined lines", http.Header{"Authorization": {"Bearer first, Bearer first"}}, malformed, "one", "token_malformed"},
+		{"padding alone", http.Header{"Authorization": {"Bearer =="}}, malformed, "one", "token_malformed"},
+		{"two lines", http.Header{"Authorization": {"Bearer first", "Bearer first"}}, malformed, "", "credentials_ambiguous"},
+		{"two schemes", http.Header{"Authorization": {"Bearer first", "Basic good"}}, malformed, "", "credentials_ambiguous"},
+		{"ours and another's", http.Header{"Authorization": {"Foo x", "Bearer first"}}, malformed, "", "credentials_ambiguous"},
+		{"two lines of others", http.Header{"Authorization": {"Foo x", "Bar y"}}, absent, "", ""},
+		{"bearer and key", http.Header{"Authorization": {"Bearer first"}, "X-Api-Key": {"key"}}, malformed, "", "credentials_ambiguous"},
+		{"another scheme and key", http.Header{"Authorization": {"Foo x"}, "X-Api-Key": {"key"}}, accepted, "key", ""},
+		{"two keys", http.Header{"X-Api-Key": {"key", "key"}}, malformed, "", "credentials_ambiguous"},
+		{"a bad token and a cookie", http.Header{"Authorization": {"Bearer third"}, "Cookie": {"session=good"}}, rejected, "two", "credentials_invalid"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			chain, _ := site()
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header = test.header
+			outcome, place := chain.Identify(r, true)
+			if outcome.Verdict != test.verdict || outcome.Method != test.who || outcome.Reason != test.reason {
+				t.Errorf("got %d %q %q, want %d %q %q", outcome.Verdict, outcome.Method, outcome.Reason, test.verdict, test.who, test.reason)
+			}
+			if (outcome.Verdict == accepted) != (outcome.Identity != nil) {
+				t.Error("an identity stands beside a verdict that is not accepted, or the reverse")
+			}
+			if outcome.Verdict == accepted && test.header[place.Header()] == nil {
+				t.Errorf("the credential's place is said to be %q", place.Header())
+			}
+		})
+	}
+}
+
+// TestInsecure: a credential that could be overheard is not even read (R-HTTP-5).
+func TestInsecure(t *testing.T) {
+	chain, fakes := site()
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer first")
+	if outcome, _ := chain.Identify(r, false); outcome.Reason != identity.ReasonInsecureTransport || outcome.Verdict != identity.Rejected {
+		t.Errorf("got %+v", outcome)
+	}
+	if fakes["one"].asked != 0 {
+		t.Error("the method was asked")
+	}
+}
+
+// TestCrossSite: R-CSRF-1. Requests that a browser may have been made to send
+// by another site do not count as their user's, unless the site allows that one.
+func TestCrossSite(t *testing.T) {
+	tests := []struct {
+		name          string
+		method        string
+		authorization string
+		header        map[string]string
+		refused       bool
+	}{
+		{"own page", "POST", "Basic good", map[string]string{"Sec-Fetch-Site": "same-origin"}, false},
+		{"typed in", "POST", "Basic good", map[string]string{"Sec-Fetch-Site": "none"}, false},
+		{"curl", "POST", "Basic good", nil, false},
+		{"cross-site", "POST", "Basic good", map[string]string{"Sec-Fetch-Site": "cross-site"}, true},
+		{"cross-site, reading", "GET", "Basic good", map[string]string{"Sec-Fetch-Site": "cross-site"}, false},
+		{"an old browser, own origin", "POST", "Basic good", map[string]string{"Origin": "https://example.com"}, false},
+		{"an old browser, another origin", "POST", "Basic good", map[string]string{"Origin": "https://evil.example"}, true},
+		{"null origin", "DELETE", "Basic good", map[string]string{"Origin": "null"}, true},
+		{"an allowed origin", "POST", "Basic good", map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://friend.example"}, false},
+		{"a bearer token is never attached", "POST", "Bearer first", map[string]string{"Sec-Fetch-Site": "cross-site"}, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			chain, _ := site()
+			r := httptest.NewRequest(test.method, "https://example.com/", nil)
+			r.Header.Set("Authorization", test.authorization)
+			for name, value := range test.header {
+				r.Header.Set(name, value)
+			}
+			outcome, _ := chain.Identify(r, true)
+			if got := outcome.Reason == identity.ReasonCrossSite; got != test.refused {
+				t.Errorf("refused %v, want %v", got, test.refused)
+			}
+			if test.refused && (outcome.Verdict != identity.Rejected || outcome.Identity != nil || outcome.Candidate != "basic") {
+				t.Errorf("got %+v", outcome)
+			}
+		})
+	}
+}
+
+// TestChallenges: R-CH-1, R-CH-2 (the order within a kind), R-BR-2 to R-BR-7,
+// R-DP-8's rule that an error stands only beside the scheme that failed.
+func TestChallenges(t *testing.T) {
+	chain, _ := site()
+	text := func(d identity.Demand) string {
+		var lines []string
+		for _, c := range chain.Challenges(d) {
+			lines = append(lines, c.Scheme+"/"+param(c, "error")+"/"+param(c, "scope")+"/"+param(c, "acr_values")+"/"+param(c, "max_age"))
+		}
+		return strings.Join(lines, " ")
+	}
+	tests := []struct {
+		name   string
+		demand identity.Demand
+		want   string
+	}{
+		{"nothing presented", identity.Demand{MaxAge: -1}, "Bearer//// basic//// key////"},
+		{"a bad token", identity.Demand{Method: "two", Verdict: identity.Rejected, Reason: "token_expired", MaxAge: -1}, "Bearer/invalid_token/// basic//// key////"},
+		{"a bad password", identity.Demand{Method: "basic", Verdict: identity.Rejected, Reason: "credentials_invalid", MaxAge: -1}, "Bearer//// basic//// key////"},
+		{"a malformed token", identity.Demand{Method: "one", Verdict: identity.Malformed, Reason: "token_malformed", MaxAge: -1}, "Bearer/invalid_request/// basic//// key////"},
+		{"two credentials", identity.Demand{Verdict: identity.Malformed, Reason: "credentials_ambiguous", MaxAge: -1}, "Bearer/invalid_request/// basic//// key////"},
+		{"an ambiguous path", identity.Demand{Verdict: identity.Malformed, Reason: "path_ambiguous", MaxAge: -1}, "Bearer//// basic//// key////"},
+		{"missing scopes", identity.Demand{Method: "one", Verdict: identity.Accepted, Reason: "insufficient_scope", Scopes: []string{"a", "b"}, MaxAge: -1}, "Bearer/insufficient_scope/a b// basic//// key////"},
+		{"step up", identity.Demand{Method: "two", Verdict: identity.Accepted, Reason: "step_up_required", ACRValues: []string{"phr", "phrh"}, MaxAge: 300}, "Bearer/insufficient_user_authentication//phr phrh/300 basic//// key////"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := text(test.demand); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestChainHeaders(t *testing.T) {
+	chain, _ := site()
+	if got := chain.Headers(); !slices.Equal(got, []string{"Authorization", "X-Api-Key"}) {
+		t.Errorf("got %q", got)
+	}
+	if !chain.Challenged() || NewChain(nil, nil).Challenged() {
+		t.Error("which chains can be asked for is wrong")
+	}
+}
+
+// FuzzCutScheme: no line of Authorization panics the parser, and whatever is
+// taken for a well-formed bearer token is one (T-66).
+func FuzzCutScheme(f *testing.F) {
+	for _, seed := range []string{"Bearer x", "bearer", "Basic Zm9v", "Bearer\tx", "Bearer a,Bearer b", " Bearer x", "Béarer x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		value, ok := cutScheme(line, "bearer")
+		if !ok {
+			return
+		}
+		c := Credential{Place: InScheme("Bearer"), Value: value}
+		if c.wellFormed() && strings.ContainsAny(value, " \t,\"\r\n\x00") {
+			t.Errorf("%q passes for a token", value)
+		}
+	})
+}
+
+// BenchmarkIdentify is gated by TestIdentifyAllocations.
+func BenchmarkIdentify(b *testing.B) {
+	chain, _ := site()
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Foo bar")
+	b.ReportAllocs()
+	for b.Loop() {
+		chain.Identify(r, true)
+	}
+}
+
+// TestIdentifyAllocations: finding out that nobody is calling allocates nothing.
+func TestIdentifyAllocations(t *testing.T) {
+	chain, _ := site()
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Foo bar")
+	if got := testing.AllocsPerRun(100, func() { chain.Identify(r, true) }); got != 0 {
+		t.Errorf("%v allocations", got)
+	}
+}

@@ -1,0 +1,167 @@
+// Package grammar parses blocks of a Caddyfile by tables from a word to what
+// it sets, so that every mistake gets the same kind of error: its line, the
+// bad word, and the words that are allowed there.
+package grammar
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// Words is the table of a block: what to do for each word that a line may
+// begin with. The function is called with the dispenser on the word.
+type Words map[string]func(d *caddyfile.Dispenser) error
+
+// Block parses the block that follows, if any. What names the thing that the
+// block configures, for errors.
+func Block(d *caddyfile.Dispenser, what string, words Words) error {
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		parse, known := words[d.Val()]
+		if !known {
+			return d.Errf("%s", Unknown("word in "+what, d.Val(), slices.Collect(maps.Keys(words))))
+		}
+		if err := parse(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// NoBlock returns an error if a block follows.
+func NoBlock(d *caddyfile.Dispenser, what string) error {
+	if d.NextBlock(d.Nesting()) {
+		return d.Errf("%s takes no block", what)
+	}
+	return nil
+}
+
+// Unknown says that a word is not one of the allowed ones, names the nearest
+// if there is one near, and lists all.
+func Unknown(what, word string, allowed []string) string {
+	slices.Sort(allowed)
+	text := fmt.Sprintf("unknown %s: %s", what, word)
+	if near := Nearest(word, allowed); near != "" {
+		text += fmt.Sprintf("; did you mean %s?", near)
+	}
+	return text + "; allowed: " + strings.Join(allowed, " ")
+}
+
+// Nearest returns the allowed word that is at most two edits away, or "".
+func Nearest(word string, allowed []string) string {
+	best, distance := "", 3
+	for _, candidate := range allowed {
+		if d := levenshtein.ComputeDistance(strings.ToLower(word), candidate); d < distance {
+			best, distance = candidate, d
+		}
+	}
+	return best
+}
+
+// One returns the line's one argument.
+func One(d *caddyfile.Dispenser) (string, error) {
+	args := d.RemainingArgs()
+	if len(args) != 1 {
+		return "", d.ArgErr()
+	}
+	if args[0] == "" {
+		return "", d.Err("the argument is empty")
+	}
+	return args[0], nil
+}
+
+// Several returns the line's arguments, at least one and none empty.
+func Several(d *caddyfile.Dispenser) ([]string, error) {
+	word := d.Val()
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return nil, d.ArgErr()
+	}
+	if slices.Contains(args, "") {
+		return nil, d.Errf("an argument of %s is empty", word)
+	}
+	return args, nil
+}
+
+// String sets target to the line's one argument; a second line is an error.
+func String(target *string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		word := d.Val()
+		if *target != "" {
+			return d.Errf("%s is set twice", word)
+		}
+		value, err := One(d)
+		*target = value
+		return err
+	}
+}
+
+// Strings appends the line's arguments to target.
+func Strings(target *[]string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		values, err := Several(d)
+		*target = append(*target, values...)
+		return err
+	}
+}
+
+// Flag sets target; the line has no argument.
+func Flag(target *bool) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		if d.NextArg() {
+			return d.ArgErr()
+		}
+		*target = true
+		return NoBlock(d, d.Val())
+	}
+}
+
+// Duration sets target to the line's one argument, such as 15m or 30d; it must
+// be positive.
+func Duration(target *caddy.Duration) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		word := d.Val()
+		if *target != 0 {
+			return d.Errf("%s is set twice", word)
+		}
+		value, err := One(d)
+		if err != nil {
+			return err
+		}
+		duration, err := caddy.ParseDuration(value)
+		if err != nil || duration <= 0 {
+			return d.Errf("%s wants a positive duration such as 15m, not %q", word, value)
+		}
+		*target = caddy.Duration(duration)
+		return nil
+	}
+}
+
+// Choice sets target to the line's one argument, which must be one of allowed.
+func Choice(target *string, allowed ...string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		word := d.Val()
+		if err := String(target)(d); err != nil {
+			return err
+		}
+		if !slices.Contains(allowed, *target) {
+			return d.Errf("%s", Unknown("value of "+word, *target, allowed))
+		}
+		return nil
+	}
+}
+
+// At places an error that was found after a block was parsed at the line where
+// the block began.
+func At(token caddyfile.Token, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w, at %s:%d", err, token.File, token.Line)
+}

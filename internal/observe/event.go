@@ -1,0 +1,119 @@
+// Package observe tells operators what was decided: one line in the log for
+// each refusal, fields of the access log, placeholders and metrics. None of
+// them ever holds a credential.
+package observe
+
+import (
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// Event is one decision about one request.
+type Event struct {
+	// RequestID returns the id that the refusal page shows.
+	RequestID func() string
+	// Allowed says whether the next handler runs.
+	Allowed bool
+	// Status is the status of the refusal, or 0 when allowed.
+	Status int
+	// Reason is the exact reason of a refusal.
+	Reason identity.Reason
+	// Codes are the policy's own codes.
+	Codes []string
+	// Outcome is what became of the caller's credential.
+	Outcome identity.Outcome
+	// Identity is the caller, anonymous or not.
+	Identity *identity.Identity
+	// Labels are the policy's labels, such as the rule that decided.
+	Labels map[string]string
+	// Revision is the policies' revision.
+	Revision string
+	// Err is what went wrong inside, for the log alone.
+	Err error
+	// HTTPMethod, Host, Path and ClientIP are the request's; Path has no query.
+	HTTPMethod, Host, Path, ClientIP string
+	// Elapsed is how long evaluating policies took.
+	Elapsed time.Duration
+}
+
+// decision returns the word for logs, metrics and placeholders.
+func (e *Event) decision() string {
+	if e.Allowed {
+		return "allow"
+	}
+	return "deny"
+}
+
+// Log writes one line about the event: a refusal at info, one that an operator
+// has to look into at error, an allow at debug.
+func Log(logger *zap.Logger, e *Event) {
+	level, message := zapcore.InfoLevel, "request refused"
+	switch {
+	case e.Allowed:
+		level, message = zapcore.DebugLevel, "request allowed"
+	case e.Err != nil && e.Status >= 500:
+		level = zapcore.ErrorLevel
+	}
+	if entry := logger.Check(level, message); entry != nil {
+		entry.Write(e.fields()...)
+	}
+}
+
+// fields returns the event for a line of the log; what is empty is left out.
+func (e *Event) fields() []zap.Field {
+	fields := []zap.Field{
+		zap.String("request_id", e.RequestID()),
+		zap.String("decision", e.decision()),
+		zap.String("http_method", clean(e.HTTPMethod)),
+		zap.String("host", clean(e.Host)),
+		zap.String("path", clean(e.Path)),
+		zap.String("client_ip", e.ClientIP),
+	}
+	text := func(name, value string) {
+		if value != "" {
+			fields = append(fields, zap.String(name, clean(value)))
+		}
+	}
+	text("reason", string(e.Reason))
+	text("codes", strings.Join(e.Codes, " "))
+	if e.Status != 0 {
+		fields = append(fields, zap.Int("status", e.Status))
+	}
+	text("method", e.Outcome.Method)
+	text("user_id", e.Identity.ID)
+	text("issuer", e.Identity.Issuer)
+	text("candidate", e.Outcome.Candidate)
+	for _, detail := range e.Outcome.Details {
+		text(detail.Name, detail.Value)
+	}
+	for name, value := range e.Labels {
+		text(name, value)
+	}
+	text("revision", e.Revision)
+	fields = append(fields, zap.Duration("evaluation", e.Elapsed))
+	if e.Err != nil {
+		fields = append(fields, zap.String("error", clean(e.Err.Error())))
+	}
+	return fields
+}
+
+// clean makes a stranger's text fit for a line that is read on a terminal:
+// control characters become U+FFFD, and it ends after 256 runes (R-LOG-2).
+func clean(s string) string {
+	count := 0
+	return strings.Map(func(r rune) rune {
+		count++
+		switch {
+		case count > 256:
+			return -1
+		case r < 0x20, r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}

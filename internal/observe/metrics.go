@@ -1,0 +1,79 @@
+package observe
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// The collectors are made once and registered with every registry: Caddy makes
+// a new one on each load of a configuration (T-69). Labels are closed sets: no
+// user, path, key or policy code is one.
+var (
+	decisions = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "policy_auth", Name: "decisions_total",
+		Help: "Decisions by outcome and reason.",
+	}, []string{"decision", "reason"})
+	authentications = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "policy_auth", Name: "authentications_total",
+		Help: "Presented credentials by method and outcome.",
+	}, []string{"method", "outcome"})
+	evaluations = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "caddy", Subsystem: "policy_auth", Name: "evaluation_seconds",
+		Help:    "Time spent on evaluating policies for a request.",
+		Buckets: prometheus.ExponentialBuckets(1e-6, 4, 10),
+	})
+	reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "policy_auth", Name: "policy_reloads_total",
+		Help: "Reloads of policies and access tables by outcome.",
+	}, []string{"outcome"})
+	allowed = decisions.WithLabelValues("allow", "")
+)
+
+// verdicts names the outcomes of a credential for a label.
+var verdicts = map[identity.Verdict]string{
+	identity.Unclaimed:   "rejected",
+	identity.Accepted:    "accepted",
+	identity.Rejected:    "rejected",
+	identity.Malformed:   "malformed",
+	identity.Unavailable: "unavailable",
+}
+
+// Register adds the collectors to a registry. A registry that has them is left
+// as it is.
+func Register(registry prometheus.Registerer) error {
+	for _, collector := range []prometheus.Collector{decisions, authentications, evaluations, reloads} {
+		var already prometheus.AlreadyRegisteredError
+		if err := registry.Register(collector); err != nil && !errors.As(err, &already) {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+// Count adds the event to the metrics.
+func Count(e *Event) {
+	if e.Allowed {
+		allowed.Inc()
+	} else {
+		decisions.WithLabelValues("deny", string(e.Reason)).Inc()
+	}
+	if outcome, presented := verdicts[e.Outcome.Verdict]; presented && e.Outcome.Method != "" {
+		authentications.WithLabelValues(e.Outcome.Method, outcome).Inc()
+	}
+	if e.Elapsed > 0 {
+		evaluations.Observe(e.Elapsed.Seconds())
+	}
+}
+
+// CountReload counts a reload of policies.
+func CountReload(err error) {
+	outcome := "success"
+	if err != nil {
+		outcome = "failure"
+	}
+	reloads.WithLabelValues(outcome).Inc()
+}

@@ -1,0 +1,73 @@
+package observe
+
+import (
+	"net/http"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// AccessLog adds the event to the request's line in the access log.
+func AccessLog(r *http.Request, e *Event) {
+	extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
+	if !ok {
+		return
+	}
+	extra.Set(zap.String("policy_auth_decision", e.decision()))
+	if e.Reason != "" {
+		extra.Set(zap.String("policy_auth_reason", string(e.Reason)))
+	}
+	if e.Outcome.Method != "" {
+		extra.Set(zap.String("policy_auth_method", e.Outcome.Method))
+	}
+	extra.Set(zap.String("policy_auth_revision", e.Revision))
+}
+
+// Placeholders offers the event to whoever expands placeholders later:
+// {http.policy_auth.*} always, {http.auth.user.*} only if the caller is known
+// and allowed. Values are computed when asked for and, as with every
+// placeholder, not expanded again (T-48).
+func Placeholders(repl *caddy.Replacer, e *Event) {
+	repl.Map(func(key string) (any, bool) {
+		if name, ok := strings.CutPrefix(key, "http.policy_auth."); ok {
+			return e.placeholder(name)
+		}
+		name, ok := strings.CutPrefix(key, "http.auth.user.")
+		if !ok || !e.Allowed || !e.Identity.Authenticated {
+			return nil, false
+		}
+		return userPlaceholder(e.Identity, name)
+	})
+}
+
+// placeholder returns one of {http.policy_auth.*}.
+func (e *Event) placeholder(name string) (any, bool) {
+	switch name {
+	case "decision":
+		return e.decision(), true
+	case "reason":
+		return string(e.Reason), true
+	case "method":
+		return e.Outcome.Method, true
+	case "policy_revision":
+		return e.Revision, true
+	case "request_id":
+		return e.RequestID(), true
+	}
+	return nil, false
+}
+
+// userPlaceholder returns a field of the identity as text.
+func userPlaceholder(id *identity.Identity, name string) (any, bool) {
+	field, err := identity.ParseField(name)
+	if err != nil {
+		return nil, false
+	}
+	text, ok := identity.Text(field(id))
+	return text, ok
+}

@@ -1,0 +1,48 @@
+package request
+
+import (
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// FlagSemicolon marks a query with a semicolon, which some servers read as a
+// separator and net/url drops together with its parameter.
+const FlagSemicolon Flag = "semicolon"
+
+// parseQuery returns the parameters of a raw query. Unlike net/url it never
+// drops one: semicolons are ordinary characters, and what cannot be decoded is
+// kept as it is; both are flagged.
+func parseQuery(raw string) (map[string][]string, []Flag) {
+	query := map[string][]string{}
+	var flags []Flag
+	if strings.Contains(raw, ";") {
+		flags = append(flags, FlagSemicolon)
+	}
+	for raw != "" {
+		var pair string
+		pair, raw, _ = strings.Cut(raw, "&")
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		for _, text := range []*string{&name, &value} {
+			flags = unescapeQuery(text, flags)
+		}
+		query[name] = append(query[name], value)
+	}
+	return query, flags
+}
+
+// unescapeQuery decodes *text in place and adds to flags why it could not.
+func unescapeQuery(text *string, flags []Flag) []Flag {
+	decoded, err := url.QueryUnescape(*text)
+	if err != nil {
+		decoded, flags = *text, addFlag(flags, FlagBadEscape)
+	}
+	if !utf8.ValidString(decoded) {
+		decoded, flags = valid(decoded), addFlag(flags, FlagInvalidUTF8)
+	}
+	*text = decoded
+	return flags
+}

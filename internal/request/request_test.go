@@ -1,0 +1,231 @@
+package request
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// TestDocument holds the whole document of one request.
+func TestDocument(t *testing.T) {
+	original := httptest.NewRequest("POST", "/API/a%20b/?k=v&k=w;x&z", nil)
+	r := httptest.NewRequest("POST", "/a%20b/", strings.NewReader("x"))
+	r.Host, r.RemoteAddr = "Api.Example.com.:8443", "192.0.2.1:5000"
+	r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, ServerName: "api.example.com", NegotiatedProtocol: "h2"}
+	r.Header = http.Header{
+		"Authorization": {"Bearer canary"}, "Cookie": {"a=canary"}, "X-Api-Key": {"canary"}, "X_api.key": {"canary"},
+		"Accept": {"text/html", "*/*"}, "X-Forwarded-For": {"203.0.113.9"}, "Content-Type": {"application/grpc+proto"},
+	}
+	req := New(r, Facts{
+		ID: func() string { return "id-1" }, Time: time.Unix(2, 3), Original: original,
+		ClientIP: "192.0.2.1", PeerIP: "192.0.2.1",
+	}, &Config{CredentialHeaders: []string{"X-API-Key"}})
+	got := req.Document(req.Readings()[0], identity.Anonymous(), "", nil)
+	want := Document{
+		Contract: "caddy/v1",
+		Request: Fields{
+			ID: "id-1", TimeNS: 2_000_000_003, Method: "POST", Scheme: "https", Host: "api.example.com", Port: 8443,
+			Path: "/API/a b/", PathFolded: "/api/a b/", Segments: []string{"API", "a b"}, RewrittenPath: "/a b/",
+			RawPath: "/API/a%20b/", PathFlags: []string{}, Query: map[string][]string{"k": {"v", "w;x"}, "z": {""}},
+			RawQuery: "k=v&k=w;x&z", QueryFlags: []string{"semicolon"},
+			Headers: map[string]string{
+				"accept": "text/html, */*", "authorization": Redacted, "cookie": Redacted, "x-api-key": Redacted,
+				"x_api.key": Redacted, "content-type": "application/grpc+proto",
+			},
+			HeaderValues: map[string][]string{
+				"accept": {"text/html", "*/*"}, "authorization": {Redacted}, "cookie": {Redacted}, "x-api-key": {Redacted},
+				"x_api.key": {Redacted}, "content-type": {"application/grpc+proto"},
+			},
+			Protocol: "HTTP/1.1", ContentLength: 1, GRPC: true,
+		},
+		Client:   Client{IP: "192.0.2.1", PeerIP: "192.0.2.1", ForwardedUntrusted: true},
+		TLS:      TLS{Version: "1.3", SNI: "api.example.com", ALPN: "h2", ClientCertificate: noCertificate},
+		Identity: identity.Anonymous(),
+		Config:   map[string]any{},
+	}
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b *identity.Identity) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestNothingIsMissing: every field is present in every document, and no list
+// or object is null, so that no negation is opened by leaving something out (T-03).
+func TestNothingIsMissing(t *testing.T) {
+	r := &http.Request{Method: "GET", URL: httptest.NewRequest("GET", "/", nil).URL}
+	req := New(r, Facts{ID: func() string { return "" }}, new(Config))
+	encoded, err := json.Marshal(req.Document(req.Readings()[0], identity.Anonymous(), "", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document map[string]any
+	if err := json.Unmarshal(encoded, &document); err != nil {
+		t.Fatal(err)
+	}
+	delete(document["request"].(map[string]any), "body") // null as long as it is not read
+	var walk func(path string, value any)
+	walk = func(path string, value any) {
+		if value == nil {
+			t.Errorf("%s is null", path)
+		}
+		if object, ok := value.(map[string]any); ok {
+			for name, member := range object {
+				walk(path+"."+name, member)
+			}
+		}
+	}
+	walk("input", document)
+	for _, typ := range []reflect.Type{reflect.TypeFor[Document](), reflect.TypeFor[Fields](), reflect.TypeFor[Client](), reflect.TypeFor[TLS](), reflect.TypeFor[Certificate](), reflect.TypeFor[identity.Identity]()} {
+		for i := range typ.NumField() {
+			if tag := typ.Field(i).Tag.Get("json"); tag == "" || strings.Contains(tag, "omit") {
+				t.Errorf("%s.%s may be missing: tag %q", typ.Name(), typ.Field(i).Name, tag)
+			}
+		}
+	}
+}
+
+// TestForwarding: what an untrusted peer says about forwarding reaches no
+// decision, in whatever spelling (T-25, T-56, T-73, R-MT-3).
+func TestForwarding(t *testing.T) {
+	names := []string{
+		"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Port",
+		"X-Forwarded-Prefix", "Forwarded", "X-Original-Url", "X-Rewrite-Url", "X-Real-Ip", "X_Forwarded_For", "X.Forwarded.Proto",
+		"Client-Cert", "X-Client-Cert",
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header[name] = []string{"https"}
+			for _, trusted := range []bool{false, true} {
+				req := New(r, Facts{ID: func() string { return "" }, PeerIP: "192.0.2.1", TrustedProxy: trusted}, new(Config))
+				fields := req.Fields(req.Readings()[0])
+				if _, seen := fields.Headers[strings.ToLower(name)]; seen != trusted {
+					t.Errorf("trusted %v: seen %v", trusted, seen)
+				}
+				if got := req.Client().ForwardedUntrusted; got == trusted {
+					t.Errorf("trusted %v: forwarded_untrusted %v", trusted, got)
+				}
+				wantScheme := "http"
+				if trusted && name == "X-Forwarded-Proto" {
+					wantScheme = "https"
+				}
+				if fields.Scheme != wantScheme {
+					t.Errorf("trusted %v: scheme %s", trusted, fields.Scheme)
+				}
+			}
+		})
+	}
+}
+
+// TestSecure: R-HTTP-5.
+func TestSecure(t *testing.T) {
+	tests := []struct {
+		name    string
+		tls     bool
+		peer    string
+		trusted bool
+		proto   []string
+		want    bool
+	}{
+		{"plain", false, "192.0.2.1", false, nil, false},
+		{"TLS", true, "192.0.2.1", false, nil, true},
+		{"loopback", false, "127.0.0.1", false, nil, true},
+		{"loopback, IPv6", false, "::1", false, nil, true},
+		{"loopback, mapped", false, "::ffff:127.0.0.1", false, nil, true},
+		{"a proxy that is not trusted", false, "192.0.2.1", false, []string{"https"}, false},
+		{"a trusted proxy", false, "192.0.2.1", true, []string{"https"}, true},
+		{"a trusted proxy that got it plain", false, "192.0.2.1", true, []string{"http"}, false},
+		{"two lines", false, "192.0.2.1", true, []string{"https", "http"}, false},
+		{"no address", false, "", false, nil, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := httptest.NewRequest("GET", "/", nil)
+			if test.tls {
+				r.TLS = new(tls.ConnectionState)
+			}
+			if test.proto != nil {
+				r.Header["X-Forwarded-Proto"] = test.proto
+			}
+			if got := New(r, Facts{PeerIP: test.peer, TrustedProxy: test.trusted}, new(Config)).Secure(); got != test.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+// TestHostPort: T-15, T-22.
+func TestHostPort(t *testing.T) {
+	tests := []struct {
+		host, want string
+		port       int
+	}{
+		{"a.example", "a.example", 80},
+		{"A.Example.:81", "a.example", 81},
+		{"[2001:db8::1]:81", "2001:db8::1", 81},
+		{"[2001:db8::1]", "2001:db8::1", 80},
+		{"a:99999", "a", 80},
+		{"", "", 80},
+	}
+	for _, test := range tests {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = test.host
+		host, port := New(r, Facts{}, new(Config)).hostPort()
+		if host != test.want || port != test.port {
+			t.Errorf("%q: got %q %d, want %q %d", test.host, host, port, test.want, test.port)
+		}
+	}
+}
+
+// TestQuery: no parameter is dropped (T-19) and none satisfies a path (T-18).
+func TestQuery(t *testing.T) {
+	tests := []struct {
+		raw   string
+		want  map[string][]string
+		flags []Flag
+	}{
+		{"", map[string][]string{}, nil},
+		{"a=1&a=2&b", map[string][]string{"a": {"1", "2"}, "b": {""}}, nil},
+		{"a=1;b=2", map[string][]string{"a": {"1;b=2"}}, []Flag{FlagSemicolon}},
+		{"a=%zz", map[string][]string{"a": {"%zz"}}, []Flag{FlagBadEscape}},
+		{"a=%ff", map[string][]string{"a": {"\uFFFD"}}, []Flag{FlagInvalidUTF8}},
+		{"a+b=c%20d&&", map[string][]string{"a b": {"c d"}}, nil},
+	}
+	for _, test := range tests {
+		got, flags := parseQuery(test.raw)
+		if diff := cmp.Diff(test.want, got); diff != "" || !cmp.Equal(flags, test.flags) {
+			t.Errorf("%q: %s %v", test.raw, diff, flags)
+		}
+	}
+}
+
+func TestFoldName(t *testing.T) {
+	for _, name := range []string{"X-Auth-User", "x_auth_user", "X.Auth-USER", "X Auth User"} {
+		if got := FoldName(name); got != "x-auth-user" || !SameName(name, "x-auth-user") {
+			t.Errorf("%q: %q", name, got)
+		}
+	}
+	if SameName("X-Auth-Users", "x-auth-user") || SameName("X-Auth-Usez", "x-auth-user") {
+		t.Error("different names pass for the same")
+	}
+}
+
+// TestWebSocket: R-CSRF-2 needs to know.
+func TestWebSocket(t *testing.T) {
+	upgrade := httptest.NewRequest("GET", "/", nil)
+	upgrade.Header.Set("Upgrade", "WebSocket")
+	extended := httptest.NewRequest("CONNECT", "/", nil)
+	extended.Header[":protocol"] = []string{"websocket"}
+	plain := httptest.NewRequest("GET", "/", nil)
+	if !isWebSocket(upgrade) || !isWebSocket(extended) || isWebSocket(plain) {
+		t.Error("WebSocket not told apart")
+	}
+}

@@ -1,0 +1,63 @@
+package request
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"strings"
+)
+
+// noCertificate is what policies see without a client certificate.
+var noCertificate = Certificate{DNSNames: []string{}, Emails: []string{}, URIs: []string{}}
+
+// TLS describes the request's connection.
+func (r *Request) TLS() TLS {
+	state := r.http.TLS
+	if state == nil {
+		return TLS{ClientCertificate: noCertificate}
+	}
+	return TLS{
+		Version:           strings.TrimPrefix(tls.VersionName(state.Version), "TLS "),
+		SNI:               valid(state.ServerName),
+		ALPN:              valid(state.NegotiatedProtocol),
+		ClientCertificate: certificate(state),
+	}
+}
+
+// certificate describes the leaf that the client showed.
+func certificate(state *tls.ConnectionState) Certificate {
+	if len(state.PeerCertificates) == 0 {
+		return noCertificate
+	}
+	leaf := state.PeerCertificates[0]
+	digest := sha256.Sum256(leaf.Raw)
+	return Certificate{
+		Verified: len(state.VerifiedChains) > 0,
+		Subject:  valid(leaf.Subject.String()),
+		Issuer:   valid(leaf.Issuer.String()),
+		Serial:   leaf.SerialNumber.String(),
+		SHA256:   hex.EncodeToString(digest[:]),
+		NotAfter: leaf.NotAfter.Unix(),
+		DNSNames: validAll(leaf.DNSNames),
+		Emails:   validAll(leaf.EmailAddresses),
+		URIs:     validAll(uris(leaf)),
+	}
+}
+
+func uris(leaf *x509.Certificate) []string {
+	texts := make([]string, len(leaf.URIs))
+	for i, uri := range leaf.URIs {
+		texts[i] = uri.String()
+	}
+	return texts
+}
+
+// validAll returns texts as UTF-8; never nil.
+func validAll(texts []string) []string {
+	result := make([]string, len(texts))
+	for i, text := range texts {
+		result[i] = valid(text)
+	}
+	return result
+}

@@ -1,0 +1,58 @@
+package upstream
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
+
+// Check returns an error if a policy wants to set or remove a header that is
+// not its own: a reserved identity header or one of the connection's.
+func (h *Headers) Check(set http.Header, removed []string) error {
+	for name := range set {
+		if err := h.check(name); err != nil {
+			return err
+		}
+	}
+	for _, name := range removed {
+		if err := h.check(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *Headers) check(name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if h.Reserved(name) {
+		return fmt.Errorf("header %s is an identity header and not the policy's to change", name)
+	}
+	return nil
+}
+
+// Apply changes a request as an allowing policy said; Check has been passed.
+// What it sets replaces each spelling of the name.
+func Apply(r *http.Request, set http.Header, removed []string) {
+	for _, name := range removed {
+		remove(r.Header, request.FoldName(name))
+	}
+	for name, lines := range set {
+		folded := request.FoldName(name)
+		remove(r.Header, folded)
+		protect(r.Header, folded)
+		r.Header[http.CanonicalHeaderKey(name)] = slices.Clone(lines)
+	}
+}
+
+// AddResponse adds the response headers of an allowing policy.
+func AddResponse(h http.Header, added http.Header) {
+	for name, lines := range added {
+		for _, line := range lines {
+			h.Add(name, line)
+		}
+	}
+}

@@ -1,0 +1,145 @@
+// Package upstream says what the next handler is told of the caller: identity
+// headers that nobody else can set, no credential that was meant for us, and
+// what a policy adds. It is the one place that writes to an allowed request.
+package upstream
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
+
+// Headers are a site's identity headers.
+type Headers struct {
+	lines []line
+}
+
+// line is one identity header.
+type line struct {
+	name   string // canonical
+	folded string // as request.FoldName has it
+	field  identity.Field
+}
+
+// forbidden are headers that belong to the connection or to the message's
+// framing and routing, so that neither an operator nor a policy sets them
+// (RFC 9110, section 7.6.1; RFC 9113, section 8.2.2).
+var forbidden = []string{
+	"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+	"host", "content-length", "expect",
+}
+
+// CheckName returns an error if a header of that name is never ours to set.
+func CheckName(name string) error {
+	if !httpguts.ValidHeaderFieldName(name) {
+		return fmt.Errorf("%q is not a header's name", name)
+	}
+	if slices.Contains(forbidden, request.FoldName(name)) {
+		return fmt.Errorf("header %s belongs to the connection and cannot be set", http.CanonicalHeaderKey(name))
+	}
+	return nil
+}
+
+// New returns the identity headers for a map from a header's name to the
+// identity field that it carries. Two spellings of one name are an error.
+func New(fieldOf map[string]string) (*Headers, error) {
+	h := &Headers{}
+	for name, fieldName := range fieldOf {
+		if err := CheckName(name); err != nil {
+			return nil, err
+		}
+		field, err := identity.ParseField(fieldName)
+		if err != nil {
+			return nil, fmt.Errorf("header %s: %w", name, err)
+		}
+		l := line{name: http.CanonicalHeaderKey(name), folded: request.FoldName(name), field: field}
+		if h.Reserved(name) {
+			return nil, fmt.Errorf("header %s is named twice, in one spelling or in another", name)
+		}
+		h.lines = append(h.lines, l)
+	}
+	slices.SortFunc(h.lines, func(a, b line) int { return strings.Compare(a.name, b.name) })
+	return h, nil
+}
+
+// Reserved reports whether a name is one of the identity headers, in any spelling.
+func (h *Headers) Reserved(name string) bool {
+	return slices.ContainsFunc(h.lines, func(l line) bool { return request.SameName(name, l.folded) })
+}
+
+// Strip removes the identity headers from a client's request in every
+// spelling, from its trailers, and from the list of headers that its
+// Connection asks the next hop to drop (T-26 to T-28). What another
+// policy_auth on the way has set stays.
+func (h *Headers) Strip(r *http.Request, passage *Passage) {
+	for i := range h.lines {
+		folded := h.lines[i].folded
+		if passage.has(folded) {
+			continue
+		}
+		remove(r.Header, folded)
+		remove(r.Trailer, folded)
+		protect(r.Header, folded)
+	}
+}
+
+// Set tells the next handler who is calling. It returns the names of headers
+// that were left out because their value cannot stand in a header.
+func (h *Headers) Set(r *http.Request, id *identity.Identity, passage *Passage) (leftOut []string) {
+	for i := range h.lines {
+		l := &h.lines[i]
+		text, ok := identity.Text(l.field(id))
+		switch {
+		case !ok || !safe(text):
+			leftOut = append(leftOut, l.name)
+		case text != "":
+			r.Header[l.name] = []string{text}
+			passage.add(l.folded)
+		}
+	}
+	return leftOut
+}
+
+// safe reports whether a value can stand in a header and be read back as
+// itself: printable ASCII, no space at either end.
+func safe(value string) bool {
+	for i := 0; i < len(value); i++ {
+		if value[i] < 0x20 || value[i] >= 0x7f {
+			return false
+		}
+	}
+	return strings.TrimSpace(value) == value
+}
+
+// remove deletes each spelling of a header.
+func remove(h http.Header, folded string) {
+	for name := range h {
+		if request.SameName(name, folded) {
+			delete(h, name)
+		}
+	}
+}
+
+// protect takes a header out of Connection, by which a client could have the
+// next hop drop what we set.
+func protect(h http.Header, folded string) {
+	lines := h["Connection"]
+	if len(lines) == 0 {
+		return
+	}
+	named := func(option string) bool { return request.SameName(strings.TrimSpace(option), folded) }
+	for i, text := range lines {
+		options := strings.Split(text, ",")
+		if slices.ContainsFunc(options, named) {
+			lines = slices.Clone(lines)
+			lines[i] = strings.Join(slices.DeleteFunc(options, named), ",")
+			h["Connection"] = lines
+		}
+	}
+}

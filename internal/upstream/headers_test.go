@@ -1,0 +1,218 @@
+package upstream
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+func headers(t testing.TB, fieldOf map[string]string) *Headers {
+	t.Helper()
+	h, err := New(fieldOf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// TestStrip: T-26, T-27, R-BR-13. A client's identity headers are gone in every
+// spelling, whatever becomes of the request.
+func TestStrip(t *testing.T) {
+	h := headers(t, map[string]string{"X-Auth-User": "username", "Remote-User": "id"})
+	for _, name := range []string{"X-Auth-User", "x-auth-user", "X_Auth_User", "X-Auth_User", "x.auth.user", "X AUTH USER", "Remote.User", "REMOTE_USER"} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header[name] = []string{"admin"}
+		r.Trailer = http.Header{name: nil}
+		r.Header["X-Auth-Username"] = []string{"mine"}
+		h.Strip(r, new(Passage))
+		if len(r.Header) != 1 || len(r.Trailer) != 0 {
+			t.Errorf("%s: header %v, trailer %v", name, r.Header, r.Trailer)
+		}
+	}
+}
+
+// TestConnection: T-28. A client cannot have the next hop drop what we set.
+func TestConnection(t *testing.T) {
+	h := headers(t, map[string]string{"X-Auth-User": "username"})
+	shared := []string{"keep-alive, X-Auth-User", "x_auth_user,close"}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header["Connection"] = shared
+	h.Strip(r, new(Passage))
+	if got := strings.Join(r.Header["Connection"], "|"); got != "keep-alive|close" {
+		t.Errorf("Connection is %q", got)
+	}
+	if shared[0] != "keep-alive, X-Auth-User" {
+		t.Error("the access log's copy was changed")
+	}
+	Apply(r, http.Header{"X-Tenant": {"a"}}, nil)
+	r.Header["Connection"] = []string{"X-Tenant"}
+	Apply(r, http.Header{"X-Tenant": {"a"}}, nil)
+	if got := r.Header.Get("Connection"); got != "" {
+		t.Errorf("Connection is %q after a policy set the header", got)
+	}
+}
+
+// TestSet: T-29 and product.md's list of what is left out.
+func TestSet(t *testing.T) {
+	tests := []struct {
+		name  string
+		id    identity.Identity
+		field string
+		want  string
+		left  bool
+	}{
+		{"text", identity.Identity{Username: "alice"}, "username", "alice", false},
+		{"empty", identity.Identity{}, "username", "", false},
+		{"list", identity.Identity{Roles: []string{"a", "b"}}, "roles", "a,b", false},
+		{"no items", identity.Identity{Roles: []string{}}, "roles", "", false},
+		{"an item that passes for two", identity.Identity{Roles: []string{"x,admin"}}, "roles", "", true},
+		{"CR LF", identity.Identity{Name: "a\r\nX-Admin: 1"}, "name", "", true},
+		{"NUL", identity.Identity{Name: "a\x00"}, "name", "", true},
+		{"not ASCII", identity.Identity{Name: "Zoë"}, "name", "", true},
+		{"a space at the end", identity.Identity{Username: "alice "}, "username", "", true},
+		{"a tab", identity.Identity{Username: "a\tb"}, "username", "", true},
+		{"a claim", identity.Identity{Claims: map[string]any{"team": "blue"}}, "claims.team", "blue", false},
+		{"a claim by pointer", identity.Identity{Claims: map[string]any{"https://x/y": []any{"a", "b"}}}, "claims./https:~1~1x~1y", "a,b", false},
+		{"a nested claim", identity.Identity{Claims: map[string]any{"a": map[string]any{"b": json.Number("12345678901234567890")}}}, "claims.a.b", "12345678901234567890", false},
+		{"a boolean claim", identity.Identity{Claims: map[string]any{"ok": true}}, "claims.ok", "true", false},
+		{"an object", identity.Identity{Claims: map[string]any{"o": map[string]any{}}}, "claims.o", "", true},
+		{"a list of lists", identity.Identity{Claims: map[string]any{"o": []any{[]any{"a"}}}}, "claims.o", "", true},
+		{"no such claim", identity.Identity{Claims: map[string]any{}}, "claims.o", "", false},
+		{"a placeholder stays text", identity.Identity{Name: "{env.SECRET}"}, "name", "{env.SECRET}", false}, // T-48
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := httptest.NewRequest("GET", "/", nil)
+			left := headers(t, map[string]string{"X-Value": test.field}).Set(r, &test.id, new(Passage))
+			if got := strings.Join(r.Header["X-Value"], "|"); got != test.want || (len(left) > 0) != test.left {
+				t.Errorf("got %q, left out %v", got, left)
+			}
+		})
+	}
+}
+
+// TestNew: a name or field that cannot work is an error that says so (T-63).
+func TestNew(t *testing.T) {
+	for want, fieldOf := range map[string]map[string]string{
+		"is not a header's name":    {"X Auth": "id"},
+		"belongs to the connection": {"Transfer_Encoding": "id"},
+		"unknown identity field":    {"X-Auth": "usrname"},
+		"named twice":               {"X-Auth": "id", "X_Auth": "name"},
+		"empty name":                {"X-Auth": "claims.a..b"},
+	} {
+		if _, err := New(fieldOf); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: got %v, want %q", fieldOf, err, want)
+		}
+	}
+}
+
+// TestCheck: a policy writes no header of the connection's and no identity header.
+func TestCheck(t *testing.T) {
+	h := headers(t, map[string]string{"X-Auth-User": "username"})
+	for _, name := range []string{"Host", "content-length", "Connection", "Transfer-Encoding", "x_auth_user", "X-Auth-User", ":path", "a b", ""} {
+		if h.Check(http.Header{name: {"x"}}, nil) == nil || h.Check(nil, []string{name}) == nil {
+			t.Errorf("%q passes", name)
+		}
+	}
+	if err := h.Check(http.Header{"X-Tenant": {"x"}}, []string{"Cookie"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestApply: what a policy sets replaces each spelling; its slices stay its own (T-67).
+func TestApply(t *testing.T) {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header = http.Header{"X-Tenant": {"evil"}, "X_Tenant": {"evil"}, "X-Old": {"1"}, "X_Old": {"1"}}
+	set := http.Header{"x-tenant": {"blue"}}
+	Apply(r, set, []string{"X-Old"})
+	r.Header["X-Tenant"][0] += "!"
+	if diff := cmp.Diff(http.Header{"X-Tenant": {"blue!"}}, r.Header); diff != "" {
+		t.Error(diff)
+	}
+	if set["x-tenant"][0] != "blue" {
+		t.Error("the decision's own slice was handed out")
+	}
+}
+
+// TestPassage: a second handler sees the credential that the first one
+// consumed, and keeps the first one's headers; the upstream sees no credential (T-65).
+func TestPassage(t *testing.T) {
+	first := headers(t, map[string]string{"X-User": "username"})
+	second := headers(t, map[string]string{"X-User": "username", "X-Name": "name"})
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header = http.Header{"Authorization": {"Basic x"}, "X-User": {"evil"}, "X-Name": {"evil"}}
+	passage := new(Passage)
+
+	first.Strip(r, passage)
+	passage.Restore(r.Header)
+	passage.Consume(r.Header, "Authorization")
+	first.Set(r, &identity.Identity{Username: "alice"}, passage)
+	second.Strip(r, passage)
+	if diff := cmp.Diff(http.Header{"X-User": {"alice"}}, r.Header); diff != "" {
+		t.Error(diff)
+	}
+	passage.Restore(r.Header)
+	if r.Header.Get("Authorization") != "Basic x" {
+		t.Error("the second handler does not see the credential")
+	}
+	passage.Consume(r.Header, "")
+	if _, present := r.Header["Authorization"]; present {
+		t.Error("the upstream sees the credential")
+	}
+	if got := passage.String(); strings.Contains(got, "x") {
+		t.Errorf("a passage prints as %q", got)
+	}
+}
+
+func TestWithdraw(t *testing.T) {
+	h := http.Header{"Authorization": {"x"}, "Cookie": {"x"}, "Proxy-Authorization": {"x"}, "X-Api-Key": {"x"}, "Origin": {"o"}}
+	Withdraw(h, []string{"X-API-Key"})
+	if diff := cmp.Diff(http.Header{"Origin": {"o"}}, h); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAddResponse(t *testing.T) {
+	h := http.Header{"Vary": {"Origin"}}
+	AddResponse(h, http.Header{"Vary": {"Accept"}, "X-Tenant": {"a", "b"}})
+	if diff := cmp.Diff(http.Header{"Vary": {"Origin", "Accept"}, "X-Tenant": {"a", "b"}}, h); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// FuzzSet is the header rail: whatever an identity holds, what reaches the
+// upstream is one line of printable ASCII (T-29, T-66).
+func FuzzSet(f *testing.F) {
+	f.Add("alice", "a", "b")
+	f.Add("a\r\nb", ",", " ")
+	f.Fuzz(func(t *testing.T, name, one, two string) {
+		h := headers(t, map[string]string{"X-Name": "name", "X-Roles": "roles"})
+		r := httptest.NewRequest("GET", "/", nil)
+		h.Set(r, &identity.Identity{Name: name, Roles: []string{one, two}}, new(Passage))
+		for _, lines := range r.Header {
+			if len(lines) != 1 || !safe(lines[0]) {
+				t.Errorf("got %q", lines)
+			}
+		}
+		if roles := r.Header.Get("X-Roles"); roles != "" && strings.Count(roles, ",") != 1 {
+			t.Errorf("two roles became %q", roles)
+		}
+	})
+}
+
+// TestStripAllocations: stripping is on the way of every request.
+func TestStripAllocations(t *testing.T) {
+	h := headers(t, map[string]string{"X-Auth-User": "username", "X-Auth-Roles": "roles"})
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Connection": {"keep-alive"}}
+	passage := new(Passage)
+	if got := testing.AllocsPerRun(100, func() { h.Strip(r, passage) }); got > 2 {
+		t.Errorf("%v allocations", got)
+	}
+}
