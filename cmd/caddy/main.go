@@ -7,6 +7,7 @@ import (
 
 	// The standard modules and this project's own.
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
+	_ "github.com/policyauth/caddy-policy-auth"
 )
 
 func main() {

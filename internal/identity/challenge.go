@@ -1,5 +1,10 @@
 package identity
 
+import (
+	"errors"
+	"fmt"
+)
+
 // Challenge is one member of WWW-Authenticate (RFC 9110, section 11.3).
 type Challenge struct {
 	// Scheme is the authentication scheme, such as Basic or Bearer.
@@ -30,4 +35,21 @@ type Demand struct {
 	// negative when not asked for.
 	ACRValues []string
 	MaxAge    int64
+}
+
+// maxRealm bounds a realm, in bytes.
+const maxRealm = 200
+
+// CheckRealm returns an error unless a realm can be sent as it is: printable
+// ASCII, since what else there may be is not agreed on (RFC 7617, section 3).
+func CheckRealm(realm string) error {
+	for _, r := range realm {
+		if r < 0x20 || r >= 0x7f {
+			return fmt.Errorf("realm %q: only printable ASCII can be sent", realm)
+		}
+	}
+	if realm == "" || len(realm) > maxRealm {
+		return errors.New("realm: want 1 to 200 characters")
+	}
+	return nil
 }

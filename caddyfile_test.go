@@ -1,0 +1,63 @@
+package policyauth
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+)
+
+var update = flag.Bool("update", false, "rewrite the goldens")
+
+// TestCaddyfile adapts each testdata/caddyfile/*.caddyfile and compares with
+// what stands below its line of dashes: JSON, or the error. T-63, T-65: bad
+// words are errors with a line; the goldens' JSON is what TestProvision loads.
+func TestCaddyfile(t *testing.T) {
+	files, err := filepath.Glob("testdata/caddyfile/*.caddyfile")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no goldens: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			input, want, _ := strings.Cut(string(content), "\n----------\n")
+			got := adapt(input)
+			if *update {
+				if err := os.WriteFile(file, []byte(input+"\n----------\n"+got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+			if bad := strings.HasPrefix(filepath.Base(file), "bad_"); bad != strings.HasPrefix(got, "error: ") {
+				t.Errorf("the file's name says bad %v", bad)
+			}
+		})
+	}
+}
+
+// adapt turns a Caddyfile into JSON, or says why not.
+func adapt(input string) string {
+	adapter := caddyconfig.GetAdapter("caddyfile")
+	result, _, err := adapter.Adapt([]byte(input), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, result, "", "\t"); err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	return indented.String() + "\n"
+}

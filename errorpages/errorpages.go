@@ -1,0 +1,10 @@
+// Package errorpages embeds what the refused see unless a site has pages of its
+// own: one page, and its words in several languages.
+package errorpages
+
+import "embed"
+
+// FS holds page.html and strings/<language>.json.
+//
+//go:embed page.html strings
+var FS embed.FS

@@ -1,0 +1,13 @@
+package caddy.authz
+
+import data.caddy.helpers
+
+# Members may read what config.members_path names.
+allow if {
+	helpers.is_method("GET")
+	helpers.has_role("member")
+	helpers.under(input.config.members_path)
+}
+
+# Admins may do everything.
+allow if helpers.has_role("admin")

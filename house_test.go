@@ -1,0 +1,116 @@
+package policyauth
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const ourModule = "github.com/policyauth/caddy-policy-auth"
+
+// rooms says what each room may import of ours; docs/CONTRIBUTING.md explains.
+var rooms = map[string]struct {
+	imports string
+	caddy   bool
+}{
+	"internal/identity": {"", false},
+	"internal/request":  {"identity", false},
+	"internal/files":    {"", false},
+	"internal/users":    {"identity files", false},
+	"internal/token":    {"identity files", false},
+	"internal/policy":   {"identity request files policies", false},
+	"internal/cors":     {"", false},
+	"internal/denial":   {"identity files errorpages", false},
+	"internal/upstream": {"identity request", false},
+	"internal/grammar":  {"", true},
+	"internal/pool":     {"", true},
+	"internal/authn":    {"identity files users token grammar pool", true},
+	"internal/observe":  {"identity", true},
+	"internal/ops":      {"policy pool observe", true},
+	"policies":          {"", false},
+	"errorpages":        {"", false},
+}
+
+// TestHouse holds who may know whom: a shortcut fails the build. Test files may
+// look at what they compare with.
+func TestHouse(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		dir := filepath.ToSlash(filepath.Dir(path))
+		room, known := rooms[dir]
+		if !known {
+			if strings.HasPrefix(dir, "internal/") {
+				t.Errorf("%s: a room that the house does not know", dir)
+			}
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			name := strings.Trim(spec.Path.Value, `"`)
+			if own, ok := strings.CutPrefix(name, ourModule+"/"); ok && !slices.Contains(strings.Fields(room.imports), strings.TrimPrefix(own, "internal/")) {
+				t.Errorf("%s imports %s, may import: %s", path, own, room.imports)
+			}
+			if name == ourModule {
+				t.Errorf("%s imports the root", path)
+			}
+			if strings.HasPrefix(name, "github.com/caddyserver/caddy/") && !room.caddy {
+				t.Errorf("%s knows Caddy", path)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTopLevel: nothing but the three files of wiring stands at the top.
+func TestTopLevel(t *testing.T) {
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") && !slices.Contains([]string{"module.go", "caddyfile.go", "handler.go"}, name) {
+			t.Errorf("%s stands at the top", name)
+		}
+	}
+}
+
+// TestNoMachine: no path of a machine stands in any file of the project.
+func TestNoMachine(t *testing.T) {
+	home, _ := os.UserHomeDir()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			if entry.Name() == ".git" {
+				return filepath.SkipDir
+			}
+			return err
+		}
+		content, err := os.ReadFile(path)
+		for _, place := range []string{here + "/", filepath.Join(home, "go") + "/"} {
+			if strings.Contains(string(content), place) {
+				t.Errorf("%s names %s", path, place)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

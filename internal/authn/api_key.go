@@ -1,0 +1,213 @@
+package authn
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/pool"
+	"github.com/policyauth/caddy-policy-auth/internal/users"
+)
+
+func init() {
+	caddy.RegisterModule(APIKey{})
+}
+
+const defaultKeyHeader = "X-API-Key"
+
+// APIKey accepts keys: long random secrets, of which keys.yaml has the hashes.
+type APIKey struct {
+	// Files of keys. They are watched and swapped as one; one that turns bad
+	// leaves the last good keys in use. Required.
+	Keys []string `json:"keys,omitempty"`
+
+	// Where the key is: "header" (a header of its own), "bearer" or
+	// "basic_password" (the password of Basic, whose name does not matter).
+	// Default: header.
+	From string `json:"from,omitempty"`
+
+	// The header's name. Default: X-API-Key.
+	Header string `json:"header,omitempty"`
+
+	places  []Place
+	keys    *keySource
+	release func()
+}
+
+// CaddyModule returns the Caddy module information.
+func (APIKey) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: Namespace + ".api_key", New: func() caddy.Module { return new(APIKey) }}
+}
+
+// UnmarshalCaddyfile sets up the method from Caddyfile tokens. Syntax:
+//
+//	api_key {
+//	    keys <file>...
+//	    from header <name> | bearer | basic_password
+//	}
+func (k *APIKey) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the method's name
+	line := d.Token()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	err := grammar.Block(d, "api_key", grammar.Words{"keys": grammar.Strings(&k.Keys), "from": k.parseFrom})
+	if err != nil {
+		return err
+	}
+	return grammar.At(line, k.check())
+}
+
+func (k *APIKey) parseFrom(d *caddyfile.Dispenser) error {
+	if k.From != "" {
+		return d.Err("from is set twice")
+	}
+	args, err := grammar.Several(d)
+	if err != nil {
+		return err
+	}
+	k.From = args[0]
+	switch {
+	case k.From == "header" && len(args) == 2:
+		k.Header = args[1]
+	case k.From == "header":
+		return d.Err("from header wants the header's name")
+	case len(args) > 1:
+		return d.ArgErr()
+	}
+	if err := k.checkFrom(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// check reports what is wrong whatever the files hold.
+func (k *APIKey) check() error {
+	if len(k.Keys) == 0 {
+		return errors.New("api_key: name the file of keys: keys <file>")
+	}
+	if err := k.checkFrom(); err != nil {
+		return fmt.Errorf("api_key: %w", err)
+	}
+	return nil
+}
+
+func (k *APIKey) checkFrom() error {
+	switch k.From {
+	case "", "header", "bearer", "basic_password":
+	default:
+		return errors.New(grammar.Unknown("place of a key", k.From, []string{"header", "bearer", "basic_password"}))
+	}
+	if k.Header != "" && !httpguts.ValidHeaderFieldName(k.Header) {
+		return fmt.Errorf("%q is not a header's name", k.Header)
+	}
+	if name := http.CanonicalHeaderKey(k.Header); name == "Authorization" || name == "Cookie" || name == "Host" {
+		return fmt.Errorf("a key cannot be the whole of %s; bearer and basic_password read Authorization", name)
+	}
+	return nil
+}
+
+// Provision reads the keys.
+func (k *APIKey) Provision(caddy.Context) error {
+	if err := k.check(); err != nil {
+		return err
+	}
+	if k.Header == "" {
+		k.Header = defaultKeyHeader
+	}
+	switch k.From {
+	case "bearer":
+		k.places = bearerPlaces
+	case "basic_password":
+		k.places = basicPlaces
+	default:
+		k.places = []Place{InHeader(k.Header)}
+	}
+	var err error
+	k.keys, k.release, err = keySources.Acquire(k.Keys, func() (*keySource, error) {
+		live, err := openFiles("keys", k.Keys, parseKeys)
+		return &keySource{live}, err
+	})
+	if err != nil {
+		return fmt.Errorf("api_key: %w", err)
+	}
+	return nil
+}
+
+// Cleanup lets go of the keys.
+func (k *APIKey) Cleanup() error {
+	if k.release != nil {
+		k.release()
+	}
+	return nil
+}
+
+// Places implements Authenticator.
+func (k *APIKey) Places() []Place { return k.places }
+
+// Authenticate implements Authenticator. A secret that is no key may be what
+// another method reads in the same place.
+func (k *APIKey) Authenticate(r *http.Request, c Credential) identity.Outcome {
+	secret := c.Value
+	if k.From == "basic_password" {
+		_, secret, _ = decodeBasic(c.Value)
+	}
+	key, reason := k.keys.Load().Verify(secret, clientOf(r), time.Now())
+	switch {
+	case key == nil:
+		return identity.Outcome{Verdict: identity.Unclaimed, Reason: reason}
+	case reason != identity.ReasonNone:
+		outcome := identity.Reject(reason, identity.Detail{Name: "key_id", Value: key.ID})
+		outcome.Candidate = key.Identity.ID
+		return outcome
+	}
+	return identity.Accept(key.Identity)
+}
+
+// Challenges implements Authenticator. Keys in a header have no registered
+// scheme; ApiKey tells programs what is wanted without making a browser ask for
+// a password (R-CH-8).
+func (k *APIKey) Challenges(d identity.Demand) []identity.Challenge {
+	switch k.From {
+	case "bearer":
+		return []identity.Challenge{bearerChallenge(d)}
+	case "basic_password":
+		return []identity.Challenge{{Scheme: "Basic", Params: []identity.Param{{Name: "realm", Value: defaultRealm}, {Name: "charset", Value: "UTF-8"}}}}
+	}
+	return []identity.Challenge{{Scheme: "ApiKey", Params: []identity.Param{{Name: "realm", Value: defaultRealm}, {Name: "header", Value: k.Header}}}}
+}
+
+// keySources holds the keys in use, shared between sites.
+var keySources = pool.New[*keySource]()
+
+// keySource is a set of watched keys.
+type keySource struct{ *files.Live[users.Keys] }
+
+func parseKeys(tree files.Tree) (*users.Keys, error) {
+	var all []*users.Key
+	for _, path := range tree.Paths() {
+		parsed, err := users.ParseKeys(path, tree[path])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, parsed...)
+	}
+	return users.NewKeys(all...)
+}
+
+// Interface guards.
+var (
+	_ caddy.Provisioner     = (*APIKey)(nil)
+	_ caddy.CleanerUpper    = (*APIKey)(nil)
+	_ caddyfile.Unmarshaler = (*APIKey)(nil)
+	_ Authenticator         = (*APIKey)(nil)
+)

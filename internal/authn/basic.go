@@ -1,0 +1,280 @@
+package authn
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
+
+	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/pool"
+	"github.com/policyauth/caddy-policy-auth/internal/users"
+)
+
+func init() {
+	caddy.RegisterModule(Basic{})
+}
+
+const (
+	defaultFailures = 10
+	defaultWindow   = caddy.Duration(5 * time.Minute)
+	maxFailures     = 1000
+)
+
+// Basic accepts names and passwords by HTTP's Basic scheme (RFC 7617).
+type Basic struct {
+	// The protection space that browsers show and remember; printable ASCII.
+	// Default: restricted.
+	Realm string `json:"realm,omitempty"`
+
+	// Files of users: users.yaml, or htpasswd with bcrypt. They are watched and
+	// swapped as one; one that turns bad leaves the last good users in use.
+	Users []string `json:"users,omitempty"`
+
+	// Further users, by name. At least one user or file is required.
+	Inline []InlineUser `json:"inline,omitempty"`
+
+	// How many failures, of a user or of a client, are answered with 429
+	// afterwards. Default: 10 in 5m.
+	Throttle *Throttle `json:"throttle,omitempty"`
+
+	verifier *basicVerifier
+	release  func()
+}
+
+// InlineUser is a user in the configuration itself.
+type InlineUser struct {
+	// The name to sign in with.
+	Name string `json:"name"`
+	// A hash of bcrypt or argon2id.
+	Hash string `json:"hash"`
+}
+
+// Throttle limits failures.
+type Throttle struct {
+	// How many are allowed, 1 to 1000.
+	Failures int `json:"failures"`
+	// Within which time.
+	Window caddy.Duration `json:"window"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (Basic) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: Namespace + ".basic", New: func() caddy.Module { return new(Basic) }}
+}
+
+// UnmarshalCaddyfile sets up the method from Caddyfile tokens. Syntax:
+//
+//	basic [<realm>] {
+//	    users <file>...
+//	    user <name> <hash>
+//	    throttle <failures> <window>
+//	}
+func (b *Basic) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the method's name
+	line := d.Token()
+	if d.NextArg() {
+		b.Realm = d.Val()
+		if err := identity.CheckRealm(b.Realm); err != nil {
+			return d.WrapErr(err)
+		}
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	err := grammar.Block(d, "basic", grammar.Words{
+		"users":    grammar.Strings(&b.Users),
+		"user":     b.parseUser,
+		"throttle": b.parseThrottle,
+	})
+	if err != nil {
+		return err
+	}
+	return grammar.At(line, b.check())
+}
+
+func (b *Basic) parseUser(d *caddyfile.Dispenser) error {
+	var u InlineUser
+	if !d.AllArgs(&u.Name, &u.Hash) {
+		return d.ArgErr()
+	}
+	if _, err := users.NewUser(u.Name, u.Hash); err != nil {
+		return d.WrapErr(err)
+	}
+	b.Inline = append(b.Inline, u)
+	return nil
+}
+
+func (b *Basic) parseThrottle(d *caddyfile.Dispenser) error {
+	var failures, window string
+	if b.Throttle != nil {
+		return d.Err("throttle is set twice")
+	}
+	if !d.AllArgs(&failures, &window) {
+		return d.ArgErr()
+	}
+	n, err := strconv.Atoi(failures)
+	if err != nil || n < 1 || n > maxFailures {
+		return d.Errf("throttle wants a number of failures from 1 to %d, not %q", maxFailures, failures)
+	}
+	duration, err := caddy.ParseDuration(window)
+	if err != nil || duration <= 0 {
+		return d.Errf("throttle wants a window such as 5m, not %q", window)
+	}
+	b.Throttle = &Throttle{Failures: n, Window: caddy.Duration(duration)}
+	return nil
+}
+
+// check reports what is wrong whatever the files hold.
+func (b *Basic) check() error {
+	if len(b.Users) == 0 && len(b.Inline) == 0 {
+		return errors.New("basic: name the users: at least one of users user")
+	}
+	if b.Realm != "" {
+		if err := identity.CheckRealm(b.Realm); err != nil {
+			return fmt.Errorf("basic: %w", err)
+		}
+	}
+	if t := b.Throttle; t != nil && (t.Failures < 1 || t.Failures > maxFailures || t.Window <= 0) {
+		return fmt.Errorf("basic: throttle wants 1 to %d failures and a positive window", maxFailures)
+	}
+	return nil
+}
+
+// Provision reads the users.
+func (b *Basic) Provision(caddy.Context) error {
+	if err := b.check(); err != nil {
+		return err
+	}
+	if b.Realm == "" {
+		b.Realm = defaultRealm
+	}
+	if b.Throttle == nil {
+		b.Throttle = &Throttle{Failures: defaultFailures, Window: defaultWindow}
+	}
+	var err error
+	b.verifier, b.release, err = basicVerifiers.Acquire([]any{b.Users, b.Inline, b.Throttle}, func() (*basicVerifier, error) {
+		return openBasic(b.Users, b.Inline, *b.Throttle)
+	})
+	if err != nil {
+		return fmt.Errorf("basic: %w", err)
+	}
+	return nil
+}
+
+// Cleanup lets go of the users.
+func (b *Basic) Cleanup() error {
+	if b.release != nil {
+		b.release()
+	}
+	return nil
+}
+
+// Places implements Authenticator.
+func (b *Basic) Places() []Place { return basicPlaces }
+
+// basicPlaces is shared: places are asked for on every request.
+var basicPlaces = []Place{InScheme("Basic")}
+
+// Authenticate implements Authenticator.
+func (b *Basic) Authenticate(r *http.Request, c Credential) identity.Outcome {
+	name, password, ok := decodeBasic(c.Value)
+	if !ok {
+		return identity.Reject(identity.ReasonCredentialsInvalid, identity.Detail{Name: "problem", Value: "not base64 of name:password"})
+	}
+	result := b.verifier.verify(r.Context(), name, password, clientOf(r))
+	if result.User == nil {
+		return identity.Outcome{Verdict: identity.Rejected, Reason: result.Reason, Candidate: name, RetryAfter: result.RetryAfter}
+	}
+	return identity.Accept(result.User.Identity)
+}
+
+// decodeBasic takes a name and a password apart (RFC 7617, section 2): the
+// first colon splits, so that passwords may have more. Padding may be missing.
+func decodeBasic(value string) (name, password string, ok bool) {
+	decoded, err := base64.RawStdEncoding.Strict().DecodeString(strings.TrimRight(value, "="))
+	if err != nil || strings.ContainsAny(value, "\r\n") {
+		return "", "", false
+	}
+	return strings.Cut(string(decoded), ":")
+}
+
+// clientOf returns the client's address, the zero Addr if it is not known.
+func clientOf(r *http.Request) netip.Addr {
+	text, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
+}
+
+// Challenges implements Authenticator.
+func (b *Basic) Challenges(identity.Demand) []identity.Challenge {
+	return []identity.Challenge{{Scheme: "Basic", Params: []identity.Param{{Name: "realm", Value: b.Realm}, {Name: "charset", Value: "UTF-8"}}}}
+}
+
+// basicVerifiers holds the users in use, with what is known of their failures:
+// neither is lost by a reload of the configuration.
+var basicVerifiers = pool.New[*basicVerifier]()
+
+// basicVerifier verifies passwords of watched users.
+type basicVerifier struct {
+	*files.Live[users.Users]
+	verifier *users.Verifier
+}
+
+func openBasic(paths []string, inline []InlineUser, throttle Throttle) (*basicVerifier, error) {
+	parse := func(tree files.Tree) (*users.Users, error) { return parseUsers(tree, inline) }
+	live, err := openFiles("users", paths, parse)
+	if err != nil {
+		return nil, err
+	}
+	hashes := users.Hashes{Bcrypt: caddyauth.BcryptHash{}, Argon2id: caddyauth.Argon2idHash{}}
+	slow := users.NewThrottle(throttle.Failures, time.Duration(throttle.Window), nil)
+	return &basicVerifier{Live: live, verifier: users.NewVerifier(hashes, slow, nil)}, nil
+}
+
+func (v *basicVerifier) verify(ctx context.Context, name, password string, client netip.Addr) users.Result {
+	return v.verifier.Verify(ctx, v.Load(), name, password, client)
+}
+
+// parseUsers reads all files and adds the users of the configuration.
+func parseUsers(tree files.Tree, inline []InlineUser) (*users.Users, error) {
+	var all []*users.User
+	for _, path := range tree.Paths() {
+		parsed, err := users.ParseUsers(path, tree[path])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, parsed...)
+	}
+	for _, u := range inline {
+		user, err := users.NewUser(u.Name, u.Hash)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, user)
+	}
+	return users.NewUsers(all...)
+}
+
+// Interface guards.
+var (
+	_ caddy.Provisioner     = (*Basic)(nil)
+	_ caddy.CleanerUpper    = (*Basic)(nil)
+	_ caddyfile.Unmarshaler = (*Basic)(nil)
+	_ Authenticator         = (*Basic)(nil)
+)

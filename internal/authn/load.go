@@ -1,0 +1,46 @@
+package authn
+
+import (
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// Load loads the authenticators of a module's raw field, in the order written.
+func Load(ctx caddy.Context, module any, field string) ([]Method, error) {
+	loaded, err := ctx.LoadModule(module, field)
+	if err != nil {
+		return nil, fmt.Errorf("loading authenticators: %w", err)
+	}
+	modules, _ := loaded.([]any)
+	methods := make([]Method, len(modules))
+	for i, m := range modules {
+		authenticator, ok := m.(Authenticator)
+		if !ok {
+			return nil, fmt.Errorf("authenticator %d is a %T, which cannot authenticate", i, m)
+		}
+		methods[i] = Method{Name: m.(caddy.Module).CaddyModule().ID.Name(), Authenticator: authenticator}
+		if len(authenticator.Places()) == 0 {
+			return nil, fmt.Errorf("authenticator %d (%s) reads no credential", i, methods[i].Name)
+		}
+	}
+	return methods, shadowed(methods)
+}
+
+// shadowed reports a method that would never be asked, since one before it
+// takes every credential in the place that they share.
+func shadowed(methods []Method) error {
+	for i, earlier := range methods {
+		if earlier.Name != "basic" {
+			continue
+		}
+		for _, later := range methods[i+1:] {
+			for _, place := range later.Places() {
+				if place == InScheme("Basic") {
+					return fmt.Errorf("basic takes every password, so that %s after it would never be asked: write %s first, and one basic with all users", later.Name, later.Name)
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package denial
+
+import (
+	"net/http"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// Case is all that the choice of a refusal's status depends on.
+type Case struct {
+	// Outcome is what became of the caller's credential.
+	Outcome identity.Outcome
+	// Reason is why the request is refused: the outcome's own or the policy's.
+	Reason identity.Reason
+	// Status is the status that a policy asked for, or 0.
+	Status int
+	// StepUp says that the policy wants a stronger or fresher sign-in, Scopes
+	// that it misses scopes.
+	StepUp, Scopes bool
+	// Challenged says that some method can be asked for in a challenge.
+	Challenged bool
+	// Conceal says that known callers are not told what they may not see.
+	Conceal bool
+}
+
+// Choose returns the reason and the status of a refusal. This is the one place
+// that tells 401 from 403: a caller who could do better by signing in gets 401
+// (RFC 9110, section 15.5.2), one who is known and may not gets 403 (section
+// 15.5.4), or 404 where that is concealed.
+func Choose(c Case) (identity.Reason, int) {
+	reason, status := c.choose()
+	if status == http.StatusUnauthorized && !c.Challenged {
+		status = http.StatusForbidden // a 401 needs a challenge (section 15.5.2)
+	}
+	if status == http.StatusForbidden && c.Conceal && c.Outcome.Verdict == identity.Accepted {
+		status = http.StatusNotFound
+	}
+	return reason, status
+}
+
+func (c Case) choose() (identity.Reason, int) {
+	switch c.Outcome.Verdict {
+	case identity.Malformed:
+		return c.Outcome.Reason, http.StatusBadRequest
+	case identity.Unavailable:
+		return c.Outcome.Reason, http.StatusServiceUnavailable
+	case identity.Accepted:
+		return c.denied(true)
+	case identity.Absent:
+		return c.denied(false)
+	}
+	return c.Outcome.Reason, rejected(c.Outcome.Reason)
+}
+
+// rejected returns the status for a credential that was not accepted.
+func rejected(reason identity.Reason) int {
+	switch reason {
+	case identity.ReasonThrottled:
+		return http.StatusTooManyRequests
+	case identity.ReasonInsecureTransport, identity.ReasonCrossSite:
+		return http.StatusForbidden
+	}
+	return http.StatusUnauthorized
+}
+
+// denied returns the answer to a request that no policy allowed.
+func (c Case) denied(known bool) (identity.Reason, int) {
+	switch c.Reason {
+	case identity.ReasonPolicyError, identity.ReasonPolicyTimeout:
+		return c.Reason, http.StatusInternalServerError
+	case identity.ReasonPolicyUnavailable, identity.ReasonStoreUnavailable:
+		return c.Reason, http.StatusServiceUnavailable
+	}
+	switch {
+	case known && c.StepUp:
+		return identity.ReasonStepUpRequired, http.StatusUnauthorized
+	case known && c.Scopes:
+		return identity.ReasonInsufficientScope, http.StatusForbidden
+	case c.Status != 0:
+		return c.Reason, c.Status
+	case known:
+		return c.Reason, http.StatusForbidden
+	}
+	return identity.ReasonCredentialsMissing, http.StatusUnauthorized
+}
+
+// Applicable returns the challenges that may stand beside a status: all of
+// them on a 401, those that explain an error on a 400 or a 403 (RFC 6750,
+// section 3.1), none on others.
+func Applicable(status int, challenges []identity.Challenge) []identity.Challenge {
+	switch status {
+	case http.StatusUnauthorized:
+		return challenges
+	case http.StatusBadRequest, http.StatusForbidden:
+	default:
+		return nil
+	}
+	var explaining []identity.Challenge
+	for _, challenge := range challenges {
+		for _, param := range challenge.Params {
+			if param.Name == "error" {
+				explaining = append(explaining, challenge)
+			}
+		}
+	}
+	return explaining
+}

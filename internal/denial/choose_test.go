@@ -1,0 +1,73 @@
+package denial
+
+import (
+	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// TestChoose is the table of product.md's section "Which answer": R-401-1 to
+// R-401-4, R-401-6, R-401-8, R-403-1 to R-403-6, R-SU-1, R-SU-4, W1, W13.
+func TestChoose(t *testing.T) {
+	accepted := identity.Outcome{Verdict: identity.Accepted, Identity: &identity.Identity{Authenticated: true}}
+	absent := identity.Outcome{Verdict: identity.Absent}
+	reject := func(reason identity.Reason) identity.Outcome { return identity.Reject(reason) }
+	tests := []struct {
+		name   string
+		c      Case
+		reason identity.Reason
+		status int
+	}{
+		{"anonymous, denied", Case{Outcome: absent, Reason: "policy_denied", Challenged: true}, "credentials_missing", 401},
+		{"anonymous, denied, no method", Case{Outcome: absent, Reason: "policy_denied"}, "credentials_missing", 403},
+		{"anonymous, policy says 403", Case{Outcome: absent, Reason: "policy_denied", Status: 403, Challenged: true}, "policy_denied", 403},
+		{"anonymous, policy says 451", Case{Outcome: absent, Reason: "policy_denied", Status: 451, Challenged: true}, "policy_denied", 451},
+		{"anonymous, step-up is not leaked", Case{Outcome: absent, Reason: "policy_denied", StepUp: true, Challenged: true}, "credentials_missing", 401},
+		{"anonymous, scopes are not leaked", Case{Outcome: absent, Reason: "policy_denied", Scopes: true, Challenged: true}, "credentials_missing", 401},
+		{"anonymous, concealed all the same 401", Case{Outcome: absent, Reason: "policy_denied", Challenged: true, Conceal: true}, "credentials_missing", 401},
+		{"anonymous, policy undefined", Case{Outcome: absent, Reason: "policy_undefined", Challenged: true}, "credentials_missing", 401},
+		{"known, denied", Case{Outcome: accepted, Reason: "policy_denied", Challenged: true}, "policy_denied", 403},
+		{"known, concealed", Case{Outcome: accepted, Reason: "policy_denied", Challenged: true, Conceal: true}, "policy_denied", 404},
+		{"known, concealed though the policy says 403", Case{Outcome: accepted, Reason: "policy_denied", Status: 403, Conceal: true}, "policy_denied", 404},
+		{"known, policy says 429", Case{Outcome: accepted, Reason: "policy_denied", Status: 429, Conceal: true}, "policy_denied", 429},
+		{"known, policy says 401", Case{Outcome: accepted, Reason: "policy_denied", Status: 401, Challenged: true}, "policy_denied", 401},
+		{"known, policy says 401, no challenge", Case{Outcome: accepted, Reason: "policy_denied", Status: 401}, "policy_denied", 403},
+		{"known, step-up", Case{Outcome: accepted, Reason: "policy_denied", StepUp: true, Challenged: true}, "step_up_required", 401},
+		{"known, step-up, concealed", Case{Outcome: accepted, Reason: "policy_denied", StepUp: true, Challenged: true, Conceal: true}, "step_up_required", 401},
+		{"known, scope", Case{Outcome: accepted, Reason: "policy_denied", Scopes: true, Challenged: true}, "insufficient_scope", 403},
+		{"known, undefined", Case{Outcome: accepted, Reason: "policy_undefined", Challenged: true}, "policy_undefined", 403},
+		{"known, error", Case{Outcome: accepted, Reason: "policy_error", Challenged: true, Conceal: true}, "policy_error", 500},
+		{"anonymous, error", Case{Outcome: absent, Reason: "policy_error", Challenged: true}, "policy_error", 500},
+		{"timeout", Case{Outcome: accepted, Reason: "policy_timeout", Challenged: true}, "policy_timeout", 500},
+		{"no policy", Case{Outcome: accepted, Reason: "policy_unavailable", Challenged: true}, "policy_unavailable", 503},
+		{"bad credential", Case{Outcome: reject("credentials_invalid"), Challenged: true}, "credentials_invalid", 401},
+		{"bad credential, concealed", Case{Outcome: reject("token_expired"), Challenged: true, Conceal: true}, "token_expired", 401},
+		{"disabled account", Case{Outcome: reject("account_disabled"), Challenged: true}, "account_disabled", 401},
+		{"throttled", Case{Outcome: reject("throttled"), Challenged: true}, "throttled", 429},
+		{"insecure", Case{Outcome: reject("insecure_transport"), Challenged: true}, "insecure_transport", 403},
+		{"cross-site", Case{Outcome: reject("cross_site"), Challenged: true, Conceal: true}, "cross_site", 403},
+		{"two credentials", Case{Outcome: identity.Outcome{Verdict: identity.Malformed, Reason: "credentials_ambiguous"}, Challenged: true}, "credentials_ambiguous", 400},
+		{"keys out", Case{Outcome: identity.Outcome{Verdict: identity.Unavailable, Reason: "keys_unavailable"}, Challenged: true}, "keys_unavailable", 503},
+		{"unclaimed is refused", Case{Outcome: identity.Outcome{Verdict: identity.Unclaimed, Reason: "token_issuer"}, Challenged: true}, "token_issuer", 401},
+		{"the zero case", Case{}, "", 403},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			reason, status := Choose(test.c)
+			if reason != test.reason || status != test.status {
+				t.Errorf("got %s %d, want %s %d", reason, status, test.reason, test.status)
+			}
+		})
+	}
+}
+
+// TestApplicable: R-403-2 and R-BR-6 name the error, R-401-1 every method.
+func TestApplicable(t *testing.T) {
+	basic := identity.Challenge{Scheme: "Basic", Params: []identity.Param{{Name: "realm", Value: "x"}}}
+	bearer := identity.Challenge{Scheme: "Bearer", Params: []identity.Param{{Name: "realm", Value: "x"}, {Name: "error", Value: "y"}}}
+	for status, want := range map[int]int{401: 2, 403: 1, 400: 1, 404: 0, 429: 0, 500: 0, 503: 0} {
+		if got := Applicable(status, []identity.Challenge{basic, bearer}); len(got) != want {
+			t.Errorf("%d: got %d challenges, want %d", status, len(got), want)
+		}
+	}
+}

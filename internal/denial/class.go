@@ -1,0 +1,78 @@
+package denial
+
+import "github.com/policyauth/caddy-policy-auth/internal/identity"
+
+// Class is what a refused person or program is told of a Reason: enough to know
+// what to do next, and not which part of a credential was wrong.
+type Class string
+
+// The classes, which name the wording of a page and the type of a problem.
+const (
+	ClassSignInNeeded Class = "sign_in_needed"
+	ClassSignInFailed Class = "sign_in_failed"
+	ClassExpired      Class = "expired"
+	ClassForbidden    Class = "forbidden"
+	ClassThrottled    Class = "throttled"
+	ClassInsecure     Class = "insecure"
+	ClassBadRequest   Class = "bad_request"
+	ClassCrossSite    Class = "cross_site"
+	ClassUnavailable  Class = "unavailable"
+	ClassError        Class = "error"
+	ClassNotFound     Class = "not_found"
+)
+
+// classes maps each reason to its class. A wrong password, an unknown user and
+// a disabled account are one class, so that nobody can tell them apart (R-401-7).
+var classes = map[identity.Reason]Class{
+	identity.ReasonCredentialsMissing:   ClassSignInNeeded,
+	identity.ReasonCertificateRequired:  ClassSignInNeeded,
+	identity.ReasonStepUpRequired:       ClassSignInNeeded,
+	identity.ReasonCredentialsInvalid:   ClassSignInFailed,
+	identity.ReasonTokenMalformed:       ClassSignInFailed,
+	identity.ReasonTokenNotYetValid:     ClassSignInFailed,
+	identity.ReasonTokenSignature:       ClassSignInFailed,
+	identity.ReasonTokenAudience:        ClassSignInFailed,
+	identity.ReasonTokenIssuer:          ClassSignInFailed,
+	identity.ReasonTokenType:            ClassSignInFailed,
+	identity.ReasonTokenRevoked:         ClassSignInFailed,
+	identity.ReasonTokenUnbound:         ClassSignInFailed,
+	identity.ReasonProofInvalid:         ClassSignInFailed,
+	identity.ReasonAccountDisabled:      ClassSignInFailed,
+	identity.ReasonAccountLocked:        ClassSignInFailed,
+	identity.ReasonLoginStateInvalid:    ClassSignInFailed,
+	identity.ReasonTokenExpired:         ClassExpired,
+	identity.ReasonSessionExpired:       ClassExpired,
+	identity.ReasonSessionRevoked:       ClassExpired,
+	identity.ReasonInsufficientScope:    ClassForbidden,
+	identity.ReasonPolicyDenied:         ClassForbidden,
+	identity.ReasonPolicyUndefined:      ClassForbidden,
+	identity.ReasonThrottled:            ClassThrottled,
+	identity.ReasonInsecureTransport:    ClassInsecure,
+	identity.ReasonCredentialsAmbiguous: ClassBadRequest,
+	identity.ReasonPathAmbiguous:        ClassBadRequest,
+	identity.ReasonCrossSite:            ClassCrossSite,
+	identity.ReasonKeysUnavailable:      ClassUnavailable,
+	identity.ReasonStoreUnavailable:     ClassUnavailable,
+	identity.ReasonPolicyUnavailable:    ClassUnavailable,
+	identity.ReasonPolicyError:          ClassError,
+	identity.ReasonPolicyTimeout:        ClassError,
+}
+
+// classOf returns the class of a refusal. A status that a policy chose, and one
+// that the reason alone does not tell, win over the reason.
+func classOf(reason identity.Reason, status int) Class {
+	class, known := classes[reason]
+	switch {
+	case status == 404:
+		return ClassNotFound
+	case status == 429:
+		return ClassThrottled
+	case status == 400:
+		return ClassBadRequest
+	case status == 403 && class == ClassSignInNeeded:
+		return ClassForbidden // there is no way to sign in
+	case !known:
+		return ClassForbidden
+	}
+	return class
+}

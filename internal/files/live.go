@@ -1,0 +1,99 @@
+package files
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Live is the last good value that was parsed from files. Readers never lock;
+// a value that is in use is never changed but replaced whole.
+type Live[T any] struct {
+	options Options
+	parse   func(Tree) (*T, error)
+	report  func(error)
+	value   atomic.Pointer[T]
+	failure atomic.Pointer[error]
+	loading sync.Mutex
+	watcher *watcher
+	seen    Tree // what Open took, until Watch
+	closed  sync.Once
+}
+
+// Open reads and parses the files, which must succeed. The files are not
+// watched until Watch.
+func Open[T any](o Options, parse func(Tree) (*T, error)) (*Live[T], error) {
+	o.Paths = slices.Clone(o.Paths)
+	l := &Live[T]{options: o, parse: parse, report: func(error) {}}
+	tree, err := Read(context.Background(), o)
+	if err != nil {
+		return nil, err
+	}
+	value, err := parse(tree)
+	if err != nil {
+		return nil, err
+	}
+	l.value.Store(value)
+	l.seen = tree
+	return l, nil
+}
+
+// Report has each later result told to f: nil for a value that was taken, an
+// error for one that was not, in which case the last good one stays. It is
+// called before Watch and before anybody else has the Live.
+func (l *Live[T]) Report(f func(error)) { l.report = f }
+
+// Watch follows changes of the files until Close. It is called at most once.
+func (l *Live[T]) Watch() {
+	if len(l.options.Paths) > 0 {
+		l.watcher = watch(l.options, l.seen, func(tree Tree, err error) { _ = l.take(tree, err) })
+	}
+	l.seen = nil
+}
+
+// Load returns the value in use.
+func (l *Live[T]) Load() *T { return l.value.Load() }
+
+// Err says why the newest contents are not in use; nil if they are.
+func (l *Live[T]) Err() error {
+	if failure := l.failure.Load(); failure != nil {
+		return *failure
+	}
+	return nil
+}
+
+// Reload reads and parses the files now.
+func (l *Live[T]) Reload() error {
+	tree, err := Read(context.Background(), l.options)
+	return l.take(tree, err)
+}
+
+// Close stops watching and waits until nothing runs any more. It may be called
+// more than once.
+func (l *Live[T]) Close() error {
+	l.closed.Do(func() {
+		if l.watcher != nil {
+			l.watcher.close()
+		}
+	})
+	return nil
+}
+
+// take puts a settled tree to use, unless it cannot be read or parsed.
+func (l *Live[T]) take(tree Tree, err error) error {
+	l.loading.Lock()
+	defer l.loading.Unlock()
+	var value *T
+	if err == nil {
+		value, err = l.parse(tree)
+	}
+	if err != nil {
+		l.failure.Store(&err)
+	} else {
+		l.value.Store(value)
+		l.failure.Store(nil)
+	}
+	l.report(err)
+	return err
+}

@@ -1,0 +1,178 @@
+package observe
+
+import (
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+func event() *Event {
+	return &Event{
+		RequestID: func() string { return "id-1" }, Status: 403, Reason: identity.ReasonPolicyDenied, Codes: []string{"too_late"},
+		Outcome:  identity.Outcome{Verdict: identity.Accepted, Method: "jwt", Details: []identity.Detail{{Name: "expected_audience", Value: "api"}}},
+		Identity: &identity.Identity{Authenticated: true, ID: "alice", Issuer: "https://id.example", Username: "al", Roles: []string{"a", "b"}, Claims: map[string]any{"team": "{env.HOME}"}},
+		Labels:   map[string]string{"rule": "access.yaml:7"}, Revision: "r1", HTTPMethod: "GET", Host: "h", Path: "/p", ClientIP: "192.0.2.1",
+		Elapsed: time.Millisecond,
+	}
+}
+
+// TestLog: R-LOG-1, one line a refusal; allows at debug; trouble at error.
+func TestLog(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*Event)
+		level  zapcore.Level
+	}{
+		{"a refusal", func(*Event) {}, zapcore.InfoLevel},
+		{"an allow", func(e *Event) { e.Allowed, e.Status, e.Reason = true, 0, "" }, zapcore.DebugLevel},
+		{"an error inside", func(e *Event) { e.Status, e.Err = 500, errors.New("policy.rego:3: division by zero") }, zapcore.ErrorLevel},
+		{"a note on a denial", func(e *Event) { e.Err = errors.New("a code was dropped") }, zapcore.InfoLevel},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			core, logs := observer.New(zapcore.DebugLevel)
+			e := event()
+			test.change(e)
+			Log(zap.New(core), e)
+			if logs.Len() != 1 || logs.All()[0].Level != test.level {
+				t.Fatalf("got %v", logs.All())
+			}
+			fields := logs.All()[0].ContextMap()
+			for name, want := range map[string]any{"request_id": "id-1", "user_id": "alice", "rule": "access.yaml:7", "expected_audience": "api", "path": "/p", "client_ip": "192.0.2.1", "method": "jwt", "issuer": "https://id.example"} {
+				if fields[name] != want {
+					t.Errorf("%s is %v, want %v", name, fields[name], want)
+				}
+			}
+		})
+	}
+}
+
+// TestClean: R-LOG-2, what a stranger chose cannot draw on an operator's terminal.
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		"alice":                  "alice",
+		"a\r\nb":                 "a\uFFFD\uFFFDb",
+		"\x1b[2Jx":               "\uFFFD[2Jx",
+		"a\u202eb\u2066c\u009d":  "a\uFFFDb\uFFFDc\uFFFD",
+		"Zoë":                    "Zoë",
+		strings.Repeat("a", 300): strings.Repeat("a", 256),
+	} {
+		if got := clean(in); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestAccessLog holds the fields that product.md names.
+func TestAccessLog(t *testing.T) {
+	repl := caddy.NewReplacer()
+	r := caddyhttp.PrepareRequest(httptest.NewRequest("GET", "/", nil), repl, nil, nil)
+	AccessLog(r, event())
+	extra, _ := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
+	if extra == nil {
+		t.Fatal("no access-log fields")
+	}
+	AccessLog(httptest.NewRequest("GET", "/", nil), event()) // outside of Caddy: nothing happens
+}
+
+// TestPlaceholders: T-30, T-48. A user is named only after success, and a
+// value that looks like a placeholder stays text.
+func TestPlaceholders(t *testing.T) {
+	e := event()
+	e.Allowed = true
+	repl := caddy.NewReplacer()
+	Placeholders(repl, e)
+	for in, want := range map[string]string{
+		"{http.policy_auth.decision}":        "allow",
+		"{http.policy_auth.reason}":          "policy_denied",
+		"{http.policy_auth.method}":          "jwt",
+		"{http.policy_auth.policy_revision}": "r1",
+		"{http.policy_auth.request_id}":      "id-1",
+		"{http.policy_auth.nothing}":         "",
+		"{http.auth.user.id}":                "alice",
+		"{http.auth.user.username}":          "al",
+		"{http.auth.user.roles}":             "a,b",
+		"{http.auth.user.claims.team}":       "{env.HOME}",
+		"{http.auth.user.nothing}":           "",
+	} {
+		if got := repl.ReplaceAll(in, ""); got != want {
+			t.Errorf("%s is %q, want %q", in, got, want)
+		}
+	}
+	for name, change := range map[string]func(*Event){
+		"refused":   func(e *Event) { e.Allowed = false },
+		"anonymous": func(e *Event) { e.Identity = identity.Anonymous() },
+	} {
+		e := event()
+		e.Allowed = true
+		change(e)
+		repl := caddy.NewReplacer()
+		Placeholders(repl, e)
+		if got := repl.ReplaceAll("{http.auth.user.id}", ""); got != "" {
+			t.Errorf("%s: a user is named: %q", name, got)
+		}
+	}
+}
+
+// count reads a counter.
+func count(c prometheus.Counter) float64 {
+	var m dto.Metric
+	_ = c.Write(&m)
+	return m.GetCounter().GetValue()
+}
+
+// TestMetrics: T-69 and R-LOG-3. The same collectors count in each new
+// registry, and no label is a stranger's.
+func TestMetrics(t *testing.T) {
+	before := count(decisions.WithLabelValues("deny", "policy_denied"))
+	for range 2 {
+		registry := prometheus.NewRegistry()
+		for range 2 {
+			if err := Register(registry); err != nil {
+				t.Fatal(err)
+			}
+		}
+		Count(event())
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := ""
+		for _, family := range families {
+			names += family.GetName() + " "
+			for _, metric := range family.GetMetric() {
+				for _, label := range metric.GetLabel() {
+					if label.GetValue() == "too_late" || label.GetValue() == "alice" {
+						t.Errorf("%s has the label %s", family.GetName(), label.GetValue())
+					}
+				}
+			}
+		}
+		for _, want := range []string{"caddy_policy_auth_decisions_total", "caddy_policy_auth_authentications_total", "caddy_policy_auth_evaluation_seconds"} {
+			if !strings.Contains(names, want) {
+				t.Errorf("%s lacks %s", names, want)
+			}
+		}
+	}
+	if got := count(decisions.WithLabelValues("deny", "policy_denied")); got != before+2 {
+		t.Errorf("counted %v", got-before)
+	}
+	CountReload(errors.New("broken"))
+	CountReload(nil)
+	if count(reloads.WithLabelValues("failure")) != 1 || count(reloads.WithLabelValues("success")) != 1 {
+		t.Error("reloads are not counted")
+	}
+}

@@ -1,0 +1,90 @@
+package ops
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
+)
+
+func init() {
+	caddy.RegisterModule(Admin{})
+}
+
+// Admin adds the endpoints below /policy_auth/ to Caddy's admin API, which
+// checks hosts and origins before any of them runs (T-50):
+//
+//	GET  /policy_auth/policies          every policy set in use and its state
+//	POST /policy_auth/policies/reload   reads all of them again, now
+type Admin struct{}
+
+// CaddyModule returns the Caddy module information.
+func (Admin) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "admin.api.policy_auth",
+		New: func() caddy.Module { return new(Admin) },
+	}
+}
+
+// Routes returns the endpoints.
+func (Admin) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{
+		{Pattern: "/policy_auth/policies", Handler: only(http.MethodGet, showPolicies)},
+		{Pattern: "/policy_auth/policies/reload", Handler: only(http.MethodPost, reloadPolicies)},
+	}
+}
+
+// only answers other methods with 405.
+func only(method string, handler caddy.AdminHandlerFunc) caddy.AdminHandler {
+	return caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		if r.Method != method {
+			w.Header().Set("Allow", method)
+			return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("%s only", method)}
+		}
+		return handler(w, r)
+	})
+}
+
+// showPolicies writes the state of every policy set, as an array.
+func showPolicies(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, statuses())
+}
+
+// reloadPolicies reads every policy set again. It answers 200 and the new state
+// if all were taken, and 422 and the same if one was not: its state says why,
+// and it goes on with the last good policies.
+func reloadPolicies(w http.ResponseWriter, _ *http.Request) error {
+	status := http.StatusOK
+	policies.Each(func(set *policy.Set) {
+		if set.Reload() != nil {
+			status = http.StatusUnprocessableEntity
+		}
+	})
+	return writeJSON(w, status, statuses())
+}
+
+func statuses() []policy.Status {
+	result := []policy.Status{}
+	policies.Each(func(set *policy.Set) { result = append(result, set.Status()) })
+	slices.SortFunc(result, func(a, b policy.Status) int {
+		return strings.Compare(strings.Join(a.Sources, "\n"), strings.Join(b.Sources, "\n"))
+	})
+	return result
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	return json.NewEncoder(w).Encode(value)
+}
+
+// Interface guards.
+var (
+	_ caddy.Module      = (*Admin)(nil)
+	_ caddy.AdminRouter = (*Admin)(nil)
+)

@@ -1,0 +1,103 @@
+// Package policy asks Rego policies whether a request may pass. A set of
+// policies is loaded and compiled whole, swapped whole when its files change,
+// and evaluated without locks.
+//
+// It fails closed: only a true allow allows, and whatever cannot be evaluated
+// is a refusal with a reason of its own.
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// defaultDecision is the rule that decides unless another one is configured.
+	defaultDecision = "data.caddy.authz.allow"
+	// accessDecision decides where there is an access table and no policy.
+	accessDecision = "data.caddy.access.decision"
+	// authenticatedDecision decides where there is neither.
+	authenticatedDecision = "data.caddy.authenticated.allow"
+	defaultTimeout        = 100 * time.Millisecond
+)
+
+// Config says which policies a set has. Equal configurations may share a set.
+type Config struct {
+	// Sources are directories and files of Rego and data.
+	Sources []string
+	// Access are files of access tables.
+	Access []string
+	// Decision is the rule that decides, such as data.caddy.authz.allow. Empty
+	// means that one if there are Sources, else the access table's own.
+	Decision string
+	// Timeout bounds one evaluation; 0 means 100ms.
+	Timeout time.Duration
+	// AllowBuiltins names built-in functions that are off otherwise.
+	AllowBuiltins []string
+	// Watch takes changed files while running.
+	Watch bool
+}
+
+// gated are the built-in functions that reach out of the policy: off unless named.
+var gated = []string{"http.send", "net.lookup_ip_addr", "opa.runtime"}
+
+// decisionForm is what a decision path looks like. Nothing else of it is ever
+// made part of a query.
+var decisionForm = regexp.MustCompile(`^data(\.[A-Za-z_][A-Za-z0-9_]*)+$`)
+
+// Normalized returns the configuration with its defaults and with absolute
+// paths, so that equal ones are equal.
+func (c Config) Normalized() Config {
+	c.Sources, c.Access = absolute(c.Sources), absolute(c.Access)
+	c.AllowBuiltins = slices.Sorted(slices.Values(c.AllowBuiltins))
+	switch {
+	case c.Decision != "":
+	case len(c.Sources) > 0:
+		c.Decision = defaultDecision
+	case len(c.Access) > 0:
+		c.Decision = accessDecision
+	default:
+		c.Decision = authenticatedDecision
+	}
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	return c
+}
+
+// Check reports what is wrong with the configuration whatever its files hold.
+func (c Config) Check() error {
+	if c.Decision != "" && !decisionForm.MatchString(c.Decision) {
+		return fmt.Errorf("decision: %q is not the path of a rule, such as %s", c.Decision, defaultDecision)
+	}
+	if c.Timeout < 0 {
+		return errors.New("timeout: it is negative")
+	}
+	for _, name := range c.AllowBuiltins {
+		if !slices.Contains(gated, name) {
+			return fmt.Errorf("builtins: %q is not one that is off (allowed: %s)", name, strings.Join(gated, " "))
+		}
+	}
+	for _, path := range slices.Concat(c.Sources, c.Access) {
+		if path == "" {
+			return errors.New("a path is empty")
+		}
+	}
+	return nil
+}
+
+func absolute(paths []string) []string {
+	result := make([]string, len(paths))
+	for i, path := range paths {
+		result[i] = path
+		if full, err := filepath.Abs(path); err == nil {
+			result[i] = full
+		}
+	}
+	return result
+}

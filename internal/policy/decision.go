@@ -1,0 +1,146 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// Decision is what policies answer. The zero value denies.
+type Decision struct {
+	// Allow is true only if every policy that was asked said so.
+	Allow bool
+	// Reason is why not; policy_denied unless something went wrong.
+	Reason identity.Reason
+	// Codes are the policy's own codes.
+	Codes []string
+	// Message and Remediation are plain text for the person refused.
+	Message, Remediation string
+	// Status is the status of a denial that the policy asks for, or 0.
+	Status int
+	// Headers are set on the upstream's request when allowed, on the response
+	// when denied.
+	Headers http.Header
+	// RequestHeadersToRemove and ResponseHeadersToAdd count when allowed.
+	RequestHeadersToRemove []string
+	ResponseHeadersToAdd   http.Header
+	// Body is the body of a denial, or nil.
+	Body *string
+	// Challenge asks for more than the caller has, or nil.
+	Challenge *Challenge
+	// Redirect sends the refused elsewhere on the same origin, or nil.
+	Redirect *Redirect
+	// Labels go to the log.
+	Labels map[string]string
+	// Revision names the policies that decided.
+	Revision string
+	// Err is what went wrong, for the log.
+	Err error
+}
+
+// Challenge asks for scopes (RFC 6750, section 3.1), or for a stronger or
+// fresher sign-in (RFC 9470, section 3).
+type Challenge struct {
+	Scopes    []string
+	ACRValues []string
+	// MaxAge is in seconds, -1 if not asked for.
+	MaxAge int64
+}
+
+// Redirect is where the refused are sent.
+type Redirect struct {
+	// To is a path on the same origin.
+	To string
+	// Status is 301, 302, 303, 307 or 308.
+	Status int
+}
+
+// sameEffects reports whether two allowing decisions want the same done.
+func (d Decision) sameEffects(other Decision) bool {
+	same := func(a, b http.Header) bool { return maps.EqualFunc(a, b, slices.Equal[[]string]) }
+	return same(d.Headers, other.Headers) && same(d.ResponseHeadersToAdd, other.ResponseHeadersToAdd) &&
+		slices.Equal(d.RequestHeadersToRemove, other.RequestHeadersToRemove)
+}
+
+// decode turns the value of a decision into a Decision. It is a boolean or an
+// object; everything else denies.
+func decode(value ast.Value) Decision {
+	switch v := value.(type) {
+	case ast.Boolean:
+		if v {
+			return Decision{Allow: true}
+		}
+		return Decision{Reason: identity.ReasonPolicyDenied}
+	case ast.Object:
+		return decodeObject(v)
+	}
+	return Decision{
+		Reason: identity.ReasonPolicyUndefined,
+		Err:    fmt.Errorf("the decision is of type %s, want a boolean or an object", ast.ValueName(value)),
+	}
+}
+
+// decodeObject decodes the members of an object. An unknown member, one of a
+// wrong type and one that cannot be honoured are errors: a misspelt "deny"
+// must not let anybody in.
+func decodeObject(object ast.Object) Decision {
+	native, err := ast.JSON(object)
+	if err != nil {
+		return failed(fmt.Errorf("the decision: %w", err))
+	}
+	members, ok := native.(map[string]any)
+	if !ok {
+		return failed(errors.New("the decision has members whose names are no strings"))
+	}
+	d := decoder{decision: Decision{}}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		decode, known := fields[name]
+		if !known {
+			return failed(fmt.Errorf("the decision has an unknown member %q; known: %s", name, strings.Join(slices.Sorted(maps.Keys(fields)), " ")))
+		}
+		if err := decode(&d, members[name]); err != nil {
+			return failed(fmt.Errorf("the decision's member %s: %w", name, err))
+		}
+	}
+	return d.finish()
+}
+
+// decoder collects the members of a decision.
+type decoder struct {
+	decision Decision
+	allow    []bool
+	status   []int
+	denied   bool
+	messages []string
+}
+
+// finish decides: only a true allow and no deny allows.
+func (d *decoder) finish() Decision {
+	result := d.decision
+	if len(d.allow) == 0 {
+		return Decision{Reason: identity.ReasonPolicyUndefined, Err: errors.New("the decision has no member allow")}
+	}
+	if len(d.allow) == 2 && d.allow[0] != d.allow[1] {
+		return failed(errors.New("the decision's members allow and allowed differ"))
+	}
+	if len(d.status) == 2 && d.status[0] != d.status[1] {
+		return failed(errors.New("the decision's members status and http_status differ"))
+	}
+	if len(d.status) > 0 {
+		result.Status = d.status[0]
+	}
+	if result.Message == "" {
+		result.Message = strings.Join(d.messages, " ")
+	}
+	if result.Allow = d.allow[0] && !d.denied; !result.Allow {
+		result.Reason = identity.ReasonPolicyDenied
+	}
+	return result
+}

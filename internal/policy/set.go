@@ -1,0 +1,99 @@
+package policy
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/files"
+)
+
+// Set is a set of policies in use. It is safe for concurrent use, and reading
+// it takes no lock.
+type Set struct {
+	config Config
+	live   *files.Live[snapshot]
+	loaded atomic.Int64 // when the snapshot in use was taken, in nanoseconds since 1970
+}
+
+// Report is what became of a change of the files.
+type Report struct {
+	// Sources are the files and directories, absolute.
+	Sources []string
+	// Revision names what is in use now.
+	Revision string
+	// Warnings are for an operator to read.
+	Warnings []string
+	// Err says why the change was not taken, with file and line; nil if it was.
+	Err error
+}
+
+// Status is the state of a set, as the admin API shows it.
+type Status struct {
+	// Sources are the policies' files and directories, absolute; Access are the tables'.
+	Sources []string `json:"sources"`
+	Access  []string `json:"access"`
+	// Decision is the rule that decides.
+	Decision string `json:"decision"`
+	// Revision names what is in use.
+	Revision string `json:"revision"`
+	// LoadedAt is when that was loaded.
+	LoadedAt time.Time `json:"loaded_at"`
+	// Error says why newer files are not in use, with file and line; "" if they are.
+	Error string `json:"error"`
+}
+
+// Open loads the policies, which must succeed, and watches them if configured
+// so. Each later change is told to report, also when it was not taken.
+func Open(config Config, report func(Report)) (*Set, error) {
+	if err := config.Check(); err != nil {
+		return nil, err
+	}
+	s := &Set{config: config.Normalized()}
+	s.loaded.Store(time.Now().UnixNano())
+	paths := append(append([]string{}, s.config.Sources...), s.config.Access...)
+	var err error
+	s.live, err = files.Open(files.Options{Paths: paths, Keep: keep}, func(tree files.Tree) (*snapshot, error) { return load(s.config, tree) })
+	if err != nil {
+		return nil, err
+	}
+	s.live.Report(func(err error) {
+		if err == nil {
+			s.loaded.Store(time.Now().UnixNano())
+		}
+		report(s.report(err))
+	})
+	if len(s.live.Load().warnings) > 0 {
+		report(s.report(nil))
+	}
+	if config.Watch {
+		s.live.Watch()
+	}
+	return s, nil
+}
+
+func (s *Set) report(err error) Report {
+	r := Report{Sources: append(append([]string{}, s.config.Sources...), s.config.Access...), Err: err}
+	current := s.live.Load()
+	r.Revision, r.Warnings = current.revision, current.warnings
+	return r
+}
+
+// Reload reads the files again now. An error says why they were not taken; the
+// last good policies stay in use.
+func (s *Set) Reload() error { return s.live.Reload() }
+
+// Status returns the state of the set.
+func (s *Set) Status() Status {
+	status := Status{
+		Sources: s.config.Sources, Access: s.config.Access, Decision: s.config.Decision,
+		Revision: s.live.Load().revision, LoadedAt: time.Unix(0, s.loaded.Load()),
+	}
+	if err := s.live.Err(); err != nil {
+		status.Error = err.Error()
+	}
+	return status
+}
+
+// Close stops watching. It may be called more than once; requests in flight are
+// still answered.
+func (s *Set) Close() error { return s.live.Close() }

@@ -1,0 +1,153 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+
+	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/policies"
+)
+
+// snapshot is one loaded set of policies and data. It is immutable.
+type snapshot struct {
+	query    rego.PreparedEvalQuery
+	options  []rego.EvalOption
+	revision string
+	warnings []string
+}
+
+// tableRoot is where the access table stands below data.
+const tableRoot = "access_table"
+
+// load compiles what a tree holds.
+func load(config Config, tree files.Tree) (*snapshot, error) {
+	capabilities := allowed(config.AllowBuiltins)
+	m, err := gather(tree, config.Sources, capabilities)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.addEmbedded(); err != nil {
+		return nil, err
+	}
+	if err := m.addTable(config.Access, tree); err != nil {
+		return nil, err
+	}
+	s := &snapshot{warnings: m.warnings, revision: m.revision}
+	if s.revision == "" {
+		s.revision = tree.Fingerprint()[:12]
+	}
+	return s, s.prepare(config, m, capabilities)
+}
+
+// allowed returns OPA's capabilities without the gated built-ins that are not
+// named, so that a policy that calls one does not even compile.
+func allowed(names []string) *ast.Capabilities {
+	capabilities := ast.CapabilitiesForThisVersion()
+	capabilities.Builtins = slices.DeleteFunc(slices.Clone(capabilities.Builtins), func(b *ast.Builtin) bool {
+		return slices.Contains(gated, b.Name) && !slices.Contains(names, b.Name)
+	})
+	return capabilities
+}
+
+// embedded returns the policies of this project by file name, without tests
+// and examples.
+var embedded = sync.OnceValues(func() (map[string]*ast.Module, error) {
+	modules := map[string]*ast.Module{}
+	err := fs.WalkDir(policies.FS, "caddy", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".rego") || strings.HasSuffix(path, "_test.rego") {
+			return err
+		}
+		content, err := fs.ReadFile(policies.FS, path)
+		if err != nil {
+			return err
+		}
+		modules["embedded/"+path], err = ast.ParseModuleWithOpts("embedded/"+path, string(content), ast.ParserOptions{RegoVersion: ast.RegoV1})
+		return err
+	})
+	return modules, err
+})
+
+// addEmbedded adds this project's own policies, whose packages nobody else may
+// add to.
+func (m *material) addEmbedded() error {
+	own, err := embedded()
+	if err != nil {
+		return err
+	}
+	for _, ours := range own {
+		for _, theirs := range m.modules {
+			if theirs.Package.Path.HasPrefix(ours.Package.Path) {
+				return fmt.Errorf("%s: the package %s is built in and cannot be added to; choose another name, such as caddy.authz",
+					theirs.Package.Location, strings.TrimPrefix(theirs.Package.Path.String(), "data."))
+			}
+		}
+	}
+	for name, module := range own {
+		m.modules[name] = module.Copy()
+	}
+	return nil
+}
+
+// addTable adds the access table, which is empty without files.
+func (m *material) addTable(paths []string, tree files.Tree) error {
+	caddy, _ := m.data["caddy"].(map[string]any)
+	if _, taken := caddy[tableRoot]; taken {
+		return fmt.Errorf("data.caddy.%s is built in: name access tables with access <file>", tableRoot)
+	}
+	var tables []accessFile
+	for _, path := range paths {
+		tables = append(tables, accessFile{name: path, data: tree[path]})
+	}
+	table, err := parseAccess(tables)
+	if err != nil {
+		return err
+	}
+	if path, ok := mergeInto(m.data, map[string]any{"caddy": map[string]any{tableRoot: table}}, "data"); !ok {
+		return fmt.Errorf("%s conflicts with what is built in", path)
+	}
+	return nil
+}
+
+// prepare compiles modules and data and resolves the decision.
+func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabilities) error {
+	ctx := context.Background()
+	value, err := ast.InterfaceToValue(m.data)
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	data, ok := value.(ast.Object)
+	if !ok {
+		return fmt.Errorf("data: not an object")
+	}
+	store := inmem.NewFromASTObject(data)
+	txn, err := store.NewTransaction(ctx)
+	if err != nil {
+		return err
+	}
+	compiler := ast.NewCompiler().WithCapabilities(capabilities).WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn)).SetErrorLimit(maxErrors)
+	if compiler.Compile(m.modules); compiler.Failed() {
+		return compiler.Errors
+	}
+	decision, err := resolve(compiler, config)
+	if err != nil {
+		return err
+	}
+	s.query, err = rego.New(
+		rego.Compiler(compiler), rego.Store(store), rego.Transaction(txn), rego.Capabilities(capabilities),
+		rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(decision)))), rego.StrictBuiltinErrors(true),
+	).PrepareForEval(ctx)
+	if err != nil {
+		return fmt.Errorf("decision %s: %w", config.Decision, err)
+	}
+	s.options = evalOptions(txn, data)
+	return nil
+}

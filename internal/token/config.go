@@ -1,0 +1,201 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"mime"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	defaultLeeway = 60 * time.Second
+	// maxLeeway is RFC 7519's "few minutes", section 4.1.4.
+	maxLeeway = 300 * time.Second
+)
+
+// Config says which tokens a Verifier accepts.
+type Config struct {
+	// Issuer is what iss must equal, code point by code point. "" accepts any
+	// issuer and none; that is safe only while the keys are the operator's own.
+	Issuer string
+	// Audiences are the values of which aud must hold one. Exactly one of
+	// Audiences and AnyAudience is set.
+	Audiences []string
+	// AnyAudience accepts tokens that are meant for somebody else.
+	AnyAudience bool
+	// Algorithms are the names that alg may have. Nil: HS256 for a secret, every
+	// asymmetric algorithm that its key fits for other keys. An empty list is an
+	// error.
+	Algorithms []string
+	// Leeway is how far the issuer's clock may be off: 60 seconds if 0, at most
+	// 300 seconds.
+	Leeway time.Duration
+	// MaxAge is how long after iat a token counts; 0 for as long as exp says.
+	MaxAge time.Duration
+	// Type is what typ must be, such as at+jwt, which also demands the claims of
+	// an access token (RFC 9068). "" accepts the types JWT and at+jwt and tokens
+	// without one.
+	Type string
+	// Map says where the fields id, username, name, email, roles, groups and
+	// scopes of an identity come from: dotted paths or JSON pointers, of which
+	// the first that exists counts. A field that is not named keeps its default.
+	Map map[string][]string
+	// Require lists what the claims must hold beside.
+	Require []Requirement
+	// Keys finds the keys.
+	Keys KeySource
+	// Now is the clock; nil for time.Now.
+	Now func() time.Time
+}
+
+// Requirement is a claim that must hold one of the values: as a string, as one
+// of a list, or as a number or boolean whose text is the value.
+type Requirement struct {
+	// Claim is a dotted path or a JSON pointer.
+	Claim string
+	// Values are the ones of which one suffices, at least one.
+	Values []string
+}
+
+// New returns a verifier. Its errors name the bad word and the allowed words.
+// It does not wait for keys.
+func New(c Config) (*Verifier, error) {
+	v := &Verifier{issuer: c.Issuer, keys: c.Keys, now: c.Now, maxAge: c.MaxAge}
+	if v.now == nil {
+		v.now = time.Now
+	}
+	for _, set := range []func(Config) error{
+		v.setAudiences, v.setAlgorithms, v.setTimes, v.setType, v.setMap, v.setRequirements,
+	} {
+		if err := set(c); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+func (v *Verifier) setAudiences(c Config) error {
+	switch {
+	case c.AnyAudience && len(c.Audiences) > 0:
+		return errors.New("audience: any and named audiences exclude each other")
+	case !c.AnyAudience && len(c.Audiences) == 0:
+		return errors.New("audience: missing: name whom the tokens are for, or write any")
+	case slices.Contains(c.Audiences, ""):
+		return errors.New("audience: empty")
+	}
+	v.audiences = slices.Clone(c.Audiences)
+	return nil
+}
+
+// setAlgorithms fixes the allow-list, which no token and no change of keys moves.
+func (v *Verifier) setAlgorithms(c Config) error {
+	if c.Keys == nil {
+		return errors.New("keys: missing")
+	}
+	fitting := c.Keys.Algorithms()
+	if len(fitting) == 0 {
+		return errors.New("keys: they fit no algorithm")
+	}
+	if c.Algorithms == nil {
+		v.algorithms = asymmetric()
+		if allSymmetric(fitting) {
+			v.algorithms = []string{"HS256"}
+		}
+		return nil
+	}
+	if len(c.Algorithms) == 0 {
+		return fmt.Errorf("algorithms: empty (allowed: %s)", strings.Join(fitting, " "))
+	}
+	for _, name := range c.Algorithms {
+		if methods[name] == nil {
+			return fmt.Errorf("algorithms: %q is unknown (allowed: %s)", name, strings.Join(fitting, " "))
+		}
+	}
+	if err := checkMix(c.Algorithms); err != nil {
+		return fmt.Errorf("algorithms: %w", err)
+	}
+	for _, name := range c.Algorithms {
+		if !slices.Contains(fitting, name) {
+			return fmt.Errorf("algorithms: no key fits %s (allowed: %s)", name, strings.Join(fitting, " "))
+		}
+	}
+	v.algorithms = slices.Clone(c.Algorithms)
+	return nil
+}
+
+func (v *Verifier) setTimes(c Config) error {
+	if c.Leeway < 0 || c.Leeway > maxLeeway {
+		return fmt.Errorf("leeway: %s is out of range (allowed: up to %s)", c.Leeway, maxLeeway)
+	}
+	if c.MaxAge < 0 {
+		return fmt.Errorf("max_token_age: %s is negative", c.MaxAge)
+	}
+	v.leeway = c.Leeway
+	if v.leeway == 0 {
+		v.leeway = defaultLeeway
+	}
+	return nil
+}
+
+func (v *Verifier) setType(c Config) error {
+	if c.Type == "" {
+		return nil
+	}
+	v.typ = normalType(c.Type)
+	media, params, err := mime.ParseMediaType("application/" + v.typ)
+	if err != nil || len(params) > 0 || media != "application/"+v.typ {
+		return fmt.Errorf("typ: %q is not a media type (allowed: such as at+jwt or JWT)", c.Type)
+	}
+	return nil
+}
+
+func (v *Verifier) setMap(c Config) error {
+	wanted := maps.Clone(defaultMap)
+	for _, field := range slices.Sorted(maps.Keys(c.Map)) {
+		if _, known := defaultMap[field]; !known {
+			return fmt.Errorf("map: %q is not a field (allowed: %s)", field, strings.Join(slices.Sorted(maps.Keys(defaultMap)), " "))
+		}
+		wanted[field] = c.Map[field]
+	}
+	v.sources = map[string][]source{}
+	for field, texts := range wanted {
+		sources, err := parseSources(texts)
+		if err != nil {
+			return fmt.Errorf("map %s: %w", field, err)
+		}
+		v.sources[field] = sources
+	}
+	return nil
+}
+
+func (v *Verifier) setRequirements(c Config) error {
+	for _, r := range c.Require {
+		s, err := parseSource(r.Claim)
+		if err != nil {
+			return fmt.Errorf("require: %w", err)
+		}
+		if len(r.Values) == 0 {
+			return fmt.Errorf("require %s: no value: name at least one that the claim may hold", r.Claim)
+		}
+		v.requirements = append(v.requirements, requirement{source: s, values: slices.Clone(r.Values)})
+	}
+	return nil
+}
+
+// parseSources reads the sources of one field.
+func parseSources(texts []string) ([]source, error) {
+	if len(texts) == 0 {
+		return nil, errors.New("no source: name at least one claim")
+	}
+	sources := make([]source, len(texts))
+	for i, text := range texts {
+		var err error
+		if sources[i], err = parseSource(text); err != nil {
+			return nil, err
+		}
+	}
+	return sources, nil
+}

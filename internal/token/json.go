@@ -1,0 +1,82 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+)
+
+const (
+	// maxDepth is how deep arrays and objects may nest, the outermost included.
+	maxDepth = 16
+	// maxMembers is how many members an outermost object may have.
+	maxMembers = 256
+)
+
+// object is a decoded JSON object. Its numbers are json.Number, as they were
+// written. Names are compared exactly.
+type object map[string]any
+
+// decodeObject reads one JSON object (RFC 8259) more strictly than
+// encoding/json: no member twice at any depth (RFC 7515, section 4), nothing
+// but UTF-8, no half of a surrogate pair, no number beyond a double's range,
+// and nothing after the object. Nothing in it is replaced or converted.
+func decodeObject(data []byte) (object, error) {
+	if err := checkText(data); err != nil {
+		return nil, err
+	}
+	reader := jsonReader{data: data}
+	value, err := reader.value(1)
+	if err != nil {
+		return nil, err
+	}
+	members, ok := value.(map[string]any)
+	if !ok {
+		return nil, errors.New("is not a JSON object")
+	}
+	if len(members) > maxMembers {
+		return nil, fmt.Errorf("has more than %d members", maxMembers)
+	}
+	return members, nil
+}
+
+// text returns the string that o has under name; present is false if o has no
+// such member, and anything but a string is an error.
+func (o object) text(name string) (value string, present bool, err error) {
+	member, present := o[name]
+	if !present {
+		return "", false, nil
+	}
+	value, ok := member.(string)
+	if !ok {
+		return "", true, fmt.Errorf("has a %s that is not a string", name)
+	}
+	return value, true, nil
+}
+
+// texts returns the list of strings that o has under name, like text.
+func (o object) texts(name string) (values []string, present bool, err error) {
+	member, present := o[name]
+	if !present {
+		return nil, false, nil
+	}
+	values, ok := stringsOf(member)
+	if !ok {
+		return nil, true, fmt.Errorf("has a %s that is not a list of strings", name)
+	}
+	return values, true, nil
+}
+
+// stringsOf returns the strings of a decoded array that holds nothing else.
+func stringsOf(value any) ([]string, bool) {
+	items, ok := value.([]any)
+	if !ok {
+		return nil, false
+	}
+	values := make([]string, len(items))
+	for i, item := range items {
+		if values[i], ok = item.(string); !ok {
+			return nil, false
+		}
+	}
+	return values, true
+}

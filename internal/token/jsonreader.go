@@ -1,0 +1,188 @@
+package token
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// checkText refuses what is not JSON, and what encoding/json would silently
+// replace.
+func checkText(data []byte) error {
+	switch {
+	case !utf8.Valid(data):
+		return errors.New("is not UTF-8")
+	case !json.Valid(data):
+		return errors.New("is not JSON")
+	case !surrogatesPaired(data):
+		return errors.New("holds half of a surrogate pair")
+	}
+	return nil
+}
+
+// jsonReader reads JSON that checkText found good, which is why it looks for no
+// end of data. It sees duplicate names, which encoding/json hides, and reads
+// tokens with a quarter of the allocations of json.Decoder.
+type jsonReader struct {
+	data []byte
+	at   int
+}
+
+// value reads the next value at a depth of nesting.
+func (r *jsonReader) value(depth int) (any, error) {
+	r.space()
+	c := r.data[r.at]
+	if (c == '{' || c == '[') && depth > maxDepth {
+		return nil, fmt.Errorf("nests deeper than %d levels", maxDepth)
+	}
+	switch c {
+	case '{':
+		return r.members(depth)
+	case '[':
+		return r.items(depth)
+	case '"':
+		return r.text()
+	case 'n':
+		r.at += len("null")
+		return nil, nil
+	case 't':
+		r.at += len("true")
+		return true, nil
+	case 'f':
+		r.at += len("false")
+		return false, nil
+	}
+	return r.number()
+}
+
+// members reads an object.
+func (r *jsonReader) members(depth int) (any, error) {
+	members := map[string]any{}
+	for r.at++; r.more('}'); {
+		name, err := r.text()
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := members[name]; twice {
+			return nil, fmt.Errorf("has two members named %q", name)
+		}
+		r.space()
+		r.at++ // the colon
+		if members[name], err = r.value(depth + 1); err != nil {
+			return nil, err
+		}
+	}
+	return members, nil
+}
+
+// items reads an array.
+func (r *jsonReader) items(depth int) (any, error) {
+	items := []any{}
+	for r.at++; r.more(']'); {
+		item, err := r.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+// more goes to the next member or item, or past the closing character.
+func (r *jsonReader) more(closing byte) bool {
+	r.space()
+	switch r.data[r.at] {
+	case closing:
+		r.at++
+		return false
+	case ',':
+		r.at++
+		r.space()
+	}
+	return true
+}
+
+// text reads a string.
+func (r *jsonReader) text() (string, error) {
+	start, escaped := r.at, false
+	for r.at++; r.data[r.at] != '"'; r.at++ {
+		if r.data[r.at] == '\\' {
+			escaped = true
+			r.at++
+		}
+	}
+	r.at++
+	quoted := r.data[start:r.at]
+	if !escaped {
+		return string(quoted[1 : len(quoted)-1]), nil
+	}
+	var s string
+	err := json.Unmarshal(quoted, &s)
+	return s, err
+}
+
+// number reads a number, as it is written. One that no double can hold, if less
+// exactly, such as 1e999999999, would cost whoever computes with it dearly.
+func (r *jsonReader) number() (any, error) {
+	length := bytes.IndexAny(r.data[r.at:], ",]} \t\r\n")
+	if length < 0 {
+		length = len(r.data) - r.at
+	}
+	text := string(r.data[r.at : r.at+length])
+	r.at += length
+	f, err := strconv.ParseFloat(text, 64)
+	mantissa, _, _ := strings.Cut(strings.ToLower(text), "e")
+	if err != nil || f == 0 && strings.ContainsAny(mantissa, "123456789") {
+		return nil, errors.New("holds a number out of range")
+	}
+	return json.Number(text), nil
+}
+
+// space passes over white space.
+func (r *jsonReader) space() {
+	for strings.IndexByte(" \t\r\n", r.data[r.at]) >= 0 {
+		r.at++
+	}
+}
+
+// surrogatesPaired reports whether every \u escape of a surrogate in valid JSON
+// is one of a pair. encoding/json replaces lone ones, by which two different
+// names would become one.
+func surrogatesPaired(data []byte) bool {
+	for {
+		i := bytes.IndexByte(data, '\\')
+		if i < 0 {
+			return true
+		}
+		data = data[i:]
+		unit := escapedUnit(data)
+		switch {
+		case 0xD800 <= unit && unit < 0xDC00:
+			if low := escapedUnit(data[6:]); low < 0xDC00 || low >= 0xE000 {
+				return false
+			}
+			data = data[12:]
+		case 0xDC00 <= unit && unit < 0xE000:
+			return false
+		default:
+			data = data[2:] // the backslash and what it escapes, perhaps another
+		}
+	}
+}
+
+// escapedUnit returns the UTF-16 unit of the \u escape that data begins with,
+// or 0 if it begins with none.
+func escapedUnit(data []byte) uint64 {
+	if !bytes.HasPrefix(data, []byte(`\u`)) {
+		return 0
+	}
+	unit, err := strconv.ParseUint(string(data[2:6]), 16, 16)
+	if err != nil {
+		return 0
+	}
+	return unit
+}

@@ -1,0 +1,97 @@
+package token
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// maxSetKeys is how many keys a key set may have.
+const maxSetKeys = 256
+
+// ParseJWKSet returns the usable keys of a JWK Set (RFC 7517, section 5) of
+// public keys. Those that are broken, of unsupported kinds or not for verifying
+// are left out, and so are all keys of a kid that stands for different keys;
+// skipped says why, a line for each, with nothing of the keys themselves. A set
+// that holds no usable key is an error.
+func ParseJWKSet(data []byte) (set *Set, skipped []error, err error) {
+	entries, err := setEntries(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the key set %w", err)
+	}
+	if len(entries) > maxSetKeys {
+		return nil, nil, fmt.Errorf("the key set has more than %d keys", maxSetKeys)
+	}
+	var keys []Key
+	for i, entry := range entries {
+		key, err := parseJWK(entry)
+		if err != nil {
+			skipped = append(skipped, fmt.Errorf("key %d of the key set %w", i+1, err))
+			continue
+		}
+		keys = append(keys, key)
+	}
+	keys, ambiguous := unambiguous(keys)
+	skipped = append(skipped, ambiguous...)
+	if len(keys) == 0 {
+		return nil, skipped, errors.New("the key set has no usable key")
+	}
+	set, err = NewSet(keys...)
+	return set, skipped, err
+}
+
+// setEntries returns the members of keys, each as it stands, so that one that
+// is broken spoils no other. Other members of the set are passed over.
+func setEntries(data []byte) ([]json.RawMessage, error) {
+	if !json.Valid(data) {
+		return nil, errors.New("is not JSON")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
+		return nil, errors.New("is not a JSON object")
+	}
+	var keys json.RawMessage
+	for decoder.More() {
+		var value json.RawMessage
+		name, err := decoder.Token()
+		if err != nil || decoder.Decode(&value) != nil {
+			return nil, errors.New("is not JSON")
+		}
+		if name != "keys" {
+			continue
+		}
+		if keys != nil {
+			return nil, errors.New("has two members named keys")
+		}
+		keys = value
+	}
+	var entries []json.RawMessage
+	if err := json.Unmarshal(keys, &entries); err != nil || entries == nil {
+		return nil, errors.New("has no list of keys")
+	}
+	return entries, nil
+}
+
+// unambiguous returns the keys but for those whose kid also names another key:
+// nobody can tell which of them a token means.
+func unambiguous(keys []Key) (kept []Key, skipped []error) {
+	prints := map[string]map[string]bool{}
+	for _, k := range keys {
+		if prints[k.id] == nil {
+			prints[k.id] = map[string]bool{}
+		}
+		prints[k.id][k.thumbprint] = true
+	}
+	reported := map[string]bool{}
+	for _, k := range keys {
+		switch {
+		case k.id == "" || len(prints[k.id]) == 1:
+			kept = append(kept, k)
+		case !reported[k.id]:
+			reported[k.id] = true
+			skipped = append(skipped, fmt.Errorf("the kid %s of the key set names %d different keys", printable(k.id), len(prints[k.id])))
+		}
+	}
+	return kept, skipped
+}

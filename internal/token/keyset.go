@@ -1,0 +1,124 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+)
+
+// maxCandidates is how many keys are tried for one token.
+const maxCandidates = 8
+
+// KeySource finds the keys that may have signed a token. Implementations are
+// safe for concurrent use and answer from memory.
+type KeySource interface {
+	// Candidates returns the keys that fit the algorithm and that kid, which is
+	// "" if the token has none, may mean: at most eight. An error means that
+	// nobody can tell, since the keys are out of reach.
+	Candidates(kid, algorithm string) ([]Key, error)
+	// Algorithms returns those that the source's keys fit, or may fit once it
+	// has keys: either symmetric or asymmetric ones, never both.
+	Algorithms() []string
+}
+
+// Set is an immutable set of keys. It is a KeySource.
+type Set struct {
+	keys       []Key
+	algorithms []string
+}
+
+// NewSet returns a set of at least one key. Secrets and public keys do not mix:
+// a token's maker could choose which of the two it is held against. Of the keys
+// that an operator chose, at most eight may fit one algorithm, because further
+// ones would never be tried.
+func NewSet(keys ...Key) (*Set, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("a key set needs at least one key")
+	}
+	s := &Set{keys: slices.Clone(keys)}
+	for _, k := range keys {
+		for _, algorithm := range k.algorithms {
+			if !slices.Contains(s.algorithms, algorithm) {
+				s.algorithms = append(s.algorithms, algorithm)
+			}
+		}
+	}
+	for _, algorithm := range s.algorithms {
+		if s.pinned(algorithm) > maxCandidates {
+			return nil, fmt.Errorf("more than %d keys fit the algorithm %s", maxCandidates, algorithm)
+		}
+	}
+	if err := checkMix(s.algorithms); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// pinned counts the pinned keys that fit an algorithm.
+func (s *Set) pinned(algorithm string) int {
+	n := 0
+	for _, k := range s.keys {
+		if k.pinned && k.fits(algorithm) {
+			n++
+		}
+	}
+	return n
+}
+
+// Candidates implements KeySource; its error is always nil. A kid that names a
+// key means that key alone. One that names none may mean a key without a
+// published kid; without a kid any key that fits is tried.
+func (s *Set) Candidates(kid, algorithm string) ([]Key, error) {
+	named := kid != "" && slices.ContainsFunc(s.keys, func(k Key) bool { return k.id == kid })
+	var candidates []Key
+	for _, k := range s.keys {
+		meant := kid == "" || k.id == kid || !named && (k.pinned || k.id == "")
+		if meant && k.fits(algorithm) && len(candidates) < maxCandidates {
+			candidates = append(candidates, k)
+		}
+	}
+	return candidates, nil
+}
+
+// Algorithms implements KeySource. The caller must not change the result.
+func (s *Set) Algorithms() []string { return s.algorithms }
+
+// Static is a KeySource whose keys are replaced all at once, such as those of a
+// file that is watched. Call NewStatic.
+type Static struct {
+	set atomic.Pointer[Set]
+}
+
+// NewStatic returns a source that begins with set.
+func NewStatic(set *Set) *Static {
+	s := &Static{}
+	s.Swap(set)
+	return s
+}
+
+// Swap replaces the keys. Tokens that are being verified see the old set or the
+// new one, whole.
+func (s *Static) Swap(set *Set) { s.set.Store(set) }
+
+// Candidates implements KeySource.
+func (s *Static) Candidates(kid, algorithm string) ([]Key, error) {
+	return s.set.Load().Candidates(kid, algorithm)
+}
+
+// Algorithms implements KeySource.
+func (s *Static) Algorithms() []string { return s.set.Load().Algorithms() }
+
+// checkMix refuses symmetric and asymmetric algorithms side by side (RFC 8725,
+// section 2.1).
+func checkMix(algorithms []string) error {
+	if slices.ContainsFunc(algorithms, symmetric) && !allSymmetric(algorithms) {
+		return fmt.Errorf("symmetric and asymmetric algorithms do not mix: %v", algorithms)
+	}
+	return nil
+}
+
+// allSymmetric reports whether every algorithm's key is a secret.
+func allSymmetric(algorithms []string) bool {
+	return !slices.ContainsFunc(algorithms, func(a string) bool { return !symmetric(a) })
+}

@@ -1,0 +1,127 @@
+package token
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// named returns a key that stands for itself by its kid.
+func named(kid string, pinned bool, algorithms ...string) Key {
+	return Key{id: kid, pinned: pinned, algorithms: algorithms, thumbprint: kid}
+}
+
+func ids(t *testing.T, source KeySource, kid, algorithm string) []string {
+	t.Helper()
+	keys, err := source.Candidates(kid, algorithm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := []string{}
+	for _, k := range keys {
+		found = append(found, k.id)
+	}
+	return found
+}
+
+// R-JWK-2, R-JWT-4: which keys a token may mean.
+func TestSetCandidates(t *testing.T) {
+	published := testSet(t, named("a", false, "RS256", "PS256"), named("b", false, "RS256"), named("c", false, "ES256"), named("", false, "RS256"))
+	pinned := testSet(t, named("t1", true, "RS256"), named("t2", true, "RS256"), named("t3", true, "ES256"))
+	for _, test := range []struct {
+		name           string
+		set            *Set
+		kid, algorithm string
+		want           []string
+	}{
+		{"kid names one", published, "a", "RS256", []string{"a"}},
+		{"kid names another", published, "b", "RS256", []string{"b"}},
+		{"kid names one that does not fit", published, "c", "RS256", []string{}},
+		{"kid in another case", published, "A", "RS256", []string{""}},
+		{"kid names none: the nameless one", published, "x", "RS256", []string{""}},
+		{"kid names none and nothing is nameless", published, "x", "ES256", []string{}},
+		{"no kid: those that fit", published, "", "RS256", []string{"a", "b", ""}},
+		{"no kid: the one that fits", published, "", "PS256", []string{"a"}},
+		{"no kid and nothing fits", published, "", "EdDSA", []string{}},
+		{"pinned, no kid", pinned, "", "RS256", []string{"t1", "t2"}},
+		{"pinned, by thumbprint", pinned, "t2", "RS256", []string{"t2"}},
+		{"pinned, by thumbprint of another kind", pinned, "t3", "RS256", []string{}},
+		{"pinned, by any other name", pinned, "2024-01", "RS256", []string{"t1", "t2"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, ids(t, test.set, test.kid, test.algorithm)); diff != "" {
+				t.Errorf("candidates (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// R-JWK-2: at most eight keys are tried.
+func TestSetCandidatesBounded(t *testing.T) {
+	var keys []Key
+	for i := range 20 {
+		keys = append(keys, named(fmt.Sprint("k", i), false, "RS256"))
+	}
+	set := testSet(t, keys...)
+	if got := ids(t, set, "", "RS256"); len(got) != maxCandidates || got[0] != "k0" {
+		t.Errorf("candidates %v, want the first eight", got)
+	}
+	if got := ids(t, set, "k19", "RS256"); len(got) != 1 || got[0] != "k19" {
+		t.Errorf("candidates %v, want the one named", got)
+	}
+}
+
+func TestNewSetErrors(t *testing.T) {
+	var nine []Key
+	for i := range 9 {
+		nine = append(nine, named(fmt.Sprint("t", i), true, "RS256"))
+	}
+	for name, test := range map[string]struct {
+		keys []Key
+		want string
+	}{
+		"empty":              {nil, "at least one key"},
+		"mixed":              {[]Key{testKey(t, "HS256"), testKey(t, "RS256")}, "do not mix"},
+		"nine pinned":        {nine, "more than 8 keys fit the algorithm RS256"},
+		"nine pinned of ten": {append([]Key{named("e", true, "ES256")}, nine...), "RS256"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if set, err := NewSet(test.keys...); err == nil || set != nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("NewSet: %v, want %q", err, test.want)
+			}
+		})
+	}
+	if _, err := NewSet(append(nine[:8:8], named("e", true, "ES256"))...); err != nil {
+		t.Errorf("eight and another: %v", err)
+	}
+}
+
+// A key that is taken away verifies nothing from then on; the allow-list stays.
+func TestStaticSwap(t *testing.T) {
+	old, fresh := newECKeys(), newECKeys()
+	set := func(private any) *Set { return testSet(t, must(newPublicKey(publicOf(private)))) }
+	static := NewStatic(set(old["ES256"]))
+	c := testConfig(t, "ES256")
+	c.Keys = static
+	v := newVerifier(t, c)
+	sign := func(private any) string { return forge("ES256", private, `{"alg":"ES256"}`, claimsWith(nil)) }
+	before, after := sign(old["ES256"]), sign(fresh["ES256"])
+
+	wantReason(t, v, before, "")
+	wantReason(t, v, after, identity.ReasonTokenSignature)
+	static.Swap(set(fresh["ES256"]))
+	wantReason(t, v, before, identity.ReasonTokenSignature)
+	wantReason(t, v, after, "")
+	static.Swap(testSet(t, testKey(t, "RS256")))
+	wantReason(t, v, after, identity.ReasonTokenSignature)
+	wantReason(t, v, token("RS256", nil), "")
+	static.Swap(testSet(t, testKey(t, "HS256")))
+	wantReason(t, v, token("HS256", nil), identity.ReasonTokenSignature)
+	if got := static.Algorithms(); len(got) != 3 || got[0] != "HS256" {
+		t.Errorf("algorithms %v, want those of the new set", got)
+	}
+}

@@ -1,0 +1,77 @@
+package token
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// accessToken is the type of access tokens (RFC 9068, section 2.1).
+const accessToken = "at+jwt"
+
+// plainTypes are the types that pass where no type is demanded. Other ones name
+// other kinds of tokens, such as dpop+jwt or logout+jwt (RFC 8725, section 3.11).
+var plainTypes = []string{"jwt", accessToken}
+
+// accessClaims must be present in access tokens (RFC 9068, section 2.2).
+var accessClaims = []string{"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}
+
+// idTokenClaims are only found in ID tokens (OpenID Connect Core, sections 2
+// and 3.3.2.11).
+var idTokenClaims = []string{"nonce", "at_hash", "c_hash"}
+
+// checkType compares typ (RFC 7515, section 4.1.9).
+func (v *Verifier) checkType(h header) error {
+	expected := plainTypes
+	if v.typ != "" {
+		expected = []string{v.typ}
+	}
+	if !h.hasTyp && v.typ == "" || h.hasTyp && slices.Contains(expected, normalType(h.typ)) {
+		return nil
+	}
+	return refuse(identity.ReasonTokenType, "expected_type", strings.Join(expected, " "), "received_type", h.typ)
+}
+
+// checkKind tells kinds of tokens apart by their claims: an access token by
+// what it must have, and an ID token, which was made for the client and not for
+// us, by what only it has.
+func (v *Verifier) checkKind(h header, claims object) error {
+	if v.typ == accessToken {
+		for _, name := range accessClaims {
+			if _, present := claims[name]; !present {
+				return malformed("the payload has no %s, which an access token must have (RFC 9068, section 2.2)", name)
+			}
+		}
+		if _, _, err := claims.text("jti"); err != nil {
+			return malformed("the payload %v", err)
+		}
+	}
+	if h.hasTyp {
+		return nil
+	}
+	for _, name := range idTokenClaims {
+		if _, present := claims[name]; present {
+			return refuse(identity.ReasonTokenType, "problem", "an ID token is not an access token: it has "+name)
+		}
+	}
+	return nil
+}
+
+// normalType returns a type in lower case and without the prefix application/,
+// which may be left out (RFC 7515, section 4.1.9).
+func normalType(typ string) string {
+	return strings.TrimPrefix(strings.ToLower(typ), "application/")
+}
+
+// kindOf tells a program that acts for itself from a user: the token's subject
+// is the client that it was issued to (RFC 9068, section 5; RFC 9700, section 4.15).
+func kindOf(claims object) identity.Kind {
+	subject, _ := claims["sub"].(string)
+	for _, name := range []string{"client_id", "azp"} {
+		if client, _ := claims[name].(string); client != "" && client == subject {
+			return identity.KindClient
+		}
+	}
+	return identity.KindUser
+}

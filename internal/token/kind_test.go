@@ -1,0 +1,111 @@
+package token
+
+import (
+	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// R-JWT-18, R-AT-1: types by the type that is expected.
+func TestKindType(t *testing.T) {
+	access := map[string]any{"client_id": "app", "jti": "1"}
+	for _, test := range []struct {
+		expected, header string
+		want             identity.Reason
+	}{
+		{"", ``, ""},
+		{"", `,"typ":"JWT"`, ""},
+		{"", `,"typ":"jwt"`, ""},
+		{"", `,"typ":"application/jwt"`, ""},
+		{"", `,"typ":"at+jwt"`, ""},
+		{"", `,"typ":"application/at+jwt"`, ""},
+		{"", `,"typ":""`, identity.ReasonTokenType},
+		{"", `,"typ":"dpop+jwt"`, identity.ReasonTokenType},
+		{"", `,"typ":"logout+jwt"`, identity.ReasonTokenType},
+		{"", `,"typ":"secevent+jwt"`, identity.ReasonTokenType},
+		{"", `,"typ":"token-introspection+jwt"`, identity.ReasonTokenType},
+		{"", `,"typ":"APPLICATION/DPoP+JWT"`, identity.ReasonTokenType},
+		{"", `,"typ":"JWT "`, identity.ReasonTokenType},
+		{"at+jwt", `,"typ":"at+jwt"`, ""},
+		{"at+jwt", `,"typ":"AT+JWT"`, ""},
+		{"at+jwt", `,"typ":"application/at+jwt"`, ""},
+		{"at+jwt", `,"typ":"Application/At+Jwt"`, ""},
+		{"at+jwt", `,"typ":"JWT"`, identity.ReasonTokenType},
+		{"at+jwt", `,"typ":"text/at+jwt"`, identity.ReasonTokenType},
+		{"at+jwt", `,"typ":"application/x/at+jwt"`, identity.ReasonTokenType},
+		{"at+jwt", ``, identity.ReasonTokenType},
+		{"Application/AT+JWT", `,"typ":"at+jwt"`, ""},
+		{"JWT", `,"typ":"jwt"`, ""},
+		{"JWT", ``, identity.ReasonTokenType},
+		{"JWT", `,"typ":"at+jwt"`, identity.ReasonTokenType},
+		{"dpop+jwt", `,"typ":"dpop+jwt"`, ""},
+	} {
+		t.Run(test.expected+" "+test.header, func(t *testing.T) {
+			c := testConfig(t, "HS256")
+			c.Type = test.expected
+			raw := forge("HS256", testSecret, `{"alg":"HS256"`+test.header+`}`, claimsWith(access))
+			wantReason(t, newVerifier(t, c), raw, test.want)
+		})
+	}
+}
+
+// R-JWT-19: an ID token is not an access token.
+func TestKindIDToken(t *testing.T) {
+	v := newVerifier(t, testConfig(t, "HS256"))
+	for _, claim := range idTokenClaims {
+		for header, want := range map[string]identity.Reason{
+			`{"alg":"HS256"}`:                identity.ReasonTokenType,
+			`{"alg":"HS256","typ":"JWT"}`:    "",
+			`{"alg":"HS256","typ":"at+jwt"}`: "",
+		} {
+			wantReason(t, v, forge("HS256", testSecret, header, claimsWith(map[string]any{claim: "x"})), want)
+		}
+	}
+}
+
+// R-AT-2: an access token has all that RFC 9068 demands of it.
+func TestKindAccessTokenClaims(t *testing.T) {
+	c := testConfig(t, "HS256")
+	c.Type = "at+jwt"
+	v := newVerifier(t, c)
+	accessToken := func(change string, value any) string {
+		changes := map[string]any{"client_id": "app", "jti": "1"}
+		changes[change] = value
+		return forge("HS256", testSecret, `{"alg":"HS256","typ":"at+jwt"}`, claimsWith(changes))
+	}
+	wantReason(t, v, accessToken("scope", "a b"), identity.ReasonNone)
+	for _, claim := range []string{"iss", "exp", "aud", "sub", "client_id", "iat", "jti"} {
+		t.Run(claim, func(t *testing.T) {
+			if _, err := v.Verify(accessToken(claim, nil)); err == nil {
+				t.Errorf("accepted without %s", claim)
+			}
+		})
+	}
+	wantReason(t, v, accessToken("jti", 1), identity.ReasonTokenMalformed)
+	wantReason(t, v, accessToken("client_id", 1), identity.ReasonTokenMalformed)
+}
+
+// R-AT-5: a client that acts for itself does not pose as a user.
+func TestKindOfCaller(t *testing.T) {
+	v := newVerifier(t, testConfig(t, "HS256"))
+	for name, test := range map[string]struct {
+		changes map[string]any
+		want    identity.Kind
+	}{
+		"user":             {nil, identity.KindUser},
+		"user of a client": {map[string]any{"client_id": "app", "azp": "app"}, identity.KindUser},
+		"client":           {map[string]any{"sub": "app", "client_id": "app"}, identity.KindClient},
+		"client by azp":    {map[string]any{"sub": "app", "azp": "app"}, identity.KindClient},
+		"other case":       {map[string]any{"sub": "app", "client_id": "APP"}, identity.KindUser},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id, err := v.Verify(token("HS256", test.changes))
+			if err != nil || id.Kind != test.want {
+				t.Errorf("identity %v, %v, want the kind %s", id, err, test.want)
+			}
+		})
+	}
+	if kindOf(object{"client_id": ""}) != identity.KindUser {
+		t.Error("an empty client_id makes a client of a token without a subject")
+	}
+}

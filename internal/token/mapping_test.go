@@ -1,0 +1,146 @@
+package token
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+func TestMappingDefaults(t *testing.T) {
+	v := newVerifier(t, testConfig(t, "HS256"))
+	id, err := v.Verify(token("HS256", map[string]any{
+		"preferred_username": "al", "username": "ignored", "name": "Alice", "email": "alice@example.com",
+		"roles": []string{"admin", "dev"}, "groups": "staff", "scope": "read  write", "scp": []string{"ignored"},
+		"acr": "phr", "amr": []string{"pwd", "otp"}, "auth_time": number("1799990000.9"),
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id.Claims = nil
+	want := (&identity.Identity{
+		Authenticated: true, ID: "alice", Username: "al", Name: "Alice", Issuer: testIssuer, Method: "jwt",
+		Roles: []string{"admin", "dev"}, Groups: []string{"staff"}, Scopes: []string{"read", "write"}, Email: "alice@example.com",
+		ACR: "phr", AMR: []string{"pwd", "otp"}, AuthTime: 1799990000, ExpiresAt: testNow.Unix() + 300,
+	}).Normalize()
+	id.Normalize()
+	if diff := cmp.Diff(want, id); diff != "" {
+		t.Errorf("identity (-want +got):\n%s", diff)
+	}
+}
+
+// T-52, R-AT-4: roles, groups and scopes are a string or a list of strings.
+func TestMappingLists(t *testing.T) {
+	v := newVerifier(t, testConfig(t, "HS256"))
+	for field, claim := range map[string]string{"roles": "roles", "groups": "groups", "scopes": "scope", "scopes ": "scp"} {
+		lists := func(id *identity.Identity) []string {
+			return map[string][]string{"roles": id.Roles, "groups": id.Groups, "scopes": id.Scopes}[strings.TrimSpace(field)]
+		}
+		two := []string{"a b"}
+		if claim == "scope" || claim == "scp" {
+			two = []string{"a", "b"}
+		}
+		for name, test := range map[string]struct {
+			value any
+			want  []string // nil refuses the token
+		}{
+			"absent":           {nil, []string{}},
+			"string":           {"a", []string{"a"}},
+			"string of two":    {"a b", two},
+			"list":             {[]string{"b", "a", "b"}, []string{"b", "a", "b"}},
+			"empty list":       {[]string{}, []string{}},
+			"number":           {7, nil},
+			"null":             {null, nil},
+			"true":             {true, nil},
+			"object":           {map[string]any{"admin": true}, nil},
+			"list of numbers":  {[]int{1}, nil},
+			"list with null":   {[]any{"a", nil}, nil},
+			"list in the list": {[]any{[]string{"a"}}, nil},
+			"list of objects":  {[]any{map[string]any{"name": "admin"}}, nil},
+		} {
+			t.Run(field+" "+name, func(t *testing.T) {
+				id, err := v.Verify(token("HS256", map[string]any{claim: test.value}))
+				if test.want == nil {
+					if reason := reasonOf(t, err); reason != identity.ReasonTokenMalformed {
+						t.Errorf("error %v, want a refusal", err)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(test.want, lists(id)); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", field, diff)
+				}
+			})
+		}
+	}
+}
+
+// T-52: text fields are strings, and so are the claims about how one signed in.
+func TestMappingTexts(t *testing.T) {
+	cases := map[string]claimCase{}
+	for _, claim := range []string{"preferred_username", "username", "name", "email", "acr"} {
+		for kind, value := range map[string]any{"number": 1, "null": null, "list": []string{"x"}, "true": true, "object": map[string]any{}} {
+			cases[claim+" "+kind] = claimCase{map[string]any{claim: value}, identity.ReasonTokenMalformed}
+		}
+		cases[claim+" empty"] = claimCase{map[string]any{claim: ""}, ""}
+	}
+	for kind, value := range map[string]any{"string": "pwd", "numbers": []int{1}, "null": null, "object": map[string]any{}} {
+		cases["amr "+kind] = claimCase{map[string]any{"amr": value}, identity.ReasonTokenMalformed}
+	}
+	runClaims(t, testConfig(t, "HS256"), cases)
+}
+
+func TestMappingOfConfig(t *testing.T) {
+	c := testConfig(t, "HS256")
+	c.Map = map[string][]string{
+		"id":       {"oid", "sub"},
+		"username": {"/https:~1~1example.com~1name"},
+		"name":     {"profile.names.display"},
+		"roles":    {"realm_access.roles", "resource_access.api.roles"},
+		"groups":   {"/memberships/0"},
+		"scopes":   {"permissions"},
+	}
+	v := newVerifier(t, c)
+	id, err := v.Verify(token("HS256", map[string]any{
+		"oid": "42", "https://example.com/name": "al", "name": "ignored", "profile": map[string]any{"names": map[string]any{"display": "Alice"}},
+		"resource_access": map[string]any{"api": map[string]any{"roles": []string{"admin"}}},
+		"memberships":     []any{[]string{"staff"}, []string{"ignored"}}, "permissions": "a b", "scope": "ignored",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{id.ID, id.Username, id.Name, id.Roles, id.Groups, id.Scopes}
+	want := []any{"42", "al", "Alice", []string{"admin"}, []string{"staff"}, []string{"a", "b"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("fields (-want +got):\n%s", diff)
+	}
+	// The first source that exists counts, even if it is of the wrong type.
+	wantReason(t, v, token("HS256", map[string]any{"oid": 42}), identity.ReasonTokenMalformed)
+	wantReason(t, v, token("HS256", map[string]any{"oid": ""}), identity.ReasonTokenMalformed)
+	wantReason(t, v, token("HS256", map[string]any{"realm_access": map[string]any{"roles": 1}}), identity.ReasonTokenMalformed)
+}
+
+// A token without an id of the caller is refused with the claims that were tried.
+func TestMappingWithoutID(t *testing.T) {
+	c := testConfig(t, "HS256")
+	c.Map = map[string][]string{"id": {"oid", "/a/b"}}
+	refused := wantReason(t, newVerifier(t, c), token("HS256", nil), identity.ReasonTokenMalformed)
+	if got := refused.detail("problem"); !strings.Contains(got, "oid /a/b") {
+		t.Errorf("problem %q does not name the claims", got)
+	}
+}
+
+// T-29, T-48: claims are values and nothing else; they come out as they went in.
+func TestMappingLeavesValuesAlone(t *testing.T) {
+	v := newVerifier(t, testConfig(t, "HS256"))
+	for _, text := range []string{"a\r\nX-Auth-User: root", "{env.SECRET}", "<script>&", "\u202e", "a\x00b", "../..", " alice "} {
+		id, err := v.Verify(token("HS256", map[string]any{"sub": text, "roles": []string{text}}))
+		if err != nil || id.ID != text || id.Roles[0] != text || id.Claims["sub"] != text {
+			t.Errorf("identity %v, %v, want %q as it is", id, err, text)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package token
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// requirement is a Requirement that is ready for use.
+type requirement struct {
+	source source
+	values []string
+}
+
+// checkRequirements refuses a token that lacks what the operator demands of it.
+func (v *Verifier) checkRequirements(claims object) error {
+	for _, r := range v.requirements {
+		value, _ := r.source.find(claims)
+		received := r.texts(value)
+		if !slices.ContainsFunc(received, func(text string) bool { return slices.Contains(r.values, text) }) {
+			return refuse(identity.ReasonCredentialsInvalid,
+				"problem", "a required claim does not hold what it must",
+				"claim", r.source.text,
+				"expected_values", strings.Join(r.values, " "),
+				"received_values", strings.Join(received, " "))
+		}
+	}
+	return nil
+}
+
+// texts returns what a claim holds: the items of a list, or the one value. The
+// scope of a token is a list with spaces between its items (RFC 8693, section 4.2).
+func (r requirement) texts(value any) []string {
+	items, ok := value.([]any)
+	if !ok {
+		items = []any{value}
+	}
+	var texts []string
+	for _, item := range items {
+		switch item := item.(type) {
+		case string:
+			texts = append(texts, item)
+		case bool:
+			texts = append(texts, strconv.FormatBool(item))
+		case json.Number:
+			texts = append(texts, item.String())
+		}
+	}
+	if scope, ok := value.(string); ok && r.source.isScope() {
+		texts = splitScope(scope)
+	}
+	return texts
+}

@@ -1,0 +1,111 @@
+// Package token verifies JSON Web Tokens (RFC 7519) that are signed in compact
+// serialization (RFC 7515), and turns their claims into an identity. It reads
+// them by RFC 8725: keys are bound to algorithms, algorithms are allow-listed,
+// and what a token says of itself chooses nothing but among keys at hand.
+//
+// Whatever is cheap to check comes before the signature, and nothing that is
+// read before the signature was verified leaves the package, except in an
+// Error's details and from Issuer, which say so.
+package token
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// Verifier accepts the tokens of one issuer. It is safe for concurrent use.
+// Call New.
+type Verifier struct {
+	issuer       string
+	audiences    []string // nil accepts any
+	algorithms   []string
+	leeway       time.Duration
+	maxAge       time.Duration
+	typ          string // as normalType returns it, or ""
+	sources      map[string][]source
+	requirements []requirement
+	keys         KeySource
+	now          func() time.Time
+}
+
+// Verify returns whom a token is about. An error is an *Error; with the reason
+// keys_unavailable nobody can tell whether the token is good. The identity and
+// every claim in it come from this token alone.
+func (v *Verifier) Verify(raw string) (*identity.Identity, error) {
+	t, err := v.open(raw)
+	if err != nil {
+		return nil, err
+	}
+	claims, err := decodeObject(t.payload)
+	if err != nil {
+		return nil, malformed("the payload %v", err)
+	}
+	if err := v.checkClaims(t, claims); err != nil {
+		return nil, err
+	}
+	if err := v.checkSignature(t); err != nil {
+		return nil, err
+	}
+	if err := v.checkRequirements(claims); err != nil {
+		return nil, err
+	}
+	return v.identify(claims)
+}
+
+// open takes a token apart and checks its header.
+func (v *Verifier) open(raw string) (*jws, error) {
+	t, err := parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(v.algorithms, t.header.algorithm) {
+		return nil, refuse(identity.ReasonTokenSignature,
+			"problem", "the algorithm is not allowed",
+			"expected_algorithms", strings.Join(v.algorithms, " "),
+			"received_algorithm", t.header.algorithm)
+	}
+	return t, v.checkType(t.header)
+}
+
+// claimChecks come before the signature, since they are cheap, in the order of
+// what helps most to find a mistake: whose token, for whom, of which kind, who
+// is the subject, from when to when.
+var claimChecks = []func(*Verifier, header, object) error{
+	(*Verifier).checkIssuer,
+	(*Verifier).checkAudience,
+	(*Verifier).checkKind,
+	(*Verifier).checkSubject,
+	(*Verifier).checkTimes,
+}
+
+// checkClaims checks claims that are not verified yet.
+func (v *Verifier) checkClaims(t *jws, claims object) error {
+	for _, check := range claimChecks {
+		if err := check(v, t.header, claims); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkSignature tries the keys that the token may mean.
+func (v *Verifier) checkSignature(t *jws) error {
+	candidates, err := v.keys.Candidates(t.header.keyID, t.header.algorithm)
+	if err != nil {
+		return refuse(identity.ReasonKeysUnavailable, "problem", err.Error(), "received_kid", t.header.keyID)
+	}
+	for _, key := range candidates {
+		if key.verify(t.header.algorithm, t.signed, t.signature) {
+			return nil
+		}
+	}
+	problem := "the signature is not of any key tried"
+	if len(candidates) == 0 {
+		problem = "no key fits the algorithm and the kid"
+	}
+	return refuse(identity.ReasonTokenSignature, "problem", problem,
+		"received_kid", t.header.keyID, "received_algorithm", t.header.algorithm)
+}

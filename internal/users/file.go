@@ -1,0 +1,150 @@
+package users
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"go.yaml.in/yaml/v3"
+)
+
+// ParseUsers reads a file of users: users.yaml if its name ends in .yaml or
+// .yml, htpasswd otherwise. An empty file is an error: it is more likely cut
+// off than meant.
+func ParseUsers(name string, data []byte) ([]*User, error) {
+	var (
+		users []*User
+		err   error
+	)
+	if ext := filepath.Ext(name); ext == ".yaml" || ext == ".yml" {
+		users, err = parseYAML(name, data)
+	} else {
+		users, err = parseHtpasswd(name, data)
+	}
+	if err == nil && len(users) == 0 {
+		err = fmt.Errorf("%s: no user is in it", name)
+	}
+	return users, err
+}
+
+// userKeys are the keys of a user in users.yaml.
+var userKeys = []string{"password", "name", "roles", "groups", "email", "email_verified", "disabled", "expires", "claims"}
+
+func parseYAML(name string, data []byte) ([]*User, error) {
+	top, err := document(name, data, "users")
+	if err != nil {
+		return nil, err
+	}
+	var users []*User
+	err = members(name, top, "users", nil, func(key, value *yaml.Node) error {
+		if err := members(name, value, "user "+key.Value, userKeys, func(_, _ *yaml.Node) error { return nil }); err != nil {
+			return err
+		}
+		var r record
+		if err := value.Decode(&r); err != nil {
+			return fmt.Errorf("%s:%d: user %s: %w", name, value.Line, key.Value, err)
+		}
+		user, err := newUser(key.Value, r)
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", name, key.Line, err)
+		}
+		users = append(users, user)
+		return nil
+	})
+	return users, err
+}
+
+// document parses a YAML file that has one document, a mapping with one key,
+// and returns that key's value.
+func document(name string, data []byte, key string) (*yaml.Node, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var root, more yaml.Node
+	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: the file is empty", name)
+	} else if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: more than one YAML document", name)
+	}
+	var value *yaml.Node
+	err := members(name, root.Content[0], "the file", []string{key}, func(_, v *yaml.Node) error {
+		value = v
+		return nil
+	})
+	if err == nil && value == nil {
+		err = fmt.Errorf("%s: the key %s is missing", name, key)
+	}
+	return value, err
+}
+
+// members calls f for each member of a mapping. Unknown keys and keys that
+// stand twice are errors; allowed nil allows any.
+func members(name string, node *yaml.Node, what string, allowed []string, f func(key, value *yaml.Node) error) error {
+	if node.Kind != yaml.MappingNode {
+		return fmt.Errorf("%s:%d: %s: want a mapping", name, node.Line, what)
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		switch {
+		case key.Kind != yaml.ScalarNode || key.Tag == "!!merge":
+			return fmt.Errorf("%s:%d: %s: a key has to be a word", name, key.Line, what)
+		case seen[key.Value]:
+			return fmt.Errorf("%s:%d: %s: %q stands twice", name, key.Line, what, key.Value)
+		case allowed != nil && !slices.Contains(allowed, key.Value):
+			return fmt.Errorf("%s:%d: %s: unknown key %q%s; allowed: %s", name, key.Line, what, key.Value, near(key.Value, allowed), strings.Join(allowed, " "))
+		}
+		seen[key.Value] = true
+		if err := f(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// near names the allowed word that a misspelt one may mean.
+func near(word string, allowed []string) string {
+	for _, candidate := range allowed {
+		if levenshtein.ComputeDistance(word, candidate) <= 2 {
+			return "; did you mean " + candidate + "?"
+		}
+	}
+	return ""
+}
+
+// parseHtpasswd reads lines of name:hash. Only bcrypt's hashes will do.
+func parseHtpasswd(name string, data []byte) ([]*User, error) {
+	var users []*User
+	seen := map[string]bool{}
+	scanner := bufio.NewScanner(bytes.NewReader(data))
+	for number := 1; scanner.Scan(); number++ {
+		line := strings.TrimSpace(scanner.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		user, hash, ok := strings.Cut(line, ":")
+		if !ok {
+			return nil, fmt.Errorf("%s:%d: want name:hash", name, number)
+		}
+		parsed, err := NewUser(user, hash)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", name, number, err)
+		}
+		if seen[parsed.Name] {
+			return nil, fmt.Errorf("%s:%d: user %s is there twice", name, number, parsed.Name)
+		}
+		seen[parsed.Name] = true
+		users = append(users, parsed)
+	}
+	if err := scanner.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return users, nil
+}

@@ -1,0 +1,181 @@
+package users
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// Key is an API key, of which only the hash is known. It is immutable.
+type Key struct {
+	// ID names the key in logs.
+	ID string
+	// Disabled says that the key does not count.
+	Disabled bool
+	// Expires is when it stops counting; zero for never.
+	Expires time.Time
+	// Networks are where it counts; none for everywhere.
+	Networks []netip.Prefix
+	// Identity is whom the key's holder is for policies.
+	Identity *identity.Identity
+
+	digest [sha256.Size]byte
+}
+
+// Keys is a set of keys. It is immutable.
+type Keys struct {
+	byDigest map[[sha256.Size]byte]*Key
+}
+
+const (
+	// minKey is how many characters 128 random bits take in base64.
+	minKey = 22
+	maxKey = 4 << 10
+)
+
+// NewKeys returns the set of some keys. Two of one id or of one hash are an error.
+func NewKeys(keys ...*Key) (*Keys, error) {
+	set := &Keys{byDigest: make(map[[sha256.Size]byte]*Key, len(keys))}
+	ids := map[string]bool{}
+	for _, key := range keys {
+		if ids[key.ID] || set.byDigest[key.digest] != nil {
+			return nil, fmt.Errorf("key %s: its id or its hash is there twice", key.ID)
+		}
+		ids[key.ID] = true
+		set.byDigest[key.digest] = key
+	}
+	return set, nil
+}
+
+// Verify returns the key that a secret is, and why it does not count: "" if it
+// does. An unknown one is nil and credentials_invalid.
+func (k *Keys) Verify(secret string, client netip.Addr, now time.Time) (*Key, identity.Reason) {
+	if len(secret) < minKey || len(secret) > maxKey {
+		return nil, identity.ReasonCredentialsInvalid
+	}
+	digest := sha256.Sum256([]byte(secret))
+	key := k.byDigest[digest]
+	switch {
+	case key == nil || subtle.ConstantTimeCompare(key.digest[:], digest[:]) != 1:
+		return nil, identity.ReasonCredentialsInvalid
+	case key.Disabled, !key.Expires.IsZero() && !now.Before(key.Expires), !key.within(client):
+		return key, identity.ReasonAccountDisabled
+	}
+	return key, identity.ReasonNone
+}
+
+// within reports whether the key counts for a client. One whose address is not
+// known is in no network.
+func (k *Key) within(client netip.Addr) bool {
+	return len(k.Networks) == 0 || slices.ContainsFunc(k.Networks, func(p netip.Prefix) bool { return p.Contains(client) })
+}
+
+// keyKeys are the keys of an entry in keys.yaml.
+var keyKeys = []string{"id", "hash", "owner", "roles", "scopes", "networks", "expires", "disabled"}
+
+// keyRecord is an entry in keys.yaml.
+type keyRecord struct {
+	ID       string    `yaml:"id"`
+	Hash     string    `yaml:"hash"`
+	Owner    string    `yaml:"owner"`
+	Roles    []string  `yaml:"roles"`
+	Scopes   []string  `yaml:"scopes"`
+	Networks []string  `yaml:"networks"`
+	Expires  time.Time `yaml:"expires"`
+	Disabled bool      `yaml:"disabled"`
+}
+
+// ParseKeys reads keys.yaml. An empty file is an error.
+func ParseKeys(name string, data []byte) ([]*Key, error) {
+	list, err := document(name, data, "keys")
+	if err != nil {
+		return nil, err
+	}
+	if list.Kind != yaml.SequenceNode || len(list.Content) == 0 {
+		return nil, fmt.Errorf("%s:%d: keys: want a list with at least one key", name, list.Line)
+	}
+	var keys []*Key
+	for _, item := range list.Content {
+		if err := members(name, item, "a key", keyKeys, func(_, _ *yaml.Node) error { return nil }); err != nil {
+			return nil, err
+		}
+		var r keyRecord
+		if err := item.Decode(&r); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", name, item.Line, err)
+		}
+		key, err := newKey(r, hasKey(item, "networks"))
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", name, item.Line, err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// hasKey reports whether a mapping has a key at all: networks with nothing
+// behind it must not pass for everywhere.
+func hasKey(node *yaml.Node, name string) bool {
+	for i := 0; i < len(node.Content); i += 2 {
+		if node.Content[i].Value == name {
+			return true
+		}
+	}
+	return false
+}
+
+var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+func newKey(r keyRecord, bound bool) (*Key, error) {
+	switch {
+	case r.ID == "" || r.Owner == "":
+		return nil, fmt.Errorf("key %q: id and owner are required", r.ID)
+	case !digestForm.MatchString(r.Hash):
+		return nil, fmt.Errorf("key %s: hash: want sha256: and 64 hexadecimal digits, as sha256sum prints them", r.ID)
+	case bound && len(r.Networks) == 0:
+		return nil, fmt.Errorf("key %s: networks: the list is empty", r.ID)
+	}
+	key := &Key{ID: r.ID, Disabled: r.Disabled, Expires: r.Expires}
+	digest, err := hex.DecodeString(strings.TrimPrefix(r.Hash, "sha256:"))
+	if err != nil {
+		return nil, fmt.Errorf("key %s: hash: %w", r.ID, err)
+	}
+	key.digest = [sha256.Size]byte(digest)
+	for _, text := range r.Networks {
+		prefix, err := parseNetwork(text)
+		if err != nil {
+			return nil, fmt.Errorf("key %s: networks: %w", r.ID, err)
+		}
+		key.Networks = append(key.Networks, prefix)
+	}
+	id := &identity.Identity{
+		Authenticated: true, Kind: identity.KindClient, ID: r.Owner, Method: "api_key", Roles: r.Roles, Scopes: r.Scopes,
+		Claims: map[string]any{"key_id": r.ID},
+	}
+	if !r.Expires.IsZero() {
+		id.ExpiresAt = r.Expires.Unix()
+	}
+	key.Identity = id.Normalize()
+	return key, nil
+}
+
+// parseNetwork reads a prefix or an address.
+func parseNetwork(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil || prefix != prefix.Masked() {
+		return netip.Prefix{}, fmt.Errorf("%q is no network: want a prefix such as 10.0.0.0/8, without bits beyond its length, or an address", text)
+	}
+	return prefix, nil
+}

@@ -1,0 +1,125 @@
+// Package users knows who has which password or key. It reads users.yaml,
+// htpasswd files and keys.yaml into immutable sets, and verifies secrets at
+// the same cost for whoever is and is not in them.
+package users
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/secure/precis"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// User is somebody with a password. It is immutable.
+type User struct {
+	// Name is what the user signs in with, as Normalize returns it.
+	Name string
+	// Hash is the stored password: bcrypt or argon2id.
+	Hash string
+	// Disabled says that the account does not count.
+	Disabled bool
+	// Expires is when the account stops counting; zero for never.
+	Expires time.Time
+	// Identity is whom the user is for policies.
+	Identity *identity.Identity
+}
+
+// Users is a set of users by name. It is immutable.
+type Users struct {
+	byName map[string]*User
+	hashes []string // of all users, for the cost of unknown ones
+}
+
+// NewUsers returns the set of some users. Two of one name are an error.
+func NewUsers(users ...*User) (*Users, error) {
+	set := &Users{byName: make(map[string]*User, len(users))}
+	for _, user := range users {
+		if set.byName[user.Name] != nil {
+			return nil, fmt.Errorf("user %s is there twice", user.Name)
+		}
+		set.byName[user.Name] = user
+		set.hashes = append(set.hashes, user.Hash)
+	}
+	return set, nil
+}
+
+// All returns the users, in no particular order.
+func (u *Users) All() []*User {
+	all := make([]*User, 0, len(u.byName))
+	for _, user := range u.byName {
+		all = append(all, user)
+	}
+	return all
+}
+
+// NewUser returns a user with nothing but a name and a hash.
+func NewUser(name, hash string) (*User, error) {
+	return newUser(name, record{Password: hash})
+}
+
+// record is a user in users.yaml.
+type record struct {
+	Password      string         `yaml:"password"`
+	Name          string         `yaml:"name"`
+	Roles         []string       `yaml:"roles"`
+	Groups        []string       `yaml:"groups"`
+	Email         string         `yaml:"email"`
+	EmailVerified bool           `yaml:"email_verified"`
+	Disabled      bool           `yaml:"disabled"`
+	Expires       time.Time      `yaml:"expires"`
+	Claims        map[string]any `yaml:"claims"`
+}
+
+// newUser checks a record and returns the user that it describes.
+func newUser(name string, r record) (*User, error) {
+	normal, err := checkName(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckHash(r.Password); err != nil {
+		return nil, fmt.Errorf("user %s: %w", normal, err)
+	}
+	claims, err := toClaims(r.Claims)
+	if err != nil {
+		return nil, fmt.Errorf("user %s: claims: %w", normal, err)
+	}
+	claims["email_verified"] = r.EmailVerified
+	id := &identity.Identity{
+		Authenticated: true, Kind: identity.KindUser, ID: normal, Username: normal, Name: r.Name, Method: "basic",
+		Roles: r.Roles, Groups: r.Groups, Email: r.Email, Claims: claims,
+	}
+	if !r.Expires.IsZero() {
+		id.ExpiresAt = r.Expires.Unix()
+	}
+	return &User{Name: normal, Hash: r.Password, Disabled: r.Disabled, Expires: r.Expires, Identity: id.Normalize()}, nil
+}
+
+// Normalize returns the one spelling of a user's name: different code points
+// for what looks and means the same become equal (RFC 7617, section 2.1; RFC
+// 8265, section 3.4). It is false for text that cannot be a name.
+func Normalize(name string) (string, bool) {
+	normal, err := precis.UsernameCasePreserved.String(name)
+	return normal, err == nil
+}
+
+// checkName returns the normal form of a name that Basic can carry.
+func checkName(name string) (string, error) {
+	normal, ok := Normalize(name)
+	switch {
+	case strings.Contains(name, ":"):
+		return "", fmt.Errorf("user %q: a name with a colon cannot be sent by Basic (RFC 7617, section 2)", name)
+	case name == "", strings.ContainsFunc(name, unicode.IsControl):
+		return "", fmt.Errorf("user %q: a name has at least one character and no control characters", name)
+	case !ok:
+		return "", fmt.Errorf("user %q: not a name (RFC 8265, section 3.4): it has spaces or characters that cannot be told apart from others", name)
+	}
+	return normal, nil
+}
+
+// errClaims is for values that JSON does not have.
+var errClaims = errors.New("want strings, numbers, booleans, lists and mappings with strings as keys")

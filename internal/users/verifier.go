@@ -1,0 +1,154 @@
+package users
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"net/netip"
+	"runtime"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/text/secure/precis"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+const (
+	successes   = 10_000
+	successTime = 5 * time.Minute
+)
+
+// Verifier verifies names and passwords. It remembers successes for a while,
+// without keeping any secret, and slows down whoever guesses. It is safe for
+// concurrent use. Call NewVerifier.
+type Verifier struct {
+	hashes   Hashes
+	throttle *Throttle
+	key      [32]byte
+	good     *otter.Cache[[32]byte, struct{}]
+	slots    chan struct{}
+	now      func() time.Time
+}
+
+// NewVerifier returns a verifier; throttle nil slows nobody down, now nil is
+// time.Now.
+func NewVerifier(hashes Hashes, throttle *Throttle, now func() time.Time) *Verifier {
+	if now == nil {
+		now = time.Now
+	}
+	v := &Verifier{
+		hashes: hashes, throttle: throttle, now: now,
+		slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		good: otter.Must(&otter.Options[[32]byte, struct{}]{
+			MaximumSize:      successes,
+			ExpiryCalculator: otter.ExpiryWriting[[32]byte, struct{}](successTime),
+		}),
+	}
+	_, _ = rand.Read(v.key[:]) // never fails
+	return v
+}
+
+// Result is what a Verifier says.
+type Result struct {
+	// User is set if the password is right and the account counts.
+	User *User
+	// Reason says why not: credentials_invalid, account_disabled or throttled.
+	Reason identity.Reason
+	// RetryAfter is how long to wait when throttled.
+	RetryAfter time.Duration
+}
+
+// Verify says whether a name and a password are a user's. Whoever is not in the
+// set costs as much as whoever is, and a disabled or expired account is told
+// apart only behind the right password. Once throttled, the right password does
+// not help either.
+func (v *Verifier) Verify(ctx context.Context, users *Users, name, password string, client netip.Addr) Result {
+	normal, password, ok := credentials(name, password)
+	if wait := v.throttle.Wait(normal, client); wait > 0 {
+		return Result{Reason: identity.ReasonThrottled, RetryAfter: wait}
+	}
+	user := users.byName[normal]
+	hash := v.hashFor(users, user, normal)
+	remembered := v.remember(hash, normal, password)
+	if user != nil && ok {
+		if _, hit := v.good.GetIfPresent(remembered); hit {
+			return v.accept(user, client)
+		}
+	}
+	if !v.compare(ctx, hash, password) || user == nil || !ok {
+		v.throttle.Fail(normal, client)
+		return Result{Reason: identity.ReasonCredentialsInvalid}
+	}
+	v.good.Set(remembered, struct{}{})
+	return v.accept(user, client)
+}
+
+// accept admits a user whose password is right, if the account counts.
+func (v *Verifier) accept(user *User, client netip.Addr) Result {
+	if user.Disabled || !user.Expires.IsZero() && !v.now().Before(user.Expires) {
+		return Result{Reason: identity.ReasonAccountDisabled}
+	}
+	v.throttle.Succeed(user.Name, client)
+	return Result{User: user}
+}
+
+// compare computes a hash, no more at a time than there are processors: each
+// may take megabytes.
+func (v *Verifier) compare(ctx context.Context, hash, password string) bool {
+	select {
+	case v.slots <- struct{}{}:
+		defer func() { <-v.slots }()
+		return v.hashes.compare(hash, password)
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// hashFor returns a user's hash, or for an unknown name a dummy as costly as
+// some user's: always the same one's for the same name, so that repeating a
+// guess tells nothing.
+func (v *Verifier) hashFor(users *Users, user *User, name string) string {
+	if user != nil {
+		return user.Hash
+	}
+	digest := v.mac(name)
+	return dummy(users.hashes[binary.BigEndian.Uint64(digest[:8])%uint64(len(users.hashes))])
+}
+
+// remember returns the key of a success. It holds no secret: without the
+// process's own random key nobody can test guesses against it.
+func (v *Verifier) remember(hash, name, password string) [32]byte { return v.mac(hash, name, password) }
+
+// mac authenticates texts, each with its length.
+func (v *Verifier) mac(texts ...string) [32]byte {
+	mac := hmac.New(sha256.New, v.key[:])
+	var length [8]byte
+	for _, text := range texts {
+		binary.BigEndian.PutUint64(length[:], uint64(len(text)))
+		mac.Write(length[:])
+		mac.Write([]byte(text))
+	}
+	return [32]byte(mac.Sum(nil))
+}
+
+// credentials normalizes a name and a password (RFC 7617, section 2.1: NFC by
+// way of RFC 8265's profiles). What cannot be normalized is nobody's.
+func credentials(name, password string) (string, string, bool) {
+	normal, ok := Normalize(name)
+	if !ok {
+		normal = "\x00" // nobody's name, counted by the throttle all the same
+	}
+	opaque, err := precis.OpaqueString.String(password)
+	if err != nil {
+		opaque = password // an empty one, or one with control characters
+	}
+	for _, r := range password {
+		ok = ok && !unicode.IsControl(r)
+	}
+	return normal, opaque, ok && utf8.ValidString(password)
+}

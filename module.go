@@ -1,0 +1,377 @@
+// Package policyauth is a Caddy HTTP handler that finds out who is calling,
+// asks Rego policies whether they may, and answers the refused itself: the
+// right status, challenge, page and CORS headers, straight from the web server.
+//
+// The handler is the module http.handlers.policy_auth; in a Caddyfile it is the
+// directive policy_auth. Methods of authentication are modules of their own, in
+// the namespace http.policy_auth.authenticators; see [Authenticator].
+package policyauth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/authn"
+	"github.com/policyauth/caddy-policy-auth/internal/cors"
+	"github.com/policyauth/caddy-policy-auth/internal/denial"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/observe"
+	"github.com/policyauth/caddy-policy-auth/internal/ops"
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+	"github.com/policyauth/caddy-policy-auth/internal/upstream"
+)
+
+func init() {
+	caddy.RegisterModule(Handler{})
+}
+
+// The nouns of authentication, for modules that add a method of their own.
+type (
+	// Authenticator is what a module in http.policy_auth.authenticators implements.
+	Authenticator = authn.Authenticator
+	// Credential is what a caller presented.
+	Credential = authn.Credential
+	// Place is where a request can hold a credential.
+	Place = authn.Place
+	// Identity is a caller as policies see one.
+	Identity = identity.Identity
+	// Outcome is what became of a credential.
+	Outcome = identity.Outcome
+	// Challenge is one member of WWW-Authenticate.
+	Challenge = identity.Challenge
+	// Demand is what a refusal asks for.
+	Demand = identity.Demand
+)
+
+// Handler authenticates requests and then asks policies whether they may go on
+// to the next handler. It answers the refused itself.
+//
+// Nothing becomes unsafe by leaving a field out: without authenticators nobody
+// is known, and without access and policies only known callers may.
+type Handler struct {
+	// Which requests are authenticated and judged; the others pass unjudged, as
+	// anonymous as they came. Identity headers are stripped and CORS headers set
+	// for every request all the same. Default: every request.
+	MatcherSetsRaw caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
+
+	// How callers are known, in the order in which methods that share a place
+	// (such as two issuers' bearer tokens) are asked. One explicit credential
+	// that fails is refused, whatever the other methods would say. Default: none.
+	AuthenticatorsRaw []json.RawMessage `json:"authenticators,omitempty" caddy:"namespace=http.policy_auth.authenticators inline_key=method"`
+
+	// Access tables (access.yaml), watched and swapped as one. A file that is
+	// missing or wrong fails the load; later on, the last good one stays.
+	// Default: none.
+	Access []string `json:"access,omitempty"`
+
+	// Rego policies. If there are any, they decide, and an access table counts
+	// only as far as they ask it. Default: none.
+	Policies *Policies `json:"policies,omitempty"`
+
+	// Constants for policies, as input.config. Placeholders in strings are
+	// replaced at load; an unknown or empty one is an error. Default: none.
+	Config map[string]any `json:"config,omitempty"`
+
+	// Whose pages may call this site from a browser. Default: nobody's; a
+	// preflight is then an ordinary request.
+	CORS *CORS `json:"cors,omitempty"`
+
+	// What the refused see. Default: the built-in pages.
+	ErrorPages *ErrorPages `json:"error_pages,omitempty"`
+
+	// Headers that tell the next handler who is calling: from a header's name to
+	// an identity field (id username name email kind issuer method roles groups
+	// scopes claims.<path>). Each is removed from what the client sent, in every
+	// spelling, on every request. Default: none.
+	IdentityHeaders map[string]string `json:"identity_headers,omitempty"`
+
+	// Leave the accepted credential in the request for the next handler.
+	// Default: it is removed; others are not ours and stay.
+	ForwardCredentials bool `json:"forward_credentials,omitempty"`
+
+	// Path flags for which a request is judged in each of its readings, instead
+	// of being refused with 400. Default: none.
+	AllowAmbiguousPaths []string `json:"allow_ambiguous_paths,omitempty"`
+
+	// Accept credentials over plain HTTP from other machines. Default: they are
+	// refused with 403, unless a trusted proxy says that it was HTTPS.
+	InsecureHTTP bool `json:"insecure_http,omitempty"`
+
+	// Answer 404 instead of 403 to known callers, as if there were nothing.
+	// Default: 403.
+	Conceal bool `json:"conceal,omitempty"`
+
+	matchers caddyhttp.MatcherSets
+	reading  request.Config
+	chain    *authn.Chain
+	policies *policy.Set
+	config   *policy.Constants
+	cors     *cors.CORS
+	pages    *denial.Pages
+	headers  *upstream.Headers
+	logger   *zap.Logger
+	twice    *sync.Once // the warning about a second handler
+	releases []func()
+}
+
+// Policies says where policies are and how they decide.
+type Policies struct {
+	// Directories and files of Rego and data, merged. Default: none.
+	Sources []string `json:"sources,omitempty"`
+	// The rule that decides. Default: data.caddy.authz.allow.
+	Decision string `json:"decision,omitempty"`
+	// How long one evaluation may take before the request is refused with 500.
+	// Default: 100ms.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+	// "watch" takes changed files while running, "off" waits for a reload through
+	// the admin API. Default: watch.
+	Reload string `json:"reload,omitempty"`
+	// Built-in functions that are off unless named: http.send
+	// net.lookup_ip_addr opa.runtime. Default: none.
+	Builtins []string `json:"builtins,omitempty"`
+}
+
+// CORS says whose pages may call this site (Fetch, section 3.3).
+type CORS struct {
+	// Origins that may: exact (https://app.example.com), every subdomain
+	// (https://*.example.com), any port (http://localhost:*), or * without
+	// credentials. Required unless Upstream.
+	Origins []string `json:"origins,omitempty"`
+	// Methods that may be used. Default: GET HEAD POST PUT PATCH DELETE.
+	Methods []string `json:"methods,omitempty"`
+	// Request headers that may be sent. Default: authorization, content-type
+	// and the configured credential headers.
+	Headers []string `json:"headers,omitempty"`
+	// Response headers that scripts may read, beside WWW-Authenticate,
+	// Retry-After and X-Request-Id. Default: none.
+	Expose []string `json:"expose,omitempty"`
+	// Allow cookies, Basic and client certificates. Default: false.
+	Credentials bool `json:"credentials,omitempty"`
+	// How long browsers may remember a preflight's answer, at most 24h. Default: 1h.
+	MaxAge caddy.Duration `json:"max_age,omitempty"`
+	// Let preflights pass, stripped of credentials, for the next handler to
+	// answer; all other fields must be empty. Default: false.
+	Upstream bool `json:"upstream,omitempty"`
+}
+
+// ErrorPages says what the refused see.
+type ErrorPages struct {
+	// "pages" writes a page, a problem document or a line of text by what the
+	// client accepts; "delegate" sets status and headers and hands over to the
+	// site's error routes; "bare" sends no body. Default: pages.
+	Mode string `json:"mode,omitempty"`
+	// A directory of templates (<status>.html, 4xx.html, 5xx.html, error.html),
+	// watched. Default: the built-in page.
+	Dir string `json:"dir,omitempty"`
+	// Whose site it is. Default: nobody's.
+	Brand denial.Brand `json:"brand,omitzero"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.policy_auth",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision reads what the configuration names; it never uses the network.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.logger, h.twice = ctx.Logger(), new(sync.Once)
+	steps := []func(caddy.Context) error{
+		h.provisionMatchers, h.provisionChain, h.provisionReading, h.provisionConfig,
+		h.provisionPolicies, h.provisionPages, h.provisionHeaders, h.provisionMetrics,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *Handler) provisionMatchers(ctx caddy.Context) error {
+	if h.MatcherSetsRaw == nil {
+		return nil
+	}
+	sets, err := ctx.LoadModule(h, "MatcherSetsRaw")
+	if err != nil {
+		return fmt.Errorf("loading matchers: %w", err)
+	}
+	return h.matchers.FromInterface(sets)
+}
+
+// provisionChain loads the authenticators, and CORS with them: a site's allowed
+// origins may use credentials that browsers attach, and its key headers are
+// allowed in preflights.
+func (h *Handler) provisionChain(ctx caddy.Context) error {
+	methods, err := authn.Load(ctx, h, "AuthenticatorsRaw")
+	if err != nil {
+		return err
+	}
+	h.chain = authn.NewChain(methods, func(origin string) bool { return h.cors != nil && h.cors.Allowed(origin) })
+	if h.CORS == nil {
+		return nil
+	}
+	h.cors, err = h.CORS.build(h.chain.Headers())
+	return err
+}
+
+// build returns the policy that the settings describe.
+func (c *CORS) build(credentialHeaders []string) (*cors.CORS, error) {
+	built, err := cors.New(cors.Config{
+		Origins: c.Origins, Methods: c.Methods, Headers: c.Headers, Expose: c.Expose,
+		Credentials: c.Credentials, MaxAge: time.Duration(c.MaxAge), Upstream: c.Upstream,
+		CredentialHeaders: credentialHeaders,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cors: %w", err)
+	}
+	return built, nil
+}
+
+func (h *Handler) provisionReading(caddy.Context) error {
+	h.reading.CredentialHeaders = h.chain.Headers()
+	for _, name := range h.AllowAmbiguousPaths {
+		if !slices.Contains(request.RefusedFlags(), name) {
+			return fmt.Errorf("allow_ambiguous_paths: %s", unknownFlag(name))
+		}
+		h.reading.AllowedFlags = append(h.reading.AllowedFlags, request.Flag(name))
+	}
+	return nil
+}
+
+func (h *Handler) provisionConfig(ctx caddy.Context) error {
+	config, err := resolve(caddy.NewReplacer(), h.Config)
+	if err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	values, _ := config.(map[string]any)
+	h.config = policy.NewConstants(values)
+	return nil
+}
+
+// resolve replaces placeholders in the strings of a JSON value.
+func resolve(repl *caddy.Replacer, value any) (any, error) {
+	switch v := value.(type) {
+	case string:
+		return repl.ReplaceOrErr(v, true, true)
+	case []any:
+		result := make([]any, len(v))
+		for i, item := range v {
+			var err error
+			if result[i], err = resolve(repl, item); err != nil {
+				return nil, err
+			}
+		}
+		return result, nil
+	case map[string]any:
+		result := make(map[string]any, len(v))
+		for name, item := range v {
+			var err error
+			if result[name], err = resolve(repl, item); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		return result, nil
+	}
+	return value, nil
+}
+
+func (h *Handler) provisionPolicies(caddy.Context) error {
+	config := policy.Config{Access: h.Access, Watch: true}
+	if p := h.Policies; p != nil {
+		if p.Reload != "" && p.Reload != "watch" && p.Reload != "off" {
+			return fmt.Errorf("policies: reload is watch or off, not %q", p.Reload)
+		}
+		config.Sources, config.Decision, config.AllowBuiltins = p.Sources, p.Decision, p.Builtins
+		config.Timeout, config.Watch = time.Duration(p.Timeout), p.Reload != "off"
+	}
+	set, release, err := ops.AcquirePolicies(config)
+	if err != nil {
+		return fmt.Errorf("loading policies: %w", err)
+	}
+	h.policies = set
+	h.releases = append(h.releases, release)
+	return nil
+}
+
+func (h *Handler) provisionPages(caddy.Context) error {
+	config := h.errorPages()
+	if !slices.Contains(pageModes, config.Mode) {
+		return fmt.Errorf("error_pages: mode is one of %v, not %q", pageModes, config.Mode)
+	}
+	pages, err := denial.New(denial.Config{Dir: config.Dir, Brand: config.Brand, Bare: config.Mode == "bare"}, func(err error) {
+		h.logger.Error("error pages not taken", zap.Error(err))
+	})
+	if err != nil {
+		return fmt.Errorf("error_pages: %w", err)
+	}
+	h.pages = pages
+	h.releases = append(h.releases, func() { _ = pages.Close() })
+	return nil
+}
+
+// pageModes are the values of ErrorPages.Mode.
+var pageModes = []string{"pages", "delegate", "bare"}
+
+// errorPages returns the configured error pages with their defaults.
+func (h *Handler) errorPages() ErrorPages {
+	var config ErrorPages
+	if h.ErrorPages != nil {
+		config = *h.ErrorPages
+	}
+	if config.Mode == "" {
+		config.Mode = "pages"
+	}
+	return config
+}
+
+func (h *Handler) provisionHeaders(caddy.Context) (err error) {
+	h.headers, err = upstream.New(h.IdentityHeaders)
+	if err != nil {
+		return fmt.Errorf("identity_headers: %w", err)
+	}
+	return nil
+}
+
+func (h *Handler) provisionMetrics(ctx caddy.Context) error {
+	return observe.Register(ctx.GetMetricsRegistry())
+}
+
+// Validate reports settings that contradict each other.
+func (h *Handler) Validate() error {
+	if mode := h.errorPages().Mode; mode != "pages" && h.ErrorPages.Dir != "" {
+		return errors.New("error_pages: a directory of pages is of no use with " + mode)
+	}
+	return nil
+}
+
+// Cleanup lets go of what Provision took. It may be called after a Provision
+// that failed, and more than once.
+func (h *Handler) Cleanup() error {
+	for _, release := range slices.Backward(h.releases) {
+		release()
+	}
+	h.releases = nil
+	return nil
+}
+
+// Interface guards.
+var (
+	_ caddy.Module                = (*Handler)(nil)
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddy.Validator             = (*Handler)(nil)
+	_ caddy.CleanerUpper          = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)
