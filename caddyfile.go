@@ -25,6 +25,7 @@ func init() {
 // which runs for every request of the site, so that identity headers are
 // stripped everywhere.
 func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	h.Next() // the directive's name
 	matcher, err := h.ExtractMatcherSet()
 	if err != nil {
 		return nil, err
@@ -103,14 +104,18 @@ func (h *Handler) parsePolicies(d *caddyfile.Dispenser) error {
 	if h.Policies == nil {
 		h.Policies = new(Policies)
 	}
-	p := h.Policies
+	p, line := h.Policies, d.Token()
 	p.Sources = append(p.Sources, sources...)
-	return grammar.Block(d, "policies", grammar.Words{
+	err = grammar.Block(d, "policies", grammar.Words{
 		"decision": grammar.String(&p.Decision),
 		"timeout":  grammar.Duration(&p.Timeout),
 		"reload":   grammar.Choice(&p.Reload, "watch", "off"),
 		"builtins": p.parseBuiltins,
 	})
+	if err != nil {
+		return err
+	}
+	return grammar.At(line, h.policyConfig().Check())
 }
 
 // parseBuiltins parses

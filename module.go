@@ -289,21 +289,26 @@ func resolve(repl *caddy.Replacer, value any) (any, error) {
 }
 
 func (h *Handler) provisionPolicies(caddy.Context) error {
-	config := policy.Config{Access: h.Access, Watch: true}
-	if p := h.Policies; p != nil {
-		if p.Reload != "" && p.Reload != "watch" && p.Reload != "off" {
-			return fmt.Errorf("policies: reload is watch or off, not %q", p.Reload)
-		}
-		config.Sources, config.Decision, config.AllowBuiltins = p.Sources, p.Decision, p.Builtins
-		config.Timeout, config.Watch = time.Duration(p.Timeout), p.Reload != "off"
+	if p := h.Policies; p != nil && p.Reload != "" && p.Reload != "watch" && p.Reload != "off" {
+		return fmt.Errorf("policies: reload is watch or off, not %q", p.Reload)
 	}
-	set, release, err := ops.AcquirePolicies(config)
+	set, release, err := ops.AcquirePolicies(h.policyConfig())
 	if err != nil {
 		return fmt.Errorf("loading policies: %w", err)
 	}
 	h.policies = set
 	h.releases = append(h.releases, release)
 	return nil
+}
+
+// policyConfig returns which policies decide.
+func (h *Handler) policyConfig() policy.Config {
+	config := policy.Config{Access: h.Access, Watch: true}
+	if p := h.Policies; p != nil {
+		config.Sources, config.Decision, config.AllowBuiltins = p.Sources, p.Decision, p.Builtins
+		config.Timeout, config.Watch = time.Duration(p.Timeout), p.Reload != "off"
+	}
+	return config
 }
 
 func (h *Handler) provisionPages(caddy.Context) error {
@@ -351,6 +356,9 @@ func (h *Handler) provisionMetrics(ctx caddy.Context) error {
 
 // Validate reports settings that contradict each other.
 func (h *Handler) Validate() error {
+	if len(h.AuthenticatorsRaw) == 0 && len(h.Access) == 0 && h.Policies == nil {
+		return errors.New("policy_auth has no method of authentication and no rules, so that everybody would be refused; name one of jwt basic api_key access policies")
+	}
 	if mode := h.errorPages().Mode; mode != "pages" && h.ErrorPages.Dir != "" {
 		return errors.New("error_pages: a directory of pages is of no use with " + mode)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -158,6 +159,8 @@ func (j *JWT) check() error {
 		return fmt.Errorf("jwt %s: name the keys: one of secret key_file", j.Issuer)
 	case j.Secret != "" && len(j.KeyFiles) > 0:
 		return fmt.Errorf("jwt %s: secret and key_file exclude each other", j.Issuer)
+	case len(j.Audience) > 1 && slices.Contains(j.Audience, anyone):
+		return fmt.Errorf("jwt %s: audience any stands alone", j.Issuer)
 	}
 	if _, err := token.New(j.config(placeholderKeys(j.Secret != ""))); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)

@@ -5,6 +5,7 @@ package upstream
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -50,7 +51,8 @@ func CheckName(name string) error {
 // identity field that it carries. Two spellings of one name are an error.
 func New(fieldOf map[string]string) (*Headers, error) {
 	h := &Headers{}
-	for name, fieldName := range fieldOf {
+	for _, name := range slices.Sorted(maps.Keys(fieldOf)) {
+		fieldName := fieldOf[name]
 		if err := CheckName(name); err != nil {
 			return nil, err
 		}
@@ -64,7 +66,6 @@ func New(fieldOf map[string]string) (*Headers, error) {
 		}
 		h.lines = append(h.lines, l)
 	}
-	slices.SortFunc(h.lines, func(a, b line) int { return strings.Compare(a.name, b.name) })
 	return h, nil
 }
 

@@ -1,0 +1,599 @@
+package policyauth
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// canary is a password and a part of each secret in these tests: it must not
+// turn up in any log, page or upstream request (R-BR-12).
+const canary = "canary-4711-test-material-only"
+
+// world is a directory with what a site's configuration names.
+type world struct {
+	t   testing.TB
+	dir string
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir()}
+	hash, err := bcrypt.GenerateFromPassword([]byte(canary), 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := func(name, more string) string { return "  " + name + ":\n    password: " + string(hash) + "\n" + more }
+	w.write("users.yaml", "users:\n"+account("alice", "    roles: [admin, member]\n")+account("bob", "    roles: [member]\n")+
+		account("carol", "    disabled: true\n")+account("dave", "    expires: 2001-01-01T00:00:00Z\n"))
+	w.write("access.yaml", "rules:\n  - paths: [/public/*]\n    allow: [{anyone: true}]\n  - paths: [/admin/*]\n    allow: [{roles: [admin]}]\n  - paths: [/*]\n    allow: [{authenticated: true}]\n")
+	return w
+}
+
+// write puts a file in the world, old enough to count as settled.
+func (w *world) write(name, content string) {
+	w.t.Helper()
+	path := filepath.Join(w.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	past := time.Now().Add(-time.Minute)
+	if err := os.Chtimes(path, past, past); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// site provisions a handler from the lines of a policy_auth block, in which
+// DIR stands for the world's directory.
+func (w *world) site(block string) (*Handler, *observer.ObservedLogs) {
+	w.t.Helper()
+	h, err := w.provision(block)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	core, logs := observer.New(zapcore.DebugLevel)
+	h.logger = zap.New(core)
+	return h, logs
+}
+
+func (w *world) provision(block string) (*Handler, error) {
+	h := new(Handler)
+	d := caddyfile.NewTestDispenser("policy_auth {\n" + strings.ReplaceAll(block, "DIR", w.dir) + "\n}")
+	if err := h.UnmarshalCaddyfile(d); err != nil {
+		return nil, err
+	}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	w.t.Cleanup(cancel)
+	w.t.Cleanup(func() { _ = h.Cleanup() })
+	encoded, err := json.Marshal(h)
+	if err != nil {
+		return nil, err
+	}
+	loaded := new(Handler)
+	if err := json.Unmarshal(encoded, loaded); err != nil {
+		return nil, err
+	}
+	w.t.Cleanup(func() { _ = loaded.Cleanup() })
+	if err := loaded.Provision(ctx); err != nil {
+		return nil, err
+	}
+	return loaded, loaded.Validate()
+}
+
+// reached is the next handler; it remembers the request that it got.
+type reached struct{ request *http.Request }
+
+func (n *reached) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
+	n.request = r.Clone(r.Context())
+	_, err := io.WriteString(w, "protected")
+	return err
+}
+
+// ask sends a request through a handler, as Caddy would. Without a scheme in
+// its target it comes over TLS.
+func ask(h *Handler, r *http.Request, next caddyhttp.Handler) (*httptest.ResponseRecorder, error) {
+	if r.RemoteAddr == "" || r.RemoteAddr == "192.0.2.1:1234" {
+		r.RemoteAddr = "127.0.0.1:1234"
+	}
+	recorder := httptest.NewRecorder()
+	repl := caddy.NewReplacer()
+	r = caddyhttp.PrepareRequest(r, repl, recorder, nil)
+	caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, strings.TrimSuffix(r.RemoteAddr, ":1234"))
+	return recorder, h.ServeHTTP(recorder, r, next)
+}
+
+func get(target string, header ...string) *http.Request {
+	r := httptest.NewRequest("GET", target, nil)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	return r
+}
+
+func asUser(r *http.Request, name string) *http.Request {
+	r.SetBasicAuth(name, canary)
+	return r
+}
+
+const basicSite = "basic {\n users DIR/users.yaml\n }\n access DIR/access.yaml\n"
+
+// TestAnswers is the table of product.md's section 5, through the whole
+// handler: R-401-1 to R-401-3, R-401-12, R-403-1, R-CACHE-1, T-01, T-59.
+func TestAnswers(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(basicSite)
+	tests := []struct {
+		name   string
+		r      *http.Request
+		status int
+	}{
+		{"anonymous", get("/"), 401},
+		{"anonymous, public", get("/public/x"), 200},
+		{"member", asUser(get("/"), "bob"), 200},
+		{"member on the admin page", asUser(get("/admin/"), "bob"), 403},
+		{"admin", asUser(get("/admin"), "alice"), 200},
+		{"upper case is no way around", asUser(get("/ADMIN"), "bob"), 403},
+		{"doubled slashes are no way around", asUser(get("/x//../admin"), "bob"), 400},
+		{"a doubled slash", asUser(get("http://example.com//admin"), "bob"), 403},
+		{"an encoded slash", asUser(get("/admin%2fx"), "bob"), 403},
+		{"a parameter", asUser(get("/admin;x=1"), "bob"), 403},
+		{"an encoded letter", asUser(get("/%61dmin"), "bob"), 403},
+		{"dots", asUser(get("/public/%2e%2e/admin"), "alice"), 400},
+		{"disabled", asUser(get("/"), "carol"), 401},
+		{"expired", asUser(get("/"), "dave"), 401},
+		{"unknown", asUser(get("/"), "eve"), 401},
+		{"a bad credential on a public page", asUser(get("/public/x"), "eve"), 401},
+		{"two credentials", get("/", "Authorization", "Basic eDp5", "Authorization", "Basic eDp5"), 400},
+		{"another scheme", get("/", "Authorization", "Foo x"), 401},
+		{"a query satisfies no path", get("/x?/public/"), 401},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			next := new(reached)
+			recorder, err := ask(h, test.r, next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if recorder.Code != test.status {
+				t.Fatalf("status %d, want %d", recorder.Code, test.status)
+			}
+			if (next.request != nil) != (test.status == 200) {
+				t.Error("the next handler ran although refused, or did not though allowed")
+			}
+			if test.status == 200 {
+				return
+			}
+			header := recorder.Header()
+			if strings.Contains(recorder.Body.String(), "protected") || header.Get("Cache-Control") != "no-store" || header.Get("X-Request-Id") == "" {
+				t.Errorf("header %v, body %s", header, recorder.Body)
+			}
+			if (header.Get("WWW-Authenticate") != "") != (test.status == 401) {
+				t.Errorf("challenge %q on a %d", header["Www-Authenticate"], test.status)
+			}
+		})
+	}
+}
+
+// TestSameAnswer: nobody can tell an unknown user, a wrong password and a
+// disabled or expired account apart (R-401-7, W13).
+func TestSameAnswer(t *testing.T) {
+	w := newWorld(t)
+	h, logs := w.site(basicSite)
+	var bodies, reasons []string
+	for _, name := range []string{"eve", "bob", "carol", "dave"} {
+		r := asUser(get("/"), name)
+		if name == "bob" {
+			r.SetBasicAuth("bob", "wrong")
+		}
+		recorder, err := ask(h, r, new(reached))
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := recorder.Header().Get("X-Request-Id")
+		recorder.Header().Del("X-Request-Id")
+		var dump bytes.Buffer
+		_ = recorder.Header().Write(&dump)
+		bodies = append(bodies, dump.String()+strings.ReplaceAll(recorder.Body.String(), id, "ID"))
+		reasons = append(reasons, logs.TakeAll()[0].ContextMap()["reason"].(string))
+	}
+	for i, body := range bodies {
+		if body != bodies[0] {
+			t.Errorf("answer %d differs:\n%s\n%s", i, body, bodies[0])
+		}
+	}
+	if got := strings.Join(reasons, " "); got != "credentials_invalid credentials_invalid account_disabled account_disabled" {
+		t.Errorf("the log says %s", got)
+	}
+}
+
+// TestThrottled: R-BA-9 through the handler; the right password does not help
+// once too many were wrong.
+func TestThrottled(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site("basic {\n users DIR/users.yaml\n throttle 3 5m\n }\n access DIR/access.yaml\n")
+	for i := range 5 {
+		r := get("/")
+		r.SetBasicAuth("bob", "wrong")
+		want := 401
+		if i >= 3 {
+			want = 429
+		}
+		recorder, _ := ask(h, r, new(reached))
+		if recorder.Code != want {
+			t.Errorf("try %d: %d, want %d", i+1, recorder.Code, want)
+		}
+	}
+	recorder, _ := ask(h, asUser(get("/"), "bob"), new(reached))
+	if recorder.Code != 429 || recorder.Header().Get("Retry-After") == "" {
+		t.Errorf("the right password: %d %v", recorder.Code, recorder.Header())
+	}
+	if recorder, _ := ask(h, asUser(get("/"), "alice"), new(reached)); recorder.Code != 200 {
+		t.Errorf("somebody else: %d", recorder.Code)
+	}
+}
+
+// TestUpstream: what the next handler is told (T-26, T-27, T-48, R-BR-13).
+func TestUpstream(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(basicSite + "identity_headers {\n X-Auth-User username\n X-Auth-Roles roles\n }\n")
+	next := new(reached)
+	r := asUser(get("/", "X-Auth-User", "root", "X_Auth_Roles", "root", "X.Auth.User", "root", "Connection", "X-Auth-User"), "alice")
+	if _, err := ask(h, r, next); err != nil {
+		t.Fatal(err)
+	}
+	got := next.request.Header
+	if got.Get("X-Auth-User") != "alice" || got.Get("X-Auth-Roles") != "admin,member" || len(got["X-Auth-User"]) != 1 {
+		t.Errorf("got %v", got)
+	}
+	for name, lines := range got {
+		if strings.Contains(strings.Join(lines, ""), "root") || name == "Authorization" || name == "Connection" && lines[0] != "" {
+			t.Errorf("%s: %q", name, lines)
+		}
+	}
+	repl := next.request.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if got := repl.ReplaceAll("{http.auth.user.id} {http.policy_auth.decision} {http.vars.policy_auth}", ""); got != "alice allow policy_auth" {
+		t.Errorf("placeholders: %q", got)
+	}
+	next = new(reached)
+	if _, err := ask(h, get("/public/", "X-Auth-User", "root"), next); err != nil || next.request.Header.Get("X-Auth-User") != "" {
+		t.Errorf("an anonymous caller's header came through: %v %v", next.request.Header, err)
+	}
+}
+
+// TestForwardCredentials: the accepted credential is passed on if the site says so.
+func TestForwardCredentials(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(basicSite + "forward_credentials\n")
+	next := new(reached)
+	if _, err := ask(h, asUser(get("/"), "bob"), next); err != nil || next.request.Header.Get("Authorization") == "" {
+		t.Errorf("not passed on: %v", err)
+	}
+	other, _ := w.site(basicSite)
+	next = new(reached)
+	if _, err := ask(other, get("/public/", "Authorization", "Foo bar"), next); err != nil || next.request.Header.Get("Authorization") != "Foo bar" {
+		t.Error("a scheme that is not ours was touched")
+	}
+}
+
+// TestMatcher: T-70, a request that the matcher does not name passes unjudged,
+// but never with a forged identity.
+func TestMatcher(t *testing.T) {
+	w := newWorld(t)
+	h, err := w.provision(basicSite + "identity_headers {\n X-Auth-User username\n }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchPath{"/ours/*"}}}
+	next := new(reached)
+	if _, err := ask(h, get("/theirs", "X-Auth-User", "root"), next); err != nil || next.request == nil || next.request.Header.Get("X-Auth-User") != "" {
+		t.Errorf("outside of the matcher: %v", err)
+	}
+	if recorder, _ := ask(h, get("/ours/x"), new(reached)); recorder.Code != 401 {
+		t.Errorf("inside: %d", recorder.Code)
+	}
+	h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{failing{}}}
+	next = new(reached)
+	if _, err := ask(h, get("/ours/x"), next); err == nil || next.request != nil {
+		t.Error("a matcher that failed let a request pass")
+	}
+}
+
+// failing is a matcher that fails.
+type failing struct{}
+
+func (failing) MatchWithError(*http.Request) (bool, error) { return false, errors.New("failed") }
+func (failing) Match(*http.Request) bool                   { return false }
+
+// TestInsecureTransport: R-HTTP-5, through the handler.
+func TestInsecureTransport(t *testing.T) {
+	w := newWorld(t)
+	for block, want := range map[string]int{basicSite: 403, basicSite + "insecure_http\n": 200} {
+		h, logs := w.site(block)
+		r := asUser(get("http://example.com/"), "bob")
+		r.RemoteAddr = "203.0.113.9:1234"
+		recorder, _ := ask(h, r, new(reached))
+		if recorder.Code != want {
+			t.Errorf("%d, want %d", recorder.Code, want)
+		}
+		for _, entry := range logs.All() {
+			for _, field := range entry.Context {
+				if strings.Contains(field.String, canary) {
+					t.Errorf("the log holds the password: %v", field)
+				}
+			}
+		}
+	}
+}
+
+// TestCORS: R-CORS-1, R-CORS-2, R-CORS-9, T-44, T-67, through the handler.
+func TestCORS(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(basicSite + "cors {\n origins https://app.example.com\n credentials\n }\n")
+	preflight := get("/", "Origin", "https://app.example.com", "Access-Control-Request-Method", "PUT")
+	preflight.Method = "OPTIONS"
+	next := new(reached)
+	recorder, _ := ask(h, preflight, next)
+	if recorder.Code != 204 || next.request != nil || recorder.Header().Get("Access-Control-Allow-Origin") != "https://app.example.com" {
+		t.Errorf("preflight: %d %v", recorder.Code, recorder.Header())
+	}
+	bare := get("/")
+	bare.Method = "OPTIONS"
+	if recorder, _ := ask(h, bare, new(reached)); recorder.Code != 401 {
+		t.Errorf("a bare OPTIONS: %d", recorder.Code)
+	}
+	for path, status := range map[string]int{"/": 401, "/public/": 200, "/a/../b": 400} {
+		recorder, _ = ask(h, get(path, "Origin", "https://app.example.com"), new(reached))
+		header := recorder.Header()
+		if recorder.Code != status || header.Get("Access-Control-Allow-Origin") != "https://app.example.com" || header.Get("Access-Control-Allow-Credentials") != "true" {
+			t.Errorf("%s: %d %v", path, recorder.Code, header)
+		}
+		for name := range header {
+			header[name][0] = "edited in place"
+		}
+	}
+	recorder, _ = ask(h, get("/", "Origin", "https://evil.example"), new(reached))
+	if recorder.Header().Get("Access-Control-Allow-Origin") != "" || !strings.Contains(strings.Join(recorder.Header()["Vary"], ","), "Origin") {
+		t.Errorf("a refused origin: %v", recorder.Header())
+	}
+	// R-CSRF-1: a form of another site with the password that the browser attached
+	form := asUser(get("/", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"), "bob")
+	form.Method = "POST"
+	if recorder, _ := ask(h, form, new(reached)); recorder.Code != 403 {
+		t.Errorf("a form of another site: %d", recorder.Code)
+	}
+	form = asUser(get("/", "Origin", "https://app.example.com", "Sec-Fetch-Site", "cross-site"), "bob")
+	form.Method = "POST"
+	if recorder, _ := ask(h, form, new(reached)); recorder.Code != 200 {
+		t.Errorf("a script of an allowed origin: %d", recorder.Code)
+	}
+}
+
+// TestCORSUpstream: the upstream answers preflights, which bring no credential.
+func TestCORSUpstream(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(basicSite + "cors upstream\n")
+	preflight := asUser(get("/", "Origin", "https://app.example.com", "Access-Control-Request-Method", "PUT", "Cookie", "a=b"), "bob")
+	preflight.Method = "OPTIONS"
+	next := new(reached)
+	if _, err := ask(h, preflight, next); err != nil || next.request == nil {
+		t.Fatal("the upstream was not asked", err)
+	}
+	if got := next.request.Header; got.Get("Authorization")+got.Get("Cookie") != "" {
+		t.Errorf("credentials came through: %v", got)
+	}
+}
+
+// TestErrorPaths: delegate, bare and conceal (R-403-3, R-PAGE-13, T-41).
+func TestErrorPaths(t *testing.T) {
+	w := newWorld(t)
+	status := func(err error) int {
+		var failure caddyhttp.HandlerError
+		if errors.As(err, &failure) {
+			return failure.StatusCode
+		}
+		return 0
+	}
+	t.Run("delegate", func(t *testing.T) {
+		h, _ := w.site(basicSite + "error_pages delegate\n")
+		r := get("/admin/secret.html")
+		recorder, err := ask(h, r, new(reached))
+		if status(err) != 401 || recorder.Body.Len() > 0 || recorder.Header().Get("WWW-Authenticate") == "" || recorder.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%v %v %q", err, recorder.Header(), recorder.Body)
+		}
+		if r.URL.Path != refusedPath {
+			t.Errorf("a file server among the error routes would serve %s", r.URL.Path)
+		}
+	})
+	t.Run("bare", func(t *testing.T) {
+		h, _ := w.site(basicSite + "error_pages bare\n")
+		recorder, err := ask(h, get("/"), new(reached))
+		if err != nil || recorder.Code != 401 || recorder.Body.Len() > 0 {
+			t.Errorf("%v %d %q", err, recorder.Code, recorder.Body)
+		}
+	})
+	t.Run("conceal", func(t *testing.T) {
+		h, _ := w.site(basicSite + "conceal\n")
+		nothing := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
+			return caddyhttp.Error(http.StatusNotFound, errors.New("no such file"))
+		})
+		hidden, hiddenErr := ask(h, asUser(get("/admin/x"), "bob"), nothing)
+		missing, missingErr := ask(h, asUser(get("/x"), "bob"), nothing)
+		if status(hiddenErr) != 404 || status(missingErr) != 404 {
+			t.Fatalf("%v, %v", hiddenErr, missingErr)
+		}
+		hidden.Header().Del("X-Request-Id")
+		missing.Header().Del("X-Request-Id")
+		var a, b bytes.Buffer
+		_ = hidden.Header().Write(&a)
+		_ = missing.Header().Write(&b)
+		if a.String() != b.String() || !strings.Contains(a.String(), "no-store") {
+			t.Errorf("told apart:\n%s\n%s", a.String(), b.String())
+		}
+		if recorder, _ := ask(h, get("/admin/x"), nothing); recorder.Code != 401 {
+			t.Errorf("anonymous: %d", recorder.Code)
+		}
+	})
+}
+
+const jwtSecret = "test-material-" + canary + "-32-bytes-and-more"
+
+func jwtOf(t testing.TB, claims jwt.MapClaims) string {
+	t.Helper()
+	all := jwt.MapClaims{"iss": "https://id.example.com", "aud": "api", "sub": "svc", "exp": time.Now().Add(time.Hour).Unix()}
+	for name, value := range claims {
+		all[name] = value
+	}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, all).SignedString([]byte(jwtSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+const jwtSite = "jwt https://id.example.com {\n secret " + jwtSecret + "\n audience api\n }\n"
+
+// TestJWT: a token is accepted, and each way to be refused says why in the log
+// and nowhere else (R-BR-2 to R-BR-6, R-401-3, R-403-2, R-SU-1, T-51).
+func TestJWT(t *testing.T) {
+	w := newWorld(t)
+	w.write("policies/authz.rego", `package caddy.authz
+
+allow if input.request.path == "/"
+
+allow := {"allow": false, "challenge": {"scope": ["a", "b"]}} if input.request.path == "/scope"
+
+allow := {"allow": false, "challenge": {"acr_values": "phr", "max_age": 60}} if input.request.path == "/step-up"
+
+allow := {"allow": false, "status": 451, "message": "Not <here>.", "headers": {"X-Why": "law"}} if input.request.path == "/451"
+
+allow := {"allow": false, "redirect": {"to": "/welcome"}} if input.request.path == "/moved"
+
+allow := {"allow": true, "headers": {"X-Tenant": "blue"}, "response_headers_to_add": {"X-Seen": "yes"}} if input.request.path == "/headers"
+
+allow := {"allow": true, "headers": {"X-Auth-User": "root"}} if input.request.path == "/forged"
+
+allow := 1 / object.get(input.config, "zero", 0) if input.request.path == "/error"
+`)
+	h, logs := w.site(jwtSite + "policies DIR/policies\n identity_headers {\n X-Auth-User id\n }\n")
+	good := "Bearer " + jwtOf(t, nil)
+	tests := []struct {
+		name, path, authorization string
+		status                    int
+		challenge, reason         string
+	}{
+		{"good", "/", good, 200, "", ""},
+		{"no token, public", "/", "", 200, "", ""},
+		{"expired", "/", "Bearer " + jwtOf(t, jwt.MapClaims{"exp": time.Now().Add(-time.Hour).Unix()}), 401, `error="invalid_token"`, "token_expired"},
+		{"another audience", "/", "Bearer " + jwtOf(t, jwt.MapClaims{"aud": "other"}), 401, `error="invalid_token"`, "token_audience"},
+		{"another issuer", "/", "Bearer " + jwtOf(t, jwt.MapClaims{"iss": "https://evil.example"}), 401, `error="invalid_token"`, "token_issuer"},
+		{"tampered", "/", good + "A", 401, `error="invalid_token"`, "token_signature"},
+		{"no token at all", "/", "Bearer nonsense", 401, `error="invalid_token"`, "token_malformed"},
+		{"malformed", "/", "Bearer a b", 400, `error="invalid_request"`, "token_malformed"},
+		{"missing scopes", "/scope", good, 403, `error="insufficient_scope", scope="a b"`, "insufficient_scope"},
+		{"missing scopes, anonymous", "/scope", "", 401, `Bearer realm="restricted"`, "credentials_missing"},
+		{"step up", "/step-up", good, 401, `error="insufficient_user_authentication", acr_values="phr", max_age="60"`, "step_up_required"},
+		{"the policy's status", "/451", good, 451, "", "policy_denied"},
+		{"the policy's redirect", "/moved", good, 303, "", "policy_denied"},
+		{"the policy's headers", "/headers", good, 200, "", ""},
+		{"an identity header is not the policy's", "/forged", good, 500, "", "policy_error"},
+		{"an error in the policy", "/error", good, 500, "", "policy_error"},
+		{"nothing says allow", "/other", good, 403, "", "policy_undefined"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			logs.TakeAll()
+			next := new(reached)
+			r := get(test.path)
+			if test.authorization != "" {
+				r.Header.Set("Authorization", test.authorization)
+			}
+			recorder, err := ask(h, r, next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if recorder.Code != test.status || (next.request != nil) != (test.status == 200) {
+				t.Fatalf("status %d, want %d", recorder.Code, test.status)
+			}
+			if got := recorder.Header().Get("WWW-Authenticate"); !strings.Contains(got, test.challenge) || (test.challenge == "") != (got == "") {
+				t.Errorf("challenge %s, want %s", got, test.challenge)
+			}
+			entry := logs.TakeAll()[0]
+			if got, _ := entry.ContextMap()["reason"].(string); got != test.reason {
+				t.Errorf("reason %s, want %s", got, test.reason)
+			}
+			if body := recorder.Body.String(); strings.Contains(body, canary) || test.reason != "" && test.status != 403 && strings.Contains(body, `"`+test.reason+`"`) {
+				t.Errorf("the body tells: %s", body)
+			}
+			switch test.path {
+			case "/headers":
+				if next.request.Header.Get("X-Tenant") != "blue" || recorder.Header().Get("X-Seen") != "yes" {
+					t.Error("the policy's headers are missing")
+				}
+			case "/451":
+				if recorder.Header().Get("X-Why") != "law" || !strings.Contains(recorder.Body.String(), "Not ") {
+					t.Errorf("%v %s", recorder.Header(), recorder.Body)
+				}
+			case "/moved":
+				if recorder.Header().Get("Location") != "/welcome" || recorder.Header().Get("Cache-Control") != "no-store" {
+					t.Errorf("%v", recorder.Header())
+				}
+			}
+		})
+	}
+}
+
+// TestAPIKey: all of keys.yaml through the handler (R-KEY-1 to R-KEY-4).
+func TestAPIKey(t *testing.T) {
+	w := newWorld(t)
+	w.write("keys.yaml", "keys:\n"+
+		"  - {id: ci, owner: build, roles: [admin], hash: \"sha256:"+sha(canary)+"\"}\n"+
+		"  - {id: old, owner: build, expires: 2001-01-01T00:00:00Z, hash: \"sha256:"+sha(canary+"-old")+"\"}\n"+
+		"  - {id: off, owner: build, disabled: true, hash: \"sha256:"+sha(canary+"-off")+"\"}\n"+
+		"  - {id: far, owner: build, networks: [203.0.113.0/24], hash: \"sha256:"+sha(canary+"-far")+"\"}\n")
+	h, logs := w.site("api_key {\n keys DIR/keys.yaml\n }\n access DIR/access.yaml\n")
+	for key, want := range map[string]int{canary: 200, canary + "-old": 401, canary + "-off": 401, canary + "-far": 401, canary + "-none": 401, "": 401} {
+		next := new(reached)
+		recorder, err := ask(h, get("/admin/", "X-API-Key", key), next)
+		if err != nil || recorder.Code != want {
+			t.Errorf("%s: %d, want %d", key, recorder.Code, want)
+		}
+		if want == 401 && recorder.Header().Get("WWW-Authenticate") != `ApiKey realm="restricted", header="X-API-Key"` {
+			t.Errorf("challenge %q", recorder.Header()["Www-Authenticate"])
+		}
+		if next.request != nil && next.request.Header.Get("X-API-Key") != "" {
+			t.Error("the key reached the upstream")
+		}
+	}
+	for _, entry := range logs.All() {
+		for _, field := range entry.Context {
+			if strings.Contains(field.String, canary) {
+				t.Errorf("the log holds a key: %v", field)
+			}
+		}
+	}
+	if recorder, _ := ask(h, get("/", "X-API-Key", canary, "X-API-Key", canary), new(reached)); recorder.Code != 400 {
+		t.Errorf("two keys: %d", recorder.Code)
+	}
+}

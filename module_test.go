@@ -1,0 +1,91 @@
+package policyauth
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"strings"
+	"testing"
+)
+
+func sha(s string) string {
+	digest := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(digest[:])
+}
+
+// TestProvisionErrors: a site whose configuration cannot work does not start
+// (T-07, T-08, T-60, T-63, T-68).
+func TestProvisionErrors(t *testing.T) {
+	w := newWorld(t)
+	w.write("bad.rego", "package caddy.authz\n\nallow if {\n")
+	w.write("typo.rego", "package caddy.authz\n\nallow if input.identity.authenticated == nope\n")
+	w.write("other.rego", "package somewhere.other\n\nallow := true\n")
+	w.write("send.rego", "package caddy.authz\n\nallow if http.send({\"method\": \"get\", \"url\": \"http://localhost\"})\n")
+	w.write("ignores.rego", "package caddy.authz\n\nallow if input.identity.authenticated\n")
+	w.write("access-bad.yaml", "rules:\n  - paths: [/*]\n    role: [admin]\n    allow: [{}]\n")
+	w.write("empty.yaml", "")
+	w.write("private.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+	if err := os.Mkdir(w.dir+"/nothing", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name, block string
+		want        []string
+	}{
+		{"nothing at all", "", []string{"everybody would be refused"}},
+		{"missing users", "basic {\n users DIR/none.yaml\n }", []string{"basic: ", "none.yaml: no such file"}},
+		{"empty users", "basic {\n users DIR/empty.yaml\n }", []string{"empty.yaml: the file is empty"}},
+		{"missing keys", "api_key {\n keys DIR/none.yaml\n }", []string{"none.yaml: no such file"}},
+		{"missing secret", "jwt any {\n secret {env.POLICY_AUTH_TEST_MISSING}\n audience a\n }", []string{"secret"}},
+		{"short secret", "jwt any {\n secret abc\n audience a\n }", []string{"too short"}},
+		{"missing key file", "jwt any {\n key_file DIR/none.pem\n audience a\n }", []string{"none.pem: no such file"}},
+		{"a private key", "jwt any {\n key_file DIR/private.pem\n audience a\n }", []string{"private.pem: block 1: a private key"}},
+		{"missing access table", "access DIR/none.yaml", []string{"none.yaml: no such file"}},
+		{"empty access table", "access DIR/empty.yaml", []string{"empty.yaml: the file is empty"}},
+		{"bad access table", "access DIR/access-bad.yaml", []string{"access-bad.yaml:3:5: unknown key \"role\"", "access-bad.yaml:4:13: an empty alternative"}},
+		{"missing policies", "policies DIR/none", []string{"none: no such file"}},
+		{"empty directory", "policies DIR/nothing", []string{"nothing: neither policies"}},
+		{"bad Rego", "policies DIR/bad.rego", []string{"bad.rego:4", "rego_parse_error"}},
+		{"unknown name", "policies DIR/typo.rego", []string{"typo.rego:3", "nope"}},
+		{"no such rule", "policies DIR/other.rego", []string{"no rule caddy.authz.allow", "packages there: somewhere.other"}},
+		{"a function that is off", "policies DIR/send.rego", []string{"send.rego:3", "undefined function http.send"}},
+		{"a table that nobody asks", "access DIR/access.yaml\n policies DIR/ignores.rego", []string{"would be ignored"}},
+		{"missing constant", "access DIR/access.yaml\n config {\n a {env.POLICY_AUTH_TEST_MISSING}\n }", []string{"config: a"}},
+		{"missing error pages", "access DIR/access.yaml\n error_pages DIR/none", []string{"error_pages", "none: no such file"}},
+		{"no error page", "access DIR/access.yaml\n error_pages DIR/nothing", []string{"there is no page"}},
+		{"basic before keys in passwords", "basic {\n users DIR/users.yaml\n }\n api_key {\n keys DIR/users.yaml\n from basic_password\n }", []string{"keys"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := w.provision(test.block)
+			if err == nil {
+				t.Fatal("it was accepted")
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q lacks %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+// TestSharedButBroken: a configuration does not load with broken policies, even
+// if an older one still works with the last good ones (house.md, Survival).
+func TestSharedButBroken(t *testing.T) {
+	w := newWorld(t)
+	first, _ := w.site(basicSite)
+	w.write("access.yaml", "rules: nonsense\n")
+	if _, err := w.provision(basicSite); err == nil {
+		t.Error("broken policies were accepted")
+	}
+	if recorder, _ := ask(first, asUser(get("/"), "bob"), new(reached)); recorder.Code != 200 {
+		t.Errorf("the older site answers %d", recorder.Code)
+	}
+	if err := first.Cleanup(); err != nil {
+		t.Error(err)
+	}
+	if err := first.Cleanup(); err != nil {
+		t.Error(err)
+	}
+}
