@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"go.uber.org/zap"
@@ -276,8 +277,15 @@ func isNotFound(err error) bool {
 // it, it would serve the protected file with the status of the refusal (T-41).
 const refusedPath = "/.policy_auth/refused"
 
-// refused hands over to the site's error routes.
+// refused hands over to the site's error routes. Caddy gives those the original
+// path back, so that one is changed too; {http.request.orig_uri} keeps it.
 func refused(r *http.Request, status int, why string) error {
-	r.URL.Path, r.URL.RawPath = refusedPath, ""
+	urls := []*url.URL{r.URL}
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		urls = append(urls, original.URL)
+	}
+	for _, u := range urls {
+		u.Path, u.RawPath = refusedPath, ""
+	}
 	return caddyhttp.Error(status, errors.New(why))
 }

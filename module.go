@@ -356,7 +356,7 @@ func (h *Handler) provisionMetrics(ctx caddy.Context) error {
 
 // Validate reports settings that contradict each other.
 func (h *Handler) Validate() error {
-	if len(h.AuthenticatorsRaw) == 0 && len(h.Access) == 0 && h.Policies == nil {
+	if len(h.chain.Headers()) == 0 && len(h.Access) == 0 && h.Policies == nil {
 		return errors.New("policy_auth has no method of authentication and no rules, so that everybody would be refused; name one of jwt basic api_key access policies")
 	}
 	if mode := h.errorPages().Mode; mode != "pages" && h.ErrorPages.Dir != "" {

@@ -70,6 +70,20 @@ func TestProvisionErrors(t *testing.T) {
 	}
 }
 
+// TestHelloWorld: methods alone are a site: any known caller may.
+func TestHelloWorld(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site("basic {\n users DIR/users.yaml\n }")
+	for name, want := range map[string]int{"bob": 200, "eve": 401} {
+		if recorder, _ := ask(h, asUser(get("/"), name), new(reached)); recorder.Code != want {
+			t.Errorf("%s: %d", name, recorder.Code)
+		}
+	}
+	if recorder, _ := ask(h, get("/"), new(reached)); recorder.Code != 401 {
+		t.Errorf("anonymous: %d", recorder.Code)
+	}
+}
+
 // TestSharedButBroken: a configuration does not load with broken policies, even
 // if an older one still works with the last good ones (house.md, Survival).
 func TestSharedButBroken(t *testing.T) {

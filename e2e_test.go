@@ -1,0 +1,421 @@
+//go:build e2e
+
+package policyauth
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// binary is the Caddy to drive.
+func binary(t testing.TB) string {
+	t.Helper()
+	path := os.Getenv("POLICY_AUTH_CADDY")
+	if path == "" {
+		t.Fatal("POLICY_AUTH_CADDY does not name a caddy")
+	}
+	return path
+}
+
+// server is a running Caddy.
+type server struct {
+	t     testing.TB
+	cmd   *exec.Cmd
+	admin string
+	mu    sync.Mutex
+	log   bytes.Buffer
+}
+
+// Write takes the server's log.
+func (s *server) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.Write(p)
+}
+
+func (s *server) logged() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.String()
+}
+
+// start runs Caddy in a directory until the test ends, and waits for its admin API.
+func start(t testing.TB, dir, config, admin string) *server {
+	t.Helper()
+	s := &server{t: t, admin: "http://" + admin}
+	s.cmd = exec.Command(binary(t), "run", "--config", config)
+	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = dir, s, s
+	s.cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+t.TempDir(), "XDG_CONFIG_HOME="+t.TempDir())
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() { _ = s.cmd.Wait(); close(exited) }()
+	t.Cleanup(func() {
+		_ = s.cmd.Process.Signal(os.Interrupt)
+		select {
+		case <-exited:
+		case <-time.After(10 * time.Second):
+			_ = s.cmd.Process.Kill()
+			<-exited
+		}
+		if t.Failed() {
+			t.Log(s.logged())
+		}
+	})
+	for range 100 {
+		if response, err := http.Get(s.admin + "/config/"); err == nil {
+			_ = response.Body.Close()
+			return s
+		}
+		select {
+		case <-exited:
+			t.Fatalf("the server did not start:\n%s", s.logged())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	t.Fatal("the server did not start in time")
+	return nil
+}
+
+// port returns a port of the loopback interface that nobody uses.
+func port(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+}
+
+// serve runs Caddy with one site on loopback and returns it with its URL. DIR
+// stands for the world's directory.
+func (w *world) serve(site string) (*server, string) {
+	w.t.Helper()
+	admin, listen := "127.0.0.1:"+port(w.t), port(w.t)
+	w.write("Caddyfile", fmt.Sprintf("{\n admin %s\n auto_https off\n}\nhttp://127.0.0.1:%s {\n%s\n}\n", admin, listen, strings.ReplaceAll(site, "DIR", w.dir)))
+	return start(w.t, w.dir, "Caddyfile", admin), "http://127.0.0.1:" + listen
+}
+
+// do sends a request, without following redirects, and returns status, header and body.
+func do(t testing.TB, method, url, user string, header ...string) (int, http.Header, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	if user != "" {
+		r.SetBasicAuth(user, canary)
+	}
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, response.Header, string(body)
+}
+
+// eventually waits until a condition holds, at most five seconds.
+func eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	for range 100 {
+		if condition() {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("it never came to pass that %s", what)
+}
+
+// TestE2EWalkthrough does what the README's walk-through says, in a copy of the
+// project, and compares what it promises with what happens.
+func TestE2EWalkthrough(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(".")); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, dir, "examples/quickstart/Caddyfile", "localhost:2019")
+	steps := 0
+	for _, block := range blocks(t, "console", "") {
+		for _, step := range strings.Split("\n"+block, "\n$ ")[1:] {
+			command, promised, _ := strings.Cut(step, "\n")
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			bash := exec.CommandContext(ctx, "bash", "-c", command)
+			bash.Dir = dir
+			output, _ := bash.CombinedOutput()
+			cancel()
+			got := strings.ReplaceAll(string(output), "\r", "")
+			for _, line := range strings.Split(strings.TrimSpace(promised), "\n") {
+				if !strings.Contains(got, line) {
+					t.Errorf("$ %s\npromises %q, got:\n%s", command, line, got)
+				}
+			}
+			steps++
+		}
+	}
+	if steps < 15 {
+		t.Errorf("only %d steps", steps)
+	}
+	for _, secret := range []string{"builder", "wonderland", "nonsense"} {
+		if strings.Contains(strings.ReplaceAll(s.logged(), "build-server", ""), secret) {
+			t.Errorf("the log holds %q", secret)
+		}
+	}
+}
+
+// TestE2EReadmeCaddyfiles runs each Caddyfile of the README, on loopback.
+func TestE2EReadmeCaddyfiles(t *testing.T) {
+	siteForm := regexp.MustCompile(`(?m)^(localhost|[a-z]+\.example\.com) \{`)
+	for i, content := range blocks(t, "caddyfile", "") {
+		t.Run(strconv.Itoa(i+1), func(t *testing.T) {
+			admin, listen := "127.0.0.1:"+port(t), port(t)
+			config := filepath.Join(t.TempDir(), "Caddyfile")
+			content := "{\n admin " + admin + "\n auto_https off\n}\n" + siteForm.ReplaceAllString(content, "http://127.0.0.1:"+listen+" {")
+			if err := os.WriteFile(config, []byte(content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			start(t, ".", config, admin)
+			if status, header, _ := do(t, "GET", "http://127.0.0.1:"+listen+"/", ""); status != 401 || header.Get("WWW-Authenticate") == "" {
+				t.Errorf("status %d, header %v", status, header)
+			}
+		})
+	}
+}
+
+// TestE2EArticle plays the examples of requirements.md, section 7, that need no
+// sign-in page.
+func TestE2EArticle(t *testing.T) {
+	w := newWorld(t)
+	_, url := w.serve("policy_auth {\n" + jwtSite + basicSite + "}\nrespond protected")
+	status, header, body := do(t, "GET", url+"/mail", "", "Accept", "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mode", "navigate")
+	if status != 401 || !strings.HasPrefix(header.Get("Content-Type"), "text/html") || !strings.Contains(body, "<html lang=\"en\">") || strings.Contains(body, "protected") {
+		t.Errorf("mail without login, as a page: %d %s", status, body)
+	}
+	status, header, _ = do(t, "GET", url+"/mail", "", "Accept", "application/json")
+	if status != 401 || header.Get("Content-Type") != "application/problem+json" || len(header["Www-Authenticate"]) != 2 {
+		t.Errorf("mail without login, as a program: %d %v", status, header)
+	}
+	if status, _, _ = do(t, "GET", url+"/", "eve"); status != 401 {
+		t.Errorf("wrong details: %d", status)
+	}
+	if status, _, _ = do(t, "GET", url+"/", "bob"); status != 200 {
+		t.Errorf("the right ones at once after that: %d", status)
+	}
+	for name, token := range map[string]string{
+		"expired":  jwtOf(t, map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}),
+		"tampered": jwtOf(t, nil) + "x",
+	} {
+		status, header, _ = do(t, "GET", url+"/", "", "Authorization", "Bearer "+token)
+		if status != 401 || !strings.Contains(strings.Join(header["Www-Authenticate"], " "), `error="invalid_token"`) {
+			t.Errorf("%s token: %d %v", name, status, header)
+		}
+	}
+	status, header, _ = do(t, "GET", url+"/admin/", "", "Authorization", "Bearer "+jwtOf(t, nil))
+	if status != 403 || header.Get("WWW-Authenticate") != "" {
+		t.Errorf("a member's token on the admin page: %d %v", status, header)
+	}
+	if status, header, body = do(t, "HEAD", url+"/", ""); status != 401 || body != "" || header.Get("Content-Length") == "0" {
+		t.Errorf("HEAD: %d %v %q", status, header, body)
+	}
+	if status, _, _ = do(t, "GET", url+"/", "", "If-None-Match", "*", "Range", "bytes=0-1"); status != 401 { // R-401-9
+		t.Errorf("conditional: %d", status)
+	}
+}
+
+// TestE2EEdits changes rules and users while the server runs: an edit counts at
+// once, a broken one changes nothing and is shown with file and line, and so is
+// a directory that is gone (T-07, T-60, T-61).
+func TestE2EEdits(t *testing.T) {
+	w := newWorld(t)
+	w.write("policies/authz.rego", "package caddy.authz\n\nallow if \"member\" in input.identity.roles\n")
+	s, url := w.serve("policy_auth {\nbasic {\n users DIR/users.yaml\n }\n policies DIR/policies\n}\nrespond protected")
+	is := func(want int) func() bool {
+		return func() bool { status, _, _ := do(t, "GET", url+"/", "bob"); return status == want }
+	}
+	shown := func() string { _, _, body := do(t, "GET", s.admin+"/policy_auth/policies", ""); return body }
+	if !is(200)() {
+		t.Fatal("a member is refused")
+	}
+	w.write("policies/authz.rego", "package caddy.authz\n\nallow if \"admin\" in input.identity.roles\n")
+	eventually(t, "the edit counts", is(403))
+	w.write("policies/authz.rego", "package caddy.authz\n\nallow if {\n")
+	eventually(t, "the broken edit is shown", func() bool { return strings.Contains(shown(), "authz.rego:4") })
+	if !is(403)() || !strings.Contains(s.logged(), "policies not taken; the last good ones stay in use") {
+		t.Error("a broken edit changed something, or was not logged")
+	}
+	if status, _, _ := do(t, "POST", s.admin+"/policy_auth/policies/reload", ""); status != 422 {
+		t.Errorf("a reload of broken policies: %d", status)
+	}
+	w.write("policies/authz.rego", "package caddy.authz\n\nallow if \"member\" in input.identity.roles\n")
+	if status, _, _ := do(t, "POST", s.admin+"/policy_auth/policies/reload", ""); status != 200 || !is(200)() {
+		t.Errorf("a reload of mended policies: %d", status)
+	}
+	if err := os.RemoveAll(w.dir + "/policies"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the removal is shown", func() bool { return strings.Contains(shown(), "no such file or directory") })
+	if !is(200)() {
+		t.Error("removing the directory changed the answers")
+	}
+	content, err := os.ReadFile(w.dir + "/users.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("users.yaml", strings.Replace(string(content), "  bob:\n", "  bob:\n    disabled: true\n", 1))
+	eventually(t, "a disabled user is refused", is(401))
+	w.write("users.yaml", "users:\n  bob:\n    pasword: x\n")
+	eventually(t, "the broken users are logged", func() bool { return strings.Contains(s.logged(), "did you mean password?") })
+	if status, _, _ := do(t, "GET", s.admin+"/policy_auth/policies/reload", ""); status != 405 {
+		t.Errorf("GET of the reload: %d", status)
+	}
+	if status, _, _ := do(t, "GET", url+"/policy_auth/policies", ""); status != 401 { // T-50
+		t.Errorf("the admin endpoint through the site: %d", status)
+	}
+}
+
+// TestE2EReloads loads fifty configurations; goroutines and open files stay
+// flat, and the metrics go on counting (T-62, T-69).
+func TestE2EReloads(t *testing.T) {
+	w := newWorld(t)
+	s, url := w.serve("policy_auth {\n" + basicSite + "cors {\n origins https://app.example.com\n }\n}\nrespond protected\nmetrics /metrics")
+	goroutines := func() int {
+		_, _, body := do(t, "GET", s.admin+"/debug/pprof/goroutine?debug=1", "")
+		n, _ := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(strings.SplitN(body, "\n", 2)[0], "goroutine profile: total")))
+		return n
+	}
+	files := func() int {
+		entries, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
+		return len(entries)
+	}
+	_, _, config := do(t, "GET", s.admin+"/config/", "")
+	reload := func(i int) {
+		changed := strings.Replace(config, `"body":"protected"`, fmt.Sprintf(`"body":"protected %d"`, i), 1)
+		response, err := http.Post(s.admin+"/load", "application/json", strings.NewReader(changed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != 200 {
+			t.Fatalf("load %d: %d", i, response.StatusCode)
+		}
+		if status, _, body := do(t, "GET", url+"/", "bob"); status != 200 || body != fmt.Sprintf("protected %d", i) {
+			t.Fatalf("after load %d: %d %s", i, status, body)
+		}
+	}
+	for i := range 5 {
+		reload(i)
+	}
+	time.Sleep(300 * time.Millisecond)
+	beforeGoroutines, beforeFiles := goroutines(), files()
+	for i := range 50 {
+		reload(i)
+	}
+	eventually(t, "goroutines and files are as many as before", func() bool {
+		return goroutines() <= beforeGoroutines+3 && files() <= beforeFiles+3
+	})
+	t.Logf("goroutines %d → %d, files %d → %d", beforeGoroutines, goroutines(), beforeFiles, files())
+	_, _, metrics := do(t, "GET", s.admin+"/metrics", "")
+	if !strings.Contains(metrics, `caddy_policy_auth_decisions_total{decision="allow",reason=""} 5`) {
+		t.Error("the metrics do not count over reloads")
+	}
+}
+
+// TestE2EErrorRoutes: a file server among the error routes never serves what
+// was refused (T-41, T-59), also where refusals are concealed.
+func TestE2EErrorRoutes(t *testing.T) {
+	for _, mode := range []string{"error_pages delegate", "conceal"} {
+		t.Run(mode, func(t *testing.T) {
+			w := newWorld(t)
+			w.write("site/admin/secret.html", "protected")
+			_, url := w.serve("policy_auth {\n" + basicSite + mode + "\n}\nroot DIR/site\nfile_server\nhandle_errors {\n file_server\n}")
+			for user, want := range map[string]int{"": 401, "bob": 403, "alice": 200} {
+				if mode == "conceal" && user == "bob" {
+					want = 404
+				}
+				status, header, body := do(t, "GET", url+"/admin/secret.html", user)
+				if status != want && !(want != 200 && status == 404) || strings.Contains(body, "protected") != (want == 200) {
+					t.Errorf("%q: %d %q", user, status, body)
+				}
+				if status == 401 && header.Get("WWW-Authenticate") == "" {
+					t.Error("a 401 without a challenge")
+				}
+			}
+		})
+	}
+}
+
+// TestE2EValidate: caddy validate finds mistakes offline and says where (T-08).
+func TestE2EValidate(t *testing.T) {
+	w := newWorld(t)
+	w.write("authz.rego", "package caddy.authz\n\nallow if input.identity.authenticated == nope\n")
+	for block, want := range map[string]string{
+		basicSite:                           "Valid configuration",
+		"basic {\n users DIR/none.yaml\n }": "none.yaml: no such file or directory",
+		"policies DIR/authz.rego":           "authz.rego:3",
+		"jwt any {\n secret {env.NO_SUCH_VARIABLE}\n audience any\n }": "secret",
+		"acces DIR/access.yaml": "did you mean access?",
+	} {
+		w.write("Caddyfile", "http://127.0.0.1:1 {\npolicy_auth {\n"+strings.ReplaceAll(block, "DIR", w.dir)+"\n}\n}\n")
+		validate := exec.Command(binary(t), "validate", "--config", "Caddyfile")
+		validate.Dir = w.dir
+		output, err := validate.CombinedOutput()
+		if !strings.Contains(string(output), want) || (err == nil) != (want == "Valid configuration") {
+			t.Errorf("%s: %v\n%s", block, err, output)
+		}
+	}
+}
+
+// TestE2EModules: the binary has the modules, and its JSON is what the
+// configuration said (T-65).
+func TestE2EModules(t *testing.T) {
+	output, err := exec.Command(binary(t), "list-modules").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"http.handlers.policy_auth", "admin.api.policy_auth", "http.policy_auth.authenticators.jwt", "http.policy_auth.authenticators.basic", "http.policy_auth.authenticators.api_key"} {
+		if !strings.Contains("\n"+string(output), "\n"+name+"\n") {
+			t.Errorf("no module %s", name)
+		}
+	}
+	w := newWorld(t)
+	w.write("first.yaml", "rules:\n  - paths: [/*]\n    allow: [{authenticated: true}]\n")
+	s, url := w.serve("policy_auth {\nbasic {\n users DIR/users.yaml\n }\n access DIR/first.yaml\n identity_headers {\n X-First username\n }\n}\npolicy_auth /admin/* {\n" + basicSite + "identity_headers {\n X-First username\n X-Second id\n }\n}\nrespond \"{header.X-First} {header.X-Second} {header.Authorization}\"")
+	for path, want := range map[string]string{"/": "alice  ", "/admin/": "alice alice "} {
+		if status, _, body := do(t, "GET", url+path, "alice", "X-First", "root", "X-Second", "root"); status != 200 || body != want {
+			t.Errorf("two handlers, %s: %d %q", path, status, body)
+		}
+	}
+	if status, _, _ := do(t, "GET", url+"/admin/", "bob"); status != 403 {
+		t.Errorf("the second handler did not refuse: %d", status)
+	}
+	if !strings.Contains(s.logged(), "judged by two policy_auth handlers") {
+		t.Error("no warning about two handlers")
+	}
+	var config map[string]any
+	_, _, body := do(t, "GET", s.admin+"/config/", "")
+	if err := json.Unmarshal([]byte(body), &config); err != nil {
+		t.Error(err)
+	}
+}
