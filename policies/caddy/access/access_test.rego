@@ -1,0 +1,210 @@
+package caddy.access_test
+
+import data.caddy.access
+import data.caddy.testing
+
+# The tables are what the loader makes of access.yaml.
+table := {
+	"rules": [
+		{
+			"label": "access.yaml:2 (rule 1)",
+			"paths": [{"segments": ["healthz"], "below": false}, {"segments": [".well-known"], "below": true}],
+			"allow": [{"anyone": true, "methods": ["GET"]}],
+		},
+		{
+			"label": "access.yaml:4 (rule 2)",
+			"hosts": [{"name": "photos.example.com", "below": false}],
+			"allow": [{"networks": ["192.168.0.0/16", "fd00::/8"]}, {"groups": ["family"]}],
+		},
+		{
+			"label": "access.yaml:6 (rule 3)",
+			"hosts": [{"name": "app.example.com", "below": false}],
+			"paths": [{"segments": ["api", "deploy"], "below": true}],
+			"allow": [{"users": ["build-server"], "scopes": ["deploy", "read"], "methods": ["POST"]}],
+		},
+		{
+			"label": "access.yaml:9 (rule 4)",
+			"hosts": [{"name": "example.com", "below": true}],
+			"paths": [{"segments": ["admin"], "below": true}],
+			"allow": [{"roles": ["admin"]}],
+		},
+		{
+			"label": "access.yaml:12 (rule 5)",
+			"paths": [{"segments": ["open"], "below": true}],
+			"allow": [{"anyone": true}],
+		},
+	],
+	"default": [{"authenticated": true}],
+	"blocked": {"users": ["mallory"], "networks": ["203.0.113.0/24"]},
+}
+
+allowed(req, identity) if {
+	access.allow with input as testing.input_of(req, identity) with data.caddy.access_table as table
+}
+
+at(host, req) := object.union(req, {"host": host})
+
+admin := testing.user("alice", ["admin"])
+
+member := testing.user("bob", ["member"])
+
+nobody := testing.anonymous
+
+test_anyone_with_method if {
+	allowed(testing.request("GET", "/healthz"), nobody)
+	allowed(testing.request("HEAD", "/healthz"), nobody) # HEAD counts as GET
+	allowed(testing.request("GET", "/healthz/"), nobody) # a trailing slash changes nothing
+	allowed(testing.request("GET", "/.well-known/x/y"), nobody)
+	not allowed(testing.request("POST", "/healthz"), nobody)
+	not allowed(testing.request("get", "/healthz"), nobody) # T-23: methods are exact
+	not allowed(testing.request("GET", "/healthzz"), nobody)
+}
+
+# T-72, T-20, T-55: whole segments, whatever the case, the path itself too.
+test_admin_paths if {
+	every path in ["/admin", "/admin/", "/ADMIN", "/Admin/x", "/admin/x/y"] {
+		allowed(testing.request("GET", path), admin)
+		not allowed(testing.request("GET", path), member)
+		not allowed(testing.request("GET", path), nobody)
+	}
+	allowed(testing.request("GET", "/administrator"), member)
+	allowed(testing.request("GET", "/x/admin"), member)
+}
+
+test_hosts if {
+	not allowed(at("other.example.org", testing.request("GET", "/admin")), nobody)
+	allowed(at("other.example.org", testing.request("GET", "/admin")), member) # no rule: the default
+	allowed(at("example.com", testing.request("GET", "/admin")), member) # the apex is not below itself
+	not allowed(at("a.b.example.com", testing.request("GET", "/admin")), member)
+	not allowed(at("evilexample.com", testing.request("GET", "/admin")), nobody)
+}
+
+test_conditions_are_and_alternatives_or if {
+	deployer := object.union(testing.token("build-server", ["deploy", "read"]), {})
+	allowed(testing.request("POST", "/api/deploy/x"), deployer)
+	not allowed(testing.request("GET", "/api/deploy/x"), deployer)
+	not allowed(testing.request("POST", "/api/deploy/x"), testing.token("build-server", ["deploy"]))
+	not allowed(testing.request("POST", "/api/deploy/x"), testing.token("other", ["deploy", "read"]))
+	photos := at("photos.example.com", testing.request("GET", "/x"))
+	allowed(photos, object.union(nobody, {"groups": ["family"]}))
+	not allowed(photos, member)
+}
+
+# A token's username is chosen by whoever its issuer lets: only its subject counts.
+test_usernames_of_tokens_do_not_count if {
+	forged := object.union(testing.token("x", ["deploy", "read"]), {"username": "build-server"})
+	not allowed(testing.request("POST", "/api/deploy/x"), forged)
+}
+
+from_address(address, forwarded) := object.union(
+	testing.input_of(at("photos.example.com", testing.request("GET", "/x")), nobody),
+	{"client": {"ip": address, "forwarded_untrusted": forwarded}},
+)
+
+# T-73: with forwarding headers from an untrusted peer, "local" is never true.
+test_networks if {
+	access.allow with input as from_address("192.168.1.2", false) with data.caddy.access_table as table
+	access.allow with input as from_address("fd00::1", false) with data.caddy.access_table as table
+	every address in ["192.169.0.1", "", "@", "fe80::1%eth0", "not an address"] {
+		not access.allow with input as from_address(address, false) with data.caddy.access_table as table
+	}
+	not access.allow with input as from_address("192.168.1.2", true) with data.caddy.access_table as table
+}
+
+test_blocked if {
+	not allowed(testing.request("GET", "/open/x"), testing.user("mallory", ["admin"]))
+	blocked := object.union(testing.input_of(testing.request("GET", "/open"), nobody), {"client": {"ip": "203.0.113.7"}})
+	not access.allow with input as blocked with data.caddy.access_table as table
+	unreadable := object.union(testing.input_of(testing.request("GET", "/open"), nobody), {"client": {"ip": ""}})
+	not access.allow with input as unreadable with data.caddy.access_table as table
+	allowed(testing.request("GET", "/open"), nobody)
+	access.decision.reasons == {"blocked"} with input as blocked with data.caddy.access_table as table
+	access.decision.log.labels.rule == "blocked" with input as blocked with data.caddy.access_table as table
+}
+
+# T-72: MOVE into a protected destination.
+test_destinations if {
+	move := object.union(testing.request("MOVE", "/x"), {"destination_path": "/Admin/x"})
+	allowed(move, admin)
+	not allowed(move, member)
+	away := object.union(testing.request("MOVE", "/admin/x"), {"destination_path": "/x"})
+	not allowed(away, member)
+	root := object.union(testing.request("COPY", "/x"), {"destination_path": "/"})
+	allowed(root, member)
+	slash := object.union(testing.request("COPY", "/x"), {"destination_path": "/admin/"})
+	not allowed(slash, member)
+}
+
+# T-12: a path with an empty segment is judged as it is and, by the server's
+# asking again, collapsed; neither reading is mistaken for the other.
+test_empty_segments if {
+	doubled := object.union(testing.request("GET", "//admin"), {"segments": ["", "admin"]})
+	allowed(doubled, member)
+	not allowed(testing.request("GET", "/admin"), member)
+}
+
+test_decision_names_the_rule if {
+	d := access.decision with input as testing.input_of(testing.request("GET", "/admin"), member) with data.caddy.access_table as table
+	d == {"allow": false, "reasons": {"rule_denied"}, "log": {"labels": {"rule": "access.yaml:9 (rule 4)"}}}
+	e := access.decision with input as testing.input_of(testing.request("GET", "/x"), nobody) with data.caddy.access_table as table
+	e == {"allow": false, "reasons": {"no_rule"}, "log": {"labels": {"rule": "default"}}}
+	f := access.decision with input as testing.input_of(testing.request("GET", "/admin"), admin) with data.caddy.access_table as table
+	f == {"allow": true, "reasons": set(), "log": {"labels": {"rule": "access.yaml:9 (rule 4)"}}}
+	move := object.union(testing.request("MOVE", "/x"), {"destination_path": "/admin/x"})
+	g := access.decision with input as testing.input_of(move, member) with data.caddy.access_table as table
+	g.log.labels.rule == "access.yaml:9 (rule 4), default"
+}
+
+# R-BR-5: all scopes that the operation needs, in one challenge, and only when
+# nothing but scopes is missing.
+test_missing_scopes if {
+	d := access.decision with input as testing.input_of(testing.request("POST", "/api/deploy/x"), testing.token("build-server", ["read"])) with data.caddy.access_table as table
+	d.challenge == {"scope": ["deploy", "read"]}
+	e := access.decision with input as testing.input_of(testing.request("GET", "/api/deploy/x"), testing.token("build-server", ["read"])) with data.caddy.access_table as table
+	not e.challenge
+	f := access.decision with input as testing.input_of(testing.request("POST", "/api/deploy/x"), nobody) with data.caddy.access_table as table
+	not f.challenge
+	g := access.decision with input as testing.input_of(testing.request("POST", "/api/deploy/x"), testing.token("build-server", ["deploy", "read"])) with data.caddy.access_table as table
+	not g.challenge
+}
+
+one(alternative) := {"rules": [{"label": "r", "allow": [alternative]}], "default": [], "blocked": {"users": [], "networks": []}}
+
+holds(alternative, identity) if {
+	access.allow with input as testing.input_of(testing.request("GET", "/"), identity) with data.caddy.access_table as one(alternative)
+}
+
+test_each_condition if {
+	holds({"authenticated": true}, member)
+	not holds({"authenticated": true}, nobody)
+	holds({"users": ["bob"]}, member)
+	not holds({"users": [""]}, nobody)
+	holds({"roles": ["x", "member"]}, member)
+	not holds({"roles": ["x"]}, member)
+	holds({"kinds": ["anonymous"]}, nobody)
+	holds({"issuers": ["https://id.example.com"]}, testing.token("a", []))
+	not holds({"issuers": [""]}, nobody)
+	holds({"acr": ["phr"]}, object.union(member, {"acr": "phr"}))
+	not holds({"acr": [""]}, nobody)
+}
+
+test_claims if {
+	claims := {"claims": {"team": "blue", "a": {"b": [1, "x"]}, "ok": true}}
+	known := object.union(member, claims)
+	holds({"claims": [{"path": ["team"], "values": ["red", "blue"]}]}, known)
+	holds({"claims": [{"path": ["a", "b"], "values": ["x"]}]}, known)
+	holds({"claims": [{"path": ["ok"], "values": [true]}]}, known)
+	not holds({"claims": [{"path": ["ok"], "values": ["true"]}]}, known)
+	not holds({"claims": [{"path": ["team"], "values": ["blue"]}, {"path": ["none"], "values": ["x"]}]}, known)
+	not holds({"claims": [{"path": ["none"], "values": ["x"]}]}, known)
+	not holds({"claims": [{"path": ["team"], "values": ["blue"]}]}, object.union(nobody, claims))
+}
+
+# T-72: an empty alternative and a condition that is not known never hold.
+test_never_open if {
+	not holds({}, admin)
+	not holds({"role": ["admin"]}, admin)
+	not holds({"anyone": false}, admin)
+	not holds({"anyone": true, "unknown": []}, admin)
+	not access.allow with input as testing.input_of(testing.request("GET", "/"), admin) with data.caddy.access_table as {"rules": [], "default": [], "blocked": {"users": [], "networks": []}}
+}

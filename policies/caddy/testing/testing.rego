@@ -1,0 +1,120 @@
+# METADATA
+# title: Inputs for tests
+# description: |
+#   A whole input, as the server builds it, for the tests of policies:
+#
+#     test_members_read if {
+#         allow with input as testing.input_of(testing.request("GET", "/docs"), testing.user("bob", ["member"]))
+#     }
+package caddy.testing
+
+# METADATA
+# description: A request for a path; use object.union to change more of it.
+request(method, path) := {
+	"id": "00000000-0000-4000-8000-000000000000",
+	"time_ns": 1700000000000000000,
+	"method": method,
+	"scheme": "https",
+	"host": "app.example.com",
+	"port": 443,
+	"path": path,
+	"path_folded": lower(path),
+	"segments": segments(path),
+	"rewritten_path": path,
+	"raw_path": path,
+	"path_flags": [],
+	"destination_path": "",
+	"query": {},
+	"raw_query": "",
+	"query_flags": [],
+	"headers": {},
+	"header_values": {},
+	"protocol": "HTTP/2.0",
+	"content_length": 0,
+	"websocket": false,
+	"grpc": false,
+	"body": null,
+	"body_truncated": false,
+}
+
+# METADATA
+# description: The segments of a path; a trailing slash adds none.
+segments(path) := [] if trim(path, "/") == ""
+
+segments(path) := split(trim_suffix(trim_prefix(path, "/"), "/"), "/") if trim(path, "/") != ""
+
+# METADATA
+# description: A caller about whom nothing is known.
+anonymous := {
+	"authenticated": false,
+	"kind": "anonymous",
+	"id": "",
+	"username": "",
+	"name": "",
+	"issuer": "",
+	"method": "",
+	"roles": [],
+	"groups": [],
+	"scopes": [],
+	"email": "",
+	"claims": {},
+	"acr": "",
+	"amr": [],
+	"auth_time": 0,
+	"expires_at": 0,
+	"bound": "none",
+}
+
+# METADATA
+# description: A user of this server with a password and some roles.
+user(name, roles) := object.union(anonymous, {
+	"authenticated": true,
+	"kind": "user",
+	"id": name,
+	"username": name,
+	"method": "basic",
+	"roles": roles,
+})
+
+# METADATA
+# description: The holder of a token with some scopes.
+token(subject, scopes) := object.union(anonymous, {
+	"authenticated": true,
+	"kind": "user",
+	"id": subject,
+	"issuer": "https://id.example.com",
+	"method": "jwt",
+	"scopes": scopes,
+})
+
+# METADATA
+# description: The whole input for a request and a caller; use object.union to change more of it.
+input_of(req, identity) := {
+	"contract": "caddy/v1",
+	"request": req,
+	"client": {
+		"ip": "192.0.2.1",
+		"peer_ip": "192.0.2.1",
+		"trusted_proxy": false,
+		"forwarded_untrusted": false,
+	},
+	"tls": {
+		"version": "1.3",
+		"sni": "app.example.com",
+		"alpn": "h2",
+		"client_certificate": {
+			"verified": false,
+			"subject": "",
+			"issuer": "",
+			"serial": "",
+			"sha256": "",
+			"not_after": 0,
+			"dns_names": [],
+			"emails": [],
+			"uris": [],
+		},
+	},
+	"identity": identity,
+	"failure": {"reason": ""},
+	"config": {},
+}

@@ -1,0 +1,14 @@
+# METADATA
+# title: A scope for each method
+# description: A token that lacks one is told which, by a challenge.
+package examples.scopes
+
+import data.caddy.helpers
+
+needed := "read" if helpers.is_method("GET")
+
+else := "write"
+
+decision := {"allow": true} if helpers.has_scope(needed)
+
+else := {"allow": false, "challenge": {"scope": [needed]}}
