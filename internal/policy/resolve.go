@@ -61,7 +61,7 @@ func asksTable(compiler *ast.Compiler, rules []*ast.Rule) bool {
 			return false
 		}
 		seen[node] = true
-		if rule, ok := node.(*ast.Rule); ok && rule.Path().HasPrefix(table) {
+		if rule, ok := node.(*ast.Rule); ok && rule.Ref().HasPrefix(table) {
 			return true
 		}
 		for next := range compiler.Graph.Dependencies(node) {
