@@ -54,6 +54,9 @@ const (
 
 // check refuses what the library lets pass or what it would explain less well.
 func (c Config) check() error {
+	if c.Upstream {
+		return c.checkUpstream()
+	}
 	lists := []struct {
 		name   string
 		values []string

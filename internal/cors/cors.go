@@ -19,16 +19,16 @@ type CORS struct {
 	upstream    bool
 	credentials bool
 	library     http.Handler
-	plain       http.Header // of the answer to a request without Origin
+	plain       *recorder // the answer to a request without Origin
 }
 
 // New returns the policy for a configuration, or all that is wrong with it.
 func New(config Config) (*CORS, error) {
-	if config.Upstream {
-		return &CORS{upstream: true}, config.checkUpstream()
-	}
 	if err := config.check(); err != nil {
 		return nil, err
+	}
+	if config.Upstream {
+		return &CORS{upstream: true}, nil
 	}
 	middleware, err := cors.NewMiddleware(config.library())
 	if err != nil {
@@ -36,7 +36,7 @@ func New(config Config) (*CORS, error) {
 	}
 	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	c := &CORS{credentials: config.Credentials, library: middleware.Wrap(nothing)}
-	c.plain = run(c.library, &http.Request{Method: http.MethodGet}).header
+	c.plain = run(c.library, &http.Request{Method: http.MethodGet})
 	return c, nil
 }
 
@@ -72,7 +72,7 @@ func (c *CORS) Handle(w http.ResponseWriter, r *http.Request) Result {
 		return Ordinary
 	}
 	result := c.judge(r)
-	clear(w.Header())
+	removeOwned(w.Header())
 	copyTo(w.Header(), result.header)
 	if !preflight {
 		return Ordinary
@@ -89,7 +89,7 @@ func (c *CORS) judge(r *http.Request) *recorder {
 	origins := r.Header["Origin"]
 	switch {
 	case len(origins) == 0 && r.Method != http.MethodOptions:
-		return &recorder{header: c.plain}
+		return c.plain
 	case len(origins) > 1, len(origins) == 1 && origins[0] == "null":
 		// The library reads the first Origin alone, and lets null read what
 		// everybody may; no browser's page is to be trusted with either.
@@ -124,8 +124,8 @@ func (c *CORS) Allowed(origin string) bool {
 // isOwned reports whether a response header is this room's alone to set.
 func isOwned(name string) bool { return strings.HasPrefix(name, "Access-Control-") }
 
-// clear removes what others set of the headers that are this room's.
-func clear(h http.Header) {
+// removeOwned removes what others set of the headers that are this room's.
+func removeOwned(h http.Header) {
 	for name := range h {
 		if isOwned(name) {
 			delete(h, name)

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // Guard returns a writer for the next handler whose answer has the headers that
@@ -22,7 +23,7 @@ func (c *CORS) Guard(w http.ResponseWriter) http.ResponseWriter {
 			g.owned = append(g.owned, field{name, lines[0]})
 		}
 	}
-	if _, varies := c.plain["Vary"]; varies {
+	if _, varies := c.plain.header["Vary"]; varies {
 		g.vary = "Origin"
 	}
 	return g
@@ -44,13 +45,25 @@ func (g *guard) restore() {
 		return
 	}
 	h := g.Header()
-	clear(h)
+	removeOwned(h)
 	for _, f := range g.owned {
 		h[f.name] = []string{f.value}
 	}
 	if g.vary != "" && !names(h["Vary"], g.vary) {
 		h["Vary"] = append(slices.Clone(h["Vary"]), g.vary)
 	}
+}
+
+// names reports whether lines of Vary name a header (RFC 9110, section 12.5.5).
+func names(lines []string, header string) bool {
+	for _, line := range lines {
+		for name := range strings.SplitSeq(line, ",") {
+			if name = strings.TrimSpace(name); name == "*" || strings.EqualFold(name, header) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // WriteHeader implements http.ResponseWriter.

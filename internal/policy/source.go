@@ -19,13 +19,16 @@ import (
 // bundle root. Other JSON and YAML is looked at to be warned about.
 func keep(path string) bool {
 	name := filepath.Base(path)
+	if strings.HasPrefix(name, ".") {
+		return name == ".manifest"
+	}
 	switch filepath.Ext(name) {
 	case ".rego":
 		return !strings.HasSuffix(name, "_test.rego")
 	case ".json", ".yaml", ".yml":
 		return true
 	}
-	return name == ".manifest"
+	return false
 }
 
 // dataNames are the data files of a bundle root; each one's directory is where

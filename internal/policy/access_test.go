@@ -1,0 +1,231 @@
+package policy
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
+
+func parse(content string) (map[string]any, error) {
+	return parseAccess([]accessFile{{name: "access.yaml", data: []byte(content)}})
+}
+
+// TestAccessErrors: T-72 and product.md, section 4. No mistake becomes "no
+// condition"; each says where it is and what is allowed there.
+func TestAccessErrors(t *testing.T) {
+	tests := []struct {
+		name, content string
+		want          []string
+	}{
+		{"empty", "", []string{"access.yaml: the file is empty"}},
+		{"comments only", "# nothing\n", []string{"the file is empty"}},
+		{"an empty mapping", "{}", []string{"access.yaml:1:1: the table says nothing"}},
+		{"null", "null", []string{"want a mapping with the keys networks blocked default rules"}},
+		{"a list", "[]", []string{"want a mapping"}},
+		{"bad YAML", "rules: [", []string{"access.yaml: yaml: line 1"}},
+		{"two documents", "rules: []\n---\nrules: []\n", []string{"more than one YAML document"}},
+		{"unknown key", "ruls: []\n", []string{`access.yaml:1:1: unknown key "ruls" in the table; did you mean rules?; allowed: networks blocked default rules`}},
+		{"a key twice", "rules: []\nrules: []\n", []string{`"rules" stands twice`}},
+		{"rules is a mapping", "rules: {}\n", []string{"access.yaml:1:8: rules: want a list"}},
+		{"a rule is a word", "rules: [x]\n", []string{"the rule: want a mapping"}},
+		{"no allow", "rules:\n  - paths: [/x]\n", []string{"access.yaml:2:5: the rule has no allow; one that lets nobody in says allow: []"}},
+		{"methods as a selector", "rules:\n  - methods: [GET]\n    allow: [{anyone: true}]\n", []string{"access.yaml:2:5: methods is a condition and goes inside allow: [{methods: …}]"}},
+		{"an unknown condition", "rules:\n  - allow: [{role: [admin]}]\n", []string{`unknown key "role" in an alternative; did you mean roles?`}},
+		{"an empty alternative", "rules:\n  - allow: [{}]\n", []string{"access.yaml:2:13: an empty alternative; everybody is {anyone: true}"}},
+		{"a null alternative", "rules:\n  - allow: [null]\n", []string{"an alternative: want a mapping, not nothing"}},
+		{"a null allow", "rules:\n  - allow:\n", []string{"allow: want a list of alternatives", "not nothing"}},
+		{"allow is true", "rules:\n  - allow: true\n", []string{"allow: want a list of alternatives"}},
+		{"a null condition", "rules:\n  - allow: [{roles: }]\n", []string{"roles: want a list such as [a, b], not nothing"}},
+		{"an empty list", "rules:\n  - allow: [{roles: []}]\n", []string{"roles: the list is empty"}},
+		{"a bare word", "rules:\n  - allow: [{roles: admin}]\n", []string{`roles: want a list such as [admin], not "admin"`}},
+		{"a list with nothing in it", "rules:\n  - allow: [{roles: [~]}]\n", []string{"roles: want a word, not nothing"}},
+		{"a number for a word", "rules:\n  - allow: [{users: [123]}]\n", []string{`users: want a word, not "123"; quote what YAML reads as something else`}},
+		{"a boolean for a word", "rules:\n  - allow: [{users: [true]}]\n", []string{`users: want a word, not "true"`}},
+		{"an empty word", "rules:\n  - allow: [{users: [\"\"]}]\n", []string{"users: want a word"}},
+		{"anyone: false", "rules:\n  - allow: [{anyone: false}]\n", []string{`anyone: the only value is true, not "false"`}},
+		{"anyone: yes", "rules:\n  - allow: [{anyone: \"true\"}]\n", []string{"anyone: the only value is true"}},
+		{"an unknown kind", "rules:\n  - allow: [{kinds: [usr]}]\n", []string{`kinds: unknown word "usr"; did you mean user?; allowed: user client anonymous`}},
+		{"a method in lower case", "rules:\n  - allow: [{methods: [get]}]\n", []string{"methods: get is written GET"}},
+		{"an unknown network", "networks: {lan: [10.0.0.0/8]}\nrules:\n  - allow: [{networks: [lam]}]\n", []string{`"lam" is no network`, "did you mean lan?", "defined names: lan"}},
+		{"bits beyond the length", "networks: {lan: [10.1.0.0/8]}\n", []string{`lan: "10.1.0.0/8" has bits beyond its length: write 10.0.0.0/8`}},
+		{"an empty network", "networks: {lan: []}\n", []string{"network lan: the list is empty"}},
+		{"no claim", "rules:\n  - allow: [{claims: {}}]\n", []string{"claims: no claim is named"}},
+		{"a claim without a value", "rules:\n  - allow: [{claims: {team: }}]\n", []string{"claims: team: want a string"}},
+		{"a claim with an empty list", "rules:\n  - allow: [{claims: {team: []}}]\n", []string{"claims: team: the list is empty"}},
+		{"a claim with a mapping", "rules:\n  - allow: [{claims: {team: {a: b}}}]\n", []string{"not a mapping"}},
+		{"a path without a slash", "rules:\n  - paths: [admin]\n    allow: []\n", []string{`paths: "admin" is not a path`}},
+		{"a star in the middle", "rules:\n  - paths: [/a/*/b]\n    allow: []\n", []string{"is not a path"}},
+		{"a star in a segment", "rules:\n  - paths: [/a*]\n    allow: []\n", []string{"is not a path"}},
+		{"dots", "rules:\n  - paths: [/a/../b]\n    allow: []\n", []string{"dot segments"}},
+		{"no path", "rules:\n  - paths: []\n    allow: []\n", []string{"paths: the list is empty"}},
+		{"a host with a port", "rules:\n  - hosts: [\"a.example:80\"]\n    allow: []\n", []string{"is not a host"}},
+		{"a star as a host", "rules:\n  - hosts: [\"*\"]\n    allow: []\n", []string{"is not a host"}},
+		{"an alias", "rules:\n  - &a {allow: [{anyone: true}]}\n  - *a\n", []string{"not an alias"}},
+		{"a merge", "x: &x {anyone: true}\nrules:\n  - allow: [{<<: *x}]\n", []string{"an alternative: a key has to be a word"}},
+		{"blocked by a word", "blocked: {users: mallory}\n", []string{"blocked users: want a list"}},
+		{"several at once", "ruls: []\nrules:\n  - allow: [{}]\n  - paths: [x]\n", []string{"ruls", "an empty alternative", "has no allow", `"x" is not a path`}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			table, err := parse(test.content)
+			if err == nil {
+				t.Fatalf("it was taken: %v", table)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q lacks %q", err, want)
+				}
+			}
+			if strings.Count(err.Error(), "\n") > 4 {
+				t.Errorf("a mistake is told more than once:\n%v", err)
+			}
+		})
+	}
+}
+
+// TestAccessMerge: several tables become one.
+func TestAccessMerge(t *testing.T) {
+	first := accessFile{"one.yaml", []byte("networks: {lan: [10.0.0.0/8]}\ndefault: [{authenticated: true}]\nrules:\n  - allow: []\n")}
+	second := accessFile{"two.yaml", []byte("blocked: {users: [mallory], networks: [lan, 192.0.2.7]}\nrules:\n  - hosts: [\"*.Example.com\"]\n    allow: [{networks: [lan, \"::1\"]}]\n")}
+	table, err := parseAccess([]accessFile{first, second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := json.Marshal(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"blocked":{"networks":["10.0.0.0/8","192.0.2.7/32"],"users":["mallory"]},"default":[{"authenticated":true}],` +
+		`"rules":[{"allow":[],"label":"one.yaml:4 (rule 1)"},{"allow":[{"networks":["10.0.0.0/8","::1/128"]}],"hosts":[{"below":true,"name":"example.com"}],"label":"two.yaml:3 (rule 1)"}]}`
+	if string(encoded) != want {
+		t.Errorf("got  %s\nwant %s", encoded, want)
+	}
+	for _, more := range []string{"networks: {lan: [192.0.2.0/24]}\n", "default: []\n"} {
+		if _, err := parseAccess([]accessFile{first, {"three.yaml", []byte(more)}}); err == nil || !strings.Contains(err.Error(), "three.yaml:1") {
+			t.Errorf("%s: %v", more, err)
+		}
+	}
+	nothing, err := parseAccess(nil)
+	if err != nil || len(nothing["rules"].([]any)) != 0 || len(nothing["default"].([]any)) != 0 {
+		t.Errorf("no table: %v %v", nothing, err)
+	}
+}
+
+// TestAccess asks the embedded policy, from the YAML on: product.md, section 4.
+func TestAccess(t *testing.T) {
+	d := newDir(t)
+	set := open(t, Config{Access: []string{d.write("access.yaml", `
+networks: {lan: [192.0.2.0/24]}
+blocked: {users: [mallory]}
+rules:
+  - paths: [/healthz]
+    allow: [{anyone: true, methods: [GET]}]
+  - paths: [/local/*]
+    allow: [{networks: [lan]}]
+  - paths: [/Admin/*]
+    allow: [{roles: [admin], claims: {team: [blue, red]}}]
+  - hosts: [other.example]
+    allow: [{authenticated: true}]
+`)}})
+	blue := (&identity.Identity{Authenticated: true, ID: "a", Roles: []string{"admin"}, Claims: map[string]any{"team": "blue"}}).Normalize()
+	tests := []struct {
+		name, target string
+		id           *identity.Identity
+		want         bool
+		rule         string
+	}{
+		{"open", "/healthz", nil, true, "access.yaml:5 (rule 1)"},
+		{"below an exact path", "/healthz/x", nil, false, "default"},
+		{"local", "/local/x", nil, true, "access.yaml:7 (rule 2)"},
+		{"admin", "/admin", blue, true, "access.yaml:9 (rule 3)"},
+		{"admin, upper case", "/ADMIN/x", blue, true, "access.yaml:9 (rule 3)"},
+		{"admin, anonymous", "/admin", nil, false, "access.yaml:9 (rule 3)"},
+		{"admin, doubled slash", "//admin", nil, false, "default"},
+		{"admin, encoded", "/%61dmin%2fx", nil, false, "default"},
+		{"administrator", "/administrator", blue, false, "default"},
+		{"another host's rule", "/x", blue, false, "default"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			in := asked(test.target, "")
+			if test.id != nil {
+				in.Identity = test.id
+			}
+			got := set.Decide(t.Context(), in)
+			if got.Allow != test.want || got.Labels["rule"] != test.rule || got.Err != nil {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+// FuzzParseAccess: no table panics the loader, and one that is taken has no
+// alternative without a condition and no condition without a value (T-66, T-72).
+func FuzzParseAccess(f *testing.F) {
+	for _, seed := range []string{"rules: []", "rules:\n  - allow: [{anyone: true}]", "rules:\n  - allow: [{}]", "{a: &a [*a]}", "rules:\n  - allow: [{roles: [a], claims: {b: 1}}]", "default: [{users: [x]}]\n---\n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, content string) {
+		table, err := parse(content)
+		if err != nil {
+			return
+		}
+		alternatives := table["default"].([]any)
+		for _, rule := range table["rules"].([]any) {
+			allow, ok := rule.(map[string]any)["allow"].([]any)
+			if !ok {
+				t.Fatal("a rule without allow")
+			}
+			alternatives = append(alternatives, allow...)
+		}
+		for _, alternative := range alternatives {
+			conditions := alternative.(map[string]any)
+			if len(conditions) == 0 {
+				t.Error("an alternative without a condition")
+			}
+			for name, value := range conditions {
+				if list, ok := value.([]any); ok && len(list) == 0 || value == nil {
+					t.Errorf("%s without a value", name)
+				}
+			}
+		}
+	})
+}
+
+// TestInputTerm: what policies read is the document, whether it is built
+// straight or by way of JSON.
+func TestInputTerm(t *testing.T) {
+	in := asked("/a%2fb//c;d?x=1&x=2;y", "admin")
+	claims := map[string]any{"n": json.Number("12345678901234567890"), "f": json.Number("1.5"), "l": []any{"a", nil, true}, "o": map[string]any{"k": "v"}}
+	in.Identity = (&identity.Identity{Authenticated: true, ID: "a", Claims: claims, AuthTime: 5, ExpiresAt: 1 << 53}).Normalize()
+	config := map[string]any{"int": 1, "float": 2.5, "text": "x", "list": []any{"a", 1}, "yes": true}
+	for _, reading := range in.Request.Readings() {
+		document := in.Request.Document(reading, in.Identity, identity.ReasonSessionExpired, config)
+		checkTerm(t, &document)
+	}
+	empty := request.Document{Identity: identity.Anonymous(), Config: map[string]any{}}
+	empty.Request.Segments, empty.Request.PathFlags, empty.Request.QueryFlags = []string{}, []string{}, []string{}
+	empty.Request.Query, empty.Request.Headers, empty.Request.HeaderValues = map[string][]string{}, map[string]string{}, map[string][]string{}
+	empty.TLS.ClientCertificate = request.Certificate{DNSNames: []string{}, Emails: []string{}, URIs: []string{}}
+	checkTerm(t, &empty)
+}
+
+func checkTerm(t *testing.T, document *request.Document) {
+	t.Helper()
+	encoded, err := json.Marshal(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := ast.ValueFromReader(strings.NewReader(string(encoded)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := documentTerm(document, NewConstants(document.Config).term); got.Compare(want) != 0 {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
