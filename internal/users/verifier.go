@@ -74,18 +74,41 @@ func (v *Verifier) Verify(ctx context.Context, users *Users, name, password stri
 	}
 	user := users.byName[normal]
 	hash := v.hashFor(users, user, normal)
-	remembered := v.remember(hash, normal, password)
 	if user != nil && ok {
-		if _, hit := v.good.GetIfPresent(remembered); hit {
+		if _, hit := v.good.GetIfPresent(v.mac(hash, normal, password)); hit {
 			return v.accept(user, client)
 		}
 	}
-	if !v.compare(ctx, hash, password) || user == nil || !ok {
-		v.throttle.Fail(normal, client)
+	return v.try(ctx, attempt{user: user, name: normal, hash: hash, password: password, possible: ok, client: client})
+}
+
+// attempt is a name and a password that nobody remembers.
+type attempt struct {
+	user                 *User // nil for an unknown name
+	name, hash, password string
+	possible             bool // whether they can be somebody's at all
+	client               netip.Addr
+}
+
+// try computes a hash, no more at a time than there are processors: each may
+// take megabytes. A failure is counted before the next one has its turn, so
+// that a burst of guesses is throttled like a row of them.
+func (v *Verifier) try(ctx context.Context, a attempt) Result {
+	select {
+	case v.slots <- struct{}{}:
+		defer func() { <-v.slots }()
+	case <-ctx.Done():
 		return Result{Reason: identity.ReasonCredentialsInvalid}
 	}
-	v.good.Set(remembered, struct{}{})
-	return v.accept(user, client)
+	if wait := v.throttle.Wait(a.name, a.client); wait > 0 {
+		return Result{Reason: identity.ReasonThrottled, RetryAfter: wait}
+	}
+	if !v.hashes.compare(a.hash, a.password) || a.user == nil || !a.possible {
+		v.throttle.Fail(a.name, a.client)
+		return Result{Reason: identity.ReasonCredentialsInvalid}
+	}
+	v.good.Set(v.mac(a.hash, a.name, a.password), struct{}{})
+	return v.accept(a.user, a.client)
 }
 
 // accept admits a user whose password is right, if the account counts.
@@ -97,18 +120,6 @@ func (v *Verifier) accept(user *User, client netip.Addr) Result {
 	return Result{User: user}
 }
 
-// compare computes a hash, no more at a time than there are processors: each
-// may take megabytes.
-func (v *Verifier) compare(ctx context.Context, hash, password string) bool {
-	select {
-	case v.slots <- struct{}{}:
-		defer func() { <-v.slots }()
-		return v.hashes.compare(hash, password)
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // hashFor returns a user's hash, or for an unknown name a dummy as costly as
 // some user's: always the same one's for the same name, so that repeating a
 // guess tells nothing.
@@ -116,15 +127,16 @@ func (v *Verifier) hashFor(users *Users, user *User, name string) string {
 	if user != nil {
 		return user.Hash
 	}
+	if len(users.hashes) == 0 {
+		return "" // there is nobody to be told apart from
+	}
 	digest := v.mac(name)
 	return dummy(users.hashes[binary.BigEndian.Uint64(digest[:8])%uint64(len(users.hashes))])
 }
 
-// remember returns the key of a success. It holds no secret: without the
-// process's own random key nobody can test guesses against it.
-func (v *Verifier) remember(hash, name, password string) [32]byte { return v.mac(hash, name, password) }
-
-// mac authenticates texts, each with its length.
+// mac authenticates texts, each with its length. It is the key of a success,
+// and holds no secret: without the process's own random key nobody can test
+// guesses against it.
 func (v *Verifier) mac(texts ...string) [32]byte {
 	mac := hmac.New(sha256.New, v.key[:])
 	var length [8]byte
