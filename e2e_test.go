@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -178,11 +179,29 @@ func TestE2EWalkthrough(t *testing.T) {
 	if steps < 15 {
 		t.Errorf("only %d steps", steps)
 	}
+	if page := browse(t, "http://localhost:8082/"); !strings.Contains(page, `401 Basic realm="restricted", charset="UTF-8", Bearer realm="restricted"`) || !strings.Contains(page, `"class":"sign_in_needed"`) {
+		t.Errorf("a script of an allowed origin could not read its own 401:\n%s", page)
+	}
 	for _, secret := range []string{"builder", "wonderland", "nonsense"} {
 		if strings.Contains(strings.ReplaceAll(s.logged(), "build-server", ""), secret) {
 			t.Errorf("the log holds %q", secret)
 		}
 	}
+}
+
+// browse opens a page in a real browser, lets its script run and returns what
+// the page then holds.
+func browse(t testing.TB, url string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	page, err := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+t.TempDir(),
+		"--virtual-time-budget=5000", "--dump-dom", url).Output()
+	if err != nil {
+		t.Fatalf("chromium: %v", err)
+	}
+	return html.UnescapeString(string(page))
 }
 
 // TestE2EReadmeCaddyfiles runs each Caddyfile of the README, on loopback.

@@ -65,6 +65,7 @@ tests() {
 
 need curl curl
 need gcc gcc
+need chromium chromium
 
 step "format and vet"
 unformatted=$(gofmt -l .)

@@ -7,7 +7,8 @@ import (
 )
 
 // TestNewErrors: what is unsafe or of no effect is no policy, and the error
-// names the bad word (R-CORS-7, R-CORS-11 to R-CORS-13, R-CORS-15, R-CORS-16, T-43, T-63).
+// names the bad word (R-CORS-7, R-CORS-11, R-CORS-12, R-CORS-13,
+// R-CORS-15, R-CORS-16, T-43, T-63).
 func TestNewErrors(t *testing.T) {
 	origins := []string{app}
 	tests := []struct {

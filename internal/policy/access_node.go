@@ -49,16 +49,21 @@ func (p *accessParser) document(data []byte) *yaml.Node {
 	return document
 }
 
-// yamlLine is where the YAML parser's messages say the line.
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
+// yamlError is the form of the YAML library's errors that name a line.
+var yamlError = regexp.MustCompile(`^yaml: line (\d+): (did not find expected )?`)
 
-// badSyntax notes the YAML parser's error, its line where all others have it.
+// badSyntax notes the YAML library's error, with its line where all others have
+// it. The library counts from 0 where it did not find what it expected.
 func (p *accessParser) badSyntax(err error) *yaml.Node {
-	text, line := err.Error(), ""
-	if at := yamlLine.FindStringSubmatch(text); at != nil {
-		text, line = "yaml: "+text[len(at[0]):], ":"+at[1]
+	text, place := err.Error(), p.table.name
+	if parts := yamlError.FindStringSubmatch(text); parts != nil {
+		line, _ := strconv.Atoi(parts[1])
+		if parts[2] != "" {
+			line++
+		}
+		text, place = "yaml: "+parts[2]+text[len(parts[0]):], fmt.Sprintf("%s:%d", place, line)
 	}
-	p.problems = append(p.problems, accessProblem{file: p.table.number, err: fmt.Errorf("%s%s: %s", p.table.name, line, text)})
+	p.problems = append(p.problems, accessProblem{file: p.table.number, err: fmt.Errorf("%s: %s", place, text)})
 	return nil
 }
 
@@ -110,7 +115,7 @@ func keyProblem(key *yaml.Node, what string, allowed []string, twice bool) strin
 	name := key.Value
 	switch {
 	case !isText(key):
-		return fmt.Sprintf("%s: want a word as key, not %s", what, describe(key))
+		return fmt.Sprintf("%s: want a word as key, not %s; quote what YAML reads as something else", what, describe(key))
 	case twice:
 		return fmt.Sprintf("%s: %.60q stands twice", what, name)
 	case allowed == nil || slices.Contains(allowed, name):
