@@ -88,9 +88,6 @@ func (h *Handler) open(r *http.Request) *visit {
 // answer comes.
 func (h *Handler) preflight(w http.ResponseWriter, r *http.Request) cors.Result {
 	if h.cors == nil {
-		if cors.IsPreflight(r) {
-			h.logger.Debug("a preflight is judged like any request, since this site has no cors block")
-		}
 		return cors.Ordinary
 	}
 	return h.cors.Handle(w, r)
@@ -187,6 +184,7 @@ func (h *Handler) record(r *http.Request, v *visit, outcome identity.Outcome, de
 	}
 	if !event.Allowed {
 		event.Reason, event.Status = denial.Choose(h.refusalCase(event, decision))
+		event.Hint = h.hint(r, event.Reason)
 	}
 	observe.Log(h.logger, event)
 	observe.AccessLog(r, event)
@@ -195,11 +193,25 @@ func (h *Handler) record(r *http.Request, v *visit, outcome identity.Outcome, de
 	return event
 }
 
+// hint tells an operator of what is often forgotten.
+func (h *Handler) hint(r *http.Request, reason identity.Reason) string {
+	switch {
+	case reason == identity.ReasonInsecureTransport:
+		return "the credential came over plain HTTP: use https, name the proxy that ends TLS in trusted_proxies, or say insecure_http"
+	case h.cors == nil && cors.IsPreflight(r):
+		return "this is a browser's preflight, which never has credentials: a cors block answers it"
+	}
+	return ""
+}
+
 // refusalCase is what the choice of a status depends on.
 func (h *Handler) refusalCase(event *observe.Event, decision policy.Decision) denial.Case {
 	c := denial.Case{
 		Outcome: event.Outcome, Reason: decision.Reason, Status: decision.Status,
 		Challenged: h.chain.Challenged(), Conceal: h.Conceal,
+	}
+	if decision.Redirect != nil {
+		c.Status = decision.Redirect.Status
 	}
 	if wanted := decision.Challenge; wanted != nil {
 		c.StepUp, c.Scopes = len(wanted.ACRValues) > 0 || wanted.MaxAge >= 0, len(wanted.Scopes) > 0
@@ -231,7 +243,7 @@ func (h *Handler) deny(w http.ResponseWriter, r *http.Request, v *visit, event *
 	if event.Status == http.StatusNotFound && h.Conceal {
 		return h.notFound(w, r, v)
 	}
-	if to := decision.Redirect; to != nil && event.Reason == identity.ReasonPolicyDenied {
+	if to := decision.Redirect; to != nil && to.Status == event.Status {
 		denial.Redirect(w, to.To, to.Status)
 		return nil
 	}

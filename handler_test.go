@@ -338,6 +338,9 @@ func TestInsecureTransport(t *testing.T) {
 			t.Errorf("%d, want %d", recorder.Code, want)
 		}
 		for _, entry := range logs.All() {
+			if hint, _ := entry.ContextMap()["hint"].(string); want == 403 && !strings.Contains(hint, "insecure_http") {
+				t.Errorf("the log gives no hint: %v", entry)
+			}
 			for _, field := range entry.Context {
 				if strings.Contains(field.String, canary) {
 					t.Errorf("the log holds the password: %v", field)
@@ -387,6 +390,20 @@ func TestCORS(t *testing.T) {
 	form.Method = "POST"
 	if recorder, _ := ask(h, form, new(reached)); recorder.Code != 200 {
 		t.Errorf("a script of an allowed origin: %d", recorder.Code)
+	}
+}
+
+// TestPreflightWithoutCORS: it is judged like any request, and the log says
+// what is missing.
+func TestPreflightWithoutCORS(t *testing.T) {
+	w := newWorld(t)
+	h, logs := w.site(basicSite)
+	preflight := get("/", "Origin", "https://app.example.com", "Access-Control-Request-Method", "PUT")
+	preflight.Method = "OPTIONS"
+	recorder, _ := ask(h, preflight, new(reached))
+	hint, _ := logs.All()[0].ContextMap()["hint"].(string)
+	if recorder.Code != 401 || !strings.Contains(hint, "a cors block answers it") {
+		t.Errorf("%d, %q", recorder.Code, hint)
 	}
 }
 
@@ -516,6 +533,7 @@ allow := 1 / object.get(input.config, "zero", 0) if input.request.path == "/erro
 		{"step up", "/step-up", good, 401, `error="insufficient_user_authentication", acr_values="phr", max_age="60"`, "step_up_required"},
 		{"the policy's status", "/451", good, 451, "", "policy_denied"},
 		{"the policy's redirect", "/moved", good, 303, "", "policy_denied"},
+		{"the policy's redirect, anonymous", "/moved", "", 303, "", "policy_denied"},
 		{"the policy's headers", "/headers", good, 200, "", ""},
 		{"an identity header is not the policy's", "/forged", good, 500, "", "policy_error"},
 		{"an error in the policy", "/error", good, 500, "", "policy_error"},

@@ -89,7 +89,7 @@ func owned(h http.Header) http.Header {
 
 // TestFetch: what a script of some page sees of a protected site (R-CORS-1,
 // R-CORS-6, R-CORS-7, R-CORS-8, R-CORS-9, R-CORS-10, R-CORS-11, R-CORS-12,
-// R-CORS-15, R-CORS-17, R-CORS-21, R-CORS-23, T-43).
+// R-CORS-15, R-CORS-17, R-CORS-21, T-43).
 func TestFetch(t *testing.T) {
 	credentialed := Config{Origins: []string{app}, Credentials: true, CredentialHeaders: []string{"Authorization", "X-Api-Key"}, Expose: []string{"X-Total"}}
 	public := Config{Origins: []string{"*"}, CredentialHeaders: []string{"Authorization"}}

@@ -12,7 +12,7 @@ type Case struct {
 	Outcome identity.Outcome
 	// Reason is why the request is refused: the outcome's own or the policy's.
 	Reason identity.Reason
-	// Status is the status that a policy asked for, or 0.
+	// Status is the status that a policy asked for, a redirect's among them, or 0.
 	Status int
 	// StepUp says that the policy wants a stronger or fresher sign-in, Scopes
 	// that it misses scopes.
@@ -29,8 +29,11 @@ type Case struct {
 // 15.5.4), or 404 where that is concealed.
 func Choose(c Case) (identity.Reason, int) {
 	reason, status := c.choose()
-	if status == http.StatusUnauthorized && !c.Challenged {
+	switch {
+	case status == http.StatusUnauthorized && !c.Challenged:
 		status = http.StatusForbidden // a 401 needs a challenge (section 15.5.2)
+	case status == http.StatusProxyAuthRequired:
+		status = http.StatusForbidden // a proxy's answer to its own clients (section 15.5.8)
 	}
 	if status == http.StatusForbidden && c.Conceal && c.Outcome.Verdict == identity.Accepted {
 		status = http.StatusNotFound

@@ -1,6 +1,10 @@
 package denial
 
-import "github.com/policyauth/caddy-policy-auth/internal/identity"
+import (
+	"net/http"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
 
 // Class is what a refused person or program is told of a Reason: enough to know
 // what to do next, and not which part of a credential was wrong.
@@ -10,6 +14,7 @@ type Class string
 const (
 	ClassSignInNeeded Class = "sign_in_needed"
 	ClassSignInFailed Class = "sign_in_failed"
+	ClassStepUp       Class = "step_up"
 	ClassExpired      Class = "expired"
 	ClassForbidden    Class = "forbidden"
 	ClassThrottled    Class = "throttled"
@@ -26,7 +31,7 @@ const (
 var classes = map[identity.Reason]Class{
 	identity.ReasonCredentialsMissing:   ClassSignInNeeded,
 	identity.ReasonCertificateRequired:  ClassSignInNeeded,
-	identity.ReasonStepUpRequired:       ClassSignInNeeded,
+	identity.ReasonStepUpRequired:       ClassStepUp,
 	identity.ReasonCredentialsInvalid:   ClassSignInFailed,
 	identity.ReasonTokenMalformed:       ClassSignInFailed,
 	identity.ReasonTokenNotYetValid:     ClassSignInFailed,
@@ -58,21 +63,34 @@ var classes = map[identity.Reason]Class{
 	identity.ReasonPolicyTimeout:        ClassError,
 }
 
+// statusClasses are the classes that a status tells whatever the reason is.
+var statusClasses = map[int]Class{
+	http.StatusBadRequest:      ClassBadRequest,
+	http.StatusNotFound:        ClassNotFound,
+	http.StatusGone:            ClassNotFound,
+	http.StatusTooManyRequests: ClassThrottled,
+}
+
 // classOf returns the class of a refusal. A status that a policy chose, and one
 // that the reason alone does not tell, win over the reason.
 func classOf(reason identity.Reason, status int) Class {
-	class, known := classes[reason]
-	switch {
-	case status == 404:
-		return ClassNotFound
-	case status == 429:
-		return ClassThrottled
-	case status == 400:
-		return ClassBadRequest
-	case status == 403 && class == ClassSignInNeeded:
-		return ClassForbidden // there is no way to sign in
-	case !known:
-		return ClassForbidden
+	if class, ok := statusClasses[status]; ok {
+		return class
 	}
-	return class
+	class, known := classes[reason]
+	if !known || class == ClassSignInNeeded && status == http.StatusForbidden {
+		class = ClassForbidden // there is no way to sign in
+	}
+	if class != ClassForbidden {
+		return class
+	}
+	switch {
+	case status == http.StatusUnauthorized:
+		return ClassSignInNeeded
+	case status == http.StatusServiceUnavailable:
+		return ClassUnavailable
+	case status >= http.StatusInternalServerError:
+		return ClassError
+	}
+	return ClassForbidden
 }

@@ -73,7 +73,8 @@ const maxAcceptLanguage = 512
 
 // choose returns the wording that suits an Accept-Language best (RFC 9110,
 // section 12.5.4).
-func (l *languages) choose(accept string) *wording {
+func (l *languages) choose(lines []string) *wording {
+	accept := strings.Join(lines, ",")
 	if len(accept) > maxAcceptLanguage {
 		return l.wordings[0]
 	}

@@ -1,14 +1,11 @@
 package denial
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"html/template"
-	"net/http"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,7 +16,9 @@ import (
 
 // Config says what the refused see.
 type Config struct {
-	// Dir holds templates of the site's own, or is "".
+	// Dir holds templates of the site's own, or is "". They are html/template
+	// files over View, called <status>.html, 4xx.html, 5xx.html or error.html;
+	// the first of these that is there is taken, or else the built-in page.
 	Dir string
 	// Brand says whose site it is.
 	Brand Brand
@@ -40,28 +39,10 @@ type Pages struct {
 // pageSet holds the templates of a directory by file name.
 type pageSet map[string]*template.Template
 
-// View is what a template shows. Its texts are escaped for where they stand.
-type View struct {
-	// Status is the status, such as 403; StatusText its phrase in English.
-	Status     int
-	StatusText string
-	// Title, Summary and Advice say what happened and what to do, in Lang.
-	Title, Summary, Advice, Lang string
-	// Message and Remediation are a policy's own words, or "".
-	Message, Remediation string
-	// User is the name to show of a caller who is known and was refused, or "".
-	User string
-	// RequestID is the id that is also in the log.
-	RequestID string
-	// Brand has Name, Logo, Color, SupportURL, RequestAccessURL and HomeURL.
-	Brand brandView
-	// The labels, in Lang.
-	SignedInAs, RequestAccess, Support, Home, StatusLabel, RequestLabel string
-}
-
 // New returns pages: the built-in one, and those of a directory, which are
 // watched. A directory that is missing, that holds no page or a bad one is an
-// error; later on the last good ones stay, and report is told why.
+// error; later on the last good ones stay, and report is told why. Report may
+// be called by several goroutines at once.
 func New(config Config, report func(error)) (*Pages, error) {
 	if err := config.Brand.Validate(); err != nil {
 		return nil, fmt.Errorf("brand: %w", err)
@@ -74,44 +55,106 @@ func New(config Config, report func(error)) (*Pages, error) {
 	if p.builtin, err = template.ParseFS(errorpages.FS, "page.html"); err != nil || config.Dir == "" {
 		return p, err
 	}
-	options := files.Options{Paths: []string{config.Dir}, Keep: func(path string) bool { return filepath.Ext(path) == ".html" }}
-	if p.custom, err = files.Open(options, parsePages); err != nil {
+	if err := p.open(config.Dir); err != nil {
 		return nil, err
 	}
-	p.custom.Report(func(err error) {
+	return p, nil
+}
+
+// open loads the pages of a directory and watches it.
+func (p *Pages) open(dir string) error {
+	options := files.Options{Paths: []string{dir}, Keep: func(path string) bool { return filepath.Ext(path) == ".html" }}
+	custom, err := files.Open(options, func(tree files.Tree) (*pageSet, error) { return parsePages(dir, tree) })
+	if err != nil {
+		return err
+	}
+	custom.Report(func(err error) {
 		if err != nil {
-			report(err)
+			p.report(err)
 		}
 	})
-	p.custom.Watch()
-	return p, nil
+	custom.Watch()
+	p.custom = custom
+	return nil
 }
 
 // pageForm is what the pages of a directory are called.
 var pageForm = regexp.MustCompile(`^([45][0-9][0-9]|[45]xx|error)\.html$`)
 
 // parsePages parses the templates of a directory.
-func parsePages(tree files.Tree) (*pageSet, error) {
+func parsePages(dir string, tree files.Tree) (*pageSet, error) {
+	dir = absolute(dir)
 	pages := pageSet{}
 	for _, path := range tree.Paths() {
+		content := string(tree[path])
+		path = absolute(path)
 		name := filepath.Base(path)
 		if !pageForm.MatchString(name) {
 			return nil, fmt.Errorf("%s: a page is called <status>.html, 4xx.html, 5xx.html or error.html", path)
 		}
-		page, err := template.New(name).Option("missingkey=error").Parse(string(tree[path]))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+		if filepath.Dir(path) != dir {
+			return nil, fmt.Errorf("%s: pages stand in the directory itself, not further down", path)
 		}
-		// a field that does not exist shows only when the page is filled in
-		if err := page.Execute(new(bytes.Buffer), View{}); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+		page, err := parsePage(name, content)
+		if err != nil {
+			return nil, locate(path, err)
 		}
 		pages[name] = page
 	}
 	if len(pages) == 0 {
-		return nil, errors.New("there is no page: write error.html, or leave the directory out for the built-in page")
+		return nil, fmt.Errorf("%s: there is no page: write error.html, or leave the directory out for the built-in page", dir)
 	}
 	return &pages, nil
+}
+
+// parsePage parses a template and tries it: a field that does not exist shows
+// only when a page is filled in, where all is there or where next to nothing is.
+func parsePage(name, content string) (*template.Template, error) {
+	page, err := template.New(name).Option("missingkey=error").Parse(content)
+	if err != nil {
+		return nil, err
+	}
+	for _, view := range []View{sample, {}} {
+		if _, err := fill(page, view); err != nil {
+			return nil, err
+		}
+	}
+	return page, nil
+}
+
+// placeForm is how the template packages begin an error.
+var placeForm = regexp.MustCompile(`^(?:html/)?template: ?[^:]*`)
+
+// locate puts a page's path into a template's error, and what would do.
+func locate(path string, err error) error {
+	text := placeForm.ReplaceAllLiteralString(err.Error(), "")
+	switch {
+	case strings.Contains(text, "nil pointer evaluating *denial.Caller"):
+		text += "; there is nobody on most pages, write {{with .Identity}}"
+	case strings.Contains(text, "can't evaluate field") && strings.Contains(text, "denial.View"):
+		text += "; fields: " + strings.Join(fieldNames(), " ")
+	}
+	if !strings.HasPrefix(text, ":") {
+		text = ": " + text
+	}
+	return errors.New(path + text)
+}
+
+// fieldNames returns what a template may show.
+func fieldNames() []string {
+	var names []string
+	for field := range reflect.TypeFor[View]().Fields() {
+		names = append(names, "."+field.Name)
+	}
+	return names
+}
+
+// absolute returns a path for messages.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return filepath.Clean(path)
 }
 
 // Close stops watching. It may be called more than once.
@@ -133,59 +176,4 @@ func (p *Pages) choose(status int) *template.Template {
 		}
 	}
 	return p.builtin
-}
-
-// render fills in the page for a refusal and says which styles it may use. A
-// page that fails is replaced by the built-in one.
-func (p *Pages) render(rf Refusal, words *wording, say sentence) (page []byte, policy string) {
-	view := p.view(rf, words, say)
-	var buffer bytes.Buffer
-	if err := p.choose(rf.Status).Execute(&buffer, view); err != nil {
-		p.report(fmt.Errorf("error page: %w", err))
-		buffer.Reset()
-		if err := p.builtin.Execute(&buffer, view); err != nil {
-			p.report(fmt.Errorf("built-in error page: %w", err))
-		}
-	}
-	return buffer.Bytes(), contentPolicy(buffer.Bytes())
-}
-
-func (p *Pages) view(rf Refusal, words *wording, say sentence) View {
-	view := View{
-		Status: rf.Status, StatusText: http.StatusText(rf.Status),
-		Title: say.Title, Summary: say.Summary, Advice: say.Advice, Lang: words.tag,
-		Message: rf.Message, Remediation: rf.Remediation, RequestID: rf.RequestID, Brand: p.brand,
-		SignedInAs: words.Labels["signed_in_as"], RequestAccess: words.Labels["request_access"], Support: words.Labels["support"],
-		Home: words.Labels["home"], StatusLabel: words.Labels["status"], RequestLabel: words.Labels["request"],
-	}
-	if id := rf.Identity; id != nil && id.Authenticated && rf.Status == http.StatusForbidden {
-		view.User = firstOf(id.Name, id.Username, id.ID)
-	}
-	return view
-}
-
-func firstOf(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
-}
-
-var styleForm = regexp.MustCompile(`(?is)<style[^>]*>(.*?)</style>`)
-
-// contentPolicy returns the Content-Security-Policy of a page: its own styles,
-// by hash, images of this site, and nothing else.
-func contentPolicy(page []byte) string {
-	styles := []string{}
-	for _, match := range styleForm.FindAllSubmatch(page, -1) {
-		digest := sha256.Sum256(match[1])
-		styles = append(styles, "'sha256-"+base64.StdEncoding.EncodeToString(digest[:])+"'")
-	}
-	if len(styles) == 0 {
-		styles = []string{"'none'"}
-	}
-	return "default-src 'none'; style-src " + strings.Join(styles, " ") +
-		"; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
@@ -14,13 +15,13 @@ import (
 
 // Refusal is what the refused are told.
 type Refusal struct {
-	// Status is 400 to 599.
+	// Status is 400 to 599; anything else is answered with 500.
 	Status int
 	// Reason is exact and never shown; its Class is.
 	Reason identity.Reason
 	// Message and Remediation are a policy's own words, plain text, or "".
 	Message, Remediation string
-	// Codes are a policy's own codes.
+	// Codes are a policy's own codes; the first sixteen are shown.
 	Codes []string
 	// Challenges stand in WWW-Authenticate; a 401 without one gets a fallback.
 	Challenges []identity.Challenge
@@ -30,45 +31,79 @@ type Refusal struct {
 	MaxAge            int64
 	// Identity is the caller; nil or anonymous if nobody is known.
 	Identity *identity.Identity
-	// RequestID is the id that is also in the log.
+	// RequestID is the id that is also in the log, a UUID.
 	RequestID string
 	// RetryAfter is how long to wait, or 0.
 	RetryAfter time.Duration
 	// Headers are a policy's own headers.
 	Headers http.Header
-	// Body is a policy's own body, or nil.
+	// Body is a policy's own body, or nil; it is plain text unless Headers say
+	// otherwise.
 	Body *string
 }
 
-// fallback is the challenge of a 401 for which nobody gave one, since there
-// must never be a 401 without (RFC 9110, section 15.5.2).
-var fallback = identity.Challenge{Scheme: "Session", Params: []identity.Param{{Name: "realm", Value: "restricted"}}}
+const (
+	// maxCodes bounds how many of a policy's codes are shown.
+	maxCodes = 16
+	// defaultRetry is when to come back after a 503 that does not say.
+	defaultRetry = 5 * time.Second
+)
 
-// defaultRetry is when to come back after a 503 that does not say.
-const defaultRetry = 5 * time.Second
+// sound returns the refusal as it can be answered: never with a status that is
+// none of a refusal, and never a 401 without a challenge.
+func (rf Refusal) sound() Refusal {
+	if rf.Status < http.StatusBadRequest || rf.Status > 599 {
+		rf.Status = http.StatusInternalServerError
+	}
+	rf.Codes = rf.Codes[:min(len(rf.Codes), maxCodes)]
+	rf.Challenges = sendable(rf.Challenges)
+	if rf.Status == http.StatusUnauthorized && len(rf.Challenges) == 0 {
+		rf.Challenges = []identity.Challenge{fallback}
+	}
+	return rf
+}
 
 // Prepare sets the headers of a refusal, whoever writes its body.
-func (p *Pages) Prepare(h http.Header, rf Refusal) {
+func (p *Pages) Prepare(h http.Header, rf Refusal) { prepare(h, rf.sound()) }
+
+func prepare(h http.Header, rf Refusal) {
+	setChallenges(h, rf.Challenges)
 	for name, lines := range rf.Headers {
-		h[http.CanonicalHeaderKey(name)] = slices.Clone(lines)
+		add(h, http.CanonicalHeaderKey(name), lines)
 	}
-	challenges := rf.Challenges
-	if rf.Status == http.StatusUnauthorized && len(challenges) == 0 {
-		challenges = []identity.Challenge{fallback}
-	}
-	setChallenges(h, challenges)
-	for _, name := range []string{"Expires", "ETag", "Last-Modified", "Content-Length", "Content-Encoding"} {
+	for _, name := range ofAnother {
 		h.Del(name)
 	}
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Request-Id", rf.RequestID)
+	if rf.RequestID != "" {
+		h.Set("X-Request-Id", rf.RequestID)
+	}
 	addVary(h, "Accept", "Accept-Language")
-	if rf.RetryAfter == 0 && rf.Status == http.StatusServiceUnavailable {
+	if rf.RetryAfter == 0 && rf.Status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
 		rf.RetryAfter = defaultRetry
 	}
 	if rf.RetryAfter > 0 {
 		seconds := int64((rf.RetryAfter + time.Second - 1) / time.Second)
 		h.Set("Retry-After", strconv.FormatInt(seconds, 10))
+	}
+}
+
+// ofAnother are headers that speak of another answer than a refusal, or that
+// would have a cache keep it (RFC 9111; RFC 9213 for the targeted ones).
+var ofAnother = []string{
+	"Expires", "ETag", "Last-Modified", "Age", "CDN-Cache-Control", "Surrogate-Control",
+	"Content-Length", "Content-Encoding", "Content-Range", "Accept-Ranges", "Proxy-Authenticate",
+}
+
+// add gives an answer a policy's header. Where a header is a list that others
+// write to, it is added; what the site's cors block says stands.
+func add(h http.Header, name string, lines []string) {
+	switch {
+	case name == "Vary", name == "Set-Cookie", name == "Www-Authenticate":
+		h[name] = append(slices.Clone(h[name]), lines...)
+	case strings.HasPrefix(name, "Access-Control-") && len(h[name]) > 0:
+	default:
+		h[name] = slices.Clone(lines)
 	}
 }
 
@@ -83,26 +118,22 @@ func addVary(h http.Header, names ...string) {
 
 // Redirect sends the refused elsewhere, which nobody may store.
 func Redirect(w http.ResponseWriter, to string, status int) {
+	for _, name := range ofAnother {
+		w.Header().Del(name)
+	}
 	w.Header().Set("Location", to)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 }
 
-// Write answers a refused request.
+// Write answers a refused request. An error means that the connection broke
+// after the status had been sent.
 func (p *Pages) Write(w http.ResponseWriter, r *http.Request, rf Refusal) error {
+	rf = rf.sound()
 	h := w.Header()
-	p.Prepare(h, rf)
-	var body []byte
-	switch {
-	case rf.Body != nil:
-		body = []byte(*rf.Body)
-		if h.Get("Content-Type") == "" {
-			h.Set("Content-Type", string(typeText))
-		}
-	case !p.bare:
-		body = p.body(h, r.Header, rf)
-	}
+	prepare(h, rf)
 	h.Set("X-Content-Type-Options", "nosniff")
+	body := p.body(h, r.Header, rf)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(rf.Status)
 	if r.Method == http.MethodHead {
@@ -112,9 +143,24 @@ func (p *Pages) Write(w http.ResponseWriter, r *http.Request, rf Refusal) error 
 	return err
 }
 
-// body renders a refusal as the client would have it.
+// body returns the policy's own body, none, or what the client would have.
 func (p *Pages) body(h, asked http.Header, rf Refusal) []byte {
-	words := p.languages.choose(asked.Get("Accept-Language"))
+	switch {
+	case rf.Body != nil:
+		if len(rf.Headers["Content-Type"]) == 0 {
+			h.Set("Content-Type", string(typeText))
+		}
+		return []byte(*rf.Body)
+	case p.bare:
+		h.Del("Content-Type")
+		return nil
+	}
+	return p.negotiated(h, asked, rf)
+}
+
+// negotiated renders a refusal as the client would have it.
+func (p *Pages) negotiated(h, asked http.Header, rf Refusal) []byte {
+	words := p.languages.choose(asked["Accept-Language"])
 	class := classOf(rf.Reason, rf.Status)
 	say := words.Classes[class]
 	kind := negotiate(asked)
@@ -124,8 +170,8 @@ func (p *Pages) body(h, asked http.Header, rf Refusal) []byte {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	switch kind {
 	case typeHTML:
-		page, policy := p.render(rf, words, say)
-		h.Set("Content-Security-Policy", policy)
+		page := p.render(rf, words, say)
+		h.Set("Content-Security-Policy", contentPolicy(page))
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		return page
 	case typeText:
@@ -136,24 +182,4 @@ func (p *Pages) body(h, asked http.Header, rf Refusal) []byte {
 		p.report(err)
 	}
 	return document
-}
-
-// line is a refusal in one line of text.
-func line(rf Refusal, say sentence) string {
-	text := say.Summary
-	if rf.Message != "" {
-		text = rf.Message
-	}
-	return strconv.Itoa(rf.Status) + " " + http.StatusText(rf.Status) + ": " + oneLine(text) + " (" + rf.RequestID + ")\n"
-}
-
-// oneLine replaces control characters, which a message from a policy may hold.
-func oneLine(s string) string {
-	runes := []rune(s)
-	for i, r := range runes {
-		if r < 0x20 || r == 0x7f {
-			runes[i] = ' '
-		}
-	}
-	return string(runes)
 }

@@ -17,7 +17,8 @@ type Live[T any] struct {
 	failure atomic.Pointer[error]
 	loading sync.Mutex
 	watcher *watcher
-	seen    Tree // what Open took, until Watch
+	seen    Tree   // what Open took, until Watch
+	taken   string // the fingerprint of what is in use, guarded by loading
 	closed  sync.Once
 }
 
@@ -35,7 +36,7 @@ func Open[T any](o Options, parse func(Tree) (*T, error)) (*Live[T], error) {
 		return nil, err
 	}
 	l.value.Store(value)
-	l.seen = tree
+	l.seen, l.taken = tree, tree.Fingerprint()
 	return l, nil
 }
 
@@ -63,7 +64,7 @@ func (l *Live[T]) Err() error {
 	return nil
 }
 
-// Reload reads and parses the files now.
+// Reload reads the files now, and parses them if they have changed.
 func (l *Live[T]) Reload() error {
 	tree, err := Read(context.Background(), l.options)
 	return l.take(tree, err)
@@ -85,7 +86,11 @@ func (l *Live[T]) take(tree Tree, err error) error {
 	l.loading.Lock()
 	defer l.loading.Unlock()
 	var value *T
+	fingerprint := tree.Fingerprint()
 	if err == nil {
+		if fingerprint == l.taken && l.failure.Load() == nil {
+			return nil // nothing has changed
+		}
 		value, err = l.parse(tree)
 	}
 	if err != nil {
@@ -93,6 +98,7 @@ func (l *Live[T]) take(tree Tree, err error) error {
 	} else {
 		l.value.Store(value)
 		l.failure.Store(nil)
+		l.taken = fingerprint
 	}
 	l.report(err)
 	return err

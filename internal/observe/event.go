@@ -33,6 +33,8 @@ type Event struct {
 	Labels map[string]string
 	// Revision is the policies' revision.
 	Revision string
+	// Hint is advice for the operator, or "".
+	Hint string
 	// Err is what went wrong inside, for the log alone.
 	Err error
 	// HTTPMethod, Host, Path and ClientIP are the request's; Path has no query.
@@ -95,6 +97,7 @@ func (e *Event) fields() []zap.Field {
 		text(name, value)
 	}
 	text("revision", e.Revision)
+	text("hint", e.Hint)
 	fields = append(fields, zap.Duration("evaluation", e.Elapsed))
 	if e.Err != nil {
 		fields = append(fields, zap.String("error", clean(e.Err.Error())))
