@@ -5,12 +5,17 @@ package policyauth
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +25,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // binary is the Caddy to drive.
@@ -37,6 +44,7 @@ type server struct {
 	t     testing.TB
 	cmd   *exec.Cmd
 	admin string
+	stop  func() // ends it; further calls do nothing
 	mu    sync.Mutex
 	log   bytes.Buffer
 }
@@ -60,13 +68,16 @@ func start(t testing.TB, dir, config, admin string) *server {
 	s := &server{t: t, admin: "http://" + admin}
 	s.cmd = exec.Command(binary(t), "run", "--config", config)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = dir, s, s
-	s.cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+t.TempDir(), "XDG_CONFIG_HOME="+t.TempDir())
+	s.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir())
+	if os.Getenv("XDG_DATA_HOME") == "" {
+		s.cmd.Env = append(s.cmd.Env, "XDG_DATA_HOME="+t.TempDir())
+	}
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	exited := make(chan struct{})
 	go func() { _ = s.cmd.Wait(); close(exited) }()
-	t.Cleanup(func() {
+	s.stop = sync.OnceFunc(func() {
 		_ = s.cmd.Process.Signal(os.Interrupt)
 		select {
 		case <-exited:
@@ -74,6 +85,9 @@ func start(t testing.TB, dir, config, admin string) *server {
 			_ = s.cmd.Process.Kill()
 			<-exited
 		}
+	})
+	t.Cleanup(func() {
+		s.stop()
 		if t.Failed() {
 			t.Log(s.logged())
 		}
@@ -358,6 +372,92 @@ func TestE2EReloads(t *testing.T) {
 	_, _, metrics := do(t, "GET", s.admin+"/metrics", "")
 	if !strings.Contains(metrics, `caddy_policy_auth_decisions_total{decision="allow",reason=""} 5`) {
 		t.Error("the metrics do not count over reloads")
+	}
+}
+
+// TestE2EIssuer points a site at an issuer: its keys are found with the first
+// token, a new one with the first token that it signed, and they outlive the
+// issuer and a restart (R-JWK-4 to R-JWK-6, R-JWK-8, R-401-6, T-58).
+func TestE2EIssuer(t *testing.T) {
+	type published struct{ private *ecdsa.PrivateKey }
+	var (
+		mu   sync.Mutex
+		keys = map[string]published{}
+	)
+	issuer := httptest.NewUnstartedServer(nil)
+	issuer.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch r.URL.Path {
+		case "/realm/.well-known/openid-configuration":
+			_ = json.NewEncoder(w).Encode(map[string]string{"issuer": issuer.URL + "/realm", "jwks_uri": issuer.URL + "/realm/keys"})
+		case "/realm/keys":
+			set := []map[string]string{{"kty": "OKP", "crv": "X25519", "kid": "junk", "x": "AAAA"}}
+			for kid, key := range keys {
+				point, _ := key.private.PublicKey.Bytes()
+				encode := base64.RawURLEncoding.EncodeToString
+				set = append(set, map[string]string{"kty": "EC", "crv": "P-256", "kid": kid, "use": "sig", "x": encode(point[1:33]), "y": encode(point[33:])})
+			}
+			_ = json.NewEncoder(w).Encode(map[string]any{"keys": set})
+		default:
+			http.NotFound(w, r)
+		}
+	})
+	issuer.Start()
+	defer issuer.Close()
+	publish := func(kid string) {
+		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		keys = map[string]published{kid: {private}}
+	}
+	token := func(kid string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		unsigned := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{"iss": issuer.URL + "/realm", "aud": "api", "sub": "svc", "exp": time.Now().Add(time.Hour).Unix()})
+		unsigned.Header["kid"] = kid
+		signed, err := unsigned.SignedString(keys[kid].private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "Bearer " + signed
+	}
+	w := newWorld(t)
+	data := t.TempDir()
+	t.Setenv("XDG_DATA_HOME", data)
+	site := "policy_auth {\njwt " + issuer.URL + "/realm {\n audience api\n }\n}\nrespond protected"
+	s, url := w.serve(site)
+	status := func(authorization string) int {
+		code, _, _ := do(t, "GET", url+"/", "", "Authorization", authorization)
+		return code
+	}
+	publish("one")
+	first := token("one")
+	if got := status(first); got != 200 {
+		t.Fatalf("the first token: %d\n%s", got, s.logged())
+	}
+	if _, _, body := do(t, "GET", s.admin+"/policy_auth/keys", ""); !strings.Contains(body, `"kid":"one"`) || !strings.Contains(body, issuer.URL+"/realm/keys") || strings.Contains(body, `"x"`) {
+		t.Errorf("the admin API shows %s", body)
+	}
+	if !strings.Contains(s.logged(), "left out") {
+		t.Error("the junk key is not logged")
+	}
+	issuer.Close()
+	s.stop()
+	if s, url = w.serve(site); status(first) != 200 {
+		t.Errorf("after a restart without the issuer: %d", status(first))
+	}
+	s.stop()
+	if err := os.RemoveAll(data); err != nil {
+		t.Fatal(err)
+	}
+	_, url = w.serve(site)
+	code, header, _ := do(t, "GET", url+"/", "", "Authorization", first)
+	if code != 503 || header.Get("Retry-After") == "" || header.Get("WWW-Authenticate") != "" {
+		t.Errorf("without keys: %d %v", code, header)
 	}
 }
 

@@ -2,7 +2,6 @@ package policyauth
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -84,8 +83,11 @@ func (w *world) provision(block string) (*Handler, error) {
 	if err := h.UnmarshalCaddyfile(d); err != nil {
 		return nil, err
 	}
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
-	w.t.Cleanup(cancel)
+	storage := json.RawMessage(`{"module": "file_system", "root": "` + w.dir + `/storage"}`)
+	ctx, err := caddy.ProvisionContext(&caddy.Config{StorageRaw: storage})
+	if err != nil {
+		return nil, err
+	}
 	w.t.Cleanup(func() { _ = h.Cleanup() })
 	encoded, err := json.Marshal(h)
 	if err != nil {

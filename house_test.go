@@ -31,7 +31,7 @@ var rooms = map[string]struct {
 	"internal/pool":     {"", true},
 	"internal/authn":    {"identity files users token grammar pool", true},
 	"internal/observe":  {"identity", true},
-	"internal/ops":      {"policy pool observe", true},
+	"internal/ops":      {"authn policy pool observe", true},
 	"policies":          {"", false},
 	"errorpages":        {"", false},
 }

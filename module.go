@@ -359,6 +359,9 @@ func (h *Handler) Validate() error {
 	if len(h.chain.Headers()) == 0 && len(h.Access) == 0 && h.Policies == nil {
 		return errors.New("policy_auth has no method of authentication and no rules, so that everybody would be refused; name one of jwt basic api_key access policies")
 	}
+	if method := h.chain.AcceptsAnybody(); method != "" && len(h.Access) == 0 && h.Policies == nil {
+		return fmt.Errorf("anybody can get a token of the issuer of %s, so that being known is not enough: say who may, by require, access or policies", method)
+	}
 	if mode := h.errorPages().Mode; mode != "pages" && h.ErrorPages.Dir != "" {
 		return errors.New("error_pages: a directory of pages is of no use with " + mode)
 	}

@@ -40,6 +40,8 @@ func TestProvisionErrors(t *testing.T) {
 		{"short secret", "jwt any {\n secret abc\n audience a\n }", []string{"too short"}},
 		{"missing key file", "jwt any {\n key_file DIR/none.pem\n audience a\n }", []string{"none.pem: no such file"}},
 		{"a private key", "jwt any {\n key_file DIR/private.pem\n audience a\n }", []string{"private.pem: block 1: a private key"}},
+		{"strangers alone", "jwt https://accounts.google.com {\n audience a\n }", []string{"being known is not enough", "require, access or policies"}},
+		{"a bad key set", "jwt any {\n jwks_file DIR/empty.yaml\n audience a\n }", []string{"empty.yaml: the key set is not JSON"}},
 		{"missing access table", "access DIR/none.yaml", []string{"none.yaml: no such file"}},
 		{"empty access table", "access DIR/empty.yaml", []string{"empty.yaml: the file is empty"}},
 		{"bad access table", "access DIR/access-bad.yaml", []string{"access-bad.yaml:3:5: unknown key \"role\"", "access-bad.yaml:4:13: an empty alternative"}},
@@ -67,6 +69,21 @@ func TestProvisionErrors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSharedIssuers: product.md, section 4. With a rule of its own, a site may
+// take tokens that anybody can get.
+func TestSharedIssuers(t *testing.T) {
+	w := newWorld(t)
+	for _, block := range []string{
+		"jwt https://accounts.google.com {\n audience a\n require hd example.com\n }",
+		"jwt https://accounts.google.com {\n audience a\n }\n access DIR/access.yaml",
+		"jwt https://id.example.com {\n audience a\n }",
+	} {
+		if _, err := w.provision(block); err != nil {
+			t.Errorf("%s: %v", block, err)
+		}
 	}
 }
 

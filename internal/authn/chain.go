@@ -39,6 +39,18 @@ func NewChain(methods []Method, trusted func(origin string) bool) *Chain {
 // every 401 must have (RFC 9110, section 15.5.2).
 func (c *Chain) Challenged() bool { return len(c.Challenges(identity.Demand{MaxAge: -1})) > 0 }
 
+// AcceptsAnybody returns the name of a method by which strangers can make
+// themselves known, so that being known is not enough to be let in; "" if there
+// is none.
+func (c *Chain) AcceptsAnybody() string {
+	for _, method := range c.methods {
+		if m, ok := method.Authenticator.(interface{ AcceptsAnybody() bool }); ok && m.AcceptsAnybody() {
+			return method.Name
+		}
+	}
+	return ""
+}
+
 // Headers returns the canonical names of all headers that hold credentials.
 func (c *Chain) Headers() []string {
 	var names []string

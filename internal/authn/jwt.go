@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,10 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/policyauth/caddy-policy-auth/internal/files"
 	"github.com/policyauth/caddy-policy-auth/internal/grammar"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
-	"github.com/policyauth/caddy-policy-auth/internal/pool"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
@@ -33,14 +32,25 @@ type JWT struct {
 	// Required.
 	Issuer string `json:"issuer,omitempty"`
 
+	// Where the issuer publishes its keys (a JWK Set, RFC 7517), over https.
+	// Default: what the issuer's metadata says (RFC 8414, OpenID Connect
+	// Discovery). At most one of jwks_url, jwks_file, key_files and secret is set.
+	JWKSURL string `json:"jwks_url,omitempty"`
+
+	// A file with a JWK Set, watched; one that turns bad leaves the last good
+	// keys in use.
+	JWKSFile string `json:"jwks_file,omitempty"`
+
+	// Files of public keys or certificates in PEM, watched and swapped as one.
+	KeyFiles []string `json:"key_files,omitempty"`
+
 	// The secret for HS256, HS384 or HS512, at least as long as the hash.
-	// Placeholders are replaced; an empty or unknown one is an error. Exactly one
-	// of secret and key_files is required.
+	// Placeholders are replaced; an empty or unknown one is an error.
 	Secret string `json:"secret,omitempty"`
 
-	// Files of public keys or certificates in PEM, watched and swapped as one;
-	// one that turns bad leaves the last good keys in use.
-	KeyFiles []string `json:"key_files,omitempty"`
+	// How long published keys count after they ceased to be fresh, while the
+	// issuer is out of reach. Default: 24h.
+	MaxStale caddy.Duration `json:"max_stale,omitempty"`
 
 	// Whom tokens are for: aud must hold one of these. "any" alone accepts
 	// tokens for anybody. Required.
@@ -88,8 +98,11 @@ func (JWT) CaddyModule() caddy.ModuleInfo {
 // UnmarshalCaddyfile sets up the method from Caddyfile tokens. Syntax:
 //
 //	jwt <issuer>|any {
-//	    secret <secret>
+//	    jwks_url <url>
+//	    jwks_file <file>
 //	    key_file <file>...
+//	    secret <secret>
+//	    max_stale <duration>
 //	    audience <audience>...|any
 //	    algorithms <name>...
 //	    leeway <duration>
@@ -106,6 +119,9 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return err
 	}
 	err = grammar.Block(d, "jwt", grammar.Words{
+		"jwks_url":      grammar.String(&j.JWKSURL),
+		"jwks_file":     grammar.String(&j.JWKSFile),
+		"max_stale":     grammar.Duration(&j.MaxStale),
 		"secret":        grammar.String(&j.Secret),
 		"key_file":      grammar.Strings(&j.KeyFiles),
 		"audience":      grammar.Strings(&j.Audience),
@@ -155,17 +171,42 @@ func (j *JWT) check() error {
 	switch {
 	case j.Issuer == "":
 		return errors.New("jwt: name the issuer of the tokens, or write any")
-	case j.Secret == "" && len(j.KeyFiles) == 0:
-		return fmt.Errorf("jwt %s: name the keys: one of secret key_file", j.Issuer)
-	case j.Secret != "" && len(j.KeyFiles) > 0:
-		return fmt.Errorf("jwt %s: secret and key_file exclude each other", j.Issuer)
 	case len(j.Audience) > 1 && slices.Contains(j.Audience, anyone):
 		return fmt.Errorf("jwt %s: audience any stands alone", j.Issuer)
+	}
+	if err := j.checkKeys(); err != nil {
+		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
 	if _, err := token.New(j.config(placeholderKeys(j.Secret != ""))); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
 	return nil
+}
+
+// checkKeys reports a choice of keys that cannot be.
+func (j *JWT) checkKeys() error {
+	sources := 0
+	for _, set := range []bool{j.JWKSURL != "", j.JWKSFile != "", len(j.KeyFiles) > 0, j.Secret != ""} {
+		if set {
+			sources++
+		}
+	}
+	published := j.JWKSURL != "" || sources == 0
+	switch {
+	case sources > 1:
+		return errors.New("more than one of jwks_url jwks_file key_file secret says where the keys are")
+	case published && j.Issuer == anyone:
+		return errors.New("any issuer's tokens are accepted only with keys of your own: one of jwks_file key_file secret")
+	case !published && j.MaxStale != 0:
+		return errors.New("max_stale is about keys that an issuer publishes")
+	case !published:
+		return nil
+	}
+	_, err := token.NewRemote(token.RemoteConfig{Issuer: j.Issuer, URL: j.JWKSURL})
+	if err != nil && sources == 0 {
+		return fmt.Errorf("the issuer's keys cannot be discovered: %w; or say where they are: one of jwks_url jwks_file key_file secret", err)
+	}
+	return err
 }
 
 // placeholderKeys fit every algorithm of their sort: they stand in while the
@@ -207,7 +248,7 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 	if err := j.check(); err != nil {
 		return err
 	}
-	keys, err := j.keys(ctx.Logger())
+	keys, err := j.keys(ctx)
 	if err == nil {
 		j.verifier, err = token.New(j.config(keys))
 	}
@@ -217,12 +258,31 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-func (j *JWT) keys(logger *zap.Logger) (token.KeySource, error) {
-	if j.Secret == "" {
-		files, release, err := keyFiles.Acquire(j.KeyFiles, func() (*keyFileSource, error) { return openKeyFiles(j.KeyFiles) })
-		j.release = release
-		return files, err
+// keys opens where the keys come from.
+func (j *JWT) keys(ctx caddy.Context) (token.KeySource, error) {
+	switch {
+	case j.Secret != "":
+		return j.secretKey(ctx.Logger())
+	case j.JWKSFile != "":
+		return j.files("jwks", []string{j.JWKSFile}, token.ParseJWKFile)
+	case len(j.KeyFiles) > 0:
+		return j.files("pem", j.KeyFiles, token.ParsePEM)
 	}
+	stale := time.Duration(j.MaxStale)
+	remote, release, err := remoteKeys.Acquire([]any{j.Issuer, j.JWKSURL, stale}, func() (*token.Remote, error) {
+		return openRemote(j.Issuer, j.JWKSURL, stale, ctx.Storage())
+	})
+	j.release = release
+	return remote, err
+}
+
+func (j *JWT) files(form string, paths []string, parse func(string, []byte) ([]token.Key, error)) (token.KeySource, error) {
+	source, release, err := keyFiles.Acquire([]any{form, paths}, func() (*keyFileSource, error) { return openKeyFiles(paths, parse) })
+	j.release = release
+	return source, err
+}
+
+func (j *JWT) secretKey(logger *zap.Logger) (token.KeySource, error) {
 	secret, err := caddy.NewReplacer().ReplaceOrErr(j.Secret, true, true)
 	if err != nil {
 		return nil, fmt.Errorf("secret: %w", err)
@@ -278,41 +338,28 @@ func (j *JWT) Authenticate(_ *http.Request, c Credential) identity.Outcome {
 	return outcome
 }
 
+// sharedIssuers are issuers from which anybody can get a token, so that being
+// known to them means nothing by itself.
+var sharedIssuers = []string{
+	"https://accounts.google.com",
+	"https://token.actions.githubusercontent.com",
+	"https://gitlab.com",
+	"https://appleid.apple.com",
+	"https://login.microsoftonline.com/common/v2.0",
+	"https://login.microsoftonline.com/organizations/v2.0",
+	"https://login.microsoftonline.com/consumers/v2.0",
+	"https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0", // consumers, as their tokens say
+}
+
+// AcceptsAnybody reports whether strangers can make themselves known.
+func (j *JWT) AcceptsAnybody() bool {
+	return len(j.Require) == 0 && slices.Contains(sharedIssuers, strings.TrimSuffix(j.Issuer, "/"))
+}
+
 // Challenges implements Authenticator.
 func (j *JWT) Challenges(d identity.Demand) []identity.Challenge {
 	return []identity.Challenge{bearerChallenge(d)}
 }
-
-// keyFiles holds the key files in use, shared between sites.
-var keyFiles = pool.New[*keyFileSource]()
-
-// keyFileSource is a token.KeySource over watched files.
-type keyFileSource struct{ *files.Live[token.Set] }
-
-func openKeyFiles(paths []string) (*keyFileSource, error) {
-	live, err := openFiles("keys", paths, parseKeyFiles)
-	return &keyFileSource{live}, err
-}
-
-func parseKeyFiles(tree files.Tree) (*token.Set, error) {
-	var keys []token.Key
-	for _, path := range tree.Paths() {
-		parsed, err := token.ParsePEM(path, tree[path])
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, parsed...)
-	}
-	return token.NewSet(keys...)
-}
-
-// Candidates implements token.KeySource.
-func (s *keyFileSource) Candidates(kid, algorithm string) ([]token.Key, error) {
-	return s.Load().Candidates(kid, algorithm)
-}
-
-// Algorithms implements token.KeySource.
-func (s *keyFileSource) Algorithms() []string { return s.Load().Algorithms() }
 
 // Interface guards.
 var (
@@ -320,5 +367,4 @@ var (
 	_ caddy.CleanerUpper    = (*JWT)(nil)
 	_ caddyfile.Unmarshaler = (*JWT)(nil)
 	_ Authenticator         = (*JWT)(nil)
-	_ token.KeySource       = (*keyFileSource)(nil)
 )

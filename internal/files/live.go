@@ -17,8 +17,7 @@ type Live[T any] struct {
 	failure atomic.Pointer[error]
 	loading sync.Mutex
 	watcher *watcher
-	seen    Tree   // what Open took, until Watch
-	taken   string // the fingerprint of what is in use, guarded by loading
+	state   string // of the last look that was taken or refused, guarded by loading
 	closed  sync.Once
 }
 
@@ -36,7 +35,7 @@ func Open[T any](o Options, parse func(Tree) (*T, error)) (*Live[T], error) {
 		return nil, err
 	}
 	l.value.Store(value)
-	l.seen, l.taken = tree, tree.Fingerprint()
+	l.state = stateOf(tree, nil)
 	return l, nil
 }
 
@@ -48,9 +47,8 @@ func (l *Live[T]) Report(f func(error)) { l.report = f }
 // Watch follows changes of the files until Close. It is called at most once.
 func (l *Live[T]) Watch() {
 	if len(l.options.Paths) > 0 {
-		l.watcher = watch(l.options, l.seen, func(tree Tree, err error) { _ = l.take(tree, err) })
+		l.watcher = watch(l.options, l.known, l.deliver)
 	}
-	l.seen = nil
 }
 
 // Load returns the value in use.
@@ -64,8 +62,11 @@ func (l *Live[T]) Err() error {
 	return nil
 }
 
-// Reload reads the files now, and parses them if they have changed.
+// Reload reads the files now, and parses them if they have changed. What the
+// watcher sees meanwhile waits: of two looks, the later one stays in use.
 func (l *Live[T]) Reload() error {
+	l.loading.Lock()
+	defer l.loading.Unlock()
 	tree, err := Read(context.Background(), l.options)
 	return l.take(tree, err)
 }
@@ -81,16 +82,30 @@ func (l *Live[T]) Close() error {
 	return nil
 }
 
-// take puts a settled tree to use, unless it cannot be read or parsed.
-func (l *Live[T]) take(tree Tree, err error) error {
+// known reports whether a look's result is the one that was taken or refused last.
+func (l *Live[T]) known(state string) bool {
 	l.loading.Lock()
 	defer l.loading.Unlock()
+	return l.state == state
+}
+
+// deliver takes what the watcher saw.
+func (l *Live[T]) deliver(tree Tree, err error) {
+	l.loading.Lock()
+	defer l.loading.Unlock()
+	_ = l.take(tree, err)
+}
+
+// take puts a settled tree to use, unless it cannot be read or parsed. It is
+// called with loading locked.
+func (l *Live[T]) take(tree Tree, err error) error {
+	state := stateOf(tree, err)
+	if err == nil && state == l.state && l.failure.Load() == nil {
+		return nil // nothing has changed
+	}
+	l.state = state
 	var value *T
-	fingerprint := tree.Fingerprint()
 	if err == nil {
-		if fingerprint == l.taken && l.failure.Load() == nil {
-			return nil // nothing has changed
-		}
 		value, err = l.parse(tree)
 	}
 	if err != nil {
@@ -98,7 +113,6 @@ func (l *Live[T]) take(tree Tree, err error) error {
 	} else {
 		l.value.Store(value)
 		l.failure.Store(nil)
-		l.taken = fingerprint
 	}
 	l.report(err)
 	return err

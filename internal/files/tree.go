@@ -10,12 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -37,9 +32,6 @@ type Options struct {
 }
 
 const (
-	defaultMaxBytes = 64 << 20
-	// maxDepth ends a chain of symbolic links that lead to each other.
-	maxDepth = 32
 	// settle is how far apart two equal looks are.
 	settle = 200 * time.Millisecond
 	// old is the age from which a file counts as settled without a second look.
@@ -48,6 +40,8 @@ const (
 	patience = 5 * time.Second
 	// poll is how often Watch looks without having been told.
 	poll = 5 * time.Second
+	// gather is how long Watch waits for further news before it looks.
+	gather = 50 * time.Millisecond
 )
 
 // Paths returns the paths of the tree's files, sorted.
@@ -94,126 +88,19 @@ func Read(ctx context.Context, o Options) (Tree, error) {
 			return again, err
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("%s keeps changing", changed(tree, again))
+			return nil, changing(tree, again)
 		}
 		tree = again
 	}
 }
 
-// changed names a file in which two trees differ.
-func changed(before, after Tree) string {
-	for path, content := range after {
-		if old, there := before[path]; !there || string(old) != string(content) {
-			return absolute(path)
+// changing says that files do not settle, and names one in which two trees
+// differ.
+func changing(before, after Tree) error {
+	for _, path := range after.Paths() {
+		if earlier, there := before[path]; !there || string(earlier) != string(after[path]) {
+			return fmt.Errorf("%s keeps changing", absolute(path))
 		}
 	}
-	return "the directory"
-}
-
-// look reads everything once. It also returns when the newest file was written.
-func look(o Options) (Tree, time.Time, error) {
-	l := looker{options: o, tree: Tree{}, left: o.MaxBytes}
-	if l.left == 0 {
-		l.left = defaultMaxBytes
-	}
-	for _, path := range o.Paths {
-		if err := l.visit(path, 0); err != nil {
-			return nil, time.Time{}, err
-		}
-	}
-	return l.tree, l.newest, nil
-}
-
-// looker is one look.
-type looker struct {
-	options Options
-	tree    Tree
-	newest  time.Time
-	left    int64
-}
-
-// visit reads a file or a directory, following symbolic links.
-func (l *looker) visit(path string, depth int) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return explain(path, err)
-	}
-	if info.ModTime().After(l.newest) {
-		l.newest = info.ModTime()
-	}
-	switch {
-	case depth > maxDepth:
-		return fmt.Errorf("%s: more than %d directories deep; is a symbolic link leading in circles?", absolute(path), maxDepth)
-	case info.IsDir():
-		return l.visitDir(path, depth)
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is neither a file nor a directory", absolute(path))
-	}
-	return l.read(path)
-}
-
-// visitDir reads what is in a directory and may be kept.
-func (l *looker) visitDir(dir string, depth int) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return explain(dir, err)
-	}
-	for _, entry := range entries {
-		path := filepath.Join(dir, entry.Name())
-		if !l.wanted(path) {
-			continue
-		}
-		if err := l.visit(path, depth+1); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// wanted reports whether an entry of a directory matters. A directory does,
-// since something in it may.
-func (l *looker) wanted(path string) bool {
-	info, err := os.Stat(path)
-	directory := err == nil && info.IsDir()
-	hidden := strings.HasPrefix(filepath.Base(path), ".")
-	switch {
-	case directory, l.options.Keep == nil:
-		return !hidden
-	}
-	return l.options.Keep(path)
-}
-
-// read takes one file's content, if there is room for it.
-func (l *looker) read(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return explain(path, err)
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, l.left+1))
-	if err != nil {
-		return explain(path, err)
-	}
-	if l.left -= int64(len(content)); l.left < 0 {
-		return fmt.Errorf("%s: the files are too large together", absolute(path))
-	}
-	l.tree[path] = content
-	return nil
-}
-
-// explain says what is wrong with a path, by its absolute name.
-func explain(path string, err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
-		err = pathError.Err
-	}
-	return fmt.Errorf("%s: %w", absolute(path), err)
-}
-
-// absolute returns a path for messages.
-func absolute(path string) string {
-	if full, err := filepath.Abs(path); err == nil {
-		return full
-	}
-	return path
+	return errors.New("the files keep changing")
 }

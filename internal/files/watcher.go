@@ -14,21 +14,26 @@ import (
 // watcher looks at files whenever something may have changed in them.
 type watcher struct {
 	options Options
-	notify  *fsnotify.Watcher // nil where the system has no notifications
+	notify  *fsnotify.Watcher       // nil where the system has no notifications
+	known   func(state string) bool // whether a look's result is the one that was delivered last
 	deliver func(Tree, error)
-	last    string // fingerprint or error of what was delivered last
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
 
-// watch calls deliver, from one goroutine, with each new settled tree and each
-// new error. It begins from seen, which is not delivered.
-func watch(o Options, seen Tree, deliver func(Tree, error)) *watcher {
-	ctx, cancel := context.WithCancel(context.Background())
-	w := &watcher{options: o, deliver: deliver, last: seen.Fingerprint(), cancel: cancel, done: make(chan struct{})}
+// watch calls deliver, from one goroutine, with each settled tree and each
+// error that is not known.
+func watch(o Options, known func(string) bool, deliver func(Tree, error)) *watcher {
+	w := &watcher{options: o, known: known, deliver: deliver}
 	w.notify, _ = fsnotify.NewWatcher() // without one, polling has to do
-	go w.run(ctx)
+	w.start()
 	return w
+}
+
+func (w *watcher) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	w.cancel, w.done = cancel, make(chan struct{})
+	go w.run(ctx)
 }
 
 // close ends the goroutine and waits for it.
@@ -39,21 +44,39 @@ func (w *watcher) close() {
 
 func (w *watcher) run(ctx context.Context) {
 	defer close(w.done)
-	var events <-chan fsnotify.Event
 	if w.notify != nil {
 		defer w.notify.Close()
-		events = w.notify.Events
 	}
-	ticker := time.NewTicker(poll)
-	defer ticker.Stop()
-	for {
-		w.subscribe()
+	w.check(ctx)
+	for w.wait(ctx, poll, true) && w.wait(ctx, gather, false) {
 		w.check(ctx)
+	}
+}
+
+// wait returns after some time, or at once if it is woken by a notification. It
+// is false when the watcher is closed. All notifications of the time are spent:
+// a thousand files that change are one reason to look, not a thousand.
+func (w *watcher) wait(ctx context.Context, d time.Duration, wake bool) bool {
+	var (
+		events <-chan fsnotify.Event
+		losses <-chan error // of notifications; nobody else reads them, and unread they block all others
+	)
+	if w.notify != nil {
+		events, losses = w.notify.Events, w.notify.Errors
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-			return
+			return false
+		case <-timer.C:
+			return true
 		case <-events:
-		case <-ticker.C:
+		case <-losses:
+		}
+		if wake {
+			return true
 		}
 	}
 }
@@ -89,35 +112,39 @@ func (w *watcher) add(dir string) {
 	}
 }
 
-// check delivers what is there, if it is not what was delivered last and does
-// not change any more.
-func (w *watcher) check(ctx context.Context) {
+// look subscribes first, so that what changes after the look is told.
+func (w *watcher) look() (Tree, error) {
+	w.subscribe()
 	tree, _, err := look(w.options)
-	state := w.state(tree, err)
-	if state == w.last {
+	return tree, err
+}
+
+// check delivers what is there, if it is not known and does not change any
+// more. That it goes on changing is an error like others.
+func (w *watcher) check(ctx context.Context) {
+	tree, err := w.look()
+	if w.known(stateOf(tree, err)) {
 		return
 	}
-	for {
-		select {
-		case <-ctx.Done():
+	deadline := time.Now().Add(patience)
+	for settled := false; !settled; {
+		if !w.wait(ctx, settle, false) {
 			return
-		case <-time.After(settle):
 		}
-		tree, _, err = look(w.options)
-		again := w.state(tree, err)
-		if again == state {
-			break
+		again, failure := w.look()
+		settled = stateOf(again, failure) == stateOf(tree, err)
+		if !settled && time.Now().After(deadline) {
+			again, failure, settled = nil, changing(tree, again), true
 		}
-		state = again
+		tree, err = again, failure
 	}
-	if state != w.last {
-		w.last = state
+	if !w.known(stateOf(tree, err)) {
 		w.deliver(tree, err)
 	}
 }
 
-// state names a look's result.
-func (w *watcher) state(tree Tree, err error) string {
+// stateOf names a look's result.
+func stateOf(tree Tree, err error) string {
 	if err != nil {
 		return "error: " + err.Error()
 	}

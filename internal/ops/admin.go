@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 )
 
@@ -21,6 +22,7 @@ func init() {
 //
 //	GET  /policy_auth/policies          every policy set in use and its state
 //	POST /policy_auth/policies/reload   reads all of them again, now
+//	GET  /policy_auth/keys              every source of public keys and its state
 type Admin struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -36,6 +38,7 @@ func (Admin) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "/policy_auth/policies", Handler: only(http.MethodGet, showPolicies)},
 		{Pattern: "/policy_auth/policies/reload", Handler: only(http.MethodPost, reloadPolicies)},
+		{Pattern: "/policy_auth/keys", Handler: only(http.MethodGet, showKeys)},
 	}
 }
 
@@ -66,6 +69,12 @@ func reloadPolicies(w http.ResponseWriter, _ *http.Request) error {
 		}
 	})
 	return writeJSON(w, status, statuses())
+}
+
+// showKeys writes the state of every source of public keys, as an array. It
+// names keys and shows none.
+func showKeys(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, authn.KeyStatuses())
 }
 
 func statuses() []policy.Status {

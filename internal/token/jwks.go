@@ -41,6 +41,20 @@ func ParseJWKSet(data []byte) (set *Set, skipped []error, err error) {
 	return set, skipped, err
 }
 
+// ParseJWKFile returns the usable keys of a file with a JWK Set. Unlike those of
+// a set that an issuer publishes, keys that are left out are an error: whoever
+// wrote the file can mend it.
+func ParseJWKFile(name string, data []byte) ([]Key, error) {
+	set, skipped, err := ParseJWKSet(data)
+	if err == nil {
+		err = errors.Join(skipped...)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return set.keys, nil
+}
+
 // setEntries returns the members of keys, each as it stands, so that one that
 // is broken spoils no other. Other members of the set are passed over.
 func setEntries(data []byte) ([]json.RawMessage, error) {

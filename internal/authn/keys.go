@@ -1,0 +1,106 @@
+package authn
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"path"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/pool"
+	"github.com/policyauth/caddy-policy-auth/internal/token"
+)
+
+// The keys in use, shared between sites and across reloads.
+var (
+	keyFiles   = pool.New[*keyFileSource]()
+	remoteKeys = pool.New[*token.Remote]()
+)
+
+// KeyStatuses returns the state of every key source in use that has public keys.
+func KeyStatuses() []token.Status {
+	statuses := []token.Status{}
+	remoteKeys.Each(func(r *token.Remote) { statuses = append(statuses, r.Status()) })
+	keyFiles.Each(func(f *keyFileSource) { statuses = append(statuses, f.status()) })
+	return statuses
+}
+
+// keyFileSource is a token.KeySource over watched files.
+type keyFileSource struct {
+	*files.Live[token.Set]
+	paths []string
+}
+
+// openKeyFiles opens files of PEM, or of one JWK Set each.
+func openKeyFiles(paths []string, parse func(name string, data []byte) ([]token.Key, error)) (*keyFileSource, error) {
+	live, err := openFiles("keys", paths, func(tree files.Tree) (*token.Set, error) {
+		var keys []token.Key
+		for _, path := range tree.Paths() {
+			parsed, err := parse(path, tree[path])
+			if err != nil {
+				return nil, err
+			}
+			keys = append(keys, parsed...)
+		}
+		return token.NewSet(keys...)
+	})
+	return &keyFileSource{live, paths}, err
+}
+
+// Candidates implements token.KeySource.
+func (s *keyFileSource) Candidates(kid, algorithm string) ([]token.Key, error) {
+	return s.Load().Candidates(kid, algorithm)
+}
+
+// Algorithms implements token.KeySource.
+func (s *keyFileSource) Algorithms() []string { return s.Load().Algorithms() }
+
+func (s *keyFileSource) status() token.Status {
+	status := token.Status{Files: s.paths, Keys: s.Load().Status()}
+	if err := s.Err(); err != nil {
+		status.Error = err.Error()
+	}
+	return status
+}
+
+// openRemote returns the keys that an issuer publishes. Failures go to the
+// process's own log, since the source outlives the configuration.
+func openRemote(issuer, url string, maxStale time.Duration, storage certmagic.Storage) (*token.Remote, error) {
+	return token.NewRemote(token.RemoteConfig{
+		Issuer: issuer, URL: url, MaxStale: maxStale, Store: keyStore{storage},
+		Report: func(err error) {
+			caddy.Log().Named("http.handlers.policy_auth").Warn("keys", zap.String("issuer", issuer), zap.Error(err))
+		},
+	})
+}
+
+// keyStore keeps fetched keys in Caddy's storage.
+type keyStore struct{ storage certmagic.Storage }
+
+// Load implements token.Store.
+func (s keyStore) Load(ctx context.Context, name string) ([]byte, error) {
+	return s.storage.Load(ctx, storageKey(name))
+}
+
+// Save implements token.Store.
+func (s keyStore) Save(ctx context.Context, name string, data []byte) error {
+	return s.storage.Store(ctx, storageKey(name), data)
+}
+
+// storageKey is where the keys of a source are in Caddy's storage.
+func storageKey(name string) string {
+	digest := sha256.Sum256([]byte(name))
+	return path.Join("policy_auth", "keys", hex.EncodeToString(digest[:])+".json")
+}
+
+// Interface guards.
+var (
+	_ token.KeySource = (*keyFileSource)(nil)
+	_ token.Store     = keyStore{}
+)

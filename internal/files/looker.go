@@ -1,0 +1,183 @@
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	defaultMaxBytes = 64 << 20
+	// maxDepth ends a chain of symbolic links that lead to each other.
+	maxDepth = 32
+	// maxEntries bounds how many files and directories are visited, since
+	// symbolic links can make many of few.
+	maxEntries = 100_000
+)
+
+// looker is one look.
+type looker struct {
+	options Options
+	tree    Tree
+	newest  time.Time
+	left    int64 // bytes
+	entries int
+}
+
+// look reads everything once. It also returns when the newest file was written.
+func look(o Options) (Tree, time.Time, error) {
+	l := looker{options: o, tree: Tree{}, left: o.MaxBytes}
+	if l.left == 0 {
+		l.left = defaultMaxBytes
+	}
+	for _, path := range o.Paths {
+		if err := l.visit(path, 0); err != nil {
+			return nil, time.Time{}, err
+		}
+	}
+	return l.tree, l.newest, nil
+}
+
+// visit reads a file or a directory, following symbolic links.
+func (l *looker) visit(path string, depth int) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return explain(path, err)
+	}
+	l.note(info)
+	l.entries++
+	switch {
+	case depth > maxDepth:
+		return fmt.Errorf("%s: more than %d directories deep; is a symbolic link leading in circles?", absolute(path), maxDepth)
+	case l.entries > maxEntries:
+		return fmt.Errorf("%s: more than %d files and directories; is a symbolic link leading in circles?", absolute(path), maxEntries)
+	case info.IsDir():
+		return l.visitDir(path, depth)
+	case !info.Mode().IsRegular():
+		return irregular(path)
+	}
+	return l.read(path)
+}
+
+// note remembers when the newest file was written.
+func (l *looker) note(info fs.FileInfo) {
+	if info.ModTime().After(l.newest) {
+		l.newest = info.ModTime()
+	}
+}
+
+// visitDir reads what is in a directory and may be kept.
+func (l *looker) visitDir(dir string, depth int) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return explain(dir, err)
+	}
+	for _, entry := range entries {
+		path := filepath.Join(dir, entry.Name())
+		if !l.wanted(path) {
+			continue
+		}
+		if err := l.visit(path, depth+1); l.vanished(path, err) {
+			l.newest = time.Now()
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// vanished reports whether a visit failed because an entry is not in its
+// directory any more, as editors' temporary files are. A symbolic link that
+// leads nowhere is still there, and a failure.
+func (l *looker) vanished(path string, err error) bool {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	_, err = os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// wanted reports whether an entry of a directory matters. A directory does,
+// since something in it may.
+func (l *looker) wanted(path string) bool {
+	info, err := os.Stat(path)
+	directory := err == nil && info.IsDir()
+	hidden := strings.HasPrefix(filepath.Base(path), ".")
+	switch {
+	case directory, l.options.Keep == nil:
+		return !hidden
+	}
+	return l.options.Keep(path)
+}
+
+// read takes one file's content, if there is room for it. When it was written
+// is asked afterwards: a file that is cut while it is read is a new one.
+func (l *looker) read(path string) error {
+	file, err := openRegular(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, l.left+1))
+	if err != nil {
+		return explain(path, err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return explain(path, err)
+	}
+	l.note(info)
+	if l.left -= int64(len(content)); l.left < 0 {
+		return fmt.Errorf("%s: the files are too large together", absolute(path))
+	}
+	l.tree[path] = content
+	return nil
+}
+
+// openRegular opens a file. What became a pipe since it was looked at is
+// refused: waiting for somebody to write to it could take for ever.
+func openRegular(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		err = explain(path, err)
+	case !info.Mode().IsRegular():
+		err = irregular(path)
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+func irregular(path string) error {
+	return fmt.Errorf("%s is neither a file nor a directory", absolute(path))
+}
+
+// explain says what is wrong with a path, by its absolute name.
+func explain(path string, err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err
+	}
+	return fmt.Errorf("%s: %w", absolute(path), err)
+}
+
+// absolute returns a path for messages.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
+}

@@ -1,0 +1,319 @@
+package token
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	defaultMaxStale = 24 * time.Hour
+	// retryEmpty is how soon a fetch is tried again while there are no keys.
+	retryEmpty = 5 * time.Second
+	// retryKnown is how soon it is tried again for an unknown kid or after a
+	// failure while there are keys; up to a tenth is added, so that a row of
+	// servers does not ask at once.
+	retryKnown = 30 * time.Second
+)
+
+// RemoteConfig says where keys are fetched from.
+type RemoteConfig struct {
+	// Issuer is whose metadata names the keys, unless URL does.
+	Issuer string
+	// URL is where the keys are, or "" to find out from the Issuer.
+	URL string
+	// MaxStale is how long keys count after they ceased to be fresh while the
+	// issuer is out of reach; 0 means 24 hours.
+	MaxStale time.Duration
+	// Store keeps the last good keys over a restart; nil keeps them nowhere.
+	Store Store
+	// Report is told of failed fetches and of keys that were left out; nil tells
+	// nobody. It may be called from any goroutine.
+	Report func(error)
+	// Now is the clock; nil for time.Now.
+	Now func() time.Time
+}
+
+// Store keeps bytes over a restart.
+type Store interface {
+	// Load returns what was saved last, or an error if there is nothing.
+	Load(ctx context.Context, name string) ([]byte, error)
+	// Save replaces it.
+	Save(ctx context.Context, name string, data []byte) error
+}
+
+// Remote is a KeySource whose keys an issuer publishes. It asks for them when
+// the first token needs them, never at once when it is made; the issuer may
+// live behind this very server. However many tokens name unknown keys, it asks
+// once in a while. Call NewRemote.
+type Remote struct {
+	config  RemoteConfig
+	fetcher *fetcher
+	ctx     context.Context
+	cancel  context.CancelFunc
+	state   atomic.Pointer[remoteState]
+	kept    sync.Once // asks the store, before the first fetch
+
+	mu       sync.Mutex
+	inflight chan struct{} // closed when the fetch under way ends; nil without one
+	next     time.Time     // when the next fetch may begin
+	failure  error         // why the last fetch failed, or nil
+	url      string        // where the keys were found last
+}
+
+// remoteState is a fetched set. It is immutable.
+type remoteState struct {
+	set        *Set
+	fetchedAt  time.Time
+	freshUntil time.Time
+}
+
+// NewRemote returns a source for a configuration. It does not use the network.
+func NewRemote(config RemoteConfig) (*Remote, error) {
+	from := config.URL
+	if from == "" {
+		from = config.Issuer
+	}
+	u, err := checkURL(from)
+	if err != nil {
+		return nil, err
+	}
+	if config.MaxStale == 0 {
+		config.MaxStale = defaultMaxStale
+	}
+	if config.Report == nil {
+		config.Report = func(error) {}
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	r := &Remote{config: config, fetcher: newFetcher(u.Host), url: config.URL}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	return r, nil
+}
+
+// Algorithms implements KeySource: whatever the issuer will publish, it is not
+// a secret.
+func (*Remote) Algorithms() []string { return asymmetric() }
+
+// errNoKeys says that there is nothing fresh enough to verify with.
+var errNoKeys = errors.New("the issuer's keys are out of reach")
+
+// Candidates implements KeySource. It waits for a fetch under way, a few
+// seconds at most, if it has no keys or none that kid names.
+func (r *Remote) Candidates(kid, algorithm string) ([]Key, error) {
+	r.kept.Do(r.restore)
+	state := r.usable()
+	if state == nil {
+		r.refresh(true)
+		if state = r.usable(); state == nil {
+			return nil, errNoKeys
+		}
+	}
+	if r.config.Now().After(state.freshUntil) {
+		r.refresh(false)
+	}
+	if kid != "" && !state.set.names(kid) {
+		r.refresh(true)
+		if state = r.usable(); state == nil {
+			return nil, errNoKeys
+		}
+	}
+	return state.set.Candidates(kid, algorithm)
+}
+
+// names reports whether a key has that kid.
+func (s *Set) names(kid string) bool {
+	return slices.ContainsFunc(s.keys, func(k Key) bool { return k.id == kid })
+}
+
+// usable returns the keys, unless they are too old.
+func (r *Remote) usable() *remoteState {
+	state := r.state.Load()
+	if state == nil || r.config.Now().After(state.freshUntil.Add(r.config.MaxStale)) {
+		return nil
+	}
+	return state
+}
+
+// refresh begins a fetch unless one is under way or was begun just now, and
+// waits for its end if asked to.
+func (r *Remote) refresh(wait bool) {
+	r.mu.Lock()
+	if r.inflight == nil && !r.config.Now().Before(r.next) && r.ctx.Err() == nil {
+		r.inflight = make(chan struct{})
+		go r.fetch(r.inflight)
+	}
+	inflight := r.inflight
+	r.mu.Unlock()
+	if wait && inflight != nil {
+		select {
+		case <-inflight:
+		case <-r.ctx.Done():
+		}
+	}
+}
+
+// fetch gets the keys once. It runs in a goroutine of its own, at most one at a
+// time.
+func (r *Remote) fetch(done chan struct{}) {
+	ctx, cancel := context.WithTimeout(r.ctx, 3*fetchTimeout)
+	defer cancel()
+	from, state, err := r.load(ctx)
+	if err == nil {
+		r.state.Store(state)
+	} else if r.ctx.Err() == nil {
+		r.config.Report(fmt.Errorf("fetching keys of %s: %w", r.name(), err))
+	}
+	pause := retryKnown + rand.N(retryKnown/10)
+	if r.state.Load() == nil {
+		pause = retryEmpty
+	}
+	r.mu.Lock()
+	r.failure, r.inflight, r.next = err, nil, r.config.Now().Add(pause)
+	if err == nil {
+		r.url = from
+	}
+	r.mu.Unlock()
+	close(done)
+}
+
+// name is what the source is known by.
+func (r *Remote) name() string {
+	if r.config.URL != "" {
+		return r.config.URL
+	}
+	return r.config.Issuer
+}
+
+// load finds and fetches the keys.
+func (r *Remote) load(ctx context.Context) (from string, state *remoteState, err error) {
+	from = r.config.URL
+	if from == "" {
+		if from, err = r.fetcher.discover(ctx, r.config.Issuer); err != nil {
+			return "", nil, err
+		}
+	}
+	body, fresh, err := r.fetcher.get(ctx, from)
+	if err != nil {
+		return "", nil, err
+	}
+	set, skipped, err := ParseJWKSet(body)
+	if len(skipped) > 0 {
+		r.config.Report(fmt.Errorf("keys of %s left out: %w", r.name(), errors.Join(skipped...)))
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("%s: %w", from, err)
+	}
+	now := r.config.Now()
+	r.save(ctx, saved{FetchedAt: now, FreshUntil: now.Add(fresh), Keys: body})
+	return from, &remoteState{set: set, fetchedAt: now, freshUntil: now.Add(fresh)}, nil
+}
+
+// saved is what the store keeps.
+type saved struct {
+	FetchedAt  time.Time       `json:"fetched_at"`
+	FreshUntil time.Time       `json:"fresh_until"`
+	Keys       json.RawMessage `json:"keys"`
+}
+
+func (r *Remote) save(ctx context.Context, s saved) {
+	if r.config.Store == nil {
+		return
+	}
+	encoded, err := json.Marshal(s)
+	if err == nil {
+		err = r.config.Store.Save(ctx, r.name(), encoded)
+	}
+	if err != nil {
+		r.config.Report(fmt.Errorf("keeping keys of %s: %w", r.name(), err))
+	}
+}
+
+// restore takes the keys that were kept over a restart, so that a cold start
+// survives an issuer that is out of reach.
+func (r *Remote) restore() {
+	if r.config.Store == nil {
+		return
+	}
+	encoded, err := r.config.Store.Load(r.ctx, r.name())
+	if err != nil {
+		return
+	}
+	var s saved
+	if json.Unmarshal(encoded, &s) != nil || s.FetchedAt.After(r.config.Now()) || s.FreshUntil.Sub(s.FetchedAt) > maxFresh {
+		return
+	}
+	if set, _, err := ParseJWKSet(s.Keys); err == nil {
+		r.state.Store(&remoteState{set: set, fetchedAt: s.FetchedAt, freshUntil: s.FreshUntil})
+	}
+}
+
+// Reload does nothing: keys are asked for as tokens need them.
+func (r *Remote) Reload() error { return nil }
+
+// Close ends a fetch under way and waits for it. It may be called more than once.
+func (r *Remote) Close() error {
+	r.cancel()
+	r.mu.Lock()
+	inflight := r.inflight
+	r.mu.Unlock()
+	if inflight != nil {
+		<-inflight
+	}
+	r.fetcher.close()
+	return nil
+}
+
+// Status is the state of a source, as the admin API shows it. It holds no key.
+type Status struct {
+	// Issuer and URL, or Files, are where the keys come from; URL is "" until it
+	// was found.
+	Issuer string   `json:"issuer,omitempty"`
+	URL    string   `json:"url,omitempty"`
+	Files  []string `json:"files,omitempty"`
+	// Keys are the usable keys.
+	Keys []KeyStatus `json:"keys"`
+	// FetchedAt is when they were fetched, FreshUntil when they will be again.
+	FetchedAt  time.Time `json:"fetched_at,omitzero"`
+	FreshUntil time.Time `json:"fresh_until,omitzero"`
+	// Error says why the last fetch failed; "" if it did not.
+	Error string `json:"error"`
+}
+
+// KeyStatus names a key.
+type KeyStatus struct {
+	// KID is the name that the issuer gave it, or "".
+	KID string `json:"kid"`
+	// Algorithms are those that it verifies.
+	Algorithms []string `json:"algorithms"`
+}
+
+// Status returns the state of the source.
+func (r *Remote) Status() Status {
+	r.mu.Lock()
+	s := Status{Issuer: r.config.Issuer, URL: r.url, Keys: []KeyStatus{}}
+	if r.failure != nil {
+		s.Error = r.failure.Error()
+	}
+	r.mu.Unlock()
+	if state := r.state.Load(); state != nil {
+		s.FetchedAt, s.FreshUntil, s.Keys = state.fetchedAt, state.freshUntil, state.set.Status()
+	}
+	return s
+}
+
+// Status names the keys of a set.
+func (s *Set) Status() []KeyStatus {
+	keys := make([]KeyStatus, len(s.keys))
+	for i, k := range s.keys {
+		keys[i] = KeyStatus{KID: k.id, Algorithms: k.algorithms}
+	}
+	return keys
+}
