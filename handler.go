@@ -33,6 +33,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case cors.Pass:
 		return h.pass(w, r, v, next)
 	}
+	w = h.guard(w)
 	h.headers.Strip(r, v.passage)
 	if judged, err := h.matches(r); err != nil || !judged {
 		return unjudged(w, r, next, err)
@@ -90,7 +91,19 @@ func (h *Handler) preflight(w http.ResponseWriter, r *http.Request) cors.Result 
 	if h.cors == nil {
 		return cors.Ordinary
 	}
+	if len(r.Header["Origin"]) > 1 {
+		h.logger.Info("a request with several Origin lines is treated as one of an origin that is not allowed")
+	}
 	return h.cors.Handle(w, r)
+}
+
+// guard keeps the next handler's answers from contradicting the site's own CORS
+// headers: a browser refuses an answer that has them twice (R-CORS-17).
+func (h *Handler) guard(w http.ResponseWriter) http.ResponseWriter {
+	if h.cors == nil {
+		return w
+	}
+	return h.cors.Guard(w)
 }
 
 // pass hands a preflight to the upstream, without any credential.
@@ -244,6 +257,7 @@ func (h *Handler) deny(w http.ResponseWriter, r *http.Request, v *visit, event *
 		return h.notFound(w, r, v)
 	}
 	if to := decision.Redirect; to != nil && to.Status == event.Status {
+		w.Header().Set("X-Request-Id", v.id())
 		denial.Redirect(w, to.To, to.Status)
 		return nil
 	}
@@ -252,7 +266,8 @@ func (h *Handler) deny(w http.ResponseWriter, r *http.Request, v *visit, event *
 		h.pages.Prepare(w.Header(), refusal)
 		return refused(r, event.Status, string(event.Reason))
 	}
-	return h.pages.Write(w, r, refusal)
+	_ = h.pages.Write(w, r, refusal) // it fails only if nobody is there any more
+	return nil
 }
 
 // refusal gathers what the refused are told.

@@ -50,17 +50,25 @@ func (b Brand) Validate() error {
 	return nil
 }
 
+// isPath reports whether every browser takes s for a path on this site.
 func isPath(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && !strings.Contains(s, `\`)
+	u, ok := parse(s)
+	return ok && u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//")
 }
 
 func isLink(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil || isPath(s) {
-		return err == nil
+	u, ok := parse(s)
+	if !ok || isPath(s) {
+		return ok
 	}
 	return slices.Contains([]string{"https", "http"}, u.Scheme) && u.Host != "" || u.Scheme == "mailto" && u.Opaque != ""
+}
+
+// parse reads a URL that holds nothing that has no place in one (RFC 3986,
+// appendix A), where readers differ.
+func parse(s string) (*url.URL, bool) {
+	u, err := url.Parse(s)
+	return u, err == nil && !strings.ContainsAny(s, " <>\"`\\^{|}")
 }
 
 // brandView is a Brand whose values have been checked for where they stand.

@@ -6,8 +6,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
-// TestChoose is the table of product.md's section "Which answer": R-401-1 to
-// R-401-4, R-401-6, R-401-8, R-403-1 to R-403-6, R-SU-1, R-SU-4, W1, W13.
+// TestChoose is the table of product.md's section "Which answer": R-401-1,
+// R-401-2, R-401-3, R-401-4, R-401-5, R-401-6, R-401-8, R-403-1, R-403-2,
+// R-403-3, R-403-4, R-403-5, R-403-6, R-SU-1, R-SU-4, W1, W13.
 func TestChoose(t *testing.T) {
 	accepted := identity.Outcome{Verdict: identity.Accepted, Identity: &identity.Identity{Authenticated: true}}
 	absent := identity.Outcome{Verdict: identity.Absent}
@@ -32,6 +33,9 @@ func TestChoose(t *testing.T) {
 		{"known, policy says 429", Case{Outcome: accepted, Reason: "policy_denied", Status: 429, Conceal: true}, "policy_denied", 429},
 		{"known, policy says 401", Case{Outcome: accepted, Reason: "policy_denied", Status: 401, Challenged: true}, "policy_denied", 401},
 		{"known, policy says 401, no challenge", Case{Outcome: accepted, Reason: "policy_denied", Status: 401}, "policy_denied", 403},
+		{"a proxy's status", Case{Outcome: accepted, Reason: "policy_denied", Status: 407, Challenged: true}, "policy_denied", 403},
+		{"a proxy's status for nobody", Case{Outcome: absent, Reason: "policy_denied", Status: 407, Challenged: true}, "policy_denied", 403},
+		{"no certificate", Case{Outcome: absent, Reason: "certificate_required"}, "credentials_missing", 403},
 		{"known, step-up", Case{Outcome: accepted, Reason: "policy_denied", StepUp: true, Challenged: true}, "step_up_required", 401},
 		{"known, step-up, concealed", Case{Outcome: accepted, Reason: "policy_denied", StepUp: true, Challenged: true, Conceal: true}, "step_up_required", 401},
 		{"known, scope", Case{Outcome: accepted, Reason: "policy_denied", Scopes: true, Challenged: true}, "insufficient_scope", 403},

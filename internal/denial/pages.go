@@ -63,7 +63,7 @@ func New(config Config, report func(error)) (*Pages, error) {
 
 // open loads the pages of a directory and watches it.
 func (p *Pages) open(dir string) error {
-	options := files.Options{Paths: []string{dir}, Keep: func(path string) bool { return filepath.Ext(path) == ".html" }}
+	options := files.Options{Paths: []string{dir}, Keep: isPage}
 	custom, err := files.Open(options, func(tree files.Tree) (*pageSet, error) { return parsePages(dir, tree) })
 	if err != nil {
 		return err
@@ -76,6 +76,12 @@ func (p *Pages) open(dir string) error {
 	custom.Watch()
 	p.custom = custom
 	return nil
+}
+
+// isPage reports whether a file of a directory is one of its pages. Editors keep
+// files of their own beside them, whose names begin with a dot.
+func isPage(path string) bool {
+	return filepath.Ext(path) == ".html" && !strings.HasPrefix(filepath.Base(path), ".")
 }
 
 // pageForm is what the pages of a directory are called.

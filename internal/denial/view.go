@@ -2,14 +2,10 @@ package denial
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
-	"regexp"
-	"strings"
 )
 
 // View is what a template shows. Its texts are escaped for where they stand.
@@ -104,27 +100,4 @@ func (b *bounded) Write(p []byte) (int, error) {
 		return 0, errTooLarge
 	}
 	return b.buffer.Write(p)
-}
-
-var (
-	styleForm = regexp.MustCompile(`(?is)<style(?:\s[^>]*)?>(.*?)</style>`)
-	// newlines are what browsers make of them before they hash a style (HTML,
-	// section 13.2.3.5).
-	newlines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
-)
-
-// contentPolicy returns the Content-Security-Policy of a page: its own styles,
-// by hash, images of this site, and nothing else. What a stranger wrote cannot
-// add to it, since a < of theirs is never a < of the page.
-func contentPolicy(page []byte) string {
-	var styles []string
-	for _, match := range styleForm.FindAllSubmatch(page, -1) {
-		digest := sha256.Sum256([]byte(newlines.Replace(string(match[1]))))
-		styles = append(styles, "'sha256-"+base64.StdEncoding.EncodeToString(digest[:])+"'")
-	}
-	if len(styles) == 0 {
-		styles = []string{"'none'"}
-	}
-	return "default-src 'none'; style-src " + strings.Join(styles, " ") +
-		"; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }

@@ -20,13 +20,13 @@ var accessKeys = []string{"networks", "blocked", "default", "rules"}
 
 // parseAccess turns access tables into what stands at data.caddy.access_table
 // for the package caddy.access: names of networks are replaced, hosts and paths
-// taken apart, and no alternative is without a condition.
+// are in an index, and no alternative is without a condition.
 //
 // Rules follow in the order of the files; networks and blocked add up; default
 // may be in one file only. Nothing is taken from a file with a mistake in it:
 // all mistakes are reported at once, with file, line and column.
 func parseAccess(files []accessFile) (map[string]any, error) {
-	p := &accessParser{networks: map[string][]any{}, blockedUsers: []any{}, blockedNetworks: []any{}, rules: []any{}}
+	p := &accessParser{networks: map[string][]any{}, blockedUsers: map[string]any{}, blockedNetworks: []any{}, rules: []any{}, index: newAccessIndex()}
 	tables := p.readTables(files)
 	for _, table := range tables {
 		p.table = table
@@ -46,6 +46,9 @@ func parseAccess(files []accessFile) (map[string]any, error) {
 	}
 	return map[string]any{
 		"rules":   p.rules,
+		"index":   p.index.numbers,
+		"domains": sortedKeys(p.index.domains),
+		"depths":  sortedKeys(p.index.depths),
 		"default": p.fallback,
 		"blocked": map[string]any{"users": p.blockedUsers, "networks": p.blockedNetworks},
 	}, nil
@@ -64,10 +67,12 @@ type accessParser struct {
 	table           accessTable // the one that is being read
 	problems        []accessProblem
 	networks        map[string][]any
-	blockedUsers    []any
+	named           int            // how many networks names stood for so far
+	blockedUsers    map[string]any // to true
 	blockedNetworks []any
 	fallback        []any
 	rules           []any
+	index           *accessIndex
 }
 
 // accessProblem is one mistake and where it is.
@@ -136,7 +141,9 @@ func (p *accessParser) parseBlocked(node *yaml.Node) {
 	for _, m := range p.members(node, "blocked", []string{"users", "networks"}) {
 		switch m.name {
 		case "users":
-			p.blockedUsers = append(p.blockedUsers, wordsOf(p.texts(m.value, "blocked users", true))...)
+			for _, item := range p.texts(m.value, "blocked users", true) {
+				p.blockedUsers[item.Value] = true
+			}
 		case "networks":
 			p.blockedNetworks = append(p.blockedNetworks, p.namedNetworks(m.value, "blocked networks", true)...)
 		}

@@ -39,6 +39,10 @@ func (p *accessParser) namedNetworks(node *yaml.Node, what string, mayBeEmpty bo
 	var result []any
 	for _, item := range p.texts(node, what, mayBeEmpty) {
 		if named := p.networks[item.Value]; named != nil {
+			if p.named += len(named); p.named > maxEntries {
+				p.problem(item, "%s: the names stand for more than %d networks", what, maxEntries)
+				break
+			}
 			result = append(result, named...)
 			continue
 		}

@@ -98,13 +98,14 @@ func (p *accessParser) members(node *yaml.Node, what string, allowed []string) [
 		return nil
 	}
 	var result []accessMember
+	seen := map[string]bool{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		m := accessMember{name: node.Content[i].Value, key: node.Content[i], value: node.Content[i+1]}
-		twice := slices.ContainsFunc(result, func(other accessMember) bool { return other.name == m.name })
-		if problem := keyProblem(m.key, what, allowed, twice); problem != "" {
+		if problem := keyProblem(m.key, what, allowed, seen[m.name]); problem != "" {
 			p.problem(m.key, "%s", problem)
 			continue
 		}
+		seen[m.name] = true
 		result = append(result, m)
 	}
 	return result

@@ -38,13 +38,14 @@ func (p *accessParser) parseRules(node *yaml.Node) {
 // apart strictly: a condition outside of allow would otherwise be lost.
 func (p *accessParser) parseRule(number int, item *yaml.Node) {
 	rule := map[string]any{"label": fmt.Sprintf("%s:%d (rule %d)", p.table.label, item.Line, number)}
+	hosts, paths := []string{anyHost}, []accessPath{{form: "/*", below: true}}
 	allowed := item.Kind != yaml.MappingNode // else that is what is wrong
 	for _, m := range p.members(item, whatRule, ruleKeys) {
 		switch m.name {
 		case "hosts":
-			rule["hosts"] = p.parsed(m.value, "hosts", parseHost)
+			hosts = parsed(p, m.value, "hosts", parseHost)
 		case "paths":
-			rule["paths"] = p.parsed(m.value, "paths", parsePath)
+			paths = parsed(p, m.value, "paths", parsePath)
 		case "allow":
 			allowed = true
 			rule["allow"] = p.alternatives(m.value, "allow")
@@ -53,12 +54,15 @@ func (p *accessParser) parseRule(number int, item *yaml.Node) {
 	if !allowed {
 		p.problem(item, "the rule has no allow; one that lets nobody in says allow: []")
 	}
+	if !p.index.add(len(p.rules), hosts, paths) {
+		p.problem(item, "the rules have more than %d pairs of a host and a path", maxEntries)
+	}
 	p.rules = append(p.rules, rule)
 }
 
 // parsed parses each text of a list that must not be empty.
-func (p *accessParser) parsed(list *yaml.Node, what string, parse func(string) (map[string]any, error)) []any {
-	var result []any
+func parsed[T any](p *accessParser, list *yaml.Node, what string, parse func(string) (T, error)) []T {
+	var result []T
 	for _, item := range p.texts(list, what, false) {
 		value, err := parse(item.Value)
 		if err != nil {
@@ -70,34 +74,49 @@ func (p *accessParser) parsed(list *yaml.Node, what string, parse func(string) (
 	return result
 }
 
-// parseHost takes a host, or one below which every host is meant. It returns
-// the form in which requests name it: lower-case ASCII (RFC 5891, section 4).
-func parseHost(text string) (map[string]any, error) {
+// anyHost is what the index says for rules without hosts.
+const anyHost = "*"
+
+// parseHost takes a host, app.example.com, or one below which every host is
+// meant, which becomes .example.com. It returns the form in which requests name
+// it: lower-case ASCII (RFC 5891, section 4).
+func parseHost(text string) (string, error) {
 	name, below := strings.CutPrefix(text, "*.")
 	if addr, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil && !below {
-		return map[string]any{"name": addr.String(), "below": false}, nil
+		return addr.String(), nil
 	}
 	name, err := idna.New(idna.MapForLookup(), idna.StrictDomainName(false)).ToASCII(strings.TrimSuffix(name, "."))
 	if err != nil || name == "" || strings.ContainsAny(name, "*/:@?#[] ") || strings.Contains("."+name+".", "..") {
-		return nil, fmt.Errorf("%.60q is not a host: write a name without port, such as app.example.com, or *.example.com for all below it", text)
+		return "", fmt.Errorf("%.60q is not a host: write a name without port, such as app.example.com, or *.example.com for all below it", text)
 	}
-	return map[string]any{"name": name, "below": below}, nil
+	if below {
+		return "." + name, nil
+	}
+	return name, nil
+}
+
+// accessPath is a path in a rule.
+type accessPath struct {
+	form  string // /a/b/ for itself, /a/b/* for what is there and below
+	below bool
+	depth int // how many segments it has
 }
 
 // parsePath takes a path, or one that is meant with everything below it.
-func parsePath(text string) (map[string]any, error) {
+func parsePath(text string) (accessPath, error) {
 	path, below := strings.CutSuffix(strings.ToLower(text), "/*")
 	if !strings.HasPrefix(text, "/") || strings.ContainsAny(path, "*?#%\\") || strings.Contains(text, "//") {
-		return nil, fmt.Errorf("%.60q is not a path: write /exactly/this, decoded and without a query, or /this/and/below/*", text)
+		return accessPath{}, fmt.Errorf("%.60q is not a path: write /exactly/this, decoded and without a query, or /this/and/below/*", text)
 	}
-	segments := []any{}
+	path = strings.TrimSuffix(path, "/")
 	for segment := range strings.SplitSeq(path, "/") {
 		if segment == "." || segment == ".." {
-			return nil, fmt.Errorf("%.60q has dot segments, which no judged path has", text)
-		}
-		if segment != "" {
-			segments = append(segments, segment)
+			return accessPath{}, fmt.Errorf("%.60q has dot segments, which no judged path has", text)
 		}
 	}
-	return map[string]any{"segments": segments, "below": below}, nil
+	form := path + "/"
+	if below {
+		form += "*"
+	}
+	return accessPath{form: form, below: below, depth: strings.Count(path, "/")}, nil
 }

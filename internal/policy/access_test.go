@@ -100,8 +100,9 @@ func TestAccessMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"blocked":{"networks":["10.0.0.0/8","192.0.2.7/32"],"users":["mallory"]},"default":[{"authenticated":true}],` +
-		`"rules":[{"allow":[],"label":"one.yaml:4 (rule 1)"},{"allow":[{"networks":["10.0.0.0/8","::1/128"]}],"hosts":[{"below":true,"name":"example.com"}],"label":"two.yaml:3 (rule 1)"}]}`
+	want := `{"blocked":{"networks":["10.0.0.0/8","192.0.2.7/32"],"users":{"mallory":true}},"default":[{"authenticated":true}],` +
+		`"depths":[0],"domains":[".example.com"],"index":{"/*":{"*":0,".example.com":1}},` +
+		`"rules":[{"allow":[],"label":"one.yaml:4 (rule 1)"},{"allow":[{"networks":["10.0.0.0/8","::1/128"]}],"label":"two.yaml:3 (rule 1)"}]}`
 	if string(encoded) != want {
 		t.Errorf("got  %s\nwant %s", encoded, want)
 	}
@@ -174,6 +175,16 @@ func FuzzParseAccess(f *testing.F) {
 		table, err := parse(content)
 		if err != nil {
 			return
+		}
+		if _, err := json.Marshal(table); err != nil {
+			t.Error(err)
+		}
+		for path, hosts := range table["index"].(map[string]any) {
+			for host, number := range hosts.(map[string]any) {
+				if number.(int) >= len(table["rules"].([]any)) {
+					t.Errorf("%s %s: no rule %d", path, host, number)
+				}
+			}
 		}
 		alternatives := table["default"].([]any)
 		for _, rule := range table["rules"].([]any) {

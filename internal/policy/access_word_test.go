@@ -77,53 +77,95 @@ func TestAccessRefused(t *testing.T) {
 	}
 }
 
-// TestAccessForms: what selects and what conditions want, in the one form that
+// TestAccessSelectors: hosts and paths stand in the index in the one form that
 // requests have.
-func TestAccessForms(t *testing.T) {
-	host := func(name string, below bool) []any { return []any{map[string]any{"name": name, "below": below}} }
-	path := func(below bool, segments ...any) []any {
-		return []any{map[string]any{"segments": append([]any{}, segments...), "below": below}}
-	}
-	tests := []struct {
-		name, rule, member string
-		want               any
-	}{
-		{"a host", "{hosts: [App.Example.COM.], allow: []}", "hosts", host("app.example.com", false)},
-		{"hosts below", "{hosts: ['*.Example.com'], allow: []}", "hosts", host("example.com", true)},
-		{"a host beyond ASCII", "{hosts: [Bücher.example], allow: []}", "hosts", host("xn--bcher-kva.example", false)},
-		{"a host with an underscore", "{hosts: [a_b.example], allow: []}", "hosts", host("a_b.example", false)},
-		{"an address of IPv6", "{hosts: ['[2001:DB8::1]'], allow: []}", "hosts", host("2001:db8::1", false)},
-		{"a path", "{paths: [/A/b], allow: []}", "paths", path(false, "a", "b")},
-		{"a path with a trailing slash", "{paths: [/a/], allow: []}", "paths", path(false, "a")},
-		{"a path and below", "{paths: [/Admin/*], allow: []}", "paths", path(true, "admin")},
-		{"the root", "{paths: [/], allow: []}", "paths", path(false)},
-		{"everything", "{paths: [/*], allow: []}", "paths", path(true)},
-		{"nobody", "{allow: []}", "allow", []any{}},
-		{"everybody", "{allow: [{anyone: true}]}", "allow", []any{map[string]any{"anyone": true}}},
-		{
-			"a quoted word", "{allow: [{users: ['123', 'no']}]}", "allow",
-			[]any{map[string]any{"users": []any{"123", "no"}}},
-		},
-		{
-			"claims", "{allow: [{claims: {realm.team: blue, /a.b~1c: [x, true]}}]}", "allow",
-			[]any{map[string]any{"claims": []any{
-				map[string]any{"path": []any{"realm", "team"}, "values": []any{"blue"}},
-				map[string]any{"path": []any{"a.b/c"}, "values": []any{"x", true}},
-			}}},
-		},
-		{
-			"addresses", "{allow: [{networks: [192.0.2.7, '::ffff:192.0.2.8', '2001:DB8::/32']}]}", "allow",
-			[]any{map[string]any{"networks": []any{"192.0.2.7/32", "192.0.2.8/32", "2001:db8::/32"}}},
-		},
+func TestAccessSelectors(t *testing.T) {
+	tests := []struct{ name, selector, path, host string }{
+		{"a host", "hosts: [App.Example.COM.]", "/*", "app.example.com"},
+		{"hosts below", "hosts: ['*.Example.com']", "/*", ".example.com"},
+		{"a host beyond ASCII", "hosts: [Bücher.example]", "/*", "xn--bcher-kva.example"},
+		{"a host with an underscore", "hosts: [a_b.example]", "/*", "a_b.example"},
+		{"an address of IPv6", "hosts: ['[2001:DB8::1]']", "/*", "2001:db8::1"},
+		{"a path", "paths: [/A/b]", "/a/b/", "*"},
+		{"a path with a trailing slash", "paths: [/a/]", "/a/", "*"},
+		{"a path and below", "paths: [/Admin/*]", "/admin/*", "*"},
+		{"the root", "paths: [/]", "/", "*"},
+		{"everything", "paths: [/*]", "/*", "*"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			table, err := parse("rules: [" + test.rule + "]")
+			table, err := parse("rules: [{" + test.selector + ", allow: []}]")
 			if err != nil {
 				t.Fatal(err)
 			}
-			rule := table["rules"].([]any)[0].(map[string]any)
-			if diff := cmp.Diff(test.want, rule[test.member]); diff != "" {
+			want := map[string]any{test.path: map[string]any{test.host: 0}}
+			if diff := cmp.Diff(want, table["index"]); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestAccessIndex: the first rule counts, and no file makes the index explode.
+func TestAccessIndex(t *testing.T) {
+	table, err := parse("rules:\n  - {paths: [/a/b/*, /a], allow: []}\n  - {paths: [/A/*, /a/B/*], hosts: [x, '*.x'], allow: []}\n  - {paths: [/a], allow: []}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"/a/":    map[string]any{"*": 0},
+		"/a/b/*": map[string]any{"*": 0, "x": 1, ".x": 1},
+		"/a/*":   map[string]any{"x": 1, ".x": 1},
+	}
+	if diff := cmp.Diff(want, table["index"]); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]any{[]any{1, 2}, []any{".x"}}, []any{table["depths"], table["domains"]}); diff != "" {
+		t.Error(diff)
+	}
+	hosts, paths := strings.Repeat("h, ", 400), strings.Repeat("/p, ", 400)
+	_, err = parse("rules:\n  - {hosts: [" + hosts + "], paths: [" + paths + "], allow: []}\n")
+	if err == nil || !strings.Contains(err.Error(), "access.yaml:2:5: the rules have more than 100000 pairs of a host and a path") {
+		t.Error(err)
+	}
+}
+
+// TestAccessNames: names of networks do not make a table explode.
+func TestAccessNames(t *testing.T) {
+	content := "networks: {lan: [" + strings.Repeat("10.0.0.0/8, ", 2_000) + "]}\ndefault: [{networks: [" + strings.Repeat("lan, ", 100) + "]}]\n"
+	_, err := parse(content)
+	if err == nil || !strings.Contains(err.Error(), "networks: the names stand for more than 100000 networks") {
+		t.Error(err)
+	}
+}
+
+// TestAccessConditions: what alternatives want, as the policy reads it.
+func TestAccessConditions(t *testing.T) {
+	tests := []struct {
+		name, allow string
+		want        []any
+	}{
+		{"nobody", "[]", []any{}},
+		{"everybody", "[{anyone: true}]", []any{map[string]any{"anyone": true}}},
+		{"everybody, from somewhere", "[{anyone: true, methods: [GET], networks: ['::1']}]", []any{map[string]any{
+			"anyone": true, "methods": []any{"GET"}, "networks": []any{"::1/128"},
+		}}},
+		{"quoted words", "[{users: ['123', 'no']}]", []any{map[string]any{"users": []any{"123", "no"}}}},
+		{"claims", "[{claims: {realm.team: blue, /a.b~1c: [x, true]}}]", []any{map[string]any{"claims": []any{
+			map[string]any{"path": []any{"realm", "team"}, "values": []any{"blue"}},
+			map[string]any{"path": []any{"a.b/c"}, "values": []any{"x", true}},
+		}}}},
+		{"addresses", "[{networks: [192.0.2.7, '::ffff:192.0.2.8', '2001:DB8::/32']}]", []any{map[string]any{
+			"networks": []any{"192.0.2.7/32", "192.0.2.8/32", "2001:db8::/32"},
+		}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			table, err := parse("rules: [{allow: " + test.allow + "}]")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, table["rules"].([]any)[0].(map[string]any)["allow"]); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -8,6 +8,7 @@
 package caddy.access
 
 import data.caddy.access_table as table
+import data.caddy.helpers
 
 default allow := false
 
@@ -15,93 +16,100 @@ default allow := false
 # description: Whether the table lets the caller do what the request asks for.
 allow if {
 	not blocked
-	every path in paths {
-		permitted(path)
-	}
+	permits(picked(input.request.path_folded))
+	destination_permitted
+}
+
+destination_permitted if input.request.destination_path == ""
+
+destination_permitted if {
+	input.request.destination_path != ""
+	permits(picked(lower(input.request.destination_path)))
 }
 
 # METADATA
 # description: The whole answer, with the rule that gave it.
-decision := {
-	"allow": allow,
+decision := {"allow": true, "log": {"labels": {"rule": label}}} if {
+	allow
+} else := {
+	"allow": false,
 	"reasons": reasons,
-	"challenge": challenge,
+	"challenge": {"scope": missing_scopes},
 	"log": {"labels": {"rule": label}},
 } if {
 	count(missing_scopes) > 0
 } else := {
-	"allow": allow,
+	"allow": false,
 	"reasons": reasons,
 	"log": {"labels": {"rule": label}},
 }
 
-challenge := {"scope": missing_scopes}
+# METADATA
+# description: |
+#   Whether the table shuts the caller out, whatever its rules say. Names count
+#   whoever vouches for them: to shut out one too many is the smaller mistake.
+blocked if table.blocked.users[input.identity.id]
 
-# The paths to judge, as folded segments: the request's, and a destination's.
-paths contains [lower(segment) | some segment in input.request.segments]
+blocked if table.blocked.users[input.identity.username]
 
-paths contains segments if {
-	input.request.destination_path != ""
-	parts := split(trim_prefix(lower(input.request.destination_path), "/"), "/")
-	segments := trimmed(parts)
+blocked if {
+	count(table.blocked.networks) > 0
+	not outside(table.blocked.networks)
 }
 
-# A trailing slash changes nothing.
-trimmed(parts) := array.slice(parts, 0, count(parts) - 1) if parts[count(parts) - 1] == ""
+# An address that cannot be read cannot be cleared of being blocked.
+outside(networks) if {
+	helpers.is_address(input.client.ip)
+	count(net.cidr_contains_matches(networks, input.client.ip)) == 0
+}
 
-trimmed(parts) := parts if parts[count(parts) - 1] != ""
+# The first rule that fits a path, or what counts where none does. The table has
+# an index: from what rules say of paths and of hosts to the first that does.
+picked(path) := table.rules[min(numbers)] if {
+	numbers := {number |
+		some form in path_forms(exact_form(path))
+		number := table.index[form][host_forms[_]]
+	}
+	count(numbers) > 0
+} else := {"label": "default", "allow": table["default"]}
 
-permitted(path) if {
-	some alternative in alternatives(path)
+# What rules may say of a path: /a/b/ means itself, /a/* what is there and below.
+path_forms(exact) := {exact} | {form |
+	parts := split(exact, "/")
+	some depth in table.depths
+	form := concat("/", array.concat(array.slice(parts, 0, depth + 1), ["*"]))
+}
+
+# A trailing slash changes nothing. An encoded slash within a segment is still
+# encoded here, so that it does not part two.
+exact_form(path) := "/" if {
+	path in {"", "/"}
+} else := concat("", ["/", trim_prefix(trim_suffix(path, "/"), "/"), "/"])
+
+# What rules may say of the request's host: anything, itself, or what it is below.
+host_forms := array.concat(
+	["*", input.request.host],
+	[domain | some domain in table.domains; endswith(input.request.host, domain)],
+)
+
+# What is judged: the rules that the path and a destination pick.
+judged contains picked(input.request.path_folded)
+
+judged contains picked(lower(input.request.destination_path)) if input.request.destination_path != ""
+
+# The rules that do not let the caller do what they were picked for.
+refused contains rule if {
+	some rule in judged
+	not permits(rule)
+}
+
+permits(rule) if {
+	some alternative in rule.allow
 	holds(alternative)
 }
 
-# The alternatives of the rule that a path picks, or the default's.
-alternatives(path) := table.rules[number(path)].allow if number(path) >= 0
-
-alternatives(path) := table["default"] if number(path) < 0
-
-# The number of the first rule that fits a path, or -1.
-number(path) := first if {
-	fitting := [i | some i, rule in table.rules; fits(rule, path)]
-	first := array.concat(fitting, [-1])[0]
-}
-
-fits(rule, path) if {
-	host_fits(rule)
-	path_fits(rule, path)
-}
-
-host_fits(rule) if not rule.hosts
-
-host_fits(rule) if {
-	some host in rule.hosts
-	host.below == false
-	host.name == input.request.host
-}
-
-host_fits(rule) if {
-	some host in rule.hosts
-	host.below == true
-	endswith(input.request.host, concat("", [".", host.name]))
-}
-
-path_fits(rule, _) if not rule.paths
-
-path_fits(rule, path) if {
-	some pattern in rule.paths
-	pattern.below == false
-	pattern.segments == path
-}
-
-path_fits(rule, path) if {
-	some pattern in rule.paths
-	pattern.below == true
-	pattern.segments == array.slice(path, 0, count(pattern.segments))
-}
-
-# An alternative holds if it has conditions and all of them do. A condition
-# that is not known never holds.
+# An alternative holds if it has conditions and all of them do. A condition that
+# is not known never holds, nor does one that wants nothing.
 holds(alternative) if {
 	count(alternative) > 0
 	every name, wanted in alternative {
@@ -113,40 +121,37 @@ condition("anyone", true)
 
 condition("authenticated", true) if input.identity.authenticated
 
+# Only ids: what a token gives as username is chosen by whoever its issuer lets.
 condition("users", wanted) if {
-	some name in caller_names
-	name in wanted
+	input.identity.authenticated
+	input.identity.id in wanted
 }
 
 condition("roles", wanted) if {
-	some role in input.identity.roles
-	role in wanted
+	some role in wanted
+	helpers.has_role(role)
 }
 
 condition("groups", wanted) if {
-	some group in input.identity.groups
-	group in wanted
+	some group in wanted
+	helpers.has_group(group)
 }
 
 condition("scopes", wanted) if {
+	wanted[0]
 	every scope in wanted {
-		scope in input.identity.scopes
+		helpers.has_scope(scope)
 	}
 }
 
 condition("kinds", wanted) if input.identity.kind in wanted
 
-condition("methods", wanted) if input.request.method in wanted
-
 condition("methods", wanted) if {
-	input.request.method == "HEAD"
-	"GET" in wanted
+	some method in wanted
+	helpers.is_method(method)
 }
 
-condition("networks", wanted) if {
-	input.client.forwarded_untrusted == false
-	in_any(wanted)
-}
+condition("networks", wanted) if helpers.in_networks(wanted)
 
 condition("issuers", wanted) if {
 	input.identity.authenticated
@@ -160,21 +165,13 @@ condition("acr", wanted) if {
 
 condition("claims", wanted) if {
 	input.identity.authenticated
+	wanted[0]
 	every claim in wanted {
 		claim_holds(claim)
 	}
 }
 
-# The names that a table may know a caller by. A username counts only where a
-# file of this server gave it: a token's is chosen by whoever its issuer lets.
-caller_names contains input.identity.id if input.identity.authenticated
-
-caller_names contains input.identity.username if {
-	input.identity.authenticated
-	input.identity.issuer == ""
-	input.identity.username != ""
-}
-
+# A claim holds one of the values, or is a list that does.
 claim_holds(claim) if {
 	value := object.get(input.identity.claims, claim.path, null)
 	not is_array(value)
@@ -188,78 +185,52 @@ claim_holds(claim) if {
 	value in claim.values
 }
 
-in_any(networks) if {
-	is_address
-	some network in networks
-	net.cidr_contains(network, input.client.ip)
-}
+# All scopes that the operation needs, if the caller is known and nothing but
+# scopes is missing (RFC 6750, section 3.1): a token with just these will do.
+missing_scopes := sort({scope |
+	some rule in judged
+	some scope in wanted_scopes(rule)
+}) if {
+	input.identity.authenticated
+	not blocked
+	count(refused) > 0
+	every rule in refused {
+		wanted_scopes(rule)
+	}
+} else := []
 
-is_address if net.cidr_is_valid(concat("", [input.client.ip, "/32"]))
-
-is_address if net.cidr_is_valid(concat("", [input.client.ip, "/128"]))
-
-blocked if {
-	some name in caller_names
-	name in table.blocked.users
-}
-
-blocked if in_any(table.blocked.networks)
-
-# An address that cannot be read cannot be cleared of being blocked.
-blocked if {
-	count(table.blocked.networks) > 0
-	not is_address
+# The scopes of the first alternative that holds, or else would hold with them.
+wanted_scopes(rule) := holding[0] if {
+	holding := [object.get(alternative, "scopes", []) |
+		some alternative in rule.allow
+		holds(alternative)
+	]
+} else := lacking[0] if {
+	lacking := [alternative.scopes |
+		some alternative in rule.allow
+		every name, wanted in object.remove(alternative, ["scopes"]) {
+			condition(name, wanted)
+		}
+	]
 }
 
 reasons contains "blocked" if blocked
 
 reasons contains "no_rule" if {
-	not allow
 	not blocked
-	some path in paths
-	not permitted(path)
-	number(path) < 0
+	some rule in refused
+	rule.label == "default"
 }
 
 reasons contains "rule_denied" if {
-	not allow
 	not blocked
-	some path in paths
-	not permitted(path)
-	number(path) >= 0
-}
-
-# The scopes of an alternative that would hold but for them.
-missing_scopes := scopes if {
-	not blocked
-	refused := [path | some path in paths; not permitted(path)]
-	candidates := [alternative.scopes |
-		some path in refused
-		some alternative in alternatives(path)
-		alternative.scopes
-		holds_without_scopes(alternative)
-	]
-	scopes := candidates[0]
-} else := []
-
-holds_without_scopes(alternative) if {
-	input.identity.authenticated
-	every name, wanted in object.remove(alternative, ["scopes"]) {
-		condition(name, wanted)
-	}
+	some rule in refused
+	rule.label != "default"
 }
 
 # The rules that decided, in words for the log.
-label := "blocked" if blocked
-
-label := concat(", ", labels) if not blocked
-
-labels contains table.rules[number(path)].label if {
-	some path in paths
-	number(path) >= 0
-}
-
-labels contains "default" if {
-	some path in paths
-	number(path) < 0
-}
+label := "blocked" if {
+	blocked
+} else := concat(", ", {rule.label | some rule in refused}) if {
+	count(refused) > 0
+} else := concat(", ", {rule.label | some rule in judged})

@@ -9,8 +9,10 @@ package caddy.helpers
 # description: |
 #   Whether the request's path is prefix or below it: whole segments, whatever
 #   the case. under("/admin") holds for /admin, /Admin/x, not for /administrator.
+#   A prefix may be written as in access.yaml, /admin/*; an empty one never holds.
 under(prefix) if {
-	wanted := [part | some part in split(lower(prefix), "/"); part != ""]
+	prefix != ""
+	wanted := [part | some part in split(trim_suffix(lower(prefix), "/*"), "/"); part != ""]
 	given := [lower(segment) | some segment in input.request.segments]
 	array.slice(given, 0, count(wanted)) == wanted
 }
@@ -37,8 +39,17 @@ has_scope(scope) if scope in input.identity.scopes
 # description: |
 #   Whether the client's address is in a network (CIDR). It never is when a peer
 #   that is no trusted proxy sent forwarding headers, since the address may then
-#   be a proxy's.
-in_network(cidr) if {
+#   be a proxy's; nor is what cannot be read as an address.
+in_network(cidr) if in_networks([cidr])
+
+# METADATA
+# description: Whether the client's address is in one of some networks (CIDR).
+in_networks(cidrs) if {
 	input.client.forwarded_untrusted == false
-	net.cidr_contains(cidr, input.client.ip)
+	is_address(input.client.ip)
+	count(net.cidr_contains_matches(cidrs, input.client.ip)) > 0
 }
+
+# METADATA
+# description: Whether a text is an address of IPv4 or IPv6, without port or zone.
+is_address(text) if net.cidr_is_valid(concat("/", [text, "32"]))

@@ -15,6 +15,11 @@ test_under if {
 		not helpers.under("/admin") with input as at(path)
 	}
 	helpers.under("/") with input as at("/anything")
+	helpers.under("/admin/*") with input as at("/admin")
+	helpers.under("/admin/*") with input as at("/admin/x")
+	not helpers.under("/admin/*") with input as at("/administrator")
+	not helpers.under("") with input as at("/anything")
+	not helpers.under("/admin") with input as object.union(at("/x"), {"request": {"segments": ["", "admin"]}})
 }
 
 test_is_method if {
@@ -40,4 +45,16 @@ test_in_network if {
 	not helpers.in_network("198.51.100.0/24") with input as at("/")
 	forwarded := object.union(at("/"), {"client": {"forwarded_untrusted": true}})
 	not helpers.in_network("192.0.2.0/24") with input as forwarded
+	every text in ["", "@", "fe80::1%eth0", "192.0.2.1:80", "192.0.2.1/24", "localhost"] {
+		not helpers.in_network("192.0.2.0/24") with input as object.union(at("/"), {"client": {"ip": text}})
+		not helpers.is_address(text)
+	}
+	helpers.in_networks(["198.51.100.0/24", "192.0.2.0/24"]) with input as at("/")
+	not helpers.in_networks(["198.51.100.0/24"]) with input as at("/")
+	not helpers.in_networks([]) with input as at("/")
+	not helpers.in_networks(["192.0.2.0/24"]) with input as forwarded
+	mapped := object.union(at("/"), {"client": {"ip": "::ffff:192.0.2.9"}})
+	helpers.in_network("192.0.2.0/24") with input as mapped
+	helpers.in_network("2001:db8::/32") with input as object.union(at("/"), {"client": {"ip": "2001:db8::1"}})
+	not helpers.in_network("2001:db8::/32") with input as mapped
 }

@@ -39,9 +39,9 @@ request(method, path) := {
 
 # METADATA
 # description: The segments of a path; a trailing slash adds none.
-segments(path) := [] if trim(path, "/") == ""
-
-segments(path) := split(trim_suffix(trim_prefix(path, "/"), "/"), "/") if trim(path, "/") != ""
+segments(path) := [] if {
+	path == "/"
+} else := split(trim_suffix(trim_prefix(path, "/"), "/"), "/")
 
 # METADATA
 # description: A caller about whom nothing is known.

@@ -1,6 +1,6 @@
 # METADATA
 # title: Owners edit their own things
-# description: Below /users/<name> everybody may read and <name> may write.
+# description: Below /users/<id> every known caller may read and the one with the id may write.
 package examples.owners
 
 import data.caddy.helpers
@@ -16,5 +16,5 @@ allow if {
 allow if {
 	input.identity.authenticated
 	input.request.segments[0] == "users"
-	input.request.segments[1] == input.identity.username
+	input.request.segments[1] == input.identity.id
 }

@@ -1,0 +1,185 @@
+package denial
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// document returns the problem document of a refusal.
+func document(t testing.TB, p *Pages, rf Refusal) (map[string]any, http.Header) {
+	t.Helper()
+	var members map[string]any
+	if err := json.Unmarshal([]byte(bodyOf(t, p, rf, "Accept", asJSON)), &members); err != nil {
+		t.Fatal(err)
+	}
+	return members, ask(t, p, rf, "Accept", asJSON).Header
+}
+
+// TestProblem: R-PAGE-7, R-PAGE-8, R-PAGE-9.
+func TestProblem(t *testing.T) {
+	plain := refuse(401, "credentials_missing")
+	stepUp := refuse(401, "step_up_required")
+	stepUp.MaxAge, stepUp.ACRValues = 300, []string{"phr", "mfa"}
+	stepUp.Challenges = []identity.Challenge{challenge("Bearer", "realm", "a", "error", "insufficient_user_authentication", "acr_values", "phr mfa", "max_age", "300")}
+	scope := refuse(403, "insufficient_scope")
+	scope.Scopes = []string{"read", "write"}
+	scope.Challenges = []identity.Challenge{challenge("Basic", "realm", "a"), challenge("Bearer", "error", "insufficient_scope", "error_description", `more "scope"`, "scope", "read write")}
+	policy := refuse(451, "policy_denied")
+	policy.Message, policy.Remediation, policy.Codes = "Not in your country.", "Travel.", []string{"geo", "law"}
+	nameless := refuse(499, "policy_denied")
+	nameless.RequestID = ""
+	tests := []struct {
+		name string
+		rf   Refusal
+		want map[string]any
+	}{
+		{"plain", plain, map[string]any{
+			"type": "about:blank", "title": "Unauthorized", "status": 401.0, "detail": "This page is only for people who have signed in.",
+			"instance": "urn:uuid:" + requestID, "class": "sign_in_needed", "request_id": requestID,
+		}},
+		{"step-up", stepUp, map[string]any{
+			"type": "about:blank", "title": "Unauthorized", "status": 401.0, "detail": "This page needs a more recent or a stronger sign-in than the one you have.",
+			"instance": "urn:uuid:" + requestID, "class": "step_up", "request_id": requestID,
+			"error": "insufficient_user_authentication", "acr_values": "phr mfa", "max_age": 300.0,
+		}},
+		{"scope", scope, map[string]any{
+			"type": "about:blank", "title": "Forbidden", "status": 403.0, "detail": "You may not open this page.",
+			"instance": "urn:uuid:" + requestID, "class": "forbidden", "request_id": requestID,
+			"error": "insufficient_scope", "error_description": "more 'scope'", "scope": "read write",
+		}},
+		{"a policy's words", policy, map[string]any{
+			"type": "about:blank", "title": "Unavailable For Legal Reasons", "status": 451.0, "detail": "Not in your country.",
+			"instance": "urn:uuid:" + requestID, "class": "forbidden", "request_id": requestID,
+			"remediation": "Travel.", "codes": []any{"geo", "law"},
+		}},
+		{"a status without a name", nameless, map[string]any{
+			"type": "about:blank", "title": "No access", "status": 499.0, "detail": "You may not open this page.", "class": "forbidden",
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, _ := document(t, open(t, Config{}), test.rf)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestProblemAgrees: R-PAGE-9: header and body never contradict each other, also
+// where a value cannot be sent as it is.
+func TestProblemAgrees(t *testing.T) {
+	for name, scopes := range map[string][]string{
+		"plain": {"a", "b"}, "quotes": {`a"b`, `c\d`}, "not ASCII": {"é", "a"}, "long": strings.Fields(strings.Repeat("scope ", 500)), "line breaks": {"a\r\nb"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rf := refuse(403, "insufficient_scope")
+			rf.Scopes = scopes
+			rf.Challenges = []identity.Challenge{challenge("Bearer", "realm", "a", "error", "insufficient_scope", "scope", strings.Join(scopes, " "))}
+			members, h := document(t, open(t, Config{}), rf)
+			challenges, err := parseChallenges(h)
+			if err != nil || len(challenges) != 1 {
+				t.Fatal(challenges, err)
+			}
+			for _, name := range []string{"error", "scope"} {
+				if members[name] != challenges[0].Params[name] {
+					t.Errorf("%s: header %q, body %q", name, challenges[0].Params[name], members[name])
+				}
+			}
+		})
+	}
+}
+
+// TestProblemSchema: R-PAGE-7: each member that the schema of RFC 9457 names is of
+// its type, for each reason; names of extensions are of section 3.2's form.
+func TestProblemSchema(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join(vectors(t, "rfc9457-schema"), "problem.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties map[string]struct {
+			Type, Format     string
+			Minimum, Maximum float64
+		}
+	}
+	if err := json.Unmarshal(content, &schema); err != nil || len(schema.Properties) != 5 {
+		t.Fatal(len(schema.Properties), err)
+	}
+	p := open(t, Config{})
+	extension := regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{2,}$`)
+	for _, reason := range reasons(t) {
+		for _, status := range []int{400, 401, 403, 404, 429, 451, 500, 503} {
+			members, h := document(t, p, refuse(status, reason))
+			if members["status"] != float64(status) || h.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("%d: status %v as %s", status, members["status"], h.Get("Content-Type"))
+			}
+			if members["type"] == "about:blank" && members["title"] != http.StatusText(status) {
+				t.Errorf("title %q", members["title"])
+			}
+			for name, value := range members {
+				property, known := schema.Properties[name]
+				if !known && !extension.MatchString(name) {
+					t.Errorf("%s: no name of an extension", name)
+				}
+				text, isText := value.(string)
+				number, isNumber := value.(float64)
+				switch property.Type {
+				case "string":
+					if _, err := url.Parse(text); !isText || property.Format == "uri-reference" && err != nil {
+						t.Errorf("%s: %v", name, value)
+					}
+				case "integer":
+					if !isNumber || number < property.Minimum || number > property.Maximum {
+						t.Errorf("%s: %v", name, value)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestLine: R-PAGE-5: one line, whatever a policy's message holds (R-LOG-2).
+func TestLine(t *testing.T) {
+	p := open(t, Config{})
+	tests := []struct{ name, message, want string }{
+		{"ours", "", "You may not open this page."},
+		{"a policy's", "Ask Carol.", "Ask Carol."},
+		{"line breaks", "a\r\nb\vc\u2028d\u2029e\u0085f\x1b[31m", "a  b c d e f [31m"},
+		{"markup", "<script>alert(1)</script>", "<script>alert(1)</script>"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			rf := refuse(403, "policy_denied")
+			rf.Message = test.message
+			if got, want := bodyOf(t, p, rf, "Accept", asText), "403 Forbidden: "+test.want+" ("+requestID+")\n"; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+	rf := refuse(403, "policy_denied")
+	rf.RequestID = ""
+	if got := bodyOf(t, p, rf, "Accept", asText); got != "403 Forbidden: You may not open this page.\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestCodesBound: at most sixteen of a policy's codes are shown.
+func TestCodesBound(t *testing.T) {
+	rf := refuse(403, "policy_denied")
+	rf.Codes = strings.Fields(strings.Repeat("code ", 10_000))
+	members, _ := document(t, open(t, Config{}), rf)
+	if got := members["codes"].([]any); len(got) != maxCodes {
+		t.Errorf("%d codes", len(got))
+	}
+}

@@ -1,0 +1,92 @@
+package policyauth
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestIssuers holds docs/issuers.md: each block accepts a token of its issuer's
+// form and makes of it what it should, and not one for somebody else.
+func TestIssuers(t *testing.T) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	point, err := private.PublicKey.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	w := newWorld(t)
+	w.write("keys.json", fmt.Sprintf(`{"keys":[{"kty":"EC","crv":"P-256","kid":"test","x":%q,"y":%q}]}`, encode(point[1:33]), encode(point[33:])))
+	doc, err := os.ReadFile("docs/issuers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, match := range blockForm.FindAllStringSubmatch(string(doc), -1) {
+		t.Run(match[2], func(t *testing.T) {
+			block := strings.TrimSuffix(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(match[3]), "policy_auth {")), "}")
+			block = strings.Replace(block, "audience ", "jwks_file DIR/keys.json\n audience ", 1)
+			h, _ := w.site(block)
+			content, err := os.ReadFile("testdata/issuers/" + match[2] + ".json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var test struct{ Payload, Want map[string]any }
+			if err := json.Unmarshal(content, &test); err != nil {
+				t.Fatal(err)
+			}
+			ask := func(changes jwt.MapClaims) map[string]any {
+				claims := jwt.MapClaims{"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()}
+				maps.Copy(claims, test.Payload)
+				maps.Copy(claims, changes)
+				token := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
+				token.Header["kid"] = "test"
+				signed, err := token.SignedString(private)
+				if err != nil {
+					t.Fatal(err)
+				}
+				outcome, _ := h.chain.Identify(&http.Request{Header: http.Header{"Authorization": {"Bearer " + signed}}}, true)
+				if outcome.Identity == nil {
+					return map[string]any{"reason": string(outcome.Reason)}
+				}
+				encoded, err := json.Marshal(outcome.Identity)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var fields map[string]any
+				if err := json.Unmarshal(encoded, &fields); err != nil {
+					t.Fatal(err)
+				}
+				maps.DeleteFunc(fields, func(name string, _ any) bool { _, asked := test.Want[name]; return !asked })
+				return fields
+			}
+			if diff := cmp.Diff(test.Want, ask(nil)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			for name, value := range map[string]any{"aud": "somebody-else", "iss": "https://evil.example", "exp": 1} {
+				if got := ask(jwt.MapClaims{name: value}); got["reason"] == nil {
+					t.Errorf("%s %v: %v", name, value, got)
+				}
+			}
+			for _, required := range []string{"hd", "email_verified", "repository", "ref"} {
+				if strings.Contains(block, "require "+required+" ") && ask(jwt.MapClaims{required: "other"})["reason"] != "credentials_invalid" {
+					t.Errorf("another %s is accepted", required)
+				}
+			}
+		})
+	}
+}
