@@ -38,7 +38,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if judged, err := h.matches(r); err != nil || !judged {
 		return unjudged(w, r, next, err)
 	}
-	outcome, place := h.identify(r, v)
+	outcome, place := h.identify(w, r, v)
 	decision := h.decide(r, v, outcome)
 	event := h.record(r, v, outcome, decision)
 	if event.Allowed {
@@ -131,8 +131,8 @@ func unjudged(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, er
 }
 
 // identify says who is calling. A path that cannot be judged is refused here,
-// before a credential is read.
-func (h *Handler) identify(r *http.Request, v *visit) (identity.Outcome, authn.Place) {
+// before a credential is read; a dead cookie is cleared.
+func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *visit) (identity.Outcome, authn.Place) {
 	h.warnTwice(v)
 	v.passage.Restore(r.Header)
 	if flag := v.request.Refused(); flag != "" {
@@ -141,7 +141,11 @@ func (h *Handler) identify(r *http.Request, v *visit) (identity.Outcome, authn.P
 			Details: []identity.Detail{{Name: "path_flag", Value: string(flag)}},
 		}, authn.Place{}
 	}
-	return h.chain.Identify(r, h.InsecureHTTP || v.request.Secure())
+	outcome, place := h.chain.Identify(r, h.InsecureHTTP || v.request.Secure())
+	if outcome.Verdict == identity.Absent && place.Cookie() != "" {
+		http.SetCookie(w, &http.Cookie{Name: place.Cookie(), Path: "/", MaxAge: -1, Secure: r.TLS != nil, HttpOnly: true})
+	}
+	return outcome, place
 }
 
 // warnTwice tells the operator, once, that requests pass two handlers.
@@ -236,7 +240,12 @@ func (h *Handler) refusalCase(event *observe.Event, decision policy.Decision) de
 // that was meant for us.
 func (h *Handler) allow(w http.ResponseWriter, r *http.Request, v *visit, place authn.Place, event *observe.Event, decision policy.Decision, next caddyhttp.Handler) error {
 	if !h.ForwardCredentials {
-		v.passage.Consume(r.Header, place.Header())
+		v.passage.Take(r.Header, place.Header(), place.Left(r))
+		v.passage.Withhold(r.Header)
+		place.CutQuery(r)
+	}
+	if place.Query() != "" {
+		w.Header().Set("Cache-Control", "private") // RFC 6750, section 2.3
 	}
 	if leftOut := h.headers.Set(r, event.Identity, v.passage); len(leftOut) > 0 {
 		h.logger.Warn("identity headers left out: their value cannot stand in a header",

@@ -617,3 +617,75 @@ func TestAPIKey(t *testing.T) {
 		t.Errorf("two keys: %d", recorder.Code)
 	}
 }
+
+// TestJWTPlaces: where a token may be (R-BR-7, R-BR-8, R-CACHE-5, R-CK-5,
+// R-401-8, T-33). A dead cookie is cleared and leaves its owner anonymous; what
+// is explicit is refused.
+func TestJWTPlaces(t *testing.T) {
+	w := newWorld(t)
+	site := func(from string) *Handler {
+		h, _ := w.site("jwt https://id.example.com {\n secret " + jwtSecret + "\n audience api\n from " + from + "\n }\n access DIR/access.yaml\n")
+		return h
+	}
+	good, dead := jwtOf(t, nil), jwtOf(t, jwt.MapClaims{"exp": time.Now().Add(-time.Hour).Unix()})
+	tests := []struct {
+		name, from string
+		r          *http.Request
+		status     int
+	}{
+		{"header", "header Cf-Access-Jwt-Assertion", get("/", "Cf-Access-Jwt-Assertion", good), 200},
+		{"header, dead", "header Cf-Access-Jwt-Assertion", get("/public/", "Cf-Access-Jwt-Assertion", dead), 401},
+		{"header, twice", "header X-Token", get("/", "X-Token", good, "X-Token", good), 400},
+		{"cookie", "cookie token", get("/", "Cookie", "theme=dark; token="+good), 200},
+		{"cookie, dead", "cookie token", get("/", "Cookie", "token="+dead), 401},
+		{"cookie, dead, public", "cookie token", get("/public/", "Cookie", "token="+dead), 200},
+		{"cookie, twice", "cookie token", get("/", "Cookie", "token="+good+"; token="+good), 401},
+		{"cookie, of another site's form", "cookie token", get("/", "Cookie", "token="+good, "Sec-Fetch-Site", "cross-site"), 200},
+		{"query", "query access_token", get("/x?a=1&access_token=" + good + "&b=%2F"), 200},
+		{"query, twice", "query access_token", get("/?access_token=" + good + "&access_token=" + good), 400},
+		{"query, when it is off", "bearer", get("/?access_token=" + good), 401},
+		{"password", "basic_password", asPassword(get("/"), good), 200},
+		{"password, no token", "basic_password", asPassword(get("/"), "secret"), 401},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			next := new(reached)
+			recorder, err := ask(site(test.from), test.r, next)
+			if err != nil || recorder.Code != test.status {
+				t.Fatalf("%d %v", recorder.Code, err)
+			}
+			cleared := strings.Contains(recorder.Header().Get("Set-Cookie"), "token=; Path=/; Max-Age=0")
+			if want := strings.HasPrefix(test.name, "cookie, dead") || test.name == "cookie, twice"; cleared != want {
+				t.Errorf("cleared %v: %q", cleared, recorder.Header()["Set-Cookie"])
+			}
+			if next.request == nil {
+				return
+			}
+			var dump bytes.Buffer
+			_ = next.request.Header.Write(&dump)
+			if strings.Contains(dump.String()+next.request.RequestURI+next.request.URL.String(), good) {
+				t.Errorf("the token reached the upstream: %s %s", dump.String(), next.request.URL)
+			}
+			switch test.name {
+			case "cookie":
+				if next.request.Header.Get("Cookie") != "theme=dark" {
+					t.Errorf("other cookies: %q", next.request.Header["Cookie"])
+				}
+			case "query":
+				if next.request.URL.RawQuery != "a=1&b=%2F" || recorder.Header().Get("Cache-Control") != "private" {
+					t.Errorf("%s %v", next.request.URL, recorder.Header())
+				}
+			}
+		})
+	}
+	forged := get("/", "Cookie", "token="+good, "Sec-Fetch-Site", "cross-site")
+	forged.Method = "POST"
+	if recorder, _ := ask(site("cookie token"), forged, new(reached)); recorder.Code != 403 {
+		t.Errorf("a form of another site with the cookie: %d", recorder.Code)
+	}
+}
+
+func asPassword(r *http.Request, token string) *http.Request {
+	r.SetBasicAuth("x", token)
+	return r
+}

@@ -223,7 +223,8 @@ func (h *Handler) provisionChain(ctx caddy.Context) error {
 	if h.CORS == nil {
 		return nil
 	}
-	h.cors, err = h.CORS.build(h.chain.Headers())
+	scripted := slices.DeleteFunc(h.chain.Headers(), func(name string) bool { return name == "Cookie" }) // no script sets it
+	h.cors, err = h.CORS.build(scripted)
 	return err
 }
 
@@ -241,7 +242,7 @@ func (c *CORS) build(credentialHeaders []string) (*cors.CORS, error) {
 }
 
 func (h *Handler) provisionReading(caddy.Context) error {
-	h.reading.CredentialHeaders = h.chain.Headers()
+	h.reading.CredentialHeaders, h.reading.CredentialParameters = h.chain.Headers(), h.chain.Parameters()
 	for _, name := range h.AllowAmbiguousPaths {
 		if !slices.Contains(request.RefusedFlags(), name) {
 			return fmt.Errorf("allow_ambiguous_paths: %s", unknownFlag(name))

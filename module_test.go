@@ -80,6 +80,7 @@ func TestSharedIssuers(t *testing.T) {
 		"jwt https://accounts.google.com {\n audience a\n require hd example.com\n }",
 		"jwt https://accounts.google.com {\n audience a\n }\n access DIR/access.yaml",
 		"jwt https://id.example.com {\n audience a\n }",
+		"jwt https://id.example.com {\n audience a\n from cookie token\n }\n cors {\n origins https://app.example.com\n credentials\n }",
 	} {
 		if _, err := w.provision(block); err != nil {
 			t.Errorf("%s: %v", block, err)

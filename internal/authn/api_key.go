@@ -110,10 +110,20 @@ func (k *APIKey) checkFrom() error {
 	if k.Header != "" && !httpguts.ValidHeaderFieldName(k.Header) {
 		return fmt.Errorf("%q is not a header's name", k.Header)
 	}
-	if name := http.CanonicalHeaderKey(k.Header); name == "Authorization" || name == "Cookie" || name == "Host" {
-		return fmt.Errorf("a key cannot be the whole of %s; bearer and basic_password read Authorization", name)
+	if reservedHeader(k.Header) {
+		return fmt.Errorf("a key cannot be the whole of %s; bearer and basic_password read Authorization", k.Header)
 	}
 	return nil
+}
+
+// reservedHeader reports whether a header has a form of its own, so that a
+// credential cannot be its whole value.
+func reservedHeader(name string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Authorization", "Proxy-Authorization", "Cookie", "Host", "Connection":
+		return true
+	}
+	return false
 }
 
 // Provision reads the keys.
@@ -181,9 +191,14 @@ func (k *APIKey) Challenges(d identity.Demand) []identity.Challenge {
 	case "bearer":
 		return []identity.Challenge{bearerChallenge(d)}
 	case "basic_password":
-		return []identity.Challenge{{Scheme: "Basic", Params: []identity.Param{{Name: "realm", Value: defaultRealm}, {Name: "charset", Value: "UTF-8"}}}}
+		return []identity.Challenge{basicChallenge(defaultRealm)}
 	}
-	return []identity.Challenge{{Scheme: "ApiKey", Params: []identity.Param{{Name: "realm", Value: defaultRealm}, {Name: "header", Value: k.Header}}}}
+	return []identity.Challenge{keyChallenge(k.Header)}
+}
+
+// keyChallenge asks for a credential in a header of its own.
+func keyChallenge(header string) identity.Challenge {
+	return identity.Challenge{Scheme: "ApiKey", Params: []identity.Param{{Name: "realm", Value: defaultRealm}, {Name: "header", Value: header}}}
 }
 
 // keySources holds the keys in use, shared between sites.

@@ -223,7 +223,12 @@ func clientOf(r *http.Request) netip.Addr {
 
 // Challenges implements Authenticator.
 func (b *Basic) Challenges(identity.Demand) []identity.Challenge {
-	return []identity.Challenge{{Scheme: "Basic", Params: []identity.Param{{Name: "realm", Value: b.Realm}, {Name: "charset", Value: "UTF-8"}}}}
+	return []identity.Challenge{basicChallenge(b.Realm)}
+}
+
+// basicChallenge asks for a name and a password (RFC 7617, section 2).
+func basicChallenge(realm string) identity.Challenge {
+	return identity.Challenge{Scheme: "Basic", Params: []identity.Param{{Name: "realm", Value: realm}, {Name: "charset", Value: "UTF-8"}}}
 }
 
 // basicVerifiers holds the users in use, with what is known of their failures:

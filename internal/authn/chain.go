@@ -55,8 +55,20 @@ func (c *Chain) AcceptsAnybody() string {
 func (c *Chain) Headers() []string {
 	var names []string
 	for _, place := range c.places {
-		if !slices.Contains(names, place.Header()) {
+		if place.Header() != "" && !slices.Contains(names, place.Header()) {
 			names = append(names, place.Header())
+		}
+	}
+	return names
+}
+
+// Parameters returns the names of all parameters of the query that hold
+// credentials.
+func (c *Chain) Parameters() []string {
+	var names []string
+	for _, place := range c.places {
+		if place.query != "" {
+			names = append(names, place.query)
 		}
 	}
 	return names
@@ -70,7 +82,7 @@ func (c *Chain) Identify(r *http.Request, secure bool) (identity.Outcome, Place)
 	credential, found := c.find(r)
 	switch {
 	case found == 0:
-		return identity.Outcome{Verdict: identity.Absent, Reason: identity.ReasonNone}, Place{}
+		return c.ambient(r, secure)
 	case found > 1:
 		return malformed("", identity.ReasonCredentialsAmbiguous), credential.Place
 	case !secure:
@@ -83,27 +95,50 @@ func (c *Chain) Identify(r *http.Request, secure bool) (identity.Outcome, Place)
 
 // find returns the explicit credential in r and how many there are.
 func (c *Chain) find(r *http.Request) (credential Credential, found int) {
-	authorization := r.Header["Authorization"]
 	for _, place := range c.places {
-		lines := authorization
-		if place.header != "" {
-			lines = r.Header[place.header]
+		if place.cookie != "" {
+			continue
 		}
-		for _, line := range lines {
-			value, ok := line, true
-			if place.scheme != "" {
-				value, ok = cutScheme(line, place.scheme)
-			}
-			if ok {
-				credential = Credential{Place: place, Value: value}
-				found++
-			}
+		for _, value := range place.values(r) {
+			credential = Credential{Place: place, Value: value}
+			found++
 		}
 	}
-	if found == 1 && credential.Place.scheme != "" && len(authorization) > 1 {
+	if found == 1 && credential.Place.scheme != "" && len(r.Header["Authorization"]) > 1 {
 		found++ // a line that we handle and one that we do not: still two (RFC 9110, section 5.3)
 	}
 	return credential, found
+}
+
+// ambient judges a cookie, if there is no explicit credential. One that is not
+// accepted, or that is there twice (R-CK-5), leaves the caller anonymous: the
+// outcome says why, and the place which cookie is to be cleared.
+func (c *Chain) ambient(r *http.Request, secure bool) (identity.Outcome, Place) {
+	var dead identity.Outcome
+	var where Place
+	for _, place := range c.places {
+		if place.cookie == "" {
+			continue
+		}
+		values := place.values(r)
+		if len(values) == 0 {
+			continue
+		}
+		outcome := malformed(c.reader(place), identity.ReasonCredentialsAmbiguous)
+		switch {
+		case !secure:
+			outcome = identity.Reject(identity.ReasonInsecureTransport)
+		case len(values) == 1:
+			outcome = c.judge(r, Credential{Place: place, Value: values[0]})
+		}
+		if outcome.Verdict == identity.Accepted || outcome.Verdict == identity.Unavailable || outcome.Reason == identity.ReasonCrossSite {
+			return outcome, place
+		}
+		if dead.Reason == "" {
+			dead, where = outcome, place
+		}
+	}
+	return identity.Outcome{Verdict: identity.Absent, Reason: dead.Reason, Method: dead.Method, Details: dead.Details}, where
 }
 
 // judge asks the methods that read the credential's place, until one claims it.

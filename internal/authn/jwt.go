@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -78,6 +79,15 @@ type JWT struct {
 	// Claims that must hold one of some values. Default: none.
 	Require []Requirement `json:"require,omitempty"`
 
+	// Where tokens are: "bearer" (Authorization: Bearer), "basic_password" (the
+	// password of Basic), "header", "cookie" or "query" (each with a name).
+	// Default: bearer.
+	From string `json:"from,omitempty"`
+
+	// The name of the header, the cookie or the parameter of the query.
+	Name string `json:"name,omitempty"`
+
+	places   []Place
 	verifier *token.Verifier
 	release  func()
 }
@@ -108,6 +118,7 @@ func (JWT) CaddyModule() caddy.ModuleInfo {
 //	    leeway <duration>
 //	    max_token_age <duration>
 //	    typ <type>
+//	    from bearer | basic_password | header <name> | cookie <name> | query <name>
 //	    map <field> <source>...
 //	    require <claim> <value>...
 //	}
@@ -129,6 +140,7 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"leeway":        grammar.Duration(&j.Leeway),
 		"max_token_age": grammar.Duration(&j.MaxTokenAge),
 		"typ":           grammar.String(&j.Typ),
+		"from":          j.parseFrom,
 		"map":           j.parseMap,
 		"require":       j.parseRequire,
 	})
@@ -136,6 +148,46 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return err
 	}
 	return grammar.At(line, j.check())
+}
+
+func (j *JWT) parseFrom(d *caddyfile.Dispenser) error {
+	if j.From != "" {
+		return d.Err("from is set twice")
+	}
+	args, err := grammar.Several(d)
+	if err != nil {
+		return err
+	}
+	if len(args) > 2 {
+		return d.ArgErr()
+	}
+	if j.From = args[0]; len(args) == 2 {
+		j.Name = args[1]
+	}
+	if _, err := j.place(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// place returns where tokens are.
+func (j *JWT) place() ([]Place, error) {
+	named := map[string]func(string) Place{"header": InHeader, "cookie": InCookie, "query": InQuery}[j.From]
+	switch {
+	case named != nil && !httpguts.ValidHeaderFieldName(j.Name):
+		return nil, fmt.Errorf("from %s wants a name, not %q", j.From, j.Name)
+	case named != nil && j.From == "header" && reservedHeader(j.Name):
+		return nil, fmt.Errorf("a token cannot be the whole of %s; bearer and basic_password read Authorization", j.Name)
+	case named != nil:
+		return []Place{named(j.Name)}, nil
+	case j.Name != "":
+		return nil, fmt.Errorf("from %s takes no name", j.From)
+	case j.From == "" || j.From == "bearer":
+		return bearerPlaces, nil
+	case j.From == "basic_password":
+		return basicPlaces, nil
+	}
+	return nil, errors.New(grammar.Unknown("place of a token", j.From, []string{"bearer", "basic_password", "header", "cookie", "query"}))
 }
 
 func (j *JWT) parseMap(d *caddyfile.Dispenser) error {
@@ -175,6 +227,9 @@ func (j *JWT) check() error {
 		return fmt.Errorf("jwt %s: audience any stands alone", j.Issuer)
 	}
 	if err := j.checkKeys(); err != nil {
+		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
+	}
+	if _, err := j.place(); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
 	if _, err := token.New(j.config(placeholderKeys(j.Secret != ""))); err != nil {
@@ -248,6 +303,10 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 	if err := j.check(); err != nil {
 		return err
 	}
+	var err error
+	if j.places, err = j.place(); err != nil {
+		return err
+	}
 	keys, err := j.keys(ctx)
 	if err == nil {
 		j.verifier, err = token.New(j.config(keys))
@@ -306,7 +365,7 @@ func (j *JWT) Cleanup() error {
 }
 
 // Places implements Authenticator.
-func (j *JWT) Places() []Place { return bearerPlaces }
+func (j *JWT) Places() []Place { return j.places }
 
 // bearerPlaces is shared: places are asked for on every request.
 var bearerPlaces = []Place{InScheme("Bearer")}
@@ -314,13 +373,17 @@ var bearerPlaces = []Place{InScheme("Bearer")}
 // Authenticate implements Authenticator. What is not a token, and what another
 // issuer says it has issued, is left to the other methods.
 func (j *JWT) Authenticate(_ *http.Request, c Credential) identity.Outcome {
-	issuer, isToken := token.Issuer(c.Value)
+	raw := c.Value
+	if j.From == "basic_password" {
+		_, raw, _ = decodeBasic(c.Value)
+	}
+	issuer, isToken := token.Issuer(raw)
 	if isToken && j.Issuer != anyone && issuer != j.Issuer {
 		return identity.Outcome{Verdict: identity.Unclaimed, Reason: identity.ReasonTokenIssuer, Details: []identity.Detail{
 			{Name: "expected_issuer", Value: j.Issuer}, {Name: "received_issuer", Value: issuer},
 		}}
 	}
-	id, err := j.verifier.Verify(c.Value)
+	id, err := j.verifier.Verify(raw)
 	if err == nil {
 		return identity.Accept(id)
 	}
@@ -358,6 +421,13 @@ func (j *JWT) AcceptsAnybody() bool {
 
 // Challenges implements Authenticator.
 func (j *JWT) Challenges(d identity.Demand) []identity.Challenge {
+	switch j.From {
+	case "basic_password":
+		return []identity.Challenge{basicChallenge(defaultRealm)}
+	case "header":
+		return []identity.Challenge{keyChallenge(j.Name)}
+	}
+	// a cookie has no scheme to ask for it by: a bearer token would do as well
 	return []identity.Challenge{bearerChallenge(d)}
 }
 

@@ -2,6 +2,7 @@ package authn
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -10,6 +11,8 @@ import (
 type Place struct {
 	scheme string // lower-case scheme of Authorization, or ""
 	header string // canonical name of a header of its own, or ""
+	cookie string // name of a cookie, or ""
+	query  string // name of a parameter of the query, or ""
 }
 
 // InScheme is the place of credentials in Authorization with the given scheme,
@@ -20,15 +23,108 @@ func InScheme(scheme string) Place { return Place{scheme: strings.ToLower(scheme
 // InHeader is the place of a credential that is a header's whole value.
 func InHeader(name string) Place { return Place{header: http.CanonicalHeaderKey(name)} }
 
+// InCookie is the place of a credential that is a cookie's value. It is
+// ambient: browsers send it whether its user means to or not, so that a bad one
+// makes the caller anonymous instead of refusing the request.
+func InCookie(name string) Place { return Place{cookie: name} }
+
+// InQuery is the place of a credential that is a parameter of the query (RFC
+// 6750, section 2.3), in GET and HEAD alone.
+func InQuery(name string) Place { return Place{query: name} }
+
 // Header returns the header that holds the credential, in canonical form; ""
-// for the zero Place, which is nowhere.
+// for a place in the query and for the zero Place, which is nowhere.
 func (p Place) Header() string {
-	if p.scheme != "" {
+	switch {
+	case p.scheme != "":
 		return "Authorization"
+	case p.cookie != "":
+		return "Cookie"
 	}
 	return p.header
 }
 
+// Cookie and Query return the name of the cookie or of the parameter that holds
+// the credential, or "".
+func (p Place) Cookie() string { return p.cookie }
+func (p Place) Query() string  { return p.query }
+
 // browserAttached reports whether browsers send a credential in this place
 // unasked, once they have it (RFC 7617, section 2.2).
-func (p Place) browserAttached() bool { return p.scheme == "basic" }
+func (p Place) browserAttached() bool { return p.scheme == "basic" || p.cookie != "" }
+
+// values returns the credentials that a request has in this place.
+func (p Place) values(r *http.Request) []string {
+	switch {
+	case p.scheme != "":
+		var found []string
+		for _, line := range r.Header["Authorization"] {
+			if value, ok := cutScheme(line, p.scheme); ok {
+				found = append(found, value)
+			}
+		}
+		return found
+	case p.cookie != "":
+		var found []string
+		for _, cookie := range r.CookiesNamed(p.cookie) {
+			found = append(found, cookie.Value)
+		}
+		return found
+	case p.query != "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		return parameters(r.URL.RawQuery, p.query)
+	}
+	return r.Header[p.header]
+}
+
+// parameters returns the values of a parameter in a raw query.
+func parameters(raw, name string) []string {
+	var found []string
+	for pair := range strings.SplitSeq(raw, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(key); err == nil && decoded == name {
+			if text, err := url.QueryUnescape(value); err == nil {
+				value = text
+			}
+			found = append(found, value)
+		}
+	}
+	return found
+}
+
+// Left returns the lines of the place's header without the credential, for the
+// next handler: other cookies stay, other headers hold nothing else.
+func (p Place) Left(r *http.Request) []string {
+	if p.cookie == "" {
+		return nil
+	}
+	var left []string
+	for _, line := range r.Header["Cookie"] {
+		var kept []string
+		for pair := range strings.SplitSeq(line, ";") {
+			if name, _, _ := strings.Cut(strings.TrimSpace(pair), "="); name != p.cookie && name != "" {
+				kept = append(kept, strings.TrimSpace(pair))
+			}
+		}
+		if len(kept) > 0 {
+			left = append(left, strings.Join(kept, "; "))
+		}
+	}
+	return left
+}
+
+// CutQuery takes the credential out of the query for the next handler; other
+// parameters stay as they were written.
+func (p Place) CutQuery(r *http.Request) {
+	if p.query == "" {
+		return
+	}
+	var kept []string
+	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
+		key, _, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(key); err != nil || decoded != p.query {
+			kept = append(kept, pair)
+		}
+	}
+	r.URL.RawQuery = strings.Join(kept, "&")
+	r.RequestURI = r.URL.RequestURI()
+}

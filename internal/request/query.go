@@ -10,6 +10,19 @@ import (
 // separator and net/url drops together with its parameter.
 const FlagSemicolon Flag = "semicolon"
 
+// query returns the public query, parsed and as received, without credentials.
+func (r *Request) query() (map[string][]string, string, []Flag) {
+	raw := r.facts.Original.URL.RawQuery
+	query, flags := parseQuery(raw)
+	for _, name := range r.config.CredentialParameters {
+		if _, present := query[name]; present {
+			query[name] = redact(query[name], true)
+			raw = Redacted
+		}
+	}
+	return query, valid(raw), flags
+}
+
 // parseQuery returns the parameters of a raw query. Unlike net/url it never
 // drops one: semicolons are ordinary characters, and what cannot be decoded is
 // kept as it is; both are flagged.

@@ -33,6 +33,9 @@ type Config struct {
 	// CredentialHeaders are the names of headers that hold credentials, beside
 	// Authorization, Proxy-Authorization and Cookie, in any spelling.
 	CredentialHeaders []string
+	// CredentialParameters are the names of parameters of the query that hold
+	// credentials.
+	CredentialParameters []string
 	// AllowedFlags are path flags that do not refuse a request.
 	AllowedFlags []Flag
 }
@@ -114,7 +117,7 @@ func (r *Request) Document(reading Reading, id *identity.Identity, failure ident
 func (r *Request) Fields(reading Reading) Fields {
 	original := r.facts.Original
 	host, port := r.hostPort()
-	query, queryFlags := parseQuery(original.URL.RawQuery)
+	query, rawQuery, queryFlags := r.query()
 	headers, values := r.headers()
 	return Fields{
 		ID:              r.facts.ID(),
@@ -131,7 +134,7 @@ func (r *Request) Fields(reading Reading) Fields {
 		PathFlags:       flagNames(r.flags),
 		DestinationPath: reading.Destination,
 		Query:           query,
-		RawQuery:        valid(original.URL.RawQuery),
+		RawQuery:        rawQuery,
 		QueryFlags:      flagNames(queryFlags),
 		Headers:         headers,
 		HeaderValues:    values,

@@ -151,7 +151,8 @@ func TestPassage(t *testing.T) {
 
 	first.Strip(r, passage)
 	passage.Restore(r.Header)
-	passage.Consume(r.Header, "Authorization")
+	passage.Take(r.Header, "Authorization", nil)
+	passage.Withhold(r.Header)
 	first.Set(r, &identity.Identity{Username: "alice"}, passage)
 	second.Strip(r, passage)
 	if diff := cmp.Diff(http.Header{"X-User": {"alice"}}, r.Header); diff != "" {
@@ -161,9 +162,19 @@ func TestPassage(t *testing.T) {
 	if r.Header.Get("Authorization") != "Basic x" {
 		t.Error("the second handler does not see the credential")
 	}
-	passage.Consume(r.Header, "")
+	passage.Take(r.Header, "", nil)
+	passage.Withhold(r.Header)
 	if _, present := r.Header["Authorization"]; present {
 		t.Error("the upstream sees the credential")
+	}
+	r.Header["Cookie"] = []string{"token=secret; theme=dark"}
+	passage.Take(r.Header, "Cookie", []string{"theme=dark"})
+	passage.Withhold(r.Header)
+	if got := r.Header.Get("Cookie"); got != "theme=dark" {
+		t.Errorf("the other cookies: %q", got)
+	}
+	if passage.Restore(r.Header); r.Header.Get("Cookie") != "token=secret; theme=dark" {
+		t.Error("the cookie is not brought back")
 	}
 	if got := passage.String(); strings.Contains(got, "x") {
 		t.Errorf("a passage prints as %q", got)

@@ -12,10 +12,16 @@ import (
 // for a client's nor miss the credential that the first one took away. The
 // zero value is ready to use; it belongs to one request.
 type Passage struct {
-	set      []string
-	consumed http.Header
+	set   []string
+	taken map[string]taken
 	// Handlers counts the handlers that judged the request.
 	Handlers int
+}
+
+// taken is a header from which a credential was taken.
+type taken struct {
+	original []string
+	left     []string // without the credential; none if the header is gone
 }
 
 // String hides the credentials from whoever prints the request's variables.
@@ -29,27 +35,36 @@ func (p *Passage) add(folded string) {
 	}
 }
 
-// Restore brings back credentials that an earlier handler consumed.
+// Restore brings back credentials that an earlier handler took away.
 func (p *Passage) Restore(h http.Header) {
-	for name, lines := range p.consumed {
-		if _, present := h[name]; !present {
-			h[name] = slices.Clone(lines)
-		}
+	for name, t := range p.taken {
+		h[name] = slices.Clone(t.original)
 	}
 }
 
-// Consume takes the accepted credential's header away from the next handler,
-// together with those that earlier handlers consumed; name is "" if no
-// credential was accepted.
-func (p *Passage) Consume(h http.Header, name string) {
-	if lines, present := h[name]; present {
-		if p.consumed == nil {
-			p.consumed = make(http.Header, 1)
-		}
-		p.consumed[name] = lines
+// Take remembers that the accepted credential is in a header of which the next
+// handler sees only the lines left; name is "" if no header held it.
+func (p *Passage) Take(h http.Header, name string, left []string) {
+	lines, present := h[name]
+	if !present {
+		return
 	}
-	for name := range p.consumed {
-		delete(h, name)
+	if p.taken == nil {
+		p.taken = make(map[string]taken, 1)
+	}
+	p.taken[name] = taken{original: lines, left: left}
+}
+
+// Withhold keeps every credential that was taken from the next handler. The
+// request's map is changed and never the slices in it, since the access log
+// holds a copy that shares them.
+func (p *Passage) Withhold(h http.Header) {
+	for name, t := range p.taken {
+		if len(t.left) == 0 {
+			delete(h, name)
+			continue
+		}
+		h[name] = slices.Clone(t.left)
 	}
 }
 
