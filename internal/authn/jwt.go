@@ -180,14 +180,14 @@ func (j *JWT) place() ([]Place, error) {
 		return nil, fmt.Errorf("a token cannot be the whole of %s; bearer and basic_password read Authorization", j.Name)
 	case named != nil:
 		return []Place{named(j.Name)}, nil
+	case j.From != "" && j.From != "bearer" && j.From != "basic_password":
+		return nil, errors.New(grammar.Unknown("place of a token", j.From, []string{"bearer", "basic_password", "header", "cookie", "query"}))
 	case j.Name != "":
 		return nil, fmt.Errorf("from %s takes no name", j.From)
-	case j.From == "" || j.From == "bearer":
-		return bearerPlaces, nil
 	case j.From == "basic_password":
 		return basicPlaces, nil
 	}
-	return nil, errors.New(grammar.Unknown("place of a token", j.From, []string{"bearer", "basic_password", "header", "cookie", "query"}))
+	return bearerPlaces, nil
 }
 
 func (j *JWT) parseMap(d *caddyfile.Dispenser) error {
