@@ -2,6 +2,7 @@ package policyauth
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -688,4 +689,39 @@ func TestJWTPlaces(t *testing.T) {
 func asPassword(r *http.Request, token string) *http.Request {
 	r.SetBasicAuth("x", token)
 	return r
+}
+
+// TestForgers: T-34, performance.md. Whoever sends bad signatures has to wait;
+// neither a token that was verified before nor another client does.
+func TestForgers(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(jwtSite + "access DIR/access.yaml\n")
+	status := func(token, client string) int {
+		r := get("/", "Authorization", "Bearer "+token)
+		r.RemoteAddr = client + ":1234"
+		r.TLS = new(tls.ConnectionState)
+		recorder, err := ask(h, r, new(reached))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return recorder.Code
+	}
+	good := jwtOf(t, nil)
+	if got := status(good, "203.0.113.7"); got != 200 {
+		t.Fatal(got)
+	}
+	forged := good[:len(good)-4] + "AAAA"
+	counts := map[int]int{}
+	for range 150 {
+		counts[status(forged, "203.0.113.7")]++
+	}
+	if counts[401] < 100 || counts[401] > 110 || counts[429] < 40 {
+		t.Errorf("got %v", counts)
+	}
+	if got := status(good, "203.0.113.7"); got != 200 {
+		t.Errorf("a token that was verified before: %d", got)
+	}
+	if got := status(jwtOf(t, jwt.MapClaims{"sub": "other"}), "203.0.113.8"); got != 200 {
+		t.Errorf("another client: %d", got)
+	}
 }

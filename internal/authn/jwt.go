@@ -88,6 +88,7 @@ type JWT struct {
 	Name string `json:"name,omitempty"`
 
 	places   []Place
+	forgers  *forgers
 	verifier *token.Verifier
 	release  func()
 }
@@ -271,6 +272,9 @@ type placeholderKeys bool
 // Candidates implements token.KeySource.
 func (placeholderKeys) Candidates(string, string) ([]token.Key, error) { return nil, nil }
 
+// Generation implements token.KeySource.
+func (placeholderKeys) Generation() any { return nil }
+
 // Algorithms implements token.KeySource.
 func (symmetric placeholderKeys) Algorithms() []string {
 	if symmetric {
@@ -307,6 +311,7 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 	if j.places, err = j.place(); err != nil {
 		return err
 	}
+	j.forgers = newForgers()
 	keys, err := j.keys(ctx)
 	if err == nil {
 		j.verifier, err = token.New(j.config(keys))
@@ -372,10 +377,13 @@ var bearerPlaces = []Place{InScheme("Bearer")}
 
 // Authenticate implements Authenticator. What is not a token, and what another
 // issuer says it has issued, is left to the other methods.
-func (j *JWT) Authenticate(_ *http.Request, c Credential) identity.Outcome {
+func (j *JWT) Authenticate(r *http.Request, c Credential) identity.Outcome {
 	raw := c.Value
 	if j.From == "basic_password" {
 		_, raw, _ = decodeBasic(c.Value)
+	}
+	if id := j.verifier.Remembered(raw); id != nil {
+		return identity.Accept(id)
 	}
 	issuer, isToken := token.Issuer(raw)
 	if isToken && j.Issuer != anyone && issuer != j.Issuer {
@@ -383,22 +391,32 @@ func (j *JWT) Authenticate(_ *http.Request, c Credential) identity.Outcome {
 			{Name: "expected_issuer", Value: j.Issuer}, {Name: "received_issuer", Value: issuer},
 		}}
 	}
+	if outcome, wait := j.forgers.refuse(r); wait {
+		return outcome
+	}
 	id, err := j.verifier.Verify(raw)
 	if err == nil {
 		return identity.Accept(id)
 	}
-	outcome := identity.Reject(identity.ReasonTokenMalformed)
-	var refusal *token.Error
-	if errors.As(err, &refusal) {
-		outcome = identity.Reject(refusal.Reason, refusal.Details...)
-	}
+	outcome := outcomeOf(err)
 	switch {
 	case !isToken:
 		outcome.Verdict = identity.Unclaimed
 	case outcome.Reason == identity.ReasonKeysUnavailable:
 		outcome.Verdict = identity.Unavailable
+	case outcome.Reason == identity.ReasonTokenSignature:
+		j.forgers.count(r)
 	}
 	return outcome
+}
+
+// outcomeOf turns a verifier's error into an outcome.
+func outcomeOf(err error) identity.Outcome {
+	var refusal *token.Error
+	if errors.As(err, &refusal) {
+		return identity.Reject(refusal.Reason, refusal.Details...)
+	}
+	return identity.Reject(identity.ReasonTokenMalformed)
 }
 
 // sharedIssuers are issuers from which anybody can get a token, so that being

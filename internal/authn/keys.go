@@ -61,6 +61,9 @@ func (s *keyFileSource) Candidates(kid, algorithm string) ([]token.Key, error) {
 // Algorithms implements token.KeySource.
 func (s *keyFileSource) Algorithms() []string { return s.Load().Algorithms() }
 
+// Generation implements token.KeySource.
+func (s *keyFileSource) Generation() any { return s.Load() }
+
 func (s *keyFileSource) status() token.Status {
 	status := token.Status{Files: s.paths, Keys: s.Load().Status()}
 	if err := s.Err(); err != nil {

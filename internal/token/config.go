@@ -63,7 +63,7 @@ type Requirement struct {
 // New returns a verifier. Its errors name the bad word and the allowed words.
 // It does not wait for keys.
 func New(c Config) (*Verifier, error) {
-	v := &Verifier{issuer: c.Issuer, keys: c.Keys, now: c.Now, maxAge: c.MaxAge}
+	v := &Verifier{issuer: c.Issuer, keys: c.Keys, now: c.Now, maxAge: c.MaxAge, cache: newCache()}
 	if v.now == nil {
 		v.now = time.Now
 	}

@@ -20,6 +20,10 @@ type KeySource interface {
 	// Algorithms returns those that the source's keys fit, or may fit once it
 	// has keys: either symmetric or asymmetric ones, never both.
 	Algorithms() []string
+	// Generation names the keys in use: it changes whenever they do, and is nil
+	// while there are none. A token that one generation verified is verified
+	// again by the next.
+	Generation() any
 }
 
 // Set is an immutable set of keys. It is a KeySource.
@@ -84,6 +88,9 @@ func (s *Set) Candidates(kid, algorithm string) ([]Key, error) {
 // Algorithms implements KeySource. The caller must not change the result.
 func (s *Set) Algorithms() []string { return s.algorithms }
 
+// Generation implements KeySource: a set never changes.
+func (s *Set) Generation() any { return s }
+
 // Static is a KeySource whose keys are replaced all at once, such as those of a
 // file that is watched. Call NewStatic.
 type Static struct {
@@ -105,6 +112,9 @@ func (s *Static) Swap(set *Set) { s.set.Store(set) }
 func (s *Static) Candidates(kid, algorithm string) ([]Key, error) {
 	return s.set.Load().Candidates(kid, algorithm)
 }
+
+// Generation implements KeySource.
+func (s *Static) Generation() any { return s.set.Load() }
 
 // Algorithms implements KeySource.
 func (s *Static) Algorithms() []string { return s.set.Load().Algorithms() }

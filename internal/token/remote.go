@@ -102,6 +102,19 @@ func NewRemote(config RemoteConfig) (*Remote, error) {
 // a secret.
 func (*Remote) Algorithms() []string { return asymmetric() }
 
+// Generation implements KeySource. It also sees to it that keys which are no
+// longer fresh are asked for, though every token be remembered.
+func (r *Remote) Generation() any {
+	state := r.usable()
+	if state == nil {
+		return nil
+	}
+	if r.config.Now().After(state.freshUntil) {
+		r.refresh(false)
+	}
+	return state.set
+}
+
 // errNoKeys says that there is nothing fresh enough to verify with.
 var errNoKeys = errors.New("the issuer's keys are out of reach")
 

@@ -29,12 +29,26 @@ type Verifier struct {
 	requirements []requirement
 	keys         KeySource
 	now          func() time.Time
+	cache        cache
 }
 
 // Verify returns whom a token is about. An error is an *Error; with the reason
 // keys_unavailable nobody can tell whether the token is good. The identity and
 // every claim in it come from this token alone.
 func (v *Verifier) Verify(raw string) (*identity.Identity, error) {
+	if id := v.Remembered(raw); id != nil {
+		return id, nil
+	}
+	generation := v.keys.Generation() // before the keys are used: a swap in between is no harm
+	id, err := v.verify(raw)
+	if err == nil {
+		v.remember(raw, id, generation)
+	}
+	return id, err
+}
+
+// verify verifies a token that is not remembered.
+func (v *Verifier) verify(raw string) (*identity.Identity, error) {
 	t, err := v.open(raw)
 	if err != nil {
 		return nil, err

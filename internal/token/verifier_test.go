@@ -219,6 +219,9 @@ type countingSource struct {
 	asked int
 }
 
+// Generation implements KeySource: nothing is remembered.
+func (*countingSource) Generation() any { return nil }
+
 func (s *countingSource) Candidates(kid, algorithm string) ([]Key, error) {
 	s.asked++
 	if s.err != nil {
