@@ -288,6 +288,51 @@ func TestRemoteOutage(t *testing.T) {
 	}
 }
 
+// TestRemoteSlow: an issuer that does not answer keeps nobody waiting who has
+// keys, and everybody else no longer than a few seconds.
+func TestRemoteSlow(t *testing.T) {
+	p := newProvider(t)
+	p.set("/keys", published("a"))
+	c := newHandClock()
+	r := newRemote(t, RemoteConfig{URL: p.URL + "/keys", Now: c.now})
+	found(r, "a")
+	release := make(chan struct{})
+	p.spoil(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	c.forward(11 * time.Minute)
+	start := time.Now()
+	for range 100 {
+		if found(r, "a") != 1 {
+			t.Error("stale keys are not used")
+		}
+	}
+	if took := time.Since(start); took > fetchTimeout/2 {
+		t.Errorf("it took %s", took)
+	}
+	close(release)
+	settled(r)
+	if r.fetcher.client.Timeout != fetchTimeout {
+		t.Error("a fetch has no time limit")
+	}
+}
+
+// TestRemoteDuplicateKids: R-JWK-3, a kid that names two keys means neither, and
+// the others go on.
+func TestRemoteDuplicateKids(t *testing.T) {
+	p := newProvider(t)
+	set := strings.TrimSuffix(published("a", "b"), "]}") + `,{"kty":"OKP","crv":"Ed25519","kid":"b","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+	p.set("/keys", set)
+	var reported atomic.Int64
+	r := newRemote(t, RemoteConfig{URL: p.URL + "/keys", Report: func(error) { reported.Add(1) }})
+	if found(r, "a") != 1 || found(r, "b") != 0 || reported.Load() == 0 {
+		t.Errorf("a %d, b %d, reported %d", found(r, "a"), found(r, "b"), reported.Load())
+	}
+}
+
 // TestRemoteColdStart: while there is nothing, nobody can tell, and a fetch is
 // tried again within ten seconds.
 func TestRemoteColdStart(t *testing.T) {
