@@ -21,27 +21,33 @@ const (
 	maxEntries = 100_000
 )
 
+// sight is what one look sees.
+type sight struct {
+	Tree
+	written time.Time // when the newest file was written
+	newest  time.Time // the same of files and directories
+}
+
 // looker is one look.
 type looker struct {
+	sight
 	options Options
-	tree    Tree
-	newest  time.Time
 	left    int64 // bytes
 	entries int
 }
 
-// look reads everything once. It also returns when the newest file was written.
-func look(o Options) (Tree, time.Time, error) {
-	l := looker{options: o, tree: Tree{}, left: o.MaxBytes}
+// look reads everything once.
+func look(o Options) (sight, error) {
+	l := looker{sight: sight{Tree: Tree{}}, options: o, left: o.MaxBytes}
 	if l.left == 0 {
 		l.left = defaultMaxBytes
 	}
 	for _, path := range o.Paths {
 		if err := l.visit(path, 0); err != nil {
-			return nil, time.Time{}, err
+			return sight{}, err
 		}
 	}
-	return l.tree, l.newest, nil
+	return l.sight, nil
 }
 
 // visit reads a file or a directory, following symbolic links.
@@ -50,7 +56,7 @@ func (l *looker) visit(path string, depth int) error {
 	if err != nil {
 		return explain(path, err)
 	}
-	l.note(info)
+	l.newest = later(l.newest, info.ModTime())
 	l.entries++
 	switch {
 	case depth > maxDepth:
@@ -65,11 +71,11 @@ func (l *looker) visit(path string, depth int) error {
 	return l.read(path)
 }
 
-// note remembers when the newest file was written.
-func (l *looker) note(info fs.FileInfo) {
-	if info.ModTime().After(l.newest) {
-		l.newest = info.ModTime()
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
+	return b
 }
 
 // visitDir reads what is in a directory and may be kept.
@@ -132,11 +138,12 @@ func (l *looker) read(path string) error {
 	if err != nil {
 		return explain(path, err)
 	}
-	l.note(info)
+	l.written = later(l.written, info.ModTime())
+	l.newest = later(l.newest, l.written)
 	if l.left -= int64(len(content)); l.left < 0 {
 		return fmt.Errorf("%s: the files are too large together", absolute(path))
 	}
-	l.tree[path] = content
+	l.Tree[path] = content
 	return nil
 }
 

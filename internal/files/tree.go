@@ -1,6 +1,7 @@
 // Package files watches operators' files and directories and hands over their
-// contents only when they have settled: a file that is being written is never
-// taken half-way.
+// contents only when they have settled: a file that is being written is not
+// taken half-way, as long as its writer does not pause for 200 ms. Whoever
+// renames a finished file over the old one need not rely on that.
 package files
 
 import (
@@ -72,9 +73,9 @@ func (t Tree) Fingerprint() string {
 // at until two looks 200 ms apart are equal; after 5 seconds of changes that is
 // an error.
 func Read(ctx context.Context, o Options) (Tree, error) {
-	tree, newest, err := look(o)
-	if err != nil || time.Since(newest) > old {
-		return tree, err
+	seen, err := look(o)
+	if err != nil || time.Since(seen.newest) > old {
+		return seen.Tree, err
 	}
 	deadline := time.Now().Add(patience)
 	for {
@@ -83,14 +84,14 @@ func Read(ctx context.Context, o Options) (Tree, error) {
 			return nil, ctx.Err()
 		case <-time.After(settle):
 		}
-		again, _, err := look(o)
-		if err != nil || again.Fingerprint() == tree.Fingerprint() {
-			return again, err
+		again, err := look(o)
+		if err != nil || again.written.Equal(seen.written) && again.Fingerprint() == seen.Fingerprint() {
+			return again.Tree, err
 		}
 		if time.Now().After(deadline) {
-			return nil, changing(tree, again)
+			return nil, changing(seen.Tree, again.Tree)
 		}
-		tree = again
+		seen = again
 	}
 }
 

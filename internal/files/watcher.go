@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -106,24 +107,29 @@ func (w *watcher) subscribe() {
 	}
 }
 
+// add subscribes to a directory or, if it is missing, to the nearest one above,
+// in which it will come back.
 func (w *watcher) add(dir string) {
-	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+	info, err := os.Stat(dir)
+	switch above := filepath.Dir(dir); {
+	case err == nil && info.IsDir():
 		_ = w.notify.Add(dir) // what cannot be watched is polled
+	case errors.Is(err, fs.ErrNotExist) && above != dir:
+		w.add(above)
 	}
 }
 
 // look subscribes first, so that what changes after the look is told.
-func (w *watcher) look() (Tree, error) {
+func (w *watcher) look() (sight, error) {
 	w.subscribe()
-	tree, _, err := look(w.options)
-	return tree, err
+	return look(w.options)
 }
 
 // check delivers what is there, if it is not known and does not change any
 // more. That it goes on changing is an error like others.
 func (w *watcher) check(ctx context.Context) {
-	tree, err := w.look()
-	if w.known(stateOf(tree, err)) {
+	seen, err := w.look()
+	if w.known(stateOf(seen.Tree, err)) {
 		return
 	}
 	deadline := time.Now().Add(patience)
@@ -132,14 +138,14 @@ func (w *watcher) check(ctx context.Context) {
 			return
 		}
 		again, failure := w.look()
-		settled = stateOf(again, failure) == stateOf(tree, err)
+		settled = again.written.Equal(seen.written) && stateOf(again.Tree, failure) == stateOf(seen.Tree, err)
 		if !settled && time.Now().After(deadline) {
-			again, failure, settled = nil, changing(tree, again), true
+			settled, again, failure = true, sight{}, changing(seen.Tree, again.Tree)
 		}
-		tree, err = again, failure
+		seen, err = again, failure
 	}
-	if !w.known(stateOf(tree, err)) {
-		w.deliver(tree, err)
+	if !w.known(stateOf(seen.Tree, err)) {
+		w.deliver(seen.Tree, err)
 	}
 }
 

@@ -28,7 +28,8 @@ const (
 
 // Config says which policies a set has. Equal configurations may share a set.
 type Config struct {
-	// Sources are directories and files of Rego and data.
+	// Sources are directories and files of Rego and data. A directory is a plain
+	// OPA bundle root.
 	Sources []string
 	// Access are files of access tables.
 	Access []string
@@ -37,7 +38,8 @@ type Config struct {
 	Decision string
 	// Timeout bounds one evaluation; 0 means 100ms.
 	Timeout time.Duration
-	// AllowBuiltins names built-in functions that are off otherwise.
+	// AllowBuiltins names built-in functions that are off otherwise: http.send,
+	// net.lookup_ip_addr, opa.runtime.
 	AllowBuiltins []string
 	// Watch takes changed files while running.
 	Watch bool
@@ -84,8 +86,11 @@ func (c Config) Check() error {
 		}
 	}
 	for _, path := range slices.Concat(c.Sources, c.Access) {
-		if path == "" {
+		switch {
+		case path == "":
 			return errors.New("a path is empty")
+		case strings.Contains(path, "://"), strings.HasSuffix(path, ".tar.gz"):
+			return fmt.Errorf("%q: bundles are not read, neither packed nor from a server; name a directory or a file", path)
 		}
 	}
 	return nil

@@ -45,23 +45,6 @@ type Decision struct {
 	Err error
 }
 
-// Challenge asks for scopes (RFC 6750, section 3.1), or for a stronger or
-// fresher sign-in (RFC 9470, section 3).
-type Challenge struct {
-	Scopes    []string
-	ACRValues []string
-	// MaxAge is in seconds, -1 if not asked for.
-	MaxAge int64
-}
-
-// Redirect is where the refused are sent.
-type Redirect struct {
-	// To is a path on the same origin.
-	To string
-	// Status is 301, 302, 303, 307 or 308.
-	Status int
-}
-
 // sameEffects reports whether two allowing decisions want the same done.
 func (d Decision) sameEffects(other Decision) bool {
 	same := func(a, b http.Header) bool { return maps.EqualFunc(a, b, slices.Equal[[]string]) }
@@ -87,9 +70,8 @@ func decode(value ast.Value) Decision {
 	}
 }
 
-// decodeObject decodes the members of an object. An unknown member, one of a
-// wrong type and one that cannot be honoured are errors: a misspelt "deny"
-// must not let anybody in.
+// decodeObject decodes the members of an object. An unknown member and one of a
+// wrong type are errors: a misspelt "deny" must not let anybody in.
 func decodeObject(object ast.Object) Decision {
 	native, err := ast.JSON(object)
 	if err != nil {
@@ -99,7 +81,7 @@ func decodeObject(object ast.Object) Decision {
 	if !ok {
 		return failed(errors.New("the decision has members whose names are no strings"))
 	}
-	d := decoder{decision: Decision{}}
+	d := decoder{room: maxText}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		decode, known := fields[name]
 		if !known {
@@ -115,22 +97,23 @@ func decodeObject(object ast.Object) Decision {
 // decoder collects the members of a decision.
 type decoder struct {
 	decision Decision
-	allow    []bool
-	status   []int
-	denied   bool
-	messages []string
+	allow    []bool   // of allow and allowed
+	status   []int    // of status and http_status
+	denied   bool     // there is something in deny
+	messages []string // of deny
+	room     int      // bytes left for them
+	unable   []string // members that an allow cannot have
 }
 
 // finish decides: only a true allow and no deny allows.
 func (d *decoder) finish() Decision {
 	result := d.decision
-	if len(d.allow) == 0 {
+	switch {
+	case len(d.allow) == 0:
 		return Decision{Reason: identity.ReasonPolicyUndefined, Err: errors.New("the decision has no member allow")}
-	}
-	if len(d.allow) == 2 && d.allow[0] != d.allow[1] {
+	case len(d.allow) == 2 && d.allow[0] != d.allow[1]:
 		return failed(errors.New("the decision's members allow and allowed differ"))
-	}
-	if len(d.status) == 2 && d.status[0] != d.status[1] {
+	case len(d.status) == 2 && d.status[0] != d.status[1]:
 		return failed(errors.New("the decision's members status and http_status differ"))
 	}
 	if len(d.status) > 0 {
@@ -139,8 +122,12 @@ func (d *decoder) finish() Decision {
 	if result.Message == "" {
 		result.Message = strings.Join(d.messages, " ")
 	}
-	if result.Allow = d.allow[0] && !d.denied; !result.Allow {
+	result.Allow = d.allow[0] && !d.denied
+	switch {
+	case !result.Allow:
 		result.Reason = identity.ReasonPolicyDenied
+	case len(d.unable) > 0:
+		return failed(fmt.Errorf("the decision's member %s cannot be honoured", d.unable[0]))
 	}
 	return result
 }

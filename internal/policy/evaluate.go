@@ -44,24 +44,24 @@ func NewConstants(values map[string]any) *Constants {
 
 // Decide asks the policies about each reading of the request's path. All must
 // allow; the first that does not is the answer. What the readings' decisions
-// want done to an allowed request must be the same, or it is an error.
+// want done to an allowed request must be the same, or it is an error; for the
+// rest the first one speaks.
 func (s *Set) Decide(ctx context.Context, in Input) Decision {
 	current := s.live.Load()
-	var result Decision
+	result := failed(errors.New("the request has no path to judge"))
 	for i, reading := range in.Request.Readings() {
-		document := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values)
-		decision := current.decide(ctx, documentTerm(&document, in.Config.term), s.config.Timeout)
+		decision := current.decide(ctx, in, reading, s.config.Timeout)
 		decision.Revision = current.revision
-		if !decision.Allow {
+		switch {
+		case !decision.Allow:
 			return decision
+		case i == 0:
+			result = decision
+		case !decision.sameEffects(result):
+			result = failed(errors.New("the readings of an ambiguous path are allowed with different headers"))
+			result.Revision = current.revision
+			return result
 		}
-		if i > 0 && !decision.sameEffects(result) {
-			return Decision{
-				Reason: identity.ReasonPolicyError, Revision: current.revision,
-				Err: errors.New("the readings of an ambiguous path are allowed with different headers"),
-			}
-		}
-		result = decision
 	}
 	return result
 }
@@ -91,25 +91,36 @@ func (d dataTree) Get(ref ast.Ref) ast.Value {
 // Put implements topdown.BaseCache.
 func (dataTree) Put(ast.Ref, ast.Value) {}
 
-// decide evaluates the decision once. A policy that runs away is cut off, and
-// one that panics has failed.
-func (s *snapshot) decide(ctx context.Context, input ast.Value, timeout time.Duration) (decision Decision) {
+// decide asks the policies once, about one reading. A policy that runs away or
+// whose caller is gone is cut off, and one that panics has failed.
+func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading, timeout time.Duration) (decision Decision) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			decision = failed(fmt.Errorf("the evaluation panicked: %v", problem))
 		}
 	}()
-	cancel := topdown.NewCancel()
-	timer := time.AfterFunc(timeout, cancel.Cancel)
-	defer timer.Stop()
+	document := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values)
+	input := documentTerm(&document, in.Config.term)
+	if s.reaches {
+		var release context.CancelFunc
+		ctx, release = context.WithTimeout(ctx, timeout)
+		defer release()
+	}
 	options := make([]rego.EvalOption, 0, len(s.options)+2)
-	options = append(append(options, s.options...), rego.EvalParsedInput(input), rego.EvalExternalCancel(cancel))
+	options = append(append(options, s.options...), rego.EvalParsedInput(input), rego.EvalExternalCancel(newLimit(ctx, timeout)))
 	results, err := s.query.Eval(ctx, options...)
 	switch {
 	case topdown.IsCancel(err):
-		return Decision{Reason: identity.ReasonPolicyTimeout, Err: fmt.Errorf("the policy was cut off after %s", timeout)}
+		return Decision{Reason: identity.ReasonPolicyTimeout, Err: fmt.Errorf("the policy was cut off: its caller is gone, or it took longer than %s", timeout)}
 	case err != nil:
 		return failed(err)
+	}
+	return decodeResults(results)
+}
+
+// decodeResults takes the one value that a query for a rule has, if any.
+func decodeResults(results rego.ResultSet) Decision {
+	switch {
 	case len(results) == 0:
 		return Decision{Reason: identity.ReasonPolicyUndefined, Err: errors.New("the decision is undefined")}
 	case len(results) > 1 || len(results[0].Expressions) != 1:

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,21 +10,42 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 )
 
-// resolve returns the reference of the rule that decides. It must be a rule;
-// and where there is an access table beside policies, the rule must ask it,
-// directly or not: a table that nobody asks would be a false comfort.
+// resolve returns the reference of the rule that decides. It must be a rule
+// that can have a value fit for a decision; and where there is an access table
+// beside policies, the rule must ask it, directly or not: a table that nobody
+// asks would be a false comfort.
 func resolve(compiler *ast.Compiler, config Config) (ast.Ref, error) {
-	ref := refOf(config.Decision)
-	rules := compiler.GetRulesExact(ref)
-	if len(rules) == 0 {
-		return nil, fmt.Errorf("no rule %s in %s; packages there: %s; name another one with decision",
-			strings.TrimPrefix(config.Decision, "data."), strings.Join(config.Sources, ", "), packages(compiler))
+	ref, name := refOf(config.Decision), strings.TrimPrefix(config.Decision, "data.")
+	rules := compiler.GetRulesWithPrefix(ref)
+	switch {
+	case isPackage(compiler, ref):
+		return nil, fmt.Errorf("%s is a package and not a rule; rules there: %s; name one with decision", name, ruleNames(compiler, ref))
+	case len(rules) == 0:
+		return nil, fmt.Errorf("no rule %s in %s; packages there: %s; rules in %s: %s; name another one with decision",
+			name, strings.Join(config.Sources, ", "), packageNames(compiler),
+			strings.TrimPrefix(ref[:len(ref)-1].String(), "data."), ruleNames(compiler, ref[:len(ref)-1]))
+	}
+	for _, rule := range rules {
+		if err := decides(rule, ref); err != nil {
+			return nil, fmt.Errorf("%s: the rule %s %w", rule.Location, name, err)
+		}
 	}
 	if len(config.Access) > 0 && !asksTable(compiler, rules) {
 		return nil, fmt.Errorf("the access table %s would be ignored, since %s does not ask it: write allow if data.caddy.access.allow, or remove the access line",
 			strings.Join(config.Access, ", "), config.Decision)
 	}
 	return ref, nil
+}
+
+// decides returns an error for a rule that could never allow.
+func decides(rule *ast.Rule, ref ast.Ref) error {
+	switch {
+	case len(rule.Head.Args) > 0:
+		return errors.New("is a function; a decision is a boolean or an object")
+	case rule.Head.RuleKind() == ast.MultiValue && rule.Ref().Equal(ref):
+		return errors.New("is a set; a decision is a boolean or an object")
+	}
+	return nil
 }
 
 // refOf turns a decision path, whose form was checked, into a reference.
@@ -36,19 +58,48 @@ func refOf(path string) ast.Ref {
 	return ref
 }
 
-// packages lists the packages that are not built in.
-func packages(compiler *ast.Compiler) string {
-	var names []string
-	for file, module := range compiler.Modules {
-		if name := strings.TrimPrefix(module.Package.Path.String(), "data."); !strings.HasPrefix(file, "embedded/") && !slices.Contains(names, name) {
-			names = append(names, name)
+// isPackage reports whether a reference names a package, or what holds some.
+func isPackage(compiler *ast.Compiler, ref ast.Ref) bool {
+	for _, module := range compiler.Modules {
+		if module.Package.Path.HasPrefix(ref) {
+			return true
 		}
 	}
+	return false
+}
+
+// packageNames lists the packages that are not built in.
+func packageNames(compiler *ast.Compiler) string {
+	var names []string
+	for file, module := range compiler.Modules {
+		if !strings.HasPrefix(file, embeddedPrefix) {
+			names = append(names, strings.TrimPrefix(module.Package.Path.String(), "data."))
+		}
+	}
+	return listed(names)
+}
+
+// ruleNames lists the rules of a package.
+func ruleNames(compiler *ast.Compiler, path ast.Ref) string {
+	var names []string
+	for _, module := range compiler.Modules {
+		if !module.Package.Path.Equal(path) {
+			continue
+		}
+		for _, rule := range module.Rules {
+			names = append(names, rule.Head.Ref().GroundPrefix().String())
+		}
+	}
+	return listed(names)
+}
+
+// listed joins names, each once, or says that there are none.
+func listed(names []string) string {
 	if len(names) == 0 {
 		return "none"
 	}
 	slices.Sort(names)
-	return strings.Join(names, ", ")
+	return strings.Join(slices.Compact(names), ", ")
 }
 
 // asksTable reports whether evaluating rules may evaluate a rule of caddy.access.
@@ -61,7 +112,7 @@ func asksTable(compiler *ast.Compiler, rules []*ast.Rule) bool {
 			return false
 		}
 		seen[node] = true
-		if rule, ok := node.(*ast.Rule); ok && rule.Ref().HasPrefix(table) {
+		if rule, ok := node.(*ast.Rule); ok && (rule.Ref().HasPrefix(table) || rule.Else != nil && visit(rule.Else)) {
 			return true
 		}
 		for next := range compiler.Graph.Dependencies(node) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 type snapshot struct {
 	query    rego.PreparedEvalQuery
 	options  []rego.EvalOption
+	reaches  bool // built-ins that wait for others are on
 	revision string
 	warnings []string
 }
@@ -28,10 +30,13 @@ type snapshot struct {
 // tableRoot is where the access table stands below data.
 const tableRoot = "access_table"
 
+// embeddedPrefix begins the names of this project's own policies.
+const embeddedPrefix = "embedded/"
+
 // load compiles what a tree holds.
 func load(config Config, tree files.Tree) (*snapshot, error) {
 	capabilities := allowed(config.AllowBuiltins)
-	m, err := gather(tree, config.Sources, capabilities)
+	m, err := gather(tree, config, capabilities)
 	if err != nil {
 		return nil, err
 	}
@@ -41,11 +46,18 @@ func load(config Config, tree files.Tree) (*snapshot, error) {
 	if err := m.addTable(config.Access, tree); err != nil {
 		return nil, err
 	}
-	s := &snapshot{warnings: m.warnings, revision: m.revision}
-	if s.revision == "" {
-		s.revision = tree.Fingerprint()[:12]
-	}
+	s := &snapshot{warnings: m.warnings, revision: revisionOf(m.revision, tree), reaches: len(config.AllowBuiltins) > 0}
 	return s, s.prepare(config, m, capabilities)
+}
+
+// revisionOf names a tree by its contents, after the revision that a manifest
+// gives: files may be edited without a new one.
+func revisionOf(manifest string, tree files.Tree) string {
+	contents := tree.Fingerprint()[:12]
+	if manifest == "" {
+		return contents
+	}
+	return manifest + "+" + contents
 }
 
 // allowed returns OPA's capabilities without the gated built-ins that are not
@@ -70,7 +82,7 @@ var embedded = sync.OnceValues(func() (map[string]*ast.Module, error) {
 		if err != nil {
 			return err
 		}
-		modules["embedded/"+path], err = ast.ParseModuleWithOpts("embedded/"+path, string(content), ast.ParserOptions{RegoVersion: ast.RegoV1})
+		modules[embeddedPrefix+path], err = ast.ParseModuleWithOpts(embeddedPrefix+path, string(content), ast.ParserOptions{RegoVersion: ast.RegoV1})
 		return err
 	})
 	return modules, err
@@ -83,13 +95,8 @@ func (m *material) addEmbedded() error {
 	if err != nil {
 		return err
 	}
-	for _, ours := range own {
-		for _, theirs := range m.modules {
-			if theirs.Package.Path.HasPrefix(ours.Package.Path) {
-				return fmt.Errorf("%s: the package %s is built in and cannot be added to; choose another name, such as caddy.authz",
-					theirs.Package.Location, strings.TrimPrefix(theirs.Package.Path.String(), "data."))
-			}
-		}
+	if err := m.checkReserved(own); err != nil {
+		return err
 	}
 	for name, module := range own {
 		m.modules[name] = module.Copy()
@@ -97,12 +104,41 @@ func (m *material) addEmbedded() error {
 	return nil
 }
 
+// checkReserved refuses policies that add to what is built in: by their package,
+// or by a rule whose name leads there.
+func (m *material) checkReserved(own map[string]*ast.Module) error {
+	reserved := []ast.Ref{refOf("data.caddy." + tableRoot)}
+	for _, module := range own {
+		reserved = append(reserved, module.Package.Path)
+	}
+	var problems []error
+	for _, path := range slices.Sorted(maps.Keys(m.modules)) {
+		module := m.modules[path]
+		for _, ref := range reserved {
+			if location := addsTo(module, ref); location != nil {
+				problems = append(problems, fmt.Errorf("%s: the package %s is built in and cannot be added to; choose another name, such as caddy.authz",
+					location, strings.TrimPrefix(ref.String(), "data.")))
+			}
+		}
+	}
+	return joinBounded(problems)
+}
+
+// addsTo returns where a module adds to what is at a reference, or nil.
+func addsTo(module *ast.Module, ref ast.Ref) *ast.Location {
+	if module.Package.Path.HasPrefix(ref) {
+		return module.Package.Location
+	}
+	for _, rule := range module.Rules {
+		if full := rule.Ref().GroundPrefix(); full.HasPrefix(ref) || ref.HasPrefix(full) {
+			return rule.Location
+		}
+	}
+	return nil
+}
+
 // addTable adds the access table, which is empty without files.
 func (m *material) addTable(paths []string, tree files.Tree) error {
-	caddy, _ := m.data["caddy"].(map[string]any)
-	if _, taken := caddy[tableRoot]; taken {
-		return fmt.Errorf("data.caddy.%s is built in: name access tables with access <file>", tableRoot)
-	}
 	var tables []accessFile
 	for _, path := range paths {
 		tables = append(tables, accessFile{name: path, data: tree[path]})
@@ -135,7 +171,7 @@ func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabil
 	}
 	compiler := ast.NewCompiler().WithCapabilities(capabilities).WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn)).SetErrorLimit(maxErrors)
 	if compiler.Compile(m.modules); compiler.Failed() {
-		return compiler.Errors
+		return joinBounded([]error{compiler.Errors})
 	}
 	decision, err := resolve(compiler, config)
 	if err != nil {

@@ -1,16 +1,13 @@
 package policy
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
-	"testing/fstest"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/loader"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
 )
@@ -20,7 +17,7 @@ import (
 func keep(path string) bool {
 	name := filepath.Base(path)
 	if strings.HasPrefix(name, ".") {
-		return name == ".manifest"
+		return name == manifestName
 	}
 	switch filepath.Ext(name) {
 	case ".rego":
@@ -31,10 +28,6 @@ func keep(path string) bool {
 	return false
 }
 
-// dataNames are the data files of a bundle root; each one's directory is where
-// its content stands below data.
-var dataNames = []string{"data.json", "data.yaml", "data.yml"}
-
 // material is what a look at the sources found.
 type material struct {
 	modules  map[string]*ast.Module
@@ -44,60 +37,92 @@ type material struct {
 }
 
 // gather parses the policies and data of all sources in a tree.
-func gather(tree files.Tree, sources []string, capabilities *ast.Capabilities) (*material, error) {
+func gather(tree files.Tree, config Config, capabilities *ast.Capabilities) (*material, error) {
 	m := &material{modules: map[string]*ast.Module{}, data: map[string]any{}}
-	for _, source := range sources {
-		if err := m.add(tree, source, capabilities); err != nil {
+	for _, path := range config.Sources {
+		s := source{path: path, modules: map[string]*ast.Module{}, data: map[string]any{}}
+		if err := s.read(tree, config.Access, capabilities); err != nil {
+			return nil, err
+		}
+		if err := m.merge(&s); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
 }
 
-// add parses one source: a file, or what is below a directory.
-func (m *material) add(tree files.Tree, source string, capabilities *ast.Capabilities) error {
-	data := fstest.MapFS{}
-	policies := 0
+// merge adds what a source has. Data that another source has too is an error.
+func (m *material) merge(s *source) error {
+	for path, module := range s.modules {
+		m.modules[path] = module
+	}
+	m.warnings = append(m.warnings, s.warnings...)
+	if s.manifest.Revision != "" {
+		m.revision = s.manifest.Revision
+	}
+	if at, ok := mergeInto(m.data, s.data, "data"); !ok {
+		return fmt.Errorf("%s: %s is also in another source", s.path, at)
+	}
+	return nil
+}
+
+// source is one place that policies and data come from: a directory or a file.
+type source struct {
+	path     string
+	modules  map[string]*ast.Module
+	data     map[string]any
+	warnings []string
+	manifest manifest
+}
+
+// read parses what a tree has of the source. Data alone will do, since another
+// source may have the policies; nothing at all is an error.
+func (s *source) read(tree files.Tree, tables []string, capabilities *ast.Capabilities) error {
 	var problems []error
+	found := false
 	for _, path := range tree.Paths() {
-		name, below := relative(source, path)
+		name, below := s.relative(path)
 		if !below {
 			continue
 		}
-		switch base := filepath.Base(name); {
+		base := filepath.Base(name)
+		switch {
 		case filepath.Ext(name) == ".rego":
-			policies++
-			problems = append(problems, m.parse(path, tree[path], capabilities))
-		case base == ".manifest":
-			problems = append(problems, m.readManifest(path, tree[path]))
+			found = true
+			problems = append(problems, s.readPolicy(path, tree[path], capabilities))
 		case slices.Contains(dataNames, base):
-			data[filepath.ToSlash(name)] = &fstest.MapFile{Data: tree[path]}
-		default:
-			m.warnings = append(m.warnings, fmt.Sprintf("%s is not read: data files are named %s", path, strings.Join(dataNames, ", ")))
+			found = true
+			problems = append(problems, s.readData(path, name, tree[path]))
+		case name == manifestName:
+			problems = append(problems, s.manifest.read(path, tree[path]))
+		case base != manifestName && !slices.Contains(tables, path):
+			s.warnings = append(s.warnings, fmt.Sprintf("%s is not read: data files are named %s", path, strings.Join(dataNames, ", ")))
 		}
+	}
+	if !found {
+		problems = append(problems, fmt.Errorf("%s: neither policies (*.rego) nor data (%s) there", s.path, strings.Join(dataNames, ", ")))
 	}
 	if err := joinBounded(problems); err != nil {
 		return err
 	}
-	if policies == 0 && len(data) == 0 {
-		return fmt.Errorf("%s: neither policies (*.rego) nor data (%s) there", source, strings.Join(dataNames, ", "))
-	}
-	return m.merge(source, data)
+	return s.manifest.check(s)
 }
 
-// relative returns a path's name below a source. A source that is a file of
+// relative returns a path's name below the source. A source that is a file of
 // data stands for a data file at the root.
-func relative(source, path string) (string, bool) {
-	if path == source {
-		if ext := filepath.Ext(path); ext != ".rego" {
-			return "data" + ext, true
-		}
-		return filepath.Base(path), true
+func (s *source) relative(path string) (string, bool) {
+	if path != s.path {
+		return strings.CutPrefix(path, s.path+string(filepath.Separator))
 	}
-	return strings.CutPrefix(path, source+string(filepath.Separator))
+	switch ext := filepath.Ext(path); ext {
+	case ".json", ".yaml", ".yml":
+		return "data" + ext, true
+	}
+	return filepath.Base(path), true
 }
 
-func (m *material) parse(path string, content []byte, capabilities *ast.Capabilities) error {
+// readPolicy parses a file of Rego, which is version 1.
+func (s *source) readPolicy(path string, content []byte, capabilities *ast.Capabilities) error {
 	module, err := ast.ParseModuleWithOpts(path, string(content), ast.ParserOptions{
 		RegoVersion: ast.RegoV1, Capabilities: capabilities, ProcessAnnotation: true,
 	})
@@ -107,66 +132,30 @@ func (m *material) parse(path string, content []byte, capabilities *ast.Capabili
 	if module == nil {
 		return fmt.Errorf("%s:1: the file has no policy in it", path)
 	}
-	m.modules[path] = module
+	s.modules[path] = module
 	return nil
-}
-
-// readManifest takes the revision of a bundle's manifest.
-func (m *material) readManifest(path string, content []byte) error {
-	var manifest struct{ Revision string }
-	if err := json.Unmarshal(content, &manifest); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	m.revision = manifest.Revision
-	return nil
-}
-
-// merge adds a source's data. OPA's loader reads it and refuses conflicts
-// within the source; conflicts between sources are refused here.
-func (m *material) merge(source string, data fstest.MapFS) error {
-	if len(data) == 0 {
-		return nil
-	}
-	loaded, err := loader.NewFileLoader().WithFS(data).All([]string{"."})
-	if err != nil {
-		return fmt.Errorf("%s: %w", source, err)
-	}
-	if path, ok := mergeInto(m.data, loaded.Documents, "data"); !ok {
-		return fmt.Errorf("%s: %s is also in another source", source, path)
-	}
-	return nil
-}
-
-// mergeInto adds the members of one document to another, which has to have none
-// of its leaves. It returns the path of a conflict.
-func mergeInto(target, added map[string]any, path string) (string, bool) {
-	for name, value := range added {
-		at := path + "." + name
-		there, exists := target[name]
-		if !exists {
-			target[name] = value
-			continue
-		}
-		both, ok1 := there.(map[string]any)
-		more, ok2 := value.(map[string]any)
-		if !ok1 || !ok2 {
-			return at, false
-		}
-		if conflict, ok := mergeInto(both, more, at); !ok {
-			return conflict, false
-		}
-	}
-	return "", true
 }
 
 // maxErrors bounds how many mistakes are listed at once.
 const maxErrors = 10
 
-// joinBounded joins the first errors, or returns nil.
+// joinBounded joins the first errors, or returns nil. A list of OPA's counts as
+// the errors in it.
 func joinBounded(problems []error) error {
-	problems = slices.DeleteFunc(problems, func(err error) bool { return err == nil })
-	if len(problems) > maxErrors {
-		problems = append(problems[:maxErrors], fmt.Errorf("and %d more", len(problems)-maxErrors))
+	var flat []error
+	for _, problem := range problems {
+		var list ast.Errors
+		switch {
+		case errors.As(problem, &list):
+			for _, one := range list {
+				flat = append(flat, one)
+			}
+		case problem != nil:
+			flat = append(flat, problem)
+		}
 	}
-	return errors.Join(problems...)
+	if len(flat) > maxErrors {
+		flat = append(flat[:maxErrors], fmt.Errorf("and %d more", len(flat)-maxErrors))
+	}
+	return errors.Join(flat...)
 }

@@ -1,0 +1,99 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Challenge asks for scopes (RFC 6750, section 3.1), or for a stronger or
+// fresher sign-in (RFC 9470, section 3).
+type Challenge struct {
+	Scopes    []string
+	ACRValues []string
+	// MaxAge is in seconds, -1 if not asked for.
+	MaxAge int64
+}
+
+// Redirect is where the refused are sent.
+type Redirect struct {
+	// To is a path on the same origin.
+	To string
+	// Status is 301, 302, 303, 307 or 308.
+	Status int
+}
+
+func (d *decoder) decodeChallenge(value any) error {
+	members, err := decodeMembers(value, "want {scope, acr_values, max_age}")
+	if err != nil {
+		return err
+	}
+	c := &Challenge{MaxAge: -1}
+	for _, m := range members {
+		var err error
+		switch m.name {
+		case "scope":
+			c.Scopes, err = decodeWords(m.value)
+		case "acr_values":
+			c.ACRValues, err = decodeWords(m.value)
+		case "max_age":
+			if c.MaxAge, err = decodeInt(m.value); err == nil && c.MaxAge < 0 {
+				err = errors.New("negative")
+			}
+		default:
+			err = errors.New("unknown; want scope, acr_values or max_age")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	d.decision.Challenge = c
+	return nil
+}
+
+// redirects are the statuses that send somebody elsewhere.
+var redirects = []int64{
+	http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect,
+}
+
+// decodeRedirect takes {to, status}. Only a path on the same origin will do:
+// whatever a browser might read as another host is refused (T-40).
+func (d *decoder) decodeRedirect(value any) error {
+	members, err := decodeMembers(value, "want {to, status}")
+	if err != nil {
+		return err
+	}
+	r := &Redirect{Status: http.StatusSeeOther}
+	for _, m := range members {
+		switch m.name {
+		case "to":
+			if err := decodeText(&r.To, m.value, maxText); err != nil || !sameOrigin(r.To) {
+				return errors.New("to: want a path on the same origin, such as /welcome")
+			}
+		case "status":
+			status, err := decodeInt(m.value)
+			if err != nil || !slices.Contains(redirects, status) {
+				return errors.New("status: want 301, 302, 303, 307 or 308")
+			}
+			r.Status = int(status)
+		default:
+			return fmt.Errorf("%s: unknown; want to or status", m.name)
+		}
+	}
+	if r.To == "" {
+		return errors.New("to: missing")
+	}
+	d.decision.Redirect = r
+	return nil
+}
+
+// sameOrigin reports whether a reference is a path that every browser resolves
+// on the same origin.
+func sameOrigin(to string) bool {
+	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") {
+		return false
+	}
+	return !strings.ContainsFunc(to, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' })
+}

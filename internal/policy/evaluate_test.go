@@ -1,0 +1,305 @@
+package policy
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
+
+// TestReadings: each reading of a path must be allowed (T-12 to T-14).
+func TestReadings(t *testing.T) {
+	set := policyOf(t, `package caddy.authz
+
+allow if input.request.segments[0] != "admin"
+
+allow := {"allow": true, "headers": {"X-Seen": input.request.path}} if input.request.segments[0] == "tagged"
+`)
+	for target, want := range map[string]bool{"/x": true, "/admin": false, "//admin": false, "/x//admin": true, "/admin%2fx": false, "/admin;x": false, "/%61dmin": false} {
+		if got := set.Decide(t.Context(), asked(target, "")); got.Allow != want {
+			t.Errorf("%s: %+v", target, got)
+		}
+	}
+	different := policyOf(t, "package caddy.authz\n\nallow := {\"allow\": true, \"headers\": {\"X-Path\": concat(\"|\", input.request.segments)}}\n")
+	if got := different.Decide(t.Context(), asked("/a//b", "")); got.Allow || got.Reason != identity.ReasonPolicyError || got.Revision == "" {
+		t.Errorf("readings that want different headers: %+v", got)
+	}
+	if got := different.Decide(t.Context(), asked("/a/b", "")); !got.Allow || got.Headers.Get("X-Path") != "a|b" {
+		t.Errorf("one reading: %+v", got)
+	}
+	labelled := policyOf(t, "package caddy.authz\n\nallow := {\"allow\": true, \"log\": {\"labels\": {\"path\": concat(\"|\", input.request.segments)}}}\n")
+	if got := labelled.Decide(t.Context(), asked("/a//b", "")); !got.Allow || got.Labels["path"] == "" {
+		t.Errorf("readings with different labels: %+v", got)
+	}
+	if got := set.Decide(t.Context(), Input{Request: new(request.Request)}); got.Allow || got.Reason != identity.ReasonPolicyError {
+		t.Errorf("no reading at all: %+v", got)
+	}
+}
+
+// TestFailures: what goes wrong in a policy refuses, with a reason of its own
+// (T-01 to T-04, R-403-6).
+func TestFailures(t *testing.T) {
+	tests := []struct {
+		name, source string
+		reason       identity.Reason
+	}{
+		{"undefined", "allow if false", identity.ReasonPolicyUndefined},
+		{"a default that is no decision", "default allow := \"no\"", identity.ReasonPolicyUndefined},
+		{"a number", "allow := 1", identity.ReasonPolicyUndefined},
+		{"an object without allow", "allow := {\"ok\": true}", identity.ReasonPolicyError},
+		{"a partial object", "allow[x] := true if some x in [\"a\"]", identity.ReasonPolicyError},
+		{"a conflict", "allow := true if true\n\nallow := false if true", identity.ReasonPolicyError},
+		{"division by zero", "allow if 1 / object.get(input.config, \"zero\", 0) > 1", identity.ReasonPolicyError},
+		{"an error behind not", "blocked if net.cidr_contains(input.request.path, input.client.ip)\n\nallow if not blocked", identity.ReasonPolicyError},
+		{"an unknown unit behind not", "blocked if units.parse(input.request.method) > 3\n\nallow if not blocked", identity.ReasonPolicyError},
+		{"an error in a function behind not", "f(x) if to_number(x) > 3\n\nallow if not f(input.request.path)", identity.ReasonPolicyError},
+		{"an error in a comprehension", "allow if count([x | x := to_number(input.request.path)]) == 0", identity.ReasonPolicyError},
+		{"a runaway comprehension", "allow if count([x | some x in numbers.range(1, 100000000)]) > 0", identity.ReasonPolicyTimeout},
+		{"a runaway join", "allow if {\n\tsome a in numbers.range(1, 100000)\n\tsome b in numbers.range(1, 100000)\n\ta + b < 0\n}", identity.ReasonPolicyTimeout},
+		{"a runaway walk", "many := [[x, [x]] | some x in numbers.range(1, 3000)]\n\nallow if {\n\twalk(many, [p, _])\n\twalk(many, [q, _])\n\tcount(p) + count(q) < 0\n}", identity.ReasonPolicyTimeout},
+		{"a runaway match", "long := concat(\"\", [\"a\" | some _ in numbers.range(1, 2000)])\n\nallow if {\n\tsome _ in numbers.range(1, 1000000)\n\tregex.match(`(a?){50}a{50}b`, long)\n}", identity.ReasonPolicyTimeout},
+		{"runaway text", "allow if {\n\tsome i in numbers.range(1, 100000000)\n\tsprintf(\"%d\", [i]) == \"x\"\n}", identity.ReasonPolicyTimeout},
+		{"a runaway not", "blocked if {\n\tsome a in numbers.range(1, 100000)\n\tsome b in numbers.range(1, 100000)\n\ta + b < 0\n}\n\nallow if not blocked", identity.ReasonPolicyTimeout},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			set := policyOf(t, "package caddy.authz\n\n"+test.source+"\n")
+			start := time.Now()
+			got := set.Decide(t.Context(), asked("/", "admin"))
+			if got.Allow || got.Reason != test.reason || got.Err == nil {
+				t.Errorf("got %+v", got)
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("it was cut off after %s only", took)
+			}
+		})
+	}
+}
+
+// TestErrorsSayWhere: an evaluation error names the policy's file and line for the log.
+func TestErrorsSayWhere(t *testing.T) {
+	got := policyOf(t, "package caddy.authz\n\nallow if {\n\tto_number(input.request.path) > 1\n}\n").Decide(t.Context(), asked("/", ""))
+	if got.Err == nil || !strings.Contains(got.Err.Error(), "authz.rego:4") {
+		t.Errorf("got %v", got.Err)
+	}
+}
+
+// TestPanic: an evaluation that panics is refused (T-04).
+func TestPanic(t *testing.T) {
+	in := asked("/", "")
+	in.Identity = nil
+	got := policyOf(t, "package caddy.authz\n\nallow := true\n").Decide(t.Context(), in)
+	if got.Allow || got.Reason != identity.ReasonPolicyError || got.Err == nil || got.Revision == "" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestGone: a caller who is gone, or whose time is up, ends an evaluation (T-01, T-04).
+func TestGone(t *testing.T) {
+	path := newDir(t).write("a.rego", "package caddy.authz\n\nallow if count([x | some x in numbers.range(1, 100000000)]) > 0\n")
+	set := open(t, Config{Sources: []string{path}, Timeout: time.Hour})
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if got := set.Decide(gone, asked("/", "")); got.Allow || got.Reason != identity.ReasonPolicyTimeout {
+		t.Errorf("got %+v", got)
+	}
+	brief, release := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer release()
+	if got := set.Decide(brief, asked("/", "")); got.Allow || got.Reason != identity.ReasonPolicyTimeout {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestForbiddenBuiltins: T-49, what reaches out is not there, nor by mocking.
+func TestForbiddenBuiltins(t *testing.T) {
+	calls := map[string]string{
+		"http.send":          `http.send({"method": "get", "url": "http://127.0.0.1:1"})`,
+		"net.lookup_ip_addr": `net.lookup_ip_addr("localhost")`,
+		"opa.runtime":        `opa.runtime()`,
+	}
+	for name, call := range calls {
+		path := newDir(t).write("authz.rego", "package caddy.authz\n\nallow if "+call+"\n")
+		refused(t, Config{Sources: []string{path}}, "undefined function "+name, "authz.rego:3")
+		for other := range calls {
+			if other != name {
+				refused(t, Config{Sources: []string{path}, AllowBuiltins: []string{other}}, "undefined function "+name)
+			}
+		}
+		open(t, Config{Sources: []string{path}, AllowBuiltins: []string{name}})
+		for _, mock := range []string{
+			"f(x) := x\n\nallow if startswith(\"a\", \"b\") with startswith as " + name,
+			"allow if " + call + " with " + name + " as true",
+			"g(x) := 1\n\nallow if g(1) with data.caddy.authz.g as " + name,
+		} {
+			refused(t, Config{Sources: []string{newDir(t).write("authz.rego", "package caddy.authz\n\n"+mock+"\n")}})
+		}
+	}
+	if got := policyOf(t, "package caddy.authz\n\nallow if net.cidr_contains(\"192.0.2.0/24\", input.client.ip)\n").Decide(t.Context(), asked("/", "")); !got.Allow {
+		t.Errorf("net.cidr_contains is off: %+v", got)
+	}
+}
+
+// TestRuntime: the environment of the process is nowhere, even if opa.runtime is allowed (T-49).
+func TestRuntime(t *testing.T) {
+	t.Setenv("POLICY_TEST_VARIABLE", "visible")
+	path := newDir(t).write("a.rego", "package caddy.authz\n\nallow if opa.runtime() == {}\n")
+	if got := open(t, Config{Sources: []string{path}, AllowBuiltins: []string{"opa.runtime"}}).Decide(t.Context(), asked("/", "")); !got.Allow {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestSend: where http.send is allowed, the policy's limit cuts it off too.
+func TestSend(t *testing.T) {
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			select {
+			case <-release:
+			case <-r.Context().Done():
+			}
+		}
+	}))
+	defer server.Close()
+	defer close(release)
+	path := newDir(t).write("a.rego", "package caddy.authz\n\nallow if http.send({\"method\": \"get\", \"url\": concat(\"\", [input.config.url, input.request.path])}).status_code == 200\n")
+	set := open(t, Config{Sources: []string{path}, AllowBuiltins: []string{"http.send"}, Timeout: 300 * time.Millisecond})
+	in := asked("/quick", "")
+	in.Config = NewConstants(map[string]any{"url": server.URL})
+	if got := set.Decide(t.Context(), in); !got.Allow {
+		t.Errorf("quick: %+v", got)
+	}
+	slow := asked("/slow", "")
+	slow.Config = in.Config
+	start := time.Now()
+	if got := set.Decide(t.Context(), slow); got.Allow || got.Reason != identity.ReasonPolicyTimeout {
+		t.Errorf("slow: %+v", got)
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("it was cut off after %s only", took)
+	}
+}
+
+// TestWithData: what a policy puts in place of data counts, whatever is cached.
+func TestWithData(t *testing.T) {
+	d := newDir(t)
+	d.write("p/data.json", `{"team": {"open": false, "list": [1, 2]}}`)
+	d.write("p/a.rego", `package caddy.authz
+
+open if data.team.open
+
+more if count(data.team.list) == 2
+
+allow if {
+	not open
+	more
+	open with data.team.open as true
+	more with data.team as {"list": [3, 4]}
+	not more with data.team.list as [1]
+	not open
+	print("not heard of", input)
+}
+`)
+	if got := open(t, Config{Sources: []string{d.path + "/p"}}).Decide(t.Context(), asked("/", "")); !got.Allow {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestConcurrent: one set answers many at once, with one identity and one set
+// of constants between them.
+func TestConcurrent(t *testing.T) {
+	d := newDir(t)
+	d.write("p/data.yaml", "teams: {blue: {members: [x, admin]}, red: {members: [y]}}\n")
+	d.write("p/a.rego", `package caddy.authz
+
+allow := {"allow": true, "headers": {"X-Team": team}} if {
+	some team
+	some role in data.teams[team].members
+	role in input.identity.roles
+	input.config.teams[_] == team
+	sort(object.keys(input.identity.claims)) == ["a", "b"]
+}
+`)
+	set := open(t, Config{Sources: []string{d.path + "/p"}, Timeout: time.Minute})
+	constants := NewConstants(map[string]any{"teams": []any{"blue", "red"}, "other": map[string]any{"b": 1, "a": 2}})
+	known := (&identity.Identity{Authenticated: true, ID: "alice", Roles: []string{"admin"}, Claims: map[string]any{"b": "1", "a": "2"}}).Normalize()
+	var workers sync.WaitGroup
+	for range 8 {
+		workers.Go(func() {
+			for range 50 {
+				in := asked("/", "")
+				in.Identity, in.Config = known, constants
+				if got := set.Decide(context.Background(), in); !got.Allow || got.Headers.Get("X-Team") != "blue" {
+					t.Errorf("got %+v", got)
+				}
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// nine is a policy of nine rules: bindings to roles, roles to methods and
+// prefixes, a network and a header.
+const nine = `package caddy.authz
+
+import data.caddy.helpers
+
+default allow := false
+
+allow if {
+	not blocked
+	some role in roles
+	some grant in data.grants[role]
+	input.request.method in grant.methods
+	startswith(input.request.path, grant.prefix)
+	near
+	tenant_fits
+}
+
+roles contains role if some role in data.bindings[input.identity.id]
+
+roles contains role if some role in input.identity.roles
+
+blocked if data.blocked[input.identity.id]
+
+near if net.cidr_contains("192.0.2.0/24", input.client.ip)
+
+near if net.cidr_contains("10.0.0.0/8", input.client.ip)
+
+tenant_fits if not input.request.headers["x-tenant"]
+
+tenant_fits if input.request.headers["x-tenant"] == input.identity.claims.tenant
+`
+
+const nineData = `{
+	"bindings": {"alice": ["editor", "viewer"]}, "blocked": {"mallory": true},
+	"grants": {
+		"viewer": [{"methods": ["GET", "HEAD"], "prefix": "/api/"}],
+		"editor": [{"methods": ["POST", "PUT"], "prefix": "/api/documents/"}],
+		"admin": [{"methods": ["GET", "POST", "PUT", "DELETE"], "prefix": "/"}]
+	}
+}`
+
+func BenchmarkDecide(b *testing.B) {
+	d := newDir(b)
+	table := d.write("access.yaml", "rules:\n  - paths: [/public/*]\n    allow: [{anyone: true}]\n  - paths: [/*]\n    allow: [{roles: [admin]}]\n")
+	d.write("p/a.rego", nine)
+	d.write("p/data.json", nineData)
+	for name, config := range map[string]Config{"authenticated": {}, "access table": {Access: []string{table}}, "nine rules": {Sources: []string{d.path + "/p"}}} {
+		b.Run(name, func(b *testing.B) {
+			set := open(b, config)
+			in := asked("/api/documents/x", "admin")
+			b.ReportAllocs()
+			for b.Loop() {
+				if !set.Decide(context.Background(), in).Allow {
+					b.Fatal("denied")
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,92 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
+
+// framing are the headers that belong to the connection or to the message's
+// framing and routing (RFC 9110, sections 7.6.1, 11.7 and 15.5.8), which no
+// policy changes. They are spelt as request.FoldName has them.
+var framing = []string{
+	"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+	"host", "content-length", "expect", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",
+}
+
+// checkHeader returns an error for a name that is no header's or is none that a
+// policy may set or remove.
+func checkHeader(name string) error {
+	switch {
+	case !httpguts.ValidHeaderFieldName(name):
+		return fmt.Errorf("%q is not a header's name", name)
+	case slices.Contains(framing, request.FoldName(name)):
+		return fmt.Errorf("%s belongs to the connection and is not a policy's to change", name)
+	}
+	return nil
+}
+
+// decodeHeaders takes an object from names to a string or a list of strings.
+func decodeHeaders(target *http.Header, value any) error {
+	members, err := decodeMembers(value, "want an object from names to strings or lists of strings")
+	if err != nil {
+		return err
+	}
+	headers, room := make(http.Header, len(members)), maxBody
+	for _, m := range members {
+		if err := checkHeader(m.name); err != nil {
+			return err
+		}
+		lines, err := decodeLines(m.value)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		for _, line := range lines {
+			room -= len(m.name) + len(line)
+		}
+		key := http.CanonicalHeaderKey(m.name)
+		switch {
+		case room < 0:
+			return fmt.Errorf("more than %d bytes in all", maxBody)
+		case headers[key] != nil:
+			return fmt.Errorf("%s is there in two spellings", key)
+		}
+		headers[key] = lines
+	}
+	*target = headers
+	return nil
+}
+
+// decodeLines takes a header's value, or a list of them.
+func decodeLines(value any) ([]string, error) {
+	if text, ok := value.(string); ok {
+		value = []any{text}
+	}
+	lines, err := decodeStrings(value)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(lines, func(line string) bool { return !httpguts.ValidHeaderFieldValue(line) }) {
+		return nil, errors.New("a value that cannot stand in a header")
+	}
+	return lines, nil
+}
+
+func (d *decoder) decodeRemoved(value any) error {
+	names, err := decodeStrings(value)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := checkHeader(name); err != nil {
+			return err
+		}
+	}
+	d.decision.RequestHeadersToRemove = names
+	return nil
+}

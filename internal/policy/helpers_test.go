@@ -1,0 +1,106 @@
+package policy
+
+import (
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// dir is a directory of policies.
+type dir struct {
+	t    testing.TB
+	path string
+}
+
+func newDir(t testing.TB) dir { return dir{t, t.TempDir()} }
+
+// write puts a file there, old enough to count as settled.
+func (d dir) write(name, content string) string {
+	d.t.Helper()
+	path := filepath.Join(d.path, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		d.t.Fatal(err)
+	}
+	past := time.Now().Add(-time.Minute)
+	for at := path; at != d.path; at = filepath.Dir(at) {
+		if err := os.Chtimes(at, past, past); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	return path
+}
+
+// open loads a set until the test ends.
+func open(t testing.TB, config Config) *Set {
+	t.Helper()
+	set, err := Open(config, func(Report) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := set.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return set
+}
+
+// policyOf loads one policy.
+func policyOf(t testing.TB, source string) *Set {
+	t.Helper()
+	return open(t, Config{Sources: []string{newDir(t).write("authz.rego", source)}})
+}
+
+// asked returns the input for a request by a user with a role; "" is nobody.
+func asked(target, role string) Input {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.URL.RawPath, r.RequestURI = target, target
+	r.URL.Path, _ = url.PathUnescape(target)
+	facts := request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
+	in := Input{Request: request.New(r, facts, new(request.Config)), Identity: identity.Anonymous(), Config: NewConstants(nil)}
+	if role != "" {
+		in.Identity = (&identity.Identity{Authenticated: true, ID: "alice", Username: "alice", Roles: []string{role}}).Normalize()
+	}
+	return in
+}
+
+// eventually waits until a condition holds, at most ten seconds.
+func eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	for range 500 {
+		if condition() {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("it never came to pass that %s", what)
+}
+
+// refused checks that a configuration does not load, and what the error says.
+func refused(t testing.TB, config Config, wants ...string) {
+	t.Helper()
+	set, err := Open(config, func(Report) {})
+	if err == nil {
+		_ = set.Close()
+		t.Fatal("it was loaded")
+	}
+	for _, want := range wants {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q lacks %q", err, want)
+		}
+	}
+}

@@ -1,0 +1,41 @@
+package policy
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestLimit: an evaluation is cut off by its time or by its caller, and stays so.
+func TestLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimit(t.Context(), time.Second)
+		looks := func() (over bool) {
+			for range stride {
+				over = l.Cancelled()
+			}
+			return over
+		}
+		if looks() {
+			t.Error("cut off at once")
+		}
+		time.Sleep(time.Second - 1)
+		if looks() {
+			t.Error("cut off too early")
+		}
+		time.Sleep(1)
+		if !looks() || !looks() {
+			t.Error("not cut off")
+		}
+	})
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if !newLimit(gone, time.Hour).Cancelled() {
+		t.Error("the first step of an evaluation whose caller is gone goes on")
+	}
+	l := newLimit(t.Context(), time.Hour)
+	if l.Cancel(); !l.Cancelled() {
+		t.Error("Cancel does nothing")
+	}
+}

@@ -1,0 +1,152 @@
+package policy
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestLoad: what a bundle root may hold (T-07).
+func TestLoad(t *testing.T) {
+	d := newDir(t)
+	d.write("good/authz.rego", "package caddy.authz\n\nallow if data.team.members[input.identity.username]\n")
+	d.write("good/authz_test.rego", "this is for opa test and not read")
+	d.write("good/team/data.yaml", "members: {alice: true}\n")
+	d.write("good/team/data.json", `{"size": 1}`)
+	d.write("good/.manifest", `{"revision": "r42", "roots": [""]}`)
+	d.write("good/.hidden.rego", "nonsense")
+	d.write("good/.git/hooks.rego", "nonsense")
+	d.write("good/other.json", "{}")
+	d.write("good/README.md", "prose")
+	table := d.write("good/access.yaml", "rules: []\n")
+	var reported Report
+	config := Config{Sources: []string{d.path + "/good"}}
+	set, err := Open(config, func(r Report) { reported = r })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	if got := set.Decide(t.Context(), asked("/", "x")); !got.Allow || !strings.HasPrefix(got.Revision, "r42+") {
+		t.Errorf("got %+v", got)
+	}
+	if warned := strings.Join(reported.Warnings, "\n"); len(reported.Warnings) != 2 || !strings.Contains(warned, "other.json is not read") {
+		t.Errorf("warnings %q", reported.Warnings)
+	}
+	d.write("good/authz.rego", "package caddy.authz\n\nallow if data.caddy.access.allow\n")
+	config.Access = []string{table}
+	both, err := Open(config, func(r Report) { reported = r })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer both.Close()
+	if warned := strings.Join(reported.Warnings, "\n"); strings.Contains(warned, "access.yaml") {
+		t.Errorf("the table is warned about: %q", warned)
+	}
+}
+
+// TestLoadErrors: what is refused, with the file and the line (T-60, T-07).
+func TestLoadErrors(t *testing.T) {
+	const good = "package caddy.authz\n\nallow if data.x.y\n"
+	tests := []struct {
+		name  string
+		files map[string]string // below the one source
+		wants []string
+	}{
+		{"an empty directory", map[string]string{"sub/.keep": ""}, []string{"neither policies (*.rego) nor data"}},
+		{"tests alone", map[string]string{"a_test.rego": good}, []string{"neither policies"}},
+		{"data alone", map[string]string{"data.json": "{}"}, []string{"no rule caddy.authz.allow", "packages there: none"}},
+		{"bad Rego", map[string]string{"a.rego": "package caddy.authz\n\nallow if {\n"}, []string{"a.rego:4", "unexpected eof"}},
+		{"two bad files", map[string]string{"a.rego": "package a\n\nx = = 1\n", "b.rego": "package b\n\ny := := 1\n"}, []string{"a.rego:3", "b.rego:3"}},
+		{"Rego of old", map[string]string{"a.rego": "package old\n\nallow { true }\n"}, []string{"a.rego:3", "`if` keyword is required"}},
+		{"a file without a policy", map[string]string{"a.rego": "# nothing\n"}, []string{"a.rego"}},
+		{"an empty file", map[string]string{"a.rego": ""}, []string{"a.rego"}},
+		{"a name that is not there", map[string]string{"a.rego": "package caddy.authz\n\nallow if nobody\n"}, []string{"a.rego:3", "nobody"}},
+		{"a wrong type", map[string]string{"a.rego": "package caddy.authz\n\nallow if lower(1) == \"x\"\n"}, []string{"a.rego:3"}},
+		{"recursion", map[string]string{"a.rego": "package caddy.authz\n\nallow if not allow\n"}, []string{"a.rego:3", "recursive"}},
+		{"two defaults", map[string]string{"a.rego": "package caddy.authz\n\ndefault allow := true\n\ndefault allow := false\n"}, []string{"a.rego"}},
+		{"bad JSON", map[string]string{"a.rego": good, "x/data.json": "{\n  \"y\": \n}"}, []string{"x/data.json:3", "invalid character"}},
+		{"JSON cut off", map[string]string{"a.rego": good, "x/data.json": "{\n  \"y\": 1\n"}, []string{"x/data.json", "unexpected EOF"}},
+		{"two JSON documents", map[string]string{"a.rego": good, "data.json": "{}{}"}, []string{"data.json"}},
+		{"a list as data", map[string]string{"a.rego": good, "data.json": "[1]"}, []string{"data.json:1", "want an object"}},
+		{"an empty YAML file", map[string]string{"a.rego": good, "data.yaml": ""}, []string{"data.yaml:1", "want an object"}},
+		{"bad YAML", map[string]string{"a.rego": good, "data.yaml": "x:\n\ty: 1\n"}, []string{"data.yaml", "line 2"}},
+		{"data in two files", map[string]string{"a.rego": good, "data.json": `{"x": {"y": 1}}`, "x/data.yaml": "y: 2\n"}, []string{"x/data.yaml: data.x.y is also in another file"}},
+		{"a rule where data is", map[string]string{"a.rego": "package caddy.authz\n\nallow := true\n", "caddy/authz/data.json": `{"allow": true}`}, []string{"conflict", "a.rego:3"}},
+		{"the table as data", map[string]string{"a.rego": good, "caddy/access_table/data.json": `{}`}, []string{"data.json", "access_table is built in"}},
+		{"the table as data from above", map[string]string{"a.rego": good, "data.yml": "caddy: {access_table: {rules: []}}"}, []string{"data.yml", "access_table is built in"}},
+		{"the table as rules", map[string]string{"a.rego": good, "b.rego": "package caddy.access_table.index\n\nx := 1\n"}, []string{"b.rego:1", "caddy.access_table is built in"}},
+		{"a built-in package", map[string]string{"a.rego": "package caddy.access\n\nallow := true\n"}, []string{"a.rego:1", "caddy.access is built in and cannot be added to"}},
+		{"below a built-in package", map[string]string{"a.rego": "package caddy.helpers.more\n\nx := true\n"}, []string{"a.rego:1", "caddy.helpers is built in"}},
+		{"into a built-in package by a rule's name", map[string]string{"a.rego": good, "b.rego": "package caddy\n\nauthenticated.allow := true\n"}, []string{"b.rego:3", "caddy.authenticated is built in"}},
+		{"over a built-in package by a rule's name", map[string]string{"a.rego": good, "b.rego": "package caddy\n\naccess[x] := x if some x in [\"allow\"]\n"}, []string{"b.rego:3", "caddy.access is built in"}},
+		{"a bad manifest", map[string]string{"a.rego": good, ".manifest": "{\"revision\":\n 1}"}, []string{".manifest:2"}},
+		{"a policy outside of the roots", map[string]string{"a.rego": good, ".manifest": `{"roots": ["x"]}`}, []string{"a.rego:1", "caddy.authz is outside of the roots"}},
+		{"data outside of the roots", map[string]string{"a.rego": good, "data.json": `{"x": {"y": 1, "z": 2}}`, ".manifest": `{"roots": ["caddy", "x/y"]}`}, []string{"data.x.z is outside of the roots"}},
+		{"WebAssembly", map[string]string{"a.rego": good, ".manifest": `{"wasm": [{"entrypoint": "caddy/authz/allow"}]}`}, []string{".manifest", "WebAssembly"}},
+		{"an older Rego by manifest", map[string]string{"a.rego": good, ".manifest": `{"rego_version": 0}`}, []string{".manifest", "rego_version"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := newDir(t)
+			for name, content := range test.files {
+				d.write("p/"+name, content)
+			}
+			refused(t, Config{Sources: []string{d.path + "/p"}}, append(test.wants, d.path)...)
+		})
+	}
+}
+
+// TestSources: files and directories, several of them, and what is not one.
+func TestSources(t *testing.T) {
+	d := newDir(t)
+	rules := d.write("rules.rego", "package caddy.authz\n\nallow if data.x.y\n")
+	data := d.write("numbers.json", `{"x": {"y": true, "n": 12345678901234567890}}`)
+	more := filepath.Dir(d.write("more/x/data.yaml", "z: 1\n"))
+	clash := d.write("clash.yaml", "x: {y: false}\n")
+	for name, sources := range map[string][]string{
+		"two files":         {rules, data},
+		"files and a tree":  {rules, data, filepath.Dir(more)},
+		"in another order":  {filepath.Dir(more), data, rules},
+		"one of them twice": {rules, rules, data},
+	} {
+		if got := open(t, Config{Sources: sources}).Decide(t.Context(), asked("/", "")); !got.Allow {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	refused(t, Config{Sources: []string{rules, data, clash}}, clash, "data.x.y is also in another source")
+	refused(t, Config{Sources: []string{rules, d.path + "/gone"}}, d.path+"/gone", "no such file")
+	refused(t, Config{Sources: []string{rules, d.write("notes.txt", "x")}}, "notes.txt", "neither policies")
+	refused(t, Config{Sources: []string{"https://bundles.example/x.tar.gz"}}, "bundles are not read")
+	refused(t, Config{Sources: []string{d.write("bundle.tar.gz", "x")}}, "bundles are not read")
+}
+
+// TestManyErrors: a list of mistakes is bounded.
+func TestManyErrors(t *testing.T) {
+	d := newDir(t)
+	for i := range 3 * maxErrors {
+		d.write(fmt.Sprintf("p/f%02d.rego", i), "package p\n\nx if nobody\n")
+	}
+	set, err := Open(Config{Sources: []string{d.path + "/p"}}, func(Report) {})
+	if err == nil {
+		_ = set.Close()
+		t.Fatal("it was loaded")
+	}
+	if got := strings.Count(err.Error(), ".rego:"); got != maxErrors || !strings.Contains(err.Error(), "and ") {
+		t.Errorf("%d mistakes: %v", got, err)
+	}
+}
+
+// TestRevision: other contents have another revision, whatever a manifest says.
+func TestRevision(t *testing.T) {
+	d := newDir(t)
+	seen := map[string]bool{}
+	for _, content := range []string{"true", "false", "true"} {
+		d.write("p/.manifest", `{"revision": "v1"}`)
+		d.write("p/a.rego", "package caddy.authz\n\nallow := "+content+"\n")
+		seen[open(t, Config{Sources: []string{d.path + "/p"}}).Status().Revision] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("revisions %v", seen)
+	}
+}
