@@ -1,6 +1,8 @@
 package authn
 
 import (
+	"path/filepath"
+
 	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
@@ -12,7 +14,7 @@ import (
 // names it in the log, which is the process's own: shared files outlive the
 // configuration that opened them.
 func openFiles[T any](what string, paths []string, parse func(files.Tree) (*T, error)) (*files.Live[T], error) {
-	live, err := files.Open(files.Options{Paths: paths}, parse)
+	live, err := files.Open(files.Options{Paths: absolute(paths)}, parse)
 	if err != nil {
 		return nil, err
 	}
@@ -26,4 +28,16 @@ func openFiles[T any](what string, paths []string, parse func(files.Tree) (*T, e
 	})
 	live.Watch()
 	return live, nil
+}
+
+// absolute returns the paths as errors show them.
+func absolute(paths []string) []string {
+	full := make([]string, len(paths))
+	for i, path := range paths {
+		full[i] = path
+		if abs, err := filepath.Abs(path); err == nil {
+			full[i] = abs
+		}
+	}
+	return full
 }

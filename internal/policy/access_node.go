@@ -63,6 +63,9 @@ func (p *accessParser) badSyntax(err error) *yaml.Node {
 		}
 		text, place = "yaml: "+parts[2]+text[len(parts[0]):], fmt.Sprintf("%s:%d", place, line)
 	}
+	if strings.Contains(text, "cannot start any token") {
+		text += "; lines are indented with spaces, never with tabs"
+	}
 	p.problems = append(p.problems, accessProblem{file: p.table.number, err: fmt.Errorf("%s: %s", place, text)})
 	return nil
 }

@@ -28,6 +28,7 @@ func TestAccessErrors(t *testing.T) {
 		{"null", "null", []string{"want a mapping with the keys networks blocked default rules"}},
 		{"a list", "[]", []string{"want a mapping"}},
 		{"bad YAML", "rules: [", []string{"access.yaml:2: yaml: "}},
+		{"tabs", "rules:\n\t- allow: []\n", []string{"access.yaml:2", "never with tabs"}},
 		{"two documents", "rules: []\n---\nrules: []\n", []string{"more than one YAML document"}},
 		{"unknown key", "ruls: []\n", []string{`access.yaml:1:1: unknown key "ruls" in the table; did you mean rules?; allowed: networks blocked default rules`}},
 		{"a key twice", "rules: []\nrules: []\n", []string{`"rules" stands twice`}},

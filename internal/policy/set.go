@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"sync/atomic"
+	"slices"
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
@@ -12,7 +12,6 @@ import (
 type Set struct {
 	config Config
 	live   *files.Live[snapshot]
-	loaded atomic.Int64 // when the snapshot in use was taken, in nanoseconds since 1970
 }
 
 // Report is what became of a change of the files.
@@ -49,19 +48,12 @@ func Open(config Config, report func(Report)) (*Set, error) {
 		return nil, err
 	}
 	s := &Set{config: config.Normalized()}
-	s.loaded.Store(time.Now().UnixNano())
-	paths := append(append([]string{}, s.config.Sources...), s.config.Access...)
 	var err error
-	s.live, err = files.Open(files.Options{Paths: paths, Keep: keep}, func(tree files.Tree) (*snapshot, error) { return load(s.config, tree) })
+	s.live, err = files.Open(files.Options{Paths: s.paths(), Keep: keep}, func(tree files.Tree) (*snapshot, error) { return load(s.config, tree) })
 	if err != nil {
 		return nil, err
 	}
-	s.live.Report(func(err error) {
-		if err == nil {
-			s.loaded.Store(time.Now().UnixNano())
-		}
-		report(s.report(err))
-	})
+	s.live.Report(func(err error) { report(s.report(err)) })
 	if len(s.live.Load().warnings) > 0 {
 		report(s.report(nil))
 	}
@@ -71,11 +63,12 @@ func Open(config Config, report func(Report)) (*Set, error) {
 	return s, nil
 }
 
+// paths returns all files and directories of the set.
+func (s *Set) paths() []string { return slices.Concat(s.config.Sources, s.config.Access) }
+
 func (s *Set) report(err error) Report {
-	r := Report{Sources: append(append([]string{}, s.config.Sources...), s.config.Access...), Err: err}
 	current := s.live.Load()
-	r.Revision, r.Warnings = current.revision, current.warnings
-	return r
+	return Report{Sources: s.paths(), Revision: current.revision, Warnings: current.warnings, Err: err}
 }
 
 // Reload reads the files again now. An error says why they were not taken; the
@@ -84,9 +77,10 @@ func (s *Set) Reload() error { return s.live.Reload() }
 
 // Status returns the state of the set.
 func (s *Set) Status() Status {
+	current := s.live.Load()
 	status := Status{
 		Sources: s.config.Sources, Access: s.config.Access, Decision: s.config.Decision,
-		Revision: s.live.Load().revision, LoadedAt: time.Unix(0, s.loaded.Load()),
+		Revision: current.revision, LoadedAt: current.loaded,
 	}
 	if err := s.live.Err(); err != nil {
 		status.Error = err.Error()

@@ -1,7 +1,13 @@
 package policy
 
 import (
+	"encoding/json"
+	"os"
+	"reflect"
+	"runtime"
+	"strings"
 	"testing"
+	"time"
 )
 
 // TestWhoDecides: neither table nor policy, one of them, or both (product.md, section 4).
@@ -32,4 +38,91 @@ func TestWhoDecides(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStatus: what the admin API shows.
+func TestStatus(t *testing.T) {
+	before := time.Now()
+	d := newDir(t)
+	path := d.write("authz.rego", "package caddy.authz\n\nallow if data.caddy.access.allow\n")
+	table := d.write("access.yaml", "rules: []\n")
+	set := open(t, Config{Sources: []string{path}, Access: []string{table}})
+	status := set.Status()
+	if status.LoadedAt.Before(before) || status.Revision == "" || status.Error != "" {
+		t.Errorf("got %+v", status)
+	}
+	encoded, err := json.Marshal(status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(encoded, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"sources": []any{path}, "access": []any{table}, "decision": "data.caddy.authz.allow",
+		"revision": status.Revision, "loaded_at": status.LoadedAt.Format(time.RFC3339Nano), "error": "",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	if none, err := json.Marshal(open(t, Config{}).Status()); err != nil || !strings.Contains(string(none), `"sources":[],"access":[]`) {
+		t.Errorf("got %s, %v", none, err)
+	}
+}
+
+// TestClose: closing twice is fine, and requests in flight are still answered.
+func TestClose(t *testing.T) {
+	d := newDir(t)
+	path := d.write("authz.rego", "package caddy.authz\n\nallow := true\n")
+	set, err := Open(Config{Sources: []string{path}, Watch: true}, func(Report) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := set.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := set.Decide(t.Context(), asked("/", "")); !got.Allow {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestManyOpened: what is opened and closed again, or fails to open, leaves no
+// goroutine and no file behind (T-62; TestMain looks for goroutines as well).
+func TestManyOpened(t *testing.T) {
+	d := newDir(t)
+	good := d.write("good.rego", "package caddy.authz\n\nallow := true\n")
+	bad := d.write("bad.rego", "package caddy.authz\n\nallow := nobody\n")
+	round := func() {
+		set, err := Open(Config{Sources: []string{good}, Watch: true}, func(Report) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := set.Close(); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, Config{Sources: []string{bad}, Watch: true})
+	}
+	round()
+	goroutines, opened := runtime.NumGoroutine(), openFiles()
+	for range 30 {
+		round()
+	}
+	if now := runtime.NumGoroutine(); now > goroutines {
+		t.Errorf("%d goroutines became %d", goroutines, now)
+	}
+	if now := openFiles(); now > opened {
+		t.Errorf("%d open files became %d", opened, now)
+	}
+}
+
+// openFiles counts this process's open files where the system lists them.
+func openFiles() int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(entries)
 }

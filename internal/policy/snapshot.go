@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -24,6 +25,7 @@ type snapshot struct {
 	options  []rego.EvalOption
 	reaches  bool // built-ins that wait for others are on
 	revision string
+	loaded   time.Time
 	warnings []string
 }
 
@@ -46,7 +48,10 @@ func load(config Config, tree files.Tree) (*snapshot, error) {
 	if err := m.addTable(config.Access, tree); err != nil {
 		return nil, err
 	}
-	s := &snapshot{warnings: m.warnings, revision: revisionOf(m.revision, tree), reaches: len(config.AllowBuiltins) > 0}
+	s := &snapshot{
+		reaches:  len(config.AllowBuiltins) > 0,
+		revision: revisionOf(m.revision, tree), loaded: time.Now(), warnings: m.warnings,
+	}
 	return s, s.prepare(config, m, capabilities)
 }
 

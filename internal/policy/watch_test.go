@@ -3,10 +3,12 @@ package policy
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestWatch: an edit counts, a broken one changes nothing and is reported with
@@ -76,17 +78,77 @@ func TestNoMix(t *testing.T) {
 		next := d.path + "/v" + n
 		d.write("v"+n+"/authz.rego", "package caddy.authz\n\nallow := data.version == \""+n+"\"\n")
 		d.write("v"+n+"/data.json", `{"version": "`+n+`"}`)
-		_ = os.Remove(d.path + "/link.new")
-		if err := os.Symlink(next, d.path+"/link.new"); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(d.path+"/link.new", d.path+"/link"); err != nil {
-			t.Fatal(err)
-		}
+		replaceLink(t, next, d.path+"/link")
 	}
 	version("0")
-	set := open(t, Config{Sources: []string{d.path + "/link"}})
-	var torn atomic.Int64
+	set := open(t, Config{Sources: []string{d.path + "/link"}, Timeout: time.Minute})
+	torn := whileAsking(t, func() bool { return !set.Decide(context.Background(), asked("/", "")).Allow }, func() {
+		for _, n := range strings.Split("1 2 3 4 5 6 7 8 9", " ") {
+			version(n)
+			if err := set.Reload(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if torn > 0 {
+		t.Errorf("%d requests saw a mix", torn)
+	}
+}
+
+// TestWatchSwap: a directory as Kubernetes fills it, by links to a directory
+// that a link names, which is swapped while requests come. Each sees the policy,
+// the data and the table of one version (T-07, T-09, T-61).
+func TestWatchSwap(t *testing.T) {
+	d := newDir(t)
+	version := func(n string) {
+		d.write("m/..v"+n+"/authz.rego", "package caddy.authz\n\nallow if {\n\tdata.version == \""+n+"\"\n\tdata.caddy.access.allow\n}\n")
+		d.write("m/..v"+n+"/data.json", `{"version": "`+n+`"}`)
+		d.write("m/..v"+n+"/access.yaml", "rules:\n  - paths: [/v"+n+"]\n    allow: [{anyone: true}]\n")
+		replaceLink(t, "..v"+n, d.path+"/m/..data")
+	}
+	version("0")
+	for _, name := range []string{"authz.rego", "data.json", "access.yaml"} {
+		replaceLink(t, "..data/"+name, d.path+"/m/"+name)
+	}
+	set := open(t, Config{Sources: []string{d.path + "/m"}, Access: []string{d.path + "/m/access.yaml"}, Timeout: time.Minute, Watch: true})
+	allows := func(n string) bool { return set.Decide(context.Background(), asked("/v"+n, "")).Allow }
+	if !allows("0") {
+		t.Fatal("the first version does not count")
+	}
+	torn := whileAsking(t, func() bool {
+		before := set.Status().Revision
+		some := allows("0") || allows("1") || allows("2") || allows("3")
+		return !some && set.Status().Revision == before
+	}, func() {
+		for _, n := range []string{"1", "2", "3"} {
+			version(n)
+			eventually(t, "version "+n+" counts", func() bool { return allows(n) })
+		}
+	})
+	if torn > 0 {
+		t.Errorf("%d requests saw a mix", torn)
+	}
+	if status := set.Status(); status.Error != "" {
+		t.Errorf("got %+v", status)
+	}
+}
+
+// replaceLink puts a symbolic link in the place of another one at once.
+func replaceLink(t testing.TB, target, link string) {
+	t.Helper()
+	if err := os.Symlink(target, link+".new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(link+".new", link); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// whileAsking runs change while four goroutines ask, and counts how often the
+// answer was wrong.
+func whileAsking(t testing.TB, wrong func() bool, change func()) int64 {
+	t.Helper()
+	var count atomic.Int64
 	stop := make(chan struct{})
 	var workers sync.WaitGroup
 	for range 4 {
@@ -96,22 +158,42 @@ func TestNoMix(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					if !set.Decide(context.Background(), asked("/", "")).Allow {
-						torn.Add(1)
+					if wrong() {
+						count.Add(1)
 					}
 				}
 			}
 		})
 	}
-	for _, n := range strings.Split("1 2 3 4 5 6 7 8 9", " ") {
-		version(n)
-		if err := set.Reload(); err != nil {
-			t.Error(err)
-		}
+	defer workers.Wait()
+	defer close(stop)
+	change()
+	return count.Load()
+}
+
+// TestWatchSlow: a file that is written slowly counts only when it is whole,
+// although its first half would be a policy too (T-61).
+func TestWatchSlow(t *testing.T) {
+	d := newDir(t)
+	path := d.write("p/authz.rego", "package caddy.authz\n\nallow if not data.blocked.alice\n")
+	data := d.write("p/data.yaml", "blocked:\n  alice: true\n")
+	set := open(t, Config{Sources: []string{filepath.Dir(path)}, Timeout: time.Minute, Watch: true})
+	first := set.Status().Revision
+	file, err := os.OpenFile(data, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	close(stop)
-	workers.Wait()
-	if torn.Load() > 0 {
-		t.Errorf("%d requests saw a mix", torn.Load())
+	defer file.Close()
+	opened := whileAsking(t, func() bool { return set.Decide(context.Background(), asked("/", "")).Allow }, func() {
+		for _, line := range []string{"blocked:\n", "  bob: true\n", "  carol: true\n", "  alice: true\n", "version: 2\n"} {
+			if _, err := file.WriteString(line); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		eventually(t, "the new data counts", func() bool { return set.Status().Revision != first && set.Status().Error == "" })
+	})
+	if opened > 0 {
+		t.Errorf("%d requests were let in by half a file", opened)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/agnivade/levenshtein"
 	"go.yaml.in/yaml/v3"
@@ -43,7 +44,7 @@ func parseYAML(name string, data []byte) ([]*User, error) {
 	}
 	var users []*User
 	err = members(name, top, "users", nil, func(key, value *yaml.Node) error {
-		if err := members(name, value, "user "+key.Value, userKeys, func(_, _ *yaml.Node) error { return nil }); err != nil {
+		if err := fields(name, value, "user "+key.Value, userKeys); err != nil {
 			return err
 		}
 		var r record
@@ -68,6 +69,9 @@ func document(name string, data []byte, key string) (*yaml.Node, error) {
 	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: the file is empty", name)
 	} else if err != nil {
+		if strings.Contains(err.Error(), "cannot start any token") {
+			err = fmt.Errorf("%w; lines are indented with spaces, never with tabs", err)
+		}
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
@@ -107,6 +111,29 @@ func members(name string, node *yaml.Node, what string, allowed []string, f func
 		}
 	}
 	return nil
+}
+
+// fields checks the fields of a user or of a key. One without a value is an
+// error: "disabled" that lost its "true" must not enable anybody, and nobody
+// stays for ever whose "expires" is empty or the zero time.
+func fields(name string, node *yaml.Node, what string, allowed []string) error {
+	return members(name, node, what, allowed, func(key, value *yaml.Node) error {
+		var expires time.Time
+		switch {
+		case isNull(value):
+			return fmt.Errorf("%s:%d: %s: %s has no value", name, key.Line, what, key.Value)
+		case key.Value == "expires" && value.Decode(&expires) == nil && expires.IsZero():
+			return fmt.Errorf("%s:%d: %s: expires: no time to expire at", name, key.Line, what)
+		}
+		return nil
+	})
+}
+
+func isNull(node *yaml.Node) bool {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
 }
 
 // near names the allowed word that a misspelt one may mean.

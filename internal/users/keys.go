@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -63,7 +64,8 @@ func (k *Keys) Verify(secret string, client netip.Addr, now time.Time) (*Key, id
 	if len(secret) < minKey || len(secret) > maxKey {
 		return nil, identity.ReasonCredentialsInvalid
 	}
-	digest := sha256.Sum256([]byte(secret))
+	var secretBytes [maxKey]byte // on the stack
+	digest := sha256.Sum256(secretBytes[:copy(secretBytes[:], secret)])
 	key := k.byDigest[digest]
 	switch {
 	case key == nil || subtle.ConstantTimeCompare(key.digest[:], digest[:]) != 1:
@@ -77,6 +79,7 @@ func (k *Keys) Verify(secret string, client netip.Addr, now time.Time) (*Key, id
 // within reports whether the key counts for a client. One whose address is not
 // known is in no network.
 func (k *Key) within(client netip.Addr) bool {
+	client = client.Unmap().WithZone("")
 	return len(k.Networks) == 0 || slices.ContainsFunc(k.Networks, func(p netip.Prefix) bool { return p.Contains(client) })
 }
 
@@ -106,7 +109,7 @@ func ParseKeys(name string, data []byte) ([]*Key, error) {
 	}
 	var keys []*Key
 	for _, item := range list.Content {
-		if err := members(name, item, "a key", keyKeys, func(_, _ *yaml.Node) error { return nil }); err != nil {
+		if err := fields(name, item, "a key", keyKeys); err != nil {
 			return nil, err
 		}
 		var r keyRecord
@@ -122,8 +125,8 @@ func ParseKeys(name string, data []byte) ([]*Key, error) {
 	return keys, nil
 }
 
-// hasKey reports whether a mapping has a key at all: networks with nothing
-// behind it must not pass for everywhere.
+// hasKey reports whether a mapping has a key at all: networks without any must
+// not pass for everywhere.
 func hasKey(node *yaml.Node, name string) bool {
 	for i := 0; i < len(node.Content); i += 2 {
 		if node.Content[i].Value == name {
@@ -139,6 +142,8 @@ func newKey(r keyRecord, bound bool) (*Key, error) {
 	switch {
 	case r.ID == "" || r.Owner == "":
 		return nil, fmt.Errorf("key %q: id and owner are required", r.ID)
+	case strings.ContainsFunc(r.ID+r.Owner, unicode.IsControl):
+		return nil, fmt.Errorf("key %q: id and owner have no control characters", r.ID)
 	case !digestForm.MatchString(r.Hash):
 		return nil, fmt.Errorf("key %s: hash: want sha256: and 64 hexadecimal digits, as sha256sum prints them", r.ID)
 	case bound && len(r.Networks) == 0:
@@ -174,7 +179,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
 	}
 	prefix, err := netip.ParsePrefix(text)
-	if err != nil || prefix != prefix.Masked() {
+	if err != nil || prefix != prefix.Masked() || prefix.Addr().Is4In6() {
 		return netip.Prefix{}, fmt.Errorf("%q is no network: want a prefix such as 10.0.0.0/8, without bits beyond its length, or an address", text)
 	}
 	return prefix, nil

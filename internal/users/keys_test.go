@@ -77,7 +77,7 @@ func TestKeysVerify(t *testing.T) {
 		t.Errorf("got %+v", id)
 	}
 	client := netip.MustParseAddr("198.51.100.1")
-	if got := testing.AllocsPerRun(100, func() { keys.Verify(testKey, client, now) }); got > 1 {
+	if got := testing.AllocsPerRun(100, func() { keys.Verify(testKey, client, now) }); got > 0 {
 		t.Errorf("%v allocations", got)
 	}
 }
@@ -97,7 +97,7 @@ func TestParseKeysErrors(t *testing.T) {
 		{"no hash", "keys:\n  - {id: a, owner: b}\n", "hash: want sha256: and 64 hexadecimal digits"},
 		{"the key itself", "keys:\n  - {id: a, owner: b, hash: " + testKey + "}\n", "hash: want sha256:"},
 		{"networks empty", key(", networks: []"), "networks: the list is empty"},
-		{"networks null", key(", networks: "), "networks: the list is empty"},
+		{"networks null", key(", networks: "), "networks has no value"},
 		{"a bad network", key(", networks: [10.0.0.1/8]"), `"10.0.0.1/8" is no network`},
 		{"a bad time", key(", expires: soon"), "keys.yaml:2"},
 		{"roles a word", key(", roles: x"), "keys.yaml:2"},
@@ -121,6 +121,111 @@ func TestParseKeysErrors(t *testing.T) {
 		}
 		if _, err := NewKeys(parsed...); err == nil {
 			t.Errorf("%s passes", again)
+		}
+	}
+}
+
+// TestKeyFields: R-KEY-2, R-KEY-3, T-63. A field that lost its value never means
+// the wider thing, and networks are what they say.
+func TestKeyFields(t *testing.T) {
+	tests := []struct{ name, more, want string }{
+		{"disabled, cut off", "disabled: ", "keys.yaml:2: a key: disabled has no value"},
+		{"disabled, another word", `disabled: "really"`, "cannot unmarshal"},
+		{"expires, null", "expires: null", "expires has no value"},
+		{"expires, the zero time", "expires: 0001-01-01", "no time to expire at"},
+		{"networks, a word", "networks: 10.0.0.0/8", "cannot unmarshal"},
+		{"networks, a mapping", "networks: {10.0.0.0/8: true}", "cannot unmarshal"},
+		{"networks, of nothing", "networks: [~]", "networks: the list is empty"},
+		{"networks, a name", "networks: [localhost]", `"localhost" is no network`},
+		{"networks, a range", "networks: [10.0.0.1-10.0.0.9]", "is no network"},
+		{"networks, IPv4 within IPv6", `networks: ["::ffff:10.0.0.0/104"]`, "is no network"},
+		{"networks, too long a prefix", "networks: [10.0.0.0/33]", "is no network"},
+		{"networks, one bad among good ones", "networks: [10.0.0.0/8, x]", `"x" is no network`},
+		{"scopes, a word", "scopes: deploy", "cannot unmarshal"},
+		{"a field twice", "owner: c", `"owner" stands twice`},
+		{"an unknown field", "role: [x]", `unknown key "role"; did you mean roles?; allowed: id hash owner`},
+		{"a user's field", "password: x", `unknown key "password"; allowed: id hash owner`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			keys, err := ParseKeys("keys.yaml", []byte("keys:\n  - {id: a, owner: b, hash: \""+hashOf("x")+"\", "+test.more+"}\n"))
+			if err == nil {
+				t.Fatalf("it was taken: %+v", keys[0])
+			}
+			if !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "keys.yaml:2: ") {
+				t.Errorf("%q lacks %q", err, test.want)
+			}
+		})
+	}
+	for _, entry := range []string{"id: \"a\\nb\", owner: b", "id: a, owner: \"b\\r\\n\"", "id: \"\", owner: b", "id: a, owner: \"\""} {
+		if _, err := ParseKeys("keys.yaml", []byte("keys:\n  - {"+entry+", hash: \""+hashOf("x")+"\"}\n")); err == nil {
+			t.Errorf("%s passes", entry)
+		}
+	}
+	for _, hash := range []string{"md5:" + hashOf("x")[7:], hashOf("x")[7:], strings.ToUpper(hashOf("x")), hashOf("x") + "00", hashOf("x")[:70], "sha256:"} {
+		if _, err := ParseKeys("keys.yaml", []byte("keys:\n  - {id: a, owner: b, hash: \""+hash+"\"}\n")); err == nil || strings.Contains(err.Error(), hash) && len(hash) > 7 {
+			t.Errorf("%s: %v", hash, err)
+		}
+	}
+}
+
+// TestKeyNetworks: R-KEY-3. Where a key counts, for clients however they are
+// written.
+func TestKeyNetworks(t *testing.T) {
+	tests := []struct {
+		network, client string
+		within          bool
+	}{
+		{"10.0.0.0/8", "10.255.255.255", true},
+		{"10.0.0.0/8", "::ffff:10.0.0.1", true},
+		{"10.0.0.0/8", "11.0.0.0", false},
+		{"10.0.0.0/8", "", false},
+		{"0.0.0.0/0", "192.0.2.1", true},
+		{"0.0.0.0/0", "2001:db8::1", false},
+		{"0.0.0.0/0", "", false},
+		{"::/0", "2001:db8::1", true},
+		{"::/0", "192.0.2.1", false},
+		{"::ffff:192.0.2.7", "192.0.2.7", true},
+		{"192.0.2.7", "192.0.2.8", false},
+		{"fe80::/10", "fe80::1%eth0", true},
+		{"fe80::1%eth0", "fe80::1", true},
+	}
+	for _, test := range tests {
+		t.Run(test.network+" "+test.client, func(t *testing.T) {
+			prefix, err := parseNetwork(test.network)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, _ := netip.ParseAddr(test.client)
+			key := &Key{Networks: []netip.Prefix{prefix}}
+			if got := key.within(client); got != test.within {
+				t.Errorf("got %t", got)
+			}
+		})
+	}
+}
+
+// TestKeyExpiry: R-KEY-3, to the second.
+func TestKeyExpiry(t *testing.T) {
+	keys := keysOf(t, "keys:\n  - {id: a, owner: b, expires: 2026-01-02T03:04:05Z, hash: \""+hashOf(testKey)+"\"}\n")
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for now, want := range map[time.Time]identity.Reason{
+		at.Add(-1): "", at: identity.ReasonAccountDisabled, at.Add(time.Hour): identity.ReasonAccountDisabled, {}: "",
+	} {
+		key, reason := keys.Verify(testKey, netip.Addr{}, now)
+		if key == nil || reason != want || key.Identity.ExpiresAt != at.Unix() {
+			t.Errorf("at %s: %q", now, reason)
+		}
+	}
+}
+
+func BenchmarkKeysVerify(b *testing.B) {
+	keys := keysOf(b, "keys:\n  - {id: a, owner: b, networks: [192.0.2.0/24], hash: \""+hashOf(testKey)+"\"}\n")
+	now := time.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, reason := keys.Verify(testKey, home, now); reason != "" {
+			b.Fatal(reason)
 		}
 	}
 }

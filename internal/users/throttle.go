@@ -43,14 +43,14 @@ type failures struct {
 	times []time.Time
 }
 
-// NewThrottle returns a throttle that allows limit failures within a window;
-// now nil is time.Now.
+// NewThrottle returns a throttle that allows limit failures within a window, at
+// least one; now nil is time.Now.
 func NewThrottle(limit int, window time.Duration, now func() time.Time) *Throttle {
 	if now == nil {
 		now = time.Now
 	}
 	return &Throttle{
-		limit: limit, window: window, now: now,
+		limit: max(1, limit), window: window, now: now,
 		failures: otter.Must(&otter.Options[subject, *failures]{
 			MaximumSize: counters, ExpiryCalculator: otter.ExpiryAccessing[subject, *failures](window),
 		}),
@@ -59,6 +59,10 @@ func NewThrottle(limit int, window time.Duration, now func() time.Time) *Throttl
 		}),
 	}
 }
+
+// unknown stands for clients whose address is not known. It is not the zero
+// Prefix, which stands for no network in particular.
+var unknown = netip.PrefixFrom(netip.IPv4Unspecified(), 32)
 
 // networkOf returns what counts as one client: an IPv4 address, or the /64 that
 // an IPv6 client can choose addresses from.
@@ -69,8 +73,8 @@ func networkOf(client netip.Addr) netip.Prefix {
 		bits = 64
 	}
 	prefix, err := client.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
+	if err != nil || !prefix.IsValid() {
+		return unknown
 	}
 	return prefix
 }

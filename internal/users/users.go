@@ -48,6 +48,11 @@ func NewUsers(users ...*User) (*Users, error) {
 	return set, nil
 }
 
+// counts reports whether the account counts at a time.
+func (u *User) counts(now time.Time) bool {
+	return !u.Disabled && (u.Expires.IsZero() || now.Before(u.Expires))
+}
+
 // All returns the users, in no particular order.
 func (u *Users) All() []*User {
 	all := make([]*User, 0, len(u.byName))
@@ -107,10 +112,16 @@ func Normalize(name string) (string, bool) {
 	return normal, err == nil
 }
 
+// maxName is how many bytes a name may have. Strangers' names are remembered for
+// a while, so that they must not be as long as a request allows.
+const maxName = 256
+
 // checkName returns the normal form of a name that Basic can carry.
 func checkName(name string) (string, error) {
 	normal, ok := Normalize(name)
 	switch {
+	case len(name) > maxName:
+		return "", fmt.Errorf("user %q...: a name has at most %d bytes", name[:maxName], maxName)
 	case strings.Contains(name, ":"):
 		return "", fmt.Errorf("user %q: a name with a colon cannot be sent by Basic (RFC 7617, section 2)", name)
 	case name == "", strings.ContainsFunc(name, unicode.IsControl):

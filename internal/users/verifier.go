@@ -21,6 +21,9 @@ import (
 const (
 	successes   = 10_000
 	successTime = 5 * time.Minute
+	// maxPassword is how many bytes a password may have, before anything is done
+	// with it.
+	maxPassword = 4 << 10
 )
 
 // Verifier verifies names and passwords. It remembers successes for a while,
@@ -64,25 +67,24 @@ type Result struct {
 }
 
 // Verify says whether a name and a password are a user's. Whoever is not in the
-// set costs as much as whoever is, and a disabled or expired account is told
-// apart only behind the right password. Once throttled, the right password does
-// not help either.
+// set costs as much as whoever is. A disabled or expired account is told apart
+// only behind the right password, and only to the log: its password is neither
+// remembered nor, for the throttle, better than a wrong one. Once throttled, the
+// right password does not help either.
 func (v *Verifier) Verify(ctx context.Context, users *Users, name, password string, client netip.Addr) Result {
 	normal, password, ok := credentials(name, password)
 	if wait := v.throttle.Wait(normal, client); wait > 0 {
 		return Result{Reason: identity.ReasonThrottled, RetryAfter: wait}
 	}
 	user := users.byName[normal]
-	hash := v.hashFor(users, user, normal)
-	if user != nil && ok {
-		if _, hit := v.good.GetIfPresent(v.mac(hash, normal, password)); hit {
-			return v.accept(user, client)
-		}
+	a := attempt{user: user, name: normal, hash: v.hashFor(users, user, normal), password: password, possible: ok, client: client}
+	if v.remembered(a) {
+		return v.accept(a)
 	}
-	return v.try(ctx, attempt{user: user, name: normal, hash: hash, password: password, possible: ok, client: client})
+	return v.try(ctx, a)
 }
 
-// attempt is a name and a password that nobody remembers.
+// attempt is a name and a password that somebody has sent.
 type attempt struct {
 	user                 *User // nil for an unknown name
 	name, hash, password string
@@ -90,9 +92,25 @@ type attempt struct {
 	client               netip.Addr
 }
 
+// remembered reports whether the same attempt has had success, with the hash
+// that the user has now.
+func (v *Verifier) remembered(a attempt) bool {
+	if a.user == nil || !a.possible || !a.user.counts(v.now()) {
+		return false
+	}
+	_, hit := v.good.GetIfPresent(v.mac(a.hash, a.name, a.password))
+	return hit
+}
+
+func (v *Verifier) accept(a attempt) Result {
+	v.throttle.Succeed(a.name, a.client)
+	return Result{User: a.user}
+}
+
 // try computes a hash, no more at a time than there are processors: each may
 // take megabytes. A failure is counted before the next one has its turn, so
-// that a burst of guesses is throttled like a row of them.
+// that a burst of guesses is throttled like a row of them; a success likewise, so
+// that a browser's first burst computes one.
 func (v *Verifier) try(ctx context.Context, a attempt) Result {
 	select {
 	case v.slots <- struct{}{}:
@@ -103,21 +121,20 @@ func (v *Verifier) try(ctx context.Context, a attempt) Result {
 	if wait := v.throttle.Wait(a.name, a.client); wait > 0 {
 		return Result{Reason: identity.ReasonThrottled, RetryAfter: wait}
 	}
-	if !v.hashes.compare(a.hash, a.password) || a.user == nil || !a.possible {
+	if v.remembered(a) {
+		return v.accept(a)
+	}
+	right := v.hashes.compare(a.hash, a.password) && a.user != nil && a.possible
+	switch {
+	case !right:
 		v.throttle.Fail(a.name, a.client)
 		return Result{Reason: identity.ReasonCredentialsInvalid}
-	}
-	v.good.Set(v.mac(a.hash, a.name, a.password), struct{}{})
-	return v.accept(a.user, a.client)
-}
-
-// accept admits a user whose password is right, if the account counts.
-func (v *Verifier) accept(user *User, client netip.Addr) Result {
-	if user.Disabled || !user.Expires.IsZero() && !v.now().Before(user.Expires) {
+	case !a.user.counts(v.now()):
+		v.throttle.Fail(a.name, a.client)
 		return Result{Reason: identity.ReasonAccountDisabled}
 	}
-	v.throttle.Succeed(user.Name, client)
-	return Result{User: user}
+	v.good.Set(v.mac(a.hash, a.name, a.password), struct{}{})
+	return v.accept(a)
 }
 
 // hashFor returns a user's hash, or for an unknown name a dummy as costly as
@@ -151,9 +168,15 @@ func (v *Verifier) mac(texts ...string) [32]byte {
 // credentials normalizes a name and a password (RFC 7617, section 2.1: NFC by
 // way of RFC 8265's profiles). What cannot be normalized is nobody's.
 func credentials(name, password string) (string, string, bool) {
+	if len(name) > maxName {
+		name = ""
+	}
 	normal, ok := Normalize(name)
 	if !ok {
 		normal = "\x00" // nobody's name, counted by the throttle all the same
+	}
+	if len(password) > maxPassword {
+		password, ok = password[:maxPassword], false
 	}
 	opaque, err := precis.OpaqueString.String(password)
 	if err != nil {
