@@ -126,8 +126,8 @@ func (p *accessParser) claims(node *yaml.Node) []any {
 			p.problem(m.key, "claims: %v", err)
 			continue
 		}
-		names := make([]any, len(path))
-		for i, name := range path {
+		names := make([]any, len(path.Names()))
+		for i, name := range path.Names() {
 			names[i] = name
 		}
 		what := fmt.Sprintf("claims: %.60s", m.name)

@@ -10,7 +10,7 @@ import (
 func TestRemembered(t *testing.T) {
 	c := newHandClock()
 	first := testSet(t, testKey(t, "ES256"))
-	source := NewStatic(first)
+	source := newSwapped(first)
 	config := testConfig(t, "ES256")
 	config.Keys, config.Now = source, c.now
 	v := newVerifier(t, config)

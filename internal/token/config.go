@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
 const (
@@ -160,7 +162,7 @@ func (v *Verifier) setMap(c Config) error {
 		}
 		wanted[field] = c.Map[field]
 	}
-	v.sources = map[string][]source{}
+	v.sources = map[string][]identity.Path{}
 	for field, texts := range wanted {
 		sources, err := parseSources(texts)
 		if err != nil {
@@ -173,7 +175,7 @@ func (v *Verifier) setMap(c Config) error {
 
 func (v *Verifier) setRequirements(c Config) error {
 	for _, r := range c.Require {
-		s, err := parseSource(r.Claim)
+		s, err := identity.ParsePath(r.Claim)
 		if err != nil {
 			return fmt.Errorf("require: %w", err)
 		}
@@ -186,14 +188,14 @@ func (v *Verifier) setRequirements(c Config) error {
 }
 
 // parseSources reads the sources of one field.
-func parseSources(texts []string) ([]source, error) {
+func parseSources(texts []string) ([]identity.Path, error) {
 	if len(texts) == 0 {
 		return nil, errors.New("no source: name at least one claim")
 	}
-	sources := make([]source, len(texts))
+	sources := make([]identity.Path, len(texts))
 	for i, text := range texts {
 		var err error
-		if sources[i], err = parseSource(text); err != nil {
+		if sources[i], err = identity.ParsePath(text); err != nil {
 			return nil, err
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
-// A verifier over a file of PEM keys, which a watcher may replace at any time.
+// A verifier over a file of PEM keys.
 func Example() {
 	public, private, _ := ed25519.GenerateKey(rand.Reader)
 	der, _ := x509.MarshalPKIXPublicKey(public)
@@ -30,12 +30,11 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	source := token.NewStatic(set) // source.Swap replaces the keys
 	verifier, err := token.New(token.Config{
 		Issuer:    "https://id.example.com",
 		Audiences: []string{"https://api.example.com"},
 		Map:       map[string][]string{"roles": {"realm_access.roles", "roles"}},
-		Keys:      source,
+		Keys:      set,
 	})
 	if err != nil {
 		fmt.Println(err)

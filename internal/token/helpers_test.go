@@ -14,6 +14,7 @@ import (
 	"errors"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -209,3 +210,31 @@ func (e *Error) detail(name string) string {
 func pemOf(public any) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(public))})
 }
+
+// swapped is a KeySource whose keys are replaced all at once, such as those of a
+// file that is watched. Call newSwapped.
+type swapped struct {
+	set atomic.Pointer[Set]
+}
+
+// newSwapped returns a source that begins with set.
+func newSwapped(set *Set) *swapped {
+	s := &swapped{}
+	s.Swap(set)
+	return s
+}
+
+// Swap replaces the keys. Tokens that are being verified see the old set or the
+// new one, whole.
+func (s *swapped) Swap(set *Set) { s.set.Store(set) }
+
+// Candidates implements KeySource.
+func (s *swapped) Candidates(kid, algorithm string) ([]Key, error) {
+	return s.set.Load().Candidates(kid, algorithm)
+}
+
+// Generation implements KeySource.
+func (s *swapped) Generation() any { return s.set.Load() }
+
+// Algorithms implements KeySource.
+func (s *swapped) Algorithms() []string { return s.set.Load().Algorithms() }

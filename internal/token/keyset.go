@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 )
 
 // maxCandidates is how many keys are tried for one token.
@@ -90,34 +89,6 @@ func (s *Set) Algorithms() []string { return s.algorithms }
 
 // Generation implements KeySource: a set never changes.
 func (s *Set) Generation() any { return s }
-
-// Static is a KeySource whose keys are replaced all at once, such as those of a
-// file that is watched. Call NewStatic.
-type Static struct {
-	set atomic.Pointer[Set]
-}
-
-// NewStatic returns a source that begins with set.
-func NewStatic(set *Set) *Static {
-	s := &Static{}
-	s.Swap(set)
-	return s
-}
-
-// Swap replaces the keys. Tokens that are being verified see the old set or the
-// new one, whole.
-func (s *Static) Swap(set *Set) { s.set.Store(set) }
-
-// Candidates implements KeySource.
-func (s *Static) Candidates(kid, algorithm string) ([]Key, error) {
-	return s.set.Load().Candidates(kid, algorithm)
-}
-
-// Generation implements KeySource.
-func (s *Static) Generation() any { return s.set.Load() }
-
-// Algorithms implements KeySource.
-func (s *Static) Algorithms() []string { return s.set.Load().Algorithms() }
 
 // checkMix refuses symmetric and asymmetric algorithms side by side (RFC 8725,
 // section 2.1).

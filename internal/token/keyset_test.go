@@ -101,10 +101,10 @@ func TestNewSetErrors(t *testing.T) {
 }
 
 // A key that is taken away verifies nothing from then on; the allow-list stays.
-func TestStaticSwap(t *testing.T) {
+func TestSwap(t *testing.T) {
 	old, fresh := newECKeys(), newECKeys()
 	set := func(private any) *Set { return testSet(t, must(newPublicKey(publicOf(private)))) }
-	static := NewStatic(set(old["ES256"]))
+	static := newSwapped(set(old["ES256"]))
 	c := testConfig(t, "ES256")
 	c.Keys = static
 	v := newVerifier(t, c)

@@ -55,7 +55,7 @@ func (v *Verifier) identify(claims object) (*identity.Identity, error) {
 // mapping reads claims into fields and keeps the first error.
 type mapping struct {
 	claims  object
-	sources map[string][]source
+	sources map[string][]identity.Path
 	err     error
 }
 
@@ -69,8 +69,8 @@ func (m *mapping) fail(err error) {
 // find returns the value of the first source of field that exists.
 func (m *mapping) find(field string) (value any, from string, found bool) {
 	for _, s := range m.sources[field] {
-		if value, found := s.find(m.claims); found {
-			return value, s.text, true
+		if value, found := s.Lookup(map[string]any(m.claims)); found {
+			return value, s.String(), true
 		}
 	}
 	return nil, "", false
@@ -145,10 +145,10 @@ func splitScope(scope string) []string {
 }
 
 // names lists sources as they were written.
-func names(sources []source) string {
+func names(sources []identity.Path) string {
 	texts := make([]string, len(sources))
 	for i, s := range sources {
-		texts[i] = s.text
+		texts[i] = s.String()
 	}
 	return strings.Join(texts, " ")
 }

@@ -125,7 +125,7 @@ func TestParsePEMVerifies(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := testConfig(t, "ES256")
-	c.Keys = NewStatic(testSet(t, keys...))
+	c.Keys = newSwapped(testSet(t, keys...))
 	v := newVerifier(t, c)
 	for kid, want := range map[string]identity.Reason{
 		"": "", "whatever": "", keys[1].thumbprint: "", keys[0].thumbprint: identity.ReasonTokenSignature,

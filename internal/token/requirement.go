@@ -11,19 +11,19 @@ import (
 
 // requirement is a Requirement that is ready for use.
 type requirement struct {
-	source source
+	source identity.Path
 	values []string
 }
 
 // checkRequirements refuses a token that lacks what the operator demands of it.
 func (v *Verifier) checkRequirements(claims object) error {
 	for _, r := range v.requirements {
-		value, _ := r.source.find(claims)
+		value, _ := r.source.Lookup(map[string]any(claims))
 		received := r.texts(value)
 		if !slices.ContainsFunc(received, func(text string) bool { return slices.Contains(r.values, text) }) {
 			return refuse(identity.ReasonCredentialsInvalid,
 				"problem", "a required claim does not hold what it must",
-				"claim", r.source.text,
+				"claim", r.source.String(),
 				"expected_values", strings.Join(r.values, " "),
 				"received_values", strings.Join(received, " "))
 		}
@@ -49,8 +49,15 @@ func (r requirement) texts(value any) []string {
 			texts = append(texts, item.String())
 		}
 	}
-	if scope, ok := value.(string); ok && r.source.isScope() {
+	if scope, ok := value.(string); ok && isScope(r.source) {
 		texts = splitScope(scope)
 	}
 	return texts
+}
+
+// isScope reports whether a path is a claim that lists scopes (RFC 8693, section
+// 4.2, and the name that Entra ID gives to it).
+func isScope(p identity.Path) bool {
+	names := p.Names()
+	return len(names) == 1 && (names[0] == "scope" || names[0] == "scp")
 }

@@ -25,7 +25,7 @@ type Verifier struct {
 	leeway       time.Duration
 	maxAge       time.Duration
 	typ          string // as normalType returns it, or ""
-	sources      map[string][]source
+	sources      map[string][]identity.Path
 	requirements []requirement
 	keys         KeySource
 	now          func() time.Time

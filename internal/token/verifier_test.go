@@ -191,7 +191,7 @@ func TestVerifyErrorsHoldNoSecret(t *testing.T) {
 // A verifier is safe for concurrent use, and sees a swapped set whole.
 func TestVerifyWhileKeysAreSwapped(t *testing.T) {
 	old, fresh := testSet(t, testKey(t, "ES256")), testSet(t, testKey(t, "ES256"), testKey(t, "EdDSA"))
-	static := NewStatic(old)
+	static := newSwapped(old)
 	c := testConfig(t, "ES256")
 	c.Keys = static
 	v := newVerifier(t, c)

@@ -1,4 +1,4 @@
-package token
+package identity
 
 import (
 	"encoding/json"
@@ -9,11 +9,16 @@ import (
 )
 
 // RFC 6901, section 5, and dotted paths.
-func TestSourceFind(t *testing.T) {
-	claims := must(decodeObject([]byte(`{
+func TestPathFind(t *testing.T) {
+	var claims map[string]any
+	decoder := json.NewDecoder(strings.NewReader(`{
 		"foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "e^f": 3, "g|h": 4, "i\\j": 5, "k\"l": 6, " ": 7, "m~n": 8, "~1": 9,
 		"realm_access": {"roles": ["admin"], "null": null}, "x.y": "dotted", "x": {"y": "nested"}, "0": "zero"
-	}`)))
+	}`))
+	decoder.UseNumber()
+	if err := decoder.Decode(&claims); err != nil {
+		t.Fatal(err)
+	}
 	for text, want := range map[string]any{
 		"/foo":               []any{"bar", "baz"},
 		"/foo/0":             "bar",
@@ -35,12 +40,12 @@ func TestSourceFind(t *testing.T) {
 		"realm_access.roles": []any{"admin"},
 		"realm_access.null":  nil,
 	} {
-		s, err := parseSource(text)
+		s, err := ParsePath(text)
 		if err != nil {
-			t.Errorf("parseSource(%q): %v", text, err)
+			t.Errorf("ParsePath(%q): %v", text, err)
 			continue
 		}
-		got, found := s.find(claims)
+		got, found := s.Lookup(claims)
 		if diff := cmp.Diff(want, got); diff != "" || !found {
 			t.Errorf("%q: found %v (-want +got):\n%s", text, found, diff)
 		}
@@ -49,13 +54,18 @@ func TestSourceFind(t *testing.T) {
 		"missing", "foo.0", "foo.bar", "realm_access.roles.admin", "Foo", "/foo/2", "/foo/-1", "/foo/-", "/foo/00", "/foo/+1",
 		"/foo/ 0", "/foo/0/x", "/foo/99999999999999999999", "//", "/realm_access/null/x",
 	} {
-		if got, found := must(parseSource(text)).find(claims); found {
+		path, err := ParsePath(text)
+		if err != nil {
+			t.Errorf("ParsePath(%q): %v", text, err)
+			continue
+		}
+		if got, found := path.Lookup(claims); found {
 			t.Errorf("%q: found %v, want nothing", text, got)
 		}
 	}
 }
 
-func TestSourceErrors(t *testing.T) {
+func TestPathErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"":       "empty name",
 		".":      "empty name",
@@ -66,8 +76,8 @@ func TestSourceErrors(t *testing.T) {
 		"/a~2b":  "neither ~0 (for ~) nor ~1 (for /)",
 		"/~0~/x": "neither ~0 (for ~) nor ~1 (for /)",
 	} {
-		if _, err := parseSource(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("parseSource(%q): %v, want %q", text, err, want)
+		if _, err := ParsePath(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ParsePath(%q): %v, want %q", text, err, want)
 		}
 	}
 }
