@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -85,15 +86,15 @@ func lineAt(content []byte, offset int64) int {
 // mergeInto adds the members of one document to another, which has to have none
 // of its leaves. It returns the path of a conflict.
 func mergeInto(target, added map[string]any, path string) (string, bool) {
-	for name, value := range added {
+	for _, name := range slices.Sorted(maps.Keys(added)) {
 		at := path + "." + name
 		there, exists := target[name]
 		if !exists {
-			target[name] = value
+			target[name] = added[name]
 			continue
 		}
 		both, ok1 := there.(map[string]any)
-		more, ok2 := value.(map[string]any)
+		more, ok2 := added[name].(map[string]any)
 		if !ok1 || !ok2 {
 			return at, false
 		}

@@ -1,0 +1,135 @@
+package policy
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// TestReserved: nobody adds to a package that is built in, whichever it is: by
+// a package of that name, one below it, or a rule that leads there.
+func TestReserved(t *testing.T) {
+	own, err := embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(own) < 4 {
+		t.Fatalf("only %d policies are built in", len(own))
+	}
+	for file, module := range own {
+		if strings.Contains(file, "_test") || strings.Contains(file, "example") {
+			t.Errorf("%s is built in", file)
+		}
+		name := strings.TrimPrefix(module.Package.Path.String(), "data.")
+		last := name[strings.LastIndex(name, ".")+1:]
+		for _, source := range []string{
+			"package " + name + "\n\nmore := true\n",
+			"package " + name + ".more\n\nmore := true\n",
+			"package caddy\n\n" + last + ".more := true\n",
+			"package caddy\n\n" + last + ".more contains 1\n",
+			"package caddy\n\n" + last + "[x] := true if some x in [1]\n",
+			"package caddy\n\n" + last + ".more(x) := x\n",
+		} {
+			refused(t, Config{Sources: []string{newDir(t).write("a.rego", source)}}, "a.rego:", "the package "+name+" is built in")
+		}
+		open(t, Config{Sources: []string{newDir(t).write("a.rego", "package "+name+"_own\n\nallow := true\n")}, Decision: "data." + name + "_own.allow"})
+	}
+}
+
+// TestEmbeddedStays: what is built in is copied for each set, since compiling
+// writes to it.
+func TestEmbeddedStays(t *testing.T) {
+	own, err := embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := map[string]*ast.Module{}
+	for name, module := range own {
+		before[name] = module.Copy()
+	}
+	for range 2 {
+		open(t, Config{})
+	}
+	for name, module := range own {
+		if !module.Equal(before[name]) {
+			t.Errorf("%s has changed", name)
+		}
+	}
+}
+
+// TestAllowed: the capabilities lack what reaches out, unless it is named, and
+// nothing else (T-49).
+func TestAllowed(t *testing.T) {
+	names := func(c *ast.Capabilities) map[string]bool {
+		result := map[string]bool{}
+		for _, builtin := range c.Builtins {
+			result[builtin.Name] = true
+		}
+		return result
+	}
+	all := names(ast.CapabilitiesForThisVersion())
+	for _, named := range [][]string{nil, {"http.send"}, {"opa.runtime", "net.lookup_ip_addr"}, gated} {
+		there := names(allowed(named))
+		for name := range all {
+			off := name == "http.send" || name == "net.lookup_ip_addr" || name == "opa.runtime"
+			for _, n := range named {
+				off = off && n != name
+			}
+			if there[name] == off {
+				t.Errorf("%v: %s is there: %v", named, name, there[name])
+			}
+		}
+	}
+}
+
+// TestTogether: requests, reloads, looks at the status and the end of a set at
+// the same time; each request sees one version (T-09).
+func TestTogether(t *testing.T) {
+	d := newDir(t)
+	version := func(n int) {
+		text := strconv.Itoa(n)
+		d.write("next/a.rego", "package caddy.authz\n\nallow := {\"allow\": data.n == "+text+", \"headers\": {\"X-N\": \""+text+"\"}}\n")
+		d.write("next/data.json", `{"n": `+text+`}`)
+	}
+	version(0)
+	var mu sync.Mutex // held while the files change
+	set, err := Open(Config{Sources: []string{d.path + "/next"}, Timeout: time.Minute}, func(r Report) {
+		if r.Err != nil {
+			t.Error(r.Err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := whileAsking(t, func() bool {
+		got := set.Decide(context.Background(), asked("/", ""))
+		return !got.Allow || got.Headers.Get("X-N") == "" || set.Status().Error != ""
+	}, func() {
+		var workers sync.WaitGroup
+		for worker := range 2 {
+			workers.Go(func() {
+				for i := range 10 {
+					mu.Lock()
+					version(10*worker + i)
+					err := set.Reload()
+					mu.Unlock()
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		workers.Wait()
+		if err := set.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if wrong > 0 {
+		t.Errorf("%d answers were wrong", wrong)
+	}
+}
