@@ -216,6 +216,9 @@ func parseKeys(tree files.Tree) (*users.Keys, error) {
 		}
 		all = append(all, parsed...)
 	}
+	if len(all) == 0 {
+		return nil, errors.New("there are no keys in the files")
+	}
 	return users.NewKeys(all...)
 }
 

@@ -273,6 +273,9 @@ func parseUsers(tree files.Tree, inline []InlineUser) (*users.Users, error) {
 		}
 		all = append(all, user)
 	}
+	if len(all) == 0 {
+		return nil, errors.New("there are no users in the files")
+	}
 	return users.NewUsers(all...)
 }
 

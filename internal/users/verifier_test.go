@@ -201,8 +201,8 @@ func TestRemembered(t *testing.T) {
 func TestThrottle(t *testing.T) {
 	c := newClock()
 	limit := 3
-	v := verifier(&counting{Hash: caddyauth.BcryptHash{}}, NewThrottle(limit, time.Minute, c.now), c.now)
-	users := people(t)
+	v, _ := plainVerifier(NewThrottle(limit, time.Minute, c.now), c.now)
+	users := plain(t, &User{Name: "alice", Hash: testPassword}, &User{Name: "carol", Hash: testPassword, Disabled: true})
 	try := func(user, password, client string) identity.Reason {
 		return v.Verify(t.Context(), users, user, password, addr(client)).Reason
 	}

@@ -1,0 +1,211 @@
+package authn
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/token"
+)
+
+// UnmarshalCaddyfile sets up the method from Caddyfile tokens. Syntax:
+//
+//	jwt <issuer>|any {
+//	    jwks_url <url>
+//	    jwks_file <file>
+//	    key_file <file>...
+//	    secret <secret>
+//	    max_stale <duration>
+//	    audience <audience>...|any
+//	    algorithms <name>...
+//	    leeway <duration>
+//	    max_token_age <duration>
+//	    typ <type>
+//	    from bearer | basic_password | header <name> | cookie <name> | query <name>
+//	    map <field> <source>...
+//	    require <claim> <value>...
+//	}
+func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the method's name
+	line := d.Token()
+	var err error
+	if j.Issuer, err = grammar.One(d); err != nil {
+		return err
+	}
+	err = grammar.Block(d, "jwt", grammar.Words{
+		"jwks_url":      grammar.String(&j.JWKSURL),
+		"jwks_file":     grammar.String(&j.JWKSFile),
+		"max_stale":     grammar.Duration(&j.MaxStale),
+		"secret":        grammar.String(&j.Secret),
+		"key_file":      grammar.Strings(&j.KeyFiles),
+		"audience":      grammar.Strings(&j.Audience),
+		"algorithms":    grammar.Strings(&j.Algorithms),
+		"leeway":        grammar.Duration(&j.Leeway),
+		"max_token_age": grammar.Duration(&j.MaxTokenAge),
+		"typ":           grammar.String(&j.Typ),
+		"from":          j.parseFrom,
+		"map":           j.parseMap,
+		"require":       j.parseRequire,
+	})
+	if err != nil {
+		return err
+	}
+	return grammar.At(line, j.check())
+}
+
+func (j *JWT) parseFrom(d *caddyfile.Dispenser) error {
+	if j.From != "" {
+		return d.Err("from is set twice")
+	}
+	args, err := grammar.Several(d)
+	if err != nil {
+		return err
+	}
+	if len(args) > 2 {
+		return d.ArgErr()
+	}
+	if j.From = args[0]; len(args) == 2 {
+		j.Name = args[1]
+	}
+	if _, err := j.place(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// place returns where tokens are.
+func (j *JWT) place() ([]Place, error) {
+	named := map[string]func(string) Place{"header": InHeader, "cookie": InCookie, "query": InQuery}[j.From]
+	switch {
+	case named != nil && !httpguts.ValidHeaderFieldName(j.Name):
+		return nil, fmt.Errorf("from %s wants a name, not %q", j.From, j.Name)
+	case named != nil && j.From == "header" && reservedHeader(j.Name):
+		return nil, fmt.Errorf("a token cannot be the whole of %s; bearer and basic_password read Authorization", j.Name)
+	case named != nil:
+		return []Place{named(j.Name)}, nil
+	case j.From != "" && j.From != "bearer" && j.From != "basic_password":
+		return nil, errors.New(grammar.Unknown("place of a token", j.From, []string{"bearer", "basic_password", "header", "cookie", "query"}))
+	case j.Name != "":
+		return nil, fmt.Errorf("from %s takes no name", j.From)
+	case j.From == "basic_password":
+		return basicPlaces, nil
+	}
+	return bearerPlaces, nil
+}
+
+func (j *JWT) parseMap(d *caddyfile.Dispenser) error {
+	args, err := grammar.Several(d)
+	if err != nil {
+		return err
+	}
+	field, sources := args[0], args[1:]
+	if len(sources) == 0 {
+		return d.Errf("map %s names no source: write a claim, such as map roles realm_access.roles", field)
+	}
+	if j.Map == nil {
+		j.Map = make(map[string][]string)
+	}
+	j.Map[field] = append(j.Map[field], sources...)
+	return nil
+}
+
+func (j *JWT) parseRequire(d *caddyfile.Dispenser) error {
+	args, err := grammar.Several(d)
+	if err != nil {
+		return err
+	}
+	if len(args) < 2 {
+		return d.Errf("require %s names no value that the claim may hold", args[0])
+	}
+	j.Require = append(j.Require, Requirement{Claim: args[0], Values: args[1:]})
+	return nil
+}
+
+// check reports what is wrong whatever the files hold.
+func (j *JWT) check() error {
+	switch {
+	case j.Issuer == "":
+		return errors.New("jwt: name the issuer of the tokens, or write any")
+	case len(j.Audience) > 1 && slices.Contains(j.Audience, anyone):
+		return fmt.Errorf("jwt %s: audience any stands alone", j.Issuer)
+	}
+	if err := j.checkKeys(); err != nil {
+		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
+	}
+	if _, err := j.place(); err != nil {
+		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
+	}
+	if _, err := token.New(j.config(placeholderKeys(j.Secret != ""))); err != nil {
+		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
+	}
+	return nil
+}
+
+// checkKeys reports a choice of keys that cannot be.
+func (j *JWT) checkKeys() error {
+	sources := 0
+	for _, set := range []bool{j.JWKSURL != "", j.JWKSFile != "", len(j.KeyFiles) > 0, j.Secret != ""} {
+		if set {
+			sources++
+		}
+	}
+	published := j.JWKSURL != "" || sources == 0
+	switch {
+	case sources > 1:
+		return errors.New("more than one of jwks_url jwks_file key_file secret says where the keys are")
+	case published && j.Issuer == anyone:
+		return errors.New("any issuer's tokens are accepted only with keys of your own: one of jwks_file key_file secret")
+	case !published && j.MaxStale != 0:
+		return errors.New("max_stale is about keys that an issuer publishes")
+	case !published:
+		return nil
+	}
+	_, err := token.NewRemote(token.RemoteConfig{Issuer: j.Issuer, URL: j.JWKSURL})
+	if err != nil && sources == 0 {
+		return fmt.Errorf("the issuer's keys cannot be discovered: %w; or say where they are: one of jwks_url jwks_file key_file secret", err)
+	}
+	return err
+}
+
+// placeholderKeys fit every algorithm of their sort: they stand in while the
+// configuration is checked without its files.
+type placeholderKeys bool
+
+// Candidates implements token.KeySource.
+func (placeholderKeys) Candidates(string, string) ([]token.Key, error) { return nil, nil }
+
+// Generation implements token.KeySource.
+func (placeholderKeys) Generation() any { return nil }
+
+// Algorithms implements token.KeySource.
+func (symmetric placeholderKeys) Algorithms() []string {
+	if symmetric {
+		return []string{"HS256", "HS384", "HS512"}
+	}
+	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+}
+
+// config returns what the verifier is made of.
+func (j *JWT) config(keys token.KeySource) token.Config {
+	config := token.Config{
+		Issuer: j.Issuer, Audiences: j.Audience, Algorithms: j.Algorithms,
+		Leeway: time.Duration(j.Leeway), MaxAge: time.Duration(j.MaxTokenAge),
+		Type: j.Typ, Map: j.Map, Keys: keys,
+	}
+	if j.Issuer == anyone {
+		config.Issuer = ""
+	}
+	if len(j.Audience) == 1 && j.Audience[0] == anyone {
+		config.Audiences, config.AnyAudience = nil, true
+	}
+	for _, r := range j.Require {
+		config.Require = append(config.Require, token.Requirement{Claim: r.Claim, Values: r.Values})
+	}
+	return config
+}
