@@ -74,15 +74,19 @@ func (t Tree) Fingerprint() string {
 // an error.
 func Read(ctx context.Context, o Options) (Tree, error) {
 	seen, err := look(o)
-	if err != nil || time.Since(seen.newest) > old {
-		return seen.Tree, err
+	if err != nil {
+		return nil, err
 	}
 	deadline := time.Now().Add(patience)
 	for {
+		pause := settle
+		if time.Since(seen.newest) > old {
+			pause = 0 // one more look all the same: a link may have been swapped during the first
+		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(settle):
+		case <-time.After(pause):
 		}
 		again, err := look(o)
 		if err != nil || again.written.Equal(seen.written) && again.Fingerprint() == seen.Fingerprint() {

@@ -118,6 +118,7 @@ func TestAccessDecides(t *testing.T) {
 		{"a query in a path, T-18", call{"GET", "x.example", "/healthz%3fx", nil, far, nil}, false, "default"},
 		{"the apex is not below itself", call{"GET", "example.com", "/admin", nil, far, admin}, false, "default"},
 		{"a host that only ends alike", call{"GET", "badexample.com", "/admin", nil, far, admin}, false, "default"},
+		{"a host that goes on", call{"GET", "a.example.com.evil", "/admin", nil, far, admin}, false, "default"},
 		{"MOVE into a protected destination, T-72", call{"MOVE", "open.example.com", "/a", map[string]string{"Destination": "https://open.example.com/Admin/a"}, far, bob}, false, "access.yaml:12 (rule 4)"},
 		{"MOVE into an encoded one", call{"MOVE", "open.example.com", "/a", map[string]string{"Destination": "/%61dmin%2fa"}, far, bob}, false, "access.yaml:12 (rule 4)"},
 		{"MOVE out of a protected place", call{"MOVE", "open.example.com", "/admin/a", map[string]string{"Destination": "/a"}, far, bob}, false, "access.yaml:12 (rule 4)"},

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -113,9 +116,30 @@ func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading
 	case topdown.IsCancel(err):
 		return Decision{Reason: identity.ReasonPolicyTimeout, Err: fmt.Errorf("the policy was cut off: its caller is gone, or it took longer than %s", timeout)}
 	case err != nil:
-		return failed(err)
+		return failed(withoutData(err))
 	}
 	return decodeResults(results)
+}
+
+// quotation is what an error repeats of a URL.
+var quotation = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// withoutData returns an evaluation's error without what a built-in function
+// repeats of its operands, in whatever form: those come from the request, whose
+// query and headers do not belong in the log. What is wrong with another server
+// is kept, but for its URL.
+func withoutData(err error) error {
+	var failure *topdown.Error
+	if !errors.As(err, &failure) || failure.Code != topdown.BuiltinErr {
+		return err
+	}
+	name, cause, _ := strings.Cut(failure.Message, ": ")
+	if slices.Contains(gated, name) {
+		cause = quotation.ReplaceAllString(cause, `"…"`)
+	} else {
+		cause = "it cannot take what it was given"
+	}
+	return &topdown.Error{Code: failure.Code, Message: name + ": " + cause, Location: failure.Location}
 }
 
 // decodeResults takes the one value that a query for a rule has, if any.

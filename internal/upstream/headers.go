@@ -33,7 +33,7 @@ type line struct {
 // (RFC 9110, section 7.6.1; RFC 9113, section 8.2.2).
 var forbidden = []string{
 	"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
-	"host", "content-length", "expect",
+	"host", "content-length", "expect", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",
 }
 
 // CheckName returns an error if a header of that name is never ours to set.

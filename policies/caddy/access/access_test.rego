@@ -79,7 +79,8 @@ test_hosts if {
 	allowed(at("other.example.org", testing.request("GET", "/admin")), member) # no rule: the default
 	allowed(at("example.com", testing.request("GET", "/admin")), member) # the apex is not below itself
 	not allowed(at("a.b.example.com", testing.request("GET", "/admin")), member)
-	not allowed(at("evilexample.com", testing.request("GET", "/admin")), nobody)
+	allowed(at("evilexample.com", testing.request("GET", "/admin")), member)
+	allowed(at("a.example.com.evil", testing.request("GET", "/admin")), member)
 }
 
 test_conditions_are_and_alternatives_or if {
