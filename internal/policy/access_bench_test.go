@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // BenchmarkAccess decides by tables of several lengths; the rule that decides
@@ -17,7 +18,7 @@ func BenchmarkAccess(b *testing.B) {
 				fmt.Fprintf(&table, "  - paths: [/service-%d/*, /other-%d]\n    allow: [{roles: [role-%d]}]\n", i, i, i)
 			}
 			table.WriteString("  - paths: [/admin/*]\n    allow: [{networks: [10.0.0.0/8]}, {roles: [admin]}]\n  - allow: []\n")
-			set := open(b, Config{Access: []string{newDir(b).write("access.yaml", table.String())}})
+			set := open(b, Config{Access: []string{newDir(b).write("access.yaml", table.String())}, Timeout: time.Minute})
 			in := asked("/admin/users/7", "admin")
 			b.ReportAllocs()
 			for b.Loop() {

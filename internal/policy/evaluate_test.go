@@ -257,6 +257,7 @@ func BenchmarkDecide(b *testing.B) {
 	d.write("p/data.json", nineData)
 	for name, config := range map[string]Config{"authenticated": {}, "access table": {Access: []string{table}}, "nine rules": {Sources: []string{d.path + "/p"}}} {
 		b.Run(name, func(b *testing.B) {
+			config.Timeout = time.Minute // on a busy machine too
 			set := open(b, config)
 			in := asked("/api/documents/x", "admin")
 			b.ReportAllocs()
