@@ -26,6 +26,9 @@ import (
 // decide, record, and allow or deny. The next handler runs if and only if the
 // request is not the handler's to judge or a policy allowed it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if r.URL.Opaque != "" {
+		return refused(r, http.StatusBadRequest, "the request's target is opaque")
+	}
 	v := h.open(r)
 	switch h.preflight(w, r) {
 	case cors.Answered:
@@ -36,7 +39,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	w = h.guard(w)
 	h.headers.Strip(r, v.passage)
 	if judged, err := h.matches(r); err != nil || !judged {
-		return unjudged(w, r, next, err)
+		return h.unjudged(w, r, v, next, err)
 	}
 	outcome, place := h.identify(w, r, v)
 	decision := h.decide(r, v, outcome)
@@ -123,9 +126,10 @@ func (h *Handler) matches(r *http.Request) (bool, error) {
 
 // unjudged lets a request pass that the matcher does not name; a matcher that
 // failed lets nobody pass.
-func unjudged(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, err error) error {
+func (h *Handler) unjudged(w http.ResponseWriter, r *http.Request, v *visit, next caddyhttp.Handler, err error) error {
 	if err != nil {
-		return caddyhttp.Error(http.StatusInternalServerError, err)
+		h.pages.Prepare(w.Header(), denial.Refusal{Status: http.StatusInternalServerError, RequestID: v.id(), MaxAge: -1})
+		return refused(r, http.StatusInternalServerError, err.Error())
 	}
 	return next.ServeHTTP(w, r)
 }
@@ -241,9 +245,9 @@ func (h *Handler) refusalCase(event *observe.Event, decision policy.Decision) de
 func (h *Handler) allow(w http.ResponseWriter, r *http.Request, v *visit, place authn.Place, event *observe.Event, decision policy.Decision, next caddyhttp.Handler) error {
 	if !h.ForwardCredentials {
 		v.passage.Take(r.Header, place.Header(), place.Left(r))
-		v.passage.Withhold(r.Header)
 		place.CutQuery(r)
 	}
+	v.passage.Withhold(r.Header) // what an earlier handler took stays taken
 	if place.Query() != "" {
 		w.Header().Set("Cache-Control", "private") // RFC 6750, section 2.3
 	}

@@ -725,3 +725,18 @@ func TestForgers(t *testing.T) {
 		t.Errorf("another client: %d", got)
 	}
 }
+
+// TestOpaqueTarget: T-12, T-22, T-54. A request target that is no path is judged
+// as none: the upstream would read it as one.
+func TestOpaqueTarget(t *testing.T) {
+	w := newWorld(t)
+	w.write("open.yaml", "rules:\n  - paths: [/admin/*]\n    allow: [{roles: [admin]}]\n  - allow: [{anyone: true}]\n")
+	h, _ := w.site("access DIR/open.yaml\n")
+	r := get("/")
+	r.URL.Scheme, r.URL.Opaque, r.URL.Path = "http", "x:/admin/secret", ""
+	next := new(reached)
+	recorder, err := ask(h, r, next)
+	if next.request != nil || recorder.Code == 200 && err == nil {
+		t.Errorf("it was let through: %d %v", recorder.Code, err)
+	}
+}

@@ -201,13 +201,14 @@ func (j *JWT) Authenticate(r *http.Request, c Credential) identity.Outcome {
 		return identity.Accept(id)
 	}
 	outcome := outcomeOf(err)
+	if outcome.Reason == identity.ReasonTokenSignature {
+		j.forgers.count(r)
+	}
 	switch {
 	case !isToken:
 		outcome.Verdict = identity.Unclaimed
 	case outcome.Reason == identity.ReasonKeysUnavailable:
 		outcome.Verdict = identity.Unavailable
-	case outcome.Reason == identity.ReasonTokenSignature:
-		j.forgers.count(r)
 	}
 	return outcome
 }

@@ -36,6 +36,7 @@ const (
 	FlagInvalidUTF8      Flag = "invalid_utf8"
 	FlagBadEscape        Flag = "bad_escape"      // % without two hexadecimal digits
 	FlagBadDestination   Flag = "bad_destination" // a Destination that is no single URL
+	FlagOpaque           Flag = "opaque"          // a target such as http:x:/admin, which goes to the upstream unread
 	FlagTooLong          Flag = "too_long"        // a path beyond maxAmbiguous that has another flag
 )
 
@@ -50,6 +51,7 @@ var refusedFlags = map[Flag]bool{
 	FlagBadEscape:        true,
 	FlagBadDestination:   true,
 	FlagTooLong:          true,
+	FlagOpaque:           true,
 }
 
 // RefusedFlags returns, sorted, the flags that AllowedFlags can name: all that
@@ -57,7 +59,7 @@ var refusedFlags = map[Flag]bool{
 func RefusedFlags() []string {
 	var names []string
 	for flag := range refusedFlags {
-		if flag != FlagTooLong && flag != FlagInvalidUTF8 {
+		if flag != FlagTooLong && flag != FlagOpaque && flag != FlagInvalidUTF8 {
 			names = append(names, string(flag))
 		}
 	}
@@ -78,6 +80,9 @@ func readings(original *http.Request, dest string, config *Config) ([]Reading, [
 		path = "/"
 	}
 	var flags []Flag
+	if original.URL.Opaque != "" {
+		flags = append(flags, FlagOpaque)
+	}
 	if strings.Contains(original.RequestURI, "#") {
 		flags = append(flags, FlagFragment)
 	}

@@ -5,6 +5,7 @@ package upstream
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -88,6 +89,27 @@ func (h *Headers) Strip(r *http.Request, passage *Passage) {
 		remove(r.Trailer, folded)
 		protect(r.Header, folded)
 	}
+	if len(h.lines) > 0 && r.Trailer != nil && r.Body != nil && r.Body != http.NoBody {
+		r.Body = &trailerGuard{ReadCloser: r.Body, trailer: r.Trailer, lines: h.lines}
+	}
+}
+
+// trailerGuard removes the identity headers from a request's trailers, which
+// net/http fills in only when the body has been read, declared or not.
+type trailerGuard struct {
+	io.ReadCloser
+	trailer http.Header
+	lines   []line
+}
+
+func (g *trailerGuard) Read(p []byte) (int, error) {
+	n, err := g.ReadCloser.Read(p)
+	if err != nil {
+		for i := range g.lines {
+			remove(g.trailer, g.lines[i].folded)
+		}
+	}
+	return n, err
 }
 
 // Set tells the next handler who is calling. It returns the names of headers
@@ -95,6 +117,7 @@ func (h *Headers) Strip(r *http.Request, passage *Passage) {
 func (h *Headers) Set(r *http.Request, id *identity.Identity, passage *Passage) (leftOut []string) {
 	for i := range h.lines {
 		l := &h.lines[i]
+		remove(r.Header, l.folded) // an earlier handler's caller is not ours
 		text, ok := identity.Text(l.field(id))
 		switch {
 		case !ok || !safe(text):
