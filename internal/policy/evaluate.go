@@ -48,12 +48,12 @@ func NewConstants(values map[string]any) *Constants {
 // Decide asks the policies about each reading of the request's path. All must
 // allow; the first that does not is the answer. What the readings' decisions
 // want done to an allowed request must be the same, or it is an error; for the
-// rest the first one speaks.
+// rest the first one speaks. The time is for all of them together.
 func (s *Set) Decide(ctx context.Context, in Input) Decision {
-	current := s.live.Load()
+	current, end := s.live.Load(), time.Now().Add(s.config.Timeout)
 	result := failed(errors.New("the request has no path to judge"))
 	for i, reading := range in.Request.Readings() {
-		decision := current.decide(ctx, in, reading, s.config.Timeout)
+		decision := current.decide(ctx, in, reading, end)
 		decision.Revision = current.revision
 		switch {
 		case !decision.Allow:
@@ -96,7 +96,7 @@ func (dataTree) Put(ast.Ref, ast.Value) {}
 
 // decide asks the policies once, about one reading. A policy that runs away or
 // whose caller is gone is cut off, and one that panics has failed.
-func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading, timeout time.Duration) (decision Decision) {
+func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading, end time.Time) (decision Decision) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			decision = failed(fmt.Errorf("the evaluation panicked: %v", problem))
@@ -106,15 +106,15 @@ func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading
 	input := documentTerm(&document, in.Config.term)
 	if s.reaches {
 		var release context.CancelFunc
-		ctx, release = context.WithTimeout(ctx, timeout)
+		ctx, release = context.WithDeadline(ctx, end)
 		defer release()
 	}
 	options := make([]rego.EvalOption, 0, len(s.options)+2)
-	options = append(append(options, s.options...), rego.EvalParsedInput(input), rego.EvalExternalCancel(newLimit(ctx, timeout)))
+	options = append(append(options, s.options...), rego.EvalParsedInput(input), rego.EvalExternalCancel(newLimit(ctx, end)))
 	results, err := s.query.Eval(ctx, options...)
 	switch {
 	case topdown.IsCancel(err):
-		return Decision{Reason: identity.ReasonPolicyTimeout, Err: fmt.Errorf("the policy was cut off: its caller is gone, or it took longer than %s", timeout)}
+		return Decision{Reason: identity.ReasonPolicyTimeout, Err: errors.New("the policy was cut off: its caller is gone, or it took longer than its timeout")}
 	case err != nil:
 		return failed(withoutData(err))
 	}

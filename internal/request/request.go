@@ -4,10 +4,8 @@
 package request
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -57,6 +55,9 @@ func New(r *http.Request, facts Facts, config *Config) *Request {
 	}
 	req := &Request{http: r, facts: facts, config: config}
 	req.readings, req.flags = readings(facts.Original, destination(r), config)
+	if _, _, ok := splitHost(r.Host); !ok {
+		req.flags = append(req.flags, FlagBadHost)
+	}
 	return req
 }
 
@@ -167,21 +168,21 @@ func (r *Request) scheme() string {
 	return "http"
 }
 
-// hostPort splits the Host that the client asked for: lower-case, no trailing
-// dot, and the scheme's own port where none is named.
+// hostPort returns the host that the client asked for and its port: the
+// scheme's own where none is named. The name is "" if it has no honest reading,
+// which refuses the request.
 func (r *Request) hostPort() (string, int) {
-	host, portText, err := net.SplitHostPort(r.http.Host)
-	if err != nil {
-		host, portText = strings.Trim(r.http.Host, "[]"), ""
+	name, port, ok := splitHost(r.http.Host)
+	if !ok {
+		name = ""
 	}
-	host = strings.TrimSuffix(strings.ToLower(valid(host)), ".")
-	if port, err := strconv.ParseUint(portText, 10, 16); err == nil {
-		return host, int(port)
+	switch {
+	case port != 0:
+		return name, port
+	case r.scheme() == "https":
+		return name, 443
 	}
-	if r.scheme() == "https" {
-		return host, 443
-	}
-	return host, 80
+	return name, 80
 }
 
 // isWebSocket reports whether r asks for a WebSocket, by Upgrade (RFC 6455,

@@ -149,6 +149,9 @@ condition("kinds", wanted) if input.identity.kind in wanted
 condition("methods", wanted) if {
 	some method in wanted
 	helpers.is_method(method)
+	every override in overrides {
+		override in wanted
+	}
 }
 
 condition("networks", wanted) if helpers.in_networks(wanted)
@@ -170,6 +173,15 @@ condition("claims", wanted) if {
 		claim_holds(claim)
 	}
 }
+
+# What applications may take for the method instead of the request's own.
+overrides contains upper(trim_space(name)) if {
+	some header in ["x-http-method-override", "x_http_method_override", "x-http-method", "x-method-override"]
+	some line in input.request.header_values[header]
+	some name in split(line, ",")
+}
+
+overrides contains upper(name) if some name in input.request.query._method
 
 # A claim holds one of the values, or is a list that does.
 claim_holds(claim) if {

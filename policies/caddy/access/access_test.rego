@@ -63,6 +63,21 @@ test_anyone_with_method if {
 	not allowed(testing.request("GET", "/healthzz"), nobody)
 }
 
+# T-23: what an application may take for the method has to be wanted as well.
+test_method_override if {
+	plain := testing.request("GET", "/healthz")
+	allowed(object.union(plain, {"header_values": {"x-http-method-override": ["get"]}}), nobody)
+	every part in [
+		{"header_values": {"x-http-method-override": ["DELETE"]}},
+		{"header_values": {"x_http_method_override": ["delete"]}},
+		{"header_values": {"x-http-method": ["GET", "DELETE"]}},
+		{"header_values": {"x-method-override": ["GET, delete"]}},
+		{"query": {"_method": ["delete"]}},
+	] {
+		not allowed(object.union(plain, part), nobody)
+	}
+}
+
 # T-72, T-20, T-55: whole segments, whatever the case, the path itself too.
 test_admin_paths if {
 	every path in ["/admin", "/admin/", "/ADMIN", "/Admin/x", "/admin/x/y"] {
