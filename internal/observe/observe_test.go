@@ -94,7 +94,7 @@ func TestPlaceholders(t *testing.T) {
 	e := event()
 	e.Allowed = true
 	repl := caddy.NewReplacer()
-	Placeholders(repl, e)
+	new(Placeholders).Show(repl, e)
 	for in, want := range map[string]string{
 		"{http.policy_auth.decision}":        "allow",
 		"{http.policy_auth.reason}":          "policy_denied",
@@ -120,7 +120,11 @@ func TestPlaceholders(t *testing.T) {
 		e.Allowed = true
 		change(e)
 		repl := caddy.NewReplacer()
-		Placeholders(repl, e)
+		shown := new(Placeholders)
+		first := event()
+		first.Allowed = true
+		shown.Show(repl, first) // by an earlier handler
+		shown.Show(repl, e)
 		if got := repl.ReplaceAll("{http.auth.user.id}", ""); got != "" {
 			t.Errorf("%s: a user is named: %q", name, got)
 		}

@@ -37,12 +37,22 @@ type Decision struct {
 	Challenge *Challenge
 	// Redirect sends the refused elsewhere on the same origin, or nil.
 	Redirect *Redirect
+	// Login says whether the refused may be sent to sign in, or is nil.
+	Login *Login
 	// Labels go to the log.
 	Labels map[string]string
 	// Revision names the policies that decided.
 	Revision string
 	// Err is what went wrong, for the log.
 	Err error
+}
+
+// Login is what a policy says of signing in.
+type Login struct {
+	// Offered says that signing in may help.
+	Offered bool
+	// Name is which login to use, or "" for any.
+	Name string
 }
 
 // sameEffects reports whether two allowing decisions want the same done.

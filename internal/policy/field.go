@@ -32,7 +32,7 @@ var fields = map[string]func(*decoder, any) error{
 	"challenge":                  (*decoder).decodeChallenge,
 	"redirect":                   (*decoder).decodeRedirect,
 	"log":                        (*decoder).decodeLog,
-	"login":                      func(*decoder, any) error { return nil }, // says where the refused may sign in
+	"login":                      (*decoder).decodeLogin,
 	"cache":                      func(*decoder, any) error { return nil }, // bounds how long an answer is kept; none is
 }
 
@@ -60,6 +60,20 @@ func (d *decoder) decodeStatus(value any) error {
 		return errors.New("want a status from 400 to 599, other than 407; redirects have a member of their own")
 	}
 	d.status = append(d.status, int(status))
+	return nil
+}
+
+// decodeLogin takes whether the refused may sign in: a boolean, or which login
+// they are sent to.
+func (d *decoder) decodeLogin(value any) error {
+	switch v := value.(type) {
+	case bool:
+		d.decision.Login = &Login{Offered: v}
+	case string:
+		d.decision.Login = &Login{Offered: true, Name: v}
+	default:
+		return errors.New("want true, false or the name of a login")
+	}
 	return nil
 }
 

@@ -56,15 +56,15 @@ var refusedFlags = map[Flag]bool{
 	FlagBadHost:          true,
 }
 
-// unjudgeable are the refused flags that no site can allow.
-var unjudgeable = []Flag{FlagTooLong, FlagOpaque, FlagInvalidUTF8, FlagBadHost}
+// unreadable are the refused flags of targets that have no reading to go by.
+var unreadable = []Flag{FlagTooLong, FlagOpaque, FlagBadHost}
 
 // RefusedFlags returns, sorted, the flags that AllowedFlags can name: all that
 // are refused but those that no policy could judge.
 func RefusedFlags() []string {
 	var names []string
 	for flag := range refusedFlags {
-		if !slices.Contains(unjudgeable, flag) {
+		if flag != FlagInvalidUTF8 && !slices.Contains(unreadable, flag) {
 			names = append(names, string(flag))
 		}
 	}

@@ -6,6 +6,8 @@ package request
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,8 +78,20 @@ func (r *Request) Refused() Flag {
 	return ""
 }
 
+// Unreadable reports whether there is something about the request's target that
+// no reading tells, so that it is to be refused whatever it seems to ask for.
+func (r *Request) Unreadable() bool {
+	return slices.ContainsFunc(r.flags, func(flag Flag) bool { return slices.Contains(unreadable, flag) })
+}
+
+// URL returns what the client asked for, before any rewrite.
+func (r *Request) URL() *url.URL { return r.facts.Original.URL }
+
 // ID returns the request's id.
 func (r *Request) ID() string { return r.facts.ID() }
+
+// TrustedProxy reports whether the peer's forwarding headers may be believed.
+func (r *Request) TrustedProxy() bool { return r.facts.TrustedProxy }
 
 // ClientAddr returns the client's address, or the zero Addr if it has none.
 func (r *Request) ClientAddr() netip.Addr {
@@ -91,7 +105,7 @@ func (r *Request) ClientAddr() netip.Addr {
 // Secure reports whether a credential in this request was safe from listeners:
 // it came over TLS, from this machine, or through a trusted proxy that says so.
 func (r *Request) Secure() bool {
-	if r.scheme() == "https" {
+	if r.Scheme() == "https" {
 		return true
 	}
 	peer, err := netip.ParseAddr(r.facts.PeerIP)
@@ -124,7 +138,7 @@ func (r *Request) Fields(reading Reading) Fields {
 		ID:              r.facts.ID(),
 		TimeNS:          r.facts.Time.UnixNano(),
 		Method:          original.Method,
-		Scheme:          r.scheme(),
+		Scheme:          r.Scheme(),
 		Host:            host,
 		Port:            port,
 		Path:            reading.Path,
@@ -156,9 +170,9 @@ func (r *Request) Client() Client {
 	}
 }
 
-// scheme returns the scheme as the client saw it: a trusted proxy may have
+// Scheme returns the scheme as the client saw it: a trusted proxy may have
 // ended TLS.
-func (r *Request) scheme() string {
+func (r *Request) Scheme() string {
 	if r.http.TLS != nil {
 		return "https"
 	}
@@ -179,7 +193,7 @@ func (r *Request) hostPort() (string, int) {
 	switch {
 	case port != 0:
 		return name, port
-	case r.scheme() == "https":
+	case r.Scheme() == "https":
 		return name, 443
 	}
 	return name, 80

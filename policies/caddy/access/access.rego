@@ -35,13 +35,37 @@ decision := {"allow": true, "log": {"labels": {"rule": label}}} if {
 	"allow": false,
 	"reasons": reasons,
 	"challenge": {"scope": missing_scopes},
+	"login": login,
 	"log": {"labels": {"rule": label}},
 } if {
 	count(missing_scopes) > 0
 } else := {
 	"allow": false,
 	"reasons": reasons,
+	"login": login,
 	"log": {"labels": {"rule": label}},
+}
+
+default login := false
+
+# METADATA
+# description: |
+#   Whether signing in could help: nobody is known yet, and every rule that
+#   refuses has an alternative that fails for want of a caller alone.
+login if {
+	not input.identity.authenticated
+	not blocked
+	count(refused) > 0
+	every rule in refused {
+		within_reach(rule)
+	}
+}
+
+within_reach(rule) if {
+	some alternative in rule.allow
+	every name in {"methods", "networks"} & object.keys(alternative) {
+		condition(name, alternative[name])
+	}
 }
 
 # METADATA

@@ -171,9 +171,9 @@ test_empty_segments if {
 
 test_decision_names_the_rule if {
 	d := access.decision with input as testing.input_of(testing.request("GET", "/admin"), member) with data.caddy.access_table as table
-	d == {"allow": false, "reasons": {"rule_denied"}, "log": {"labels": {"rule": "access.yaml:9 (rule 4)"}}}
+	d == {"allow": false, "reasons": {"rule_denied"}, "login": false, "log": {"labels": {"rule": "access.yaml:9 (rule 4)"}}}
 	e := access.decision with input as testing.input_of(testing.request("GET", "/x"), nobody) with data.caddy.access_table as table
-	e == {"allow": false, "reasons": {"no_rule"}, "log": {"labels": {"rule": "default"}}}
+	e == {"allow": false, "reasons": {"no_rule"}, "login": true, "log": {"labels": {"rule": "default"}}}
 	f := access.decision with input as testing.input_of(testing.request("GET", "/admin"), admin) with data.caddy.access_table as table
 	f == {"allow": true, "log": {"labels": {"rule": "access.yaml:9 (rule 4)"}}}
 	move := object.union(testing.request("MOVE", "/x"), {"destination_path": "/admin/x"})
@@ -291,3 +291,36 @@ test_never_open if {
 	}
 	not access.allow with input as testing.input_of(testing.request("GET", "/"), admin) with data.caddy.access_table as {"rules": [], "default": [], "blocked": {"users": {}, "networks": []}}
 }
+
+# Signing in is offered only where it could help.
+test_login if {
+	every alternative in [
+		{"authenticated": true},
+		{"roles": ["x"]},
+		{"groups": ["x"], "methods": ["GET"]},
+		{"users": ["x"], "networks": ["198.51.100.0/24"]},
+	] {
+		offered([alternative], nobody)
+		offered([{"networks": ["10.0.0.0/8"]}, alternative], nobody)
+		not offered([alternative], member)
+	}
+	every alternative in [
+		{"networks": ["10.0.0.0/8"]},
+		{"anyone": true, "methods": ["POST"]},
+		{"roles": ["x"], "methods": ["POST"]},
+		{"roles": ["x"], "networks": ["10.0.0.0/8"]},
+	] {
+		not offered([alternative], nobody)
+	}
+	not offered([], nobody)
+	not access.decision.login with input as away(nobody) with data.caddy.access_table as {}
+	shut := object.union(one({"roles": ["x"]}), {"blocked": {"users": {}, "networks": ["198.51.100.0/24"]}})
+	not access.decision.login with input as away(nobody) with data.caddy.access_table as shut
+}
+
+offered(alternatives, identity) if {
+	rules := {"rules": [{"label": "r", "allow": alternatives}]}
+	access.decision.login with input as away(identity) with data.caddy.access_table as object.union(one({}), rules)
+}
+
+away(identity) := object.union(testing.input_of(testing.request("GET", "/"), identity), {"client": {"ip": "198.51.100.7"}})
