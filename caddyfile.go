@@ -51,6 +51,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    config { <key> <value>... }
 //	    cors [upstream] { ... }
 //	    login url <template>
+//	    body { max_size <size> }
 //	    error_pages [<dir>|delegate|bare] { ... }
 //	    identity_headers { <Header> <field> }
 //	    forward_credentials
@@ -75,6 +76,7 @@ func (h *Handler) words() grammar.Words {
 		"config":                h.parseConfig,
 		"cors":                  h.parseCORS,
 		"login":                 h.parseLogin,
+		"body":                  h.parseBody,
 		"error_pages":           h.parseErrorPages,
 		"identity_headers":      h.parseIdentityHeaders,
 		"forward_credentials":   grammar.Flag(&h.ForwardCredentials),
@@ -191,6 +193,16 @@ func (h *Handler) parseCORS(d *caddyfile.Dispenser) error {
 		return grammar.At(line, err)
 	}
 	return nil
+}
+
+func (h *Handler) parseBody(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	if h.Body == nil {
+		h.Body = new(Body)
+	}
+	return grammar.Block(d, "body", grammar.Words{"max_size": grammar.Size(&h.Body.MaxSize)})
 }
 
 // parseLogin parses

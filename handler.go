@@ -211,7 +211,7 @@ func (h *Handler) decide(r *http.Request, v *visit, outcome identity.Outcome) po
 	}
 	start := time.Now()
 	decision := h.policies.Decide(r.Context(), policy.Input{
-		Request: v.request, Identity: caller(outcome), Failure: failure, Config: h.config,
+		Request: v.request, Identity: caller(outcome), Failure: failure, Config: h.config, MaxBody: h.maxBody,
 	})
 	v.elapsed = time.Since(start)
 	if !decision.Allow {
@@ -235,7 +235,7 @@ func caller(outcome identity.Outcome) *identity.Identity {
 func (h *Handler) record(r *http.Request, v *visit, outcome identity.Outcome, decision policy.Decision) *observe.Event {
 	event := &observe.Event{
 		RequestID: v.id, Allowed: decision.Allow, Reason: decision.Reason, Codes: decision.Codes,
-		Outcome: outcome, Identity: caller(outcome), Labels: decision.Labels, Revision: decision.Revision,
+		Outcome: outcome, Identity: caller(outcome), Labels: decision.Labels, Vars: decision.Metadata, Revision: decision.Revision,
 		Err: decision.Err, HTTPMethod: r.Method, Host: r.Host, Path: v.request.Readings()[0].Path,
 		ClientIP: v.request.Client().IP, Elapsed: v.elapsed,
 	}
@@ -304,7 +304,9 @@ func (h *Handler) loginURL(r *http.Request, v *visit, event *observe.Event, deci
 func (h *Handler) allow(r *http.Request, v *visit, place authn.Place, event *observe.Event, decision policy.Decision, next caddyhttp.Handler) error {
 	if !h.ForwardCredentials {
 		v.journey.Take(r.Header, place.Header(), place.Left(r))
-		place.CutQuery(r)
+		if name := place.Query(); name != "" {
+			upstream.Query(r, []string{name}, nil)
+		}
 	}
 	v.journey.Withhold(r.Header) // what an earlier handler took stays taken
 	if leftOut := h.headers.Set(r, event.Identity, &v.journey.Passage); len(leftOut) > 0 {
@@ -312,6 +314,7 @@ func (h *Handler) allow(r *http.Request, v *visit, place authn.Place, event *obs
 			zap.String("request_id", v.id()), zap.Strings("headers", leftOut), zap.String("user_id", event.Identity.ID))
 	}
 	upstream.Apply(r, decision.Headers, decision.RequestHeadersToRemove)
+	upstream.Query(r, decision.QueryToRemove, decision.QueryToSet)
 	upstream.AddResponse(v.rail.Header(), decision.ResponseHeadersToAdd)
 	h.keepPrivate(v, place, event)
 	err := h.forward(r, v, next)

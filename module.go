@@ -93,6 +93,10 @@ type Handler struct {
 	// there; everything else gets 401. Default: nowhere.
 	Login []Login `json:"login,omitempty"`
 
+	// How much of a request's body policies may read. It is buffered only if a
+	// loaded policy reads it.
+	Body *Body `json:"body,omitempty"`
+
 	// What the refused see. Default: the built-in pages.
 	ErrorPages *ErrorPages `json:"error_pages,omitempty"`
 
@@ -134,6 +138,7 @@ type Handler struct {
 	logger   *zap.Logger
 	twice    *sync.Once // the warning about a second handler
 	signIn   *login.Page
+	maxBody  int64
 	// warnShareable tells the operator, once, that the next handler lets shared
 	// caches keep what it answers to known callers.
 	warnShareable response.Correction
@@ -179,6 +184,17 @@ type CORS struct {
 	// answer; all other fields must be empty. Default: false.
 	Upstream bool `json:"upstream,omitempty"`
 }
+
+// Body bounds what policies read of a body.
+type Body struct {
+	// The largest body, in bytes, that policies are asked about; a larger one is
+	// refused with 413, unless the policy looks at body_truncated itself.
+	// Default: 1 MiB.
+	MaxSize int64 `json:"max_size,omitempty"`
+}
+
+// defaultMaxBody is Body.MaxSize where none is set.
+const defaultMaxBody = 1 << 20
 
 // Login is where people sign in.
 type Login struct {
@@ -329,6 +345,13 @@ func resolve(repl *caddy.Replacer, value any) (any, error) {
 func (h *Handler) provisionPolicies(caddy.Context) error {
 	if p := h.Policies; p != nil && p.Reload != "" && p.Reload != "watch" && p.Reload != "off" {
 		return fmt.Errorf("policies: reload is watch or off, not %q", p.Reload)
+	}
+	h.maxBody = defaultMaxBody
+	if h.Body != nil && h.Body.MaxSize != 0 {
+		h.maxBody = h.Body.MaxSize
+	}
+	if h.maxBody < 0 {
+		return errors.New("body: max_size is negative")
 	}
 	set, release, err := ops.AcquirePolicies(h.policyConfig())
 	if err != nil {

@@ -3,8 +3,9 @@ package login
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // maxReturnTo bounds where to come back to, in bytes; sign-in pages carry it in
@@ -31,7 +32,7 @@ func ReturnTo(r *http.Request, asked *url.URL, scheme string, navigation bool, w
 		return origin + "/"
 	}
 	result := origin + target.EscapedPath()
-	if query := strip(target.RawQuery, without); query != "" {
+	if query := request.CutParameters(target.RawQuery, without); query != "" {
 		result += "?" + query
 	}
 	if len(result) > maxReturnTo {
@@ -69,19 +70,4 @@ func IsSafePath(escaped string) bool {
 		escaped = strings.ReplaceAll(decoded, " ", "") // an escaped space is no danger
 	}
 	return false
-}
-
-// strip takes parameters out of a raw query.
-func strip(raw string, names []string) string {
-	if len(names) == 0 || raw == "" {
-		return raw
-	}
-	var kept []string
-	for pair := range strings.SplitSeq(raw, "&") {
-		key, _, _ := strings.Cut(pair, "=")
-		if name, err := url.QueryUnescape(key); err == nil && !slices.Contains(names, name) {
-			kept = append(kept, pair)
-		}
-	}
-	return strings.Join(kept, "&")
 }

@@ -70,7 +70,26 @@ func (e *Event) placeholder(name string) (any, bool) {
 	case "request_id":
 		return e.RequestID(), true
 	}
+	if path, ok := strings.CutPrefix(name, "vars."); ok {
+		return e.variable(path)
+	}
 	return nil, false
+}
+
+// variable returns one of {http.policy_auth.vars.*}: a member of what the policy
+// offers, or one further down, with dots between.
+func (e *Event) variable(path string) (any, bool) {
+	var value any = e.Vars
+	for name := range strings.SplitSeq(path, ".") {
+		members, ok := value.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if value, ok = members[name]; !ok {
+			return nil, false
+		}
+	}
+	return identity.Text(value)
 }
 
 // userPlaceholder returns a field of the identity as text.

@@ -29,6 +29,8 @@ type Input struct {
 	Failure identity.Reason
 	// Config holds the operator's constants.
 	Config *Constants
+	// MaxBody is how many bytes of a body are read, if the policies read it.
+	MaxBody int64
 }
 
 // Constants are an operator's constants, ready for every request. Call NewConstants.
@@ -50,7 +52,11 @@ func NewConstants(values map[string]any) *Constants {
 // want done to an allowed request must be the same, or it is an error; for the
 // rest the first one speaks. The time is for all of them together.
 func (s *Set) Decide(ctx context.Context, in Input) Decision {
-	current, end := s.live.Load(), time.Now().Add(s.config.Timeout)
+	current := s.live.Load()
+	if problem := current.readBody(in); problem != "" {
+		return Decision{Reason: identity.ReasonPolicyDenied, Codes: []string{string(problem)}, Status: problem.Status(), Revision: current.revision}
+	}
+	end := time.Now().Add(s.config.Timeout)
 	result := failed(errors.New("the request has no path to judge"))
 	for i, reading := range in.Request.Readings() {
 		decision := current.decide(ctx, in, reading, end)
@@ -67,6 +73,20 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 		}
 	}
 	return result
+}
+
+// readBody reads the request's body if the decision reads it. A body that cannot
+// be read as a whole is a problem unless the decision looks at body_truncated
+// itself: what a policy does not see it would otherwise take for absent.
+func (s *snapshot) readBody(in Input) request.BodyProblem {
+	if !s.reads.reads("request.body") {
+		return ""
+	}
+	problem := in.Request.ReadBody(in.MaxBody)
+	if s.reads["request.body_truncated"] {
+		return ""
+	}
+	return problem
 }
 
 // evalOptions are what every evaluation of a snapshot shares.

@@ -25,22 +25,15 @@ var fields = map[string]func(*decoder, any) error{
 	"headers":                    func(d *decoder, v any) error { return decodeHeaders(&d.decision.Headers, v) },
 	"response_headers_to_add":    func(d *decoder, v any) error { return decodeHeaders(&d.decision.ResponseHeadersToAdd, v) },
 	"request_headers_to_remove":  (*decoder).decodeRemoved,
-	"query_parameters_to_remove": func(d *decoder, _ any) error { return d.cannot("query_parameters_to_remove") },
-	"query_parameters_to_set":    func(d *decoder, _ any) error { return d.cannot("query_parameters_to_set") },
-	"dynamic_metadata":           func(d *decoder, _ any) error { return d.cannot("dynamic_metadata") },
+	"query_parameters_to_remove": (*decoder).decodeQueryRemoved,
+	"query_parameters_to_set":    (*decoder).decodeQuery,
+	"dynamic_metadata":           (*decoder).decodeMetadata,
 	"body":                       (*decoder).decodeBody,
 	"challenge":                  (*decoder).decodeChallenge,
 	"redirect":                   (*decoder).decodeRedirect,
 	"log":                        (*decoder).decodeLog,
 	"login":                      (*decoder).decodeLogin,
-	"cache":                      func(*decoder, any) error { return nil }, // bounds how long an answer is kept; none is
-}
-
-// cannot notes a member that matters only when allowed and that cannot be
-// honoured: a denial may have it, an allow with it is an error.
-func (d *decoder) cannot(name string) error {
-	d.unable = append(d.unable, name)
-	return nil
+	"cache":                      (*decoder).decodeCache,
 }
 
 func (d *decoder) decodeAllow(value any) error {

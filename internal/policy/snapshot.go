@@ -24,6 +24,7 @@ type snapshot struct {
 	query    rego.PreparedEvalQuery
 	options  []rego.EvalOption
 	reaches  bool // built-ins that wait for others are on
+	reads    reads
 	revision string
 	loaded   time.Time
 	warnings []string
@@ -194,6 +195,6 @@ func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabil
 	if err != nil {
 		return fmt.Errorf("decision %s: %w", config.Decision, err)
 	}
-	s.options = evalOptions(txn, data)
+	s.options, s.reads = evalOptions(txn, data), readsOf(compiler, decision)
 	return nil
 }

@@ -47,6 +47,9 @@ type Request struct {
 	config   *Config
 	readings []Reading
 	flags    []Flag
+	// set by ReadBody
+	body      any
+	truncated bool
 }
 
 // New returns r as policies see it. It reads paths at once, so that Refused can
@@ -156,7 +159,9 @@ func (r *Request) Fields(reading Reading) Fields {
 		Protocol:        r.http.Proto,
 		ContentLength:   r.http.ContentLength,
 		WebSocket:       isWebSocket(r.http),
-		GRPC:            strings.HasPrefix(r.http.Header.Get("Content-Type"), "application/grpc"),
+		GRPC:            isGRPC(r.http),
+		Body:            r.body,
+		BodyTruncated:   r.truncated,
 	}
 }
 
@@ -207,6 +212,10 @@ func isWebSocket(r *http.Request) bool {
 		return len(protocol) == 1 && protocol[0] == "websocket"
 	}
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+func isGRPC(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
 // valid replaces what is not UTF-8, so that every consumer of a document sees

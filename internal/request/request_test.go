@@ -184,6 +184,27 @@ func TestQuery(t *testing.T) {
 	}
 }
 
+// TestCutParameters: R-BR-8, T-19. A parameter is gone in every spelling, and
+// nothing else is changed.
+func TestCutParameters(t *testing.T) {
+	for raw, want := range map[string]string{
+		"":                        "",
+		"token=x":                 "",
+		"a=1&token=x&b=%2F":       "a=1&b=%2F",
+		"a=1;token=x;b=2":         "a=1;b=2",
+		"t%6Fken=x&a+b=c&token":   "a+b=c",
+		"a=token&tokens=1&=token": "a=token&tokens=1&=token",
+		"%zz=1&token=x&&a=1":      "%zz=1&&a=1",
+	} {
+		if got := CutParameters(raw, []string{"token"}); got != want {
+			t.Errorf("%q became %q, want %q", raw, got, want)
+		}
+	}
+	if got := CutParameters("token=x&", nil); got != "token=x&" {
+		t.Errorf("without names: %q", got)
+	}
+}
+
 func TestFoldName(t *testing.T) {
 	for _, name := range []string{"X-Auth-User", "x_auth_user", "X.Auth-USER", "X Auth User", "x!auth~user", "X'Auth|User"} {
 		if got := FoldName(name); got != "x-auth-user" || !SameName(name, "x-auth-user") {
