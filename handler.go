@@ -209,11 +209,11 @@ func (h *Handler) decide(r *http.Request, v *visit, outcome identity.Outcome) po
 	default:
 		return policy.Decision{Reason: outcome.Reason}
 	}
+	in := policy.Input{Request: v.request, Identity: caller(outcome), Failure: failure, Config: h.config, MaxBody: h.maxBody}
 	start := time.Now()
-	decision := h.policies.Decide(r.Context(), policy.Input{
-		Request: v.request, Identity: caller(outcome), Failure: failure, Config: h.config, MaxBody: h.maxBody,
-	})
+	decision := h.policies.Decide(r.Context(), in)
 	v.elapsed = time.Since(start)
+	observe.Decision(h.decisions, func() (any, bool) { return h.policies.Entry(r.Context(), in, decision, v.elapsed) })
 	if !decision.Allow {
 		return decision
 	}

@@ -76,6 +76,7 @@ func (w *world) site(block string) (*Handler, *observer.ObservedLogs) {
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
 	h.logger = zap.New(core)
+	h.decisions = zap.NewNop()
 	return h, logs
 }
 

@@ -136,9 +136,11 @@ type Handler struct {
 	pages    *denial.Pages
 	headers  *upstream.Headers
 	logger   *zap.Logger
-	twice    *sync.Once // the warning about a second handler
-	signIn   *login.Page
-	maxBody  int64
+	// decisions is the decision log.
+	decisions *zap.Logger
+	twice     *sync.Once // the warning about a second handler
+	signIn    *login.Page
+	maxBody   int64
 	// warnShareable tells the operator, once, that the next handler lets shared
 	// caches keep what it answers to known callers.
 	warnShareable response.Correction
@@ -241,6 +243,7 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 // Provision reads what the configuration names; it never uses the network.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger, h.twice = ctx.Logger(), new(sync.Once)
+	h.decisions = h.logger.Named("decisions")
 	steps := []func(caddy.Context) error{
 		h.provisionMatchers, h.provisionChain, h.provisionReading, h.provisionConfig,
 		h.provisionPolicies, h.provisionPages, h.provisionLogin, h.provisionHeaders, h.provisionMetrics,

@@ -54,6 +54,8 @@ type Decision struct {
 	Revision string
 	// Err is what went wrong, for the log.
 	Err error
+
+	made made
 }
 
 // Login is what a policy says of signing in.

@@ -60,7 +60,7 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 	result := failed(errors.New("the request has no path to judge"))
 	for i, reading := range in.Request.Readings() {
 		decision := current.decide(ctx, in, reading, end)
-		decision.Revision = current.revision
+		decision.Revision, decision.made.by, decision.made.reading = current.revision, current, reading
 		switch {
 		case !decision.Allow:
 			return decision
@@ -68,7 +68,7 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 			result = decision
 		case !decision.sameEffects(result):
 			result = failed(errors.New("the readings of an ambiguous path are allowed with different headers"))
-			result.Revision = current.revision
+			result.Revision, result.made = current.revision, decision.made
 			return result
 		}
 	}
@@ -174,7 +174,9 @@ func decodeResults(results rego.ResultSet) Decision {
 	if !ok {
 		return failed(errors.New("the decision has no value"))
 	}
-	return decode(value)
+	decision := decode(value)
+	decision.made.value = value
+	return decision
 }
 
 // failed is the decision of a policy that could not be evaluated.
