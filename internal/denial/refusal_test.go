@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/policyauth/caddy-policy-auth/internal/denial/challengetest"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
@@ -98,7 +99,7 @@ func TestNo401WithoutChallenge(t *testing.T) {
 					if got.StatusCode < 400 || got.StatusCode > 599 || status >= 400 && status < 600 && got.StatusCode != status {
 						t.Fatalf("%d became %d", status, got.StatusCode)
 					}
-					read, err := parseChallenges(got.Header)
+					read, err := challengetest.Read(got.Header)
 					if err != nil || got.StatusCode == 401 && len(read) == 0 {
 						t.Fatalf("%s %d %v: %v, %v", reason, status, challenges, got.Header, err)
 					}
