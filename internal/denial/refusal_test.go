@@ -144,7 +144,7 @@ func TestPrepare(t *testing.T) {
 	for name, value := range map[string]string{
 		"Expires": "Thu, 01 Jan 2099 00:00:00 GMT", "ETag": `"x"`, "Last-Modified": "Thu, 01 Jan 1970 00:00:00 GMT", "Age": "1",
 		"Cache-Control": "public, max-age=600", "CDN-Cache-Control": "max-age=600", "Surrogate-Control": "max-age=600",
-		"Content-Length": "7", "Content-Encoding": "gzip", "Content-Range": "bytes 0-1/2", "Proxy-Authenticate": "Basic",
+		"Content-Length": "7", "Content-Encoding": "gzip", "Content-Range": "bytes 0-1/2", "Proxy-Authenticate": "Basic", "Location": "/elsewhere",
 		"WWW-Authenticate": "Stale", "Vary": "Origin", "Access-Control-Allow-Origin": "https://app.example.com", "Set-Cookie": "a=b",
 	} {
 		h.Set(name, value)
