@@ -117,7 +117,8 @@ func (n *reached) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 }
 
 // ask sends a request through a handler, as Caddy would. Without a scheme in
-// its target it comes over TLS.
+// its target it comes over TLS. An answer of the handler's own that breaks the
+// rules ends the test: ask is not told which one it is.
 func ask(h *Handler, r *http.Request, next caddyhttp.Handler) (*httptest.ResponseRecorder, error) {
 	if r.RemoteAddr == "" || r.RemoteAddr == "192.0.2.1:1234" {
 		r.RemoteAddr = "127.0.0.1:1234"
@@ -126,7 +127,24 @@ func ask(h *Handler, r *http.Request, next caddyhttp.Handler) (*httptest.Respons
 	repl := caddy.NewReplacer()
 	r = caddyhttp.PrepareRequest(r, repl, recorder, nil)
 	caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, strings.TrimSuffix(r.RemoteAddr, ":1234"))
-	return recorder, h.ServeHTTP(recorder, r, next)
+	passed := false
+	err := h.ServeHTTP(recorder, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		passed = true
+		return next.ServeHTTP(w, r)
+	}))
+	if wrong := inspect(statusOf(recorder, err), recorder.Header()); !passed && wrong != nil {
+		panic(wrong)
+	}
+	return recorder, err
+}
+
+// statusOf returns the status that Caddy would answer with.
+func statusOf(recorder *httptest.ResponseRecorder, err error) int {
+	var failure caddyhttp.HandlerError
+	if errors.As(err, &failure) {
+		return failure.StatusCode
+	}
+	return recorder.Code
 }
 
 func get(target string, header ...string) *http.Request {
