@@ -117,14 +117,18 @@ func (n *reached) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 // ask sends a request through a handler, as Caddy would. Without a scheme in
 // its target it comes over TLS.
 func ask(h *Handler, r *http.Request, next caddyhttp.Handler) (*httptest.ResponseRecorder, error) {
+	recorder := httptest.NewRecorder()
+	return recorder, askOn(recorder, h, r, next)
+}
+
+// askOn is ask with a given writer.
+func askOn(w http.ResponseWriter, h *Handler, r *http.Request, next caddyhttp.Handler) error {
 	if r.RemoteAddr == "" || r.RemoteAddr == "192.0.2.1:1234" {
 		r.RemoteAddr = "127.0.0.1:1234"
 	}
-	recorder := httptest.NewRecorder()
-	repl := caddy.NewReplacer()
-	r = caddyhttp.PrepareRequest(r, repl, recorder, nil)
+	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, nil)
 	caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, strings.TrimSuffix(r.RemoteAddr, ":1234"))
-	return recorder, h.ServeHTTP(recorder, r, next)
+	return h.ServeHTTP(w, r, next)
 }
 
 func get(target string, header ...string) *http.Request {
@@ -691,38 +695,53 @@ func asPassword(r *http.Request, token string) *http.Request {
 	return r
 }
 
-// TestForgers: T-34, performance.md. Whoever sends bad signatures has to wait;
-// neither a token that was verified before nor another client does.
+// TestForgers: T-34, performance.md. Whoever sends bad signatures has to wait,
+// whether or not the token says who issued it; neither a token that was verified
+// before nor another client does.
 func TestForgers(t *testing.T) {
 	w := newWorld(t)
-	h, _ := w.site(jwtSite + "access DIR/access.yaml\n")
-	status := func(token, client string) int {
-		r := get("/", "Authorization", "Bearer "+token)
-		r.RemoteAddr = client + ":1234"
-		r.TLS = new(tls.ConnectionState)
-		recorder, err := ask(h, r, new(reached))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return recorder.Code
+	claims := jwt.MapClaims{"aud": "api", "sub": "svc", "exp": time.Now().Add(time.Hour).Unix()}
+	anonymous, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(strings.Repeat("x", 32)))
+	if err != nil {
+		t.Fatal(err)
 	}
 	good := jwtOf(t, nil)
-	if got := status(good, "203.0.113.7"); got != 200 {
-		t.Fatal(got)
+	anyone := strings.Replace(jwtSite, "https://id.example.com", "any", 1)
+	tests := []struct{ name, site, forged string }{
+		{"of an issuer", jwtSite, good[:len(good)-4] + "AAAA"},
+		{"of any issuer", anyone, good[:len(good)-4] + "AAAA"},
+		{"without an issuer", anyone, anonymous},
 	}
-	forged := good[:len(good)-4] + "AAAA"
-	counts := map[int]int{}
-	for range 150 {
-		counts[status(forged, "203.0.113.7")]++
-	}
-	if counts[401] < 100 || counts[401] > 110 || counts[429] < 40 {
-		t.Errorf("got %v", counts)
-	}
-	if got := status(good, "203.0.113.7"); got != 200 {
-		t.Errorf("a token that was verified before: %d", got)
-	}
-	if got := status(jwtOf(t, jwt.MapClaims{"sub": "other"}), "203.0.113.8"); got != 200 {
-		t.Errorf("another client: %d", got)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			h, _ := w.site(test.site + "access DIR/access.yaml\n")
+			status := func(token, client string) int {
+				r := get("/", "Authorization", "Bearer "+token)
+				r.RemoteAddr = client + ":1234"
+				r.TLS = new(tls.ConnectionState)
+				recorder, err := ask(h, r, new(reached))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return recorder.Code
+			}
+			if got := status(good, "203.0.113.7"); got != 200 {
+				t.Fatal(got)
+			}
+			counts := map[int]int{}
+			for range 150 {
+				counts[status(test.forged, "203.0.113.7")]++
+			}
+			if counts[401] < 100 || counts[401] > 110 || counts[429] < 40 {
+				t.Errorf("got %v", counts)
+			}
+			if got := status(good, "203.0.113.7"); got != 200 {
+				t.Errorf("a token that was verified before: %d", got)
+			}
+			if got := status(jwtOf(t, jwt.MapClaims{"sub": "other"}), "203.0.113.8"); got != 200 {
+				t.Errorf("another client: %d", got)
+			}
+		})
 	}
 }
 
