@@ -50,12 +50,15 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    policies <source>... { ... }
 //	    config { <key> <value>... }
 //	    cors [upstream] { ... }
+//	    login url <template>
+//	    body { max_size <size> }
 //	    error_pages [<dir>|delegate|bare] { ... }
 //	    identity_headers { <Header> <field> }
 //	    forward_credentials
 //	    allow_ambiguous_paths <flag>...
 //	    insecure_http
 //	    conceal
+//	    shared_cache
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
@@ -72,12 +75,15 @@ func (h *Handler) words() grammar.Words {
 		"policies":              h.parsePolicies,
 		"config":                h.parseConfig,
 		"cors":                  h.parseCORS,
+		"login":                 h.parseLogin,
+		"body":                  h.parseBody,
 		"error_pages":           h.parseErrorPages,
 		"identity_headers":      h.parseIdentityHeaders,
 		"forward_credentials":   grammar.Flag(&h.ForwardCredentials),
 		"allow_ambiguous_paths": h.parseAmbiguousPaths,
 		"insecure_http":         grammar.Flag(&h.InsecureHTTP),
 		"conceal":               grammar.Flag(&h.Conceal),
+		"shared_cache":          grammar.Flag(&h.SharedCache),
 	}
 	for _, info := range caddy.GetModules(authn.Namespace) {
 		words[info.ID.Name()] = h.parseAuthenticator
@@ -187,6 +193,39 @@ func (h *Handler) parseCORS(d *caddyfile.Dispenser) error {
 		return grammar.At(line, err)
 	}
 	return nil
+}
+
+func (h *Handler) parseBody(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	if h.Body == nil {
+		h.Body = new(Body)
+	}
+	return grammar.Block(d, "body", grammar.Words{"max_size": grammar.Size(&h.Body.MaxSize)})
+}
+
+// parseLogin parses
+//
+//	login url <template>
+func (h *Handler) parseLogin(d *caddyfile.Dispenser) error {
+	line := d.Token()
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	if method := d.Val(); method != "url" {
+		return d.Errf("%s", grammar.Unknown("kind of login", method, []string{"url"}))
+	}
+	template, err := grammar.One(d)
+	if err != nil {
+		return err
+	}
+	if len(h.Login) > 0 {
+		return d.Err("login is set twice")
+	}
+	h.Login = append(h.Login, Login{Method: "url", URL: template})
+	_, err = h.Login[0].page()
+	return grammar.At(line, err)
 }
 
 func (h *Handler) parseErrorPages(d *caddyfile.Dispenser) error {

@@ -19,14 +19,14 @@ import (
 // (T-…) and what the standards require (R-…).
 var idForm = regexp.MustCompile(`\b(T-[0-9]{2}|R-[A-Z0-9]+-[0-9]+)\b`)
 
-// tableStart and tableEnd enclose the generated part of docs/SECURITY.md.
+// tableStart and tableEnd enclose the generated part of a document.
 const (
 	tableStart = "<!-- the table below is written by: go test -run TestSecurityDoc -update . -->\n"
 	tableEnd   = "<!-- end of the table -->\n"
 )
 
-// TestSecurityDoc holds that docs/SECURITY.md lists each test by the lines that
-// it names.
+// TestSecurityDoc holds that docs/SECURITY.md and docs/requirements-coverage.md
+// list each test by the lines that it names.
 func TestSecurityDoc(t *testing.T) {
 	holding := map[string][]string{}
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
@@ -43,8 +43,14 @@ func TestSecurityDoc(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := tableStart + table(holding) + tableEnd
-	const name = "docs/SECURITY.md"
+	generated(t, "docs/SECURITY.md", table(holding))
+	generated(t, "docs/requirements-coverage.md", coverage(holding))
+}
+
+// generated holds that a document has a text between its marks, or writes it there.
+func generated(t *testing.T, name, text string) {
+	t.Helper()
+	want := tableStart + text + tableEnd
 	doc, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +58,7 @@ func TestSecurityDoc(t *testing.T) {
 	before, rest, found := strings.Cut(string(doc), tableStart)
 	_, after, ended := strings.Cut(rest, tableEnd)
 	if !found || !ended {
-		t.Fatal("the table's marks are missing")
+		t.Fatalf("%s: the table's marks are missing", name)
 	}
 	if *update {
 		if err := os.WriteFile(name, []byte(before+want+after), 0o644); err != nil {
@@ -61,8 +67,60 @@ func TestSecurityDoc(t *testing.T) {
 		return
 	}
 	if !bytes.Contains(doc, []byte(want)) {
-		t.Error("the table is out of date: go test -run TestSecurityDoc -update .")
+		t.Errorf("%s is out of date: go test -run TestSecurityDoc -update .", name)
 	}
+}
+
+// families are the groups of requirements, with where they come from and how
+// many lines each has.
+var families = []struct {
+	name, source string
+	lines        int
+}{
+	{"R-401", "status 401 (RFC 9110, sections 11 and 15.5.2)", 12},
+	{"R-403", "status 403 and concealment (RFC 9110, section 15.5.4; RFC 6750, section 3.1)", 6},
+	{"R-CH", "challenges (RFC 9110, section 11; RFC 7617; RFC 6750)", 12},
+	{"R-CACHE", "caching and Vary (RFC 9111; RFC 9110, section 12.5.5)", 6},
+	{"R-HTTP", "versions of HTTP (RFC 9113; RFC 9110)", 6},
+	{"R-PAGE", "pages and problem documents (RFC 9457; RFC 9110, section 12)", 14},
+	{"R-BR", "bearer tokens (RFC 6750)", 14},
+	{"R-BA", "Basic (RFC 7617)", 10},
+	{"R-KEY", "API keys", 4},
+	{"R-JWT", "JSON Web Tokens (RFC 7515, 7519, 8725)", 21},
+	{"R-JWK", "keys (RFC 7517, 7638, 8414; OpenID Connect Discovery)", 9},
+	{"R-AT", "JWT access tokens (RFC 9068)", 5},
+	{"R-INT", "introspection (RFC 7662)", 7},
+	{"R-SU", "step-up (RFC 9470)", 5},
+	{"R-PRM", "protected resource metadata (RFC 9728)", 8},
+	{"R-DP", "DPoP (RFC 9449)", 10},
+	{"R-MT", "client certificates (RFC 8705)", 6},
+	{"R-OID", "sign-in by OpenID Connect", 17},
+	{"R-LO", "sign-out", 5},
+	{"R-CK", "cookies (RFC 6265bis)", 9},
+	{"R-SES", "sessions", 7},
+	{"R-CSRF", "requests that other sites make", 3},
+	{"R-LOG", "logging (ASVS 16)", 4},
+	{"R-CORS", "CORS (Fetch)", 24},
+}
+
+// coverage writes each family's lines with their tests, and which have none.
+func coverage(holding map[string][]string) string {
+	var out strings.Builder
+	held, all := 0, 0
+	for _, family := range families {
+		fmt.Fprintf(&out, "\n## %s: %s\n\n| line | held by |\n|---|---|\n", family.name, family.source)
+		for number := range family.lines {
+			id := fmt.Sprintf("%s-%d", family.name, number+1)
+			tests := strings.Join(holding[id], "; ")
+			if all++; tests == "" {
+				tests = "– (no test yet)"
+			} else {
+				held++
+			}
+			fmt.Fprintf(&out, "| %s | %s |\n", id, tests)
+		}
+	}
+	return fmt.Sprintf("%d of %d lines are held by a test.\n%s", held, all, out.String())
 }
 
 // goTests adds the tests of a Go file by the ids in their text.

@@ -237,6 +237,23 @@ func TestE2EReadmeCaddyfiles(t *testing.T) {
 	}
 }
 
+// TestE2EDecisionLog: the README's decision log, from the running server.
+func TestE2EDecisionLog(t *testing.T) {
+	w := newWorld(t)
+	admin, listen := "127.0.0.1:"+port(t), port(t)
+	global := strings.Replace(blocks(t, "caddyfile", "global")[0], "{\n", "{\n admin "+admin+"\n auto_https off\n", 1)
+	w.write("Caddyfile", global+"http://127.0.0.1:"+listen+" {\npolicy_auth {\n"+strings.ReplaceAll(basicSite, "DIR", w.dir)+"}\nrespond protected\n}\n")
+	start(t, w.dir, "Caddyfile", admin)
+	if status, _, _ := do(t, "GET", "http://127.0.0.1:"+listen+"/admin/", "bob"); status != 403 {
+		t.Fatal(status)
+	}
+	eventually(t, "a line in the decision log", func() bool {
+		content, err := os.ReadFile(filepath.Join(w.dir, "decisions.log"))
+		var line struct{ Result struct{ Allow *bool } }
+		return err == nil && json.Unmarshal(content, &line) == nil && line.Result.Allow != nil && !*line.Result.Allow && !strings.Contains(string(content), canary)
+	})
+}
+
 // TestE2EArticle plays the examples of requirements.md, section 7, that need no
 // sign-in page.
 func TestE2EArticle(t *testing.T) {

@@ -16,9 +16,11 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/cors"
 	"github.com/policyauth/caddy-policy-auth/internal/denial"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
+	"github.com/policyauth/caddy-policy-auth/internal/response"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
 
@@ -26,26 +28,23 @@ import (
 // decide, record, and allow or deny. The next handler runs if and only if the
 // request is not the handler's to judge or a policy allowed it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if r.URL.Opaque != "" {
-		return refused(r, http.StatusBadRequest, "the request's target is opaque")
-	}
-	v := h.open(r)
+	v := h.open(w, r)
 	switch h.preflight(w, r) {
 	case cors.Answered:
 		return nil
 	case cors.Pass:
 		return h.pass(w, r, v, next)
 	}
-	w = h.guard(w)
-	h.headers.Strip(r, v.passage)
-	if judged, err := h.matches(r); err != nil || !judged {
-		return h.unjudged(w, r, v, next, err)
+	h.guard(w, v)
+	h.headers.Strip(r, &v.journey.Passage, v.request.TrustedProxy())
+	if judged, err := h.matches(r, v); err != nil || !judged {
+		return h.unjudged(r, v, next, err)
 	}
 	outcome, place := h.identify(w, r, v)
 	decision := h.decide(r, v, outcome)
 	event := h.record(r, v, outcome, decision)
 	if event.Allowed {
-		return h.allow(w, r, v, place, event, decision, next)
+		return h.allow(r, v, place, event, decision, next)
 	}
 	return h.deny(w, r, v, event, decision)
 }
@@ -53,9 +52,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // visit is what the steps of one request share.
 type visit struct {
 	repl    *caddy.Replacer
-	passage *upstream.Passage
+	journey *journey
 	request *request.Request
+	rail    response.Rail // the next handler's answer
 	elapsed time.Duration // spent on policies
+}
+
+// journey is what the policy_auth handlers on one request's way share.
+type journey struct {
+	upstream.Passage
+	shown observe.Placeholders
 }
 
 // id returns the request's id, which Caddy makes and logs when it is first read.
@@ -64,17 +70,18 @@ func (v *visit) id() string {
 	return id
 }
 
-// passageVar is the request variable that holds the request's Passage.
-const passageVar = "policy_auth"
+// journeyVar is the request variable that holds the request's journey.
+const journeyVar = "policy_auth"
 
 // open gathers what the web server knows of the request.
-func (h *Handler) open(r *http.Request) *visit {
+func (h *Handler) open(w http.ResponseWriter, r *http.Request) *visit {
 	v := &visit{}
+	v.rail.Wrap(w)
 	v.repl, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	v.passage, _ = caddyhttp.GetVar(r.Context(), passageVar).(*upstream.Passage)
-	if v.passage == nil {
-		v.passage = new(upstream.Passage)
-		caddyhttp.SetVar(r.Context(), passageVar, v.passage)
+	v.journey, _ = caddyhttp.GetVar(r.Context(), journeyVar).(*journey)
+	if v.journey == nil {
+		v.journey = new(journey)
+		caddyhttp.SetVar(r.Context(), journeyVar, v.journey)
 	}
 	facts := request.Facts{ID: v.id, Time: time.Now()}
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
@@ -102,43 +109,72 @@ func (h *Handler) preflight(w http.ResponseWriter, r *http.Request) cors.Result 
 
 // guard keeps the next handler's answers from contradicting the site's own CORS
 // headers: a browser refuses an answer that has them twice (R-CORS-17).
-func (h *Handler) guard(w http.ResponseWriter) http.ResponseWriter {
+func (h *Handler) guard(w http.ResponseWriter, v *visit) {
 	if h.cors == nil {
-		return w
+		return
 	}
-	return h.cors.Guard(w)
+	if correct := h.cors.Guard(w.Header()); correct != nil {
+		v.rail.Add(correct)
+	}
 }
 
 // pass hands a preflight to the upstream, without any credential.
 func (h *Handler) pass(w http.ResponseWriter, r *http.Request, v *visit, next caddyhttp.Handler) error {
-	h.headers.Strip(r, v.passage)
+	h.headers.Strip(r, &v.journey.Passage, v.request.TrustedProxy())
 	upstream.Withdraw(r.Header, h.chain.Headers())
 	return next.ServeHTTP(w, r)
 }
 
-// matches reports whether the request is one to authenticate and judge.
-func (h *Handler) matches(r *http.Request) (bool, error) {
-	if h.matchers == nil {
+// matches reports whether the request is one to authenticate and judge: in any
+// reading of its path, so that no spelling slips past a path matcher, and
+// always if there is none to go by.
+func (h *Handler) matches(r *http.Request, v *visit) (bool, error) {
+	if h.matchers == nil || v.request.Unreadable() {
 		return true, nil
 	}
-	return h.matchers.AnyMatchWithError(r)
+	readings := v.request.Readings()
+	matched, err := h.matchers.AnyMatchWithError(r)
+	if matched || err != nil || len(readings) == 1 {
+		return matched, err
+	}
+	asked := r.URL
+	defer func() { r.URL = asked }()
+	for _, reading := range readings {
+		read := *asked
+		read.Path, read.RawPath = reading.Path, ""
+		r.URL = &read
+		if matched, err := h.matchers.AnyMatchWithError(r); matched || err != nil {
+			return matched, err
+		}
+	}
+	return false, nil
 }
 
 // unjudged lets a request pass that the matcher does not name; a matcher that
 // failed lets nobody pass.
-func (h *Handler) unjudged(w http.ResponseWriter, r *http.Request, v *visit, next caddyhttp.Handler, err error) error {
+func (h *Handler) unjudged(r *http.Request, v *visit, next caddyhttp.Handler, err error) error {
 	if err != nil {
-		h.pages.Prepare(w.Header(), denial.Refusal{Status: http.StatusInternalServerError, RequestID: v.id(), MaxAge: -1})
+		h.pages.Prepare(v.rail.Header(), denial.Refusal{Status: http.StatusInternalServerError, RequestID: v.id(), MaxAge: -1})
 		return refused(r, http.StatusInternalServerError, err.Error())
 	}
-	return next.ServeHTTP(w, r)
+	return h.forward(r, v, next)
+}
+
+// forward runs the next handler. What an error route then answers is corrected
+// like the handler's own answer.
+func (h *Handler) forward(r *http.Request, v *visit, next caddyhttp.Handler) error {
+	err := next.ServeHTTP(v.rail.Writer(), r)
+	if err != nil {
+		v.rail.Correct()
+	}
+	return err
 }
 
 // identify says who is calling. A path that cannot be judged is refused here,
 // before a credential is read; a dead cookie is cleared.
 func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *visit) (identity.Outcome, authn.Place) {
 	h.warnTwice(v)
-	v.passage.Restore(r.Header)
+	v.journey.Restore(r.Header)
 	if flag := v.request.Refused(); flag != "" {
 		return identity.Outcome{
 			Verdict: identity.Malformed, Reason: identity.ReasonPathAmbiguous,
@@ -147,15 +183,15 @@ func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *visit) (id
 	}
 	outcome, place := h.chain.Identify(r, h.InsecureHTTP || v.request.Secure())
 	if outcome.Verdict == identity.Absent && place.Cookie() != "" {
-		http.SetCookie(w, &http.Cookie{Name: place.Cookie(), Path: "/", MaxAge: -1, Secure: r.TLS != nil, HttpOnly: true})
+		http.SetCookie(w, &http.Cookie{Name: place.Cookie(), Path: "/", MaxAge: -1, Secure: v.request.Scheme() == "https", HttpOnly: true})
 	}
 	return outcome, place
 }
 
 // warnTwice tells the operator, once, that requests pass two handlers.
 func (h *Handler) warnTwice(v *visit) {
-	v.passage.Handlers++
-	if v.passage.Handlers > 1 {
+	v.journey.Handlers++
+	if v.journey.Handlers > 1 {
 		h.twice.Do(func() {
 			h.logger.Warn("a request was judged by two policy_auth handlers; both must allow it")
 		})
@@ -173,11 +209,11 @@ func (h *Handler) decide(r *http.Request, v *visit, outcome identity.Outcome) po
 	default:
 		return policy.Decision{Reason: outcome.Reason}
 	}
+	in := policy.Input{Request: v.request, Identity: caller(outcome), Failure: failure, Config: h.config, MaxBody: h.maxBody}
 	start := time.Now()
-	decision := h.policies.Decide(r.Context(), policy.Input{
-		Request: v.request, Identity: caller(outcome), Failure: failure, Config: h.config,
-	})
+	decision := h.policies.Decide(r.Context(), in)
 	v.elapsed = time.Since(start)
+	observe.Decision(h.decisions, func() (any, bool) { return h.policies.Entry(r.Context(), in, decision, v.elapsed) })
 	if !decision.Allow {
 		return decision
 	}
@@ -199,17 +235,17 @@ func caller(outcome identity.Outcome) *identity.Identity {
 func (h *Handler) record(r *http.Request, v *visit, outcome identity.Outcome, decision policy.Decision) *observe.Event {
 	event := &observe.Event{
 		RequestID: v.id, Allowed: decision.Allow, Reason: decision.Reason, Codes: decision.Codes,
-		Outcome: outcome, Identity: caller(outcome), Labels: decision.Labels, Revision: decision.Revision,
+		Outcome: outcome, Identity: caller(outcome), Labels: decision.Labels, Vars: decision.Metadata, Revision: decision.Revision,
 		Err: decision.Err, HTTPMethod: r.Method, Host: r.Host, Path: v.request.Readings()[0].Path,
 		ClientIP: v.request.Client().IP, Elapsed: v.elapsed,
 	}
 	if !event.Allowed {
-		event.Reason, event.Status = denial.Choose(h.refusalCase(event, decision))
+		event.Reason, event.Status = denial.Choose(h.refusalCase(r, v, event, decision))
 		event.Hint = h.hint(r, event.Reason)
 	}
 	observe.Log(h.logger, event)
 	observe.AccessLog(r, event)
-	observe.Placeholders(v.repl, event)
+	v.journey.shown.Show(v.repl, event)
 	observe.Count(event)
 	return event
 }
@@ -226,11 +262,13 @@ func (h *Handler) hint(r *http.Request, reason identity.Reason) string {
 }
 
 // refusalCase is what the choice of a status depends on.
-func (h *Handler) refusalCase(event *observe.Event, decision policy.Decision) denial.Case {
+func (h *Handler) refusalCase(r *http.Request, v *visit, event *observe.Event, decision policy.Decision) denial.Case {
 	c := denial.Case{
 		Outcome: event.Outcome, Reason: decision.Reason, Status: decision.Status,
-		Challenged: h.chain.Challenged(), Conceal: h.Conceal,
+		Challenged: h.chain.Challenged() || h.signIn != nil, Conceal: h.Conceal,
+		SignIn: h.offersSignIn(r, v, event, decision),
 	}
+	c.Navigation = c.SignIn && denial.IsNavigation(r)
 	if decision.Redirect != nil {
 		c.Status = decision.Redirect.Status
 	}
@@ -240,28 +278,65 @@ func (h *Handler) refusalCase(event *observe.Event, decision policy.Decision) de
 	return c
 }
 
+// offersSignIn reports whether signing in elsewhere may help: an anonymous
+// caller unless the policy says otherwise, a known one if it says so.
+func (h *Handler) offersSignIn(r *http.Request, v *visit, event *observe.Event, decision policy.Decision) bool {
+	said := decision.Login
+	switch {
+	case h.signIn == nil, said != nil && !said.Offered, h.signIn.Is(r.Host, v.request.URL().EscapedPath()):
+		return false
+	case event.Outcome.Verdict == identity.Accepted:
+		return said != nil
+	}
+	return event.Outcome.Verdict == identity.Absent && login.Helps(event.Outcome.Reason)
+}
+
+// loginURL returns where the refused may sign in to come back, or "".
+func (h *Handler) loginURL(r *http.Request, v *visit, event *observe.Event, decision policy.Decision) string {
+	if h.signIn == nil || event.Status != http.StatusUnauthorized && event.Status != http.StatusSeeOther || decision.Login != nil && !decision.Login.Offered {
+		return ""
+	}
+	return h.signIn.URL(login.ReturnTo(r, v.request.URL(), v.request.Scheme(), denial.IsNavigation(r), h.chain.Parameters()))
+}
+
 // allow tells the next handler who is calling and takes away the credential
 // that was meant for us.
-func (h *Handler) allow(w http.ResponseWriter, r *http.Request, v *visit, place authn.Place, event *observe.Event, decision policy.Decision, next caddyhttp.Handler) error {
+func (h *Handler) allow(r *http.Request, v *visit, place authn.Place, event *observe.Event, decision policy.Decision, next caddyhttp.Handler) error {
 	if !h.ForwardCredentials {
-		v.passage.Take(r.Header, place.Header(), place.Left(r))
-		place.CutQuery(r)
+		v.journey.Take(r.Header, place.Header(), place.Left(r))
+		if name := place.Query(); name != "" {
+			upstream.Query(r, []string{name}, nil)
+		}
 	}
-	v.passage.Withhold(r.Header) // what an earlier handler took stays taken
-	if place.Query() != "" {
-		w.Header().Set("Cache-Control", "private") // RFC 6750, section 2.3
-	}
-	if leftOut := h.headers.Set(r, event.Identity, v.passage); len(leftOut) > 0 {
+	v.journey.Withhold(r.Header) // what an earlier handler took stays taken
+	if leftOut := h.headers.Set(r, event.Identity, &v.journey.Passage); len(leftOut) > 0 {
 		h.logger.Warn("identity headers left out: their value cannot stand in a header",
 			zap.String("request_id", v.id()), zap.Strings("headers", leftOut), zap.String("user_id", event.Identity.ID))
 	}
 	upstream.Apply(r, decision.Headers, decision.RequestHeadersToRemove)
-	upstream.AddResponse(w.Header(), decision.ResponseHeadersToAdd)
-	err := next.ServeHTTP(w, r)
+	upstream.Query(r, decision.QueryToRemove, decision.QueryToSet)
+	upstream.AddResponse(v.rail.Header(), decision.ResponseHeadersToAdd)
+	h.keepPrivate(v, place, event)
+	err := h.forward(r, v, next)
 	if h.Conceal && isNotFound(err) {
-		return h.notFound(w, r, v)
+		return h.notFound(v.rail.ResponseWriter, r, v)
 	}
 	return err
+}
+
+// keepPrivate keeps shared caches from handing one caller's answer to another.
+// Those that Authorization protects by itself (RFC 9111, section 3.5) are left
+// as they are; the operator is told if the upstream gives them away.
+func (h *Handler) keepPrivate(v *visit, place authn.Place, event *observe.Event) {
+	switch {
+	case !event.Identity.Authenticated:
+	case place.Query() != "":
+		v.rail.Add(response.Private("", false)) // RFC 6750, section 2.3
+	case place.Header() != "Authorization":
+		v.rail.Add(response.Private(place.Header(), h.SharedCache))
+	case !h.SharedCache:
+		v.rail.Add(h.warnShareable)
+	}
 }
 
 // deny answers a refused request.
@@ -274,7 +349,12 @@ func (h *Handler) deny(w http.ResponseWriter, r *http.Request, v *visit, event *
 		denial.Redirect(w, to.To, to.Status)
 		return nil
 	}
-	refusal := h.refusal(v, event, decision)
+	refusal := h.refusal(r, v, event, decision)
+	if event.Status == http.StatusSeeOther {
+		w.Header().Set("X-Request-Id", v.id())
+		denial.SignIn(w, refusal.LoginURL)
+		return nil
+	}
 	if h.errorPages().Mode == "delegate" {
 		h.pages.Prepare(w.Header(), refusal)
 		return refused(r, event.Status, string(event.Reason))
@@ -284,13 +364,13 @@ func (h *Handler) deny(w http.ResponseWriter, r *http.Request, v *visit, event *
 }
 
 // refusal gathers what the refused are told.
-func (h *Handler) refusal(v *visit, event *observe.Event, decision policy.Decision) denial.Refusal {
+func (h *Handler) refusal(r *http.Request, v *visit, event *observe.Event, decision policy.Decision) denial.Refusal {
 	demand := identity.Demand{Method: event.Outcome.Method, Verdict: event.Outcome.Verdict, Reason: event.Reason, MaxAge: -1}
 	if c := decision.Challenge; c != nil && event.Identity.Authenticated {
 		demand.Scopes, demand.ACRValues, demand.MaxAge = c.Scopes, c.ACRValues, c.MaxAge
 	}
 	return denial.Refusal{
-		Status: event.Status, Reason: event.Reason, Codes: event.Codes,
+		Status: event.Status, Reason: event.Reason, Codes: event.Codes, LoginURL: h.loginURL(r, v, event, decision),
 		Message: decision.Message, Remediation: decision.Remediation,
 		Challenges: denial.Applicable(event.Status, h.chain.Challenges(demand)),
 		Scopes:     demand.Scopes, ACRValues: demand.ACRValues, MaxAge: demand.MaxAge,
@@ -325,7 +405,7 @@ func refused(r *http.Request, status int, why string) error {
 		urls = append(urls, original.URL)
 	}
 	for _, u := range urls {
-		u.Path, u.RawPath = refusedPath, ""
+		u.Path, u.RawPath, u.Opaque = refusedPath, "", ""
 	}
 	return caddyhttp.Error(status, errors.New(why))
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -24,10 +25,12 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/cors"
 	"github.com/policyauth/caddy-policy-auth/internal/denial"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/ops"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
+	"github.com/policyauth/caddy-policy-auth/internal/response"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
 
@@ -86,6 +89,14 @@ type Handler struct {
 	// preflight is then an ordinary request.
 	CORS *CORS `json:"cors,omitempty"`
 
+	// Where people sign in, at most one. Navigations of anonymous callers are sent
+	// there; everything else gets 401. Default: nowhere.
+	Login []Login `json:"login,omitempty"`
+
+	// How much of a request's body policies may read. It is buffered only if a
+	// loaded policy reads it.
+	Body *Body `json:"body,omitempty"`
+
 	// What the refused see. Default: the built-in pages.
 	ErrorPages *ErrorPages `json:"error_pages,omitempty"`
 
@@ -107,6 +118,11 @@ type Handler struct {
 	// refused with 403, unless a trusted proxy says that it was HTTPS.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`
 
+	// Leave the next handler's Cache-Control as it is, public or not, also for
+	// callers known by a cookie, a key or a certificate. Default: public becomes
+	// private for them.
+	SharedCache bool `json:"shared_cache,omitempty"`
+
 	// Answer 404 instead of 403 to known callers, as if there were nothing.
 	// Default: 403.
 	Conceal bool `json:"conceal,omitempty"`
@@ -120,8 +136,15 @@ type Handler struct {
 	pages    *denial.Pages
 	headers  *upstream.Headers
 	logger   *zap.Logger
-	twice    *sync.Once // the warning about a second handler
-	releases []func()
+	// decisions is the decision log.
+	decisions *zap.Logger
+	twice     *sync.Once // the warning about a second handler
+	signIn    *login.Page
+	maxBody   int64
+	// warnShareable tells the operator, once, that the next handler lets shared
+	// caches keep what it answers to known callers.
+	warnShareable response.Correction
+	releases      []func()
 }
 
 // Policies says where policies are and how they decide.
@@ -164,6 +187,38 @@ type CORS struct {
 	Upstream bool `json:"upstream,omitempty"`
 }
 
+// Body bounds what policies read of a body.
+type Body struct {
+	// The largest body, in bytes, that policies are asked about; a larger one is
+	// refused with 413, unless the policy looks at body_truncated itself.
+	// Default: 1 MiB.
+	MaxSize int64 `json:"max_size,omitempty"`
+}
+
+// defaultMaxBody is Body.MaxSize where none is set.
+const defaultMaxBody = 1 << 20
+
+// Login is where people sign in.
+type Login struct {
+	// "url" is somebody else's page.
+	Method string `json:"method"`
+	// An https or http URL, or a path on this site, in which {return_to} stands
+	// for the URL to come back to. Required.
+	URL string `json:"url"`
+}
+
+// page returns the sign-in page.
+func (l Login) page() (*login.Page, error) {
+	if l.Method != "url" {
+		return nil, fmt.Errorf("login: method is url, not %q", l.Method)
+	}
+	page, err := login.ParsePage(l.URL)
+	if err != nil {
+		return nil, fmt.Errorf("login url: %w", err)
+	}
+	return page, nil
+}
+
 // ErrorPages says what the refused see.
 type ErrorPages struct {
 	// "pages" writes a page, a problem document or a line of text by what the
@@ -188,9 +243,10 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 // Provision reads what the configuration names; it never uses the network.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger, h.twice = ctx.Logger(), new(sync.Once)
+	h.decisions = h.logger.Named("decisions")
 	steps := []func(caddy.Context) error{
 		h.provisionMatchers, h.provisionChain, h.provisionReading, h.provisionConfig,
-		h.provisionPolicies, h.provisionPages, h.provisionHeaders, h.provisionMetrics,
+		h.provisionPolicies, h.provisionPages, h.provisionLogin, h.provisionHeaders, h.provisionMetrics,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -293,6 +349,13 @@ func (h *Handler) provisionPolicies(caddy.Context) error {
 	if p := h.Policies; p != nil && p.Reload != "" && p.Reload != "watch" && p.Reload != "off" {
 		return fmt.Errorf("policies: reload is watch or off, not %q", p.Reload)
 	}
+	h.maxBody = defaultMaxBody
+	if h.Body != nil && h.Body.MaxSize != 0 {
+		h.maxBody = h.Body.MaxSize
+	}
+	if h.maxBody < 0 {
+		return errors.New("body: max_size is negative")
+	}
 	set, release, err := ops.AcquirePolicies(h.policyConfig())
 	if err != nil {
 		return fmt.Errorf("loading policies: %w", err)
@@ -343,6 +406,31 @@ func (h *Handler) errorPages() ErrorPages {
 	return config
 }
 
+func (h *Handler) provisionLogin(caddy.Context) (err error) {
+	h.warnShareable = h.shareableWarning()
+	switch len(h.Login) {
+	case 0:
+		return nil
+	case 1:
+		h.signIn, err = h.Login[0].page()
+		return err
+	}
+	return errors.New("login: there is more than one")
+}
+
+// shareableWarning returns what looks at answers to callers whose credential is
+// in Authorization.
+func (h *Handler) shareableWarning() response.Correction {
+	once := new(sync.Once)
+	return func(header http.Header) {
+		if response.Shareable(header) {
+			once.Do(func() {
+				h.logger.Warn("the next handler lets shared caches keep answers to known callers; say shared_cache if that is meant")
+			})
+		}
+	}
+}
+
 func (h *Handler) provisionHeaders(caddy.Context) (err error) {
 	h.headers, err = upstream.New(h.IdentityHeaders)
 	if err != nil {
@@ -357,7 +445,7 @@ func (h *Handler) provisionMetrics(ctx caddy.Context) error {
 
 // Validate reports settings that contradict each other.
 func (h *Handler) Validate() error {
-	if len(h.chain.Headers()) == 0 && len(h.Access) == 0 && h.Policies == nil {
+	if !h.chain.Challenged() && len(h.Access) == 0 && h.Policies == nil {
 		return errors.New("policy_auth has no method of authentication and no rules, so that everybody would be refused; name one of jwt basic api_key access policies")
 	}
 	if method := h.chain.AcceptsAnybody(); method != "" && len(h.Access) == 0 && h.Policies == nil {

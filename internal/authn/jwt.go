@@ -200,8 +200,8 @@ func (j *JWT) Authenticate(r *http.Request, c Credential) identity.Outcome {
 	if err == nil {
 		return identity.Accept(id)
 	}
-	outcome := outcomeOf(err)
-	if outcome.Reason == identity.ReasonTokenSignature {
+	outcome, forged := outcomeOf(err)
+	if forged {
 		j.forgers.count(r)
 	}
 	switch {
@@ -213,13 +213,14 @@ func (j *JWT) Authenticate(r *http.Request, c Credential) identity.Outcome {
 	return outcome
 }
 
-// outcomeOf turns a verifier's error into an outcome.
-func outcomeOf(err error) identity.Outcome {
+// outcomeOf turns a verifier's error into an outcome, and says whether a
+// signature was checked in vain.
+func outcomeOf(err error) (outcome identity.Outcome, forged bool) {
 	var refusal *token.Error
 	if errors.As(err, &refusal) {
-		return identity.Reject(refusal.Reason, refusal.Details...)
+		return identity.Reject(refusal.Reason, refusal.Details...), refusal.Forged
 	}
-	return identity.Reject(identity.ReasonTokenMalformed)
+	return identity.Reject(identity.ReasonTokenMalformed), false
 }
 
 // sharedIssuers are issuers from which anybody can get a token, so that being

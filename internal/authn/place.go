@@ -111,20 +111,3 @@ func (p Place) Left(r *http.Request) []string {
 	}
 	return left
 }
-
-// CutQuery takes the credential out of the query for the next handler; other
-// parameters stay as they were written.
-func (p Place) CutQuery(r *http.Request) {
-	if p.query == "" {
-		return
-	}
-	var kept []string
-	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
-		key, _, _ := strings.Cut(pair, "=")
-		if decoded, err := url.QueryUnescape(key); err != nil || decoded != p.query {
-			kept = append(kept, pair)
-		}
-	}
-	r.URL.RawQuery = strings.Join(kept, "&")
-	r.RequestURI = r.URL.RequestURI()
-}

@@ -19,6 +19,9 @@ type Case struct {
 	StepUp, Scopes bool
 	// Challenged says that some method can be asked for in a challenge.
 	Challenged bool
+	// SignIn says that signing in elsewhere may help, Navigation that the answer
+	// is shown by a browser, which can be sent there.
+	SignIn, Navigation bool
 	// Conceal says that known callers are not told what they may not see.
 	Conceal bool
 }
@@ -81,10 +84,22 @@ func (c Case) denied(known bool) (identity.Reason, int) {
 		return identity.ReasonInsufficientScope, http.StatusForbidden
 	case c.Status != 0:
 		return c.Reason, c.Status
+	case c.SignIn && c.Navigation:
+		return c.signInReason(known), http.StatusSeeOther
+	case c.SignIn:
+		return c.signInReason(known), http.StatusUnauthorized
 	case known:
 		return c.Reason, http.StatusForbidden
 	}
 	return identity.ReasonCredentialsMissing, http.StatusUnauthorized
+}
+
+// signInReason returns why somebody has to sign in, known or not.
+func (c Case) signInReason(known bool) identity.Reason {
+	if known {
+		return c.Reason
+	}
+	return identity.ReasonCredentialsMissing
 }
 
 // Applicable returns the challenges that may stand beside a status: all of

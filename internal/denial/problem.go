@@ -23,6 +23,7 @@ type problem struct {
 	RequestID   string   `json:"request_id,omitempty"`
 	Codes       []string `json:"codes,omitempty"`
 	Remediation string   `json:"remediation,omitempty"`
+	LoginURL    string   `json:"login_url,omitempty"`
 
 	// What the challenge asks for, in its own words.
 	Error            string `json:"error,omitempty"`
@@ -36,7 +37,7 @@ type problem struct {
 func problemOf(rf Refusal, class Class, say sentence) ([]byte, error) {
 	p := problem{
 		Type: "about:blank", Title: phrase(rf.Status, say), Status: rf.Status, Detail: firstOf(rf.Message, say.Summary),
-		Class: class, RequestID: rf.RequestID, Codes: rf.Codes, Remediation: rf.Remediation,
+		Class: class, RequestID: rf.RequestID, Codes: rf.Codes, Remediation: rf.Remediation, LoginURL: rf.LoginURL,
 		Error: stated(rf, "error"), ErrorDescription: stated(rf, "error_description"),
 	}
 	p.Scope, _ = clean("scope", strings.Join(rf.Scopes, " "))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/response"
 )
 
 // Refusal is what the refused are told.
@@ -31,6 +32,9 @@ type Refusal struct {
 	MaxAge            int64
 	// Identity is the caller; nil or anonymous if nobody is known.
 	Identity *identity.Identity
+	// LoginURL is where to sign in: an https or http URL or a path on this site,
+	// or "".
+	LoginURL string
 	// RequestID is the id that is also in the log, a UUID.
 	RequestID string
 	// RetryAfter is how long to wait, or 0.
@@ -78,7 +82,11 @@ func prepare(h http.Header, rf Refusal) {
 	if rf.RequestID != "" {
 		h.Set("X-Request-Id", rf.RequestID)
 	}
-	addVary(h, "Accept", "Accept-Language")
+	response.AddVary(h, "Accept")
+	response.AddVary(h, "Accept-Language")
+	if rf.LoginURL != "" {
+		response.AddVary(h, navigationHeader)
+	}
 	if rf.RetryAfter == 0 && rf.Status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
 		rf.RetryAfter = defaultRetry
 	}
@@ -107,13 +115,16 @@ func add(h http.Header, name string, lines []string) {
 	}
 }
 
-// addVary adds names to Vary that are not in it.
-func addVary(h http.Header, names ...string) {
-	for _, name := range names {
-		if !slices.Contains(h["Vary"], name) {
-			h["Vary"] = append(slices.Clone(h["Vary"]), name)
-		}
-	}
+// navigationHeader tells navigations, which can be sent to sign in, from what
+// scripts and programs ask for.
+const navigationHeader = "Sec-Fetch-Mode"
+
+// SignIn sends a navigation to where its user signs in (RFC 9110, section
+// 15.4.4): another answer than others get.
+func SignIn(w http.ResponseWriter, to string) {
+	response.AddVary(w.Header(), "Accept")
+	response.AddVary(w.Header(), navigationHeader)
+	Redirect(w, to, http.StatusSeeOther)
 }
 
 // Redirect sends the refused elsewhere, which nobody may store.

@@ -25,12 +25,14 @@ type View struct {
 	// there is none on other pages.
 	User     string
 	Identity *Caller
+	// LoginURL is where to sign in, or "".
+	LoginURL template.URL
 	// RequestID is the id that is also in the log.
 	RequestID string
 	// Brand has Name, Logo, Color, SupportURL, RequestAccessURL and HomeURL.
 	Brand brandView
 	// The labels, in Lang.
-	SignedInAs, RequestAccess, Support, Home, StatusLabel, CodeLabel, RequestLabel string
+	SignIn, SignedInAs, RequestAccess, Support, Home, StatusLabel, CodeLabel, RequestLabel string
 }
 
 // Caller is who was refused. Each field but ID may be empty.
@@ -44,6 +46,7 @@ func (p *Pages) view(rf Refusal, words *wording, say sentence) View {
 		Status: rf.Status, StatusText: phrase(rf.Status, say),
 		Title: say.Title, Summary: say.Summary, Advice: say.Advice, Lang: words.tag,
 		Message: rf.Message, Remediation: rf.Remediation, Codes: rf.Codes, RequestID: rf.RequestID, Brand: p.brand,
+		LoginURL: template.URL(rf.LoginURL), SignIn: words.Labels["sign_in"],
 		SignedInAs: words.Labels["signed_in_as"], RequestAccess: words.Labels["request_access"], Support: words.Labels["support"],
 		Home: words.Labels["home"], StatusLabel: words.Labels["status"], CodeLabel: words.Labels["code"], RequestLabel: words.Labels["request"],
 	}
@@ -57,7 +60,7 @@ func (p *Pages) view(rf Refusal, words *wording, say sentence) View {
 // sample is a view in which nothing is missing, to try templates with.
 var sample = View{
 	Status: http.StatusForbidden, StatusText: "Forbidden", Title: "-", Summary: "-", Advice: "-", Lang: "en",
-	Message: "-", Remediation: "-", Codes: []string{"-"}, User: "-", Identity: &Caller{"-", "-", "-"}, RequestID: "-",
+	Message: "-", Remediation: "-", Codes: []string{"-"}, User: "-", Identity: &Caller{"-", "-", "-"}, RequestID: "-", LoginURL: "/", SignIn: "-",
 	Brand:      brandView{Name: "-", Logo: "/", SupportURL: "/", RequestAccessURL: "/", HomeURL: "/", Color: defaultColor},
 	SignedInAs: "-", RequestAccess: "-", Support: "-", Home: "-", StatusLabel: "-", CodeLabel: "-", RequestLabel: "-",
 }

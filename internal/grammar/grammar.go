@@ -6,10 +6,12 @@ package grammar
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
+	"github.com/dustin/go-humanize"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -139,6 +141,27 @@ func Duration(target *caddy.Duration) func(*caddyfile.Dispenser) error {
 			return d.Errf("%s wants a positive duration such as 15m, not %q", word, value)
 		}
 		*target = caddy.Duration(duration)
+		return nil
+	}
+}
+
+// Size sets target to the line's one argument, such as 1MiB, in bytes; it must
+// be positive.
+func Size(target *int64) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		word := d.Val()
+		if *target != 0 {
+			return d.Errf("%s is set twice", word)
+		}
+		value, err := One(d)
+		if err != nil {
+			return err
+		}
+		size, err := humanize.ParseBytes(value)
+		if err != nil || size == 0 || size > math.MaxInt64 {
+			return d.Errf("%s wants a size such as 1MiB, not %q", word, value)
+		}
+		*target = int64(size)
 		return nil
 	}
 }

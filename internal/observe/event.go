@@ -31,6 +31,8 @@ type Event struct {
 	Identity *identity.Identity
 	// Labels are the policy's labels, such as the rule that decided.
 	Labels map[string]string
+	// Vars is what the policy offers as placeholders, a JSON object or nil.
+	Vars map[string]any
 	// Revision is the policies' revision.
 	Revision string
 	// Hint is advice for the operator, or "".

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http/httptest"
 	"strings"
@@ -93,8 +94,9 @@ func TestAccessLog(t *testing.T) {
 func TestPlaceholders(t *testing.T) {
 	e := event()
 	e.Allowed = true
+	e.Vars = map[string]any{"tenant": "{env.HOME}", "a": map[string]any{"n": json.Number("12"), "l": []any{"x", "y"}}}
 	repl := caddy.NewReplacer()
-	Placeholders(repl, e)
+	new(Placeholders).Show(repl, e)
 	for in, want := range map[string]string{
 		"{http.policy_auth.decision}":        "allow",
 		"{http.policy_auth.reason}":          "policy_denied",
@@ -102,6 +104,12 @@ func TestPlaceholders(t *testing.T) {
 		"{http.policy_auth.policy_revision}": "r1",
 		"{http.policy_auth.request_id}":      "id-1",
 		"{http.policy_auth.nothing}":         "",
+		"{http.policy_auth.vars.tenant}":     "{env.HOME}",
+		"{http.policy_auth.vars.a.n}":        "12",
+		"{http.policy_auth.vars.a.l}":        "x,y",
+		"{http.policy_auth.vars.a}":          "",
+		"{http.policy_auth.vars.a.n.x}":      "",
+		"{http.policy_auth.vars.other}":      "",
 		"{http.auth.user.id}":                "alice",
 		"{http.auth.user.username}":          "al",
 		"{http.auth.user.roles}":             "a,b",
@@ -120,7 +128,11 @@ func TestPlaceholders(t *testing.T) {
 		e.Allowed = true
 		change(e)
 		repl := caddy.NewReplacer()
-		Placeholders(repl, e)
+		shown := new(Placeholders)
+		first := event()
+		first.Allowed = true
+		shown.Show(repl, first) // by an earlier handler
+		shown.Show(repl, e)
 		if got := repl.ReplaceAll("{http.auth.user.id}", ""); got != "" {
 			t.Errorf("%s: a user is named: %q", name, got)
 		}

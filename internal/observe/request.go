@@ -28,21 +28,32 @@ func AccessLog(r *http.Request, e *Event) {
 	extra.Set(zap.String("policy_auth_revision", e.Revision))
 }
 
-// Placeholders offers the event to whoever expands placeholders later:
-// {http.policy_auth.*} always, {http.auth.user.*} only if the caller is known
-// and allowed. Values are computed when asked for and, as with every
-// placeholder, not expanded again (T-48).
-func Placeholders(repl *caddy.Replacer, e *Event) {
-	repl.Map(func(key string) (any, bool) {
-		if name, ok := strings.CutPrefix(key, "http.policy_auth."); ok {
-			return e.placeholder(name)
-		}
-		name, ok := strings.CutPrefix(key, "http.auth.user.")
-		if !ok || !e.Allowed || !e.Identity.Authenticated {
-			return nil, false
-		}
-		return userPlaceholder(e.Identity, name)
-	})
+// Placeholders offers the latest event of a request to whoever expands
+// placeholders later: {http.policy_auth.*} always, {http.auth.user.*} only if
+// the caller is known and allowed. Values are computed when asked for and, as
+// with every placeholder, not expanded again (T-48). The zero value is ready to
+// use; it belongs to one request.
+type Placeholders struct{ latest *Event }
+
+// Show makes an event the latest one, so that a second handler's caller is not
+// taken for the first one's (T-30).
+func (p *Placeholders) Show(repl *caddy.Replacer, e *Event) {
+	if p.latest == nil {
+		repl.Map(p.lookup)
+	}
+	p.latest = e
+}
+
+func (p *Placeholders) lookup(key string) (any, bool) {
+	e := p.latest
+	if name, ok := strings.CutPrefix(key, "http.policy_auth."); ok {
+		return e.placeholder(name)
+	}
+	name, ok := strings.CutPrefix(key, "http.auth.user.")
+	if !ok || !e.Allowed || !e.Identity.Authenticated {
+		return nil, false
+	}
+	return userPlaceholder(e.Identity, name)
 }
 
 // placeholder returns one of {http.policy_auth.*}.
@@ -59,7 +70,26 @@ func (e *Event) placeholder(name string) (any, bool) {
 	case "request_id":
 		return e.RequestID(), true
 	}
+	if path, ok := strings.CutPrefix(name, "vars."); ok {
+		return e.variable(path)
+	}
 	return nil, false
+}
+
+// variable returns one of {http.policy_auth.vars.*}: a member of what the policy
+// offers, or one further down, with dots between.
+func (e *Event) variable(path string) (any, bool) {
+	var value any = e.Vars
+	for name := range strings.SplitSeq(path, ".") {
+		members, ok := value.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if value, ok = members[name]; !ok {
+			return nil, false
+		}
+	}
+	return identity.Text(value)
 }
 
 // userPlaceholder returns a field of the identity as text.

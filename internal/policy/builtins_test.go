@@ -85,6 +85,22 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// TestOneTime: T-04, the time is for all readings of a path together.
+func TestOneTime(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(100 * time.Millisecond) }))
+	defer server.Close()
+	path := newDir(t).write("a.rego", "package caddy.authz\n\nallow if http.send({\"method\": \"get\", \"url\": input.config.url}).status_code == 200\n")
+	set := open(t, Config{Sources: []string{path}, AllowBuiltins: []string{"http.send"}, Timeout: 350 * time.Millisecond})
+	in := asked("/a;b//c%2fd", "")
+	in.Config = NewConstants(map[string]any{"url": server.URL})
+	if readings := len(in.Request.Readings()); readings < 8 {
+		t.Fatalf("%d readings", readings)
+	}
+	if got := set.Decide(t.Context(), in); got.Allow || got.Reason != identity.ReasonPolicyTimeout {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // TestSchemaReferences: T-49, a schema reaches no other host either, wherever
 // it comes from and whenever it is read.
 func TestSchemaReferences(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -31,25 +32,46 @@ type Decision struct {
 	// RequestHeadersToRemove and ResponseHeadersToAdd count when allowed.
 	RequestHeadersToRemove []string
 	ResponseHeadersToAdd   http.Header
+	// QueryToRemove and QueryToSet name parameters of the upstream's query and
+	// count when allowed.
+	QueryToRemove []string
+	QueryToSet    map[string][]string
+	// Metadata is a JSON object for placeholders, or nil.
+	Metadata map[string]any
+	// TTL bounds how long the decision may be remembered; nil for no bound of its own.
+	TTL *time.Duration
 	// Body is the body of a denial, or nil.
 	Body *string
 	// Challenge asks for more than the caller has, or nil.
 	Challenge *Challenge
 	// Redirect sends the refused elsewhere on the same origin, or nil.
 	Redirect *Redirect
+	// Login says whether the refused may be sent to sign in, or is nil.
+	Login *Login
 	// Labels go to the log.
 	Labels map[string]string
 	// Revision names the policies that decided.
 	Revision string
 	// Err is what went wrong, for the log.
 	Err error
+
+	made made
+}
+
+// Login is what a policy says of signing in.
+type Login struct {
+	// Offered says that signing in may help.
+	Offered bool
+	// Name is which login to use, or "" for any.
+	Name string
 }
 
 // sameEffects reports whether two allowing decisions want the same done.
 func (d Decision) sameEffects(other Decision) bool {
 	same := func(a, b http.Header) bool { return maps.EqualFunc(a, b, slices.Equal[[]string]) }
 	return same(d.Headers, other.Headers) && same(d.ResponseHeadersToAdd, other.ResponseHeadersToAdd) &&
-		slices.Equal(d.RequestHeadersToRemove, other.RequestHeadersToRemove)
+		slices.Equal(d.RequestHeadersToRemove, other.RequestHeadersToRemove) && slices.Equal(d.QueryToRemove, other.QueryToRemove) &&
+		maps.EqualFunc(d.QueryToSet, other.QueryToSet, slices.Equal[[]string])
 }
 
 // decode turns the value of a decision into a Decision. It is a boolean or an
@@ -102,7 +124,6 @@ type decoder struct {
 	denied   bool     // there is something in deny
 	messages []string // of deny
 	room     int      // bytes left for them
-	unable   []string // members that an allow cannot have
 }
 
 // finish decides: only a true allow and no deny allows.
@@ -123,11 +144,8 @@ func (d *decoder) finish() Decision {
 		result.Message = strings.Join(d.messages, " ")
 	}
 	result.Allow = d.allow[0] && !d.denied
-	switch {
-	case !result.Allow:
+	if !result.Allow {
 		result.Reason = identity.ReasonPolicyDenied
-	case len(d.unable) > 0:
-		return failed(fmt.Errorf("the decision's member %s cannot be honoured", d.unable[0]))
 	}
 	return result
 }

@@ -60,7 +60,7 @@ func TestDecode(t *testing.T) {
 		{`{"allow": true, "deny": "no"}`, false, identity.ReasonPolicyError},
 		{`{"allow": true, "deny": false}`, false, identity.ReasonPolicyError},
 		{`{"allow": true, "deny": {"no": true}}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "query_parameters_to_set": {}}`, false, identity.ReasonPolicyError},
+		{`{"allow": true, "query_parameters_to_set": []}`, false, identity.ReasonPolicyError},
 		{`{"allow": true, "headers": {"X-A": "b"}}`, true, ""},
 		{`{"allow": true, "headers": {"X-A": ["b", "c"]}}`, true, ""},
 		{`{"allow": true, "headers": {"X-A": 1}}`, false, identity.ReasonPolicyError},

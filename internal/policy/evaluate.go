@@ -29,6 +29,8 @@ type Input struct {
 	Failure identity.Reason
 	// Config holds the operator's constants.
 	Config *Constants
+	// MaxBody is how many bytes of a body are read, if the policies read it.
+	MaxBody int64
 }
 
 // Constants are an operator's constants, ready for every request. Call NewConstants.
@@ -48,13 +50,17 @@ func NewConstants(values map[string]any) *Constants {
 // Decide asks the policies about each reading of the request's path. All must
 // allow; the first that does not is the answer. What the readings' decisions
 // want done to an allowed request must be the same, or it is an error; for the
-// rest the first one speaks.
+// rest the first one speaks. The time is for all of them together.
 func (s *Set) Decide(ctx context.Context, in Input) Decision {
 	current := s.live.Load()
+	if problem := current.readBody(in); problem != "" {
+		return Decision{Reason: identity.ReasonPolicyDenied, Codes: []string{string(problem)}, Status: problem.Status(), Revision: current.revision}
+	}
+	end := time.Now().Add(s.config.Timeout)
 	result := failed(errors.New("the request has no path to judge"))
 	for i, reading := range in.Request.Readings() {
-		decision := current.decide(ctx, in, reading, s.config.Timeout)
-		decision.Revision = current.revision
+		decision := current.decide(ctx, in, reading, end)
+		decision.Revision, decision.made.by, decision.made.reading = current.revision, current, reading
 		switch {
 		case !decision.Allow:
 			return decision
@@ -62,11 +68,25 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 			result = decision
 		case !decision.sameEffects(result):
 			result = failed(errors.New("the readings of an ambiguous path are allowed with different headers"))
-			result.Revision = current.revision
+			result.Revision, result.made = current.revision, decision.made
 			return result
 		}
 	}
 	return result
+}
+
+// readBody reads the request's body if the decision reads it. A body that cannot
+// be read as a whole is a problem unless the decision looks at body_truncated
+// itself: what a policy does not see it would otherwise take for absent.
+func (s *snapshot) readBody(in Input) request.BodyProblem {
+	if !s.reads.reads("request.body") {
+		return ""
+	}
+	problem := in.Request.ReadBody(in.MaxBody)
+	if s.reads["request.body_truncated"] {
+		return ""
+	}
+	return problem
 }
 
 // evalOptions are what every evaluation of a snapshot shares.
@@ -96,7 +116,7 @@ func (dataTree) Put(ast.Ref, ast.Value) {}
 
 // decide asks the policies once, about one reading. A policy that runs away or
 // whose caller is gone is cut off, and one that panics has failed.
-func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading, timeout time.Duration) (decision Decision) {
+func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading, end time.Time) (decision Decision) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			decision = failed(fmt.Errorf("the evaluation panicked: %v", problem))
@@ -106,15 +126,15 @@ func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading
 	input := documentTerm(&document, in.Config.term)
 	if s.reaches {
 		var release context.CancelFunc
-		ctx, release = context.WithTimeout(ctx, timeout)
+		ctx, release = context.WithDeadline(ctx, end)
 		defer release()
 	}
 	options := make([]rego.EvalOption, 0, len(s.options)+2)
-	options = append(append(options, s.options...), rego.EvalParsedInput(input), rego.EvalExternalCancel(newLimit(ctx, timeout)))
+	options = append(append(options, s.options...), rego.EvalParsedInput(input), rego.EvalExternalCancel(newLimit(ctx, end)))
 	results, err := s.query.Eval(ctx, options...)
 	switch {
 	case topdown.IsCancel(err):
-		return Decision{Reason: identity.ReasonPolicyTimeout, Err: fmt.Errorf("the policy was cut off: its caller is gone, or it took longer than %s", timeout)}
+		return Decision{Reason: identity.ReasonPolicyTimeout, Err: errors.New("the policy was cut off: its caller is gone, or it took longer than its timeout")}
 	case err != nil:
 		return failed(withoutData(err))
 	}
@@ -154,7 +174,9 @@ func decodeResults(results rego.ResultSet) Decision {
 	if !ok {
 		return failed(errors.New("the decision has no value"))
 	}
-	return decode(value)
+	decision := decode(value)
+	decision.made.value = value
+	return decision
 }
 
 // failed is the decision of a policy that could not be evaluated.

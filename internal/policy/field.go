@@ -25,22 +25,15 @@ var fields = map[string]func(*decoder, any) error{
 	"headers":                    func(d *decoder, v any) error { return decodeHeaders(&d.decision.Headers, v) },
 	"response_headers_to_add":    func(d *decoder, v any) error { return decodeHeaders(&d.decision.ResponseHeadersToAdd, v) },
 	"request_headers_to_remove":  (*decoder).decodeRemoved,
-	"query_parameters_to_remove": func(d *decoder, _ any) error { return d.cannot("query_parameters_to_remove") },
-	"query_parameters_to_set":    func(d *decoder, _ any) error { return d.cannot("query_parameters_to_set") },
-	"dynamic_metadata":           func(d *decoder, _ any) error { return d.cannot("dynamic_metadata") },
+	"query_parameters_to_remove": (*decoder).decodeQueryRemoved,
+	"query_parameters_to_set":    (*decoder).decodeQuery,
+	"dynamic_metadata":           (*decoder).decodeMetadata,
 	"body":                       (*decoder).decodeBody,
 	"challenge":                  (*decoder).decodeChallenge,
 	"redirect":                   (*decoder).decodeRedirect,
 	"log":                        (*decoder).decodeLog,
-	"login":                      func(*decoder, any) error { return nil }, // says where the refused may sign in
-	"cache":                      func(*decoder, any) error { return nil }, // bounds how long an answer is kept; none is
-}
-
-// cannot notes a member that matters only when allowed and that cannot be
-// honoured: a denial may have it, an allow with it is an error.
-func (d *decoder) cannot(name string) error {
-	d.unable = append(d.unable, name)
-	return nil
+	"login":                      (*decoder).decodeLogin,
+	"cache":                      (*decoder).decodeCache,
 }
 
 func (d *decoder) decodeAllow(value any) error {
@@ -60,6 +53,20 @@ func (d *decoder) decodeStatus(value any) error {
 		return errors.New("want a status from 400 to 599, other than 407; redirects have a member of their own")
 	}
 	d.status = append(d.status, int(status))
+	return nil
+}
+
+// decodeLogin takes whether the refused may sign in: a boolean, or which login
+// they are sent to.
+func (d *decoder) decodeLogin(value any) error {
+	switch v := value.(type) {
+	case bool:
+		d.decision.Login = &Login{Offered: v}
+	case string:
+		d.decision.Login = &Login{Offered: true, Name: v}
+	default:
+		return errors.New("want true, false or the name of a login")
+	}
 	return nil
 }
 

@@ -158,20 +158,31 @@ func TestFieldMany(t *testing.T) {
 	}
 }
 
-// TestFieldLater: members that nothing here honours never let anybody in who
-// was to be let in only with them, and do not disturb a denial.
-func TestFieldLater(t *testing.T) {
-	for _, member := range []string{`"query_parameters_to_remove": ["debug"]`, `"query_parameters_to_set": {"a": "b"}`, `"dynamic_metadata": {"tenant": "x"}`} {
-		checkFields(t, map[string]string{member: ""})
-		if d := decodeTerm(t, `{"allow": true, `+member+`}`); d.Allow || d.Reason != identity.ReasonPolicyError || !strings.Contains(d.Err.Error(), "cannot be honoured") {
-			t.Errorf("%s: %+v", member, d)
-		}
-	}
-	for _, member := range []string{`"login": true`, `"login": "staff"`, `"cache": {"ttl": 5}`} {
-		checkFields(t, map[string]string{member: ""})
-		if d := decodeTerm(t, `{"allow": true, `+member+`}`); !d.Allow {
-			t.Errorf("%s: %+v", member, d)
-		}
+// TestFieldAllow: what an allow may ask for beside headers.
+func TestFieldAllow(t *testing.T) {
+	long := quoted(strings.Repeat("x", maxText+1))
+	checkFields(t, map[string]string{
+		`"query_parameters_to_remove": ["debug", ""]`:        "",
+		`"query_parameters_to_remove": "debug"`:              "want a list",
+		`"query_parameters_to_set": {"a": "b", "c": ["d"]}`:  "",
+		`"query_parameters_to_set": {"a": 1}`:                "a: want a list",
+		`"query_parameters_to_set": {"a": ` + long + `}`:     "in all",
+		`"query_parameters_to_set": ["a"]`:                   "want an object",
+		`"dynamic_metadata": {"tenant": "x", "n": {"m": 1}}`: "",
+		`"dynamic_metadata": "x"`:                            "want an object",
+		`"cache": {"ttl": 5}`:                                "",
+		`"cache": {"ttl": "1m30s"}`:                          "",
+		`"cache": {"ttl": "5"}`:                              "want {ttl}",
+		`"cache": {"ttl": -1}`:                               "want {ttl}",
+		`"cache": {"ttl": 1, "x": 2}`:                        "want {ttl}",
+		`"cache": {}`:                                        "want {ttl}",
+		`"cache": 5`:                                         "want {ttl}",
+		`"login": "staff"`:                                   "",
+		`"login": 1`:                                         "want true, false or the name",
+	})
+	d := decodeTerm(t, `{"allow": true, "query_parameters_to_remove": ["debug"], "query_parameters_to_set": {"a": "b"}, "dynamic_metadata": {"t": "x"}, "cache": {"ttl": 9000000}, "login": "staff"}`)
+	if !d.Allow || d.QueryToRemove[0] != "debug" || d.QueryToSet["a"][0] != "b" || d.Metadata["t"] != "x" || *d.TTL != maxTTL || *d.Login != (Login{true, "staff"}) {
+		t.Errorf("got %+v", d)
 	}
 }
 

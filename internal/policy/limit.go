@@ -20,8 +20,8 @@ type limit struct {
 // go by from one look at the clock to the next.
 const stride = 16
 
-func newLimit(ctx context.Context, timeout time.Duration) *limit {
-	return &limit{ctx: ctx, end: time.Now().Add(timeout)}
+func newLimit(ctx context.Context, end time.Time) *limit {
+	return &limit{ctx: ctx, end: end}
 }
 
 // Cancel implements topdown.Cancel.

@@ -37,6 +37,8 @@ type Status struct {
 	Revision string `json:"revision"`
 	// LoadedAt is when that was loaded.
 	LoadedAt time.Time `json:"loaded_at"`
+	// Reads is what the decision may read of input, as dotted prefixes.
+	Reads []string `json:"reads"`
 	// Error says why newer files are not in use, with file and line; "" if they are.
 	Error string `json:"error"`
 }
@@ -80,7 +82,7 @@ func (s *Set) Status() Status {
 	current := s.live.Load()
 	status := Status{
 		Sources: s.config.Sources, Access: s.config.Access, Decision: s.config.Decision,
-		Revision: current.revision, LoadedAt: current.loaded,
+		Revision: current.revision, LoadedAt: current.loaded, Reads: current.reads.names(),
 	}
 	if err := s.live.Err(); err != nil {
 		status.Error = err.Error()

@@ -5,6 +5,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,10 @@ func TestStatus(t *testing.T) {
 	if err := json.Unmarshal(encoded, &got); err != nil {
 		t.Fatal(err)
 	}
+	if reads, _ := got["reads"].([]any); !slices.Contains(reads, any("request.path_folded")) || slices.Contains(reads, any("request.body")) {
+		t.Errorf("reads %v", reads)
+	}
+	delete(got, "reads")
 	want := map[string]any{
 		"sources": []any{path}, "access": []any{table}, "decision": "data.caddy.authz.allow",
 		"revision": status.Revision, "loaded_at": status.LoadedAt.Format(time.RFC3339Nano), "error": "",

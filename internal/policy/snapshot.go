@@ -24,6 +24,8 @@ type snapshot struct {
 	query    rego.PreparedEvalQuery
 	options  []rego.EvalOption
 	reaches  bool // built-ins that wait for others are on
+	reads    reads
+	log      logRules
 	revision string
 	loaded   time.Time
 	warnings []string
@@ -187,13 +189,14 @@ func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabil
 	if err != nil {
 		return err
 	}
-	s.query, err = rego.New(
-		rego.Compiler(compiler), rego.Store(store), rego.Transaction(txn), rego.Capabilities(capabilities),
-		rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(decision)))), rego.StrictBuiltinErrors(true),
-	).PrepareForEval(ctx)
+	options := []func(*rego.Rego){
+		rego.Compiler(compiler), rego.Store(store), rego.Transaction(txn), rego.Capabilities(capabilities), rego.StrictBuiltinErrors(true),
+	}
+	parsed := rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(decision))))
+	s.query, err = rego.New(append(options[:len(options):len(options)], parsed)...).PrepareForEval(ctx)
 	if err != nil {
 		return fmt.Errorf("decision %s: %w", config.Decision, err)
 	}
-	s.options = evalOptions(txn, data)
-	return nil
+	s.options, s.reads = evalOptions(txn, data), readsOf(compiler, decision)
+	return s.prepareLog(ctx, compiler, options...)
 }

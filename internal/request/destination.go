@@ -22,7 +22,7 @@ func destination(r *http.Request) string {
 		return ""
 	}
 	u, err := url.Parse(lines[0])
-	if len(lines) > 1 || err != nil || u.Opaque != "" || u.Fragment != "" {
+	if len(lines) > 1 || err != nil || u.Opaque != "" || u.Fragment != "" || u.Scheme == "" && u.Host != "" { // //a/b is a host, or a path
 		return badDestination
 	}
 	path := u.EscapedPath()

@@ -76,9 +76,10 @@ type Fields struct {
 	WebSocket bool `json:"websocket"`
 	// GRPC says that the request is a gRPC call.
 	GRPC bool `json:"grpc"`
-	// Body is the request's body; null as long as none is read.
+	// Body is the request's body, parsed if it is JSON, else as text; null if
+	// there is none, or if none of it is shown.
 	Body any `json:"body"`
-	// BodyTruncated says that Body is not the whole of it.
+	// BodyTruncated says that there is a body which cannot be shown as a whole.
 	BodyTruncated bool `json:"body_truncated"`
 }
 

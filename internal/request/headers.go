@@ -5,28 +5,34 @@ import (
 	"strings"
 )
 
+// fold maps a byte of a header's name to the one that stands for it: letters in
+// lower case, digits, and "-" for all else.
+var fold = func() (table [256]byte) {
+	for c := range table {
+		switch b := byte(c); {
+		case 'a' <= b && b <= 'z', '0' <= b && b <= '9':
+			table[c] = b
+		case 'A' <= b && b <= 'Z':
+			table[c] = b + 'a' - 'A'
+		default:
+			table[c] = '-'
+		}
+	}
+	return table
+}()
+
 // FoldName returns a header's name in the one spelling in which names that a
 // server behind us may take for the same are equal: lower-case, with "-" for
-// "_", "." and space. CGI and its heirs turn all of these into "_".
+// whatever is no letter or digit. CGI and its heirs turn all of these into "_".
 func FoldName(name string) string {
-	folded := true
-	for i := 0; i < len(name) && folded; i++ {
-		c := name[i]
-		folded = c != '_' && c != '.' && c != ' ' && (c < 'A' || c > 'Z')
-	}
-	if folded {
+	if SameName(name, name) {
 		return name
 	}
-	return strings.Map(func(c rune) rune {
-		switch c {
-		case '_', '.', ' ':
-			return '-'
-		}
-		if 'A' <= c && c <= 'Z' {
-			return c + 'a' - 'A'
-		}
-		return c
-	}, name)
+	folded := make([]byte, len(name))
+	for i := range folded {
+		folded[i] = fold[name[i]]
+	}
+	return string(folded)
 }
 
 // SameName reports whether a header's name is one spelling of folded, which
@@ -36,14 +42,7 @@ func SameName(name, folded string) bool {
 		return false
 	}
 	for i := 0; i < len(name); i++ {
-		c := name[i]
-		switch {
-		case c == '_' || c == '.' || c == ' ':
-			c = '-'
-		case 'A' <= c && c <= 'Z':
-			c += 'a' - 'A'
-		}
-		if c != folded[i] {
+		if fold[name[i]] != folded[i] {
 			return false
 		}
 	}

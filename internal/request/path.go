@@ -37,7 +37,8 @@ const (
 	FlagBadEscape        Flag = "bad_escape"      // % without two hexadecimal digits
 	FlagBadDestination   Flag = "bad_destination" // a Destination that is no single URL
 	FlagOpaque           Flag = "opaque"          // a target such as http:x:/admin, which goes to the upstream unread
-	FlagTooLong          Flag = "too_long"        // a path beyond maxAmbiguous that has another flag
+	FlagTooLong          Flag = "too_long"        // a path beyond maxAmbiguous that has another flag, or with more than maxReadings
+	FlagBadHost          Flag = "bad_host"        // a Host that servers could read in different ways
 )
 
 // refusedFlags are answered with 400 unless the site allows them: there is no
@@ -52,14 +53,18 @@ var refusedFlags = map[Flag]bool{
 	FlagBadDestination:   true,
 	FlagTooLong:          true,
 	FlagOpaque:           true,
+	FlagBadHost:          true,
 }
+
+// unreadable are the refused flags of targets that have no reading to go by.
+var unreadable = []Flag{FlagTooLong, FlagOpaque, FlagBadHost}
 
 // RefusedFlags returns, sorted, the flags that AllowedFlags can name: all that
 // are refused but those that no policy could judge.
 func RefusedFlags() []string {
 	var names []string
 	for flag := range refusedFlags {
-		if flag != FlagTooLong && flag != FlagOpaque && flag != FlagInvalidUTF8 {
+		if flag != FlagInvalidUTF8 && !slices.Contains(unreadable, flag) {
 			names = append(names, string(flag))
 		}
 	}
@@ -69,6 +74,10 @@ func RefusedFlags() []string {
 
 // maxAmbiguous bounds the work for paths with more than one reading, in bytes.
 const maxAmbiguous = 8 << 10
+
+// maxReadings bounds how many times a policy is asked about one request: each
+// combination of the rewritings of a path, or of a path's and a destination's.
+const maxReadings = 64
 
 func (c *Config) allows(flag Flag) bool { return slices.Contains(c.AllowedFlags, flag) }
 
@@ -94,6 +103,9 @@ func readings(original *http.Request, dest string, config *Config) ([]Reading, [
 		return result, append(flags, FlagBadDestination)
 	}
 	destinations, flags := readPath(dest, flags)
+	if len(result)*len(destinations) > maxReadings {
+		return result, addFlag(flags, FlagTooLong)
+	}
 	return pair(result, destinations), flags
 }
 

@@ -2,6 +2,7 @@ package request
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -58,4 +59,26 @@ func unescapeQuery(text *string, flags []Flag) []Flag {
 	}
 	*text = decoded
 	return flags
+}
+
+// CutParameters takes each parameter of some names out of a raw query; the rest
+// stays as it is written. Where a semicolon may part two parameters it does,
+// since the next reader may think so.
+func CutParameters(raw string, names []string) string {
+	if len(names) == 0 || raw == "" {
+		return raw
+	}
+	var kept strings.Builder
+	for rest := raw; rest != ""; {
+		end := strings.IndexAny(rest, "&;")
+		if end < 0 {
+			end = len(rest)
+		}
+		key, _, _ := strings.Cut(rest[:end], "=")
+		if name, err := url.QueryUnescape(key); err != nil || !slices.Contains(names, name) {
+			kept.WriteString(rest[:min(end+1, len(rest))])
+		}
+		rest = rest[min(end+1, len(rest)):]
+	}
+	return strings.TrimRight(kept.String(), "&;")
 }

@@ -4,10 +4,10 @@
 package request
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +47,9 @@ type Request struct {
 	config   *Config
 	readings []Reading
 	flags    []Flag
+	// set by ReadBody
+	body      any
+	truncated bool
 }
 
 // New returns r as policies see it. It reads paths at once, so that Refused can
@@ -57,6 +60,9 @@ func New(r *http.Request, facts Facts, config *Config) *Request {
 	}
 	req := &Request{http: r, facts: facts, config: config}
 	req.readings, req.flags = readings(facts.Original, destination(r), config)
+	if _, _, ok := splitHost(r.Host); !ok {
+		req.flags = append(req.flags, FlagBadHost)
+	}
 	return req
 }
 
@@ -75,8 +81,20 @@ func (r *Request) Refused() Flag {
 	return ""
 }
 
+// Unreadable reports whether there is something about the request's target that
+// no reading tells, so that it is to be refused whatever it seems to ask for.
+func (r *Request) Unreadable() bool {
+	return slices.ContainsFunc(r.flags, func(flag Flag) bool { return slices.Contains(unreadable, flag) })
+}
+
+// URL returns what the client asked for, before any rewrite.
+func (r *Request) URL() *url.URL { return r.facts.Original.URL }
+
 // ID returns the request's id.
 func (r *Request) ID() string { return r.facts.ID() }
+
+// TrustedProxy reports whether the peer's forwarding headers may be believed.
+func (r *Request) TrustedProxy() bool { return r.facts.TrustedProxy }
 
 // ClientAddr returns the client's address, or the zero Addr if it has none.
 func (r *Request) ClientAddr() netip.Addr {
@@ -90,7 +108,7 @@ func (r *Request) ClientAddr() netip.Addr {
 // Secure reports whether a credential in this request was safe from listeners:
 // it came over TLS, from this machine, or through a trusted proxy that says so.
 func (r *Request) Secure() bool {
-	if r.scheme() == "https" {
+	if r.Scheme() == "https" {
 		return true
 	}
 	peer, err := netip.ParseAddr(r.facts.PeerIP)
@@ -123,7 +141,7 @@ func (r *Request) Fields(reading Reading) Fields {
 		ID:              r.facts.ID(),
 		TimeNS:          r.facts.Time.UnixNano(),
 		Method:          original.Method,
-		Scheme:          r.scheme(),
+		Scheme:          r.Scheme(),
 		Host:            host,
 		Port:            port,
 		Path:            reading.Path,
@@ -141,7 +159,9 @@ func (r *Request) Fields(reading Reading) Fields {
 		Protocol:        r.http.Proto,
 		ContentLength:   r.http.ContentLength,
 		WebSocket:       isWebSocket(r.http),
-		GRPC:            strings.HasPrefix(r.http.Header.Get("Content-Type"), "application/grpc"),
+		GRPC:            isGRPC(r.http),
+		Body:            r.body,
+		BodyTruncated:   r.truncated,
 	}
 }
 
@@ -155,9 +175,9 @@ func (r *Request) Client() Client {
 	}
 }
 
-// scheme returns the scheme as the client saw it: a trusted proxy may have
+// Scheme returns the scheme as the client saw it: a trusted proxy may have
 // ended TLS.
-func (r *Request) scheme() string {
+func (r *Request) Scheme() string {
 	if r.http.TLS != nil {
 		return "https"
 	}
@@ -167,21 +187,21 @@ func (r *Request) scheme() string {
 	return "http"
 }
 
-// hostPort splits the Host that the client asked for: lower-case, no trailing
-// dot, and the scheme's own port where none is named.
+// hostPort returns the host that the client asked for and its port: the
+// scheme's own where none is named. The name is "" if it has no honest reading,
+// which refuses the request.
 func (r *Request) hostPort() (string, int) {
-	host, portText, err := net.SplitHostPort(r.http.Host)
-	if err != nil {
-		host, portText = strings.Trim(r.http.Host, "[]"), ""
+	name, port, ok := splitHost(r.http.Host)
+	if !ok {
+		name = ""
 	}
-	host = strings.TrimSuffix(strings.ToLower(valid(host)), ".")
-	if port, err := strconv.ParseUint(portText, 10, 16); err == nil {
-		return host, int(port)
+	switch {
+	case port != 0:
+		return name, port
+	case r.Scheme() == "https":
+		return name, 443
 	}
-	if r.scheme() == "https" {
-		return host, 443
-	}
-	return host, 80
+	return name, 80
 }
 
 // isWebSocket reports whether r asks for a WebSocket, by Upgrade (RFC 6455,
@@ -192,6 +212,10 @@ func isWebSocket(r *http.Request) bool {
 		return len(protocol) == 1 && protocol[0] == "websocket"
 	}
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+func isGRPC(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
 // valid replaces what is not UTF-8, so that every consumer of a document sees

@@ -162,29 +162,6 @@ func TestSecure(t *testing.T) {
 	}
 }
 
-// TestHostPort: T-15, T-22.
-func TestHostPort(t *testing.T) {
-	tests := []struct {
-		host, want string
-		port       int
-	}{
-		{"a.example", "a.example", 80},
-		{"A.Example.:81", "a.example", 81},
-		{"[2001:db8::1]:81", "2001:db8::1", 81},
-		{"[2001:db8::1]", "2001:db8::1", 80},
-		{"a:99999", "a", 80},
-		{"", "", 80},
-	}
-	for _, test := range tests {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.Host = test.host
-		host, port := New(r, Facts{}, new(Config)).hostPort()
-		if host != test.want || port != test.port {
-			t.Errorf("%q: got %q %d, want %q %d", test.host, host, port, test.want, test.port)
-		}
-	}
-}
-
 // TestQuery: no parameter is dropped (T-19) and none satisfies a path (T-18).
 func TestQuery(t *testing.T) {
 	tests := []struct {
@@ -207,8 +184,29 @@ func TestQuery(t *testing.T) {
 	}
 }
 
+// TestCutParameters: R-BR-8, T-19. A parameter is gone in every spelling, and
+// nothing else is changed.
+func TestCutParameters(t *testing.T) {
+	for raw, want := range map[string]string{
+		"":                        "",
+		"token=x":                 "",
+		"a=1&token=x&b=%2F":       "a=1&b=%2F",
+		"a=1;token=x;b=2":         "a=1;b=2",
+		"t%6Fken=x&a+b=c&token":   "a+b=c",
+		"a=token&tokens=1&=token": "a=token&tokens=1&=token",
+		"%zz=1&token=x&&a=1":      "%zz=1&&a=1",
+	} {
+		if got := CutParameters(raw, []string{"token"}); got != want {
+			t.Errorf("%q became %q, want %q", raw, got, want)
+		}
+	}
+	if got := CutParameters("token=x&", nil); got != "token=x&" {
+		t.Errorf("without names: %q", got)
+	}
+}
+
 func TestFoldName(t *testing.T) {
-	for _, name := range []string{"X-Auth-User", "x_auth_user", "X.Auth-USER", "X Auth User"} {
+	for _, name := range []string{"X-Auth-User", "x_auth_user", "X.Auth-USER", "X Auth User", "x!auth~user", "X'Auth|User"} {
 		if got := FoldName(name); got != "x-auth-user" || !SameName(name, "x-auth-user") {
 			t.Errorf("%q: %q", name, got)
 		}

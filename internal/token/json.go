@@ -3,6 +3,8 @@ package token
 import (
 	"errors"
 	"fmt"
+
+	"github.com/policyauth/caddy-policy-auth/internal/strictjson"
 )
 
 const (
@@ -16,16 +18,10 @@ const (
 // written. Names are compared exactly.
 type object map[string]any
 
-// decodeObject reads one JSON object (RFC 8259) more strictly than
-// encoding/json: no member twice at any depth (RFC 7515, section 4), nothing
-// but UTF-8, no half of a surrogate pair, no number beyond a double's range,
-// and nothing after the object. Nothing in it is replaced or converted.
+// decodeObject reads one JSON object strictly: no member is there twice, at any
+// depth (RFC 7515, section 4).
 func decodeObject(data []byte) (object, error) {
-	if err := checkText(data); err != nil {
-		return nil, err
-	}
-	reader := jsonReader{data: data}
-	value, err := reader.value(1)
+	value, err := strictjson.Decode(data, maxDepth)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ type Error struct {
 	// Details are bounded and printable: the values expected and received, the
 	// clock, or under "problem" a sentence.
 	Details []identity.Detail
+	// Forged says that a signature was checked, which is dear, and in vain.
+	Forged bool
 }
 
 // Error names the reason and the details in one line.
@@ -36,7 +38,7 @@ func (e *Error) Error() string {
 }
 
 // refuse returns an *Error. Its pairs are the names and values of details.
-func refuse(reason identity.Reason, pairs ...string) error {
+func refuse(reason identity.Reason, pairs ...string) *Error {
 	e := &Error{Reason: reason}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		e.Details = append(e.Details, identity.Detail{Name: pairs[i], Value: printable(pairs[i+1])})
@@ -45,7 +47,7 @@ func refuse(reason identity.Reason, pairs ...string) error {
 }
 
 // malformed refuses a token that breaks a standard's form.
-func malformed(format string, args ...any) error {
+func malformed(format string, args ...any) *Error {
 	return refuse(identity.ReasonTokenMalformed, "problem", fmt.Sprintf(format, args...))
 }
 

@@ -120,6 +120,8 @@ func (v *Verifier) checkSignature(t *jws) error {
 	if len(candidates) == 0 {
 		problem = "no key fits the algorithm and the kid"
 	}
-	return refuse(identity.ReasonTokenSignature, "problem", problem,
+	refusal := refuse(identity.ReasonTokenSignature, "problem", problem,
 		"received_kid", t.header.keyID, "received_algorithm", t.header.algorithm)
+	refusal.Forged = len(candidates) > 0
+	return refusal
 }

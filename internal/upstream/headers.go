@@ -78,8 +78,14 @@ func (h *Headers) Reserved(name string) bool {
 // Strip removes the identity headers from a client's request in every
 // spelling, from its trailers, and from the list of headers that its
 // Connection asks the next hop to drop (T-26 to T-28). What another
-// policy_auth on the way has set stays.
-func (h *Headers) Strip(r *http.Request, passage *Passage) {
+// policy_auth on the way has set stays. From a peer that is no trusted proxy it
+// removes the rewriting headers too.
+func (h *Headers) Strip(r *http.Request, passage *Passage, trusted bool) {
+	if !trusted {
+		for _, folded := range rewriting {
+			remove(r.Header, folded)
+		}
+	}
 	for i := range h.lines {
 		folded := h.lines[i].folded
 		if passage.has(folded) {
@@ -93,6 +99,10 @@ func (h *Headers) Strip(r *http.Request, passage *Passage) {
 		r.Body = &trailerGuard{ReadCloser: r.Body, trailer: r.Trailer, lines: h.lines}
 	}
 }
+
+// rewriting are headers by which some applications let a proxy tell them another
+// path than the request's own, which is the one that was judged (T-25).
+var rewriting = []string{"x-original-url", "x-rewrite-url"}
 
 // trailerGuard removes the identity headers from a request's trailers, which
 // net/http fills in only when the body has been read, declared or not.

@@ -30,9 +30,25 @@ func TestStrip(t *testing.T) {
 		r.Header[name] = []string{"admin"}
 		r.Trailer = http.Header{name: nil}
 		r.Header["X-Auth-Username"] = []string{"mine"}
-		h.Strip(r, new(Passage))
+		h.Strip(r, new(Passage), false)
 		if len(r.Header) != 1 || len(r.Trailer) != 0 {
 			t.Errorf("%s: header %v, trailer %v", name, r.Header, r.Trailer)
+		}
+	}
+}
+
+// TestStripRewriting: T-25. No stranger tells the next handler another path than
+// the one that was judged; a trusted proxy may.
+func TestStripRewriting(t *testing.T) {
+	h := headers(t, nil)
+	for _, name := range []string{"X-Original-Url", "X-Rewrite-Url", "x_original_url", "X.Rewrite.Url"} {
+		for _, trusted := range []bool{false, true} {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header[name] = []string{"/admin"}
+			h.Strip(r, new(Passage), trusted)
+			if _, there := r.Header[name]; there != trusted {
+				t.Errorf("%s, trusted %v: there %v", name, trusted, there)
+			}
 		}
 	}
 }
@@ -43,7 +59,7 @@ func TestConnection(t *testing.T) {
 	shared := []string{"keep-alive, X-Auth-User", "x_auth_user,close"}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header["Connection"] = shared
-	h.Strip(r, new(Passage))
+	h.Strip(r, new(Passage), false)
 	if got := strings.Join(r.Header["Connection"], "|"); got != "keep-alive|close" {
 		t.Errorf("Connection is %q", got)
 	}
@@ -149,12 +165,12 @@ func TestPassage(t *testing.T) {
 	r.Header = http.Header{"Authorization": {"Basic x"}, "X-User": {"evil"}, "X-Name": {"evil"}}
 	passage := new(Passage)
 
-	first.Strip(r, passage)
+	first.Strip(r, passage, false)
 	passage.Restore(r.Header)
 	passage.Take(r.Header, "Authorization", nil)
 	passage.Withhold(r.Header)
 	first.Set(r, &identity.Identity{Username: "alice"}, passage)
-	second.Strip(r, passage)
+	second.Strip(r, passage, false)
 	if diff := cmp.Diff(http.Header{"X-User": {"alice"}}, r.Header); diff != "" {
 		t.Error(diff)
 	}
@@ -223,7 +239,7 @@ func TestStripAllocations(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Connection": {"keep-alive"}}
 	passage := new(Passage)
-	if got := testing.AllocsPerRun(100, func() { h.Strip(r, passage) }); got > 2 {
+	if got := testing.AllocsPerRun(100, func() { h.Strip(r, passage, false) }); got > 2 {
 		t.Errorf("%v allocations", got)
 	}
 }

@@ -206,20 +206,20 @@ func TestNoSecretKept(t *testing.T) {
 	other, _ := plainVerifier(nil, nil)
 	seen := map[[32]byte]string{}
 	for _, texts := range [][]string{{"a", "b", "c"}, {"ab", "", "c"}, {"a", "bc", ""}, {"", "ab", "c"}, {"a", "b"}, {"a", "b", "d"}, {"b", "a", "c"}} {
-		digest := v.mac(texts...)
+		digest := mac(v.key, texts...)
 		if before, there := seen[digest]; there {
 			t.Errorf("%q is remembered as %s", texts, before)
 		}
 		seen[digest] = fmt.Sprintf("%q", texts)
-		if digest == other.mac(texts...) {
+		if digest == mac(other.key, texts...) {
 			t.Errorf("%q: two processes remember alike", texts)
 		}
-		if digest != v.mac(texts...) {
+		if digest != mac(v.key, texts...) {
 			t.Errorf("%q: not found again", texts)
 		}
 	}
 	for i := range successes + 1000 {
-		v.good.Set(v.mac(fmt.Sprint(i)), struct{}{})
+		v.good.Set(mac(v.key, fmt.Sprint(i)), struct{}{})
 	}
 	v.good.CleanUp()
 	if size := v.good.EstimatedSize(); size > successes {

@@ -4,8 +4,10 @@
 package users
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -32,7 +34,8 @@ type User struct {
 // Users is a set of users by name. It is immutable.
 type Users struct {
 	byName map[string]*User
-	hashes []string // of all users, for the cost of unknown ones
+	hashes []string // of all users, sorted, for the cost of unknown ones
+	seed   [32]byte // of the choice among them: the same after a restart
 }
 
 // NewUsers returns the set of some users. Two of one name are an error.
@@ -45,6 +48,8 @@ func NewUsers(users ...*User) (*Users, error) {
 		set.byName[user.Name] = user
 		set.hashes = append(set.hashes, user.Hash)
 	}
+	slices.Sort(set.hashes)
+	set.seed = sha256.Sum256([]byte(strings.Join(set.hashes, "\n")))
 	return set, nil
 }
 

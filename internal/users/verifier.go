@@ -98,7 +98,7 @@ func (v *Verifier) remembered(a attempt) bool {
 	if a.user == nil || !a.possible || !a.user.counts(v.now()) {
 		return false
 	}
-	_, hit := v.good.GetIfPresent(v.mac(a.hash, a.name, a.password))
+	_, hit := v.good.GetIfPresent(mac(v.key, a.hash, a.name, a.password))
 	return hit
 }
 
@@ -133,13 +133,13 @@ func (v *Verifier) try(ctx context.Context, a attempt) Result {
 		v.throttle.Fail(a.name, a.client)
 		return Result{Reason: identity.ReasonAccountDisabled}
 	}
-	v.good.Set(v.mac(a.hash, a.name, a.password), struct{}{})
+	v.good.Set(mac(v.key, a.hash, a.name, a.password), struct{}{})
 	return v.accept(a)
 }
 
 // hashFor returns a user's hash, or for an unknown name a dummy as costly as
-// some user's: always the same one's for the same name, so that repeating a
-// guess tells nothing.
+// some user's: always the same one's for the same name, also after a restart, so
+// that repeating a guess tells nothing. Which one it is only the hashes tell.
 func (v *Verifier) hashFor(users *Users, user *User, name string) string {
 	if user != nil {
 		return user.Hash
@@ -147,15 +147,15 @@ func (v *Verifier) hashFor(users *Users, user *User, name string) string {
 	if len(users.hashes) == 0 {
 		return "" // there is nobody to be told apart from
 	}
-	digest := v.mac(name)
+	digest := mac(users.seed, name)
 	return dummy(users.hashes[binary.BigEndian.Uint64(digest[:8])%uint64(len(users.hashes))])
 }
 
-// mac authenticates texts, each with its length. It is the key of a success,
-// and holds no secret: without the process's own random key nobody can test
-// guesses against it.
-func (v *Verifier) mac(texts ...string) [32]byte {
-	mac := hmac.New(sha256.New, v.key[:])
+// mac authenticates texts, each with its length. As the key of a success it
+// holds no secret: without the process's own random key nobody can test guesses
+// against it.
+func mac(key [32]byte, texts ...string) [32]byte {
+	mac := hmac.New(sha256.New, key[:])
 	var length [8]byte
 	for _, text := range texts {
 		binary.BigEndian.PutUint64(length[:], uint64(len(text)))

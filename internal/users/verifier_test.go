@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -148,6 +149,40 @@ func TestDummy(t *testing.T) {
 	}
 	if got := v.Verify(t.Context(), nobody, "a", "b", netip.Addr{}); got.User != nil {
 		t.Errorf("a user of an empty set: %+v", got)
+	}
+}
+
+// TestDummyAfterRestart: T-36. What an unknown user's password costs stays the
+// same as long as the users do; a change would tell who is unknown.
+func TestDummyAfterRestart(t *testing.T) {
+	set := func(hashes ...string) *Users {
+		var all []*User
+		for i, hash := range hashes {
+			user, err := NewUser("user"+strconv.Itoa(i), hash)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, user)
+		}
+		users, err := NewUsers(all...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return users
+	}
+	before, after := set(testHash, testArgon2id), set(testArgon2id, testHash)
+	kinds := map[bool]int{}
+	for i := range 50 {
+		name := "stranger" + strconv.Itoa(i)
+		first := verifier(&counting{}, nil, nil).hashFor(before, nil, name)
+		again := verifier(&counting{}, nil, nil).hashFor(after, nil, name)
+		if isBcrypt(first) != isBcrypt(again) {
+			t.Errorf("%s: the cost changed", name)
+		}
+		kinds[isBcrypt(first)]++
+	}
+	if len(kinds) != 2 {
+		t.Errorf("only one kind of cost: %v", kinds)
 	}
 }
 

@@ -35,13 +35,37 @@ decision := {"allow": true, "log": {"labels": {"rule": label}}} if {
 	"allow": false,
 	"reasons": reasons,
 	"challenge": {"scope": missing_scopes},
+	"login": login,
 	"log": {"labels": {"rule": label}},
 } if {
 	count(missing_scopes) > 0
 } else := {
 	"allow": false,
 	"reasons": reasons,
+	"login": login,
 	"log": {"labels": {"rule": label}},
+}
+
+default login := false
+
+# METADATA
+# description: |
+#   Whether signing in could help: nobody is known yet, and every rule that
+#   refuses has an alternative that fails for want of a caller alone.
+login if {
+	not input.identity.authenticated
+	not blocked
+	count(refused) > 0
+	every rule in refused {
+		within_reach(rule)
+	}
+}
+
+within_reach(rule) if {
+	some alternative in rule.allow
+	every name in {"methods", "networks"} & object.keys(alternative) {
+		condition(name, alternative[name])
+	}
 }
 
 # METADATA
@@ -149,6 +173,9 @@ condition("kinds", wanted) if input.identity.kind in wanted
 condition("methods", wanted) if {
 	some method in wanted
 	helpers.is_method(method)
+	every override in overrides {
+		override in wanted
+	}
 }
 
 condition("networks", wanted) if helpers.in_networks(wanted)
@@ -170,6 +197,15 @@ condition("claims", wanted) if {
 		claim_holds(claim)
 	}
 }
+
+# What applications may take for the method instead of the request's own.
+overrides contains upper(trim_space(name)) if {
+	some header in ["x-http-method-override", "x_http_method_override", "x-http-method", "x-method-override"]
+	some line in input.request.header_values[header]
+	some name in split(line, ",")
+}
+
+overrides contains upper(name) if some name in input.request.query._method
 
 # A claim holds one of the values, or is a list that does.
 claim_holds(claim) if {

@@ -63,6 +63,21 @@ test_anyone_with_method if {
 	not allowed(testing.request("GET", "/healthzz"), nobody)
 }
 
+# T-23: what an application may take for the method has to be wanted as well.
+test_method_override if {
+	plain := testing.request("GET", "/healthz")
+	allowed(object.union(plain, {"header_values": {"x-http-method-override": ["get"]}}), nobody)
+	every part in [
+		{"header_values": {"x-http-method-override": ["DELETE"]}},
+		{"header_values": {"x_http_method_override": ["delete"]}},
+		{"header_values": {"x-http-method": ["GET", "DELETE"]}},
+		{"header_values": {"x-method-override": ["GET, delete"]}},
+		{"query": {"_method": ["delete"]}},
+	] {
+		not allowed(object.union(plain, part), nobody)
+	}
+}
+
 # T-72, T-20, T-55: whole segments, whatever the case, the path itself too.
 test_admin_paths if {
 	every path in ["/admin", "/admin/", "/ADMIN", "/Admin/x", "/admin/x/y"] {
@@ -156,9 +171,9 @@ test_empty_segments if {
 
 test_decision_names_the_rule if {
 	d := access.decision with input as testing.input_of(testing.request("GET", "/admin"), member) with data.caddy.access_table as table
-	d == {"allow": false, "reasons": {"rule_denied"}, "log": {"labels": {"rule": "access.yaml:9 (rule 4)"}}}
+	d == {"allow": false, "reasons": {"rule_denied"}, "login": false, "log": {"labels": {"rule": "access.yaml:9 (rule 4)"}}}
 	e := access.decision with input as testing.input_of(testing.request("GET", "/x"), nobody) with data.caddy.access_table as table
-	e == {"allow": false, "reasons": {"no_rule"}, "log": {"labels": {"rule": "default"}}}
+	e == {"allow": false, "reasons": {"no_rule"}, "login": true, "log": {"labels": {"rule": "default"}}}
 	f := access.decision with input as testing.input_of(testing.request("GET", "/admin"), admin) with data.caddy.access_table as table
 	f == {"allow": true, "log": {"labels": {"rule": "access.yaml:9 (rule 4)"}}}
 	move := object.union(testing.request("MOVE", "/x"), {"destination_path": "/admin/x"})
@@ -276,3 +291,36 @@ test_never_open if {
 	}
 	not access.allow with input as testing.input_of(testing.request("GET", "/"), admin) with data.caddy.access_table as {"rules": [], "default": [], "blocked": {"users": {}, "networks": []}}
 }
+
+# Signing in is offered only where it could help.
+test_login if {
+	every alternative in [
+		{"authenticated": true},
+		{"roles": ["x"]},
+		{"groups": ["x"], "methods": ["GET"]},
+		{"users": ["x"], "networks": ["198.51.100.0/24"]},
+	] {
+		offered([alternative], nobody)
+		offered([{"networks": ["10.0.0.0/8"]}, alternative], nobody)
+		not offered([alternative], member)
+	}
+	every alternative in [
+		{"networks": ["10.0.0.0/8"]},
+		{"anyone": true, "methods": ["POST"]},
+		{"roles": ["x"], "methods": ["POST"]},
+		{"roles": ["x"], "networks": ["10.0.0.0/8"]},
+	] {
+		not offered([alternative], nobody)
+	}
+	not offered([], nobody)
+	not access.decision.login with input as away(nobody) with data.caddy.access_table as {}
+	shut := object.union(one({"roles": ["x"]}), {"blocked": {"users": {}, "networks": ["198.51.100.0/24"]}})
+	not access.decision.login with input as away(nobody) with data.caddy.access_table as shut
+}
+
+offered(alternatives, identity) if {
+	rules := {"rules": [{"label": "r", "allow": alternatives}]}
+	access.decision.login with input as away(identity) with data.caddy.access_table as object.union(one({}), rules)
+}
+
+away(identity) := object.union(testing.input_of(testing.request("GET", "/"), identity), {"client": {"ip": "198.51.100.7"}})

@@ -1,4 +1,8 @@
-package token
+// Package strictjson reads JSON (RFC 8259) more strictly than encoding/json: no
+// member twice, nothing but UTF-8, no half of a surrogate pair, no number beyond
+// a double's range, nothing after the value. Nothing is replaced or converted,
+// so that two readers of one text cannot disagree.
+package strictjson
 
 import (
 	"bytes"
@@ -9,6 +13,17 @@ import (
 	"strings"
 	"unicode/utf8"
 )
+
+// Decode reads one value in which arrays and objects nest at most maxDepth deep,
+// the outermost included. It returns nil, booleans, strings, json.Number as it
+// was written, []any and map[string]any.
+func Decode(data []byte, maxDepth int) (any, error) {
+	if err := checkText(data); err != nil {
+		return nil, err
+	}
+	r := reader{data: data, maxDepth: maxDepth}
+	return r.value(1)
+}
 
 // checkText refuses what is not JSON, and what encoding/json would silently
 // replace.
@@ -24,20 +39,21 @@ func checkText(data []byte) error {
 	return nil
 }
 
-// jsonReader reads JSON that checkText found good, which is why it looks for no
+// reader reads JSON that checkText found good, which is why it looks for no
 // end of data. It sees duplicate names, which encoding/json hides, and reads
 // tokens with a quarter of the allocations of json.Decoder.
-type jsonReader struct {
-	data []byte
-	at   int
+type reader struct {
+	data     []byte
+	at       int
+	maxDepth int
 }
 
 // value reads the next value at a depth of nesting.
-func (r *jsonReader) value(depth int) (any, error) {
+func (r *reader) value(depth int) (any, error) {
 	r.space()
 	c := r.data[r.at]
-	if (c == '{' || c == '[') && depth > maxDepth {
-		return nil, fmt.Errorf("nests deeper than %d levels", maxDepth)
+	if (c == '{' || c == '[') && depth > r.maxDepth {
+		return nil, fmt.Errorf("nests deeper than %d levels", r.maxDepth)
 	}
 	switch c {
 	case '{':
@@ -60,7 +76,7 @@ func (r *jsonReader) value(depth int) (any, error) {
 }
 
 // members reads an object.
-func (r *jsonReader) members(depth int) (any, error) {
+func (r *reader) members(depth int) (any, error) {
 	members := map[string]any{}
 	for r.at++; r.more('}'); {
 		name, err := r.text()
@@ -80,7 +96,7 @@ func (r *jsonReader) members(depth int) (any, error) {
 }
 
 // items reads an array.
-func (r *jsonReader) items(depth int) (any, error) {
+func (r *reader) items(depth int) (any, error) {
 	items := []any{}
 	for r.at++; r.more(']'); {
 		item, err := r.value(depth + 1)
@@ -93,7 +109,7 @@ func (r *jsonReader) items(depth int) (any, error) {
 }
 
 // more goes to the next member or item, or past the closing character.
-func (r *jsonReader) more(closing byte) bool {
+func (r *reader) more(closing byte) bool {
 	r.space()
 	switch r.data[r.at] {
 	case closing:
@@ -107,7 +123,7 @@ func (r *jsonReader) more(closing byte) bool {
 }
 
 // text reads a string.
-func (r *jsonReader) text() (string, error) {
+func (r *reader) text() (string, error) {
 	start, escaped := r.at, false
 	for r.at++; r.data[r.at] != '"'; r.at++ {
 		if r.data[r.at] == '\\' {
@@ -127,7 +143,7 @@ func (r *jsonReader) text() (string, error) {
 
 // number reads a number, as it is written. One that no double can hold, if less
 // exactly, such as 1e999999999, would cost whoever computes with it dearly.
-func (r *jsonReader) number() (any, error) {
+func (r *reader) number() (any, error) {
 	length := bytes.IndexAny(r.data[r.at:], ",]} \t\r\n")
 	if length < 0 {
 		length = len(r.data) - r.at
@@ -143,7 +159,7 @@ func (r *jsonReader) number() (any, error) {
 }
 
 // space passes over white space.
-func (r *jsonReader) space() {
+func (r *reader) space() {
 	for strings.IndexByte(" \t\r\n", r.data[r.at]) >= 0 {
 		r.at++
 	}

@@ -1,0 +1,72 @@
+// Package login sends people to where they sign in, and back to where they
+// were: never to anybody else's site.
+package login
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// placeholder stands in a template for where to come back to.
+const placeholder = "{return_to}"
+
+// Page is somebody else's sign-in page.
+type Page struct {
+	parts []string // around each placeholder
+	host  string   // lower-case, with a port if there is one; "" for this site
+	path  string
+}
+
+// ParsePage returns the page that a template names: an https or http URL, or a
+// path on this site, in which {return_to} stands for the URL to come back to,
+// in a value of the query or in the fragment.
+func ParsePage(template string) (*Page, error) {
+	sample := strings.ReplaceAll(template, placeholder, "x")
+	u, err := url.Parse(sample)
+	switch {
+	case err != nil, strings.ContainsAny(sample, " <>\"`\\^{|}"), u.User != nil:
+		return nil, fmt.Errorf("%q is not a URL such as https://login.example.com/?rd={return_to}", template)
+	case u.Scheme == "" && (u.Host != "" || !strings.HasPrefix(sample, "/")):
+		return nil, fmt.Errorf("%q is neither an https URL nor a path on this site, such as /login?rd={return_to}", template)
+	case u.Scheme != "" && (u.Scheme != "https" && u.Scheme != "http" || u.Host == ""):
+		return nil, fmt.Errorf("%q has the scheme %s; want https, or http", template, u.Scheme)
+	}
+	front, _, _ := strings.Cut(template, placeholder)
+	if front != template && !strings.ContainsAny(front, "?#") {
+		return nil, errors.New(placeholder + " stands in a value of the query or in the fragment, such as https://login.example.com/?rd={return_to}")
+	}
+	return &Page{parts: strings.Split(template, placeholder), host: strings.ToLower(u.Host), path: u.EscapedPath()}, nil
+}
+
+// URL returns the page's URL with where to come back to.
+func (p *Page) URL(returnTo string) string {
+	return strings.Join(p.parts, escape(returnTo))
+}
+
+// escape encodes all but the characters that RFC 3986 never reserves (section
+// 2.3), so that a value cannot end, whatever reads it.
+func escape(value string) string {
+	return strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
+}
+
+// Is reports whether a URL of this site is the page itself, from which nobody is
+// sent to it again.
+func (p *Page) Is(host, escapedPath string) bool {
+	return (p.host == "" || p.host == strings.ToLower(host)) && escapedPath == p.path
+}
+
+// Helps reports whether signing in again changes anything for a caller whose
+// ambient credential was not accepted for a reason: an expired one is replaced
+// by a better one, one of a wrong audience by the same, for ever.
+func Helps(reason identity.Reason) bool {
+	switch reason {
+	case identity.ReasonNone, identity.ReasonTokenExpired, identity.ReasonTokenRevoked,
+		identity.ReasonSessionExpired, identity.ReasonSessionRevoked:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,104 @@
+package policy
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+// entryOf logs the decision of some policies about a request with a credential.
+func entryOf(t *testing.T, modules string) (map[string]any, string, bool) {
+	t.Helper()
+	path := newDir(t)
+	path.write("p/authz.rego", "package caddy.authz\n\nallow := {\"allow\": true, \"message\": \"m\"}\n")
+	path.write("p/log.rego", "package system.log\n\n"+modules)
+	set := open(t, Config{Sources: []string{path.path + "/p"}, Timeout: time.Minute})
+	in := asked("/a", "")
+	decision := set.Decide(t.Context(), in)
+	entry, ok := set.Entry(t.Context(), in, decision, 7)
+	if !ok {
+		return nil, "", false
+	}
+	encoded, err := json.Marshal(entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(encoded, &got); err != nil {
+		t.Fatal(err)
+	}
+	return got, string(encoded), true
+}
+
+// TestEntry: T-45. A decision in the shape of OPA's decision log.
+func TestEntry(t *testing.T) {
+	got, text, ok := entryOf(t, "unrelated := true\n")
+	if !ok || got["path"] != "caddy/authz/allow" || got["decision_id"] == "" || got["result"].(map[string]any)["message"] != "m" || got["erased"] != nil {
+		t.Errorf("got %s", text)
+	}
+	for _, want := range []string{`"bundles":{"policies":{"revision":"`, `"metrics":{"timer_rego_query_eval_ns":7}`, `"contract":"caddy/v1"`, `"path":"/a"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in %s", want, text)
+		}
+	}
+}
+
+// TestEntryMask: masks and drops are the policies' own, and one that fails shows
+// nothing.
+func TestEntryMask(t *testing.T) {
+	tests := []struct {
+		name, rules  string
+		erased, mask string // joined
+		want, hidden string // in the text
+	}{
+		{"removed", "mask contains \"/input/request/query\"\n", "/input/request/query", "", `"raw_query":""`, `"query":{`},
+		{"removed from the result", "mask contains \"/result/message\"\n", "/result/message", "", `"result":{"allow":true}`, `"message"`},
+		{"all of it", "mask contains \"/input\"\n", "/input", "", `"result"`, `"contract"`},
+		{"replaced", "mask contains {\"op\": \"upsert\", \"path\": \"/input/request/host\", \"value\": \"**\"} if input.path == \"caddy/authz/allow\"\n", "", "/input/request/host", `"host":"**"`, "example.com"},
+		{"nowhere", "mask contains \"/input/no/where\"\n", "", "", `"contract"`, "where"},
+		{"escaped", "mask contains \"/input/request/header_values/a~1b~0c\"\n", "", "", `"contract"`, "nothing"},
+		{"undefined", "mask contains \"/input\" if false\n", "", "", `"contract"`, "nothing"},
+		{"a bad path", "mask contains \"/labels/x\"\n", "", "", "the decision is not shown", `"contract"`},
+		{"a bad operation", "mask contains {\"op\": \"add\", \"path\": \"/input/x\"}\n", "", "", "op is remove or upsert", `"contract"`},
+		{"a bad member", "mask contains 1\n", "", "", "want paths such as", `"contract"`},
+		{"no set", "mask := 1\n", "", "", "is not a set", `"contract"`},
+		{"an error", "mask contains 1 / input.zero if input.path\n\nzero := 0\n\nmask contains x if {\n\tx := 1 / zero\n}\n", "", "", "the decision is not shown", `"contract"`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, text, ok := entryOf(t, test.rules)
+			if !ok || !strings.Contains(text, test.want) || strings.Contains(text, test.hidden) {
+				t.Errorf("got %s", text)
+			}
+			joined := func(name string) string {
+				var paths []string
+				for _, path := range asList(got[name]) {
+					paths = append(paths, path.(string))
+				}
+				return strings.Join(paths, " ")
+			}
+			if joined("erased") != test.erased || joined("masked") != test.mask {
+				t.Errorf("erased %v, masked %v", got["erased"], got["masked"])
+			}
+		})
+	}
+}
+
+func asList(value any) []any {
+	list, _ := value.([]any)
+	return list
+}
+
+// TestEntryDrop: a decision may be kept out of the log.
+func TestEntryDrop(t *testing.T) {
+	if _, _, ok := entryOf(t, "drop if input.input.request.path == \"/a\"\n"); ok {
+		t.Error("it is logged")
+	}
+	if _, _, ok := entryOf(t, "drop if input.input.request.path == \"/b\"\n"); !ok {
+		t.Error("it is not logged")
+	}
+	if _, ok := open(t, Config{}).Entry(t.Context(), asked("/", ""), Decision{}, 0); ok {
+		t.Error("a decision that no policy made is logged")
+	}
+}

@@ -1,0 +1,70 @@
+package policy
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// TestReads: what a decision may read of input.
+func TestReads(t *testing.T) {
+	tests := []struct {
+		name, rules string
+		want        []string
+	}{
+		{"nothing", "allow := true", nil},
+		{"a field", `allow if input.request.method == "GET"`, []string{"request.method"}},
+		{"in the head", `allow := {"allow": true, "headers": {"a": input.identity.id}}`, []string{"identity.id"}},
+		{"up to a variable", `allow if input.request.headers[input.config.header] == "x"`, []string{"config.header", "request.headers"}},
+		{"up to a number", `allow if input.request.segments[0] == "a"`, []string{"request.segments"}},
+		{"another rule", "allow if ok\n\nok if input.tls.sni == \"a\"", []string{"tls.sni"}},
+		{"a rule by a variable", "allow if rules[_]\n\nrules.a if input.tls.sni\n\nrules.b if input.tls.alpn", []string{"tls.alpn", "tls.sni"}},
+		{"a function", "allow if f(1)\n\nf(x) if input.request.port == x", []string{"request.port"}},
+		{"given to a function", "allow if f(input)\n\nf(x) if x.request.port", []string{"input"}},
+		{"an alias", "allow if {\n\tr := input.request\n\tr.method == \"GET\"\n}", []string{"request"}},
+		{"an import", "import input.request as r\n\nallow if r.method == \"GET\"", []string{"request.method"}},
+		{"else", "allow if {\n\tfalse\n} else if input.request.grpc", []string{"request.grpc"}},
+		{"not", "allow if not input.request.websocket", []string{"request.websocket"}},
+		{"a comprehension", `allow if count([x | some x in input.identity.roles; x == input.config.role]) > 0`, []string{"config.role", "identity.roles"}},
+		{"every", "allow if every x in input.identity.roles {\n\tx == input.config.role\n}", []string{"config.role", "identity.roles"}},
+		{"with", `allow if ok with input as {"a": input.client.ip}` + "\n\nok if input.a", []string{"a", "client.ip"}},
+		{"a set", "allow if count(deny) == 0\n\ndeny contains input.identity.id if input.identity.kind == \"x\"", []string{"identity.id", "identity.kind"}},
+		{"a default", "default allow := false\n\nallow if input.identity.id", []string{"identity.id"}},
+		{"what is not asked", "allow := true\n\nother if input.request.body", nil},
+		{"a name with a dot", `allow if input.identity.claims["a.b"].c`, []string{"identity.claims"}},
+		{"all of it", "allow if walk(input, [[\"x\"], true])", []string{"input"}},
+		{"any key", "allow if input[x].y", []string{"input"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			compiler := ast.NewCompiler()
+			module, err := ast.ParseModuleWithOpts("a.rego", "package caddy.authz\n\n"+test.rules, ast.ParserOptions{RegoVersion: ast.RegoV1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if compiler.Compile(map[string]*ast.Module{"a.rego": module}); compiler.Failed() {
+				t.Fatal(compiler.Errors)
+			}
+			if got := readsOf(compiler, refOf("data.caddy.authz.allow")).names(); !slices.Equal(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// TestReadsPaths: a path is read with what is above it and with what is below.
+func TestReadsPaths(t *testing.T) {
+	r := reads{"request.body": true, "identity.claims.team": true}
+	for path, want := range map[string]bool{
+		"request.body": true, "request.body.x": true, "request": true, "identity.claims": true,
+		"request.bodyguard": false, "identity.claims.team2": false, "client": false,
+	} {
+		if r.reads(path) != want {
+			t.Errorf("%s: %v", path, !want)
+		}
+	}
+	if all := (reads{"": true}); !all.reads("anything") {
+		t.Error("the whole input does not hold everything")
+	}
+}

@@ -1,0 +1,65 @@
+package request
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// maxHost is how many bytes a name may have in the DNS (RFC 1035, section 2.3.4).
+const maxHost = 253
+
+// splitHost splits a Host (RFC 9110, section 7.2) into a name in lower case
+// without a trailing dot, or an address as netip writes it, and a port, or 0
+// where none is named. It is false for what servers could read in different
+// ways: rules that name a host would then judge another than the one that
+// serves (T-15, T-22).
+func splitHost(text string) (name string, port int, ok bool) {
+	name, portText := cutPort(text)
+	if portText != "" {
+		number, err := strconv.ParseUint(portText, 10, 16)
+		if err != nil || portText[0] == '+' {
+			return "", 0, false
+		}
+		port = int(number)
+	}
+	if literal, isLiteral := strings.CutPrefix(name, "["); isLiteral {
+		addr, err := netip.ParseAddr(strings.TrimSuffix(literal, "]"))
+		return addr.String(), port, err == nil && addr.Is6() && addr.Zone() == "" && strings.HasSuffix(literal, "]")
+	}
+	name = strings.ToLower(name)
+	if labels, rooted := strings.CutSuffix(name, "."); rooted && labels != "" {
+		name = labels
+	}
+	return name, port, isName(name)
+}
+
+// cutPort cuts a Host at the colon before its port. An address in brackets
+// holds colons of its own.
+func cutPort(text string) (name, port string) {
+	colon := strings.LastIndexByte(text, ':')
+	if colon < 0 || colon < strings.LastIndexByte(text, ']') {
+		return text, ""
+	}
+	return text[:colon], text[colon+1:]
+}
+
+// isName reports whether a lower-case text is a name such as hosts have, or
+// empty, as HTTP/1.0 has it: labels of letters, digits, hyphens and underscores.
+func isName(text string) bool {
+	if text == "" {
+		return true
+	}
+	start := true // of a label
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+			start = false
+		case c == '.' && !start:
+			start = true
+		default:
+			return false
+		}
+	}
+	return !start && len(text) <= maxHost
+}

@@ -1,0 +1,94 @@
+// Package response corrects the headers of the next handler's answer on its way
+// out: whose scripts may read it and which caches may keep it are not the
+// upstream's alone to say.
+package response
+
+import (
+	"io"
+	"net/http"
+)
+
+// Correction changes the headers of an answer that are about to be sent. It may
+// run more than once for one answer, since informational ones go before.
+type Correction func(http.Header)
+
+// Rail is a response whose headers are corrected just before they are sent. What
+// is streamed, flushed, sent from a file, hijacked or said in trailers passes
+// as it is. The zero value is ready for Wrap; it belongs to one request.
+type Rail struct {
+	http.ResponseWriter
+	corrections []Correction
+	sent        bool
+}
+
+// Wrap sets whose headers are corrected.
+func (r *Rail) Wrap(w http.ResponseWriter) { r.ResponseWriter = w }
+
+// Add adds a correction; they run in order.
+func (r *Rail) Add(c Correction) { r.corrections = append(r.corrections, c) }
+
+// Writer returns what the next handler writes to: the wrapped response itself
+// if there is nothing to correct.
+func (r *Rail) Writer() http.ResponseWriter {
+	if len(r.corrections) == 0 {
+		return r.ResponseWriter
+	}
+	return r
+}
+
+// Correct makes the headers what they are to be, unless they are sent. It is for
+// answers that somebody else writes, such as the site's error routes.
+func (r *Rail) Correct() {
+	if r.sent {
+		return
+	}
+	h := r.Header()
+	for _, correct := range r.corrections {
+		correct(h)
+	}
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (r *Rail) WriteHeader(status int) {
+	r.Correct()
+	// an informational answer is followed by another (RFC 9110, section 15.2)
+	r.sent = r.sent || status >= http.StatusOK || status == http.StatusSwitchingProtocols
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (r *Rail) Write(p []byte) (int, error) {
+	r.send()
+	return r.ResponseWriter.Write(p)
+}
+
+// ReadFrom implements io.ReaderFrom, so that files may still be sent without
+// being copied.
+func (r *Rail) ReadFrom(from io.Reader) (int64, error) {
+	r.send()
+	return io.Copy(r.ResponseWriter, from)
+}
+
+// FlushError is what http.ResponseController flushes with.
+func (r *Rail) FlushError() error {
+	r.send()
+	return http.NewResponseController(r.ResponseWriter).Flush()
+}
+
+// Flush implements http.Flusher.
+func (r *Rail) Flush() { _ = r.FlushError() }
+
+// Unwrap lets http.ResponseController reach the server's own writer.
+func (r *Rail) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// send marks the moment at which a handler sends headers without a status.
+func (r *Rail) send() {
+	r.Correct()
+	r.sent = true
+}
+
+// Interface guards.
+var (
+	_ http.Flusher  = (*Rail)(nil)
+	_ io.ReaderFrom = (*Rail)(nil)
+)

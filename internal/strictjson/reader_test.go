@@ -1,0 +1,72 @@
+package strictjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestDecode: values come out as they were written.
+func TestDecode(t *testing.T) {
+	tests := map[string]any{
+		`null`:                              nil,
+		` true `:                            true,
+		`"a\u00e9\n"`:                       "aé\n",
+		`12345678901234567890.5`:            json.Number("12345678901234567890.5"),
+		`[]`:                                []any{},
+		`{"a": [1, {"b": "\ud83d\ude00"}]}`: map[string]any{"a": []any{json.Number("1"), map[string]any{"b": "😀"}}},
+	}
+	for text, want := range tests {
+		got, err := Decode([]byte(text), 4)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v\n%s", text, err, diff)
+		}
+	}
+}
+
+// TestDecodeErrors: T-34, T-46. What two readers could take for different things is refused.
+func TestDecodeErrors(t *testing.T) {
+	tests := map[string]string{
+		``:                               "is not JSON",
+		`{"a": 1} x`:                     "is not JSON",
+		`{"a": 1, "a": 2}`:               "two members",
+		`{"b": [{"a": 1, "\u0061": 2}]}`: "two members",
+		"\"\xff\"":                       "is not UTF-8",
+		`"\ud800"`:                       "surrogate",
+		`"\udc00x"`:                      "surrogate",
+		`1e999`:                          "out of range",
+		`1e-999`:                         "out of range",
+		`[[[[[1]]]]]`:                    "deeper than 4",
+		`{'a': 1}`:                       "is not JSON",
+	}
+	for text, want := range tests {
+		if _, err := Decode([]byte(text), 4); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+// FuzzDecode: what is accepted is what encoding/json reads as well.
+func FuzzDecode(f *testing.F) {
+	for _, seed := range []string{`{"a":[1,2,{"b":null}]}`, `"\ud83d\ude00"`, `[1e5,-0.1]`, `{"a":1,"a":1}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := Decode(data, 64)
+		if err != nil {
+			return
+		}
+		decoder := json.NewDecoder(bytes.NewReader(data))
+		decoder.UseNumber()
+		var want any
+		if err := decoder.Decode(&want); err != nil {
+			t.Fatalf("encoding/json refuses %q: %v", data, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q\n%s", data, diff)
+		}
+	})
+}
