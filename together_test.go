@@ -209,7 +209,7 @@ func (n *neighbourhood) try(t *testing.T, address string) {
 
 // check compares an answer, refused or not, with what it is to be. One page may
 // read it, and that is said once (R-CORS-17).
-func (a answer) check(t *testing.T, response *http.Response, body string, status int) {
+func (a reply) check(t *testing.T, response *http.Response, body string, status int) {
 	t.Helper()
 	if a.status != 0 {
 		status = a.status

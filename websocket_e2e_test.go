@@ -4,14 +4,19 @@ package policyauth
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha1"
+	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // acceptKey answers a handshake's key (RFC 6455, section 4.2.2).
@@ -130,75 +135,40 @@ func TestE2EWebSocket(t *testing.T) {
 func TestE2EExtendedConnect(t *testing.T) {
 	t.Setenv("GODEBUG", "http2xconnect=1") // off in Go unless asked for
 	v := newRiver(t)
-	v.each(t, func(t *testing.T, host string, transport http.RoundTripper) {
-		if strings.HasSuffix(t.Name(), "1") {
-			return // HTTP/1.1 upgrades instead
-		}
-		ask := func(key string) (*http.Response, io.WriteCloser) {
-			reader, writer := io.Pipe()
-			r := v.request(t, http.MethodConnect, host, "/ws", reader)
-			r.Header.Set(":protocol", "websocket")
-			r.Header.Set("Sec-WebSocket-Version", "13")
-			if r.Header.Del("X-Api-Key"); key != "" {
-				r.Header.Set("X-Api-Key", key)
-			}
-			response, err := transport.RoundTrip(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = writer.Close(); _ = response.Body.Close() })
-			return response, writer
-		}
-		hits := v.hits.Load()
-		if response, _ := ask(""); response.StatusCode != http.StatusUnauthorized || v.hits.Load() != hits {
-			t.Errorf("a stranger: %d", response.StatusCode)
-		}
-		response, writer := ask(canary)
-		if response.StatusCode != http.StatusOK {
-			t.Fatalf("%d %v", response.StatusCode, response.Header)
-		}
-		abort := time.AfterFunc(5*time.Second, func() { _ = response.Body.Close() })
-		defer abort.Stop()
-		talk(t, response.Body, writer)
-	})
+	transport := &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, address string, _ *tls.Config) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	for name := range riverSites {
+		t.Run(name, func(t *testing.T) { v.extended(t, transport, riverHost(name)) })
+	}
 }
 
-// TestE2EContinue: T-46, issue 4, point 8. A client that waits to be told to
-// continue is told so if allowed; if not, it is refused without sending.
-func TestE2EContinue(t *testing.T) {
-	v := newRiver(t)
-	for name := range riverSites {
-		t.Run(name, func(t *testing.T) {
-			ask := func(more string) (*http.Response, *bufio.Reader, io.Writer) {
-				connection, reader := v.connect(t)
-				if _, err := fmt.Fprintf(connection, "PUT /upload HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nExpect: 100-continue\r\nContent-Length: 4\r\n%s\r\n", riverHost(name), origin, more); err != nil {
-					t.Fatal(err)
-				}
-				response, err := http.ReadResponse(reader, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return response, reader, connection
-			}
-			hits := v.hits.Load()
-			if response, _, _ := ask(""); response.StatusCode != http.StatusUnauthorized || v.hits.Load() != hits {
-				t.Errorf("a stranger: %d", response.StatusCode)
-			}
-			response, reader, writer := ask("X-Api-Key: " + canary + "\r\n")
-			if response.StatusCode != http.StatusContinue {
-				t.Fatalf("%d", response.StatusCode)
-			}
-			if _, err := io.WriteString(writer, "body"); err != nil {
-				t.Fatal(err)
-			}
-			response, err := http.ReadResponse(reader, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, err := io.ReadAll(response.Body)
-			if err != nil || response.StatusCode != http.StatusOK || !strings.HasPrefix(string(body), "4 4 [] ") {
-				t.Errorf("%d %s %v", response.StatusCode, body, err)
-			}
-		})
+func (v *river) extended(t *testing.T, transport http.RoundTripper, host string) {
+	ask := func(key string) (*http.Response, io.WriteCloser) {
+		reader, writer := io.Pipe()
+		r := v.request(t, http.MethodConnect, host, "/ws", reader)
+		r.Header.Set(":protocol", "websocket")
+		r.Header.Set("Sec-WebSocket-Version", "13")
+		if r.Header.Del("X-Api-Key"); key != "" {
+			r.Header.Set("X-Api-Key", key)
+		}
+		response, err := transport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _, _ = writer.Close(), response.Body.Close() })
+		return response, writer
 	}
+	hits := v.hits.Load()
+	if response, _ := ask(""); response.StatusCode != http.StatusUnauthorized || v.hits.Load() != hits {
+		t.Errorf("a stranger: %d", response.StatusCode)
+	}
+	response, writer := ask(canary)
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("%d %v", response.StatusCode, response.Header)
+	}
+	abort := time.AfterFunc(5*time.Second, func() { _ = response.Body.Close() })
+	defer abort.Stop()
+	talk(t, response.Body, writer)
 }
