@@ -341,6 +341,7 @@ func (h *Handler) keepPrivate(v *visit, place authn.Place, event *observe.Event)
 
 // deny answers a refused request.
 func (h *Handler) deny(w http.ResponseWriter, r *http.Request, v *visit, event *observe.Event, decision policy.Decision) error {
+	denial.HangUp(w.Header(), r)
 	if event.Status == http.StatusNotFound && h.Conceal {
 		return h.notFound(w, r, v)
 	}

@@ -120,15 +120,8 @@ func (n *reached) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 // its target it comes over TLS. An answer of the handler's own that breaks the
 // rules ends the test: ask is not told which one it is.
 func ask(h *Handler, r *http.Request, next caddyhttp.Handler) (*httptest.ResponseRecorder, error) {
-	if r.RemoteAddr == "" || r.RemoteAddr == "192.0.2.1:1234" {
-		r.RemoteAddr = "127.0.0.1:1234"
-	}
-	recorder := httptest.NewRecorder()
-	repl := caddy.NewReplacer()
-	r = caddyhttp.PrepareRequest(r, repl, recorder, nil)
-	caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, strings.TrimSuffix(r.RemoteAddr, ":1234"))
-	passed := false
-	err := h.ServeHTTP(recorder, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+	recorder, passed := httptest.NewRecorder(), false
+	err := askOn(recorder, h, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		passed = true
 		return next.ServeHTTP(w, r)
 	}))
@@ -145,6 +138,16 @@ func statusOf(recorder *httptest.ResponseRecorder, err error) int {
 		return failure.StatusCode
 	}
 	return recorder.Code
+}
+
+// askOn is ask with a given writer.
+func askOn(w http.ResponseWriter, h *Handler, r *http.Request, next caddyhttp.Handler) error {
+	if r.RemoteAddr == "" || r.RemoteAddr == "192.0.2.1:1234" {
+		r.RemoteAddr = "127.0.0.1:1234"
+	}
+	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, nil)
+	caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, strings.TrimSuffix(r.RemoteAddr, ":1234"))
+	return h.ServeHTTP(w, r, next)
 }
 
 func get(target string, header ...string) *http.Request {
@@ -749,6 +752,29 @@ func TestForgers(t *testing.T) {
 	}
 	if got := status(jwtOf(t, jwt.MapClaims{"sub": "other"}), "203.0.113.8"); got != 200 {
 		t.Errorf("another client: %d", got)
+	}
+}
+
+// TestNamelessForgers: T-34. A forged token that does not say who issued it
+// costs as much to check as one that does, and is limited like it.
+func TestNamelessForgers(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(strings.Replace(jwtSite, "https://id.example.com", "any", 1) + "access DIR/access.yaml\n")
+	claims := jwt.MapClaims{"aud": "api", "sub": "svc", "exp": time.Now().Add(time.Hour).Unix()}
+	forged, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(strings.Repeat("x", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[int]int{}
+	for range 150 {
+		recorder, err := ask(h, get("/", "Authorization", "Bearer "+forged), new(reached))
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts[recorder.Code]++
+	}
+	if counts[401] < 100 || counts[401] > 110 || counts[429] < 40 {
+		t.Errorf("got %v", counts)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/response"
 )
@@ -135,6 +137,16 @@ func Redirect(w http.ResponseWriter, to string, status int) {
 	w.Header().Set("Location", to)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
+}
+
+// HangUp ends the connection of a client that waits to be told to send its
+// body, since it will not be told (RFC 9110, section 10.1.1). Without that the
+// web server, which does not know of the waiting once another reader stands
+// before the body, would wait for the body before it sends the answer.
+func HangUp(h http.Header, r *http.Request) {
+	if r.ProtoMajor == 1 && httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue") {
+		h.Set("Connection", "close")
+	}
 }
 
 // Write answers a refused request. An error means that the connection broke

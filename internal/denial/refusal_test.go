@@ -342,3 +342,29 @@ func BenchmarkWrite(b *testing.B) {
 		})
 	}
 }
+
+// TestHangUp: R-401-10. Only a client that waits before it sends its body, which
+// there is over HTTP/1.1 alone, loses its connection.
+func TestHangUp(t *testing.T) {
+	tests := []struct {
+		name, expect, want string
+		version            int
+	}{
+		{"waiting", "100-continue", "close", 1},
+		{"waiting, in another case", "100-Continue", "close", 1},
+		{"not waiting", "", "", 1},
+		{"HTTP/2", "100-continue", "", 2},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := httptest.NewRequest("PUT", "/", nil)
+			r.ProtoMajor = test.version
+			r.Header.Set("Expect", test.expect)
+			h := http.Header{}
+			HangUp(h, r)
+			if got := h.Get("Connection"); got != test.want {
+				t.Errorf("Connection is %q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,124 @@
+package policyauth
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// expandable is a name that Caddy would turn into secrets if it expanded what a
+// stranger chose: the server's environment, its files and a request's header.
+const expandable = "{env.POLICY_AUTH_CANARY}{http.request.header.X-Private}{http.request.header.Authorization}{http.vars.secret}{file.DIR/secret.txt}"
+
+// expansionPolicy lets strangers' text into each part of an answer.
+const expansionPolicy = `package caddy.authz
+
+name := input.identity.id
+
+allow := {"allow": true, "headers": {"X-Tenant": name}, "response_headers_to_add": {"X-Added": name}} if startswith(input.request.path, "/allowed")
+
+allow := {"allow": true} if startswith(input.request.path, "/inner")
+
+allow := {"allow": false, "message": name, "remediation": input.request.path, "headers": {"X-Why": name}} if startswith(input.request.path, "/page")
+
+allow := {"allow": false, "status": 451, "body": name} if startswith(input.request.path, "/body")
+
+allow := {"allow": false, "message": name} if startswith(input.request.path, "/delegated")
+
+allow := {"allow": false, "redirect": {"to": concat("", ["/to?", input.request.path])}} if startswith(input.request.path, "/moved")
+`
+
+// expansions are sites whose directives repeat what a stranger chose.
+var expansions = []struct {
+	name, path, site string
+	literal          bool // whether the text has to arrive as it was sent
+}{
+	{"respond", "/allowed", `respond "{http.auth.user.id} {header.X-Auth-User} {header.X-Tenant}"`, true},
+	{"header", "/allowed", "header X-Seen {http.auth.user.id}\nrespond ok", true},
+	{"header, deferred", "/allowed", "header >X-Seen {header.X-Auth-User}\nrespond ok", true},
+	{"header, replaced", "/allowed", "header >X-Added ^(.*)$ \"$1 seen\"\nrespond ok", true},
+	{"request_header", "/allowed", "request_header X-Copy {http.auth.user.id}\nrespond {header.X-Copy}", true},
+	{"request_header, replaced", "/allowed", "request_header X-Auth-User ^(.*)$ \"$1 seen\"\nrespond {header.X-Auth-User}", true},
+	{"vars", "/allowed", "vars who {http.auth.user.id}\nrespond \"{vars.who} {http.vars.who}\"", true},
+	{"map", "/allowed", "map {http.auth.user.id} {who} {\n default {http.auth.user.id}\n}\nrespond {who}", true},
+	{"reverse_proxy", "/allowed", "reverse_proxy UPSTREAM {\n header_up X-Who {http.auth.user.id}\n header_down X-Down {http.auth.user.id}\n}", true},
+	{"templates", "/allowed/page.html", "root DIR/site\ntemplates\nfile_server", true},
+	{"rewrite", "/allowed", "rewrite * /allowed/{http.auth.user.id}\nrespond {http.request.uri.path}", true},
+	{"rewrite, query", "/allowed", "rewrite * ?who={http.auth.user.id}\nrespond {http.request.uri.query}", false},
+	{"uri", "/allowed", "uri path_regexp ^/(.*)$ /{header.X-Auth-User}/$1\nrespond {path}", true},
+	{"file_server", "/allowed/" + expandable, "root DIR/site\nfile_server", false},
+	{"redir", "/allowed", "redir * /to/{http.auth.user.id}", true},
+	{"error", "/allowed", "error {http.auth.user.id} 418", true},
+	{"page", "/page/" + expandable, "respond no", true},
+	{"body", "/body", "respond no", true},
+	{"redirect", "/moved/" + expandable, "respond no", false},
+	{"delegated", "/delegated/" + expandable, "respond no", false},
+	{"control", "/allowed", "respond \"" + expandable + "\"", false},
+}
+
+// expansionSite is a site of the table.
+const expansionSite = `http://HOST:8080 {
+	vars secret SECRET
+	route {
+		policy_auth {
+			JWT
+			policies DIR/policies
+			identity_headers {
+				X-Auth-User id
+			}
+			MODE
+		}
+		respond /inner {header.X-Auth-User}
+		SITE
+	}
+	handle_errors {
+		respond "{err.message} {http.request.orig_uri} {http.policy_auth.reason} {http.auth.user.id}"
+	}
+}
+`
+
+// TestExpansion: T-48. A claim, a policy's text or a path with the name of a
+// placeholder is text to each directive behind the handler, and in each refusal.
+func TestExpansion(t *testing.T) {
+	t.Setenv("POLICY_AUTH_CANARY", canary)
+	w := newWorld(t)
+	w.write("policies/authz.rego", expansionPolicy)
+	w.write("secret.txt", canary)
+	w.write("site/allowed/page.html", `{{placeholder "http.auth.user.id"}} {{.Req.Header.Get "X-Auth-User"}} {{.RespHeader.Get "X-Added"}} {{httpInclude "/inner"}} {{.OriginalReq.URL}}`)
+	told := ""
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { told = fmt.Sprint(r.Header) }))
+	t.Cleanup(upstream.Close)
+	words := strings.NewReplacer("DIR", w.dir, "UPSTREAM", upstream.Listener.Addr().String(), "SECRET", canary, "JWT", jwtSite)
+	config := ""
+	for i, row := range expansions {
+		mode := ""
+		if row.name == "delegated" {
+			mode = "error_pages delegate"
+		}
+		config += strings.NewReplacer("HOST", hostOf(i), "MODE", mode, "SITE", row.site).Replace(expansionSite)
+	}
+	server := httptest.NewServer(w.together("{\nauto_https off\n}\n" + words.Replace(config)))
+	t.Cleanup(server.Close)
+	text := words.Replace(expandable)
+	token := "Bearer " + jwtOf(t, jwt.MapClaims{"sub": text})
+	for i, row := range expansions {
+		t.Run(row.name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "http://"+hostOf(i), nil)
+			r.URL.Path = words.Replace(row.path)
+			r.Header = http.Header{"Authorization": {token}, "X-Private": {canary}, "Accept": {"application/json"}}
+			told = ""
+			response, body := exchange(t, server.Listener.Addr().String(), r)
+			got := strings.ReplaceAll(fmt.Sprint(response.Header, body, told), "X-Private:["+canary+"]", "")
+			if expanded := strings.Contains(got, canary) || strings.Contains(got, token); expanded != (row.name == "control") {
+				t.Errorf("%d %s", response.StatusCode, got)
+			}
+			if row.literal && !strings.Contains(got, text) {
+				t.Errorf("%d: the text itself did not arrive: %s", response.StatusCode, got)
+			}
+		})
+	}
+}

@@ -1,0 +1,174 @@
+//go:build e2e
+
+package policyauth
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha1"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// acceptKey answers a handshake's key (RFC 6455, section 4.2.2).
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// frame returns a short text as one frame (RFC 6455, section 5.2); a client's is masked.
+func frame(text string, masked bool) []byte {
+	if !masked {
+		return append([]byte{0x81, byte(len(text))}, text...)
+	}
+	mask := [4]byte{1, 2, 3, 4}
+	sent := append([]byte{0x81, 0x80 | byte(len(text))}, mask[:]...)
+	for i := range len(text) {
+		sent = append(sent, text[i]^mask[i%4])
+	}
+	return sent
+}
+
+// readFrame reads the text of one short frame.
+func readFrame(r io.Reader) (string, error) {
+	var head [2]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return "", err
+	}
+	var mask [4]byte
+	if head[1]&0x80 != 0 {
+		if _, err := io.ReadFull(r, mask[:]); err != nil {
+			return "", err
+		}
+	}
+	text := make([]byte, head[1]&0x7f)
+	_, err := io.ReadFull(r, text)
+	for i := range text {
+		text[i] ^= mask[i%4]
+	}
+	return string(text), err
+}
+
+// webSocket is the upstream's end: it speaks first and then repeats what it hears.
+func webSocket(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("X-Api-Key") != "" || !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	connection, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer connection.Close()
+	_ = connection.SetDeadline(time.Now().Add(10 * time.Second))
+	_, _ = fmt.Fprintf(connection, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n%s",
+		acceptKey(r.Header.Get("Sec-Websocket-Key")), frame("hello "+r.Header.Get("X-Auth-User"), false))
+	for {
+		text, err := readFrame(buffered)
+		if err != nil {
+			return
+		}
+		_, _ = connection.Write(frame("echo "+text, false))
+	}
+}
+
+// talk has a conversation with the upstream's end of a WebSocket.
+func talk(t *testing.T, reader io.Reader, writer io.Writer) {
+	t.Helper()
+	if text, err := readFrame(reader); err != nil || text != "hello build" {
+		t.Fatalf("%q %v", text, err)
+	}
+	for i := range 5 {
+		if _, err := writer.Write(frame(fmt.Sprint(i), true)); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := readFrame(reader); err != nil || text != fmt.Sprint("echo ", i) {
+			t.Fatalf("%q %v", text, err)
+		}
+	}
+}
+
+// TestE2EWebSocket: T-59, issue 4, point 8. A WebSocket is refused before it is
+// one, and flows in both directions once allowed.
+func TestE2EWebSocket(t *testing.T) {
+	v := newRiver(t)
+	for name := range riverSites {
+		t.Run(name, func(t *testing.T) {
+			key := base64.StdEncoding.EncodeToString([]byte("sixteen bytes ..."[:16]))
+			ask := func(more string) (*http.Response, *bufio.Reader, io.Writer) {
+				connection, reader := v.connect(t)
+				if _, err := fmt.Fprintf(connection, "GET /ws HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\nX-Auth-User: root\r\n%s\r\n", riverHost(name), origin, key, more); err != nil {
+					t.Fatal(err)
+				}
+				response, err := http.ReadResponse(reader, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return response, reader, connection
+			}
+			hits := v.hits.Load()
+			response, _, _ := ask("")
+			_ = response.Body.Close()
+			if response.StatusCode != http.StatusUnauthorized || response.Header.Get("Upgrade") != "" || v.hits.Load() != hits {
+				t.Errorf("a stranger: %d %v", response.StatusCode, response.Header)
+			}
+			response, reader, writer := ask("X-Api-Key: " + canary + "\r\n")
+			if response.StatusCode != http.StatusSwitchingProtocols || response.Header.Get("Sec-Websocket-Accept") != acceptKey(key) {
+				t.Fatalf("%d %v", response.StatusCode, response.Header)
+			}
+			talk(t, reader, writer)
+		})
+	}
+}
+
+// TestE2EExtendedConnect: T-59, issue 4, point 8. The same over HTTP/2 (RFC
+// 8441), where a WebSocket is a CONNECT with a body in each direction.
+func TestE2EExtendedConnect(t *testing.T) {
+	t.Setenv("GODEBUG", "http2xconnect=1") // off in Go unless asked for
+	v := newRiver(t)
+	transport := &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, address string, _ *tls.Config) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	for name := range riverSites {
+		t.Run(name, func(t *testing.T) { v.extended(t, transport, riverHost(name)) })
+	}
+}
+
+func (v *river) extended(t *testing.T, transport http.RoundTripper, host string) {
+	ask := func(key string) (*http.Response, io.WriteCloser) {
+		reader, writer := io.Pipe()
+		r := v.request(t, http.MethodConnect, host, "/ws", reader)
+		r.Header.Set(":protocol", "websocket")
+		r.Header.Set("Sec-WebSocket-Version", "13")
+		if r.Header.Del("X-Api-Key"); key != "" {
+			r.Header.Set("X-Api-Key", key)
+		}
+		response, err := transport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _, _ = writer.Close(), response.Body.Close() })
+		return response, writer
+	}
+	hits := v.hits.Load()
+	if response, _ := ask(""); response.StatusCode != http.StatusUnauthorized || v.hits.Load() != hits {
+		t.Errorf("a stranger: %d", response.StatusCode)
+	}
+	response, writer := ask(canary)
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("%d %v", response.StatusCode, response.Header)
+	}
+	abort := time.AfterFunc(5*time.Second, func() { _ = response.Body.Close() })
+	defer abort.Stop()
+	talk(t, response.Body, writer)
+}
