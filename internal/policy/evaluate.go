@@ -56,10 +56,10 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 	if problem := current.readBody(in); problem != "" {
 		return Decision{Reason: identity.ReasonPolicyDenied, Codes: []string{string(problem)}, Status: problem.Status(), Revision: current.revision}
 	}
-	end := time.Now().Add(s.config.Timeout)
+	allotted := current.span(s.config.Timeout)
 	result := failed(errors.New("the request has no path to judge"))
 	for i, reading := range in.Request.Readings() {
-		decision := current.decide(ctx, in, reading, end)
+		decision := current.decide(ctx, in, reading, allotted)
 		decision.Revision, decision.made.by, decision.made.reading = current.revision, current, reading
 		switch {
 		case !decision.Allow:
@@ -73,6 +73,20 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 		}
 	}
 	return result
+}
+
+// span is the time that a decision has: until end, or until max where the
+// machine is to blame.
+type span struct{ end, max time.Time }
+
+// span returns the time that a decision has from now on.
+func (s *snapshot) span(timeout time.Duration) span {
+	now := time.Now()
+	allotted := span{now.Add(timeout), now.Add(patience * timeout)}
+	if s.reaches {
+		allotted.max = allotted.end
+	}
+	return allotted
 }
 
 // readBody reads the request's body if the decision reads it. A body that cannot
@@ -119,7 +133,7 @@ func (dataTree) Put(ast.Ref, ast.Value) {}
 
 // decide asks the policies once, about one reading. A policy that runs away or
 // whose caller is gone is cut off, and one that panics has failed.
-func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading, end time.Time) (decision Decision) {
+func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading, allotted span) (decision Decision) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			decision = failed(fmt.Errorf("the evaluation panicked: %v", problem))
@@ -132,11 +146,11 @@ func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading
 	}
 	if s.reaches {
 		var release context.CancelFunc
-		ctx, release = context.WithDeadline(ctx, end)
+		ctx, release = context.WithDeadline(ctx, allotted.end)
 		defer release()
 	}
 	options := make([]rego.EvalOption, 0, len(s.options)+2)
-	options = append(append(options, s.options...), rego.EvalParsedInput(input), rego.EvalExternalCancel(newLimit(ctx, end)))
+	options = append(append(options, s.options...), rego.EvalParsedInput(input), rego.EvalExternalCancel(newLimit(ctx, allotted.end, allotted.max)))
 	results, err := s.query.Eval(ctx, options...)
 	switch {
 	case topdown.IsCancel(err):

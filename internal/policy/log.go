@@ -63,13 +63,11 @@ func (s *Set) Entry(ctx context.Context, in Input, d Decision, elapsed time.Dura
 	if d.Err != nil {
 		e.Error = d.Err.Error()
 	}
-	limited, release := context.WithTimeout(ctx, s.config.Timeout)
-	defer release()
 	input := documentTerm(&document, in.Config.term)
 	if by.envoy {
 		input = withEnvoy(input, in.Request.Envoy(d.made.reading, false))
 	}
-	dropped, err := e.judge(limited, by, input, d.made.value)
+	dropped, err := e.judge(ctx, by, input, d.made.value)
 	if err != nil {
 		e.Input, e.Result, e.Error = nil, nil, "the decision is not shown: "+err.Error()
 	}
@@ -113,8 +111,8 @@ func (s *snapshot) ask(ctx context.Context, query *rego.PreparedEvalQuery, event
 	if query == nil {
 		return nil, nil
 	}
-	end, _ := ctx.Deadline()
-	options := append(s.options[:len(s.options):len(s.options)], rego.EvalParsedInput(event), rego.EvalExternalCancel(newLimit(ctx, end)))
+	allotted := s.span(defaultTimeout)
+	options := append(s.options[:len(s.options):len(s.options)], rego.EvalParsedInput(event), rego.EvalExternalCancel(newLimit(ctx, allotted.end, allotted.max)))
 	results, err := query.Eval(ctx, options...)
 	if err != nil || len(results) == 0 {
 		return nil, err
