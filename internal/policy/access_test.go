@@ -217,7 +217,7 @@ func TestInputTerm(t *testing.T) {
 	in.Identity = (&identity.Identity{Authenticated: true, ID: "a", Claims: claims, AuthTime: 5, ExpiresAt: 1 << 53}).Normalize()
 	config := map[string]any{"int": 1, "float": 2.5, "text": "x", "list": []any{"a", 1}, "yes": true}
 	for _, reading := range in.Request.Readings() {
-		document := in.Request.Document(reading, in.Identity, identity.ReasonSessionExpired, config)
+		document := in.Request.Document(reading, in.Identity, identity.ReasonSessionExpired, config, request.Everything)
 		checkTerm(t, &document)
 	}
 	empty := request.Document{Identity: identity.Anonymous(), Config: map[string]any{}}
@@ -237,7 +237,7 @@ func checkTerm(t *testing.T, document *request.Document) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := documentTerm(document, NewConstants(document.Config).term); got.Compare(want) != 0 {
+	if got := whole.term(document, NewConstants(document.Config).term); got.Compare(want) != 0 {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }

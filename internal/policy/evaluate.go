@@ -139,8 +139,8 @@ func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading
 			decision = failed(fmt.Errorf("the evaluation panicked: %v", problem))
 		}
 	}()
-	document := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values)
-	input := documentTerm(&document, in.Config.term)
+	document := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values, s.projection.parts)
+	input := s.projection.term(&document, in.Config.term)
 	if s.envoy {
 		input = withEnvoy(input, in.Request.Envoy(reading, true))
 	}

@@ -128,7 +128,7 @@ func queryOf(target string) *request.Request {
 func TestPanic(t *testing.T) {
 	in := asked("/", "")
 	in.Identity = nil
-	got := policyOf(t, "package caddy.authz\n\nallow := true\n").Decide(t.Context(), in)
+	got := policyOf(t, "package caddy.authz\n\nallow if input.identity.id == \"\"\n").Decide(t.Context(), in)
 	if got.Allow || got.Reason != identity.ReasonPolicyError || got.Err == nil || got.Revision == "" {
 		t.Errorf("got %+v", got)
 	}

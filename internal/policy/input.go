@@ -7,19 +7,74 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// documentTerm builds a document straight as OPA's terms. It equals what
-// encoding the document as JSON and parsing that would give, without the detour,
-// but for a nil list, which is an empty one: nothing is ever missing.
-func documentTerm(d *request.Document, config *ast.Term) ast.Value {
-	return ast.NewObject(
-		member{contractName, ast.StringTerm(d.Contract)},
-		member{requestName, build(requestParts, &d.Request)},
-		member{clientName, build(clientParts, &d.Client)},
-		member{tlsName, build(tlsParts, &d.TLS)},
-		member{identityName, build(identityParts, d.Identity)},
-		member{failureName, build(failureParts, &d.Failure)},
-		member{configName, config},
-	)
+// projection builds what a decision reads of a document straight as OPA's terms,
+// without the detour over JSON. What it does not read is left out, which it
+// cannot see.
+type projection struct {
+	contract, config bool
+	request          []part[request.Fields]
+	client           []part[request.Client]
+	tls              []part[request.TLS]
+	identity         []part[identity.Identity]
+	failure          []part[request.Failure]
+	// parts are what is dear to gather.
+	parts request.Parts
+}
+
+// project returns the projection for what a decision reads.
+func project(r reads) *projection {
+	p := &projection{
+		contract: r.reads("contract"), config: r.reads("config"),
+		request: filter(requestParts, "request", r), client: filter(clientParts, "client", r), tls: filter(tlsParts, "tls", r),
+		identity: filter(identityParts, "identity", r), failure: filter(failureParts, "failure", r),
+	}
+	p.parts = request.Parts{
+		Headers: r.reads("request.headers") || r.reads("request.header_values"),
+		Query:   r.reads("request.query") || r.reads("request.raw_query") || r.reads("request.query_flags"),
+		TLS:     len(p.tls) > 0, Client: len(p.client) > 0,
+	}
+	return p
+}
+
+// filter returns the parts of a section that are read.
+func filter[T any](parts []part[T], section string, r reads) []part[T] {
+	var read []part[T]
+	for _, p := range parts {
+		if name, ok := p.name.Value.(ast.String); ok && r.reads(section+"."+string(name)) {
+			read = append(read, p)
+		}
+	}
+	return read
+}
+
+// whole builds all of a document. It equals what encoding the document as JSON
+// and parsing that would give, but for a nil list, which is an empty one:
+// nothing is ever missing.
+var whole = project(reads{"": true})
+
+// term builds the input for a document.
+func (p *projection) term(d *request.Document, config *ast.Term) ast.Value {
+	members := make([]member, 0, 7)
+	if p.contract {
+		members = append(members, member{contractName, ast.StringTerm(d.Contract)})
+	}
+	members = addSection(members, requestName, p.request, &d.Request)
+	members = addSection(members, clientName, p.client, &d.Client)
+	members = addSection(members, tlsName, p.tls, &d.TLS)
+	members = addSection(members, identityName, p.identity, d.Identity)
+	members = addSection(members, failureName, p.failure, &d.Failure)
+	if p.config {
+		members = append(members, member{configName, config})
+	}
+	return ast.NewObject(members...)
+}
+
+// addSection adds a section of which something is read.
+func addSection[T any](members []member, name *ast.Term, parts []part[T], from *T) []member {
+	if len(parts) == 0 {
+		return members
+	}
+	return append(members, member{name, build(parts, from)})
 }
 
 var (

@@ -35,7 +35,7 @@ func viaJSON(t testing.TB, d *request.Document) ast.Value {
 // checkDocument compares the short way with the long one.
 func checkDocument(t testing.TB, d *request.Document) {
 	t.Helper()
-	got, want := documentTerm(d, NewConstants(d.Config).term), viaJSON(t, d)
+	got, want := whole.term(d, NewConstants(d.Config).term), viaJSON(t, d)
 	if got.Compare(want) != 0 {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
@@ -85,11 +85,11 @@ func TestDocumentTerm(t *testing.T) {
 	for name, in := range map[string]Input{"anonymous": asked("/", ""), "known": asked("/a//b;c?d=e&d=f", "admin")} {
 		t.Run(name, func(t *testing.T) {
 			for _, reading := range in.Request.Readings() {
-				d := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values)
+				d := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values, request.Everything)
 				empty := func(lists ...*[]string) {
 					for _, list := range lists {
 						if *list == nil {
-							*list = []string{} // as documentTerm has it
+							*list = []string{} // as a projection has it
 						}
 					}
 				}
@@ -104,10 +104,10 @@ func TestDocumentTerm(t *testing.T) {
 // TestNothingMissing: what a document leaves nil is there and empty, so that a
 // negated condition is not opened by leaving something out (T-03).
 func TestNothingMissing(t *testing.T) {
-	term := documentTerm(&request.Document{Identity: &identity.Identity{}}, NewConstants(nil).term)
+	term := whole.term(&request.Document{Identity: &identity.Identity{}}, NewConstants(nil).term)
 	var full request.Document
 	fill(reflect.ValueOf(&full).Elem(), "")
-	compareShape(t, "input", term, documentTerm(&full, NewConstants(nil).term))
+	compareShape(t, "input", term, whole.term(&full, NewConstants(nil).term))
 }
 
 // compareShape checks that two objects of fixed members have the same ones, of
@@ -169,9 +169,9 @@ func FuzzDocumentTerm(f *testing.F) {
 
 func BenchmarkDocumentTerm(b *testing.B) {
 	in := asked("/api/a/b/c", "admin")
-	d := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values)
+	d := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.Everything)
 	b.ReportAllocs()
 	for b.Loop() {
-		_ = documentTerm(&d, in.Config.term)
+		_ = whole.term(&d, in.Config.term)
 	}
 }

@@ -53,7 +53,7 @@ func (s *Set) Entry(ctx context.Context, in Input, d Decision, elapsed time.Dura
 	if by == nil {
 		return nil, false // no policy was asked
 	}
-	document := in.Request.Document(d.made.reading, in.Identity, in.Failure, in.Config.values)
+	document := in.Request.Document(d.made.reading, in.Identity, in.Failure, in.Config.values, request.Everything)
 	e := &Entry{
 		DecisionID: document.Request.ID, Path: strings.ReplaceAll(strings.TrimPrefix(s.config.Decision, "data."), ".", "/"),
 		Bundles:     map[string]map[string]string{"policies": {"revision": by.revision}},
@@ -63,7 +63,7 @@ func (s *Set) Entry(ctx context.Context, in Input, d Decision, elapsed time.Dura
 	if d.Err != nil {
 		e.Error = d.Err.Error()
 	}
-	input := documentTerm(&document, in.Config.term)
+	input := whole.term(&document, in.Config.term)
 	if by.envoy {
 		input = withEnvoy(input, in.Request.Envoy(d.made.reading, false))
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // TestReads: what a decision may read of input.
@@ -66,5 +68,37 @@ func TestReadsPaths(t *testing.T) {
 	}
 	if all := (reads{"": true}); !all.reads("anything") {
 		t.Error("the whole input does not hold everything")
+	}
+}
+
+// TestProjection: a decision sees in the projected input what it would see in
+// all of it, and only that is built.
+func TestProjection(t *testing.T) {
+	in := contractInput()
+	document := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.Everything)
+	all, ok := whole.term(&document, in.Config.term).(ast.Object)
+	if !ok {
+		t.Fatal("no object")
+	}
+	for _, r := range []reads{{}, {"request.method": true}, {"request.headers.accept": true, "identity.claims.team": true}, {"tls.client_certificate.verified": true}, {"request": true, "config": true}} {
+		p := project(r)
+		part := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, p.parts)
+		built, ok := p.term(&part, in.Config.term).(ast.Object)
+		if !ok {
+			t.Fatal("no object")
+		}
+		for path := range r {
+			ref := refOf("data." + path)[1:]
+			want, err := all.Find(ref)
+			got, missing := built.Find(ref)
+			if err != nil && missing == nil || err == nil && (missing != nil || got.Compare(want) != 0) {
+				t.Errorf("%s: %v %v, want %v", path, got, missing, want)
+			}
+		}
+		for _, section := range []string{"contract", "request", "client", "tls", "identity", "failure", "config"} {
+			if there := built.Get(ast.StringTerm(section)) != nil; there != r.reads(section) {
+				t.Errorf("%v: %s is there: %v", r.names(), section, there)
+			}
+		}
 	}
 }

@@ -21,15 +21,17 @@ import (
 
 // snapshot is one loaded set of policies and data. It is immutable.
 type snapshot struct {
-	query    rego.PreparedEvalQuery
-	options  []rego.EvalOption
-	reaches  bool // built-ins that wait for others are on
-	reads    reads
-	envoy    bool // as opa-envoy-plugin has it
-	log      logRules
-	revision string
-	loaded   time.Time
-	warnings []string
+	query   rego.PreparedEvalQuery
+	options []rego.EvalOption
+	reaches bool // built-ins that wait for others are on
+	reads   reads
+	// projection builds what the decision reads of input.
+	projection *projection
+	envoy      bool // as opa-envoy-plugin has it
+	log        logRules
+	revision   string
+	loaded     time.Time
+	warnings   []string
 }
 
 // tableRoot is where the access table stands below data.
@@ -199,5 +201,6 @@ func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabil
 		return fmt.Errorf("decision %s: %w", config.Decision, err)
 	}
 	s.options, s.reads = evalOptions(txn, data), readsOf(compiler, decision)
+	s.projection = project(s.reads)
 	return s.prepareLog(ctx, compiler, options...)
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // TestTextTerm: text becomes what JSON makes of it, byte by byte.
@@ -50,8 +52,8 @@ func TestValueTerm(t *testing.T) {
 // TestSharedNames: a section's names are made once and shared; its values are not.
 func TestSharedNames(t *testing.T) {
 	in := asked("/a", "admin")
-	d := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values)
-	first, second := documentTerm(&d, in.Config.term), documentTerm(&d, in.Config.term)
+	d := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.Everything)
+	first, second := whole.term(&d, in.Config.term), whole.term(&d, in.Config.term)
 	if first.Compare(second) != 0 {
 		t.Error("one document gives two inputs")
 	}

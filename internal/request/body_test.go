@@ -59,7 +59,7 @@ func TestReadBody(t *testing.T) {
 				if got := req.ReadBody(limit); got != test.problem {
 					t.Errorf("problem %q, want %q", got, test.problem)
 				}
-				fields := req.Fields(req.Readings()[0])
+				fields := req.Fields(req.Readings()[0], Everything)
 				if diff := cmp.Diff(test.want, fields.Body); diff != "" || fields.BodyTruncated != (test.problem != "") {
 					t.Errorf("truncated %v\n%s", fields.BodyTruncated, diff)
 				}

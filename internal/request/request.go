@@ -116,29 +116,31 @@ func (r *Request) Secure() bool {
 	return err == nil && peer.Unmap().IsLoopback()
 }
 
-// Document returns what policies read for one reading of the path.
-func (r *Request) Document(reading Reading, id *identity.Identity, failure identity.Reason, config map[string]any) Document {
+// Parts names what of a Document is dear to gather, and left empty unless it is
+// wanted.
+type Parts struct{ Headers, Query, TLS, Client bool }
+
+// Document returns what policies read for one reading of the path, with some of
+// its parts.
+func (r *Request) Document(reading Reading, id *identity.Identity, failure identity.Reason, config map[string]any, parts Parts) Document {
 	if config == nil {
 		config = map[string]any{}
 	}
-	return Document{
-		Contract: Contract,
-		Request:  r.Fields(reading),
-		Client:   r.Client(),
-		TLS:      r.TLS(),
-		Identity: id,
-		Failure:  Failure{Reason: failure},
-		Config:   config,
+	d := Document{Contract: Contract, Request: r.Fields(reading, parts), Identity: id, Failure: Failure{Reason: failure}, Config: config}
+	if parts.Client {
+		d.Client = r.Client()
 	}
+	if parts.TLS {
+		d.TLS = r.TLS()
+	}
+	return d
 }
 
-// Fields returns the parts of the request for one reading of its path.
-func (r *Request) Fields(reading Reading) Fields {
+// Fields returns the request's own fields for one reading of its path.
+func (r *Request) Fields(reading Reading, parts Parts) Fields {
 	original := r.facts.Original
 	host, port := r.hostPort()
-	query, rawQuery, queryFlags := r.query()
-	headers, values := r.headers()
-	return Fields{
+	fields := Fields{
 		ID:              r.facts.ID(),
 		TimeNS:          r.facts.Time.UnixNano(),
 		Method:          original.Method,
@@ -152,11 +154,6 @@ func (r *Request) Fields(reading Reading) Fields {
 		RawPath:         valid(original.URL.EscapedPath()),
 		PathFlags:       flagNames(r.flags),
 		DestinationPath: reading.Destination,
-		Query:           query,
-		RawQuery:        rawQuery,
-		QueryFlags:      flagNames(queryFlags),
-		Headers:         headers,
-		HeaderValues:    values,
 		Protocol:        r.http.Proto,
 		ContentLength:   r.http.ContentLength,
 		WebSocket:       isWebSocket(r.http),
@@ -164,7 +161,18 @@ func (r *Request) Fields(reading Reading) Fields {
 		Body:            r.body,
 		BodyTruncated:   r.truncated,
 	}
+	if parts.Query {
+		query, raw, flags := r.query()
+		fields.Query, fields.RawQuery, fields.QueryFlags = query, raw, flagNames(flags)
+	}
+	if parts.Headers {
+		fields.Headers, fields.HeaderValues = r.headers()
+	}
+	return fields
 }
+
+// Everything is all parts of a Document.
+var Everything = Parts{Headers: true, Query: true, TLS: true, Client: true}
 
 // Client says where the request came from.
 func (r *Request) Client() Client {

@@ -29,7 +29,7 @@ func TestDocument(t *testing.T) {
 		ID: func() string { return "id-1" }, Time: time.Unix(2, 3), Original: original,
 		ClientIP: "192.0.2.1", PeerIP: "192.0.2.1",
 	}, &Config{CredentialHeaders: []string{"X-API-Key"}})
-	got := req.Document(req.Readings()[0], identity.Anonymous(), "", nil)
+	got := req.Document(req.Readings()[0], identity.Anonymous(), "", nil, Everything)
 	want := Document{
 		Contract: "caddy/v1",
 		Request: Fields{
@@ -62,7 +62,7 @@ func TestDocument(t *testing.T) {
 func TestNothingIsMissing(t *testing.T) {
 	r := &http.Request{Method: "GET", URL: httptest.NewRequest("GET", "/", nil).URL}
 	req := New(r, Facts{ID: func() string { return "" }}, new(Config))
-	encoded, err := json.Marshal(req.Document(req.Readings()[0], identity.Anonymous(), "", nil))
+	encoded, err := json.Marshal(req.Document(req.Readings()[0], identity.Anonymous(), "", nil, Everything))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestForwarding(t *testing.T) {
 			r.Header[name] = []string{"https"}
 			for _, trusted := range []bool{false, true} {
 				req := New(r, Facts{ID: func() string { return "" }, PeerIP: "192.0.2.1", TrustedProxy: trusted}, new(Config))
-				fields := req.Fields(req.Readings()[0])
+				fields := req.Fields(req.Readings()[0], Everything)
 				if _, seen := fields.Headers[strings.ToLower(name)]; seen != trusted {
 					t.Errorf("trusted %v: seen %v", trusted, seen)
 				}
