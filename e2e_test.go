@@ -127,7 +127,8 @@ func (w *world) serve(site string) (*server, string) {
 	return start(w.t, w.dir, "Caddyfile", admin), "http://127.0.0.1:" + listen
 }
 
-// do sends a request, without following redirects, and returns status, header and body.
+// do sends a request, without following redirects, and returns status, header and
+// body. An answer of ours has to keep the rules.
 func do(t testing.TB, method, url, user string, header ...string) (int, http.Header, string) {
 	t.Helper()
 	r, err := http.NewRequest(method, url, nil)
@@ -149,8 +150,14 @@ func do(t testing.TB, method, url, user string, header ...string) (int, http.Hea
 	if err != nil {
 		t.Fatal(err)
 	}
+	if wrong := inspect(response.StatusCode, response.Header); isOurs(response.Header) && wrong != nil {
+		t.Errorf("%s %s: %v", method, url, wrong)
+	}
 	return response.StatusCode, response.Header, string(body)
 }
+
+// isOurs reports whether an answer is a refusal and not the upstream's.
+func isOurs(h http.Header) bool { return h.Get("X-Request-Id") != "" }
 
 // eventually waits until a condition holds, at most five seconds.
 func eventually(t testing.TB, what string, condition func() bool) {

@@ -346,6 +346,7 @@ func (h *Handler) deny(w http.ResponseWriter, r *http.Request, v *visit, event *
 		return h.notFound(w, r, v)
 	}
 	if to := decision.Redirect; to != nil && to.Status == event.Status {
+		upstream.AddResponse(w.Header(), decision.Headers)
 		w.Header().Set("X-Request-Id", v.id())
 		denial.Redirect(w, to.To, to.Status)
 		return nil

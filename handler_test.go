@@ -117,10 +117,27 @@ func (n *reached) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 }
 
 // ask sends a request through a handler, as Caddy would. Without a scheme in
-// its target it comes over TLS.
+// its target it comes over TLS. An answer of the handler's own that breaks the
+// rules ends the test: ask is not told which one it is.
 func ask(h *Handler, r *http.Request, next caddyhttp.Handler) (*httptest.ResponseRecorder, error) {
-	recorder := httptest.NewRecorder()
-	return recorder, askOn(recorder, h, r, next)
+	recorder, passed := httptest.NewRecorder(), false
+	err := askOn(recorder, h, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		passed = true
+		return next.ServeHTTP(w, r)
+	}))
+	if wrong := inspect(statusOf(recorder, err), recorder.Header()); !passed && wrong != nil {
+		panic(wrong)
+	}
+	return recorder, err
+}
+
+// statusOf returns the status that Caddy would answer with.
+func statusOf(recorder *httptest.ResponseRecorder, err error) int {
+	var failure caddyhttp.HandlerError
+	if errors.As(err, &failure) {
+		return failure.StatusCode
+	}
+	return recorder.Code
 }
 
 // askOn is ask with a given writer.

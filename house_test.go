@@ -37,6 +37,8 @@ var rooms = map[string]struct {
 	"internal/ops":        {"authn policy pool observe", true},
 	"policies":            {"", false},
 	"errorpages":          {"", false},
+
+	"internal/denial/challengetest": {"", false}, // for tests
 }
 
 // TestHouse holds who may know whom: a shortcut fails the build. Test files may

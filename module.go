@@ -162,6 +162,11 @@ type Policies struct {
 	// Built-in functions that are off unless named: http.send
 	// net.lookup_ip_addr opa.runtime. Default: none.
 	Builtins []string `json:"builtins,omitempty"`
+	// Give policies the document of opa-envoy-plugin beside our own, with the
+	// credentials that it has, and read their answers as it does; errors of
+	// built-in functions are undefined, and the default decision is
+	// data.envoy.authz.allow. Default: false.
+	OPAEnvoy bool `json:"opa_envoy,omitempty"`
 }
 
 // CORS says whose pages may call this site (Fetch, section 3.3).
@@ -370,7 +375,7 @@ func (h *Handler) policyConfig() policy.Config {
 	config := policy.Config{Access: h.Access, Watch: true}
 	if p := h.Policies; p != nil {
 		config.Sources, config.Decision, config.AllowBuiltins = p.Sources, p.Decision, p.Builtins
-		config.Timeout, config.Watch = time.Duration(p.Timeout), p.Reload != "off"
+		config.Timeout, config.Watch, config.OPAEnvoy = time.Duration(p.Timeout), p.Reload != "off", p.OPAEnvoy
 	}
 	return config
 }

@@ -24,6 +24,7 @@ func bearerChallenge(d identity.Demand) identity.Challenge {
 		add("error", "insufficient_scope")
 	case d.Reason == identity.ReasonStepUpRequired:
 		add("error", "insufficient_user_authentication") // RFC 9470, section 3
+	case d.Reason == identity.ReasonCrossSite: // the token was good: another one would not help
 	case d.Verdict == identity.Rejected && d.Method != "":
 		add("error", "invalid_token")
 	}

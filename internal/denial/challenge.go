@@ -89,10 +89,12 @@ func sendableParams(params []identity.Param, room int) []identity.Param {
 
 // clean returns a parameter's value without what cannot be sent: CTL and what
 // is not ASCII (RFC 7617, section 3), and for the parameters of RFC 6750 the
-// two characters that it does not know how to quote (section 3). A value that
-// is too long ends with a whole word; it is false if nothing is left of it.
+// two characters that it does not know how to quote (section 3). A list has one
+// space between its words. A value that is too long ends with a whole word; it is
+// false if nothing is left of it.
 func clean(name, value string) (string, bool) {
 	plain := name == "scope" || strings.HasPrefix(name, "error")
+	list := name == "scope" || name == "acr_values"
 	cleaned := strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t' && !plain:
@@ -104,10 +106,13 @@ func clean(name, value string) (string, bool) {
 		}
 		return r
 	}, value)
+	if list {
+		cleaned = strings.Join(strings.Fields(cleaned), " ")
+	}
 	if len(cleaned) > maxParam {
 		cleaned = cleaned[:max(0, strings.LastIndexByte(cleaned[:maxParam+1], ' '))]
 	}
-	return cleaned, cleaned != "" || value == ""
+	return cleaned, cleaned != "" || value == "" && !plain && !list
 }
 
 // format writes a challenge. Every value is a quoted-string (RFC 9110, section

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/policyauth/caddy-policy-auth/internal/denial/challengetest"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
@@ -48,6 +49,8 @@ func TestChallenges(t *testing.T) {
 			[]identity.Challenge{challenge("Bearer", "scope", `a"b c\d`, "error_description", "x\t\"y\"")},
 			[]string{`Bearer scope="a'b c'd", error_description="x'y'"`},
 		},
+		{"lists have one space between words", []identity.Challenge{challenge("Bearer", "scope", " é  a\n b ", "acr_values", "é c")}, []string{`Bearer scope="a b", acr_values="c"`}},
+		{"lists of nothing", []identity.Challenge{challenge("Bearer", "scope", "", "error", "", "acr_values", " ")}, []string{`Bearer realm="restricted"`}},
 		{"a parameter twice", []identity.Challenge{challenge("Bearer", "realm", "a", "REALM", "b", "scope", "c", "scope", "d")}, []string{`Bearer realm="a", scope="c"`}},
 		{"no parameter's name", []identity.Challenge{challenge("Bearer", "a b", "x", "", "y", "c\n", "z", "realm", "a")}, []string{`Bearer realm="a"`}},
 		{"no scheme", []identity.Challenge{challenge("", "realm", "a"), challenge("Be arer", "realm", "a"), challenge("B\n", "realm", "a")}, nil},
@@ -58,7 +61,7 @@ func TestChallenges(t *testing.T) {
 			if diff := cmp.Diff(test.want, h["Www-Authenticate"]); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			if got, err := parseChallenges(h); err != nil || len(got) != len(test.want) {
+			if got, err := challengetest.Read(h); err != nil || len(got) != len(test.want) {
 				t.Errorf("a client reads %v, %v", got, err)
 			}
 		})
@@ -91,7 +94,7 @@ func TestChallengesBounds(t *testing.T) {
 			if size > maxChallenges {
 				t.Errorf("%d bytes", size)
 			}
-			got, err := parseChallenges(h)
+			got, err := challengetest.Read(h)
 			if err != nil || len(got) == 0 {
 				t.Errorf("a client reads %v, %v", got, err)
 			}
@@ -129,7 +132,7 @@ func TestChallengeVectors(t *testing.T) {
 	}
 	for _, example := range examples {
 		t.Run(example, func(t *testing.T) {
-			theirs, err := parseChallenges(http.Header{"Www-Authenticate": {example}})
+			theirs, err := challengetest.Parse(http.Header{"Www-Authenticate": {example}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,7 +149,7 @@ func TestChallengeVectors(t *testing.T) {
 				}
 				challenges = append(challenges, one)
 			}
-			ours, err := parseChallenges(sent(challenges...))
+			ours, err := challengetest.Read(sent(challenges...))
 			if diff := cmp.Diff(theirs, ours); diff != "" || err != nil {
 				t.Errorf("%v (-theirs +ours)\n%s", err, diff)
 			}
@@ -206,7 +209,7 @@ func FuzzChallenge(f *testing.F) {
 	f.Add("x", "title", strings.Repeat(`\"`, 400))
 	f.Fuzz(func(t *testing.T, scheme, name, value string) {
 		h := sent(challenge(scheme, name, value))
-		got, err := parseChallenges(h)
+		got, err := challengetest.Parse(h) // any scheme with any parameter
 		if err != nil || len(got) > 1 {
 			t.Fatalf("a client reads %v, %v of %q", got, err, h)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/policyauth/caddy-policy-auth/internal/denial/challengetest"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
@@ -87,7 +88,7 @@ func TestProblemAgrees(t *testing.T) {
 			rf.Scopes = scopes
 			rf.Challenges = []identity.Challenge{challenge("Bearer", "realm", "a", "error", "insufficient_scope", "scope", strings.Join(scopes, " "))}
 			members, h := document(t, open(t, Config{}), rf)
-			challenges, err := parseChallenges(h)
+			challenges, err := challengetest.Read(h)
 			if err != nil || len(challenges) != 1 {
 				t.Fatal(challenges, err)
 			}

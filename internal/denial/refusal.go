@@ -102,7 +102,7 @@ func prepare(h http.Header, rf Refusal) {
 // would have a cache keep it (RFC 9111; RFC 9213 for the targeted ones).
 var ofAnother = []string{
 	"Expires", "ETag", "Last-Modified", "Age", "CDN-Cache-Control", "Surrogate-Control",
-	"Content-Length", "Content-Encoding", "Content-Range", "Accept-Ranges", "Proxy-Authenticate",
+	"Content-Length", "Content-Encoding", "Content-Range", "Accept-Ranges", "Proxy-Authenticate", "Location",
 }
 
 // add gives an answer a policy's header. Where a header is a list that others

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/policyauth/caddy-policy-auth/internal/denial/challengetest"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
@@ -98,7 +99,7 @@ func TestNo401WithoutChallenge(t *testing.T) {
 					if got.StatusCode < 400 || got.StatusCode > 599 || status >= 400 && status < 600 && got.StatusCode != status {
 						t.Fatalf("%d became %d", status, got.StatusCode)
 					}
-					read, err := parseChallenges(got.Header)
+					read, err := challengetest.Read(got.Header)
 					if err != nil || got.StatusCode == 401 && len(read) == 0 {
 						t.Fatalf("%s %d %v: %v, %v", reason, status, challenges, got.Header, err)
 					}
@@ -143,7 +144,7 @@ func TestPrepare(t *testing.T) {
 	for name, value := range map[string]string{
 		"Expires": "Thu, 01 Jan 2099 00:00:00 GMT", "ETag": `"x"`, "Last-Modified": "Thu, 01 Jan 1970 00:00:00 GMT", "Age": "1",
 		"Cache-Control": "public, max-age=600", "CDN-Cache-Control": "max-age=600", "Surrogate-Control": "max-age=600",
-		"Content-Length": "7", "Content-Encoding": "gzip", "Content-Range": "bytes 0-1/2", "Proxy-Authenticate": "Basic",
+		"Content-Length": "7", "Content-Encoding": "gzip", "Content-Range": "bytes 0-1/2", "Proxy-Authenticate": "Basic", "Location": "/elsewhere",
 		"WWW-Authenticate": "Stale", "Vary": "Origin", "Access-Control-Allow-Origin": "https://app.example.com", "Set-Cookie": "a=b",
 	} {
 		h.Set(name, value)

@@ -41,6 +41,10 @@ type Config struct {
 	// AllowBuiltins names built-in functions that are off otherwise: http.send,
 	// net.lookup_ip_addr, opa.runtime.
 	AllowBuiltins []string
+	// OPAEnvoy gives policies the document of opa-envoy-plugin, with credentials,
+	// and reads their answers as it does. Errors of built-in functions are then
+	// undefined.
+	OPAEnvoy bool
 	// Watch takes changed files while running.
 	Watch bool
 }
@@ -59,6 +63,8 @@ func (c Config) Normalized() Config {
 	c.AllowBuiltins = slices.Sorted(slices.Values(c.AllowBuiltins))
 	switch {
 	case c.Decision != "":
+	case c.OPAEnvoy:
+		c.Decision = envoyDecision
 	case len(c.Sources) > 0:
 		c.Decision = defaultDecision
 	case len(c.Access) > 0:

@@ -79,15 +79,18 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 // be read as a whole is a problem unless the decision looks at body_truncated
 // itself: what a policy does not see it would otherwise take for absent.
 func (s *snapshot) readBody(in Input) request.BodyProblem {
-	if !s.reads.reads("request.body") {
+	if !slices.ContainsFunc(bodyPaths, s.reads.reads) {
 		return ""
 	}
 	problem := in.Request.ReadBody(in.MaxBody)
-	if s.reads["request.body_truncated"] {
+	if s.reads["request.body_truncated"] || s.reads["truncated_body"] {
 		return ""
 	}
 	return problem
 }
+
+// bodyPaths are where input holds the body.
+var bodyPaths = []string{"request.body", "parsed_body", "attributes.request.http.body"}
 
 // evalOptions are what every evaluation of a snapshot shares.
 func evalOptions(txn storage.Transaction, data ast.Object) []rego.EvalOption {
@@ -124,6 +127,9 @@ func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading
 	}()
 	document := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values)
 	input := documentTerm(&document, in.Config.term)
+	if s.envoy {
+		input = withEnvoy(input, in.Request.Envoy(reading, true))
+	}
 	if s.reaches {
 		var release context.CancelFunc
 		ctx, release = context.WithDeadline(ctx, end)
@@ -138,7 +144,7 @@ func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading
 	case err != nil:
 		return failed(withoutData(err))
 	}
-	return decodeResults(results)
+	return s.decodeResults(results)
 }
 
 // quotation is what an error repeats of a URL.
@@ -163,7 +169,7 @@ func withoutData(err error) error {
 }
 
 // decodeResults takes the one value that a query for a rule has, if any.
-func decodeResults(results rego.ResultSet) Decision {
+func (s *snapshot) decodeResults(results rego.ResultSet) Decision {
 	switch {
 	case len(results) == 0:
 		return Decision{Reason: identity.ReasonPolicyUndefined, Err: errors.New("the decision is undefined")}
@@ -173,6 +179,10 @@ func decodeResults(results rego.ResultSet) Decision {
 	value, ok := results[0].Expressions[0].Value.(ast.Value)
 	if !ok {
 		return failed(errors.New("the decision has no value"))
+	}
+	decode := decode
+	if s.envoy {
+		decode = decodeEnvoy
 	}
 	decision := decode(value)
 	decision.made.value = value

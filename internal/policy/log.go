@@ -65,7 +65,11 @@ func (s *Set) Entry(ctx context.Context, in Input, d Decision, elapsed time.Dura
 	}
 	limited, release := context.WithTimeout(ctx, s.config.Timeout)
 	defer release()
-	dropped, err := e.judge(limited, by, documentTerm(&document, in.Config.term), d.made.value)
+	input := documentTerm(&document, in.Config.term)
+	if by.envoy {
+		input = withEnvoy(input, in.Request.Envoy(d.made.reading, false))
+	}
+	dropped, err := e.judge(limited, by, input, d.made.value)
 	if err != nil {
 		e.Input, e.Result, e.Error = nil, nil, "the decision is not shown: "+err.Error()
 	}

@@ -25,6 +25,7 @@ type snapshot struct {
 	options  []rego.EvalOption
 	reaches  bool // built-ins that wait for others are on
 	reads    reads
+	envoy    bool // as opa-envoy-plugin has it
 	log      logRules
 	revision string
 	loaded   time.Time
@@ -51,7 +52,7 @@ func load(config Config, tree files.Tree) (*snapshot, error) {
 		return nil, err
 	}
 	s := &snapshot{
-		reaches:  len(config.AllowBuiltins) > 0,
+		reaches: len(config.AllowBuiltins) > 0, envoy: config.OPAEnvoy,
 		revision: revisionOf(m.revision, tree), loaded: time.Now(), warnings: m.warnings,
 	}
 	return s, s.prepare(config, m, capabilities)
@@ -190,7 +191,7 @@ func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabil
 		return err
 	}
 	options := []func(*rego.Rego){
-		rego.Compiler(compiler), rego.Store(store), rego.Transaction(txn), rego.Capabilities(capabilities), rego.StrictBuiltinErrors(true),
+		rego.Compiler(compiler), rego.Store(store), rego.Transaction(txn), rego.Capabilities(capabilities), rego.StrictBuiltinErrors(!config.OPAEnvoy),
 	}
 	parsed := rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(decision))))
 	s.query, err = rego.New(append(options[:len(options):len(options)], parsed)...).PrepareForEval(ctx)

@@ -41,12 +41,16 @@ const maxBodyDepth = 64
 // for whoever comes next, to the byte (T-46). A body that cannot be read as a
 // whole is shown as null and truncated; the problem says why.
 func (r *Request) ReadBody(limit int64) BodyProblem {
-	value, problem := readBody(r.http, limit)
-	r.body, r.truncated = value, problem != ""
+	content, problem := readBody(r.http, limit)
+	if problem == "" && len(content) > 0 {
+		r.bodyText = valid(string(content))
+		r.body, problem = parseBody(r.http.Header["Content-Type"], content)
+	}
+	r.truncated = problem != ""
 	return problem
 }
 
-func readBody(r *http.Request, limit int64) (any, BodyProblem) {
+func readBody(r *http.Request, limit int64) ([]byte, BodyProblem) {
 	switch {
 	case r.Body == nil, r.Body == http.NoBody:
 		return nil, ""
@@ -65,10 +69,8 @@ func readBody(r *http.Request, limit int64) (any, BodyProblem) {
 		return nil, BodyTooLarge
 	case err != nil:
 		return nil, BodyMalformed
-	case len(content) == 0:
-		return nil, ""
 	}
-	return parseBody(r.Header["Content-Type"], content)
+	return content, ""
 }
 
 // parseBody returns JSON as its value, and anything else as text.

@@ -49,6 +49,7 @@ type Request struct {
 	flags    []Flag
 	// set by ReadBody
 	body      any
+	bodyText  string
 	truncated bool
 }
 

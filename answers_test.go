@@ -1,0 +1,284 @@
+package policyauth
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/denial/challengetest"
+)
+
+// apiKey is a key of keys, which has one of each kind.
+const apiKey = canary + "-0123456789abcdef"
+
+// keys gives the world a keys.yaml and returns the block that reads it.
+func (w *world) keys(from string) string {
+	w.write("keys.yaml", "keys:\n  - {id: ci, owner: build, hash: \"sha256:"+sha(apiKey)+"\"}\n  - {id: off, owner: build, disabled: true, hash: \"sha256:"+sha(apiKey+"-off")+"\"}\n")
+	return "api_key {\n keys DIR/keys.yaml\n " + from + "\n }\n"
+}
+
+// jwtFrom is a site that takes tokens from a place.
+func jwtFrom(place string) string {
+	return strings.Replace(jwtSite, " audience api\n", " audience api\n from "+place+"\n", 1)
+}
+
+const (
+	basicLine  = `Basic realm="restricted", charset="UTF-8"`
+	bearerLine = `Bearer realm="restricted"`
+	keyLine    = `ApiKey realm="restricted", header="X-API-Key"`
+)
+
+// TestMethods: whatever a site's methods are, and however its refusals are
+// written, a 401 asks for all of them and for nothing else: R-401-1, R-401-4,
+// R-CH-1, R-CH-2, R-CH-8, R-CH-11, R-BR-2, R-BR-3.
+func TestMethods(t *testing.T) {
+	w := newWorld(t)
+	const access = "access DIR/access.yaml\n"
+	tests := []struct {
+		name, block string
+		want        []string
+	}{
+		{"basic", basicSite, []string{basicLine}},
+		{"jwt", jwtSite + access, []string{bearerLine}},
+		{"jwt and basic: Basic first", jwtSite + basicSite, []string{basicLine, bearerLine}},
+		{"all", w.keys("") + jwtSite + basicSite, []string{basicLine, bearerLine, keyLine}},
+		{"a key of a header of its own", w.keys("from header X-Token") + access, []string{`ApiKey realm="restricted", header="X-Token"`}},
+		{"two methods of one scheme", w.keys("from bearer") + jwtSite + access, []string{bearerLine}},
+		{"a key as the password", w.keys("from basic_password") + access, []string{basicLine}},
+		{"two realms", w.keys("from basic_password") + strings.Replace(basicSite, "basic", "basic other", 1), []string{basicLine, `Basic realm="other", charset="UTF-8"`}},
+		{"a cookie is no scheme: no dialog", jwtFrom("cookie token") + access, []string{bearerLine}},
+		{"a query is no scheme", jwtFrom("query access_token") + access, []string{bearerLine}},
+		{"a header of its own", jwtFrom("header X-Token") + access, []string{`ApiKey realm="restricted", header="X-Token"`}},
+		{"a sign-in page alone", loginSite + access, []string{`Session realm="restricted"`}},
+		{"a sign-in page and more", basicSite + loginSite, []string{basicLine}},
+	}
+	for _, test := range tests {
+		for _, pages := range []string{"", "error_pages bare\n", "error_pages delegate\n"} {
+			t.Run(test.name+" "+pages, func(t *testing.T) {
+				h, _ := w.site(test.block + pages)
+				for _, r := range []*http.Request{get("/"), get("/", "Authorization", "Foo x"), get("/", "Authorization", "Negotiate YQ==", "Accept", "text/plain")} {
+					recorder, err := ask(h, r, new(reached))
+					if got := statusOf(recorder, err); got != 401 {
+						t.Fatal(got)
+					}
+					if diff := cmp.Diff(test.want, recorder.Header()["Www-Authenticate"]); diff != "" {
+						t.Errorf("(-want +got)\n%s", diff)
+					}
+				}
+			})
+		}
+	}
+	none, _ := w.site(access) // a 401 would need a challenge
+	if recorder, err := ask(none, get("/"), new(reached)); err != nil || recorder.Code != 403 {
+		t.Errorf("no method at all: %d %v", recorder.Code, err)
+	}
+}
+
+// TestFailures: a credential that fails is asked for again, with what the site
+// takes and an error only where the scheme has one; R-401-2, R-401-3, R-401-5,
+// R-401-8, R-BR-1, R-BR-4, R-BR-6, R-BR-7, R-BR-14, R-HTTP-6, R-BA-7.
+func TestFailures(t *testing.T) {
+	w := newWorld(t)
+	site, _ := w.site(basicSite + jwtSite + w.keys("from bearer"))
+	ambient, _ := w.site(basicSite + jwtSite + jwtFrom("cookie token"))
+	byQuery, _ := w.site(jwtSite + jwtFrom("query access_token") + "access DIR/access.yaml\n")
+	good := jwtOf(t, nil)
+	authorization := func(lines ...string) *http.Request {
+		r := get("/")
+		r.Header["Authorization"] = lines
+		return r
+	}
+	const invalid, malformed = bearerLine + `, error="invalid_token"`, bearerLine + `, error="invalid_request"`
+	tests := []struct {
+		name   string
+		h      *Handler
+		r      *http.Request
+		status int
+		want   []string
+	}{
+		{"Basic that is no base64", site, authorization("Basic %%%"), 401, []string{basicLine, bearerLine}},
+		{"Basic without a colon", site, authorization("Basic Ym9i"), 401, []string{basicLine, bearerLine}},
+		{"Basic and nothing", site, authorization("Basic"), 401, []string{basicLine, bearerLine}},
+		{"Basic in URLs' letters", site, authorization("Basic Pz8_Oj8_"), 401, []string{basicLine, bearerLine}},
+		{"a part of a password", site, basic(get("/"), "bob", canary[:8]), 401, []string{basicLine, bearerLine}},
+		{"a disabled account", site, asUser(get("/"), "carol"), 401, []string{basicLine, bearerLine}},
+		{"a token in any letters", site, authorization("bEARER   " + good), 200, nil},
+		{"an expired token", site, authorization("Bearer " + jwtOf(t, jwt.MapClaims{"exp": time.Now().Add(-time.Hour).Unix()})), 401, []string{basicLine, invalid}},
+		{"a disabled key", site, authorization("Bearer " + apiKey + "-off"), 401, []string{basicLine, invalid}},
+		{"no such key", site, authorization("Bearer abc"), 401, []string{basicLine, invalid}},
+		{"a token that may not", site, get("/admin/", "Authorization", "Bearer "+good), 403, nil},
+		{"Bearer and nothing", site, authorization("Bearer"), 400, []string{malformed}},
+		{"Bearer and spaces", site, authorization("Bearer  "), 400, []string{malformed}},
+		{"two words", site, authorization("Bearer a b"), 400, []string{malformed}},
+		{"a quote in the token", site, authorization(`Bearer a"b`), 400, []string{malformed}},
+		{"two tokens", site, authorization("Bearer "+good, "Bearer "+good), 400, []string{malformed}},
+		{"a token and a password", site, authorization("Bearer "+good, "Basic eDp5"), 400, []string{malformed}},
+		{"a token and a scheme of nobody", site, authorization("Foo x", "Bearer "+good), 400, []string{malformed}},
+		{"two tokens on a line", site, authorization("Bearer " + good + ", Bearer " + good), 400, []string{malformed}},
+		{"for a proxy", site, get("/", "Proxy-Authorization", "Bearer "+good), 401, []string{basicLine, bearerLine}},
+		{"for a proxy, twice", site, get("/", "Proxy-Authorization", asUser(get("/"), "bob").Header.Get("Authorization"), "Authorization", "Bearer "+good), 200, nil},
+		{"a cookie", ambient, get("/", "Cookie", "token="+good), 200, nil},
+		{"a cookie and a scheme of nobody", ambient, get("/", "Cookie", "token="+good, "Authorization", "Foo x"), 200, nil},
+		{"a cookie and a wrong password", ambient, basic(get("/", "Cookie", "token="+good), "bob", "wrong"), 401, []string{basicLine, bearerLine}},
+		{"a cookie and a bad token", ambient, get("/", "Cookie", "token="+good, "Authorization", "Bearer abc"), 401, []string{basicLine, invalid}},
+		{"a token in header and query", byQuery, get("/?access_token="+good, "Authorization", "Bearer "+good), 400, []string{malformed}},
+		{"a token in the query, twice", byQuery, get("/?access_token=" + good + "&%61ccess_token=" + good), 400, []string{malformed}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			next := new(reached)
+			recorder, err := ask(test.h, test.r, next)
+			if err != nil || recorder.Code != test.status || (next.request != nil) != (test.status == 200) {
+				t.Fatalf("%d %v", recorder.Code, err)
+			}
+			if diff := cmp.Diff(test.want, recorder.Header()["Www-Authenticate"]); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestScripts: R-CH-9, R-403-4: Basic stays in the list for scripts too, and what
+// another site sent is refused without a challenge that would not help.
+func TestScripts(t *testing.T) {
+	w := newWorld(t)
+	site, _ := w.site(basicSite + jwtSite + jwtFrom("cookie token"))
+	for _, header := range [][]string{{"Sec-Fetch-Mode", "cors"}, {"Sec-Fetch-Mode", "no-cors"}, {"X-Requested-With", "XMLHttpRequest"}} {
+		recorder, _ := ask(site, get("/", header...), new(reached))
+		if diff := cmp.Diff([]string{basicLine, bearerLine}, recorder.Header()["Www-Authenticate"]); diff != "" {
+			t.Errorf("%v (-want +got)\n%s", header, diff)
+		}
+	}
+	for name, r := range map[string]*http.Request{
+		"a password": asUser(get("/", "Sec-Fetch-Site", "cross-site"), "bob"),
+		"a cookie":   get("/", "Sec-Fetch-Site", "cross-site", "Cookie", "token="+jwtOf(t, nil)),
+		"an origin":  get("/", "Origin", "https://evil.example", "Cookie", "token="+jwtOf(t, nil)),
+	} {
+		r.Method = "POST"
+		recorder, _ := ask(site, r, new(reached))
+		if recorder.Code != 403 || recorder.Header()["Www-Authenticate"] != nil || !strings.Contains(recorder.Body.String(), `"class":"cross_site"`) {
+			t.Errorf("%s: %d %v %s", name, recorder.Code, recorder.Header(), recorder.Body)
+		}
+	}
+}
+
+// TestRealms: R-CH-3, R-CH-4, R-CH-5, R-CH-6, through the Caddyfile.
+func TestRealms(t *testing.T) {
+	w := newWorld(t)
+	realm := func(word string) string { return strings.Replace(basicSite, "basic", "basic "+word, 1) }
+	for word, want := range map[string]string{
+		"app": "app", `"two words"`: "two words", "`say \"hi\" \\o/`": `say "hi" \o/`, `"a, Bearer b=c"`: "a, Bearer b=c",
+	} {
+		h, _ := w.site(realm(word))
+		recorder, _ := ask(h, get("/"), new(reached))
+		challenges, err := challengetest.Read(recorder.Header())
+		if err != nil || len(challenges) != 1 || challenges[0].Params["realm"] != want {
+			t.Errorf("%s: %v, %v", word, challenges, err)
+		}
+	}
+	for _, word := range []string{`""`, "\"a\nb\"", "\"a\r\nSet-Cookie: b=c\"", "\"a\tb\"", "Größe", "\"a\x7f\"", strings.Repeat("a", 201)} {
+		if _, err := w.provision(realm(word)); err == nil {
+			t.Errorf("%q is taken for a realm", word)
+		}
+	}
+}
+
+// own is an upstream that refuses by itself.
+type own struct {
+	header http.Header
+	status int
+}
+
+func (o own) ServeHTTP(w http.ResponseWriter, _ *http.Request) error {
+	for name, lines := range o.header {
+		w.Header()[name] = lines
+	}
+	w.WriteHeader(o.status)
+	_, err := w.Write([]byte("the upstream's"))
+	return err
+}
+
+// TestUpstreamRefuses: R-CH-10: what the next handler refuses is its own answer,
+// to which nothing is added.
+func TestUpstreamRefuses(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(basicSite + jwtSite + "error_pages bare\n")
+	for name, o := range map[string]own{
+		"its own schemes":   {http.Header{"Www-Authenticate": {`Digest realm=a, Basic realm="their,own"`, "NTLM"}}, 401},
+		"no challenge":      {http.Header{"Etag": {`"a"`}, "Cache-Control": {"max-age=60"}}, 401},
+		"a forbidden page":  {http.Header{"Www-Authenticate": {`Bearer error="insufficient_scope"`}}, 403},
+		"a proxy's answer":  {http.Header{"Proxy-Authenticate": {`Basic realm="p"`}}, 407},
+		"there is no page":  {http.Header{"Content-Type": {"text/css"}}, 404},
+		"its own sign-in":   {http.Header{"Location": {"/login"}, "Vary": {"X"}}, 302},
+		"it is not working": {http.Header{}, 503},
+	} {
+		recorder, err := ask(h, asUser(get("/"), "bob"), o)
+		if err != nil || recorder.Code != o.status || recorder.Body.String() != "the upstream's" {
+			t.Errorf("%s: %d %v %s", name, recorder.Code, err, recorder.Body)
+		}
+		if diff := cmp.Diff(o.header, recorder.Header()); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+	}
+	failed := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(401, errors.New("theirs")) })
+	if recorder, err := ask(h, asUser(get("/"), "bob"), failed); statusOf(recorder, err) != 401 || len(recorder.Header()) > 0 {
+		t.Errorf("an error of the next handler: %v %v", err, recorder.Header())
+	}
+}
+
+// TestHead: R-401-9, R-401-12, T-47: a refused HEAD has the fields of GET and no
+// content, and neither a condition nor a range changes a refusal.
+func TestHead(t *testing.T) {
+	w := newWorld(t)
+	patient := strings.Replace(basicSite, "users.yaml\n", "users.yaml\n throttle 1000 5m\n", 1)
+	h, _ := w.site(patient + jwtSite + loginSite + "cors {\n origins https://app.example.com\n }\n")
+	for name, r := range map[string]*http.Request{
+		"anonymous": get("/"), "known": asUser(get("/admin/"), "bob"), "a bad token": get("/", "Authorization", "Bearer a b"), "wrong": asUser(get("/"), "eve"),
+		"of a script": get("/", "Origin", "https://app.example.com"), "navigating": navigate(get("/")),
+	} {
+		for _, accept := range []string{"text/html", "application/json", "text/plain"} {
+			r.Header.Set("Accept", accept)
+			want, wantBody := refusalOf(t, h, r)
+			if wantBody == "" && want.Get("Location") == "" {
+				t.Fatalf("%s %s: no content", name, accept)
+			}
+			for _, more := range [][]string{{}, {"If-None-Match", "*"}, {"If-Match", `"a"`}, {"If-Modified-Since", "Mon, 01 Jan 2035 00:00:00 GMT"}, {"Range", "bytes=0-1"}, {"If-Range", `"a"`, "Range", "bytes=0-1"}} {
+				for _, method := range []string{"GET", "HEAD"} {
+					again := r.Clone(t.Context())
+					again.Method = method
+					for i := 0; i+1 < len(more); i += 2 {
+						again.Header.Set(more[i], more[i+1])
+					}
+					got, body := refusalOf(t, h, again)
+					if diff := cmp.Diff(want, got); diff != "" || (body != "") != (method == "GET" && wantBody != "") {
+						t.Errorf("%s %s %s %v: %q (-want +got)\n%s", name, accept, method, more, body, diff)
+					}
+				}
+			}
+		}
+	}
+}
+
+// refusalOf returns the fields of a refusal, its status among them, and its body
+// without the request's id.
+func refusalOf(t *testing.T, h *Handler, r *http.Request) (http.Header, string) {
+	t.Helper()
+	next := new(reached)
+	recorder, err := ask(h, r, next)
+	if err != nil || next.request != nil {
+		t.Fatalf("not refused: %v", err)
+	}
+	header := recorder.Header().Clone()
+	id := header.Get("X-Request-Id")
+	header.Del("X-Request-Id")
+	header.Set(":status", http.StatusText(recorder.Code))
+	return header, string(bytes.ReplaceAll(recorder.Body.Bytes(), []byte(id), []byte("ID")))
+}

@@ -1,0 +1,163 @@
+package request
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Envoy returns the request as opa-envoy-plugin gives it to policies: Envoy's
+// CheckRequest (ext_authz v3, in the JSON form of protocol buffers) and what the
+// plugin adds to it. With credentials, headers hold them as they came;
+// otherwise they are redacted. Forwarding headers of a stranger are replaced by
+// what this server knows, as Envoy at the edge does.
+func (r *Request) Envoy(reading Reading, credentials bool) map[string]any {
+	query, rawQuery, _ := r.query()
+	if credentials {
+		rawQuery = valid(r.facts.Original.URL.RawQuery)
+		query, _ = parseQuery(rawQuery)
+	}
+	path := r.envoyPath(reading)
+	if rawQuery != "" {
+		path += "?" + rawQuery
+	}
+	body, text := r.body, r.bodyText
+	return map[string]any{
+		"attributes": map[string]any{
+			"source":          r.envoySource(),
+			"destination":     envoyAddress(localAddress(r.http)),
+			"request":         map[string]any{"time": r.facts.Time.UTC().Format(time.RFC3339Nano), "http": r.envoyHTTP(path, text, credentials)},
+			"metadataContext": map[string]any{},
+		},
+		"parsed_path":    listOf(envoySegments(reading)),
+		"parsed_query":   listsOf(query),
+		"parsed_body":    envoyBody(r.http, body),
+		"truncated_body": r.truncated,
+		"version":        map[string]any{"ext_authz": "v3", "encoding": "protojson"},
+	}
+}
+
+// envoyPath returns the escaped path in a reading: the first one is the path as
+// it came.
+func (r *Request) envoyPath(reading Reading) string {
+	first := r.readings[0]
+	if reading.Path == first.Path && slices.Equal(reading.Segments, first.Segments) {
+		return valid(r.facts.Original.URL.EscapedPath())
+	}
+	escaped := make([]string, len(reading.Segments))
+	for i, segment := range reading.Segments {
+		escaped[i] = url.PathEscape(segment)
+	}
+	path := "/" + strings.Join(escaped, "/")
+	if path != "/" && strings.HasSuffix(reading.Path, "/") {
+		path += "/"
+	}
+	return valid(path)
+}
+
+// envoySegments returns a path as the plugin splits it: decoded once, with an
+// empty last segment where it ends with a slash.
+func envoySegments(reading Reading) []string {
+	if len(reading.Segments) == 0 || strings.HasSuffix(reading.Path, "/") {
+		return append(slices.Clone(reading.Segments), "")
+	}
+	return reading.Segments
+}
+
+func (r *Request) envoyHTTP(path, body string, credentials bool) map[string]any {
+	attributes := map[string]any{
+		"id": r.facts.ID(), "method": r.facts.Original.Method, "path": path, "host": valid(r.http.Host), "scheme": r.Scheme(),
+		"protocol": strings.TrimSuffix(r.http.Proto, ".0"), "headers": r.envoyHeaders(path, credentials),
+	}
+	if r.http.ContentLength != 0 {
+		attributes["size"] = strconv.FormatInt(r.http.ContentLength, 10) // a 64-bit number is text in this form of JSON
+	}
+	if body != "" {
+		attributes["body"] = body
+	}
+	return attributes
+}
+
+// envoyHeaders returns one text for each lower-case name, with HTTP/2's
+// pseudo-headers.
+func (r *Request) envoyHeaders(path string, credentials bool) map[string]any {
+	headers := map[string]any{
+		":authority": valid(r.http.Host), ":method": r.facts.Original.Method, ":path": path, ":scheme": r.Scheme(),
+		"x-forwarded-for": r.facts.ClientIP, "x-forwarded-proto": r.Scheme(), "x-request-id": r.facts.ID(),
+	}
+	for name, lines := range r.http.Header {
+		folded := FoldName(name)
+		if isForwarding(folded) && !r.facts.TrustedProxy {
+			continue
+		}
+		separator := ","
+		if folded == "cookie" {
+			separator = "; "
+		}
+		text := valid(strings.Join(lines, separator))
+		if !credentials && r.config.isCredential(folded) {
+			text = Redacted
+		}
+		headers[strings.ToLower(valid(name))] = text
+	}
+	return headers
+}
+
+// envoySource returns where the request came from, and whose verified
+// certificate it showed.
+func (r *Request) envoySource() map[string]any {
+	_, port, _ := net.SplitHostPort(r.http.RemoteAddr)
+	source := envoyAddress(r.facts.ClientIP, port)
+	if shown := r.TLS().ClientCertificate; shown.Verified {
+		names := slices.Concat(shown.URIs, shown.DNSNames, []string{shown.Subject})
+		source["principal"] = names[0]
+	}
+	return source
+}
+
+func envoyAddress(host, port string) map[string]any {
+	number, _ := strconv.Atoi(port)
+	return map[string]any{"address": map[string]any{"socketAddress": map[string]any{"address": host, "portValue": number}}}
+}
+
+// localAddress returns the address at which the request came in.
+func localAddress(r *http.Request) (host, port string) {
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		host, port, _ = net.SplitHostPort(local.String())
+	}
+	return host, port
+}
+
+// envoyBody returns a body as the plugin parses it: JSON and forms; null for
+// anything else.
+func envoyBody(r *http.Request, body any) any {
+	text, isText := body.(string)
+	if !isText {
+		return body
+	}
+	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		return nil
+	}
+	form, _ := parseQuery(text)
+	return listsOf(form)
+}
+
+func listOf(texts []string) []any {
+	list := make([]any, len(texts))
+	for i, text := range texts {
+		list[i] = valid(text)
+	}
+	return list
+}
+
+func listsOf(texts map[string][]string) map[string]any {
+	lists := make(map[string]any, len(texts))
+	for name, values := range texts {
+		lists[name] = listOf(values)
+	}
+	return lists
+}
