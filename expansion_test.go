@@ -122,3 +122,26 @@ func TestExpansion(t *testing.T) {
 		})
 	}
 }
+
+// TestTemplatesAround: T-48. Templates around the handler execute nothing of
+// what a stranger's name or a path says on the pages of the refused.
+func TestTemplatesAround(t *testing.T) {
+	t.Setenv("POLICY_AUTH_CANARY", canary)
+	w := newWorld(t)
+	w.write("policies/authz.rego", expansionPolicy)
+	site := strings.ReplaceAll("policy_auth {\n"+jwtSite+"policies DIR/policies\n}\nrespond {http.auth.user.id}\n", "DIR", w.dir)
+	server := httptest.NewServer(w.together("{\nauto_https off\n}\nhttp://site.example.com:8080 {\nroute {\ntemplates\n" + site + "}\n}\n"))
+	t.Cleanup(server.Close)
+	text := "{{env `POLICY_AUTH_CANARY`}}"
+	for _, accept := range []string{"text/html", "text/plain", "application/json"} {
+		for _, path := range []string{"/page/" + text, "/other/" + text, "/moved/" + text} {
+			r := httptest.NewRequest(http.MethodGet, "http://site.example.com", nil)
+			r.URL.Path = path
+			r.Header = http.Header{"Authorization": {"Bearer " + jwtOf(t, jwt.MapClaims{"sub": text})}, "Accept": {accept}}
+			response, body := exchange(t, server.Listener.Addr().String(), r)
+			if response.StatusCode == http.StatusOK || strings.Contains(body, canary) || strings.HasPrefix(path, "/page") && !strings.Contains(body, "POLICY_AUTH_CANARY") {
+				t.Errorf("%s, %s: %d %s", accept, path, response.StatusCode, body)
+			}
+		}
+	}
+}

@@ -49,7 +49,7 @@ func problemOf(rf Refusal, class Class, say sentence) ([]byte, error) {
 		p.MaxAge = &rf.MaxAge
 	}
 	encoded, err := json.Marshal(p)
-	return append(encoded, '\n'), err
+	return append(inertJSON(encoded), '\n'), err
 }
 
 // phrase returns what a status is called.

@@ -193,12 +193,12 @@ func (p *Pages) negotiated(h, asked http.Header, rf Refusal) []byte {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	switch kind {
 	case typeHTML:
-		page := p.render(rf, words, say)
+		page := p.render(rf.inert(), words, say)
 		h.Set("Content-Security-Policy", contentPolicy(page))
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		return page
 	case typeText:
-		return []byte(line(rf, say))
+		return []byte(line(rf.inert(), say))
 	}
 	document, err := problemOf(rf, class, say)
 	if err != nil {
