@@ -218,7 +218,9 @@ func browse(t testing.TB, url string) string {
 	defer cancel()
 	page, err := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+t.TempDir(),
-		"--virtual-time-budget=5000", "--dump-dom", url).Output()
+		"--ignore-certificate-errors", "--host-resolver-rules=MAP *.test 127.0.0.1", // for sites of names that only a test knows
+		"--disable-features=IsolateOrigins,site-per-process,TrackingProtection3pcd", "--disable-site-isolation-trials",
+		"--virtual-time-budget=30000", "--dump-dom", url).Output()
 	if err != nil {
 		t.Fatalf("chromium: %v", err)
 	}
