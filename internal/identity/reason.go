@@ -1,5 +1,7 @@
 package identity
 
+import "slices"
+
 // Reason is the exact cause of a refusal, as logs and metrics show it. The set
 // is closed. A page shows only the Class of a reason, so that nobody learns
 // from an answer which part of a credential was wrong.
@@ -41,3 +43,16 @@ const (
 	ReasonStoreUnavailable     Reason = "store_unavailable"
 	ReasonThrottled            Reason = "throttled"
 )
+
+// Reasons returns all reasons but ReasonNone.
+func Reasons() []Reason { return slices.Clone(reasons) }
+
+var reasons = []Reason{
+	ReasonCredentialsMissing, ReasonCredentialsInvalid, ReasonCredentialsAmbiguous, ReasonInsecureTransport,
+	ReasonTokenMalformed, ReasonTokenExpired, ReasonTokenNotYetValid, ReasonTokenSignature, ReasonTokenAudience,
+	ReasonTokenIssuer, ReasonTokenType, ReasonTokenRevoked, ReasonTokenUnbound, ReasonProofInvalid,
+	ReasonKeysUnavailable, ReasonAccountDisabled, ReasonAccountLocked, ReasonSessionExpired,
+	ReasonSessionRevoked, ReasonCertificateRequired, ReasonLoginStateInvalid, ReasonStepUpRequired,
+	ReasonInsufficientScope, ReasonCrossSite, ReasonPathAmbiguous, ReasonPolicyDenied, ReasonPolicyUndefined,
+	ReasonPolicyError, ReasonPolicyTimeout, ReasonPolicyUnavailable, ReasonStoreUnavailable, ReasonThrottled,
+}

@@ -40,6 +40,12 @@ const (
 	FlagTooLong          Flag = "too_long"        // a path beyond maxAmbiguous that has another flag
 )
 
+// pathFlags are the flags that a path may have.
+var pathFlags = []Flag{
+	FlagFragment, FlagEncodedSlash, FlagBackslash, FlagPathParameter, FlagDotSegment, FlagDoubleSlash, FlagDoubleEncoding,
+	FlagControlCharacter, FlagInvalidUTF8, FlagBadEscape, FlagBadDestination, FlagOpaque, FlagTooLong,
+}
+
 // refusedFlags are answered with 400 unless the site allows them: there is no
 // good reason to send one.
 var refusedFlags = map[Flag]bool{
