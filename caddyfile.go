@@ -107,10 +107,11 @@ func (h *Handler) parsePolicies(d *caddyfile.Dispenser) error {
 	p, line := h.Policies, d.Token()
 	p.Sources = append(p.Sources, sources...)
 	err = grammar.Block(d, "policies", grammar.Words{
-		"decision": grammar.String(&p.Decision),
-		"timeout":  grammar.Duration(&p.Timeout),
-		"reload":   grammar.Choice(&p.Reload, "watch", "off"),
-		"builtins": p.parseBuiltins,
+		"decision":      grammar.String(&p.Decision),
+		"timeout":       grammar.Duration(&p.Timeout),
+		"reload":        grammar.Choice(&p.Reload, "watch", "off"),
+		"builtins":      p.parseBuiltins,
+		"claims_schema": grammar.String(&p.ClaimsSchema),
 	})
 	if err != nil {
 		return err

@@ -139,6 +139,11 @@ type Policies struct {
 	// Built-in functions that are off unless named: http.send
 	// net.lookup_ip_addr opa.runtime. Default: none.
 	Builtins []string `json:"builtins,omitempty"`
+	// File of a JSON Schema of input.identity.claims: a policy that reads a claim
+	// which it has not is refused when it is loaded. Properties that it lists are
+	// all there are, unless it says additionalProperties. Default: none, claims
+	// may be anything.
+	ClaimsSchema string `json:"claims_schema,omitempty"`
 }
 
 // CORS says whose pages may call this site (Fetch, section 3.3).
@@ -307,6 +312,7 @@ func (h *Handler) policyConfig() policy.Config {
 	config := policy.Config{Access: h.Access, Watch: true}
 	if p := h.Policies; p != nil {
 		config.Sources, config.Decision, config.AllowBuiltins = p.Sources, p.Decision, p.Builtins
+		config.ClaimsSchema = p.ClaimsSchema
 		config.Timeout, config.Watch = time.Duration(p.Timeout), p.Reload != "off"
 	}
 	return config

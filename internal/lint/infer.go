@@ -77,9 +77,11 @@ func (l *linter) document(ref ast.Ref) (value, []*ast.Term) {
 func (l *linter) ruleValue(rules []*ast.Rule) value {
 	rule := rules[0]
 	switch {
+	case !rule.Ref().IsGround(), len(rule.Head.Args) > 0:
+		return value{}
 	case rule.Head.RuleKind() == ast.MultiValue:
 		return value{shape: &Shape{kinds: set}}
-	case len(rules) > 1, rule.Else != nil, len(rule.Head.Args) > 0, !rule.Ref().IsGround():
+	case len(rules) > 1, rule.Else != nil:
 		return value{}
 	}
 	b := l.rules[rule]

@@ -80,7 +80,7 @@ func (l *linter) expr(e *ast.Expr, s *scope) {
 	for _, w := range e.With {
 		l.replaced(e, w, s)
 	}
-	if replacesInput(e) {
+	if ReplacesInput(e) {
 		return
 	}
 	switch terms := e.Terms.(type) {

@@ -102,12 +102,12 @@ func (l *linter) kindFits(v value, s *Shape, at *ast.Location) bool {
 }
 
 // objectFits judges the members of a literal object.
-func (l *linter) objectFits(literal ast.Object, scope *scope, s *Shape, at *ast.Location) {
+func (l *linter) objectFits(literal ast.Object, vars *scope, s *Shape, at *ast.Location) {
 	if s.kind() != object {
 		return
 	}
 	literal.Foreach(func(key, t *ast.Term) {
-		k := l.infer(key, scope)
+		k := l.infer(key, vars)
 		if key.Location != nil && key.Location.File != "" {
 			at = key.Location
 		}
@@ -115,7 +115,7 @@ func (l *linter) objectFits(literal ast.Object, scope *scope, s *Shape, at *ast.
 			return
 		}
 		if field := memberOfShape(s, k); field != nil {
-			l.fits(l.infer(t, scope), field, at)
+			l.fits(l.infer(t, vars), field, at)
 		}
 	})
 }

@@ -29,7 +29,7 @@ func distance(a, b string) int {
 	return levenshtein.ComputeDistance(strings.ToLower(a), strings.ToLower(b))
 }
 
-// close reports whether a word is likely to be meant as one of others.
+// closeTo reports whether a word is likely to be meant as one of others.
 func closeTo(word string, words []string) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return distance(word, w) <= 2 })
 }

@@ -57,7 +57,7 @@ func (s *scope) bind(t *ast.Term, find func() value) {
 // from says more than the literal that it is compared with, so those come last.
 func (l *linter) open(body ast.Body, parent *scope) *scope {
 	s := &scope{parent: parent, vars: map[ast.Var]*binding{}}
-	positive := slices.DeleteFunc(slices.Clone(body), func(e *ast.Expr) bool { return e.Negated || replacesInput(e) })
+	positive := slices.DeleteFunc(slices.Clone(body), func(e *ast.Expr) bool { return e.Negated || ReplacesInput(e) })
 	for _, literals := range []bool{false, true} {
 		for _, e := range positive {
 			l.bindExpr(e, s, literals)
@@ -109,9 +109,13 @@ func (l *linter) bindKeys(ref ast.Ref, s *scope) {
 	}
 }
 
-// replacesInput reports whether an expression is evaluated with another input.
-func replacesInput(e *ast.Expr) bool {
-	return slices.ContainsFunc(e.With, func(w *ast.With) bool { return w.Target.Equal(ast.InputRootDocument) })
+// ReplacesInput reports whether a compiled expression is evaluated with another
+// input.
+func ReplacesInput(e *ast.Expr) bool {
+	return slices.ContainsFunc(e.With, func(w *ast.With) bool {
+		target, ok := w.Target.Value.(ast.Ref)
+		return ok && target.Equal(ast.InputRootRef)
+	})
 }
 
 // references calls a function for each reference in an expression, but those in

@@ -218,6 +218,27 @@ func (s *Shape) objectSchema() map[string]any {
 	return result
 }
 
+// IsObject reports whether the shape is that of an object and nothing else.
+func (s *Shape) IsObject() bool { return s.kind() == object }
+
+// Join returns the shape of an object with the members of both.
+func (s *Shape) Join(other *Shape) *Shape {
+	result := *s
+	result.fields = maps.Clone(s.fields)
+	maps.Copy(result.fields, other.fields)
+	if s.open == nil {
+		result.open = other.open
+	}
+	return &result
+}
+
+// Open returns the shape of an object that may have any other member too.
+func (s *Shape) Open() *Shape {
+	result := *s
+	result.open = new(Shape)
+	return &result
+}
+
 // Place returns a copy of the shape in which the field that a path leads to has
 // another one.
 func (s *Shape) Place(field *Shape, path ...string) *Shape {

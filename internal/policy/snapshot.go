@@ -16,6 +16,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/lint"
 	"github.com/policyauth/caddy-policy-auth/policies"
 )
 
@@ -52,7 +53,11 @@ func load(config Config, tree files.Tree) (*snapshot, error) {
 		reaches:  len(config.AllowBuiltins) > 0,
 		revision: revisionOf(m.revision, tree), loaded: time.Now(), warnings: m.warnings,
 	}
-	return s, s.prepare(config, m, capabilities)
+	input, err := inputShape(config, tree)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.prepare(config, m, capabilities, input)
 }
 
 // revisionOf names a tree by its contents, after the revision that a manifest
@@ -163,8 +168,9 @@ func (m *material) addTable(paths []string, tree files.Tree) error {
 	return nil
 }
 
-// prepare compiles modules and data and resolves the decision.
-func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabilities) error {
+// prepare compiles modules and data, resolves the decision and judges what it
+// reaches by what input and data are.
+func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabilities, input *lint.Shape) error {
 	ctx := context.Background()
 	value, err := ast.InterfaceToValue(m.data)
 	if err != nil {
@@ -187,6 +193,11 @@ func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabil
 	if err != nil {
 		return err
 	}
+	warnings, err := m.judge(compiler, decision, input)
+	if err != nil {
+		return err
+	}
+	s.warnings = append(s.warnings, warnings...)
 	s.query, err = rego.New(
 		rego.Compiler(compiler), rego.Store(store), rego.Transaction(txn), rego.Capabilities(capabilities),
 		rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(decision)))), rego.StrictBuiltinErrors(true),
