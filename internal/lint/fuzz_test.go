@@ -45,6 +45,7 @@ func FuzzRun(f *testing.F) {
 // reads is a schema again (T-66).
 func FuzzParse(f *testing.F) {
 	for _, schema := range []string{
+		`{"properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}, "c": {"items": {"$ref": "#"}}}}`,
 		`{"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}}`,
 		`{"properties": {"a": {"items": {"enum": ["x", 1]}}}, "additionalProperties": {"$ref": "#"}}`,
 		`{"allOf": [{"type": "string"}], "propertyNames": {"pattern": "^[^A-Z]*$"}, "type": ["null", "array"]}`,

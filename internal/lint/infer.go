@@ -99,7 +99,7 @@ func (l *linter) result(e *ast.Expr, s *scope) value {
 	case ast.ObjectGet.Name:
 		return l.got(operands, s)
 	case ast.ObjectUnion.Name:
-		return value{parts: []value{l.infer(operands[0], s), l.infer(operands[1], s)}}
+		return union(l.infer(operands[0], s), l.infer(operands[1], s))
 	default:
 		if builtin := ast.BuiltinMap[name]; builtin != nil {
 			return value{shape: shapeOfType(builtin.Decl.Result())}

@@ -42,12 +42,17 @@ func (s *Shape) name() string {
 	return s.path
 }
 
-// maxDepth bounds how deep a schema is read; what is deeper may be anything.
-const maxDepth = 30
+// maxDepth and maxNodes bound how much of a schema is read, which may refer to
+// itself; what is beyond may be anything.
+const (
+	maxDepth = 30
+	maxNodes = 10000
+)
 
 // parser reads a schema, whose root its references are looked up in.
 type parser struct {
-	root map[string]any
+	root  map[string]any
+	nodes int // so far
 }
 
 // Parse reads a decoded JSON Schema (draft 7) of the value that policies call
@@ -64,7 +69,7 @@ func Parse(schema any, path string) (*Shape, error) {
 
 func (p *parser) parse(schema any, path string, depth int) (*Shape, error) {
 	node, ok := schema.(map[string]any)
-	if !ok || depth > maxDepth {
+	if p.nodes++; !ok || depth > maxDepth || p.nodes > maxNodes {
 		return &Shape{path: path}, nil
 	}
 	if ref, ok := node["$ref"].(string); ok {

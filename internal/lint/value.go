@@ -45,6 +45,24 @@ func (v value) describe() string {
 	return "the other side is " + v.kind().String()
 }
 
+// maxParts bounds the parts of a union; of one with more nothing is known.
+const maxParts = 50
+
+// union returns the union of two objects, in which the second one wins.
+func union(a, b value) value {
+	var parts []value
+	for _, v := range []value{a, b} {
+		if v.parts == nil {
+			parts = append(parts, v)
+		}
+		parts = append(parts, v.parts...)
+	}
+	if len(parts) > maxParts {
+		return value{}
+	}
+	return value{parts: parts}
+}
+
 // member returns what a value has at a key, as far as it is known.
 func (l *linter) member(v, key value) value {
 	switch {

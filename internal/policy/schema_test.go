@@ -99,12 +99,12 @@ func TestClaimsSchemaReload(t *testing.T) {
 	}
 }
 
-// TestRecursiveSchema: a schema that refers to itself ends.
+// TestRecursiveSchema: a schema that refers to itself, however often, ends.
 func TestRecursiveSchema(t *testing.T) {
 	d := newDir(t)
 	config := Config{
 		Sources:      []string{d.write("a.rego", "package caddy.authz\n\nallow if input.identity.claims.child.child.name == \"x\"\n")},
-		ClaimsSchema: d.write("claims.json", `{"type": "object", "properties": {"name": {"type": "string"}, "child": {"$ref": "#"}}}`),
+		ClaimsSchema: d.write("claims.json", `{"type": "object", "properties": {"name": {"type": "string"}, "child": {"$ref": "#"}, "other": {"$ref": "#"}, "more": {"items": {"$ref": "#"}}}}`),
 	}
 	open(t, config)
 }
