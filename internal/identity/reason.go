@@ -1,7 +1,5 @@
 package identity
 
-import "slices"
-
 // Reason is the exact cause of a refusal, as logs and metrics show it. The set
 // is closed. A page shows only the Class of a reason, so that nobody learns
 // from an answer which part of a credential was wrong.
@@ -45,14 +43,14 @@ const (
 )
 
 // Reasons returns all reasons but ReasonNone.
-func Reasons() []Reason { return slices.Clone(reasons) }
-
-var reasons = []Reason{
-	ReasonCredentialsMissing, ReasonCredentialsInvalid, ReasonCredentialsAmbiguous, ReasonInsecureTransport,
-	ReasonTokenMalformed, ReasonTokenExpired, ReasonTokenNotYetValid, ReasonTokenSignature, ReasonTokenAudience,
-	ReasonTokenIssuer, ReasonTokenType, ReasonTokenRevoked, ReasonTokenUnbound, ReasonProofInvalid,
-	ReasonKeysUnavailable, ReasonAccountDisabled, ReasonAccountLocked, ReasonSessionExpired,
-	ReasonSessionRevoked, ReasonCertificateRequired, ReasonLoginStateInvalid, ReasonStepUpRequired,
-	ReasonInsufficientScope, ReasonCrossSite, ReasonPathAmbiguous, ReasonPolicyDenied, ReasonPolicyUndefined,
-	ReasonPolicyError, ReasonPolicyTimeout, ReasonPolicyUnavailable, ReasonStoreUnavailable, ReasonThrottled,
+func Reasons() []Reason {
+	return []Reason{
+		ReasonCredentialsMissing, ReasonCredentialsInvalid, ReasonCredentialsAmbiguous, ReasonInsecureTransport,
+		ReasonTokenMalformed, ReasonTokenExpired, ReasonTokenNotYetValid, ReasonTokenSignature, ReasonTokenAudience,
+		ReasonTokenIssuer, ReasonTokenType, ReasonTokenRevoked, ReasonTokenUnbound, ReasonProofInvalid,
+		ReasonKeysUnavailable, ReasonAccountDisabled, ReasonAccountLocked, ReasonSessionExpired,
+		ReasonSessionRevoked, ReasonCertificateRequired, ReasonLoginStateInvalid, ReasonStepUpRequired,
+		ReasonInsufficientScope, ReasonCrossSite, ReasonPathAmbiguous, ReasonPolicyDenied, ReasonPolicyUndefined,
+		ReasonPolicyError, ReasonPolicyTimeout, ReasonPolicyUnavailable, ReasonStoreUnavailable, ReasonThrottled,
+	}
 }

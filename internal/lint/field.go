@@ -40,6 +40,7 @@ func (l *linter) key(at, key value, place *ast.Location) bool {
 		return true
 	}
 	name, named := key.text()
+	place = key.place(place)
 	switch kind := s.kind(); {
 	case kind&^scalars == 0:
 		if key.term != nil {

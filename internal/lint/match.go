@@ -58,12 +58,7 @@ func (l *linter) amongLiterals(v, collection value, e *ast.Expr) {
 
 // place is where a comparison's literal is, else the comparison.
 func place(a, b value, e *ast.Expr) *ast.Location {
-	for _, v := range []value{a, b} {
-		if v.term != nil && v.term.Location != nil && v.term.Location.File != "" {
-			return v.term.Location
-		}
-	}
-	return e.Location
+	return a.place(b.place(e.Location))
 }
 
 // fits judges a value by the shape of what it stands for.
@@ -75,9 +70,7 @@ func (l *linter) fits(v value, s *Shape, at *ast.Location) {
 		l.kindFits(v, s, at)
 		return
 	}
-	if v.term.Location != nil && v.term.Location.File != "" {
-		at = v.term.Location
-	}
+	at = v.place(at)
 	if !l.kindFits(v, s, at) {
 		return
 	}
@@ -108,14 +101,11 @@ func (l *linter) objectFits(literal ast.Object, vars *scope, s *Shape, at *ast.L
 	}
 	literal.Foreach(func(key, t *ast.Term) {
 		k := l.infer(key, vars)
-		if key.Location != nil && key.Location.File != "" {
-			at = key.Location
-		}
 		if !l.key(value{shape: s}, k, at) {
 			return
 		}
 		if field := memberOfShape(s, k); field != nil {
-			l.fits(l.infer(t, vars), field, at)
+			l.fits(l.infer(t, vars), field, k.place(at))
 		}
 	})
 }

@@ -34,6 +34,14 @@ func (v value) text() (string, bool) {
 	return string(s), ok
 }
 
+// place is where a literal is, else another place.
+func (v value) place(other *ast.Location) *ast.Location {
+	if v.term == nil || v.term.Location == nil || v.term.Location.File == "" {
+		return other
+	}
+	return v.term.Location
+}
+
 // describe names a value in a message.
 func (v value) describe() string {
 	switch {
