@@ -109,13 +109,19 @@ func TestTypedReload(t *testing.T) {
 	}
 }
 
-// TestTypedFast: judging does not make loading slow.
-func TestTypedFast(t *testing.T) {
-	config := Config{Sources: []string{"../../examples/quickstart/policies"}}
-	open(t, config)
-	start := time.Now()
-	open(t, config)
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("loading took %v", took)
+// TestTypedExamples: the examples fit the contract, and judging them does not
+// make loading slow.
+func TestTypedExamples(t *testing.T) {
+	for decision, source := range map[string]string{
+		"data.caddy.authz.allow":        "../../examples/quickstart/policies",
+		"data.examples.office.decision": "../../policies/examples/office",
+		"data.examples.owners.allow":    "../../policies/examples/owners",
+		"data.examples.scopes.decision": "../../policies/examples/scopes",
+	} {
+		start := time.Now()
+		open(t, Config{Sources: []string{source}, Decision: decision})
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("%s: loading took %v", source, took)
+		}
 	}
 }
