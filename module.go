@@ -167,6 +167,11 @@ type Policies struct {
 	// built-in functions are undefined, and the default decision is
 	// data.envoy.authz.allow. Default: false.
 	OPAEnvoy bool `json:"opa_envoy,omitempty"`
+	// File of a JSON Schema of input.identity.claims: a policy that reads a claim
+	// which it has not is refused when it is loaded. Properties that it lists are
+	// all there are, unless it says additionalProperties. Default: none, claims
+	// may be anything.
+	ClaimsSchema string `json:"claims_schema,omitempty"`
 }
 
 // CORS says whose pages may call this site (Fetch, section 3.3).
@@ -376,6 +381,7 @@ func (h *Handler) policyConfig() policy.Config {
 	if p := h.Policies; p != nil {
 		config.Sources, config.Decision, config.AllowBuiltins = p.Sources, p.Decision, p.Builtins
 		config.Timeout, config.Watch, config.OPAEnvoy = time.Duration(p.Timeout), p.Reload != "off", p.OPAEnvoy
+		config.ClaimsSchema = p.ClaimsSchema
 	}
 	return config
 }

@@ -41,3 +41,16 @@ const (
 	ReasonStoreUnavailable     Reason = "store_unavailable"
 	ReasonThrottled            Reason = "throttled"
 )
+
+// Reasons returns all reasons but ReasonNone.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonCredentialsMissing, ReasonCredentialsInvalid, ReasonCredentialsAmbiguous, ReasonInsecureTransport,
+		ReasonTokenMalformed, ReasonTokenExpired, ReasonTokenNotYetValid, ReasonTokenSignature, ReasonTokenAudience,
+		ReasonTokenIssuer, ReasonTokenType, ReasonTokenRevoked, ReasonTokenUnbound, ReasonProofInvalid,
+		ReasonKeysUnavailable, ReasonAccountDisabled, ReasonAccountLocked, ReasonSessionExpired,
+		ReasonSessionRevoked, ReasonCertificateRequired, ReasonLoginStateInvalid, ReasonStepUpRequired,
+		ReasonInsufficientScope, ReasonCrossSite, ReasonPathAmbiguous, ReasonPolicyDenied, ReasonPolicyUndefined,
+		ReasonPolicyError, ReasonPolicyTimeout, ReasonPolicyUnavailable, ReasonStoreUnavailable, ReasonThrottled,
+	}
+}

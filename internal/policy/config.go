@@ -45,6 +45,9 @@ type Config struct {
 	// and reads their answers as it does. Errors of built-in functions are then
 	// undefined.
 	OPAEnvoy bool
+	// ClaimsSchema is the file of a JSON Schema of input.identity.claims. Empty
+	// means that they may be anything.
+	ClaimsSchema string
 	// Watch takes changed files while running.
 	Watch bool
 }
@@ -60,6 +63,9 @@ var decisionForm = regexp.MustCompile(`^data(\.[A-Za-z_][A-Za-z0-9_]*)+$`)
 // paths, so that equal ones are equal.
 func (c Config) Normalized() Config {
 	c.Sources, c.Access = absolute(c.Sources), absolute(c.Access)
+	if c.ClaimsSchema != "" {
+		c.ClaimsSchema = absolute([]string{c.ClaimsSchema})[0]
+	}
 	c.AllowBuiltins = slices.Sorted(slices.Values(c.AllowBuiltins))
 	switch {
 	case c.Decision != "":
@@ -91,6 +97,9 @@ func (c Config) Check() error {
 			return fmt.Errorf("builtins: %q is not one that is off (allowed: %s)", name, strings.Join(gated, " "))
 		}
 	}
+	if strings.Contains(c.ClaimsSchema, "://") {
+		return fmt.Errorf("claims_schema: %q is not a file", c.ClaimsSchema)
+	}
 	for _, path := range slices.Concat(c.Sources, c.Access) {
 		switch {
 		case path == "":
@@ -100,6 +109,15 @@ func (c Config) Check() error {
 		}
 	}
 	return nil
+}
+
+// paths returns all files and directories.
+func (c Config) paths() []string {
+	paths := slices.Concat(c.Sources, c.Access)
+	if c.ClaimsSchema != "" {
+		paths = append(paths, c.ClaimsSchema)
+	}
+	return paths
 }
 
 func absolute(paths []string) []string {

@@ -30,6 +30,7 @@ func TestCheck(t *testing.T) {
 		{Config{Sources: []string{""}}, "empty"},
 		{Config{Access: []string{""}}, "empty"},
 		{Config{Sources: []string{"http://x/bundle"}}, "bundles are not read"},
+		{Config{ClaimsSchema: "https://x/claims.json"}, "is not a file"},
 	}
 	for _, test := range tests {
 		if err := test.config.Check(); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -47,6 +48,7 @@ func TestNormalized(t *testing.T) {
 	same := []struct{ a, b Config }{
 		{Config{}, Config{Decision: "data.caddy.authenticated.allow", Timeout: 100 * time.Millisecond}},
 		{Config{Sources: []string{"x"}}, Config{Sources: []string{here}, Decision: "data.caddy.authz.allow"}},
+		{Config{ClaimsSchema: "x"}, Config{ClaimsSchema: here}},
 		{Config{Access: []string{"x"}}, Config{Access: []string{"./x"}, Decision: "data.caddy.access.decision"}},
 		{Config{AllowBuiltins: []string{"opa.runtime", "http.send"}}, Config{AllowBuiltins: []string{"http.send", "opa.runtime"}}},
 	}
@@ -56,7 +58,7 @@ func TestNormalized(t *testing.T) {
 		}
 	}
 	different := []Config{
-		{}, {Sources: []string{"x"}}, {Sources: []string{"y"}}, {Access: []string{"x"}}, {Timeout: time.Second}, {Watch: true},
+		{}, {ClaimsSchema: "x"}, {Sources: []string{"x"}}, {Sources: []string{"y"}}, {Access: []string{"x"}}, {Timeout: time.Second}, {Watch: true},
 		{Sources: []string{"x", "y"}}, {Sources: []string{"y", "x"}}, {Sources: []string{"x"}, Decision: "data.a.b"}, {AllowBuiltins: []string{"http.send"}},
 	}
 	for i, a := range different {

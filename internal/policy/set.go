@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"slices"
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
@@ -51,7 +50,7 @@ func Open(config Config, report func(Report)) (*Set, error) {
 	}
 	s := &Set{config: config.Normalized()}
 	var err error
-	s.live, err = files.Open(files.Options{Paths: s.paths(), Keep: keep}, func(tree files.Tree) (*snapshot, error) { return load(s.config, tree) })
+	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Keep: keep}, func(tree files.Tree) (*snapshot, error) { return load(s.config, tree) })
 	if err != nil {
 		return nil, err
 	}
@@ -65,12 +64,9 @@ func Open(config Config, report func(Report)) (*Set, error) {
 	return s, nil
 }
 
-// paths returns all files and directories of the set.
-func (s *Set) paths() []string { return slices.Concat(s.config.Sources, s.config.Access) }
-
 func (s *Set) report(err error) Report {
 	current := s.live.Load()
-	return Report{Sources: s.paths(), Revision: current.revision, Warnings: current.warnings, Err: err}
+	return Report{Sources: s.config.paths(), Revision: current.revision, Warnings: current.warnings, Err: err}
 }
 
 // Reload reads the files again now. An error says why they were not taken; the

@@ -16,6 +16,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/lint"
 	"github.com/policyauth/caddy-policy-auth/policies"
 )
 
@@ -57,7 +58,11 @@ func load(config Config, tree files.Tree) (*snapshot, error) {
 		reaches: len(config.AllowBuiltins) > 0, envoy: config.OPAEnvoy,
 		revision: revisionOf(m.revision, tree), loaded: time.Now(), warnings: m.warnings,
 	}
-	return s, s.prepare(config, m, capabilities)
+	input, err := inputShape(config, tree)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.prepare(config, m, capabilities, input)
 }
 
 // revisionOf names a tree by its contents, after the revision that a manifest
@@ -168,8 +173,9 @@ func (m *material) addTable(paths []string, tree files.Tree) error {
 	return nil
 }
 
-// prepare compiles modules and data and resolves the decision.
-func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabilities) error {
+// prepare compiles modules and data, resolves the decision and judges what it
+// reaches by what input and data are.
+func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabilities, input *lint.Shape) error {
 	ctx := context.Background()
 	value, err := ast.InterfaceToValue(m.data)
 	if err != nil {
@@ -191,6 +197,13 @@ func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabil
 	decision, err := resolve(compiler, config)
 	if err != nil {
 		return err
+	}
+	if !config.OPAEnvoy { // those are written for another input
+		warnings, err := m.judge(compiler, decision, input)
+		if err != nil {
+			return err
+		}
+		s.warnings = append(s.warnings, warnings...)
 	}
 	options := []func(*rego.Rego){
 		rego.Compiler(compiler), rego.Store(store), rego.Transaction(txn), rego.Capabilities(capabilities), rego.StrictBuiltinErrors(!config.OPAEnvoy),

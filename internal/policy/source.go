@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/lint"
 )
 
 // keep says which files of a policy directory are looked at: a plain OPA
@@ -32,6 +33,7 @@ func keep(path string) bool {
 type material struct {
 	modules  map[string]*ast.Module
 	data     map[string]any
+	shape    *lint.Shape // of the data, nil if no schema says
 	warnings []string
 	revision string // of a manifest, or ""
 }
@@ -39,15 +41,18 @@ type material struct {
 // gather parses the policies and data of all sources in a tree.
 func gather(tree files.Tree, config Config, capabilities *ast.Capabilities) (*material, error) {
 	m := &material{modules: map[string]*ast.Module{}, data: map[string]any{}}
+	var sources []*source
 	for _, path := range config.Sources {
-		s := source{path: path, modules: map[string]*ast.Module{}, data: map[string]any{}}
-		if err := s.read(tree, config.Access, capabilities); err != nil {
+		s := &source{path: path, modules: map[string]*ast.Module{}, data: map[string]any{}}
+		if err := s.read(tree, append(slices.Clone(config.Access), config.ClaimsSchema), capabilities); err != nil {
 			return nil, err
 		}
-		if err := m.merge(&s); err != nil {
+		if err := m.merge(s); err != nil {
 			return nil, err
 		}
+		sources = append(sources, s)
 	}
+	m.shape = shapeOfData(sources)
 	return m, nil
 }
 
@@ -71,13 +76,15 @@ type source struct {
 	path     string
 	modules  map[string]*ast.Module
 	data     map[string]any
+	schema   *schema // of the data, nil if there is none
 	warnings []string
 	manifest manifest
 }
 
 // read parses what a tree has of the source. Data alone will do, since another
-// source may have the policies; nothing at all is an error.
-func (s *source) read(tree files.Tree, tables []string, capabilities *ast.Capabilities) error {
+// source may have the policies; nothing at all is an error. Files that the
+// configuration names for something else are passed over.
+func (s *source) read(tree files.Tree, named []string, capabilities *ast.Capabilities) error {
 	var problems []error
 	found := false
 	for _, path := range tree.Paths() {
@@ -90,12 +97,14 @@ func (s *source) read(tree files.Tree, tables []string, capabilities *ast.Capabi
 		case filepath.Ext(name) == ".rego":
 			found = true
 			problems = append(problems, s.readPolicy(path, tree[path], capabilities))
+		case filepath.ToSlash(name) == schemaName:
+			problems = append(problems, s.readSchema(path, tree[path]))
 		case slices.Contains(dataNames, base):
 			found = true
 			problems = append(problems, s.readData(path, name, tree[path]))
 		case name == manifestName:
 			problems = append(problems, s.manifest.read(path, tree[path]))
-		case base != manifestName && !slices.Contains(tables, path):
+		case base != manifestName && !slices.Contains(named, path):
 			s.warnings = append(s.warnings, fmt.Sprintf("%s is not read: data files are named %s", path, strings.Join(dataNames, ", ")))
 		}
 	}
@@ -103,6 +112,9 @@ func (s *source) read(tree files.Tree, tables []string, capabilities *ast.Capabi
 		problems = append(problems, fmt.Errorf("%s: neither policies (*.rego) nor data (%s) there", s.path, strings.Join(dataNames, ", ")))
 	}
 	if err := joinBounded(problems); err != nil {
+		return err
+	}
+	if err := s.checkData(); err != nil {
 		return err
 	}
 	return s.manifest.check(s)

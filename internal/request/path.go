@@ -41,6 +41,12 @@ const (
 	FlagBadHost          Flag = "bad_host"        // a Host that servers could read in different ways
 )
 
+// pathFlags are the flags that a path may have.
+var pathFlags = []Flag{
+	FlagFragment, FlagEncodedSlash, FlagBackslash, FlagPathParameter, FlagDotSegment, FlagDoubleSlash, FlagDoubleEncoding,
+	FlagControlCharacter, FlagInvalidUTF8, FlagBadEscape, FlagBadDestination, FlagOpaque, FlagTooLong, FlagBadHost,
+}
+
 // refusedFlags are answered with 400 unless the site allows them: there is no
 // good reason to send one.
 var refusedFlags = map[Flag]bool{

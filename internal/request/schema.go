@@ -6,9 +6,12 @@ import (
 )
 
 // Schema returns the JSON Schema (draft 7) of Document, made from its Go types:
-// every field is required, and nothing but claims, config and body is open.
+// every field is required, and nothing but claims, config and body is open. It
+// lists the words of closed sets, gives examples of open ones and says what is
+// lower-case.
 func Schema() map[string]any {
 	schema := schemaOf(reflect.TypeFor[Document]())
+	refine(schema)
 	schema["$schema"] = "http://json-schema.org/draft-07/schema#"
 	schema["title"] = "What policies read as input, contract " + Contract
 	return schema

@@ -1,0 +1,71 @@
+package request
+
+import (
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// lowerCase is the pattern of texts without letters of ASCII's upper case.
+const lowerCase = "^[^A-Z]*$"
+
+// closed are the fields that are one of a few words; those of a list if they
+// are lists.
+var closed = map[string][]string{
+	"contract":            {Contract},
+	"request.scheme":      {"http", "https"},
+	"request.protocol":    {"HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3.0"},
+	"request.path_flags":  flagNames(pathFlags),
+	"request.query_flags": flagNames([]Flag{FlagSemicolon, FlagBadEscape, FlagInvalidUTF8}),
+	"tls.version":         {"", "1.0", "1.1", "1.2", "1.3"},
+	"identity.kind":       {string(identity.KindUser), string(identity.KindClient), string(identity.KindAnonymous)},
+	"identity.bound":      {"none", "dpop", "certificate"},
+	"failure.reason":      reasonNames(),
+}
+
+// usual are the fields that may be anything but are usually one of a few words.
+var usual = map[string][]string{
+	"request.method":  strings.Fields("GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK"),
+	"identity.method": {"", "jwt", "introspection", "basic", "api_key", "client_certificate", "session", "provider"},
+}
+
+// folded are the fields in lower case, of objects the names in them.
+var folded = []string{"request.host", "request.path_folded", "request.headers", "request.header_values"}
+
+func reasonNames() []string {
+	names := []string{""}
+	for _, reason := range identity.Reasons() {
+		names = append(names, string(reason))
+	}
+	return names
+}
+
+// refine adds to a schema what the Go types do not say.
+func refine(schema map[string]any) {
+	for path, words := range closed {
+		field := schemaAt(schema, path)
+		if items, ok := field["items"].(map[string]any); ok {
+			field = items
+		}
+		field["enum"] = words
+	}
+	for path, words := range usual {
+		schemaAt(schema, path)["examples"] = words
+	}
+	for _, path := range folded {
+		field := schemaAt(schema, path)
+		if field["type"] == "object" {
+			field["propertyNames"] = map[string]any{"pattern": lowerCase}
+		} else {
+			field["pattern"] = lowerCase
+		}
+	}
+}
+
+// schemaAt returns the schema of a field, whose path is dotted.
+func schemaAt(schema map[string]any, path string) map[string]any {
+	for _, name := range strings.Split(path, ".") {
+		schema = schema["properties"].(map[string]any)[name].(map[string]any)
+	}
+	return schema
+}
