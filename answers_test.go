@@ -19,6 +19,9 @@ import (
 // apiKey is a key of keys, which has one of each kind.
 const apiKey = canary + "-0123456789abcdef"
 
+// patientSite is basicSite for tests with many failures.
+const patientSite = "basic {\n users DIR/users.yaml\n throttle 1000 5m\n }\n access DIR/access.yaml\n"
+
 // keys gives the world a keys.yaml and returns the block that reads it.
 func (w *world) keys(from string) string {
 	w.write("keys.yaml", "keys:\n  - {id: ci, owner: build, hash: \"sha256:"+sha(apiKey)+"\"}\n  - {id: off, owner: build, disabled: true, hash: \"sha256:"+sha(apiKey+"-off")+"\"}\n")
@@ -238,8 +241,7 @@ func TestUpstreamRefuses(t *testing.T) {
 // content, and neither a condition nor a range changes a refusal.
 func TestHead(t *testing.T) {
 	w := newWorld(t)
-	patient := strings.Replace(basicSite, "users.yaml\n", "users.yaml\n throttle 1000 5m\n", 1)
-	h, _ := w.site(patient + jwtSite + loginSite + "cors {\n origins https://app.example.com\n }\n")
+	h, _ := w.site(patientSite + jwtSite + loginSite + "cors {\n origins https://app.example.com\n }\n")
 	for name, r := range map[string]*http.Request{
 		"anonymous": get("/"), "known": asUser(get("/admin/"), "bob"), "a bad token": get("/", "Authorization", "Bearer a b"), "wrong": asUser(get("/"), "eve"),
 		"of a script": get("/", "Origin", "https://app.example.com"), "navigating": navigate(get("/")),
