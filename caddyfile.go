@@ -113,11 +113,12 @@ func (h *Handler) parsePolicies(d *caddyfile.Dispenser) error {
 	p, line := h.Policies, d.Token()
 	p.Sources = append(p.Sources, sources...)
 	err = grammar.Block(d, "policies", grammar.Words{
-		"decision":  grammar.String(&p.Decision),
-		"timeout":   grammar.Duration(&p.Timeout),
-		"reload":    grammar.Choice(&p.Reload, "watch", "off"),
-		"builtins":  p.parseBuiltins,
-		"opa_envoy": grammar.Flag(&p.OPAEnvoy),
+		"decision":      grammar.String(&p.Decision),
+		"timeout":       grammar.Duration(&p.Timeout),
+		"reload":        grammar.Choice(&p.Reload, "watch", "off"),
+		"builtins":      p.parseBuiltins,
+		"opa_envoy":     grammar.Flag(&p.OPAEnvoy),
+		"require_tests": grammar.Flag(&p.RequireTests),
 	})
 	if err != nil {
 		return err

@@ -167,6 +167,11 @@ type Policies struct {
 	// built-in functions are undefined, and the default decision is
 	// data.envoy.authz.allow. Default: false.
 	OPAEnvoy bool `json:"opa_envoy,omitempty"`
+	// Take policies only if the tests in the same sources (rules test_… in files
+	// *_test.rego) pass, and there are some: within 5s each and 30s in all. Those
+	// that fail are refused at load, and later on leave the last good ones in use.
+	// Default: false, tests are not looked at.
+	RequireTests bool `json:"require_tests,omitempty"`
 }
 
 // CORS says whose pages may call this site (Fetch, section 3.3).
@@ -376,6 +381,7 @@ func (h *Handler) policyConfig() policy.Config {
 	if p := h.Policies; p != nil {
 		config.Sources, config.Decision, config.AllowBuiltins = p.Sources, p.Decision, p.Builtins
 		config.Timeout, config.Watch, config.OPAEnvoy = time.Duration(p.Timeout), p.Reload != "off", p.OPAEnvoy
+		config.RequireTests = p.RequireTests
 	}
 	return config
 }

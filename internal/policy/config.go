@@ -45,6 +45,8 @@ type Config struct {
 	// and reads their answers as it does. Errors of built-in functions are then
 	// undefined.
 	OPAEnvoy bool
+	// RequireTests takes policies only if the tests in their sources pass.
+	RequireTests bool
 	// Watch takes changed files while running.
 	Watch bool
 }
