@@ -119,6 +119,7 @@ func (h *Handler) parsePolicies(d *caddyfile.Dispenser) error {
 		"builtins":      p.parseBuiltins,
 		"opa_envoy":     grammar.Flag(&p.OPAEnvoy),
 		"claims_schema": grammar.String(&p.ClaimsSchema),
+		"require_tests": grammar.Flag(&p.RequireTests),
 	})
 	if err != nil {
 		return err

@@ -172,6 +172,11 @@ type Policies struct {
 	// all there are, unless it says additionalProperties. Default: none, claims
 	// may be anything.
 	ClaimsSchema string `json:"claims_schema,omitempty"`
+	// Take policies only if the tests in the same sources (rules test_… in files
+	// *_test.rego) pass, and there are some: within 5s each and 30s in all. Those
+	// that fail are refused at load, and later on leave the last good ones in use.
+	// Default: false, tests are not looked at.
+	RequireTests bool `json:"require_tests,omitempty"`
 }
 
 // CORS says whose pages may call this site (Fetch, section 3.3).
@@ -382,6 +387,7 @@ func (h *Handler) policyConfig() policy.Config {
 		config.Sources, config.Decision, config.AllowBuiltins = p.Sources, p.Decision, p.Builtins
 		config.Timeout, config.Watch, config.OPAEnvoy = time.Duration(p.Timeout), p.Reload != "off", p.OPAEnvoy
 		config.ClaimsSchema = p.ClaimsSchema
+		config.RequireTests = p.RequireTests
 	}
 	return config
 }

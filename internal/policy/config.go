@@ -48,6 +48,8 @@ type Config struct {
 	// ClaimsSchema is the file of a JSON Schema of input.identity.claims. Empty
 	// means that they may be anything.
 	ClaimsSchema string
+	// RequireTests takes policies only if the tests in their sources pass.
+	RequireTests bool
 	// Watch takes changed files while running.
 	Watch bool
 }

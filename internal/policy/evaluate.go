@@ -131,19 +131,28 @@ func (d dataTree) Get(ref ast.Ref) ast.Value {
 // Put implements topdown.BaseCache.
 func (dataTree) Put(ast.Ref, ast.Value) {}
 
-// decide asks the policies once, about one reading. A policy that runs away or
-// whose caller is gone is cut off, and one that panics has failed.
+// decide asks the policies once, about one reading.
 func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading, allotted span) (decision Decision) {
-	defer func() {
-		if problem := recover(); problem != nil {
-			decision = failed(fmt.Errorf("the evaluation panicked: %v", problem))
-		}
-	}()
+	defer recovered(&decision)
 	document := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values, s.projection.parts)
 	input := s.projection.term(&document, in.Config.term)
 	if s.envoy {
 		input = withEnvoy(input, in.Request.Envoy(reading, true))
 	}
+	return s.evaluate(ctx, input, allotted)
+}
+
+// recovered makes a failure of an evaluation that panics.
+func recovered(decision *Decision) {
+	if problem := recover(); problem != nil {
+		*decision = failed(fmt.Errorf("the evaluation panicked: %v", problem))
+	}
+}
+
+// evaluate asks the policies once. One that runs away or whose caller is gone is
+// cut off, and one that panics has failed.
+func (s *snapshot) evaluate(ctx context.Context, input ast.Value, allotted span) (decision Decision) {
+	defer recovered(&decision)
 	if s.reaches {
 		var release context.CancelFunc
 		ctx, release = context.WithDeadline(ctx, allotted.end)

@@ -50,7 +50,7 @@ func Open(config Config, report func(Report)) (*Set, error) {
 	}
 	s := &Set{config: config.Normalized()}
 	var err error
-	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Keep: keep}, func(tree files.Tree) (*snapshot, error) { return load(s.config, tree) })
+	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Keep: s.config.keep()}, func(tree files.Tree) (*snapshot, error) { return load(s.config, tree) })
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +62,14 @@ func Open(config Config, report func(Report)) (*Set, error) {
 		s.live.Watch()
 	}
 	return s, nil
+}
+
+// keep says which files of a directory are looked at.
+func (c Config) keep() func(string) bool {
+	if c.RequireTests {
+		return keepTests
+	}
+	return keep
 }
 
 func (s *Set) report(err error) Report {

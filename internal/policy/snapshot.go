@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -16,7 +17,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
-	"github.com/policyauth/caddy-policy-auth/internal/lint"
 	"github.com/policyauth/caddy-policy-auth/policies"
 )
 
@@ -44,6 +44,24 @@ const embeddedPrefix = "embedded/"
 // load compiles what a tree holds.
 func load(config Config, tree files.Tree) (*snapshot, error) {
 	capabilities := allowed(config.AllowBuiltins)
+	m, err := assemble(config, tree, capabilities)
+	if err != nil {
+		return nil, err
+	}
+	s := &snapshot{
+		reaches: len(config.AllowBuiltins) > 0, envoy: config.OPAEnvoy,
+		revision: revisionOf(m.revision, tree), loaded: time.Now(), warnings: m.warnings,
+	}
+	if err := s.prepare(config, m, capabilities); err != nil || !config.RequireTests {
+		return s, err
+	}
+	warnings, err := m.requireTests(config)
+	s.warnings = append(s.warnings, warnings...)
+	return s, err
+}
+
+// assemble puts together what a tree holds and what is built in.
+func assemble(config Config, tree files.Tree, capabilities *ast.Capabilities) (*material, error) {
 	m, err := gather(tree, config, capabilities)
 	if err != nil {
 		return nil, err
@@ -51,18 +69,10 @@ func load(config Config, tree files.Tree) (*snapshot, error) {
 	if err := m.addEmbedded(); err != nil {
 		return nil, err
 	}
-	if err := m.addTable(config.Access, tree); err != nil {
+	if m.input, err = inputShape(config, tree); err != nil {
 		return nil, err
 	}
-	s := &snapshot{
-		reaches: len(config.AllowBuiltins) > 0, envoy: config.OPAEnvoy,
-		revision: revisionOf(m.revision, tree), loaded: time.Now(), warnings: m.warnings,
-	}
-	input, err := inputShape(config, tree)
-	if err != nil {
-		return nil, err
-	}
-	return s, s.prepare(config, m, capabilities, input)
+	return m, m.addTable(config.Access, tree)
 }
 
 // revisionOf names a tree by its contents, after the revision that a manifest
@@ -115,7 +125,7 @@ func (m *material) addEmbedded() error {
 	if err != nil {
 		return err
 	}
-	if err := m.checkReserved(own); err != nil {
+	if err := errors.Join(checkReserved(m.modules, own), checkReserved(m.tests, own)); err != nil {
 		return err
 	}
 	for name, module := range own {
@@ -126,14 +136,14 @@ func (m *material) addEmbedded() error {
 
 // checkReserved refuses policies that add to what is built in: by their package,
 // or by a rule whose name leads there.
-func (m *material) checkReserved(own map[string]*ast.Module) error {
+func checkReserved(modules, own map[string]*ast.Module) error {
 	reserved := []ast.Ref{refOf("data.caddy." + tableRoot)}
 	for _, module := range own {
 		reserved = append(reserved, module.Package.Path)
 	}
 	var problems []error
-	for _, path := range slices.Sorted(maps.Keys(m.modules)) {
-		module := m.modules[path]
+	for _, path := range slices.Sorted(maps.Keys(modules)) {
+		module := modules[path]
 		for _, ref := range reserved {
 			if location := addsTo(module, ref); location != nil {
 				problems = append(problems, fmt.Errorf("%s: the package %s is built in and cannot be added to; choose another name, such as caddy.authz",
@@ -173,17 +183,26 @@ func (m *material) addTable(paths []string, tree files.Tree) error {
 	return nil
 }
 
-// prepare compiles modules and data, resolves the decision and judges what it
-// reaches by what input and data are.
-func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabilities, input *lint.Shape) error {
-	ctx := context.Background()
+// object returns the data as policies read it.
+func (m *material) object() (ast.Object, error) {
 	value, err := ast.InterfaceToValue(m.data)
 	if err != nil {
-		return fmt.Errorf("data: %w", err)
+		return nil, fmt.Errorf("data: %w", err)
 	}
 	data, ok := value.(ast.Object)
 	if !ok {
-		return fmt.Errorf("data: not an object")
+		return nil, errors.New("data: not an object")
+	}
+	return data, nil
+}
+
+// prepare compiles modules and data, resolves the decision and judges what it
+// reaches by what input and data are.
+func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabilities) error {
+	ctx := context.Background()
+	data, err := m.object()
+	if err != nil {
+		return err
 	}
 	store := inmem.NewFromASTObject(data)
 	txn, err := store.NewTransaction(ctx)
@@ -199,7 +218,7 @@ func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabil
 		return err
 	}
 	if !config.OPAEnvoy { // those are written for another input
-		warnings, err := m.judge(compiler, decision, input)
+		warnings, err := m.judge(compiler, decision, m.input)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,17 +23,27 @@ func keep(path string) bool {
 	}
 	switch filepath.Ext(name) {
 	case ".rego":
-		return !strings.HasSuffix(name, "_test.rego")
+		return !isTest(name)
 	case ".json", ".yaml", ".yml":
 		return true
 	}
 	return false
 }
 
+// keepTests is keep for those who want the tests of policies as well.
+func keepTests(path string) bool {
+	return keep(path) || isTest(path) && !strings.HasPrefix(filepath.Base(path), ".")
+}
+
+// isTest reports whether a file is one of tests, which decide nothing.
+func isTest(path string) bool { return strings.HasSuffix(path, "_test.rego") }
+
 // material is what a look at the sources found.
 type material struct {
 	modules  map[string]*ast.Module
+	tests    map[string]*ast.Module
 	data     map[string]any
+	input    *lint.Shape // of the input
 	shape    *lint.Shape // of the data, nil if no schema says
 	warnings []string
 	revision string // of a manifest, or ""
@@ -40,10 +51,10 @@ type material struct {
 
 // gather parses the policies and data of all sources in a tree.
 func gather(tree files.Tree, config Config, capabilities *ast.Capabilities) (*material, error) {
-	m := &material{modules: map[string]*ast.Module{}, data: map[string]any{}}
+	m := &material{modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, data: map[string]any{}}
 	var sources []*source
 	for _, path := range config.Sources {
-		s := &source{path: path, modules: map[string]*ast.Module{}, data: map[string]any{}}
+		s := &source{path: path, modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, data: map[string]any{}}
 		if err := s.read(tree, append(slices.Clone(config.Access), config.ClaimsSchema), capabilities); err != nil {
 			return nil, err
 		}
@@ -61,6 +72,7 @@ func (m *material) merge(s *source) error {
 	for path, module := range s.modules {
 		m.modules[path] = module
 	}
+	maps.Copy(m.tests, s.tests)
 	m.warnings = append(m.warnings, s.warnings...)
 	if s.manifest.Revision != "" {
 		m.revision = s.manifest.Revision
@@ -75,6 +87,7 @@ func (m *material) merge(s *source) error {
 type source struct {
 	path     string
 	modules  map[string]*ast.Module
+	tests    map[string]*ast.Module
 	data     map[string]any
 	schema   *schema // of the data, nil if there is none
 	warnings []string
@@ -95,7 +108,7 @@ func (s *source) read(tree files.Tree, named []string, capabilities *ast.Capabil
 		base := filepath.Base(name)
 		switch {
 		case filepath.Ext(name) == ".rego":
-			found = true
+			found = found || !isTest(base) || path == s.path
 			problems = append(problems, s.readPolicy(path, tree[path], capabilities))
 		case filepath.ToSlash(name) == schemaName:
 			problems = append(problems, s.readSchema(path, tree[path]))
@@ -144,7 +157,11 @@ func (s *source) readPolicy(path string, content []byte, capabilities *ast.Capab
 	if module == nil {
 		return fmt.Errorf("%s:1: the file has no policy in it", path)
 	}
-	s.modules[path] = module
+	if isTest(path) && path != s.path {
+		s.tests[path] = module
+	} else {
+		s.modules[path] = module
+	}
 	return nil
 }
 

@@ -1,0 +1,127 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/cover"
+	"github.com/open-policy-agent/opa/v1/tester"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// What becomes of a test.
+const (
+	TestPassed  = "pass"
+	TestFailed  = "fail"
+	TestError   = "error" // it could not be evaluated, or not in time
+	TestSkipped = "skip"  // its name begins with todo_test_
+)
+
+// TestResult is what became of one test.
+type TestResult struct {
+	// Name is the rule with its package, such as data.caddy.authz_test.test_a.
+	Name string `json:"name"`
+	// File and Line are where the rule stands.
+	File string `json:"file"`
+	Line int    `json:"line"`
+	// Outcome is one of pass, fail, error and skip.
+	Outcome string `json:"outcome"`
+	// Message says more of an error, and which cases of a test failed.
+	Message string `json:"message,omitempty"`
+	// FailedAt is the condition at which it failed, with file and line.
+	FailedAt string `json:"failed_at,omitempty"`
+	// Output is what the test printed.
+	Output string `json:"output,omitempty"`
+	// Duration is in nanoseconds.
+	Duration time.Duration `json:"duration_ns"`
+}
+
+// String says it in one line.
+func (t TestResult) String() string {
+	verb := map[string]string{TestPassed: "passed", TestFailed: "failed", TestError: "could not be run", TestSkipped: "is skipped"}[t.Outcome]
+	line := fmt.Sprintf("%s:%d: the test %s %s", t.File, t.Line, t.Name, verb)
+	for _, more := range []string{t.Message, t.FailedAt} {
+		if more != "" {
+			line += ": " + more
+		}
+	}
+	return line
+}
+
+// newTestResult turns OPA's result into ours.
+func newTestResult(result *tester.Result, timeout time.Duration) TestResult {
+	t := TestResult{
+		Name: result.Package + "." + result.Name, File: result.Location.File, Line: result.Location.Row,
+		Outcome: TestPassed, Output: string(result.Output), Duration: result.Duration,
+	}
+	switch {
+	case result.Skip:
+		t.Outcome = TestSkipped
+	case topdown.IsCancel(result.Error):
+		t.Outcome, t.Message = TestError, fmt.Sprintf("it took longer than %s", timeout)
+	case result.Error != nil:
+		t.Outcome, t.Message = TestError, result.Error.Error()
+	case result.Fail:
+		t.Outcome, t.Message = TestFailed, failedCases(result.SubResults)
+	}
+	return t
+}
+
+// failedCases names the cases that failed of a test that has some.
+func failedCases(cases tester.SubResultMap) string {
+	var names []string
+	for name, result := range cases.Iter {
+		if result.Fail && len(result.SubResults) == 0 {
+			names = append(names, strings.Join(name, "/"))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "case " + strings.Join(names, ", ")
+}
+
+// Coverage is which lines of policies their tests evaluated.
+type Coverage struct {
+	// Percent is how many of the lines that can be evaluated were.
+	Percent float64 `json:"percent"`
+	// Files are the policies, by file.
+	Files map[string]FileCoverage `json:"files"`
+}
+
+// FileCoverage is the coverage of one file.
+type FileCoverage struct {
+	Percent float64 `json:"percent"`
+	// Missing are the lines that no test evaluated, such as "12" or "3-5".
+	Missing []string `json:"missing"`
+}
+
+// newCoverage tells what was covered of the modules that are not built in.
+func newCoverage(c *cover.Cover, modules map[string]*ast.Module) *Coverage {
+	own := maps.Clone(modules)
+	maps.DeleteFunc(own, func(file string, _ *ast.Module) bool { return strings.HasPrefix(file, embeddedPrefix) })
+	report := c.Report(own)
+	coverage := &Coverage{Files: map[string]FileCoverage{}}
+	covered, all := 0, 0
+	for _, file := range slices.Sorted(maps.Keys(own)) {
+		lines := report.Files[file]
+		one := FileCoverage{Percent: lines.Coverage, Missing: []string{}}
+		for _, r := range lines.NotCovered {
+			text := fmt.Sprint(r.Start.Row)
+			if r.End.Row > r.Start.Row {
+				text += fmt.Sprintf("-%d", r.End.Row)
+			}
+			one.Missing = append(one.Missing, text)
+		}
+		coverage.Files[file] = one
+		covered, all = covered+lines.CoveredLines, all+lines.CoveredLines+lines.NotCoveredLines
+	}
+	if all > 0 {
+		coverage.Percent = float64(covered*1000/all) / 10
+	}
+	return coverage
+}
