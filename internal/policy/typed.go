@@ -96,7 +96,7 @@ func reached(compiler *ast.Compiler, decision ast.Ref) map[string]bool {
 				return true
 			}
 		case ast.Ref:
-			follow(compiler.GetRulesDynamic(x))
+			follow(compiler.GetRulesDynamicWithOpts(x, ast.RulesOptions{IncludeHiddenModules: true}))
 		}
 		return false
 	})
