@@ -36,6 +36,7 @@ var rooms = map[string]struct {
 	"internal/authn":      {"identity files users token grammar pool", true},
 	"internal/observe":    {"identity", true},
 	"internal/ops":        {"authn policy pool observe", true},
+	"internal/command":    {"identity request users policy token authn ops files", true},
 	"policies":            {"", false},
 	"errorpages":          {"", false},
 

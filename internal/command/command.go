@@ -1,0 +1,71 @@
+// Package command is what operators type: caddy policy-auth and its
+// subcommands. Results go to standard output, prose to standard error, and the
+// exit status is 0 for yes, 1 for no (denied, failed, found) and 2 for an error.
+package command
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+)
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "policy-auth",
+		Usage: "<subcommand>",
+		Short: "Works with access rules: policies, access tables, users and keys",
+		Long: `
+Works with the access rules of the policy_auth handler: policies, access tables,
+users and keys.
+
+The exit status is 0 for yes, 1 for no (denied, failed, found) and 2 for an error.
+Results go to standard output, everything else to standard error.`,
+		CobraFunc: assemble,
+	})
+}
+
+// subcommands makes every subcommand, in the order in which help lists them.
+var subcommands = []func() *cobra.Command{}
+
+// assemble adds the subcommands to caddy policy-auth.
+func assemble(parent *cobra.Command) {
+	parent.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return fail(cmd, err) })
+	parent.Args = cobra.ArbitraryArgs
+	parent.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
+		if len(args) == 0 {
+			return true, cmd.Help()
+		}
+		return false, fmt.Errorf("%q is not a subcommand; caddy policy-auth --help lists them", args[0])
+	})
+	for _, make := range subcommands {
+		parent.AddCommand(make())
+	}
+}
+
+// errNo is the answer no; it says nothing, since the command has.
+var errNo = errors.New("no")
+
+// run makes a command's function: yes is exit status 0, no is 1, an error is 2.
+func run(f func(cmd *cobra.Command, args []string) (yes bool, err error)) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		yes, err := f(cmd, args)
+		switch {
+		case err != nil:
+			return fail(cmd, err)
+		case !yes:
+			cmd.SilenceErrors, cmd.SilenceUsage = true, true
+			return errNo
+		}
+		return nil
+	}
+}
+
+// fail tells the operator what is wrong and ends with exit status 2.
+func fail(cmd *cobra.Command, err error) error {
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	fmt.Fprintf(cmd.ErrOrStderr(), "Error: %v\n", err)
+	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return 2, nil })(cmd, nil)
+}
