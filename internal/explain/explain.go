@@ -18,12 +18,12 @@ import (
 type Policies struct {
 	// Compiler holds the rules.
 	Compiler *ast.Compiler
-	// Decision is the rule that decides.
-	Decision ast.Ref
+	// Query asks for the rule that decides.
+	Query rego.PreparedEvalQuery
 	// Data is what the rules read as data.
 	Data *ast.Term
-	// Rego makes an evaluation of a query over the rules and their data.
-	Rego func(query ast.Body) *rego.Rego
+	// Prepare makes ready another query over the rules and their data.
+	Prepare func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error)
 }
 
 // Explanation is how an evaluation of the decision went. Its lists are never nil.
@@ -106,38 +106,31 @@ type Nearest struct {
 // Run evaluates the decision once for an input and explains how that went. Options
 // are those of the evaluation, beside its tracer; allowed says whether the
 // decision allows. An error of the evaluation is part of the explanation.
-func Run(ctx context.Context, p Policies, input ast.Value, allowed bool, options ...rego.EvalOption) (Explanation, error) {
-	t, err := p.trace(ctx, input, options)
-	if err != nil {
-		return Explanation{}, err
-	}
+func Run(ctx context.Context, p Policies, input ast.Value, allowed bool, options ...rego.EvalOption) Explanation {
+	t := p.trace(ctx, input, options)
 	result := Explanation{Rules: t.describeAll(t.root.asked(), 0), Cut: t.full}
 	if !allowed {
-		result.Nearest = finder{trail: t, ctx: ctx, policies: p, input: input, options: options}.find()
+		result.Nearest = finder{trail: t, ctx: ctx, policies: p, input: input, options: options, known: map[*attempt]int{}}.find()
 	}
-	return result, nil
+	return result
 }
 
 // trace evaluates the decision with a tracer. All definitions are tried, also
 // those that an index would pass over, unless one of these breaks something that
 // the decision itself would not come to.
-func (p Policies) trace(ctx context.Context, input ast.Value, options []rego.EvalOption) (*trail, error) {
-	query, err := p.Rego(ast.NewBody(ast.NewExpr(ast.NewTerm(p.Decision)))).PrepareForEval(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (p Policies) trace(ctx context.Context, input ast.Value, options []rego.EvalOption) *trail {
 	run := func(more ...rego.EvalOption) (*trail, error) {
 		t := newTrail(p)
 		all := append(append(options[:len(options):len(options)], rego.EvalParsedInput(input), rego.EvalQueryTracer(t)), more...)
-		_, err := query.Eval(ctx, all...)
+		_, err := p.Query.Eval(ctx, all...)
 		if err != nil {
 			t.breakOff()
 		}
 		return t, err
 	}
 	if t, err := run(rego.EvalRuleIndexing(false)); err == nil {
-		return t, nil
+		return t
 	}
 	t, _ := run()
-	return t, nil
+	return t
 }

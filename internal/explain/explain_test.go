@@ -29,12 +29,26 @@ func policiesOf(t testing.TB, data map[string]any, modules map[string]string) Po
 		t.Fatal(compiler.Errors)
 	}
 	store := inmem.NewFromObject(data)
-	p := Policies{Compiler: compiler, Decision: ast.MustParseRef("data.caddy.authz.allow"), Data: ast.NewTerm(ast.MustInterfaceToValue(data))}
-	if len(compiler.GetRulesExact(ast.MustParseRef("data.caddy.authz.decision"))) > 0 {
-		p.Decision = ast.MustParseRef("data.caddy.authz.decision")
+	p := Policies{Compiler: compiler, Data: ast.NewTerm(ast.MustInterfaceToValue(data))}
+	decision := ast.MustParseTerm("data.caddy.authz.allow")
+	if other := ast.MustParseTerm("data.caddy.authz.decision"); len(compiler.GetRulesExact(other.Value.(ast.Ref))) > 0 {
+		decision = other
 	}
-	p.Rego = func(query ast.Body) *rego.Rego {
-		return rego.New(rego.Compiler(compiler), rego.Store(store), rego.ParsedQuery(query), rego.StrictBuiltinErrors(true))
+	prepared := map[string]rego.PreparedEvalQuery{} // those of one text are the same
+	p.Prepare = func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error) {
+		text := query.String()
+		if known, ok := prepared[text]; ok {
+			return known, nil
+		}
+		made, err := rego.New(rego.Compiler(compiler), rego.Store(store), rego.ParsedQuery(query), rego.StrictBuiltinErrors(true)).PrepareForEval(ctx)
+		if err == nil {
+			prepared[text] = made
+		}
+		return made, err
+	}
+	var err error
+	if p.Query, err = p.Prepare(context.Background(), ast.NewBody(ast.NewExpr(decision))); err != nil {
+		t.Fatal(err)
 	}
 	return p
 }
@@ -42,11 +56,7 @@ func policiesOf(t testing.TB, data map[string]any, modules map[string]string) Po
 // explained explains a decision that did not allow.
 func explained(t testing.TB, p Policies, input string) Explanation {
 	t.Helper()
-	result, err := Run(context.Background(), p, ast.MustParseTerm(input).Value, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return result
+	return Run(context.Background(), p, ast.MustParseTerm(input).Value, false)
 }
 
 // sketch writes what stands in the way on one line.

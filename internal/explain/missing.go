@@ -17,7 +17,16 @@ func (a *attempt) notHolding() int { return len(partsOf(a.rule.Body)) - a.holdin
 // the rest is evaluated without the one that fails. Where what is left cannot
 // stand alone, whatever was not reached counts.
 func (f finder) missing(a *attempt) int {
-	if len(a.rule.Head.Args) > 0 {
+	count, known := f.known[a]
+	if !known {
+		count = f.count(a)
+		f.known[a] = count
+	}
+	return count
+}
+
+func (f finder) count(a *attempt) int {
+	if len(a.rule.Head.Args) > 0 || a.notHolding() == 1 {
 		return a.notHolding()
 	}
 	parts := partsOf(a.rule.Body)
@@ -58,27 +67,32 @@ func without(body ast.Body, p *part) ast.Body {
 // try evaluates conditions by themselves. It returns whether they hold, and which
 // one does not; ok is false if they cannot be evaluated.
 func (f finder) try(body ast.Body, parts []*part) (held bool, failing *part, ok bool) {
-	query, err := f.policies.Rego(body).PrepareForEval(f.ctx)
+	closure := ast.ArrayComprehensionTerm(ast.BooleanTerm(true), body) // in which false does not hold
+	query, err := f.policies.Prepare(f.ctx, ast.NewBody(ast.Equality.Expr(ast.VarTerm("held"), closure)))
 	if err != nil {
 		return false, nil, false
 	}
 	t := newTrail(f.policies)
 	options := append(f.options[:len(f.options):len(f.options)], rego.EvalParsedInput(f.input), rego.EvalQueryTracer(t))
-	if _, err := query.Eval(f.ctx, options...); err != nil {
+	if _, err := query.Eval(f.ctx, options...); err != nil || len(t.root.order) == 0 || len(t.root.order[0].asked) != 1 {
 		return false, nil, false
 	}
-	if t.root.held {
-		return true, nil, true
-	}
-	for _, s := range t.root.order {
-		if s.expr.Index != t.root.reached || s.expr.Location == nil {
+	a := t.root.order[0].asked[0]
+	failing = a.endedIn(parts)
+	return a.held, failing, a.held || failing != nil
+}
+
+// endedIn returns the condition within which an attempt ended, or nil.
+func (a *attempt) endedIn(parts []*part) *part {
+	for _, s := range a.order {
+		if s.expr.Index != a.reached || s.expr.Location == nil {
 			continue
 		}
 		for _, p := range parts {
 			if p.location.Offset <= s.expr.Location.Offset && endOf(s.expr.Location) <= endOf(p.location) {
-				return false, p, true
+				return p
 			}
 		}
 	}
-	return false, nil, false
+	return nil
 }

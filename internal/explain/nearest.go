@@ -15,6 +15,7 @@ type finder struct {
 	policies Policies
 	input    ast.Value
 	options  []rego.EvalOption
+	known    map[*attempt]int // how many conditions are missing
 }
 
 // find returns what stands in the way, or nil if no rule could allow.

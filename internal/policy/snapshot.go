@@ -16,6 +16,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
+	"github.com/policyauth/caddy-policy-auth/internal/explain"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
 	"github.com/policyauth/caddy-policy-auth/policies"
 )
@@ -33,6 +34,9 @@ type snapshot struct {
 	revision   string
 	loaded     time.Time
 	warnings   []string
+	// policies and tables are for explanations.
+	policies explain.Policies
+	tables   []accessFile
 }
 
 // tableRoot is where the access table stands below data.
@@ -173,6 +177,7 @@ func (m *material) addTable(paths []string, tree files.Tree) error {
 	for _, path := range paths {
 		tables = append(tables, accessFile{name: path, data: tree[path]})
 	}
+	m.tables = tables
 	table, err := parseAccess(tables)
 	if err != nil {
 		return err
@@ -234,5 +239,9 @@ func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabil
 	}
 	s.options, s.reads = evalOptions(txn, data), readsOf(compiler, decision)
 	s.projection = project(s.reads)
+	s.policies = explain.Policies{Compiler: compiler, Query: s.query, Data: ast.NewTerm(data), Prepare: func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error) {
+		return rego.New(append(options[:len(options):len(options)], rego.ParsedQuery(query))...).PrepareForEval(ctx)
+	}}
+	s.tables = m.tables
 	return s.prepareLog(ctx, compiler, options...)
 }

@@ -45,6 +45,7 @@ type material struct {
 	data     map[string]any
 	input    *lint.Shape // of the input
 	shape    *lint.Shape // of the data, nil if no schema says
+	tables   []accessFile
 	warnings []string
 	revision string // of a manifest, or ""
 }
