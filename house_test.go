@@ -37,8 +37,9 @@ var rooms = map[string]struct {
 	"internal/pool":       {"", true},
 	"internal/authn":      {"identity files users token grammar pool", true},
 	"internal/observe":    {"identity", true},
-	"internal/ops":        {"authn policy pool observe", true},
-	"internal/command":    {"identity request users policy token authn ops files", true},
+	"internal/question":   {"identity request policy", false},
+	"internal/ops":        {"authn policy question pool observe", true},
+	"internal/command":    {"identity request users policy token authn question ops files", true},
 	"policies":            {"", false},
 	"errorpages":          {"", false},
 

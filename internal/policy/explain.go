@@ -60,7 +60,7 @@ func (s *Set) Explain(ctx context.Context, input any) (Explanation, error) {
 	result := Explanation{
 		Allow: decision.Allow, Reason: decision.Reason, Codes: decision.Codes, Message: decision.Message,
 		Decision: s.config.Decision, Revision: current.revision,
-		Explanation: explain.Explanation{Rules: []explain.Rule{}},
+		Explanation: NoRules(),
 	}
 	if decision.Err != nil {
 		result.Error = decision.Err.Error()
@@ -116,3 +116,6 @@ func (s *snapshot) optionsAsThen(ctx context.Context, document ast.Value) []rego
 	}
 	return options
 }
+
+// NoRules is the explanation of a decision that no rule was asked for.
+func NoRules() explain.Explanation { return explain.Explanation{Rules: []explain.Rule{}} }
