@@ -24,6 +24,7 @@ var rooms = map[string]struct {
 	"internal/files":      {"", false},
 	"internal/users":      {"identity files", false},
 	"internal/token":      {"identity files strictjson", false},
+	"internal/oidc":       {"identity token", false},
 	"internal/lint":       {"", false},
 	"internal/policy":     {"identity request files lint policies", false},
 	"internal/response":   {"", false},
@@ -42,6 +43,7 @@ var rooms = map[string]struct {
 	"errorpages":          {"", false},
 
 	"internal/denial/challengetest": {"", false}, // for tests
+	"internal/oidc/oidctest":        {"", false}, // for tests
 }
 
 // TestHouse holds who may know whom: a shortcut fails the build. Test files may
