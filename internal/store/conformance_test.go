@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +30,10 @@ var homes = map[string]func(*testing.T) home{
 	"memory": func(*testing.T) home {
 		c := newClock()
 		return home{NewMemory(c.now), c.advance}
+	},
+	"file": func(t *testing.T) home {
+		c := newClock()
+		return home{newFile(t, filepath.Join(t.TempDir(), "new", "store.db"), c.now), c.advance}
 	},
 }
 
