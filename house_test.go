@@ -27,6 +27,7 @@ var rooms = map[string]struct {
 	"internal/lint":       {"", false},
 	"internal/policy":     {"identity request files lint policies", false},
 	"internal/response":   {"", false},
+	"internal/store":      {"", false},
 	"internal/login":      {"identity request", false},
 	"internal/cors":       {"response", false},
 	"internal/denial":     {"identity files errorpages response", false},

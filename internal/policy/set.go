@@ -50,7 +50,7 @@ func Open(config Config, report func(Report)) (*Set, error) {
 	}
 	s := &Set{config: config.Normalized()}
 	var err error
-	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Keep: s.config.keep()}, func(tree files.Tree) (*snapshot, error) { return load(s.config, tree) })
+	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Keep: s.config.keep()}, newLoader(s.config).load)
 	if err != nil {
 		return nil, err
 	}

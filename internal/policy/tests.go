@@ -70,12 +70,12 @@ func Test(ctx context.Context, config Config, o TestOptions) (TestReport, error)
 	if err != nil {
 		return TestReport{}, err
 	}
-	capabilities := allowed(config.AllowBuiltins)
-	m, err := assemble(config, tree, capabilities)
+	l := newLoader(config)
+	m, err := l.assemble(tree)
 	if err != nil {
 		return TestReport{}, err
 	}
-	if err := new(snapshot).prepare(config, m, capabilities); err != nil {
+	if _, err := l.prepare(m); err != nil {
 		return TestReport{}, err
 	}
 	return m.test(ctx, config, o)
@@ -180,11 +180,7 @@ func (r testRun) failedAt(ctx context.Context, failed *tester.Result) string {
 
 // collect runs tests with some settings of the runner.
 func (r testRun) collect(ctx context.Context, set func(*tester.Runner) *tester.Runner) ([]*tester.Result, error) {
-	data, err := r.object()
-	if err != nil {
-		return nil, err
-	}
-	store := inmem.NewFromASTObject(data)
+	store := inmem.NewFromASTObject(r.data)
 	txn, err := store.NewTransaction(ctx)
 	if err != nil {
 		return nil, err
