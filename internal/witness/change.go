@@ -31,6 +31,14 @@ func (c change) apply(input map[string]any) map[string]any {
 	return input
 }
 
+// path returns what is changed, nil if nothing of the input is.
+func (c change) path() []string {
+	if len(c.edits) == 0 {
+		return nil
+	}
+	return c.edits[0].path
+}
+
 func (e edit) apply(object map[string]any, path []string) map[string]any {
 	result := maps.Clone(object)
 	name := path[0]
@@ -89,6 +97,10 @@ var open = []string{
 	"attributes.request.http.headers", "attributes.contextExtensions", "attributes.metadataContext", "parsed_query", "parsed_body",
 }
 
+// lines are where members are lists of what was sent, which are there only if
+// something was.
+var lines = map[string]bool{"request.header_values": true, "request.query": true, "parsed_query": true}
+
 // twins are where the same stands in another form.
 var twins = map[string]string{"request.headers": "request.header_values", "request.header_values": "request.headers"}
 
@@ -142,7 +154,7 @@ func (s *search) inside(path []string, value any, depth int) []change {
 			all = append(all, empty(path, map[string]any{}))
 		}
 	case []any:
-		if len(value) > 0 {
+		if len(value) > 0 && !lines[strings.Join(path[:len(path)-1], ".")] {
 			all = append(all, empty(path, []any{}))
 		}
 	}

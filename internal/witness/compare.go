@@ -10,7 +10,7 @@ import (
 
 // Two times that most policies tell apart.
 const (
-	longAgo = "1971-01-01T00:00:00Z"
+	longAgo = "1900-01-01T00:00:00Z"
 	farOff  = "2199-01-01T00:00:00Z"
 )
 
@@ -28,7 +28,7 @@ func (p *planner) call(e *ast.Expr, vars env) {
 	case ast.Equality.Name, ast.Equal.Name:
 		p.equal(operands, vars)
 	case ast.NotEqual.Name:
-		p.compare(at(0), at(1), func(value any) []any { return []any{other(value)} })
+		p.compare(at(0), at(1), func(value any) []any { return []any{other(value), value} })
 	case ast.LessThan.Name, ast.LessThanEq.Name, ast.GreaterThan.Name, ast.GreaterThanEq.Name:
 		p.compare(at(0), at(1), around)
 	case ast.Member.Name:
@@ -126,7 +126,7 @@ func (p *planner) equal(operands []*ast.Term, vars env) {
 	if p.bind(operands[0], b, vars) || p.bind(operands[1], a, vars) {
 		return
 	}
-	p.compare(a, b, func(value any) []any { return []any{value} })
+	p.compare(a, b, func(value any) []any { return []any{value, other(value)} })
 	for _, t := range operands[:2] {
 		if ref, ok := t.Value.(ast.Ref); ok && ref.HasPrefix(ast.DefaultRootRef) {
 			p.follow(ref, nil, vars)

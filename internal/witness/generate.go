@@ -9,18 +9,24 @@ import (
 )
 
 // maxGenerated bounds how many samples are made, maxValues how many of the
-// values that a condition is compared with are tried.
+// values that a condition is compared with are tried, maxKnown how many callers
+// are taken of those that data lets in.
 const (
 	maxGenerated = 3000
 	maxValues    = 4
+	maxKnown     = 100
 )
 
 // Generate makes samples from what the rules that a decision reaches compare
 // input with: for each rule a caller for whom its conditions hold, alone and
 // together with what each other rule wants and what makes each negation fail.
-func Generate(compiler *ast.Compiler, decision ast.Ref, base map[string]any) []Sample {
+// Parts of inputs of which data says that they may pass are known besides.
+func Generate(compiler *ast.Compiler, decision ast.Ref, base map[string]any, known []map[string]any) []Sample {
 	g := &generator{base: base}
 	var plans []plan
+	for _, part := range known[:min(len(known), maxKnown)] {
+		plans = append(plans, plan{needs: needsOf(part, nil)})
+	}
 	for _, rule := range reachable(compiler, decision) {
 		if plan := planOf(compiler, rule, base); len(plan.needs)+len(plan.against) > 0 {
 			plans = append(plans, plan)
@@ -33,6 +39,25 @@ func Generate(compiler *ast.Compiler, decision ast.Ref, base map[string]any) []S
 		}
 	}
 	return g.samples
+}
+
+// needsOf returns the needs of a part of an input.
+func needsOf(part map[string]any, path []string) []need {
+	var needs []need
+	for _, name := range slices.Sorted(maps.Keys(part)) {
+		here := append(slices.Clone(path), name)
+		switch value := part[name].(type) {
+		case map[string]any:
+			needs = append(needs, needsOf(value, here)...)
+		case []any:
+			for _, item := range value {
+				needs = append(needs, need{path: append(slices.Clone(here), "[]"), values: []any{item}})
+			}
+		default:
+			needs = append(needs, need{path: here, values: []any{value}})
+		}
+	}
+	return needs
 }
 
 // more returns what a request may need besides: nothing, what makes a negation

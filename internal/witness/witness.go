@@ -140,8 +140,14 @@ func (s *search) denied(samples []Sample) []Sample {
 	return denied
 }
 
-// key is what the policies can tell of an input.
+// key is what tells inputs apart for the policies.
 func (s *search) key(input map[string]any) string {
+	text, _ := json.Marshal(s.read(input))
+	return string(text)
+}
+
+// read returns what the policies may read of an input, by paths.
+func (s *search) read(input map[string]any) map[string]any {
 	read := map[string]any{}
 	for section, value := range input {
 		members, ok := value.(map[string]any)
@@ -154,8 +160,7 @@ func (s *search) key(input map[string]any) string {
 			}
 		}
 	}
-	text, _ := json.Marshal(read)
-	return string(text)
+	return read
 }
 
 // try asks about a changed sample.
@@ -165,7 +170,7 @@ func (s *search) try(sample Sample, c change) {
 		return
 	}
 	before, after := s.trace(sample.Input), s.trace(changed)
-	s.find(sample, c.kind, c.what, before, after)
+	s.find(sample, c, part(before, after))
 }
 
 // tryBroken asks about a sample while a call is broken.
@@ -180,5 +185,5 @@ func (s *search) tryBroken(sample Sample, c *call) {
 	mend = c.cut()
 	after := s.trace(sample.Input)
 	mend()
-	s.find(sample, Broken, c.what(), before, after)
+	s.find(sample, change{kind: Broken, what: c.what()}, part(before, after))
 }
