@@ -35,6 +35,7 @@ var homes = map[string]func(*testing.T) home{
 		c := newClock()
 		return home{newFile(t, filepath.Join(t.TempDir(), "new", "store.db"), c.now), c.advance}
 	},
+	"redis": redisHome,
 }
 
 // conformance is what every implementation does.

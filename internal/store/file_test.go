@@ -28,7 +28,16 @@ func TestMain(m *testing.M) {
 		children[mode](os.Getenv("STORE_TEST_PATH"))
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(tests{m})
+}
+
+// tests end what they started before the goroutines are looked for.
+type tests struct{ *testing.M }
+
+// Run implements goleak.TestingM.
+func (t tests) Run() int {
+	defer stopShared()
+	return t.M.Run()
 }
 
 // children are what other processes do.

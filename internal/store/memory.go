@@ -187,10 +187,20 @@ func (m *Memory) Owned(_ context.Context, owner string) ([]string, error) {
 
 // Close implements Store.
 func (m *Memory) Close() error {
+	m.clear()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.closed, m.items, m.owners, m.queue, m.size = true, nil, nil, nil, 0
+	m.closed = true
 	return nil
+}
+
+// clear forgets everything, without telling.
+func (m *Memory) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.items)
+	clear(m.owners)
+	m.queue, m.size = nil, 0
 }
 
 // owned returns the sorted keys of an owner that are alive. The lock is held.

@@ -100,9 +100,10 @@ func BenchmarkGet(b *testing.B) {
 
 // TestGetAllocatesNothing holds the benchmark's other half.
 func TestGetAllocatesNothing(t *testing.T) {
-	for _, name := range []string{"memory", "file"} {
+	for _, name := range []string{"memory", "file", "redis"} {
 		h := homes[name](t)
 		mustPut(t, h, "k", Item{Value: []byte("v"), Lifetime: time.Hour})
+		wantValue(t, h, "k", "v")
 		if n := testing.AllocsPerRun(100, func() { _, _ = h.Get(context.Background(), "k") }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
@@ -121,28 +122,41 @@ func FuzzNames(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { _ = file.Close() })
+	server, prefix := sharedRedis(f)
+	stores := []Store{NewMemory(nil), file, newRedis(f, server.url(), prefix, nil)}
 	f.Fuzz(func(t *testing.T, key, owner string, value []byte) {
-		ctx := context.Background()
 		item := Item{Value: value, Lifetime: time.Hour, Owner: owner}
-		if check(key, item) != nil {
-			if err := file.Put(ctx, key, item); err == nil || errors.Is(err, ErrUnavailable) {
-				t.Fatalf("got %v", err)
-			}
-			return
+		for _, s := range stores {
+			names(t, s, key, item)
 		}
-		mustPut(t, file, key, item)
-		wantValue(t, file, key, string(value))
-		back, err := decode(key, file.used.Load().memory.items[key].encode())
-		if err != nil || back.owner != owner || string(back.value) != string(value) {
+		back, err := decode(key, (&entry{owner: owner, value: value}).encode())
+		if len(owner) <= maxName && (err != nil || back.owner != owner || string(back.value) != string(value)) {
 			t.Fatalf("on disk it is %+v, %v", back, err)
 		}
-		if owner != "" {
-			wantOwned(t, file, owner, key)
-			wantDeleted(t, file, owner, 1)
-		}
-		if err := file.Delete(ctx, key); err != nil {
-			t.Fatal(err)
-		}
-		wantGone(t, file, key)
 	})
+}
+
+// names puts an item, finds it and removes it.
+func names(t *testing.T, s Store, key string, item Item) {
+	ctx := context.Background()
+	if check(key, item) != nil {
+		if err := s.Put(ctx, key, item); err == nil || errors.Is(err, ErrUnavailable) {
+			t.Fatalf("got %v", err)
+		}
+		return
+	}
+	mustPut(t, s, "beside", Item{Value: []byte("b"), Lifetime: time.Hour, Owner: "beside"})
+	mustPut(t, s, key, item)
+	wantValue(t, s, key, string(item.Value))
+	if item.Owner != "" && item.Owner != "beside" {
+		wantOwned(t, s, item.Owner, key)
+		wantDeleted(t, s, item.Owner, 1)
+	}
+	if err := s.Delete(ctx, key); err != nil {
+		t.Fatal(err)
+	}
+	wantGone(t, s, key)
+	if key != "beside" {
+		wantValue(t, s, "beside", "b")
+	}
 }
