@@ -13,27 +13,38 @@ import (
 // What cannot be told from the rules counts as read.
 type reads map[string]bool
 
-// readsOf walks the compiled rules that evaluating a reference may evaluate.
-func readsOf(compiler *ast.Compiler, decision ast.Ref) reads {
-	w := &readWalker{compiler: compiler, seen: map[*ast.Rule]bool{}, found: reads{}}
+// findings are what evaluating a decision may do.
+type findings struct {
+	reads reads
+	calls map[string]bool // built-in functions, by name
+}
+
+// inspect walks the compiled rules that evaluating a reference may evaluate.
+func inspect(compiler *ast.Compiler, decision ast.Ref) *findings {
+	w := &readWalker{compiler: compiler, seen: map[*ast.Rule]bool{}, findings: findings{reads{}, map[string]bool{}}}
 	w.visitRef(decision)
-	return w.found
+	return &w.findings
 }
 
 type readWalker struct {
+	findings
 	compiler *ast.Compiler
 	seen     map[*ast.Rule]bool
-	found    reads
 }
 
-// visitRef notes a reference to input, or walks the rules that one to data may mean.
+// visitRef notes a reference to input or to a built-in function, or walks the
+// rules that one to data may mean.
 func (w *readWalker) visitRef(ref ast.Ref) {
 	switch {
 	case ref.HasPrefix(ast.InputRootRef):
-		w.found[strings.Join(constantPrefix(ref[1:]), ".")] = true
+		w.reads[strings.Join(constantPrefix(ref[1:]), ".")] = true
 	case ref.HasPrefix(ast.DefaultRootRef):
 		for _, rule := range w.compiler.GetRulesDynamicWithOpts(ref, ast.RulesOptions{IncludeHiddenModules: true}) {
 			w.visitRule(rule)
+		}
+	default:
+		if name := builtin(ref); name != "" {
+			w.calls[name] = true
 		}
 	}
 }
@@ -62,11 +73,31 @@ func (w *readWalker) visit(node any) bool {
 		if ast.RootDocumentNames.Contains(ast.NewTerm(node)) {
 			w.visitRef(ast.Ref{ast.NewTerm(node)})
 		}
+	case *ast.Expr:
+		w.visitOperator(node)
+	case ast.Call:
+		w.visitFunction(node[0])
 	case *ast.With: // what it replaces is not read
 		ast.NewGenericVisitor(w.visit).Walk(node.Value)
 		return true
 	}
 	return false
+}
+
+// visitOperator notes the function that an expression calls.
+func (w *readWalker) visitOperator(expr *ast.Expr) {
+	if terms, ok := expr.Terms.([]*ast.Term); ok {
+		w.visitFunction(terms[0])
+	}
+}
+
+// visitFunction notes a function that is called. One that is neither a rule nor a
+// known built-in function is noted as it stands.
+func (w *readWalker) visitFunction(operator *ast.Term) {
+	ref, ok := operator.Value.(ast.Ref)
+	if !ok || !ref.HasPrefix(ast.DefaultRootRef) {
+		w.calls[operator.String()] = true
+	}
 }
 
 // constantPrefix returns the names with which a path below input begins.
@@ -90,6 +121,25 @@ func (r reads) reads(path string) bool {
 		}
 	}
 	return false
+}
+
+// below returns, sorted, the names of the members of an object that may be read;
+// nil if all of it may be, as a whole.
+func (r reads) below(path string) []string {
+	names := map[string]bool{}
+	for prefix := range r {
+		if prefix == "" || prefix == path || strings.HasPrefix(path, prefix+".") {
+			return nil
+		}
+		if rest, ok := strings.CutPrefix(prefix, path+"."); ok {
+			name, _, _ := strings.Cut(rest, ".")
+			names[name] = true
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 // names returns the prefixes, sorted; the whole input is "input".

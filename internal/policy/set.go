@@ -23,6 +23,9 @@ type Report struct {
 	Warnings []string
 	// Err says why the change was not taken, with file and line; nil if it was.
 	Err error
+	// Distrusted says that nothing has changed: a remembered decision was found to
+	// differ from a new one, and none is remembered until the policies change.
+	Distrusted bool
 }
 
 // Status is the state of a set, as the admin API shows it.
@@ -38,6 +41,11 @@ type Status struct {
 	LoadedAt time.Time `json:"loaded_at"`
 	// Reads is what the decision may read of input, as dotted prefixes.
 	Reads []string `json:"reads"`
+	// Cacheable says whether decisions can be remembered, and NotCacheable why not.
+	Cacheable    bool     `json:"cacheable"`
+	NotCacheable []string `json:"not_cacheable"`
+	// DecisionCache is "on", "off", or "distrusted" if it was found to be wrong.
+	DecisionCache string `json:"decision_cache"`
 	// Error says why newer files are not in use, with file and line; "" if they are.
 	Error string `json:"error"`
 }
@@ -50,7 +58,12 @@ func Open(config Config, report func(Report)) (*Set, error) {
 	}
 	s := &Set{config: config.Normalized()}
 	var err error
-	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Keep: s.config.keep()}, func(tree files.Tree) (*snapshot, error) { return load(s.config, tree) })
+	distrusted := func(by *snapshot) {
+		report(Report{Sources: s.config.paths(), Revision: by.revision, Distrusted: true})
+	}
+	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Keep: s.config.keep()}, func(tree files.Tree) (*snapshot, error) {
+		return loadWatched(s.config, tree, distrusted)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +75,15 @@ func Open(config Config, report func(Report)) (*Set, error) {
 		s.live.Watch()
 	}
 	return s, nil
+}
+
+// loadWatched is load with who is to be told of a cache that is wrong.
+func loadWatched(config Config, tree files.Tree, distrusted func(*snapshot)) (*snapshot, error) {
+	loaded, err := load(config, tree)
+	if err == nil && loaded.cache != nil {
+		loaded.cache.differed = func() { distrusted(loaded) }
+	}
+	return loaded, err
 }
 
 // keep says which files of a directory are looked at.
@@ -87,6 +109,7 @@ func (s *Set) Status() Status {
 	status := Status{
 		Sources: s.config.Sources, Access: s.config.Access, Decision: s.config.Decision,
 		Revision: current.revision, LoadedAt: current.loaded, Reads: current.reads.names(),
+		Cacheable: len(current.unsure) == 0, NotCacheable: append([]string{}, current.unsure...), DecisionCache: current.cache.state(),
 	}
 	if err := s.live.Err(); err != nil {
 		status.Error = err.Error()

@@ -26,6 +26,11 @@ type snapshot struct {
 	options []rego.EvalOption
 	reaches bool // built-ins that wait for others are on
 	reads   reads
+	// readsBody says that the request's body is among them.
+	readsBody bool
+	unsure    []string // why decisions cannot be remembered
+	cache     *cache   // nil if they are not
+	callers   *callers
 	// projection builds what the decision reads of input.
 	projection *projection
 	envoy      bool // as opa-envoy-plugin has it
@@ -232,7 +237,12 @@ func (s *snapshot) prepare(config Config, m *material, capabilities *ast.Capabil
 	if err != nil {
 		return fmt.Errorf("decision %s: %w", config.Decision, err)
 	}
-	s.options, s.reads = evalOptions(txn, data), readsOf(compiler, decision)
-	s.projection = project(s.reads)
+	found := inspect(compiler, decision)
+	s.options, s.reads, s.unsure = evalOptions(txn, data), found.reads, found.unsure()
+	s.readsBody = slices.ContainsFunc(bodyPaths, s.reads.reads)
+	s.projection, s.callers = project(s.reads), newCallers()
+	if len(s.unsure) == 0 && config.DecisionCache > 0 {
+		s.cache = newCache(config.DecisionCache)
+	}
 	return s.prepareLog(ctx, compiler, options...)
 }
