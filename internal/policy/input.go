@@ -13,15 +13,22 @@ import (
 // without the detour over JSON, and the key of what it reads. What it does not
 // read is left out, which it cannot see.
 type projection struct {
-	contract, config bool
-	request          []part[request.Fields]
-	client           []part[request.Client]
-	tls              []part[request.TLS]
-	identity         []part[identity.Identity]
-	failure          []part[request.Failure]
+	contract bool
+	config   bool
+	request  []part[request.Fields]
+	client   []part[request.Client]
+	tls      []part[request.TLS]
+	identity []part[identity.Identity]
+	failure  []part[request.Failure]
+	// sections are those that are there: one of which nothing is read that it has
+	// is there and empty.
+	sections sections
 	// parts are what of a request is gathered.
 	parts *request.Parts
 }
+
+// sections of the input.
+type sections struct{ request, client, tls, identity, failure bool }
 
 // project returns the projection for what a decision reads.
 func project(r reads) *projection {
@@ -29,7 +36,8 @@ func project(r reads) *projection {
 		contract: r.reads("contract"), config: r.reads("config"),
 		request: filter(requestParts, "request", r), client: filter(clientParts, "client", r), tls: filter(tlsParts, "tls", r),
 		identity: filter(identityParts, "identity", r), failure: filter(failureParts, "failure", r),
-		parts: request.NewParts(r.reads, r.below("request.headers"), r.below("request.header_values")),
+		sections: sections{r.reads("request"), r.reads("client"), r.reads("tls"), r.reads("identity"), r.reads("failure")},
+		parts:    request.NewParts(r.reads, r.below("request.headers"), r.below("request.header_values")),
 	}
 }
 
@@ -62,15 +70,15 @@ func (p *projection) term(d *request.Document, config, caller *ast.Term) ast.Val
 	if p.contract {
 		members = append(members, member{contractName, ast.StringTerm(d.Contract)})
 	}
-	members = addSection(members, requestName, p.request, &d.Request)
-	members = addSection(members, clientName, p.client, &d.Client)
-	members = addSection(members, tlsName, p.tls, &d.TLS)
+	members = addSection(members, requestName, p.sections.request, p.request, &d.Request)
+	members = addSection(members, clientName, p.sections.client, p.client, &d.Client)
+	members = addSection(members, tlsName, p.sections.tls, p.tls, &d.TLS)
 	if caller != nil {
 		members = append(members, member{identityName, caller})
 	} else {
-		members = addSection(members, identityName, p.identity, d.Identity)
+		members = addSection(members, identityName, p.sections.identity, p.identity, d.Identity)
 	}
-	members = addSection(members, failureName, p.failure, &d.Failure)
+	members = addSection(members, failureName, p.sections.failure, p.failure, &d.Failure)
 	if p.config {
 		members = append(members, member{configName, config})
 	}
@@ -90,9 +98,9 @@ func (p *projection) key(key []byte, d *request.Document, config *Constants) []b
 	return key
 }
 
-// addSection adds a section of which something is read.
-func addSection[T any](members []member, name *ast.Term, parts []part[T], from *T) []member {
-	if len(parts) == 0 {
+// addSection adds a section if it is there.
+func addSection[T any](members []member, name *ast.Term, there bool, parts []part[T], from *T) []member {
+	if !there {
 		return members
 	}
 	return append(members, member{name, build(parts, from)})
