@@ -139,12 +139,20 @@ func Redirect(w http.ResponseWriter, to string, status int) {
 	w.WriteHeader(status)
 }
 
-// HangUp ends the connection of a client that waits to be told to send its
-// body, since it will not be told (RFC 9110, section 10.1.1). Without that the
-// web server, which does not know of the waiting once another reader stands
-// before the body, would wait for the body before it sends the answer.
+// maxUnread is how much of a refused request's body the web server may read
+// away, in bytes, so that its connection serves the next request. It is what
+// net/http reads.
+const maxUnread = 256 << 10
+
+// HangUp ends the connection of a client whose body nobody will read: one that
+// waits to be told to send it, since it will not be told (RFC 9110, section
+// 10.1.1), or one that announces more than is worth reading away (section
+// 15.5.2; RFC 9112, section 9.6). Without that the web server, which does not
+// know of the body once another reader stands before it, would wait for a part
+// of it before it sends the answer.
 func HangUp(h http.Header, r *http.Request) {
-	if r.ProtoMajor == 1 && httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue") {
+	waits := httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue")
+	if r.ProtoMajor == 1 && (waits || r.ContentLength > maxUnread) {
 		h.Set("Connection", "close")
 	}
 }

@@ -343,22 +343,28 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-// TestHangUp: R-401-10. Only a client that waits before it sends its body, which
-// there is over HTTP/1.1 alone, loses its connection.
+// TestHangUp: R-401-10, R-401-11. Only a client that waits before it sends its
+// body, or that announces a large one, loses its connection; there is either over
+// HTTP/1.1 alone.
 func TestHangUp(t *testing.T) {
 	tests := []struct {
 		name, expect, want string
+		length             int64
 		version            int
 	}{
-		{"waiting", "100-continue", "close", 1},
-		{"waiting, in another case", "100-Continue", "close", 1},
-		{"not waiting", "", "", 1},
-		{"HTTP/2", "100-continue", "", 2},
+		{"waiting", "100-continue", "close", 5, 1},
+		{"waiting, in another case", "100-Continue", "close", 5, 1},
+		{"not waiting", "", "", 5, 1},
+		{"waiting, HTTP/2", "100-continue", "", 5, 2},
+		{"as large as is read away", "", "", maxUnread, 1},
+		{"larger", "", "close", maxUnread + 1, 1},
+		{"larger, HTTP/2", "", "", maxUnread + 1, 2},
+		{"of unknown length", "", "", -1, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := httptest.NewRequest("PUT", "/", nil)
-			r.ProtoMajor = test.version
+			r.ProtoMajor, r.ContentLength = test.version, test.length
 			r.Header.Set("Expect", test.expect)
 			h := http.Header{}
 			HangUp(h, r)

@@ -48,7 +48,7 @@ const (
 // It does not trust itself: now and then a hit is evaluated again, and a
 // difference ends its use.
 type cache struct {
-	entries *otter.Cache[string, *remembered]
+	entries *otter.Cache[string, *past]
 	hits    atomic.Uint64
 	broken  atomic.Bool
 	now     func() time.Time
@@ -56,22 +56,22 @@ type cache struct {
 	differed func()
 }
 
-// remembered is a decision that was made before. It is immutable, deeply.
-type remembered struct {
+// past is a decision that was made before. It is immutable, deeply.
+type past struct {
 	decision Decision
 	expires  time.Time // zero for never
 	size     uint32
 }
 
 func newCache(size int64) *cache {
-	return &cache{now: time.Now, differed: func() {}, entries: otter.Must(&otter.Options[string, *remembered]{
+	return &cache{now: time.Now, differed: func() {}, entries: otter.Must(&otter.Options[string, *past]{
 		MaximumWeight: uint64(max(size, 1)), //nolint:gosec // positive
-		Weigher:       func(_ string, r *remembered) uint32 { return r.size },
+		Weigher:       func(_ string, r *past) uint32 { return r.size },
 	})}
 }
 
 // get returns what is remembered for a key. It does not keep the key.
-func (c *cache) get(key []byte) *remembered {
+func (c *cache) get(key []byte) *past {
 	entry, ok := c.entries.GetIfPresent(unsafe.String(unsafe.SliceData(key), len(key)))
 	if !ok || !entry.expires.IsZero() && !c.now().Before(entry.expires) {
 		return nil
@@ -93,7 +93,7 @@ func (c *cache) put(key []byte, decision Decision, id *identity.Identity) {
 	if size > maxValue {
 		return
 	}
-	entry := &remembered{decision: decision.unshared(), size: uint32(size)} //nolint:gosec // bounded
+	entry := &past{decision: decision.unshared(), size: uint32(size)} //nolint:gosec // bounded
 	if entry.expires = c.expiry(decision, id); !entry.expires.IsZero() && !c.now().Before(entry.expires) {
 		return
 	}
@@ -141,8 +141,8 @@ func sizeOf(value ast.Value) int {
 	return min(size, math.MaxInt32/2)
 }
 
-// same reports whether two decisions are the same answer.
-func same(a, b Decision) bool {
+// sameAnswer reports whether two decisions are the same answer.
+func sameAnswer(a, b Decision) bool {
 	if a.made.value == nil || b.made.value == nil {
 		return a.made.value == nil && b.made.value == nil && a.Allow == b.Allow && a.Reason == b.Reason
 	}
@@ -151,10 +151,10 @@ func same(a, b Decision) bool {
 
 // judge compares a remembered decision with a new one and returns which counts.
 // One that failed, say because its caller has gone, proves nothing.
-func (c *cache) judge(remembered, again Decision) Decision {
+func (c *cache) judge(before, again Decision) Decision {
 	switch {
-	case again.Reason == identity.ReasonPolicyError, again.Reason == identity.ReasonPolicyTimeout, same(remembered, again):
-		return remembered
+	case again.Reason == identity.ReasonPolicyError, again.Reason == identity.ReasonPolicyTimeout, sameAnswer(before, again):
+		return before
 	}
 	if !c.broken.Swap(true) {
 		c.entries.InvalidateAll()

@@ -235,7 +235,7 @@ func TestCacheDistrust(t *testing.T) {
 	defer func() { _ = set.Close() }()
 	current := set.live.Load()
 	set.Decide(t.Context(), asked("/admin", "user"))
-	current.cache.entries.All()(func(_ string, entry *remembered) bool {
+	current.cache.entries.All()(func(_ string, entry *past) bool {
 		entry.decision = Decision{Allow: true} // what must never happen
 		return true
 	})

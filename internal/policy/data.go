@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
 )
 
@@ -18,20 +18,28 @@ import (
 var dataNames = []string{"data.json", "data.yaml", "data.yml"}
 
 // readData adds a data file, whose name is relative to the source.
-func (s *source) readData(path, name string, content []byte) error {
-	document, err := decodeData(path, content)
+func (l *loader) readData(s *source, path, name string, content []byte) error {
+	document, err := l.documents.of(path, content, func() (ast.Object, error) {
+		document, err := decodeData(path, content)
+		if err != nil {
+			return nil, err
+		}
+		return l.sharing.object(document)
+	})
 	if err != nil {
 		return err
 	}
 	for _, directory := range slices.Backward(directories(name)) {
-		document = map[string]any{directory: document}
+		document = ast.NewObject(member{ast.StringTerm(directory), ast.NewTerm(document)})
 	}
-	if caddy, ok := document["caddy"].(map[string]any); ok && caddy[tableRoot] != nil {
+	if _, err := document.Find(refOf("data.caddy." + tableRoot)[1:]); err == nil {
 		return fmt.Errorf("%s: data.caddy.%s is built in: name access tables with access <file>", path, tableRoot)
 	}
-	if at, ok := mergeInto(s.data, document, "data"); !ok {
-		return fmt.Errorf("%s: %s is also in another file", path, at)
+	merged, conflict := merge(s.data, document, "data")
+	if conflict != "" {
+		return fmt.Errorf("%s: %s is also in another file", path, conflict)
 	}
+	s.data = merged
 	return nil
 }
 
@@ -83,24 +91,41 @@ func lineAt(content []byte, offset int64) int {
 	return 1 + bytes.Count(content[:min(int(offset), len(content))], []byte("\n"))
 }
 
-// mergeInto adds the members of one document to another, which has to have none
-// of its leaves. It returns the path of a conflict.
-func mergeInto(target, added map[string]any, path string) (string, bool) {
-	for _, name := range slices.Sorted(maps.Keys(added)) {
-		at := path + "." + name
-		there, exists := target[name]
-		if !exists {
-			target[name] = added[name]
-			continue
+// merge returns the members of two documents together, which share no leaf, or
+// the path of the first conflict. Neither document is changed.
+func merge(a, b ast.Object, path string) (merged ast.Object, conflict string) {
+	members := make([]member, 0, a.Len()+b.Len())
+	conflicts := a.Until(func(name, value *ast.Term) bool {
+		if other := b.Get(name); other != nil {
+			value, conflict = mergeTerms(value, other, path+"."+nameOf(name))
 		}
-		both, ok1 := there.(map[string]any)
-		more, ok2 := added[name].(map[string]any)
-		if !ok1 || !ok2 {
-			return at, false
-		}
-		if conflict, ok := mergeInto(both, more, at); !ok {
-			return conflict, false
-		}
+		members = append(members, member{name, value})
+		return conflict != ""
+	})
+	if conflicts {
+		return nil, conflict
 	}
-	return "", true
+	b.Foreach(func(name, value *ast.Term) {
+		if a.Get(name) == nil {
+			members = append(members, member{name, value})
+		}
+	})
+	return ast.NewObject(members...), ""
+}
+
+// mergeTerms merges two objects; others are in conflict.
+func mergeTerms(a, b *ast.Term, path string) (merged *ast.Term, conflict string) {
+	first, ok1 := a.Value.(ast.Object)
+	second, ok2 := b.Value.(ast.Object)
+	if !ok1 || !ok2 {
+		return nil, path
+	}
+	object, conflict := merge(first, second, path)
+	return ast.NewTerm(object), conflict
+}
+
+// nameOf returns the name of a member of data.
+func nameOf(name *ast.Term) string {
+	text, _ := name.Value.(ast.String)
+	return string(text)
 }

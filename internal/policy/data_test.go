@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // decoded is a JSON object as data files are decoded.
@@ -17,8 +19,18 @@ func decoded(t testing.TB, text string) map[string]any {
 	return document
 }
 
-// TestMergeInto: documents meet in objects only.
-func TestMergeInto(t *testing.T) {
+// built is a JSON object as policies read it.
+func built(t testing.TB, text string) ast.Object {
+	t.Helper()
+	object, err := newSharing().object(decoded(t, text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
+
+// TestMerge: documents meet in objects only, and stay as they are.
+func TestMerge(t *testing.T) {
 	tests := []struct{ name, a, b, want, conflict string }{
 		{"apart", `{"a": 1}`, `{"b": 2}`, `{"a": 1, "b": 2}`, ""},
 		{"below one another", `{"a": {"b": 1}}`, `{"a": {"c": 2}}`, `{"a": {"b": 1, "c": 2}}`, ""},
@@ -33,13 +45,16 @@ func TestMergeInto(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			target := decoded(t, test.a)
-			conflict, ok := mergeInto(target, decoded(t, test.b), "data")
-			if conflict != test.conflict || ok != (test.conflict == "") {
-				t.Fatalf("conflict %q, %v", conflict, ok)
+			a, b := built(t, test.a), built(t, test.b)
+			merged, conflict := merge(a, b, "data")
+			if conflict != test.conflict {
+				t.Fatalf("conflict %q", conflict)
 			}
-			if ok && !reflect.DeepEqual(target, decoded(t, test.want)) {
-				t.Errorf("got %v", target)
+			if conflict == "" && merged.Compare(built(t, test.want)) != 0 {
+				t.Errorf("got %v", merged)
+			}
+			if a.Compare(built(t, test.a)) != 0 || b.Compare(built(t, test.b)) != 0 {
+				t.Errorf("they became %v and %v", a, b)
 			}
 		})
 	}
@@ -108,7 +123,14 @@ func FuzzDecodeData(f *testing.F) {
 		if _, err := json.Marshal(document); err != nil {
 			t.Error(err)
 		}
-		if _, ok := mergeInto(map[string]any{}, document, "data"); !ok {
+		object, err := newSharing().object(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err := ast.InterfaceToValue(document); err != nil || object.Compare(want) != 0 || object.String() != want.String() {
+			t.Errorf("%v became %v, %v", document, object, err)
+		}
+		if _, conflict := merge(ast.NewObject(), object, "data"); conflict != "" {
 			t.Error("it conflicts with nothing")
 		}
 	})

@@ -181,7 +181,7 @@ func (s *snapshot) decide(q *question, reading *request.Reading) (decision Decis
 }
 
 // recall returns a remembered decision, unless it is one to look at again.
-func (s *snapshot) recall(q *question, d *request.Document, caller *knownCaller, reading *request.Reading, known *remembered) Decision {
+func (s *snapshot) recall(q *question, d *request.Document, caller *knownCaller, reading *request.Reading, known *past) Decision {
 	if q.cached == "" {
 		q.cached = CacheHit
 	}

@@ -182,13 +182,12 @@ func walk(from map[string]any, names []string) map[string]any {
 }
 
 // prepareLog prepares the rules of the log, if there are any.
-func (s *snapshot) prepareLog(ctx context.Context, compiler *ast.Compiler, options ...func(*rego.Rego)) error {
+func (s *snapshot) prepareLog(ctx context.Context, options []func(*rego.Rego)) error {
 	for path, target := range map[string]**rego.PreparedEvalQuery{maskRule: &s.log.mask, dropRule: &s.log.drop} {
-		if len(compiler.GetRulesWithPrefix(refOf(path))) == 0 {
+		if len(s.compiler.GetRulesWithPrefix(refOf(path))) == 0 {
 			continue
 		}
-		parsed := rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(refOf(path)))))
-		query, err := rego.New(append(options[:len(options):len(options)], parsed)...).PrepareForEval(ctx)
+		query, err := prepareQuery(ctx, refOf(path), options)
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}

@@ -69,19 +69,19 @@ func segments(ref ast.Ref) string {
 func dotted(path string) string { return strings.ReplaceAll(path, "/", ".") }
 
 // outside returns the path of a member that no root has.
-func outside(roots []string, data map[string]any, path string) (string, bool) {
-	for _, name := range slices.Sorted(maps.Keys(data)) {
-		at := strings.TrimPrefix(path+"/"+name, "/")
+func outside(roots []string, data ast.Object, path string) (found string, ok bool) {
+	data.Until(func(name, value *ast.Term) bool {
+		at := strings.TrimPrefix(path+"/"+nameOf(name), "/")
 		if bundle.RootPathsContain(roots, at) {
-			continue
+			return false
 		}
-		inner, isObject := data[name].(map[string]any)
+		inner, isObject := value.Value.(ast.Object)
 		if leads := slices.ContainsFunc(roots, func(root string) bool { return bundle.RootPathsOverlap(root, at) }); !leads || !isObject {
-			return at, true
+			found, ok = at, true
+		} else {
+			found, ok = outside(roots, inner, at)
 		}
-		if found, ok := outside(roots, inner, at); ok {
-			return found, true
-		}
-	}
-	return "", false
+		return ok
+	})
+	return found, ok
 }

@@ -284,7 +284,7 @@ func compiled(t testing.TB, source string) (*snapshot, []ast.Ref) {
 	}
 	found := inspect(compiler, decision)
 	return &snapshot{
-		query: query, reads: found.reads, unsure: found.unsure(), projection: project(found.reads), callers: newCallers(),
+		program: &program{reads: found.reads, unsure: found.unsure(), projection: project(found.reads), callers: newCallers()}, query: query,
 		options: []rego.EvalOption{rego.EvalGenerateJSON(func(term *ast.Term, _ *rego.EvalContext) (any, error) { return term.Value, nil })},
 	}, base
 }

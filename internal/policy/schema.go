@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 
 	"github.com/policyauth/caddy-policy-auth/internal/lint"
@@ -36,7 +37,7 @@ func parseSchema(path string, content []byte, name string) (*schema, error) {
 	case !shape.IsObject():
 		return nil, fmt.Errorf("%s:1: want the schema of an object: \"type\": \"object\", with \"properties\"", path)
 	}
-	problems, err := askSchema(`json.verify_schema(input.schema, [false, problem]); problems := [{"field": "schema", "desc": problem}]`, document, nil)
+	problems, err := askSchema(`json.verify_schema(input.schema, [false, problem]); problems := [{"field": "schema", "desc": problem}]`, document, ast.NewObject())
 	if err = errors.Join(append(problems, err)...); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -45,10 +46,16 @@ func parseSchema(path string, content []byte, name string) (*schema, error) {
 
 // askSchema asks one of OPA's own functions about a schema and a document, and
 // returns the problems that it binds.
-func askSchema(query string, schema, document map[string]any) ([]error, error) {
+func askSchema(query string, schema map[string]any, document ast.Object) ([]error, error) {
+	rules, err := ast.InterfaceToValue(schema)
+	if err != nil {
+		return nil, err
+	}
 	results, err := rego.New(
 		rego.Query(query), rego.Capabilities(allowed(nil)), rego.StrictBuiltinErrors(true),
-		rego.Input(map[string]any{"schema": schema, "document": document}),
+		rego.ParsedInput(ast.NewObject(
+			member{ast.StringTerm("schema"), ast.NewTerm(rules)}, member{ast.StringTerm("document"), ast.NewTerm(document)},
+		)),
 	).Eval(context.Background())
 	if err != nil || len(results) == 0 {
 		return nil, err
@@ -64,8 +71,8 @@ func askSchema(query string, schema, document map[string]any) ([]error, error) {
 }
 
 // readSchema reads the schema of the source's data.
-func (s *source) readSchema(path string, content []byte) (err error) {
-	s.schema, err = parseSchema(path, content, "data")
+func (l *loader) readSchema(s *source, path string, content []byte) (err error) {
+	s.schema, err = l.schemas.of(path, content, func() (*schema, error) { return parseSchema(path, content, "data") })
 	return err
 }
 
@@ -83,25 +90,4 @@ func (s *source) checkData() error {
 	}
 	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return joinBounded(problems)
-}
-
-// shapeOfData returns what the sources' schemas say of the data together, nil
-// if none says anything. What comes without a schema may be anything.
-func shapeOfData(sources []*source) *lint.Shape {
-	var shape *lint.Shape
-	open := false
-	for _, s := range sources {
-		switch {
-		case s.schema == nil:
-			open = open || len(s.data) > 0
-		case shape == nil:
-			shape = s.schema.shape.Place(new(lint.Shape), "caddy") // what is built in
-		default:
-			shape = shape.Join(s.schema.shape)
-		}
-	}
-	if shape != nil && open {
-		return shape.Open()
-	}
-	return shape
 }

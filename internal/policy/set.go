@@ -57,13 +57,12 @@ func Open(config Config, report func(Report)) (*Set, error) {
 		return nil, err
 	}
 	s := &Set{config: config.Normalized()}
-	var err error
-	distrusted := func(by *snapshot) {
+	loader := newLoader(s.config)
+	loader.distrusted = func(by *snapshot) {
 		report(Report{Sources: s.config.paths(), Revision: by.revision, Distrusted: true})
 	}
-	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Keep: s.config.keep()}, func(tree files.Tree) (*snapshot, error) {
-		return loadWatched(s.config, tree, distrusted)
-	})
+	var err error
+	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Keep: s.config.keep()}, loader.load)
 	if err != nil {
 		return nil, err
 	}
@@ -75,15 +74,6 @@ func Open(config Config, report func(Report)) (*Set, error) {
 		s.live.Watch()
 	}
 	return s, nil
-}
-
-// loadWatched is load with who is to be told of a cache that is wrong.
-func loadWatched(config Config, tree files.Tree, distrusted func(*snapshot)) (*snapshot, error) {
-	loaded, err := load(config, tree)
-	if err == nil && loaded.cache != nil {
-		loaded.cache.differed = func() { distrusted(loaded) }
-	}
-	return loaded, err
 }
 
 // keep says which files of a directory are looked at.

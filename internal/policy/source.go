@@ -11,7 +11,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
-	"github.com/policyauth/caddy-policy-auth/internal/lint"
 )
 
 // keep says which files of a policy directory are looked at: a plain OPA
@@ -42,44 +41,41 @@ func isTest(path string) bool { return strings.HasSuffix(path, "_test.rego") }
 type material struct {
 	modules  map[string]*ast.Module
 	tests    map[string]*ast.Module
-	data     map[string]any
-	input    *lint.Shape // of the input
-	shape    *lint.Shape // of the data, nil if no schema says
+	data     ast.Object
+	typing   typing
 	warnings []string
 	revision string // of a manifest, or ""
 }
 
 // gather parses the policies and data of all sources in a tree.
-func gather(tree files.Tree, config Config, capabilities *ast.Capabilities) (*material, error) {
-	m := &material{modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, data: map[string]any{}}
-	var sources []*source
-	for _, path := range config.Sources {
-		s := &source{path: path, modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, data: map[string]any{}}
-		if err := s.read(tree, append(slices.Clone(config.Access), config.ClaimsSchema), capabilities); err != nil {
+func (l *loader) gather(tree files.Tree) (*material, error) {
+	m := &material{modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, data: ast.NewObject()}
+	for _, path := range l.config.Sources {
+		s := &source{path: path, modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, data: ast.NewObject()}
+		if err := l.read(s, tree); err != nil {
 			return nil, err
 		}
-		if err := m.merge(s); err != nil {
+		if err := m.add(s); err != nil {
 			return nil, err
 		}
-		sources = append(sources, s)
 	}
-	m.shape = shapeOfData(sources)
 	return m, nil
 }
 
-// merge adds what a source has. Data that another source has too is an error.
-func (m *material) merge(s *source) error {
-	for path, module := range s.modules {
-		m.modules[path] = module
-	}
+// add adds what a source has. Data that another source has too is an error.
+func (m *material) add(s *source) error {
+	maps.Copy(m.modules, s.modules)
 	maps.Copy(m.tests, s.tests)
 	m.warnings = append(m.warnings, s.warnings...)
 	if s.manifest.Revision != "" {
 		m.revision = s.manifest.Revision
 	}
-	if at, ok := mergeInto(m.data, s.data, "data"); !ok {
-		return fmt.Errorf("%s: %s is also in another source", s.path, at)
+	m.typing.add(s)
+	merged, conflict := merge(m.data, s.data, "data")
+	if conflict != "" {
+		return fmt.Errorf("%s: %s is also in another source", s.path, conflict)
 	}
+	m.data = merged
 	return nil
 }
 
@@ -88,7 +84,7 @@ type source struct {
 	path     string
 	modules  map[string]*ast.Module
 	tests    map[string]*ast.Module
-	data     map[string]any
+	data     ast.Object
 	schema   *schema // of the data, nil if there is none
 	warnings []string
 	manifest manifest
@@ -97,9 +93,10 @@ type source struct {
 // read parses what a tree has of the source. Data alone will do, since another
 // source may have the policies; nothing at all is an error. Files that the
 // configuration names for something else are passed over.
-func (s *source) read(tree files.Tree, named []string, capabilities *ast.Capabilities) error {
+func (l *loader) read(s *source, tree files.Tree) error {
 	var problems []error
 	found := false
+	named := append(slices.Clone(l.config.Access), l.config.ClaimsSchema)
 	for _, path := range tree.Paths() {
 		name, below := s.relative(path)
 		if !below {
@@ -109,12 +106,12 @@ func (s *source) read(tree files.Tree, named []string, capabilities *ast.Capabil
 		switch {
 		case filepath.Ext(name) == ".rego":
 			found = found || !isTest(base) || path == s.path
-			problems = append(problems, s.readPolicy(path, tree[path], capabilities))
+			problems = append(problems, l.readPolicy(s, path, tree[path]))
 		case filepath.ToSlash(name) == schemaName:
-			problems = append(problems, s.readSchema(path, tree[path]))
+			problems = append(problems, l.readSchema(s, path, tree[path]))
 		case slices.Contains(dataNames, base):
 			found = true
-			problems = append(problems, s.readData(path, name, tree[path]))
+			problems = append(problems, l.readData(s, path, name, tree[path]))
 		case name == manifestName:
 			problems = append(problems, s.manifest.read(path, tree[path]))
 		case base != manifestName && !slices.Contains(named, path):
@@ -146,23 +143,29 @@ func (s *source) relative(path string) (string, bool) {
 	return filepath.Base(path), true
 }
 
-// readPolicy parses a file of Rego, which is version 1.
-func (s *source) readPolicy(path string, content []byte, capabilities *ast.Capabilities) error {
-	module, err := ast.ParseModuleWithOpts(path, string(content), ast.ParserOptions{
-		RegoVersion: ast.RegoV1, Capabilities: capabilities, ProcessAnnotation: true,
-	})
-	if err != nil {
+// readPolicy adds a file of Rego.
+func (l *loader) readPolicy(s *source, path string, content []byte) error {
+	module, err := l.modules.of(path, content, func() (*ast.Module, error) { return parsePolicy(path, content, l.capabilities) })
+	switch {
+	case err != nil:
 		return err
-	}
-	if module == nil {
-		return fmt.Errorf("%s:1: the file has no policy in it", path)
-	}
-	if isTest(path) && path != s.path {
+	case isTest(path) && path != s.path:
 		s.tests[path] = module
-	} else {
+	default:
 		s.modules[path] = module
 	}
 	return nil
+}
+
+// parsePolicy parses a file of Rego, which is version 1.
+func parsePolicy(path string, content []byte, capabilities *ast.Capabilities) (*ast.Module, error) {
+	module, err := ast.ParseModuleWithOpts(path, string(content), ast.ParserOptions{
+		RegoVersion: ast.RegoV1, Capabilities: capabilities, ProcessAnnotation: true,
+	})
+	if err == nil && module == nil {
+		err = fmt.Errorf("%s:1: the file has no policy in it", path)
+	}
+	return module, err
 }
 
 // maxErrors bounds how many mistakes are listed at once.

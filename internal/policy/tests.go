@@ -19,6 +19,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/lint"
 )
 
 const (
@@ -70,12 +71,12 @@ func Test(ctx context.Context, config Config, o TestOptions) (TestReport, error)
 	if err != nil {
 		return TestReport{}, err
 	}
-	capabilities := allowed(config.AllowBuiltins)
-	m, err := assemble(config, tree, capabilities)
+	l := newLoader(config)
+	m, err := l.assemble(tree)
 	if err != nil {
 		return TestReport{}, err
 	}
-	if err := new(snapshot).prepare(config, m, capabilities); err != nil {
+	if _, err := l.prepare(m); err != nil {
 		return TestReport{}, err
 	}
 	return m.test(ctx, config, o)
@@ -112,6 +113,9 @@ func (m *material) test(ctx context.Context, config Config, o TestOptions) (Test
 	if _, err := regexp.Compile(o.Run); err != nil {
 		return TestReport{}, err
 	}
+	if err := m.testMistakes(config); err != nil {
+		return TestReport{}, err
+	}
 	run := testRun{material: m, config: config, filter: o.Run, timeout: cmp.Or(o.Timeout, testTimeout)}
 	if o.Coverage {
 		run.cover = cover.New()
@@ -135,6 +139,22 @@ func (m *material) test(ctx context.Context, config Config, o TestOptions) (Test
 		report.Coverage = newCoverage(run.cover, m.modules)
 	}
 	return report, nil
+}
+
+// testMistakes returns an error for tests that can only be mistaken: they would
+// show nothing.
+func (m *material) testMistakes(config Config) error {
+	mistakes, err := m.judgeTests(config)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, mistake := range mistakes {
+		if mistake.Severity == lint.Error {
+			problems = append(problems, errors.New(mistake.String()))
+		}
+	}
+	return joinBounded(problems)
 }
 
 // testRun runs tests over a material.
@@ -180,11 +200,7 @@ func (r testRun) failedAt(ctx context.Context, failed *tester.Result) string {
 
 // collect runs tests with some settings of the runner.
 func (r testRun) collect(ctx context.Context, set func(*tester.Runner) *tester.Runner) ([]*tester.Result, error) {
-	data, err := r.object()
-	if err != nil {
-		return nil, err
-	}
-	store := inmem.NewFromASTObject(data)
+	store := inmem.NewFromASTObject(r.data)
 	txn, err := store.NewTransaction(ctx)
 	if err != nil {
 		return nil, err

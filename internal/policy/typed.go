@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -17,28 +18,78 @@ import (
 // contract is the shape of input, whose claims are open.
 var contract = sync.OnceValues(func() (*lint.Shape, error) { return lint.Parse(request.Schema(), "input") })
 
+// typing is what the schemas of a load say. Equal ones hold policies to the same.
+type typing struct {
+	claims *schema   // nil if claims may be anything
+	data   []*schema // of the sources that have one
+	open   bool      // some data comes without a schema
+}
+
+// add adds what a source says of its data.
+func (t *typing) add(s *source) {
+	if s.schema != nil {
+		t.data = append(t.data, s.schema)
+	} else {
+		t.open = t.open || s.data.Len() > 0
+	}
+}
+
+func (t typing) equal(other typing) bool {
+	return t.claims == other.claims && slices.Equal(t.data, other.data) && t.open == other.open
+}
+
 // inputShape returns the shape of input, with the claims that a schema describes.
-func inputShape(config Config, tree files.Tree) (*lint.Shape, error) {
+func (t typing) inputShape() (*lint.Shape, error) {
 	shape, err := contract()
-	if err != nil || config.ClaimsSchema == "" {
+	if err != nil || t.claims == nil {
 		return shape, err
 	}
-	claims, err := parseSchema(config.ClaimsSchema, tree[config.ClaimsSchema], "input.identity.claims")
-	if err != nil {
-		return nil, fmt.Errorf("claims_schema: %w", err)
+	return shape.Place(t.claims.shape, "identity", "claims"), nil
+}
+
+// dataShape returns what the schemas say of the data together, nil if none says
+// anything. What comes without a schema may be anything.
+func (t typing) dataShape() *lint.Shape {
+	var shape *lint.Shape
+	for _, s := range t.data {
+		if shape == nil {
+			shape = s.shape.Place(new(lint.Shape), "caddy") // what is built in
+		} else {
+			shape = shape.Join(s.shape)
+		}
 	}
-	return shape.Place(claims.shape, "identity", "claims"), nil
+	if shape != nil && t.open {
+		return shape.Open()
+	}
+	return shape
+}
+
+// readClaims reads the schema of claims, if there is one.
+func (l *loader) readClaims(m *material, tree files.Tree) (err error) {
+	path := l.config.ClaimsSchema
+	if path == "" {
+		return nil
+	}
+	m.typing.claims, err = l.claims.of(path, tree[path], func() (*schema, error) { return parseSchema(path, tree[path], "input.identity.claims") })
+	if err != nil {
+		return fmt.Errorf("claims_schema: %w", err)
+	}
+	return nil
 }
 
 // judge holds the modules that the decision reaches to what input and data are,
 // by OPA's type checker and by our own lints. It returns what is worth a
 // warning; what can only be a mistake is an error.
-func (m *material) judge(compiler *ast.Compiler, decision ast.Ref, input *lint.Shape) ([]string, error) {
+func (m *material) judge(compiler *ast.Compiler, decision ast.Ref) ([]string, error) {
+	input, err := m.typing.inputShape()
+	if err != nil {
+		return nil, err
+	}
 	judged := reached(compiler, decision)
 	var problems []error
 	var warnings []string
 	wrong := map[string]bool{} // places with a finding
-	for _, finding := range lint.Run(lint.Config{Compiler: compiler, Files: judged, Input: input, Data: m.shape}) {
+	for _, finding := range lint.Run(lint.Config{Compiler: compiler, Files: judged, Input: input, Data: m.typing.dataShape()}) {
 		if finding.Severity == lint.Warning {
 			warnings = append(warnings, finding.String())
 			continue
@@ -52,6 +103,30 @@ func (m *material) judge(compiler *ast.Compiler, decision ast.Ref, input *lint.S
 		}
 	}
 	return warnings, joinBounded(problems)
+}
+
+// judgeTests holds the tests to what input is: one that asks with a misspelt
+// field would pass and show nothing (T-74).
+func (m *material) judgeTests(config Config) ([]lint.Finding, error) {
+	if len(m.tests) == 0 || config.OPAEnvoy {
+		return nil, nil
+	}
+	modules := maps.Clone(m.modules)
+	maps.Copy(modules, m.tests)
+	compiler := ast.NewCompiler().WithCapabilities(allowed(config.AllowBuiltins)).WithEnablePrintStatements(true).SetErrorLimit(maxErrors)
+	if compiler.Compile(modules); compiler.Failed() {
+		return nil, joinBounded([]error{compiler.Errors})
+	}
+	input, err := m.typing.inputShape()
+	if err != nil {
+		return nil, err
+	}
+	judged := reached(compiler, refOf(config.Decision))
+	for file := range m.tests {
+		judged[file] = true
+	}
+	findings := lint.Run(lint.Config{Compiler: compiler, Files: judged, Input: input, Data: m.typing.dataShape()})
+	return slices.DeleteFunc(findings, func(f lint.Finding) bool { return m.tests[f.Location.File] == nil }), nil
 }
 
 // mistyped returns what OPA's type checker says of all modules, knowing what

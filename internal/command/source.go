@@ -1,0 +1,138 @@
+package command
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
+)
+
+// sources are the policies and access tables that a command is asked about, read
+// from their files as a server reads them.
+type sources struct{ config policy.Config }
+
+// addSources adds the flags that name policies as the Caddyfile does.
+func addSources(cmd *cobra.Command) *sources {
+	s := new(sources)
+	flags, c := cmd.Flags(), &s.config
+	flags.StringArrayVar(&c.Sources, "policies", nil, "policies: a directory or a file (may be repeated)")
+	flags.StringArrayVar(&c.Access, "access", nil, "an access table (may be repeated)")
+	flags.StringVar(&c.Decision, "decision", "", "the rule that decides (data.caddy.authz.allow)")
+	flags.DurationVar(&c.Timeout, "timeout", 0, "how long a decision may take (100ms)")
+	flags.StringArrayVar(&c.AllowBuiltins, "builtin", nil, "a built-in function to allow: http.send, net.lookup_ip_addr or opa.runtime (may be repeated)")
+	flags.StringVar(&c.ClaimsSchema, "claims-schema", "", "a JSON Schema of input.identity.claims")
+	flags.BoolVar(&c.OPAEnvoy, "opa-envoy", false, "the policies are written for opa-envoy-plugin")
+	return s
+}
+
+// check returns an error unless something is named, and named well.
+func (s *sources) check() error {
+	if len(s.config.Sources)+len(s.config.Access) == 0 {
+		return errors.New("what decides? Name --policies <directory or file>, --access <file> or both")
+	}
+	return s.config.Check()
+}
+
+// open loads the policies. Their warnings go to standard error. Whoever opens
+// them closes them.
+func (s *sources) open(cmd *cobra.Command) (*policy.Set, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return policy.Open(s.config, func(r policy.Report) {
+		for _, warning := range r.Warnings {
+			fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", warning)
+		}
+	})
+}
+
+// addInput adds the flag that names an input document.
+func addInput(cmd *cobra.Command) *string {
+	return cmd.Flags().String("input", "", "a JSON document to take as input; - is standard input")
+}
+
+// addJSON adds the flag for results that programs read.
+func addJSON(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("json", false, "write the result as JSON")
+}
+
+// addAddress adds the flag that names the admin API of a running server.
+func addAddress(cmd *cobra.Command) *string {
+	return cmd.Flags().String("address", "", "the admin API of the running server (localhost:2019)")
+}
+
+// maxInput is how many bytes an input document may have.
+const maxInput = 16 << 20
+
+// readInput reads an input document, a JSON object. Numbers stay as they are
+// written.
+func readInput(cmd *cobra.Command, name string) (map[string]any, error) {
+	shown, content := name, cmd.InOrStdin()
+	switch name {
+	case "":
+		return nil, errors.New("which input? Name --input <file>, or - for standard input")
+	case "-":
+		shown = "standard input"
+	default:
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		content = file
+	}
+	limited := &io.LimitedReader{R: content, N: maxInput + 1}
+	document, err := decodeObject(limited)
+	if limited.N <= 0 {
+		err = fmt.Errorf("more than %d MiB", maxInput>>20)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", shown, err)
+	}
+	return document, nil
+}
+
+// decodeObject reads one JSON object and nothing else.
+func decodeObject(r io.Reader) (map[string]any, error) {
+	decoder := json.NewDecoder(r)
+	decoder.UseNumber()
+	var object map[string]any
+	err := decoder.Decode(&object)
+	switch _, more := decoder.Token(); {
+	case errors.Is(err, io.EOF):
+		return nil, errors.New("it is empty, want a JSON object")
+	case err != nil:
+		return nil, fmt.Errorf("want a JSON object: %w", err)
+	case object == nil:
+		return nil, errors.New("want a JSON object, not null")
+	case !errors.Is(more, io.EOF):
+		return nil, errors.New("something stands behind the JSON object")
+	}
+	return object, nil
+}
+
+// writeJSON writes a result for programs, indented.
+func writeJSON(cmd *cobra.Command, value any) error {
+	encoder := json.NewEncoder(cmd.OutOrStdout())
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
+// askServer asks the admin API of a running server; body nil is none. Whoever
+// asks closes the response's body. Statuses of errors are errors.
+func askServer(address, method, uri string, body io.Reader) (*http.Response, error) {
+	address, err := caddycmd.DetermineAdminAPIAddress(address, nil, "", "")
+	if err != nil {
+		return nil, err
+	}
+	return caddycmd.AdminAPIRequest(address, method, uri, nil, body)
+}

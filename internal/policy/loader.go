@@ -1,0 +1,132 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/policyauth/caddy-policy-auth/internal/files"
+)
+
+// loader turns the files of a configuration into snapshots. It remembers what
+// it made of the last ones, so that a change makes anew only what has changed:
+// a file is parsed when its content is another one, and the policies are
+// compiled when a file of theirs is. It is not safe for concurrent use.
+type loader struct {
+	config       Config
+	capabilities *ast.Capabilities
+	modules      memo[*ast.Module]
+	documents    memo[ast.Object]
+	schemas      memo[*schema] // of data
+	claims       memo[*schema] // of claims
+	tables       memo[ast.Object]
+	program      *program // the last one, nil before
+	sharing      *sharing // of the load that is going on
+	// distrusted is told of a snapshot whose cache is found to be wrong.
+	distrusted func(*snapshot)
+}
+
+// newLoader returns a loader for a normalized configuration.
+func newLoader(config Config) *loader {
+	return &loader{
+		config: config, capabilities: allowed(config.AllowBuiltins), distrusted: func(*snapshot) {},
+		modules: memo[*ast.Module]{}, documents: memo[ast.Object]{}, schemas: memo[*schema]{}, claims: memo[*schema]{}, tables: memo[ast.Object]{},
+	}
+}
+
+// load compiles what a tree holds.
+func (l *loader) load(tree files.Tree) (*snapshot, error) {
+	m, err := l.assemble(tree)
+	if err != nil {
+		return nil, err
+	}
+	s, err := l.prepare(m)
+	if err != nil {
+		return nil, err
+	}
+	s.revision, s.loaded = revisionOf(m.revision, tree), time.Now()
+	if !l.config.RequireTests {
+		return s, nil
+	}
+	warnings, err := m.requireTests(l.config)
+	s.warnings = append(s.warnings, warnings...)
+	return s, err
+}
+
+// assemble puts together what a tree holds and what is built in.
+func (l *loader) assemble(tree files.Tree) (*material, error) {
+	l.forget(tree)
+	l.sharing = newSharing()
+	defer func() { l.sharing = nil }()
+	m, err := l.gather(tree)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.addEmbedded(); err != nil {
+		return nil, err
+	}
+	if err := l.readClaims(m, tree); err != nil {
+		return nil, err
+	}
+	return m, l.addTable(m, tree)
+}
+
+// forget lets go of files that a tree does not have.
+func (l *loader) forget(tree files.Tree) {
+	l.modules.forget(tree)
+	l.documents.forget(tree)
+	l.schemas.forget(tree)
+}
+
+// addTable adds the access table, which is empty without files.
+func (l *loader) addTable(m *material, tree files.Tree) error {
+	var tables []accessFile
+	read := files.Tree{}
+	for _, path := range l.config.Access {
+		tables = append(tables, accessFile{name: path, data: tree[path]})
+		read[path] = tree[path]
+	}
+	table, err := l.tables.of("", []byte(read.Fingerprint()), func() (ast.Object, error) {
+		table, err := parseAccess(tables)
+		if err != nil {
+			return nil, err
+		}
+		return l.sharing.object(map[string]any{"caddy": map[string]any{tableRoot: table}})
+	})
+	if err != nil {
+		return err
+	}
+	merged, conflict := merge(m.data, table, "data")
+	if conflict != "" {
+		return fmt.Errorf("%s conflicts with what is built in", conflict)
+	}
+	m.data = merged
+	return nil
+}
+
+// revisionOf names a tree by its contents, after the revision that a manifest
+// gives: files may be edited without a new one.
+func revisionOf(manifest string, tree files.Tree) string {
+	contents := tree.Fingerprint()[:12]
+	if manifest == "" {
+		return contents
+	}
+	return manifest + "+" + contents
+}
+
+// allowed returns OPA's capabilities without the gated built-ins that are not
+// named, so that a policy that calls one does not even compile. Nor does a
+// schema's $ref reach another host, by json.match_schema and its kin, unless
+// http.send may (T-49).
+func allowed(names []string) *ast.Capabilities {
+	capabilities := ast.CapabilitiesForThisVersion()
+	if !slices.Contains(names, "http.send") {
+		capabilities.AllowNet = []string{}
+	}
+	capabilities.Builtins = slices.DeleteFunc(slices.Clone(capabilities.Builtins), func(b *ast.Builtin) bool {
+		return slices.Contains(gated, b.Name) && !slices.Contains(names, b.Name)
+	})
+	return capabilities
+}

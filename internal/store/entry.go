@@ -1,0 +1,126 @@
+package store
+
+import (
+	"container/heap"
+	"time"
+)
+
+// entry is an item in memory.
+type entry struct {
+	key     string
+	value   []byte
+	owner   string
+	expires time.Time
+	place   int // in the queue
+}
+
+// overhead is roughly what an entry costs beside its bytes.
+const overhead = 200
+
+// alive says whether the entry is there and has not expired.
+func (e *entry) alive(now time.Time) bool { return e != nil && now.Before(e.expires) }
+
+// wall is the time after a lifetime, on the wall clock: what is on disk or in
+// Redis means that one too, and it does not stand still while a machine sleeps.
+func wall(now time.Time, lifetime time.Duration) time.Time { return now.Add(lifetime).Round(0) }
+
+// cost is what an entry counts against the limit, in bytes.
+func (e *entry) cost() int { return overhead + len(e.key) + len(e.owner) + len(e.value) }
+
+// set puts an entry in the place of the one under its key. The lock is held.
+func (m *Memory) set(e *entry) error {
+	old, freed := m.items[e.key], 0
+	if old != nil {
+		freed = old.cost()
+	}
+	if m.size-freed+e.cost() > m.limit {
+		return errFull
+	}
+	m.insert(e)
+	m.changed(e.key, e)
+	return nil
+}
+
+// insert is set without a limit and without telling. The lock is held.
+func (m *Memory) insert(e *entry) {
+	m.take(m.items[e.key])
+	m.items[e.key] = e
+	m.size += e.cost()
+	heap.Push(&m.queue, e)
+	if e.owner == "" {
+		return
+	}
+	if m.owners[e.owner] == nil {
+		m.owners[e.owner] = map[string]struct{}{}
+	}
+	m.owners[e.owner][e.key] = struct{}{}
+}
+
+// remove takes an entry out and tells so. The lock is held.
+func (m *Memory) remove(e *entry) {
+	if e != nil {
+		m.take(e)
+		m.changed(e.key, nil)
+	}
+}
+
+// undo takes an entry out unless another has come in its place since.
+func (m *Memory) undo(e *entry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.items[e.key] == e {
+		m.remove(e)
+	}
+}
+
+// take takes an entry out; nil is no entry. The lock is held.
+func (m *Memory) take(e *entry) {
+	if e == nil {
+		return
+	}
+	delete(m.items, e.key)
+	m.size -= e.cost()
+	heap.Remove(&m.queue, e.place)
+	if keys := m.owners[e.owner]; keys != nil {
+		delete(keys, e.key)
+		if len(keys) == 0 {
+			delete(m.owners, e.owner)
+		}
+	}
+}
+
+// sweep removes a slice of what has expired. The lock is held.
+func (m *Memory) sweep(now time.Time) {
+	for range sliceOfExpired {
+		if len(m.queue) == 0 || m.queue[0].alive(now) {
+			return
+		}
+		m.remove(m.queue[0])
+	}
+}
+
+// queue orders entries by their expiry; it implements heap.Interface.
+type queue []*entry
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].expires.Before(q[j].expires) }
+
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].place, q[j].place = i, j
+}
+
+// Push implements heap.Interface.
+func (q *queue) Push(x any) {
+	e := x.(*entry)
+	e.place = len(*q)
+	*q = append(*q, e)
+}
+
+// Pop implements heap.Interface.
+func (q *queue) Pop() any {
+	last := (*q)[len(*q)-1]
+	(*q)[len(*q)-1] = nil
+	*q = (*q)[:len(*q)-1]
+	return last
+}
