@@ -51,6 +51,8 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    policies <source>... { ... }
 //	    config { <key> <value>... }
 //	    cors [upstream] { ... }
+//	    session { ... }
+//	    login form { ... }
 //	    login url <template>
 //	    body { max_size <size> }
 //	    error_pages [<dir>|delegate|bare] { ... }
@@ -227,27 +229,30 @@ func (h *Handler) parseBody(d *caddyfile.Dispenser) error {
 	return grammar.Block(d, "body", grammar.Words{"max_size": grammar.Size(&h.Body.MaxSize)})
 }
 
-// parseLogin parses
+// parseLogin hands a login's lines to the module of its kind:
 //
-//	login url <template>
+//	login <kind> ...
 func (h *Handler) parseLogin(d *caddyfile.Dispenser) error {
-	line := d.Token()
 	if !d.NextArg() {
 		return d.ArgErr()
 	}
-	if method := d.Val(); method != "url" {
-		return d.Errf("%s", grammar.Unknown("kind of login", method, []string{"url"}))
+	var kinds []string
+	for _, info := range caddy.GetModules(authn.LoginNamespace) {
+		kinds = append(kinds, info.ID.Name())
 	}
-	template, err := grammar.One(d)
+	kind := d.Val()
+	if !slices.Contains(kinds, kind) {
+		return d.Errf("%s", grammar.Unknown("kind of login", kind, kinds))
+	}
+	module, err := caddyfile.UnmarshalModule(d, authn.LoginNamespace+"."+kind)
 	if err != nil {
 		return err
 	}
-	if len(h.Login) > 0 {
-		return d.Err("login is set twice")
+	h.LoginRaw = append(h.LoginRaw, caddyconfig.JSONModuleObject(module, "method", kind, nil))
+	if err := authn.CheckLogins(h.LoginRaw); err != nil {
+		return d.WrapErr(err)
 	}
-	h.Login = append(h.Login, Login{Method: "url", URL: template})
-	_, err = h.Login[0].page()
-	return grammar.At(line, err)
+	return nil
 }
 
 func (h *Handler) parseErrorPages(d *caddyfile.Dispenser) error {

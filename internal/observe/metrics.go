@@ -30,6 +30,10 @@ var (
 		Namespace: "caddy", Subsystem: "policy_auth", Name: "policy_reloads_total",
 		Help: "Reloads of policies and access tables by outcome.",
 	}, []string{"outcome"})
+	sessions = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "policy_auth", Name: "sessions_total",
+		Help: "Sessions that were begun and ended by their owners, and sign-ins that were refused, by event and reason.",
+	}, []string{"event", "reason"})
 	remembered = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "policy_auth", Name: "decision_cache_total",
 		Help: "Decisions that were remembered (hit), that were not (miss), and remembered ones that proved wrong (difference).",
@@ -52,7 +56,7 @@ var verdicts = map[identity.Verdict]string{
 // Register adds the collectors to a registry. A registry that has them is left
 // as it is.
 func Register(registry prometheus.Registerer) error {
-	for _, collector := range []prometheus.Collector{decisions, authentications, evaluations, reloads, remembered} {
+	for _, collector := range []prometheus.Collector{decisions, authentications, evaluations, reloads, sessions, remembered} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(collector); err != nil && !errors.As(err, &already) {
 			return fmt.Errorf("registering metrics: %w", err)

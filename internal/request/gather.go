@@ -58,7 +58,7 @@ var parts = []struct {
 	{"request.protocol request.content_length", func(r *Request, _ *Reading, d *Document) {
 		d.Request.Protocol, d.Request.ContentLength = r.http.Proto, r.http.ContentLength
 	}},
-	{"request.websocket", func(r *Request, _ *Reading, d *Document) { d.Request.WebSocket = isWebSocket(r.http) }},
+	{"request.websocket", func(r *Request, _ *Reading, d *Document) { d.Request.WebSocket = IsWebSocket(r.http) }},
 	{"request.grpc", func(r *Request, _ *Reading, d *Document) { d.Request.GRPC = isGRPC(r.http) }},
 	{"request.body request.body_truncated", func(r *Request, _ *Reading, d *Document) {
 		d.Request.Body, d.Request.BodyTruncated = r.body, r.truncated

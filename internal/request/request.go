@@ -137,13 +137,16 @@ func (r *Request) Fields(reading Reading, parts *Parts) Fields {
 // ClientIP returns the client's address as text, or "".
 func (r *Request) ClientIP() string { return r.facts.ClientIP }
 
-// Scheme returns the scheme as the client saw it: a trusted proxy may have
-// ended TLS.
-func (r *Request) Scheme() string {
-	if r.http.TLS != nil {
+// Scheme returns the scheme as the client saw it.
+func (r *Request) Scheme() string { return SchemeOf(r.http, r.facts.TrustedProxy) }
+
+// SchemeOf returns the scheme of a request as the client saw it: a trusted proxy
+// may have ended TLS.
+func SchemeOf(r *http.Request, trustedProxy bool) string {
+	if r.TLS != nil {
 		return "https"
 	}
-	if lines := r.http.Header["X-Forwarded-Proto"]; r.facts.TrustedProxy && len(lines) == 1 && strings.EqualFold(lines[0], "https") {
+	if lines := r.Header["X-Forwarded-Proto"]; trustedProxy && len(lines) == 1 && strings.EqualFold(lines[0], "https") {
 		return "https"
 	}
 	return "http"
@@ -166,9 +169,9 @@ func (r *Request) hostPort() (string, int) {
 	return name, 80
 }
 
-// isWebSocket reports whether r asks for a WebSocket, by Upgrade (RFC 6455,
+// IsWebSocket reports whether r asks for a WebSocket, by Upgrade (RFC 6455,
 // section 4.1) or by extended CONNECT (RFC 8441, section 4).
-func isWebSocket(r *http.Request) bool {
+func IsWebSocket(r *http.Request) bool {
 	if r.Method == http.MethodConnect {
 		protocol := r.Header[":protocol"]
 		return len(protocol) == 1 && protocol[0] == "websocket"

@@ -223,7 +223,7 @@ func TestWebSocket(t *testing.T) {
 	extended := httptest.NewRequest("CONNECT", "/", nil)
 	extended.Header[":protocol"] = []string{"websocket"}
 	plain := httptest.NewRequest("GET", "/", nil)
-	if !isWebSocket(upgrade) || !isWebSocket(extended) || isWebSocket(plain) {
+	if !IsWebSocket(upgrade) || !IsWebSocket(extended) || IsWebSocket(plain) {
 		t.Error("WebSocket not told apart")
 	}
 }
