@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -178,6 +179,25 @@ func TestOIDCDown(t *testing.T) {
 	}
 	if answer := p.ask(navigate(get("/.policy_auth/login?login=other")), new(reached)); answer.Code != 303 {
 		t.Errorf("the other provider: %d %s", answer.Code, answer.Body)
+	}
+}
+
+// TestProviders holds docs/providers.md: each block can be loaded, offline.
+func TestProviders(t *testing.T) {
+	t.Setenv("OIDC_SECRET", canary)
+	doc, err := os.ReadFile("docs/providers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := blockForm.FindAllStringSubmatch(string(doc), -1)
+	for _, match := range blocks {
+		block := strings.TrimSuffix(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(match[3]), "policy_auth {")), "}")
+		if _, err := newWorld(t).provision(block + "session {\n store file DIR/store.db\n}"); err != nil {
+			t.Errorf("%s: %v", match[2], err)
+		}
+	}
+	if len(blocks) != 5 {
+		t.Errorf("%d blocks", len(blocks))
 	}
 }
 
