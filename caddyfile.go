@@ -53,6 +53,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    cors [upstream] { ... }
 //	    session { ... }
 //	    login form { ... }
+//	    login oidc <issuer> { ... }
 //	    login url <template>
 //	    body { max_size <size> }
 //	    error_pages [<dir>|delegate|bare] { ... }
