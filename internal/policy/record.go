@@ -128,6 +128,7 @@ func weighValue(value any) int {
 // is not enough, what has them is left out.
 func shorten(d *request.Document) {
 	f := &d.Request
+	f.Headers, f.HeaderValues, f.Query = maps.Clone(f.Headers), maps.Clone(f.HeaderValues), maps.Clone(f.Query) // they may be somebody else's
 	for _, text := range []*string{&f.Path, &f.PathFolded, &f.RewrittenPath, &f.RawPath, &f.RawQuery, &f.DestinationPath} {
 		*text = shortText(*text)
 	}
@@ -149,9 +150,7 @@ func shorten(d *request.Document) {
 	}
 	if weigh(d) > maxRecord || len(f.Query) > 100 {
 		f.Segments = f.Segments[:min(len(f.Segments), 100)]
-		maps.DeleteFunc(f.Headers, func(string, string) bool { return true })
-		maps.DeleteFunc(f.HeaderValues, func(string, []string) bool { return true })
-		maps.DeleteFunc(f.Query, func(string, []string) bool { return true })
+		f.Headers, f.HeaderValues, f.Query = map[string]string{}, map[string][]string{}, map[string][]string{}
 	}
 }
 

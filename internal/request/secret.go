@@ -98,7 +98,7 @@ func (h *hider) raw(value any) bool {
 	if _, after, ok := strings.Cut(text, "?"); ok {
 		text = after
 	}
-	query, _ := parseQuery(text)
+	query, _ := parseQuery(nil, text)
 	found := false
 	for name, values := range query {
 		if LooksSecret(name) && slices.ContainsFunc(values, func(v string) bool { return v != "" && v != Redacted }) {
