@@ -24,11 +24,14 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
 
-// ServeHTTP is the straight line of a request: open, cors, strip, identify,
-// decide, record, and allow or deny. The next handler runs if and only if the
+// ServeHTTP is the straight line of a request: open, metadata, cors, strip,
+// identify, decide, record, and allow or deny. The next handler runs if and only if the
 // request is not the handler's to judge or a policy allowed it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	v := h.open(w, r)
+	if h.chain.ServeMetadata(w, r, v.request.URL().EscapedPath()) {
+		return nil
+	}
 	switch h.preflight(w, r) {
 	case cors.Answered:
 		return nil

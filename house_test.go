@@ -24,11 +24,14 @@ var rooms = map[string]struct {
 	"internal/files":      {"", false},
 	"internal/users":      {"identity files", false},
 	"internal/token":      {"identity files strictjson", false},
+	"internal/oidc":       {"identity token", false},
 	"internal/lint":       {"", false},
-	"internal/policy":     {"identity request files lint policies", false},
+	"internal/witness":    {"", false},
+	"internal/policy":     {"identity request files lint witness policies", false},
 	"internal/response":   {"", false},
 	"internal/store":      {"", false},
-	"internal/login":      {"identity request", false},
+	"internal/session":    {"identity store", false},
+	"internal/login":      {"identity request users session store denial oidc", false},
 	"internal/cors":       {"response", false},
 	"internal/denial":     {"identity files errorpages response", false},
 	"internal/upstream":   {"identity request", false},
@@ -42,6 +45,7 @@ var rooms = map[string]struct {
 	"errorpages":          {"", false},
 
 	"internal/denial/challengetest": {"", false}, // for tests
+	"internal/oidc/oidctest":        {"", false}, // for tests
 }
 
 // TestHouse holds who may know whom: a shortcut fails the build. Test files may

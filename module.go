@@ -291,7 +291,10 @@ func (h *Handler) provisionChain(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	h.chain = authn.NewChain(methods, func(origin string) bool { return h.cors != nil && h.cors.Allowed(origin) })
+	h.chain, err = authn.NewChain(methods, func(origin string) bool { return h.cors != nil && h.cors.Allowed(origin) })
+	if err != nil {
+		return err
+	}
 	if h.CORS == nil {
 		return nil
 	}

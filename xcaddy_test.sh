@@ -66,6 +66,7 @@ tests() {
 need curl curl
 need gcc gcc
 need chromium chromium
+need redis-server redis-server
 
 step "format and vet"
 unformatted=$(gofmt -l .)
@@ -77,7 +78,7 @@ step "unit tests"
 tests unit ./...
 
 step "race detector"
-tests race -race ./internal/files ./internal/users ./internal/token ./internal/policy ./internal/authn .
+tests race -race ./internal/files ./internal/store ./internal/users ./internal/token ./internal/policy ./internal/authn .
 
 step "policies, with stock OPA"
 tool opa check --strict policies

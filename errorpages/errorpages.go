@@ -4,7 +4,8 @@ package errorpages
 
 import "embed"
 
-// FS holds page.html and strings/<language>.json.
+// FS holds page.html for refusals, signin.html for signing in and out, and
+// strings/<language>.json.
 //
-//go:embed page.html strings
+//go:embed page.html signin.html strings
 var FS embed.FS

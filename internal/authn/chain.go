@@ -15,16 +15,22 @@ type Method struct {
 
 // Chain asks a site's methods, in the order written, who is calling.
 type Chain struct {
-	methods []Method
-	places  []Place
-	origins *originCheck
+	methods  []Method
+	places   []Place
+	origins  *originCheck
+	metadata metadata
 }
 
 // NewChain returns a chain of methods. Unsafe requests with a credential that
 // browsers attach by themselves are refused when they come from another site,
 // unless trusted says of their Origin that the site allows it; trusted may be nil.
-func NewChain(methods []Method, trusted func(origin string) bool) *Chain {
-	c := &Chain{methods: methods, origins: newOriginCheck(trusted)}
+// It fails if the methods contradict each other.
+func NewChain(methods []Method, trusted func(origin string) bool) (*Chain, error) {
+	metadata, err := newMetadata(methods)
+	if err != nil {
+		return nil, err
+	}
+	c := &Chain{methods: methods, origins: newOriginCheck(trusted), metadata: metadata}
 	for _, method := range methods {
 		for _, place := range method.Places() {
 			if !slices.Contains(c.places, place) {
@@ -32,7 +38,13 @@ func NewChain(methods []Method, trusted func(origin string) bool) *Chain {
 			}
 		}
 	}
-	return c
+	return c, nil
+}
+
+// ServeMetadata answers a request for the description of a protected resource
+// (RFC 9728); it is false for any other. Path is the public path, escaped.
+func (c *Chain) ServeMetadata(w http.ResponseWriter, r *http.Request, path string) bool {
+	return c.metadata.serve(w, r, path)
 }
 
 // Challenged reports whether any method can be asked for in a challenge, which
@@ -209,7 +221,8 @@ func (c *Chain) Challenges(d identity.Demand) []identity.Challenge {
 
 // sameKind reports whether two challenges ask for the same credential.
 func sameKind(a, b identity.Challenge) bool {
-	return a.Scheme == b.Scheme && param(a, "realm") == param(b, "realm") && param(a, "header") == param(b, "header")
+	return a.Scheme == b.Scheme && param(a, "realm") == param(b, "realm") && param(a, "header") == param(b, "header") &&
+		param(a, "resource_metadata") == param(b, "resource_metadata")
 }
 
 // param returns the value of a challenge's auth-param, or "".

@@ -48,7 +48,11 @@ func site() (*Chain, map[string]*fake) {
 	for _, name := range []string{"one", "two", "basic", "key"} {
 		methods = append(methods, Method{Name: name, Authenticator: fakes[name]})
 	}
-	return NewChain(methods, func(origin string) bool { return origin == "https://friend.example" }), fakes
+	chain, err := NewChain(methods, func(origin string) bool { return origin == "https://friend.example" })
+	if err != nil {
+		panic(err)
+	}
+	return chain, fakes
 }
 
 // TestIdentify: R-401-2, R-401-5, R-BR-1, R-BR-3, R-BR-6, R-BR-7, R-BR-14,
@@ -207,7 +211,7 @@ func TestChainHeaders(t *testing.T) {
 	if got := chain.Headers(); !slices.Equal(got, []string{"Authorization", "X-Api-Key"}) {
 		t.Errorf("got %q", got)
 	}
-	if !chain.Challenged() || NewChain(nil, nil).Challenged() {
+	if nobody, err := NewChain(nil, nil); err != nil || !chain.Challenged() || nobody.Challenged() {
 		t.Error("which chains can be asked for is wrong")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -52,8 +53,13 @@ type JWT struct {
 	MaxStale caddy.Duration `json:"max_stale,omitempty"`
 
 	// Whom tokens are for: aud must hold one of these. "any" alone accepts
-	// tokens for anybody. Required.
+	// tokens for anybody. Required unless Resource is set.
 	Audience []string `json:"audience,omitempty"`
+
+	// The protected resource that tokens are for (RFC 9728): an https URL, whose
+	// description is served below /.well-known/oauth-protected-resource and named
+	// in challenges. It is an audience too. Default: none.
+	Resource string `json:"resource,omitempty"`
 
 	// The algorithms that alg may name. Default: those that fit the keys; HS256
 	// for a secret.
@@ -86,6 +92,7 @@ type JWT struct {
 	Name string `json:"name,omitempty"`
 
 	places   []Place
+	metadata *url.URL // of the resource, or nil
 	forgers  *forgers
 	verifier *token.Verifier
 	release  func()
@@ -112,6 +119,9 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 	var err error
 	if j.places, err = j.place(); err != nil {
 		return err
+	}
+	if j.Resource != "" {
+		j.metadata, _ = parseResource(j.Resource) // check has tried it
 	}
 	j.forgers = newForgers()
 	keys, err := j.keys(ctx)
@@ -250,7 +260,26 @@ func (j *JWT) Challenges(d identity.Demand) []identity.Challenge {
 		return []identity.Challenge{keyChallenge(j.Name)}
 	}
 	// a cookie has no scheme to ask for it by: a bearer token would do as well
-	return []identity.Challenge{bearerChallenge(d)}
+	challenge := bearerChallenge(d)
+	if j.metadata != nil {
+		challenge.Params = append(challenge.Params, identity.Param{Name: "resource_metadata", Value: j.metadata.String()})
+	}
+	return []identity.Challenge{challenge}
+}
+
+// resource implements described.
+func (j *JWT) resource() (*metadataFields, *url.URL) {
+	if j.metadata == nil {
+		return nil, nil
+	}
+	fields := &metadataFields{Resource: j.Resource, AuthorizationServers: []string{j.Issuer}}
+	switch j.From {
+	case "", "bearer":
+		fields.BearerMethods = []string{"header"}
+	case "query":
+		fields.BearerMethods = []string{"query"}
+	}
+	return fields, j.metadata
 }
 
 // Interface guards.

@@ -23,6 +23,7 @@ import (
 //	    secret <secret>
 //	    max_stale <duration>
 //	    audience <audience>...|any
+//	    resource <url>
 //	    algorithms <name>...
 //	    leeway <duration>
 //	    max_token_age <duration>
@@ -45,6 +46,7 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"secret":        grammar.String(&j.Secret),
 		"key_file":      grammar.Strings(&j.KeyFiles),
 		"audience":      grammar.Strings(&j.Audience),
+		"resource":      grammar.String(&j.Resource),
 		"algorithms":    grammar.Strings(&j.Algorithms),
 		"leeway":        grammar.Duration(&j.Leeway),
 		"max_token_age": grammar.Duration(&j.MaxTokenAge),
@@ -138,6 +140,9 @@ func (j *JWT) check() error {
 	if err := j.checkKeys(); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
+	if err := j.checkResource(); err != nil {
+		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
+	}
 	if _, err := j.place(); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
@@ -173,6 +178,20 @@ func (j *JWT) checkKeys() error {
 	return err
 }
 
+// checkResource reports a protected resource that cannot be described.
+func (j *JWT) checkResource() error {
+	switch {
+	case j.Resource == "":
+		return nil
+	case j.Issuer == anyone:
+		return errors.New("resource: its description has to name an issuer, and any is none")
+	case slices.Contains(j.Audience, anyone):
+		return errors.New("resource: tokens for it are not tokens for anybody; leave out audience any")
+	}
+	_, err := parseResource(j.Resource)
+	return err
+}
+
 // placeholderKeys fit every algorithm of their sort: they stand in while the
 // configuration is checked without its files.
 type placeholderKeys bool
@@ -200,6 +219,9 @@ func (j *JWT) config(keys token.KeySource) token.Config {
 	}
 	if j.Issuer == anyone {
 		config.Issuer = ""
+	}
+	if j.Resource != "" {
+		config.Audiences = append(slices.Clone(j.Audience), j.Resource)
 	}
 	if len(j.Audience) == 1 && j.Audience[0] == anyone {
 		config.Audiences, config.AnyAudience = nil, true

@@ -28,21 +28,23 @@ Results go to standard output, everything else to standard error.`,
 }
 
 // subcommands makes every subcommand, in the order in which help lists them.
-var subcommands = []func() *cobra.Command{}
+var subcommands = []func() *cobra.Command{
+	newTest,
+	newEval,
+	newFormat,
+	newHash,
+	newUser,
+	newKey,
+}
 
 // assemble adds the subcommands to caddy policy-auth.
 func assemble(parent *cobra.Command) {
 	parent.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return fail(cmd, err) })
-	parent.Args = cobra.ArbitraryArgs
-	parent.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
-		if len(args) == 0 {
-			return true, cmd.Help()
-		}
-		return false, fmt.Errorf("%q is not a subcommand; caddy policy-auth --help lists them", args[0])
-	})
-	for _, make := range subcommands {
-		parent.AddCommand(make())
+	members := make([]*cobra.Command, 0, len(subcommands))
+	for _, newMember := range subcommands {
+		members = append(members, newMember())
 	}
+	group(parent, members...)
 }
 
 // errNo is the answer no; it says nothing, since the command has.

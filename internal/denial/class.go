@@ -65,10 +65,11 @@ var classes = map[identity.Reason]Class{
 
 // statusClasses are the classes that a status tells whatever the reason is.
 var statusClasses = map[int]Class{
-	http.StatusBadRequest:      ClassBadRequest,
-	http.StatusNotFound:        ClassNotFound,
-	http.StatusGone:            ClassNotFound,
-	http.StatusTooManyRequests: ClassThrottled,
+	http.StatusBadRequest:       ClassBadRequest,
+	http.StatusMethodNotAllowed: ClassBadRequest,
+	http.StatusNotFound:         ClassNotFound,
+	http.StatusGone:             ClassNotFound,
+	http.StatusTooManyRequests:  ClassThrottled,
 }
 
 // classOf returns the class of a refusal. A status that a policy chose, and one

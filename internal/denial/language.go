@@ -13,8 +13,9 @@ import (
 
 // wording is what a page says in one language.
 type wording struct {
-	Labels  map[string]string  `json:"labels"`
-	Classes map[Class]sentence `json:"classes"`
+	Labels  map[string]string       `json:"labels"`
+	SignIn  map[SignInKind]sentence `json:"sign_in"`
+	Classes map[Class]sentence      `json:"classes"`
 	tag     string
 }
 

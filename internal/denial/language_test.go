@@ -35,7 +35,13 @@ func TestWordings(t *testing.T) {
 			if diff := cmp.Diff(slices.Sorted(maps.Keys(english.Classes)), slices.Sorted(maps.Keys(words.Classes))); diff != "" {
 				t.Errorf("classes (-en +%s)\n%s", words.tag, diff)
 			}
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(english.SignIn)), slices.Sorted(maps.Keys(words.SignIn))); diff != "" {
+				t.Errorf("sign-in pages (-en +%s)\n%s", words.tag, diff)
+			}
 			texts := slices.Collect(maps.Values(words.Labels))
+			for _, say := range words.SignIn {
+				texts = append(texts, say.Title, say.Summary)
+			}
 			for _, say := range words.Classes {
 				texts = append(texts, say.Title, say.Summary, say.Advice)
 				if !strings.HasSuffix(say.Summary, ".") || !strings.HasSuffix(say.Advice, ".") || strings.HasSuffix(say.Title, ".") {

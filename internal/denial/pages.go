@@ -32,6 +32,7 @@ type Pages struct {
 	bare      bool
 	languages *languages
 	builtin   *template.Template
+	signIn    *template.Template
 	custom    *files.Live[pageSet] // nil without a directory
 	report    func(error)
 }
@@ -50,6 +51,9 @@ func New(config Config, report func(error)) (*Pages, error) {
 	p := &Pages{brand: config.Brand.view(), bare: config.Bare, report: report}
 	var err error
 	if p.languages, err = loadLanguages(); err != nil {
+		return nil, err
+	}
+	if p.signIn, err = template.ParseFS(errorpages.FS, "signin.html"); err != nil {
 		return nil, err
 	}
 	if p.builtin, err = template.ParseFS(errorpages.FS, "page.html"); err != nil || config.Dir == "" {

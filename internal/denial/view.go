@@ -86,7 +86,7 @@ const maxPage = 1 << 20
 var errTooLarge = errors.New("the page is larger than 1 MiB")
 
 // fill executes a template. It returns no half of a page.
-func fill(page *template.Template, view View) ([]byte, error) {
+func fill(page *template.Template, view any) ([]byte, error) {
 	var b bounded
 	if err := page.Execute(&b, view); err != nil {
 		return nil, err

@@ -95,6 +95,11 @@ func (l *linter) expr(e *ast.Expr, s *scope) {
 		l.every(terms, s)
 	case *ast.Not:
 		l.body(terms.Body, s)
+	case *ast.LogicalAnd:
+		l.body(terms.Rhs, l.body(terms.Lhs, s))
+	case *ast.LogicalOr:
+		l.body(terms.Lhs, s)
+		l.body(terms.Rhs, s)
 	}
 }
 

@@ -1,5 +1,6 @@
-// Package login sends people to where they sign in, and back to where they
-// were: never to anybody else's site.
+// Package login is where people sign in and out: a site's own pages below
+// /.policy_auth/, or somebody else's, and the way back to where they were,
+// never to anybody else's site.
 package login
 
 import (

@@ -3,6 +3,7 @@ package login
 import (
 	"net/http"
 	"net/url"
+	pathpkg "path"
 	"strings"
 
 	"github.com/policyauth/caddy-policy-auth/internal/request"
@@ -70,4 +71,24 @@ func IsSafePath(escaped string) bool {
 		escaped = strings.ReplaceAll(decoded, " ", "") // an escaped space is no danger
 	}
 	return false
+}
+
+// Local returns a path of this site to come back to, with its query, from what a
+// stranger may have written: the root for whatever any reader would take for
+// another site's, or for one of our own pages (R-OID-11, T-40).
+func Local(target string) string {
+	target, _, _ = strings.Cut(target, "#")
+	path, _, _ := strings.Cut(target, "?")
+	strange := func(c rune) bool { return c <= ' ' || c >= 0x7f || strings.ContainsRune("\\\"<>^`{|}", c) }
+	if len(target) > maxReturnTo || strings.ContainsFunc(target, strange) || !IsSafePath(path) || isOwn(path) {
+		return "/"
+	}
+	return target
+}
+
+// isOwn reports whether a path leads to one of our pages once its dots are
+// resolved.
+func isOwn(escaped string) bool {
+	decoded, err := url.PathUnescape(escaped)
+	return err != nil || strings.HasPrefix(pathpkg.Clean(decoded)+"/", Own)
 }

@@ -142,3 +142,47 @@ func FuzzReturnTo(f *testing.F) {
 		staysHere(t, path, returnTo("GET", &url.URL{Path: path, RawQuery: query}, referer, navigation, "q"))
 	})
 }
+
+// TestLocal: R-OID-11, T-40. What a stranger may have written ends on this site.
+func TestLocal(t *testing.T) {
+	for target, want := range map[string]string{
+		"/": "/", "/a": "/a", "/a/b?x=1&y=%20#z": "/a/b?x=1&y=%20", "/a%20b/%C3%BC": "/a%20b/%C3%BC", "/?x=//evil.example": "/?x=//evil.example",
+		"": "/", "a": "/", "?x": "/", "#x": "/", "https://app.example.com/a": "/", "https:a": "/", "//evil": "/", "///evil": "/", "/\\evil": "/",
+		"/%2fevil": "/", "/%5cevil": "/", "/\tevil": "/", "/a b": "/", "/ü": "/", "/a?x=\r\nSet-Cookie:y": "/", "/a?\"": "/", "/%zz": "/", "/%": "/",
+		"/.policy_auth/login": "/", "/x/../.policy_auth/login": "/", "/%2e/.policy_auth/logout": "/", "/.policy_auth": "/", "/.policy_authority": "/.policy_authority",
+		"/" + strings.Repeat("a", maxReturnTo): "/",
+	} {
+		if got := Local(target); got != want {
+			t.Errorf("%q: got %q, want %q", target, got, want)
+		}
+	}
+}
+
+// TestLocalPayloads: R-OID-11. No line of the lists leads to another site.
+func TestLocalPayloads(t *testing.T) {
+	for _, line := range payloads(t) {
+		for _, text := range []string{line, "/" + line, url.PathEscape(line), "/" + url.PathEscape(line), url.QueryEscape(line)} {
+			staysHere(t, line, origin+Local(text))
+		}
+	}
+}
+
+// FuzzLocal: T-66, T-40.
+func FuzzLocal(f *testing.F) {
+	f.Add("/a?x=1#y")
+	f.Add("/\\evil")
+	base, err := url.Parse(origin + LoginPath)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, target string) {
+		got := Local(target)
+		staysHere(t, target, origin+got)
+		if u, err := base.Parse(got); err != nil || u.Scheme != "https" || u.Host != "app.example.com" || u.User != nil {
+			t.Errorf("%q becomes %q: %v %v", target, got, u, err)
+		}
+		if Local(got) != got {
+			t.Errorf("%q becomes %q and then something else", target, got)
+		}
+	})
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/lint"
 )
 
 const (
@@ -112,6 +113,9 @@ func (m *material) test(ctx context.Context, config Config, o TestOptions) (Test
 	if _, err := regexp.Compile(o.Run); err != nil {
 		return TestReport{}, err
 	}
+	if err := m.testMistakes(config); err != nil {
+		return TestReport{}, err
+	}
 	run := testRun{material: m, config: config, filter: o.Run, timeout: cmp.Or(o.Timeout, testTimeout)}
 	if o.Coverage {
 		run.cover = cover.New()
@@ -135,6 +139,22 @@ func (m *material) test(ctx context.Context, config Config, o TestOptions) (Test
 		report.Coverage = newCoverage(run.cover, m.modules)
 	}
 	return report, nil
+}
+
+// testMistakes returns an error for tests that can only be mistaken: they would
+// show nothing.
+func (m *material) testMistakes(config Config) error {
+	mistakes, err := m.judgeTests(config)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, mistake := range mistakes {
+		if mistake.Severity == lint.Error {
+			problems = append(problems, errors.New(mistake.String()))
+		}
+	}
+	return joinBounded(problems)
 }
 
 // testRun runs tests over a material.

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -102,6 +103,30 @@ func (m *material) judge(compiler *ast.Compiler, decision ast.Ref) ([]string, er
 		}
 	}
 	return warnings, joinBounded(problems)
+}
+
+// judgeTests holds the tests to what input is: one that asks with a misspelt
+// field would pass and show nothing (T-74).
+func (m *material) judgeTests(config Config) ([]lint.Finding, error) {
+	if len(m.tests) == 0 || config.OPAEnvoy {
+		return nil, nil
+	}
+	modules := maps.Clone(m.modules)
+	maps.Copy(modules, m.tests)
+	compiler := ast.NewCompiler().WithCapabilities(allowed(config.AllowBuiltins)).WithEnablePrintStatements(true).SetErrorLimit(maxErrors)
+	if compiler.Compile(modules); compiler.Failed() {
+		return nil, joinBounded([]error{compiler.Errors})
+	}
+	input, err := m.typing.inputShape()
+	if err != nil {
+		return nil, err
+	}
+	judged := reached(compiler, refOf(config.Decision))
+	for file := range m.tests {
+		judged[file] = true
+	}
+	findings := lint.Run(lint.Config{Compiler: compiler, Files: judged, Input: input, Data: m.typing.dataShape()})
+	return slices.DeleteFunc(findings, func(f lint.Finding) bool { return m.tests[f.Location.File] == nil }), nil
 }
 
 // mistyped returns what OPA's type checker says of all modules, knowing what

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +31,11 @@ var homes = map[string]func(*testing.T) home{
 		c := newClock()
 		return home{NewMemory(c.now), c.advance}
 	},
+	"file": func(t *testing.T) home {
+		c := newClock()
+		return home{newFile(t, filepath.Join(t.TempDir(), "new", "store.db"), c.now), c.advance}
+	},
+	"redis": redisHome,
 }
 
 // conformance is what every implementation does.

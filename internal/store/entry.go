@@ -20,6 +20,10 @@ const overhead = 200
 // alive says whether the entry is there and has not expired.
 func (e *entry) alive(now time.Time) bool { return e != nil && now.Before(e.expires) }
 
+// wall is the time after a lifetime, on the wall clock: what is on disk or in
+// Redis means that one too, and it does not stand still while a machine sleeps.
+func wall(now time.Time, lifetime time.Duration) time.Time { return now.Add(lifetime).Round(0) }
+
 // cost is what an entry counts against the limit, in bytes.
 func (e *entry) cost() int { return overhead + len(e.key) + len(e.owner) + len(e.value) }
 
@@ -32,21 +36,45 @@ func (m *Memory) set(e *entry) error {
 	if m.size-freed+e.cost() > m.limit {
 		return errFull
 	}
-	m.remove(old)
-	m.items[e.key] = e
-	m.size += e.cost()
-	heap.Push(&m.queue, e)
-	if e.owner != "" {
-		if m.owners[e.owner] == nil {
-			m.owners[e.owner] = map[string]struct{}{}
-		}
-		m.owners[e.owner][e.key] = struct{}{}
-	}
+	m.insert(e)
+	m.changed(e.key, e)
 	return nil
 }
 
-// remove takes an entry out; nil is no entry. The lock is held.
+// insert is set without a limit and without telling. The lock is held.
+func (m *Memory) insert(e *entry) {
+	m.take(m.items[e.key])
+	m.items[e.key] = e
+	m.size += e.cost()
+	heap.Push(&m.queue, e)
+	if e.owner == "" {
+		return
+	}
+	if m.owners[e.owner] == nil {
+		m.owners[e.owner] = map[string]struct{}{}
+	}
+	m.owners[e.owner][e.key] = struct{}{}
+}
+
+// remove takes an entry out and tells so. The lock is held.
 func (m *Memory) remove(e *entry) {
+	if e != nil {
+		m.take(e)
+		m.changed(e.key, nil)
+	}
+}
+
+// undo takes an entry out unless another has come in its place since.
+func (m *Memory) undo(e *entry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.items[e.key] == e {
+		m.remove(e)
+	}
+}
+
+// take takes an entry out; nil is no entry. The lock is held.
+func (m *Memory) take(e *entry) {
 	if e == nil {
 		return
 	}

@@ -31,8 +31,9 @@ var errNoCounter = errors.New("the key holds an item, not a counter")
 
 // Memory is a Store that forgets everything with the process.
 type Memory struct {
-	now   func() time.Time
-	limit int
+	now     func() time.Time
+	limit   int
+	changed func(key string, now *entry) // told of every change, nil for a removal; with the lock held
 
 	mu     sync.RWMutex
 	items  map[string]*entry
@@ -48,7 +49,10 @@ func NewMemory(now func() time.Time) *Memory {
 	if now == nil {
 		now = time.Now
 	}
-	return &Memory{now: now, limit: maxMemory, items: map[string]*entry{}, owners: map[string]map[string]struct{}{}}
+	return &Memory{
+		now: now, limit: maxMemory, changed: func(string, *entry) {},
+		items: map[string]*entry{}, owners: map[string]map[string]struct{}{},
+	}
 }
 
 // Get implements Store. It allocates nothing.
@@ -73,12 +77,14 @@ func (m *Memory) Put(_ context.Context, key string, item Item) error {
 
 // PutNew implements Store.
 func (m *Memory) PutNew(_ context.Context, key string, item Item) (bool, error) {
-	return m.put(key, item, ifAbsent)
+	e, err := m.put(key, item, ifAbsent)
+	return e != nil, err
 }
 
 // Replace implements Store.
 func (m *Memory) Replace(_ context.Context, key string, item Item) (bool, error) {
-	return m.put(key, item, ifPresent)
+	e, err := m.put(key, item, ifPresent)
+	return e != nil, err
 }
 
 // condition says when an item is stored.
@@ -90,22 +96,26 @@ const (
 	ifPresent
 )
 
-// put stores an item if the condition holds, and says whether it did.
-func (m *Memory) put(key string, item Item, when condition) (bool, error) {
+// put stores an item if the condition holds and returns its entry, else nil.
+func (m *Memory) put(key string, item Item, when condition) (*entry, error) {
 	if err := check(key, item); err != nil {
-		return false, err
+		return nil, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return false, errClosed
+		return nil, errClosed
 	}
 	now := m.now()
 	m.sweep(now)
 	if there := m.items[key].alive(now); there && when == ifAbsent || !there && when == ifPresent {
-		return false, nil
+		return nil, nil
 	}
-	return true, m.set(&entry{key: key, value: bytes.Clone(item.Value), owner: item.Owner, expires: now.Add(item.Lifetime)})
+	e := &entry{key: key, value: bytes.Clone(item.Value), owner: item.Owner, expires: wall(now, item.Lifetime)}
+	if err := m.set(e); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // Count implements Store.
@@ -120,7 +130,7 @@ func (m *Memory) Count(_ context.Context, key string, window time.Duration) (int
 	}
 	now := m.now()
 	m.sweep(now)
-	count, expires := 0, now.Add(window)
+	count, expires := 0, wall(now, window)
 	if e := m.items[key]; e.alive(now) {
 		n, err := strconv.Atoi(string(e.value))
 		if err != nil {
@@ -134,14 +144,21 @@ func (m *Memory) Count(_ context.Context, key string, window time.Duration) (int
 
 // Delete implements Store.
 func (m *Memory) Delete(_ context.Context, key string) error {
+	_, err := m.delete(key)
+	return err
+}
+
+// delete removes a key and says whether there was one.
+func (m *Memory) delete(key string) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return errClosed
+		return false, errClosed
 	}
 	m.sweep(m.now())
-	m.remove(m.items[key])
-	return nil
+	e := m.items[key]
+	m.remove(e)
+	return e != nil, nil
 }
 
 // DeleteOwner implements Store.
@@ -170,10 +187,20 @@ func (m *Memory) Owned(_ context.Context, owner string) ([]string, error) {
 
 // Close implements Store.
 func (m *Memory) Close() error {
+	m.clear()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.closed, m.items, m.owners, m.queue, m.size = true, nil, nil, nil, 0
+	m.closed = true
 	return nil
+}
+
+// clear forgets everything, without telling.
+func (m *Memory) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.items)
+	clear(m.owners)
+	m.queue, m.size = nil, 0
 }
 
 // owned returns the sorted keys of an owner that are alive. The lock is held.

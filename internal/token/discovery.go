@@ -25,7 +25,7 @@ func wellKnown(issuer *url.URL) []string {
 // discover returns the URL of an issuer's keys. The metadata must name the very
 // same issuer (RFC 8414, section 3.3), or anybody's would do.
 func (f *fetcher) discover(ctx context.Context, issuer string) (string, error) {
-	u, err := checkURL(issuer)
+	u, err := CheckURL(issuer)
 	if err != nil {
 		return "", err
 	}
@@ -68,7 +68,7 @@ func metadataKeys(document []byte, issuer string) (string, error) {
 	if metadata.JWKSURI == nil {
 		return "", errors.New("the metadata names no jwks_uri")
 	}
-	if _, err := checkURL(*metadata.JWKSURI); err != nil {
+	if _, err := CheckURL(*metadata.JWKSURI); err != nil {
 		return "", fmt.Errorf("the metadata's jwks_uri: %w", err)
 	}
 	return *metadata.JWKSURI, nil

@@ -32,16 +32,19 @@ const (
 	maxFresh     = 24 * time.Hour
 )
 
-// fetcher fetches documents over https, or over http from this machine. It
-// keeps no cookies, follows redirects on one host only, and reaches addresses
-// of private networks only on hosts that the operator named.
+// fetcher fetches documents over https, or over http from this machine.
 type fetcher struct {
 	client *http.Client
 }
 
-// newFetcher returns a fetcher; named are the hosts, as in a URL with the port
-// if it has one, that an operator chose.
-func newFetcher(named ...string) *fetcher {
+// newFetcher returns a fetcher with a client of NewClient.
+func newFetcher(named ...string) *fetcher { return &fetcher{client: NewClient(named...)} }
+
+// NewClient returns a client for asking an issuer. It keeps no cookies, follows
+// redirects on one host only, and reaches addresses of private networks only on
+// hosts that the operator named: named are those, as in a URL with the port if
+// it has one. Each request may take five seconds.
+func NewClient(named ...string) *http.Client {
 	transport := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		TLSHandshakeTimeout: fetchTimeout,
@@ -56,7 +59,7 @@ func newFetcher(named ...string) *fetcher {
 		}
 		return dialer.DialContext(ctx, network, address)
 	}
-	return &fetcher{client: &http.Client{Transport: transport, Timeout: fetchTimeout, CheckRedirect: sameHost}}
+	return &http.Client{Transport: transport, Timeout: fetchTimeout, CheckRedirect: sameHost}
 }
 
 // close lets go of idle connections.
@@ -103,14 +106,15 @@ func sameHost(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// checkURL returns an error unless documents may be fetched from a URL.
-func checkURL(text string) (*url.URL, error) {
+// CheckURL returns an error unless an issuer, or what it has, may be asked at a
+// URL: over https, or over http on this machine.
+func CheckURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return nil, fmt.Errorf("%q is not a URL such as https://id.example.com/keys", text)
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
-		return nil, fmt.Errorf("%q: keys are fetched over https; http is for this machine alone", text)
+		return nil, fmt.Errorf("%q: want https; http is for this machine alone", text)
 	}
 	return u, nil
 }

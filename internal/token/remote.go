@@ -80,7 +80,7 @@ func NewRemote(config RemoteConfig) (*Remote, error) {
 	if from == "" {
 		from = config.Issuer
 	}
-	u, err := checkURL(from)
+	u, err := CheckURL(from)
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,9 @@ func (v *Verifier) verify(raw string) (*identity.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := v.checkType(t.header); err != nil {
+		return nil, err
+	}
 	claims, err := decodeObject(t.payload)
 	if err != nil {
 		return nil, malformed("the payload %v", err)
@@ -69,7 +72,7 @@ func (v *Verifier) verify(raw string) (*identity.Identity, error) {
 	return v.identify(claims)
 }
 
-// open takes a token apart and checks its header.
+// open takes a token apart and checks its algorithm.
 func (v *Verifier) open(raw string) (*jws, error) {
 	t, err := parse(raw)
 	if err != nil {
@@ -81,7 +84,7 @@ func (v *Verifier) open(raw string) (*jws, error) {
 			"expected_algorithms", strings.Join(v.algorithms, " "),
 			"received_algorithm", t.header.algorithm)
 	}
-	return t, v.checkType(t.header)
+	return t, nil
 }
 
 // claimChecks come before the signature, since they are cheap, in the order of

@@ -2,6 +2,7 @@ package users
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -56,6 +57,16 @@ func (e KeysEditor) Revoke(id string) error {
 	}
 	value := truth
 	setField(key, "disabled", &value)
+	return nil
+}
+
+// Remove removes a key. Its id may be given again.
+func (e KeysEditor) Remove(id string) error {
+	key := e.find(id)
+	if key == nil {
+		return fmt.Errorf("%s: no key %q", e.name, id)
+	}
+	e.list.Content = slices.DeleteFunc(e.list.Content, func(item *yaml.Node) bool { return item == key })
 	return nil
 }
 

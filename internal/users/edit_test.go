@@ -165,4 +165,13 @@ func TestEditKeys(t *testing.T) {
 	if got := verify(); got != "account_disabled" {
 		t.Errorf("a revoked key: %q", got)
 	}
+	if editor.Remove("none") == nil {
+		t.Error("a key that is not there was removed")
+	}
+	if err := editor.Remove("ci"); err != nil {
+		t.Fatal(err)
+	}
+	if got := verify(); got != "credentials_invalid" {
+		t.Errorf("a removed key: %q", got)
+	}
 }

@@ -53,10 +53,13 @@ func NewUsers(users ...*User) (*Users, error) {
 	return set, nil
 }
 
-// counts reports whether the account counts at a time.
-func (u *User) counts(now time.Time) bool {
+// Counts reports whether the account counts at a time.
+func (u *User) Counts(now time.Time) bool {
 	return !u.Disabled && (u.Expires.IsZero() || now.Before(u.Expires))
 }
+
+// Get returns the user of a name in its normal form, or nil.
+func (u *Users) Get(name string) *User { return u.byName[name] }
 
 // All returns the users, in no particular order.
 func (u *Users) All() []*User {

@@ -95,7 +95,7 @@ type attempt struct {
 // remembered reports whether the same attempt has had success, with the hash
 // that the user has now.
 func (v *Verifier) remembered(a attempt) bool {
-	if a.user == nil || !a.possible || !a.user.counts(v.now()) {
+	if a.user == nil || !a.possible || !a.user.Counts(v.now()) {
 		return false
 	}
 	_, hit := v.good.GetIfPresent(mac(v.key, a.hash, a.name, a.password))
@@ -129,7 +129,7 @@ func (v *Verifier) try(ctx context.Context, a attempt) Result {
 	case !right:
 		v.throttle.Fail(a.name, a.client)
 		return Result{Reason: identity.ReasonCredentialsInvalid}
-	case !a.user.counts(v.now()):
+	case !a.user.Counts(v.now()):
 		v.throttle.Fail(a.name, a.client)
 		return Result{Reason: identity.ReasonAccountDisabled}
 	}

@@ -6,6 +6,12 @@
 #     test_members_read if {
 #         allow with input as testing.input_of(testing.request("GET", "/docs"), testing.user("bob", ["member"]))
 #     }
+#
+#   or, naming only what matters:
+#
+#     test_members_read if {
+#         allow with input as testing.complete({"request": {"path": "/docs"}, "identity": {"id": "bob", "roles": ["member"]}})
+#     }
 package caddy.testing
 
 # METADATA
@@ -118,3 +124,43 @@ input_of(req, identity) := {
 	"failure": {"reason": ""},
 	"config": {},
 }
+
+# METADATA
+# description: |
+#   The whole input of which a part is given: GET / by an anonymous caller, changed by
+#   that part. What follows from it is filled in, unless it is given too: from a path
+#   its segments and other forms, from headers their values, from one form of the query
+#   the other. Whoever has an id is known, and a user with that name unless it says
+#   otherwise.
+complete(part) := object.union(
+	input_of(request_for(object.get(part, "request", {})), identity_for(object.get(part, "identity", {}))),
+	part,
+)
+
+# METADATA
+# description: The request for a part of one.
+request_for(part) := object.union_n([
+	request(object.get(part, "method", "GET"), object.get(part, "path", "/")),
+	{"header_values": {name: [value] | some name, value in object.get(part, "headers", {})}},
+	queries(part),
+])
+
+# METADATA
+# description: Both forms of a query of which one is given.
+queries(part) := {"query": part.query, "raw_query": urlquery.encode_object(part.query)} if {
+	part.query
+} else := {"query": urlquery.decode_object(part.raw_query), "raw_query": part.raw_query} if {
+	part.raw_query
+} else := {}
+
+# METADATA
+# description: The caller for a part of one.
+identity_for(part) := user(part.id, []) if {
+	object.get(part, "id", "") != ""
+	object.get(part, "authenticated", true)
+	object.get(part, "kind", "user") == "user"
+} else := object.union(user(part.id, []), {"username": "", "method": "api_key", "kind": "client"}) if {
+	object.get(part, "id", "") != ""
+	object.get(part, "authenticated", true)
+	part.kind == "client"
+} else := anonymous

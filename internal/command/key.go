@@ -1,0 +1,139 @@
+package command
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/policyauth/caddy-policy-auth/internal/users"
+)
+
+// newKey makes caddy policy-auth key and its members.
+func newKey() *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "key <subcommand>",
+		Short: "Adds, disables, lists and removes API keys",
+		Long: `
+Changes keys.yaml, the file of api_key. Only hashes are stored in it. Comments and
+the order of what stands in it are kept. The file is replaced as a whole, and a
+running server takes it by itself.`,
+		Example: `  caddy policy-auth key add ci --owner build-server --scopes deploy
+  caddy policy-auth key list`,
+	}, newKeyAdd(), newKeyDisable(), newKeyRemove(), newKeyList())
+}
+
+// keysFile is a file of keys that a command changes.
+type keysFile struct{ name string }
+
+// addKeys adds the flag that names one.
+func addKeys(cmd *cobra.Command) *keysFile {
+	f := new(keysFile)
+	cmd.Flags().StringVar(&f.name, "keys", "keys.yaml", "the file of keys")
+	return f
+}
+
+// change makes a change and says what was done.
+func (f *keysFile) change(cmd *cobra.Command, done string, change func(users.KeysEditor) error) error {
+	made, err := rewrite(f.name, func(old []byte) ([]byte, error) {
+		editor, err := users.EditKeys(f.name, old)
+		if err != nil {
+			return nil, err
+		}
+		if err := change(editor); err != nil {
+			return nil, err
+		}
+		return editor.Bytes()
+	})
+	if err == nil {
+		say(cmd, f.name, made, done)
+	}
+	return err
+}
+
+// shownKey is what key add --json shows, this once.
+type shownKey struct {
+	ID    string `json:"id"`
+	Owner string `json:"owner"`
+	Key   string `json:"key"`
+}
+
+// newKeyAdd makes caddy policy-auth key add.
+func newKeyAdd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "add <id> [--owner <id>] [--roles <role>,...] [--scopes <scope>,...] [--networks <network>,...] [--expires <time>] [--json] [--keys <file>]",
+		Short: "Makes a key and shows it once",
+		Long: `
+Makes a key of 256 random bits, stores its hash, and writes the key to standard
+output, once: nobody can find it out again. The key begins with its id, so that one
+that turns up somewhere can be disabled.`,
+		Example: `  caddy policy-auth key add ci --owner build-server --roles deployer --scopes deploy
+  caddy policy-auth key add backup --networks 10.0.0.0/8 --expires 90d`,
+	}
+	var key users.NewKey
+	file, asJSON, expires := addKeys(cmd), addJSON(cmd), addExpires(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&key.Owner, "owner", "", "whose key it is: input.identity.id of policies (the key's id)")
+	flags.StringSliceVar(&key.Roles, "roles", nil, "the key's roles, separated by commas")
+	flags.StringSliceVar(&key.Scopes, "scopes", nil, "the key's scopes, separated by commas")
+	flags.StringSliceVar(&key.Networks, "networks", nil, "where the key counts, separated by commas (everywhere)")
+	cmd.RunE = run(func(cmd *cobra.Command, args []string) (yes bool, err error) {
+		if key.ID, err = one(cmd, args, "id"); err != nil {
+			return false, err
+		}
+		if cmd.Flags().Changed("networks") && len(key.Networks) == 0 {
+			return false, fmt.Errorf("--networks: the list is empty; leave it out for everywhere")
+		}
+		key.Owner, key.Expires = cmp.Or(key.Owner, key.ID), expires.time
+		var secret string
+		if secret, key.Hash, err = users.NewSecret(key.ID); err != nil {
+			return false, err
+		}
+		if err := file.change(cmd, fmt.Sprintf("key %s is added", key.ID), func(e users.KeysEditor) error { return e.Add(key) }); err != nil {
+			return false, err
+		}
+		if *asJSON {
+			return true, writeJSON(cmd, shownKey{key.ID, key.Owner, secret})
+		}
+		fmt.Fprintln(cmd.ErrOrStderr(), "the key, which is shown this once:")
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), secret)
+		return true, err
+	})
+	return cmd
+}
+
+// newKeyDisable makes caddy policy-auth key disable.
+func newKeyDisable() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "disable <id> [--keys <file>]",
+		Short:   "Disables a key, whose id stays in the file for whoever reads the log",
+		Example: "  caddy policy-auth key disable ci",
+	}
+	file := addKeys(cmd)
+	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
+		id, err := one(cmd, args, "id")
+		if err != nil {
+			return false, err
+		}
+		return true, file.change(cmd, fmt.Sprintf("key %s is disabled", id), func(e users.KeysEditor) error { return e.Revoke(id) })
+	})
+	return cmd
+}
+
+// newKeyRemove makes caddy policy-auth key remove.
+func newKeyRemove() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "remove <id> [--keys <file>]",
+		Short:   "Removes a key from the file; its id may be given again",
+		Example: "  caddy policy-auth key remove ci",
+	}
+	file := addKeys(cmd)
+	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
+		id, err := one(cmd, args, "id")
+		if err != nil {
+			return false, err
+		}
+		return true, file.change(cmd, fmt.Sprintf("key %s is removed", id), func(e users.KeysEditor) error { return e.Remove(id) })
+	})
+	return cmd
+}

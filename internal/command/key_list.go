@@ -1,0 +1,74 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/policyauth/caddy-policy-auth/internal/users"
+)
+
+// listedKey is a key as key list --json shows it: everything but the hash.
+type listedKey struct {
+	ID       string         `json:"id"`
+	Owner    string         `json:"owner"`
+	Roles    []string       `json:"roles"`
+	Scopes   []string       `json:"scopes"`
+	Networks []netip.Prefix `json:"networks"`
+	Disabled bool           `json:"disabled"`
+	Expires  *time.Time     `json:"expires"`
+}
+
+// newKeyList makes caddy policy-auth key list.
+func newKeyList() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list [--json] [--keys <file>]",
+		Short: "Lists the keys of a file, without their hashes",
+		Example: `  caddy policy-auth key list
+  caddy policy-auth key list --keys /etc/caddy/keys.yaml --json`,
+	}
+	file, asJSON := addKeys(cmd), addJSON(cmd)
+	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
+		if err := none(cmd, args); err != nil {
+			return false, err
+		}
+		content, err := os.ReadFile(file.name)
+		if err != nil {
+			return false, err
+		}
+		parsed, err := users.ParseKeys(file.name, content)
+		if err != nil {
+			return false, err
+		}
+		if *asJSON {
+			return true, writeJSON(cmd, listKeys(parsed))
+		}
+		return true, tabulateKeys(cmd.OutOrStdout(), parsed, time.Now())
+	})
+	return cmd
+}
+
+func listKeys(parsed []*users.Key) []listedKey {
+	list := make([]listedKey, 0, len(parsed))
+	for _, k := range parsed {
+		list = append(list, listedKey{
+			ID: k.ID, Owner: k.Identity.ID, Roles: k.Identity.Roles, Scopes: k.Identity.Scopes,
+			Networks: append([]netip.Prefix{}, k.Networks...), Disabled: k.Disabled, Expires: pointer(k.Expires),
+		})
+	}
+	return list
+}
+
+func tabulateKeys(out io.Writer, parsed []*users.Key, now time.Time) error {
+	table := newTable("ID", "OWNER", "ROLES", "SCOPES", "NETWORKS", "STATE")
+	for _, k := range parsed {
+		networks := strings.Trim(fmt.Sprint(k.Networks), "[]")
+		table.row(k.ID, k.Identity.ID, strings.Join(k.Identity.Roles, ","), strings.Join(k.Identity.Scopes, ","), networks, state(k.Disabled, k.Expires, now))
+	}
+	return table.write(out)
+}

@@ -1,0 +1,99 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/policyauth/caddy-policy-auth/internal/users"
+)
+
+// maxTyped is how many bytes of standard input are looked at for a password.
+const maxTyped = 4 << 10
+
+// passwordFrom says in help how a password is given.
+const passwordFrom = `The password is asked for at a terminal, twice and without showing it, and is
+otherwise the line that standard input holds. It is never an argument: those can be
+seen by everybody on the machine and stay in the shell's history.`
+
+// readPassword returns a new password, from a terminal or standard input.
+func readPassword(cmd *cobra.Command) (string, error) {
+	if file, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return typedTwice(cmd, int(file.Fd()))
+	}
+	content, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxTyped+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("the password: %w", err)
+	case len(content) > maxTyped:
+		return "", errors.New("standard input is too long for a password")
+	}
+	line := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	if line == "" {
+		return "", errors.New("no password on standard input")
+	}
+	return line, nil
+}
+
+// typedTwice asks for a password until the same is typed twice in a row.
+func typedTwice(cmd *cobra.Command, terminal int) (string, error) {
+	password, err := typed(cmd, terminal, "Password: ")
+	if err != nil {
+		return "", err
+	}
+	again, err := typed(cmd, terminal, "The same again: ")
+	if err == nil && again != password {
+		err = errors.New("the two are not the same")
+	}
+	return password, err
+}
+
+// typed reads a line from a terminal that does not show it. Whoever interrupts
+// gets the terminal back as it was.
+func typed(cmd *cobra.Command, terminal int, prompt string) (string, error) {
+	before, err := term.GetState(terminal)
+	if err != nil {
+		return "", err
+	}
+	interrupted, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(interrupted, os.Interrupt)
+	defer close(done)
+	defer signal.Stop(interrupted)
+	go func() {
+		select {
+		case <-interrupted:
+			_ = term.Restore(terminal, before)
+			os.Exit(2)
+		case <-done:
+		}
+	}()
+	fmt.Fprint(cmd.ErrOrStderr(), prompt)
+	line, err := term.ReadPassword(terminal)
+	fmt.Fprintln(cmd.ErrOrStderr())
+	if err != nil {
+		return "", fmt.Errorf("the password: %w", err)
+	}
+	return string(line), nil
+}
+
+// hashes are the functions that hash passwords, by the names that --algorithm takes.
+var hashes = map[string]func(string) (string, error){"argon2id": users.HashArgon2id, "bcrypt": users.HashBcrypt}
+
+// addAlgorithm adds the flag that names one of them.
+func addAlgorithm(cmd *cobra.Command) *string {
+	return cmd.Flags().String("algorithm", "argon2id", "how to hash the password: argon2id or bcrypt")
+}
+
+// hashWith returns the function of a name.
+func hashWith(algorithm string) (func(string) (string, error), error) {
+	if hash := hashes[algorithm]; hash != nil {
+		return hash, nil
+	}
+	return nil, fmt.Errorf("--algorithm %q: want argon2id or bcrypt", algorithm)
+}

@@ -1,0 +1,54 @@
+package login
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+
+	"github.com/policyauth/caddy-policy-auth/internal/session"
+)
+
+// browserCookie holds a random value by which a browser that began to sign in
+// is known again, and which nothing but this host can set (T-57).
+var browserCookie = session.Cookie{Name: "__Host-policy_auth_login"}.WithDefaults()
+
+// random returns 256 random bits as text.
+func random() string {
+	var bits [32]byte
+	_, _ = rand.Read(bits[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(bits[:])
+}
+
+// browser returns the browser's value; a browser that has none is given one.
+func (v *Visit) browser() string {
+	if value, ok := v.known(); ok {
+		return value
+	}
+	value := random()
+	browserCookie.Set(v.W, value, v.HTTPS)
+	return value
+}
+
+// known returns the browser's value, and whether it has one.
+func (v *Visit) known() (string, bool) {
+	value, ok := browserCookie.Read(v.R, v.HTTPS)
+	return value, ok && len(value) == len(random())
+}
+
+// forget takes the browser's value away once it is of no more use.
+func (v *Visit) forget() {
+	if _, ok := v.known(); ok {
+		browserCookie.Clear(v.W, v.HTTPS)
+	}
+}
+
+// token returns what a page of ours carries to show that it was made for this
+// browser. The browser's own value does not follow from it.
+func token(browser, purpose string) string {
+	sum := sha256.Sum256([]byte(purpose + "\x00" + browser))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// same compares in constant time.
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

@@ -1,0 +1,173 @@
+package login
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"mime"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/denial"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
+	"github.com/policyauth/caddy-policy-auth/internal/users"
+)
+
+// formName is the form's name among a site's methods.
+const formName = "form"
+
+// maxForm bounds what a form may send, in bytes.
+const maxForm = 16 << 10
+
+// Form is a sign-in page with a name and a password. It works without scripts.
+type Form struct {
+	// Key tells forms with different users apart, wherever they are.
+	Key string
+	// Verify says whether a name and a password are a user's, at the same cost
+	// for whoever is and is not one; it slows down whoever guesses.
+	Verify func(ctx context.Context, name, password string, client netip.Addr) users.Result
+	// Users returns the users as they are now.
+	Users func() *users.Users
+	// Now tells the time; nil is time.Now.
+	Now func() time.Time
+}
+
+// Name implements Method.
+func (f *Form) Name() string { return formName }
+
+// ID implements Method.
+func (f *Form) ID() string { return "form " + f.Key }
+
+// Title implements Method: there are words for it in each language.
+func (f *Form) Title() string { return "" }
+
+// Login implements Method.
+func (f *Form) Login(v *Visit, returnTo string) {
+	if v.R.Method != http.MethodPost {
+		f.show(v, returnTo, http.StatusOK, "")
+		return
+	}
+	name, password, err := f.read(v)
+	if err != nil {
+		v.tell(Event{Kind: Failed, Login: formName, Status: http.StatusBadRequest, Reason: identity.ReasonLoginStateInvalid, Err: err})
+		f.show(v, returnTo, http.StatusBadRequest, denial.TryAgain)
+		return
+	}
+	result := f.Verify(v.R.Context(), name, password, v.Client)
+	if result.User == nil {
+		f.fail(v, name, returnTo, result)
+		return
+	}
+	id := *result.User.Identity
+	id.AMR, id.AuthTime = []string{"pwd"}, f.now().Unix()
+	v.forget()
+	v.SignIn(formName, session.Record{Login: f.ID(), Identity: &id, Data: mark(result.User)}, returnTo)
+}
+
+func (f *Form) now() time.Time {
+	if f.Now == nil {
+		return time.Now()
+	}
+	return f.Now()
+}
+
+// show writes the form.
+func (f *Form) show(v *Visit, returnTo string, status int, failure denial.Failure) {
+	_ = v.Pages.WriteSignIn(v.W, v.R, denial.SignInPage{
+		Kind: denial.PasswordLogin, Status: status, Failed: failure, RequestID: v.RequestID,
+		Action: v.URL(returnTo, formName, nil),
+		Hidden: []denial.Hidden{{Name: "token", Value: token(v.browser(), formName)}},
+	})
+}
+
+// The ways in which a form that was sent is none of ours.
+var (
+	errNoForm = errors.New("what was sent is not the sign-in form")
+	errToken  = errors.New("the form was not made for this browser")
+)
+
+// read returns what the form says. The token shows that this browser was given
+// the form by us, so that nobody is signed in by another site's page.
+func (f *Form) read(v *Visit) (name, password string, err error) {
+	kind, _, _ := mime.ParseMediaType(v.R.Header.Get("Content-Type"))
+	if kind != "application/x-www-form-urlencoded" {
+		return "", "", errNoForm
+	}
+	v.R.Body = http.MaxBytesReader(v.W, v.R.Body, maxForm)
+	if err := v.R.ParseForm(); err != nil {
+		return "", "", errNoForm
+	}
+	sent := v.R.PostForm
+	browser, known := v.known()
+	switch {
+	case !one(sent, "username"), !one(sent, "password"):
+		return "", "", errNoForm
+	case !known, !same(sent.Get("token"), token(browser, formName)):
+		return "", "", errToken
+	}
+	return sent.Get("username"), sent.Get("password"), nil
+}
+
+func one(values url.Values, name string) bool { return len(values[name]) == 1 }
+
+// fail answers an attempt that failed: the same to all, whoever they said to be
+// and whatever was wrong (R-401-7).
+func (f *Form) fail(v *Visit, name, returnTo string, result users.Result) {
+	e := Event{Login: formName, Status: http.StatusUnauthorized, Reason: result.Reason, Candidate: name}
+	if result.Reason == identity.ReasonThrottled {
+		e.Kind, e.Status = Failed, http.StatusTooManyRequests
+		v.tell(e)
+		v.page(e, denial.Refusal{RetryAfter: result.RetryAfter})
+		return
+	}
+	if !denial.WantsPage(v.R) {
+		v.Refuse(e)
+		return
+	}
+	e.Kind = Failed
+	v.tell(e)
+	f.show(v, returnTo, e.Status, denial.WrongPassword)
+}
+
+// Vouch implements Method: the users are asked each time, so that whoever is
+// disabled, removed or given another password is out with the next request
+// (R-401-8), and new roles count at once.
+func (f *Form) Vouch(_ context.Context, s *session.Session) identity.Outcome {
+	user := f.Users().Get(s.Identity.ID)
+	switch {
+	case user == nil:
+		return identity.Reject(identity.ReasonAccountDisabled, identity.Detail{Name: "problem", Value: "there is no such user any more"})
+	case !user.Counts(f.now()):
+		return identity.Reject(identity.ReasonAccountDisabled)
+	}
+	id := s.As(user.Identity, func(of *identity.Identity) *identity.Identity { return present(user, of, s) })
+	if id == nil {
+		return identity.Reject(identity.ReasonSessionRevoked, identity.Detail{Name: "problem", Value: "the password is another one now"})
+	}
+	return identity.Accept(id)
+}
+
+// present returns the identity that a user's session has now, or nil if the
+// password was changed since.
+func present(user *users.User, of *identity.Identity, s *session.Session) *identity.Identity {
+	if subtle.ConstantTimeCompare(s.Data, mark(user)) != 1 {
+		return nil
+	}
+	id, began := *of, s.Identity
+	id.Method, id.AMR, id.AuthTime = began.Method, began.AMR, began.AuthTime
+	if id.ExpiresAt == 0 || began.ExpiresAt < id.ExpiresAt {
+		id.ExpiresAt = began.ExpiresAt
+	}
+	return &id
+}
+
+// mark returns what tells a user's password from another one, and from that of
+// somebody with the same name elsewhere, without telling anything about it.
+func mark(user *users.User) []byte {
+	sum := sha256.Sum256([]byte("session\x00" + user.Name + "\x00" + user.Hash))
+	return sum[:]
+}

@@ -1,0 +1,238 @@
+package login
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/denial/challengetest"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// TestForm: somebody signs in by the form, comes back to the page that was asked
+// for, and is known.
+func TestForm(t *testing.T) {
+	w := newWorld(t)
+	page := w.visit("GET", w.URL("/mail?x=1&y=%20", "", nil), nil)
+	body := page.Body.String()
+	for _, want := range []string{
+		`autocomplete="username"`, `autocomplete="current-password"`, `method="post"`, "<html lang=\"en\">",
+		`action="/.policy_auth/login?return_to=%2Fmail%3Fx%3D1%26y%3D%2520"`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s in %s", want, body)
+		}
+	}
+	if strings.Contains(body, "<script") || page.Code != 200 || page.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %v", page.Code, page.Header())
+	}
+	answer := w.signIn("alice", password, "/mail?x=1&y=%20")
+	if answer.Code != http.StatusSeeOther || answer.Header().Get("Location") != "/mail?x=1&y=%20" || answer.Header().Get("Cache-Control") != "no-store" {
+		t.Fatalf("%d %v", answer.Code, answer.Header())
+	}
+	found, err := w.current()
+	if err != nil || found.Identity.ID != "alice" || found.Identity.AMR[0] != "pwd" || found.Identity.AuthTime != w.now.Unix() {
+		t.Errorf("%+v, %v", found, err)
+	}
+	if e := w.lastEvent(); e.Kind != SignedIn || e.Login != "form" || e.Identity.ID != "alice" {
+		t.Errorf("event %+v", e)
+	}
+	if _, left := w.cookies["__Host-policy_auth_login"]; left {
+		t.Error("the form's cookie is left")
+	}
+}
+
+// TestFormRefuses: R-401-7, R-401-1. Wrong, unknown and disabled look alike to the
+// byte, and only the log tells them apart.
+func TestFormRefuses(t *testing.T) {
+	w := newWorld(t)
+	var first string
+	tests := []struct {
+		name, password string
+		reason         identity.Reason
+	}{
+		{"alice", "wrong", identity.ReasonCredentialsInvalid},
+		{"nobody", password, identity.ReasonCredentialsInvalid},
+		{"carol", password, identity.ReasonAccountDisabled},
+		{"", "", identity.ReasonCredentialsInvalid},
+	}
+	for _, test := range tests {
+		answer := w.signIn(test.name, test.password, "/x")
+		var b strings.Builder
+		_ = answer.Header().Write(&b)
+		b.WriteString(answer.Body.String())
+		if first == "" {
+			first = b.String()
+		}
+		if b.String() != first {
+			t.Errorf("%s is told apart:\n%s\n%s", test.name, b.String(), first)
+		}
+		challenges, err := challengetest.Read(answer.Header())
+		if answer.Code != 401 || err != nil || len(challenges) != 1 || challenges[0].Scheme != "Session" {
+			t.Errorf("%s: %d %v %v", test.name, answer.Code, challenges, err)
+		}
+		if e := w.lastEvent(); e.Kind != Failed || e.Reason != test.reason || e.Candidate != test.name {
+			t.Errorf("%s: event %+v", test.name, e)
+		}
+	}
+	if _, err := w.current(); err == nil {
+		t.Error("somebody is signed in")
+	}
+	if !strings.Contains(first, `role="alert"`) || !strings.Contains(first, "wrong") {
+		t.Errorf("nothing is said: %s", first)
+	}
+}
+
+// TestFormThrottled: R-BA-9. Guessing is slowed down, by 429 and Retry-After, also
+// for the right password; nobody suffers on a network that they sign in from.
+func TestFormThrottled(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("alice", password, "/")
+	home := w.client
+	w.client = home.Next()
+	for range 5 {
+		if answer := w.signIn("alice", "guess", "/"); answer.Code != 401 {
+			t.Fatal(answer.Code)
+		}
+	}
+	for _, password := range []string{"guess", password} {
+		answer := w.signIn("alice", password, "/")
+		if answer.Code != 429 || answer.Header().Get("Retry-After") != "60" || answer.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%d %v", answer.Code, answer.Header())
+		}
+		if e := w.lastEvent(); e.Reason != identity.ReasonThrottled || e.Status != 429 {
+			t.Errorf("event %+v", e)
+		}
+	}
+	w.client = home
+	if answer := w.signIn("alice", password, "/"); answer.Code != 303 {
+		t.Errorf("alice is locked out: %d", answer.Code)
+	}
+	w.client = home.Next()
+	w.now = w.now.Add(time.Minute)
+	if answer := w.signIn("alice", password, "/"); answer.Code != 303 {
+		t.Errorf("for good: %d", answer.Code)
+	}
+}
+
+// TestFormForged: R-CSRF-1, T-57. What is not our own form, in the browser that we
+// gave it to, signs nobody in.
+func TestFormForged(t *testing.T) {
+	good := func(token string) url.Values {
+		return url.Values{"username": {"alice"}, "password": {password}, "token": {token}}
+	}
+	tests := []struct {
+		name   string
+		change func(w *world, form url.Values)
+		header []string
+		status int
+	}{
+		{"ours", func(*world, url.Values) {}, nil, 303},
+		{"no token", func(_ *world, f url.Values) { f.Del("token") }, nil, 400},
+		{"another token", func(_ *world, f url.Values) { f.Set("token", strings.Repeat("A", 43)) }, nil, 400},
+		{"another browser", func(w *world, _ url.Values) { w.cookies["__Host-policy_auth_login"] = random() }, nil, 400},
+		{"no cookie", func(w *world, _ url.Values) { delete(w.cookies, "__Host-policy_auth_login") }, nil, 400},
+		{"two names", func(_ *world, f url.Values) { f.Add("username", "bob") }, nil, 400},
+		{"no password", func(_ *world, f url.Values) { f.Del("password") }, nil, 400},
+		{"too large", func(_ *world, f url.Values) { f.Set("x", strings.Repeat("x", maxForm)) }, nil, 400},
+		{"a document", func(*world, url.Values) {}, []string{"Content-Type", "application/json"}, 400},
+		{"another site's page", func(*world, url.Values) {}, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"a neighbour's page", func(*world, url.Values) {}, []string{"Sec-Fetch-Site", "same-site"}, 403},
+		{"another site's page, for an old browser", func(*world, url.Values) {}, []string{"Sec-Fetch-Site", "", "Origin", "https://evil.example"}, 403},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			page := w.visit("GET", LoginPath, nil).Body.String()
+			form := good(tokenForm.FindStringSubmatch(page)[1])
+			test.change(w, form)
+			answer := w.visit("POST", LoginPath, form, test.header...)
+			if answer.Code != test.status {
+				t.Errorf("%d %s", answer.Code, answer.Body)
+			}
+			if _, err := w.current(); (err == nil) != (test.status == 303) {
+				t.Errorf("signed in: %v", err)
+			}
+		})
+	}
+}
+
+// TestFormReturns: R-OID-11, T-40. The form leads nowhere else, wherever it was
+// asked to.
+func TestFormReturns(t *testing.T) {
+	w := newWorld(t)
+	for _, target := range []string{"https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/.policy_auth/logout"} {
+		address := LoginPath + "?return_to=" + url.QueryEscape(target)
+		page := w.visit("GET", address, nil).Body.String()
+		form := url.Values{"username": {"alice"}, "password": {password}, "token": {tokenForm.FindStringSubmatch(page)[1]}}
+		if answer := w.visit("POST", address, form); answer.Code != 303 || answer.Header().Get("Location") != "/" {
+			t.Errorf("%q leads to %v", target, answer.Header())
+		}
+	}
+}
+
+// TestVouch: R-401-8. A session is whose the file of users says now.
+func TestVouch(t *testing.T) {
+	tests := []struct {
+		name   string
+		users  []string
+		reason identity.Reason
+	}{
+		{"as before", nil, ""},
+		{"disabled", []string{"    disabled: true\n"}, identity.ReasonAccountDisabled},
+		{"expired", []string{"    expires: 2001-01-01T00:00:00Z\n"}, identity.ReasonAccountDisabled},
+		{"removed", []string{}, identity.ReasonAccountDisabled},
+		{"another role", []string{"    roles: [owner]\n"}, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			alice, dave := account("alice", hash(), ""), account("dave", hash(), "")
+			w.setUsers(alice, dave)
+			w.signIn("alice", password, "/")
+			found, err := w.current()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.users != nil {
+				w.setUsers(dave)
+			}
+			for _, more := range test.users {
+				w.setUsers(alice + more)
+			}
+			outcome := w.Methods[0].Vouch(context.Background(), found)
+			if outcome.Reason != test.reason || (outcome.Verdict == identity.Accepted) != (test.reason == "") {
+				t.Fatalf("%+v", outcome)
+			}
+			if test.reason == "" && (outcome.Identity.Method != "session" || outcome.Identity.AuthTime != w.now.Unix() || len(outcome.Identity.Roles) != len(test.users)) {
+				t.Errorf("%+v", outcome.Identity)
+			}
+		})
+	}
+}
+
+// TestVouchPassword: another password ends sessions, as another person's does
+// who has the same name in another file.
+func TestVouchPassword(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("alice", password, "/")
+	found, _ := w.current()
+	w.setUsers(account("alice", newHash(), "")) // the same password with another salt counts as another
+	if outcome := w.Methods[0].Vouch(context.Background(), found); outcome.Verdict == identity.Accepted || outcome.Reason != identity.ReasonSessionRevoked {
+		t.Errorf("%+v", outcome)
+	}
+}
+
+// TestFormProgram: a program that signs in is answered with a document.
+func TestFormProgram(t *testing.T) {
+	w := newWorld(t)
+	page := w.visit("GET", LoginPath, nil).Body.String()
+	form := url.Values{"username": {"alice"}, "password": {"wrong"}, "token": {tokenForm.FindStringSubmatch(page)[1]}}
+	answer := w.visit("POST", LoginPath, form, "Accept", "application/json")
+	if answer.Code != 401 || answer.Header().Get("Content-Type") != "application/problem+json" || !strings.Contains(answer.Body.String(), `"login_url":"/.policy_auth/login"`) {
+		t.Errorf("%d %v %s", answer.Code, answer.Header(), answer.Body)
+	}
+}

@@ -1,0 +1,72 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/policyauth/caddy-policy-auth/internal/denial"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
+)
+
+// logout ends a session by POST alone, so that no link or image signs anybody
+// out; GET shows the button that does (R-LO-1).
+func (s *Site) logout(v *Visit) {
+	if !v.allows(http.MethodGet, http.MethodHead, http.MethodPost) || !v.sameOrigin() {
+		return
+	}
+	found, err := s.Sessions.Current(v.R.Context(), v.R, v.HTTPS)
+	switch {
+	case isDead(err):
+		s.signedOut(v)
+	case err != nil:
+		v.Refuse(Event{Status: http.StatusServiceUnavailable, Reason: identity.ReasonStoreUnavailable, Err: err})
+	case v.R.Method == http.MethodPost:
+		s.end(v, found)
+	default:
+		_ = s.Pages.WriteSignIn(v.W, v.R, denial.SignInPage{
+			Kind: denial.SignOut, Identity: found.Identity, Action: LogoutPath, RequestID: v.RequestID,
+		})
+	}
+}
+
+// isDead reports whether there is no session to end.
+func isDead(err error) bool {
+	return errors.Is(err, session.ErrEnded) || errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrElsewhere)
+}
+
+// end ends a session and sends the browser to where its login would have it.
+func (s *Site) end(v *Visit, found *session.Session) {
+	if err := s.Sessions.End(v.R.Context(), v.W, v.HTTPS, found); err != nil {
+		v.Refuse(Event{Status: http.StatusServiceUnavailable, Reason: identity.ReasonStoreUnavailable, Err: err})
+		return
+	}
+	event, to := Event{Kind: SignedOut, Identity: found.Identity}, ""
+	for _, m := range s.Methods {
+		if m.ID() != found.Login {
+			continue
+		}
+		event.Login = m.Name()
+		if leaver, ok := m.(Leaver); ok {
+			to = leaver.Leave(v, found)
+		}
+	}
+	v.tell(event)
+	v.straight()
+	if to == "" {
+		to = LogoutPath // which then says that nobody is signed in
+	}
+	v.Redirect(to)
+}
+
+// signedOut says that nobody is signed in, and takes a dead cookie away.
+func (s *Site) signedOut(v *Visit) {
+	if v.R.Method == http.MethodPost {
+		v.Redirect(LogoutPath)
+		return
+	}
+	if _, present := s.Sessions.Cookie().Read(v.R, v.HTTPS); present {
+		s.Sessions.Cookie().Clear(v.W, v.HTTPS)
+	}
+	_ = s.Pages.WriteSignIn(v.W, v.R, denial.SignInPage{Kind: denial.SignedOut, LoginURL: LoginPath, RequestID: v.RequestID})
+}

@@ -1,0 +1,187 @@
+package login
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/denial"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
+)
+
+// The paths of a site's own pages; below CallbackPath stands a method's name.
+const (
+	LoginPath    = Own + "login"
+	LogoutPath   = Own + "logout"
+	CallbackPath = Own + "callback/"
+)
+
+// Method is one way to sign in on a site's own pages. Implementations are safe
+// for concurrent use.
+type Method interface {
+	// Name is a word of [a-z0-9_-], by which addresses and policies tell the
+	// methods of a site apart.
+	Name() string
+	// ID tells the sessions of the method from those of any other, whatever its
+	// name is (T-71).
+	ID() string
+	// Title is what people choose by where there are several methods; "" stands
+	// for a name and a password.
+	Title() string
+	// Login answers the method's sign-in page: GET, HEAD and POST. ReturnTo is a
+	// path of this site.
+	Login(v *Visit, returnTo string)
+	// Vouch says of one of the method's sessions, which is alive, whose it is now.
+	// Only an Accepted outcome lets the caller in; its identity's Method is session.
+	Vouch(ctx context.Context, s *session.Session) identity.Outcome
+}
+
+// Caller is a method to which people come back from elsewhere.
+type Caller interface {
+	// Callback answers CallbackPath and the method's name, whatever is asked.
+	Callback(v *Visit)
+}
+
+// Leaver is a method that has somewhere to send people who have signed out.
+type Leaver interface {
+	// Leave is called when a session has been ended, and returns a URL or "".
+	Leave(v *Visit, s *session.Session) string
+}
+
+// Site is the pages of a site on which people sign in and out.
+type Site struct {
+	// Methods are the ways to sign in, in the order to offer them.
+	Methods []Method
+	// Sessions are the site's sessions.
+	Sessions *session.Sessions
+	// Pages writes what people see.
+	Pages *denial.Pages
+	// Report is told of every sign-in and sign-out.
+	Report func(*http.Request, Event)
+}
+
+// crossOrigin tells requests that other sites made (R-CSRF-1).
+var crossOrigin = http.NewCrossOriginProtection()
+
+// Serve answers a visit, or returns false if its path is none of the site's own
+// pages: nothing of an application is shadowed.
+func (s *Site) Serve(v *Visit) bool {
+	v.Site = s
+	serve := s.pageAt(v.Path)
+	if serve == nil {
+		return false
+	}
+	// A provider that ends sessions is no browser, and begins none.
+	browser := !strings.HasPrefix(v.Path, BackchannelPath)
+	if err := s.Sessions.Check(v.R, v.HTTPS); browser && (err != nil || !v.Secure) {
+		v.Refuse(Event{Status: http.StatusForbidden, Reason: identity.ReasonInsecureTransport, Err: err})
+		return true
+	}
+	serve(v)
+	return true
+}
+
+// pageAt returns what answers a path, or nil.
+func (s *Site) pageAt(path string) func(*Visit) {
+	switch path {
+	case LoginPath:
+		return s.login
+	case LogoutPath:
+		return s.logout
+	}
+	if name, ok := strings.CutPrefix(path, CallbackPath); ok {
+		if caller, ok := s.method(name).(Caller); ok {
+			return caller.Callback
+		}
+	}
+	if name, ok := strings.CutPrefix(path, BackchannelPath); ok {
+		if notified, ok := s.method(name).(Notified); ok {
+			return notified.Backchannel
+		}
+	}
+	return nil
+}
+
+// method returns the method of a name, or nil.
+func (s *Site) method(name string) Method {
+	i := slices.IndexFunc(s.Methods, func(m Method) bool { return m.Name() == name })
+	if i < 0 {
+		return nil
+	}
+	return s.Methods[i]
+}
+
+// URL returns where to sign in, to come back to a path of this site: by the
+// method of a name, or by one that people choose.
+func (s *Site) URL(returnTo, name string, more url.Values) string {
+	query := url.Values{"return_to": {Local(returnTo)}}
+	if s.method(name) != nil && len(s.Methods) > 1 {
+		query.Set("login", name)
+	}
+	for key, values := range more {
+		query[key] = values
+	}
+	return LoginPath + "?" + query.Encode()
+}
+
+// login shows the sign-in page of a method, or has people choose one.
+func (s *Site) login(v *Visit) {
+	if !v.allows(http.MethodGet, http.MethodHead, http.MethodPost) || !v.sameOrigin() {
+		return
+	}
+	query := v.R.URL.Query()
+	method := s.method(query.Get("login"))
+	if len(s.Methods) == 1 {
+		method = s.Methods[0]
+	}
+	if method == nil {
+		s.choose(v, query)
+		return
+	}
+	method.Login(v, Local(query.Get("return_to")))
+}
+
+// choose offers the site's methods.
+func (s *Site) choose(v *Visit, query url.Values) {
+	page := denial.SignInPage{Kind: denial.ChooseLogin, RequestID: v.RequestID}
+	for _, m := range s.Methods {
+		query.Set("login", m.Name())
+		page.Choices = append(page.Choices, denial.Choice{Title: m.Title(), URL: s.URL(query.Get("return_to"), m.Name(), more(query))})
+	}
+	_ = s.Pages.WriteSignIn(v.W, v.R, page)
+}
+
+// more returns what a step-up asks for (RFC 9470, section 3).
+func more(query url.Values) url.Values {
+	kept := url.Values{}
+	for _, name := range []string{"acr_values", "max_age"} {
+		if query.Has(name) {
+			kept.Set(name, query.Get(name))
+		}
+	}
+	return kept
+}
+
+// allows answers 405 to other methods of HTTP.
+func (v *Visit) allows(methods ...string) bool {
+	if slices.Contains(methods, v.R.Method) {
+		return true
+	}
+	v.W.Header().Set("Allow", strings.Join(methods, ", "))
+	v.page(Event{Status: http.StatusMethodNotAllowed}, denial.Refusal{})
+	return false
+}
+
+// sameOrigin refuses what another site's page sends.
+func (v *Visit) sameOrigin() bool {
+	if crossOrigin.Check(v.R) == nil {
+		return true
+	}
+	v.Refuse(Event{Status: http.StatusForbidden, Reason: identity.ReasonCrossSite, Details: []identity.Detail{
+		{Name: "origin", Value: v.R.Header.Get("Origin")}, {Name: "sec_fetch_site", Value: v.R.Header.Get("Sec-Fetch-Site")},
+	}})
+	return false
+}

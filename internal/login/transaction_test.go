@@ -1,0 +1,110 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// begin begins a transaction in the world's browser.
+func (w *world) begin(t *testing.T) (string, error) {
+	t.Helper()
+	r := httptest.NewRequest("GET", origin+LoginPath, nil)
+	for name, value := range w.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	recorder := httptest.NewRecorder()
+	state := random()
+	err := w.visitOf(recorder, r).Begin(context.Background(), state, Transaction{Login: "staff", ReturnTo: "/mail", Data: json.RawMessage(`{"nonce":"n"}`)})
+	for _, cookie := range recorder.Result().Cookies() {
+		w.cookies[cookie.Name] = cookie.Value
+	}
+	return state, err
+}
+
+// take goes on with one.
+func (w *world) take(state string) (Transaction, error) {
+	r := httptest.NewRequest("GET", origin+CallbackPath+"staff", nil)
+	for name, value := range w.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	return w.visitOf(httptest.NewRecorder(), r).Take(context.Background(), state)
+}
+
+// TestTransaction: T-57, R-OID-3. A state is good once, for ten minutes, and in the
+// browser that began.
+func TestTransaction(t *testing.T) {
+	tests := []struct {
+		name string
+		do   func(w *world, state *string)
+		want error
+	}{
+		{"as it should be", func(*world, *string) {}, nil},
+		{"just in time", func(w *world, _ *string) { w.now = w.now.Add(transactionTime - time.Nanosecond) }, nil},
+		{"too late", func(w *world, _ *string) { w.now = w.now.Add(transactionTime) }, ErrState},
+		{"another browser", func(w *world, _ *string) { w.cookies = map[string]string{} }, ErrState},
+		{"another browser with a cookie", func(w *world, _ *string) { w.cookies["__Host-policy_auth_login"] = random() }, ErrState},
+		{"used", func(w *world, state *string) { _, _ = w.take(*state) }, ErrState},
+		{"none", func(_ *world, state *string) { *state = "" }, ErrState},
+		{"another", func(_ *world, state *string) { *state = random() }, ErrState},
+		{"changed", func(_ *world, state *string) { *state = "A" + (*state)[1:] + "A" }, ErrState},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			state, err := w.begin(t)
+			if err != nil || len(state) != 43 {
+				t.Fatal(state, err)
+			}
+			test.do(w, &state)
+			got, err := w.take(state)
+			if !errors.Is(err, test.want) {
+				t.Fatalf("got %v", err)
+			}
+			if err == nil && (got.Login != "staff" || got.ReturnTo != "/mail" || string(got.Data) != `{"nonce":"n"}`) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// TestTransactions: somebody may begin in several tabs, and a stranger not without end.
+func TestTransactions(t *testing.T) {
+	w := newWorld(t)
+	first, _ := w.begin(t)
+	second, _ := w.begin(t)
+	for _, state := range []string{second, first} {
+		if _, err := w.take(state); err != nil {
+			t.Error(err)
+		}
+	}
+	for range maxBegun - 2 {
+		if _, err := w.begin(t); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.begin(t); !errors.Is(err, ErrTooMany) {
+		t.Errorf("got %v", err)
+	}
+	w.client = w.client.Next()
+	if _, err := w.begin(t); err != nil {
+		t.Errorf("another client: %v", err)
+	}
+}
+
+// TestNetworkOf: what counts as one client.
+func TestNetworkOf(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32", "2001:db8::1": "2001:db8::/64", "2001:db8:0:0:ffff::1": "2001:db8::/64", "": "unknown",
+	} {
+		addr, _ := netip.ParseAddr(text)
+		if got := networkOf(addr); got != want {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package login
+
+import (
+	"net/http"
+	"net/netip"
+
+	"github.com/policyauth/caddy-policy-auth/internal/denial"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
+)
+
+// Visit is a request for one of a site's own pages, with what the web server
+// knows of it.
+type Visit struct {
+	*Site
+	W http.ResponseWriter
+	R *http.Request
+	// Path is the escaped path that the client asked for, before any rewrite.
+	Path string
+	// HTTPS says that the client sees the site over TLS, Secure that nobody could
+	// listen: TLS, or the same machine.
+	HTTPS, Secure bool
+	// Client is the client's address, or the zero Addr.
+	Client netip.Addr
+	// RequestID is the id that is also in the log.
+	RequestID string
+}
+
+// Kind says what became of a visit.
+type Kind string
+
+// The kinds.
+const (
+	SignedIn  Kind = "signed in"
+	Failed    Kind = "sign-in refused"
+	SignedOut Kind = "signed out"
+)
+
+// Event is a sign-in, one that failed, or a sign-out, for the log and metrics.
+type Event struct {
+	Kind Kind
+	// Login is the method's name.
+	Login string
+	// Status and Reason say how a sign-in failed.
+	Status int
+	Reason identity.Reason
+	// Identity is who signed in or out, nil if nobody is known.
+	Identity *identity.Identity
+	// Candidate is the name that was claimed, unproven.
+	Candidate string
+	// Details are for the log alone and hold no credential.
+	Details []identity.Detail
+	// Err is what went wrong inside, for the log alone.
+	Err error
+	// Client and RequestID are the visit's.
+	Client    netip.Addr
+	RequestID string
+}
+
+// SignIn begins a session for who has signed in, and sends the browser to a path
+// of this site, or to the root if it is none.
+func (v *Visit) SignIn(name string, record session.Record, returnTo string) {
+	started, err := v.Sessions.Start(v.R.Context(), v.W, v.R, v.HTTPS, record)
+	if err != nil {
+		v.Refuse(Event{Login: name, Status: http.StatusServiceUnavailable, Reason: identity.ReasonStoreUnavailable, Identity: record.Identity, Err: err})
+		return
+	}
+	v.tell(Event{Kind: SignedIn, Login: name, Identity: started.Identity})
+	v.Redirect(Local(returnTo))
+}
+
+// Redirect sends the browser on (RFC 9700, section 4.12).
+func (v *Visit) Redirect(to string) {
+	v.W.Header().Set("X-Request-Id", v.RequestID)
+	v.W.Header().Set("Referrer-Policy", "no-referrer")
+	denial.Redirect(v.W, to, http.StatusSeeOther)
+}
+
+// Refuse answers a sign-in that failed with the page for its status, and tells
+// the operator.
+func (v *Visit) Refuse(e Event) {
+	e.Kind = Failed
+	v.tell(e)
+	v.page(e, denial.Refusal{})
+}
+
+// page writes the refusal that an event tells of.
+func (v *Visit) page(e Event, rf denial.Refusal) {
+	rf.Status, rf.Reason, rf.RequestID, rf.MaxAge = e.Status, e.Reason, v.RequestID, -1
+	if e.Status < http.StatusInternalServerError && e.Reason != identity.ReasonInsecureTransport {
+		rf.LoginURL = LoginPath
+	}
+	_ = v.Pages.Write(v.W, v.R, rf) // it fails only if nobody is there any more
+}
+
+// tell hands an event to the operator.
+func (v *Visit) tell(e Event) {
+	e.Client, e.RequestID = v.Client, v.RequestID
+	v.Report(v.R, e)
+}

@@ -1,0 +1,141 @@
+package oidc
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/oauth2"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// Demand is what a sign-in has to be like (OpenID Connect Core, section 3.1.2.1).
+// The zero value is for one that began long ago or just now; use Any.
+type Demand struct {
+	// ACRValues are levels of which the user must reach one. Empty for any.
+	ACRValues []string `json:"acr_values,omitempty"`
+	// MaxAge is how many seconds ago the user may have signed in at most.
+	// Negative for any time.
+	MaxAge int64 `json:"max_age"`
+	// Interactive lets the provider talk to the user, whatever prompt says.
+	Interactive bool `json:"interactive,omitempty"`
+}
+
+// Any demands nothing of a sign-in.
+var Any = Demand{MaxAge: -1}
+
+// Request is a sign-in under way. It holds secrets: it is kept by the server,
+// for as long as one sign-in may take and for one use.
+type Request struct {
+	Demand
+	// Issuer is who was asked: nobody else's answer counts (RFC 9207).
+	Issuer string `json:"issuer"`
+	// RedirectURI is where the answer goes, exactly as it was sent.
+	RedirectURI string `json:"redirect_uri"`
+	// Nonce comes back in the ID token.
+	Nonce string `json:"nonce"`
+	// Verifier is the code verifier of PKCE (RFC 7636).
+	Verifier string `json:"verifier"`
+}
+
+// Authorize begins a sign-in: it returns where to send the browser, and what is
+// needed to end it. State comes back with the browser; it ties the two ends
+// together and must not be guessable. An error is a *Failure.
+func (p *Provider) Authorize(ctx context.Context, state, redirectURI string, demand Demand) (to string, pending Request, err error) {
+	m, err := p.metadata(ctx)
+	if err != nil {
+		return "", Request{}, err
+	}
+	pending = Request{
+		Demand: demand, Issuer: p.config.Issuer, RedirectURI: redirectURI,
+		Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(),
+	}
+	options := []oauth2.AuthCodeOption{
+		oauth2.S256ChallengeOption(pending.Verifier),
+		oauth2.SetAuthURLParam("nonce", pending.Nonce),
+	}
+	if prompt := p.prompt(demand); prompt != "" {
+		options = append(options, oauth2.SetAuthURLParam("prompt", prompt))
+	}
+	if len(demand.ACRValues) > 0 {
+		options = append(options, oauth2.SetAuthURLParam("acr_values", strings.Join(demand.ACRValues, " ")))
+	}
+	if demand.MaxAge >= 0 {
+		options = append(options, oauth2.SetAuthURLParam("max_age", strconv.FormatInt(demand.MaxAge, 10)))
+	}
+	oauth := m.oauth
+	oauth.RedirectURL = redirectURI
+	return oauth.AuthCodeURL(state, options...), pending, nil
+}
+
+// prompt returns what the provider is to ask the user.
+func (p *Provider) prompt(demand Demand) string {
+	if demand.Interactive && p.silent() {
+		return ""
+	}
+	return strings.Join(p.config.Prompt, " ")
+}
+
+// silent reports whether the provider is asked not to talk to the user.
+func (p *Provider) silent() bool {
+	return len(p.config.Prompt) == 1 && p.config.Prompt[0] == "none"
+}
+
+// code returns the code of an answer, after everything that must hold before it
+// may go anywhere. The state has been looked up already: pending is what
+// belongs to it.
+func (p *Provider) code(m *metadata, answer url.Values, pending Request) (string, error) {
+	if err := p.checkSender(m, answer, pending); err != nil {
+		return "", err
+	}
+	if _, failed := answer["error"]; failed {
+		return "", p.declined(answer.Get("error"), pending)
+	}
+	code := answer.Get("code")
+	if code == "" || len(answer["code"]) > 1 {
+		return "", fail(http.StatusBadRequest, identity.ReasonLoginStateInvalid, fmt.Errorf("the answer has %d codes", len(answer["code"])))
+	}
+	return code, nil
+}
+
+// checkSender refuses an answer from anybody but who was asked, by a simple
+// comparison (RFC 9207, section 2.4; RFC 9700, section 4.4).
+func (p *Provider) checkSender(m *metadata, answer url.Values, pending Request) error {
+	issuers, sent := answer["iss"]
+	switch {
+	case pending.Issuer != p.config.Issuer:
+		return fail(http.StatusBadRequest, identity.ReasonTokenIssuer, fmt.Errorf("the sign-in began at %s", printable(pending.Issuer)))
+	case sent && (len(issuers) != 1 || issuers[0] != pending.Issuer):
+		return fail(http.StatusBadRequest, identity.ReasonTokenIssuer, fmt.Errorf("the answer is of another issuer: %s", printable(strings.Join(issuers, " "))))
+	case !sent && m.sendsIss:
+		return fail(http.StatusBadRequest, identity.ReasonTokenIssuer, fmt.Errorf("the answer does not say of which issuer it is, although %s always does", pending.Issuer))
+	}
+	return nil
+}
+
+// declined turns an error that the provider answered with into a failure
+// (RFC 6749, section 4.1.2.1; OpenID Connect Core, section 3.1.2.6). What it says
+// in words is not repeated: anybody can write it.
+func (p *Provider) declined(code string, pending Request) error {
+	err := fmt.Errorf("the provider answered %s", printable(code))
+	switch code {
+	case "access_denied":
+		return fail(http.StatusForbidden, identity.ReasonCredentialsInvalid, err)
+	case "server_error":
+		return fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, err)
+	case "temporarily_unavailable":
+		return unavailable(0, err)
+	case "login_required", "interaction_required", "consent_required", "account_selection_required":
+		failure := fail(http.StatusForbidden, identity.ReasonCredentialsMissing, err)
+		failure.Interact = p.silent() && !pending.Interactive
+		return failure
+	case "unmet_authentication_requirements":
+		return fail(http.StatusForbidden, identity.ReasonStepUpRequired, err)
+	}
+	return fail(http.StatusBadRequest, identity.ReasonCredentialsInvalid, err)
+}

@@ -1,0 +1,195 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/policyauth/caddy-policy-auth/internal/token"
+)
+
+const (
+	// fresh is how long metadata counts before it is asked for again; until that
+	// has succeeded, the old is used.
+	fresh = time.Hour
+	// firstRetry and lastRetry bound the pause after a failed discovery, which
+	// doubles each time.
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+	// discoveryTimeout bounds one discovery.
+	discoveryTimeout = 10 * time.Second
+	// maxIDTokenAge is how long ago an ID token may have been issued: it comes
+	// straight from the provider.
+	maxIDTokenAge = 10 * time.Minute
+)
+
+// metadata is what was found out about an issuer (OpenID Connect Discovery,
+// section 3). It is immutable.
+type metadata struct {
+	oauth      oauth2.Config // without a redirect URL
+	userinfo   string        // "" if there is none
+	endSession string        // "" if there is none
+	sendsIss   bool          // RFC 9207, section 3
+	verifier   *token.Verifier
+	until      time.Time // when it is to be asked for again
+}
+
+// document is what go-oidc does not read of the metadata.
+type document struct {
+	EndSession  string   `json:"end_session_endpoint"`
+	AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
+	Challenges  []string `json:"code_challenge_methods_supported"`
+	Algorithms  []string `json:"id_token_signing_alg_values_supported"`
+	SendsIss    bool     `json:"authorization_response_iss_parameter_supported"`
+}
+
+// metadata returns what is known of the issuer, and waits for a discovery under
+// way if nothing is. An error is a *Failure that says when to try again.
+func (p *Provider) metadata(ctx context.Context) (*metadata, error) {
+	known := p.known.Load()
+	if known != nil && p.config.Now().Before(known.until) {
+		return known, nil
+	}
+	done := p.discover()
+	if known != nil {
+		return known, nil
+	}
+	if done != nil {
+		select {
+		case <-done:
+		case <-ctx.Done():
+		case <-p.ctx.Done():
+		}
+	}
+	if known = p.known.Load(); known != nil {
+		return known, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return nil, unavailable(p.next.Sub(p.config.Now()), fmt.Errorf("the provider is out of reach: %w", orUnknown(p.failure)))
+}
+
+func orUnknown(err error) error {
+	if err == nil {
+		return errors.New("it has not answered yet")
+	}
+	return err
+}
+
+// discover begins a discovery unless one is under way or failed just now, and
+// returns what is closed at its end, or nil.
+func (p *Provider) discover() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.inflight == nil && !p.config.Now().Before(p.next) && p.ctx.Err() == nil {
+		p.inflight = make(chan struct{})
+		go p.rediscover(p.inflight)
+	}
+	return p.inflight
+}
+
+// rediscover asks once. It runs in a goroutine of its own, at most one at a time.
+func (p *Provider) rediscover(done chan struct{}) {
+	ctx, cancel := context.WithTimeout(p.ctx, discoveryTimeout)
+	defer cancel()
+	found, err := p.ask(ctx)
+	if err == nil {
+		p.known.Store(found)
+	} else if p.ctx.Err() == nil {
+		p.config.Report(fmt.Errorf("discovering %s: %w", p.config.Issuer, err))
+	}
+	p.mu.Lock()
+	p.failure, p.inflight = err, nil
+	if err == nil {
+		p.failures, p.next = 0, p.config.Now()
+	} else {
+		p.next = p.config.Now().Add(min(firstRetry<<min(p.failures, 10), lastRetry))
+		p.failures++
+	}
+	p.mu.Unlock()
+	close(done)
+}
+
+// ask fetches the metadata. go-oidc refuses that of another issuer (R-JWK-5).
+func (p *Provider) ask(ctx context.Context) (*metadata, error) {
+	found, err := oidc.NewProvider(oidc.ClientContext(ctx, p.config.Client), p.config.Issuer)
+	if err != nil {
+		return nil, plain(err)
+	}
+	var doc document
+	if err := found.Claims(&doc); err != nil {
+		return nil, errors.New("the metadata is not of the expected form")
+	}
+	m := &metadata{
+		oauth:    oauth2.Config{ClientID: p.config.ClientID, ClientSecret: p.config.ClientSecret, Scopes: p.config.Scopes, Endpoint: found.Endpoint()},
+		userinfo: found.UserInfoEndpoint(), endSession: doc.EndSession, sendsIss: doc.SendsIss, until: p.config.Now().Add(fresh),
+	}
+	m.oauth.Endpoint.AuthStyle = p.authStyle(doc.AuthMethods)
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	if len(doc.Challenges) > 0 && !slices.Contains(doc.Challenges, "S256") {
+		p.config.Report(fmt.Errorf("%s says that it does not know PKCE with S256; it is sent all the same", p.config.Issuer))
+	}
+	m.verifier, err = p.verifier(doc.Algorithms)
+	return m, err
+}
+
+// check reports endpoints that nobody may be sent to or asked at.
+func (m *metadata) check() error {
+	for _, endpoint := range []struct {
+		name, url string
+		required  bool
+	}{
+		{"authorization_endpoint", m.oauth.Endpoint.AuthURL, true},
+		{"token_endpoint", m.oauth.Endpoint.TokenURL, true},
+		{"userinfo_endpoint", m.userinfo, false},
+		{"end_session_endpoint", m.endSession, false},
+	} {
+		if endpoint.url == "" && !endpoint.required {
+			continue
+		}
+		if _, err := token.CheckURL(endpoint.url); err != nil {
+			return fmt.Errorf("the metadata's %s: %w", endpoint.name, err)
+		}
+	}
+	return nil
+}
+
+// authStyle chooses how we prove who we are: by what every provider must know
+// (RFC 6749, section 2.3.1), unless it says that it only reads the body. It is
+// never found out by trying, which would send a code twice.
+func (p *Provider) authStyle(methods []string) oauth2.AuthStyle {
+	inBody := len(methods) > 0 && !slices.Contains(methods, "client_secret_basic") && slices.Contains(methods, "client_secret_post")
+	if p.config.ClientSecret == "" || inBody {
+		return oauth2.AuthStyleInParams
+	}
+	return oauth2.AuthStyleInHeader
+}
+
+// verifier returns the verifier of the issuer's tokens for us. Of the algorithms
+// that the issuer says it signs with, those count whose keys it publishes; RS256
+// if it says nothing.
+func (p *Provider) verifier(said []string) (*token.Verifier, error) {
+	var algorithms []string
+	for _, name := range p.config.Keys.Algorithms() {
+		if slices.Contains(said, name) {
+			algorithms = append(algorithms, name)
+		}
+	}
+	if len(said) == 0 {
+		algorithms = []string{"RS256"}
+	}
+	if len(algorithms) == 0 {
+		return nil, fmt.Errorf("the provider signs with none of the algorithms that are accepted: %v", p.config.Keys.Algorithms())
+	}
+	return token.New(token.Config{
+		Issuer: p.config.Issuer, Audiences: []string{p.config.ClientID}, Algorithms: algorithms,
+		MaxAge: maxIDTokenAge, Map: p.config.Map, Keys: p.config.Keys, Now: p.config.Now,
+	})
+}

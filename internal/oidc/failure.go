@@ -1,0 +1,129 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/token"
+)
+
+// Failure is why somebody was not signed in.
+type Failure struct {
+	// Status is what to answer.
+	Status int
+	// Reason is the exact cause, for the log; the page shows a coarse one.
+	Reason identity.Reason
+	// RetryAfter is how long to wait with the status 503; 0 if unknown.
+	RetryAfter time.Duration
+	// Interact says that the provider has to talk to the user, which it was asked
+	// not to do: signing in once more without that may succeed.
+	Interact bool
+	// Err is for the log. It holds no code, token or secret.
+	Err error
+}
+
+// Error implements error.
+func (f *Failure) Error() string { return f.Err.Error() }
+
+// Unwrap returns what Err is.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// fail returns a failure of a sign-in that may be begun again.
+func fail(status int, reason identity.Reason, err error) *Failure {
+	return &Failure{Status: status, Reason: reason, Err: err}
+}
+
+// unavailable returns a failure of a provider that is out of reach.
+func unavailable(after time.Duration, err error) *Failure {
+	return &Failure{Status: http.StatusServiceUnavailable, Reason: identity.ReasonKeysUnavailable, RetryAfter: max(after, time.Second), Err: err}
+}
+
+// refused turns a verifier's error into a failure.
+func refused(what string, err error) *Failure {
+	var refusal *token.Error
+	switch {
+	case !errors.As(err, &refusal):
+		return fail(http.StatusBadGateway, identity.ReasonTokenMalformed, fmt.Errorf("%s: %w", what, err))
+	case refusal.Reason == identity.ReasonKeysUnavailable:
+		return unavailable(0, err)
+	case refusal.Reason == identity.ReasonStepUpRequired:
+		return fail(http.StatusForbidden, refusal.Reason, fmt.Errorf("%s: %w", what, err))
+	case refusal.Reason == identity.ReasonLoginStateInvalid:
+		return fail(http.StatusBadRequest, refusal.Reason, fmt.Errorf("%s: %w", what, err))
+	}
+	return fail(http.StatusBadGateway, refusal.Reason, fmt.Errorf("%s: %w", what, err))
+}
+
+// plain rewrites an error of the libraries, which may repeat an answer's whole
+// body: a token or a secret may be in it, a stranger's text always.
+func plain(err error) error {
+	var answer *oauth2.RetrieveError
+	var mismatch *oidc.IssuerMismatchError
+	var network *url.Error
+	switch {
+	case errors.As(err, &answer):
+		return fmt.Errorf("the token endpoint answered %d %s", statusOf(answer.Response), printable(answer.ErrorCode))
+	case errors.As(err, &mismatch):
+		return fmt.Errorf("the metadata names another issuer: %s", printable(mismatch.Discovered))
+	case errors.As(err, &network):
+		return fmt.Errorf("%s %s: %w", network.Op, printable(withoutQuery(network.URL)), network.Err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	return errors.New(printable(err.Error()))
+}
+
+func statusOf(response *http.Response) int {
+	if response == nil {
+		return 0
+	}
+	return response.StatusCode
+}
+
+// isNetwork reports whether nothing was answered, or nothing that counts.
+func isNetwork(err error) bool {
+	var answer *oauth2.RetrieveError
+	if errors.As(err, &answer) {
+		return statusOf(answer.Response) >= http.StatusInternalServerError || statusOf(answer.Response) == http.StatusTooManyRequests
+	}
+	var network net.Error
+	var asked *url.Error
+	return errors.As(err, &asked) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+func withoutQuery(text string) string {
+	text, _, _ = strings.Cut(text, "?")
+	return text
+}
+
+// maxText is how many bytes of a stranger's text stand in an error.
+const maxText = 128
+
+// printable makes a stranger's text fit to stand in a log line.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		piece := string(r)
+		if !unicode.IsPrint(r) {
+			piece = strings.Trim(strconv.QuoteRune(r), "'")
+		}
+		if b.Len()+len(piece) > maxText {
+			b.WriteString("…")
+			break
+		}
+		b.WriteString(piece)
+	}
+	return b.String()
+}

@@ -1,0 +1,139 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/token"
+)
+
+// Grant is what a provider has given: who somebody is, and the tokens that go
+// with it. It holds secrets.
+type Grant struct {
+	// Identity is who signed in, with Method oidc.
+	Identity *identity.Identity `json:"-"`
+	// Issuer and Subject name the user to the provider, and SessionID the session
+	// there, or is "".
+	Issuer    string `json:"issuer"`
+	Subject   string `json:"subject"`
+	SessionID string `json:"sid,omitempty"`
+	// IDToken is what the user is signed out with.
+	IDToken string `json:"id_token"`
+	// RefreshToken buys newer tokens, "" if there is none; Until is when they are
+	// due.
+	RefreshToken string    `json:"refresh_token,omitempty"`
+	Until        time.Time `json:"until,omitzero"`
+	// Nonce and AuthTime are of the sign-in; a newer token must not contradict them.
+	Nonce    string `json:"nonce"`
+	AuthTime int64  `json:"auth_time,omitempty"`
+}
+
+// Redeem ends a sign-in. Answer is the query with which the browser came back,
+// whose state belongs to pending. Nothing in it goes to the provider before its
+// sender was compared. An error is a *Failure.
+func (p *Provider) Redeem(ctx context.Context, answer url.Values, pending Request) (*Grant, error) {
+	m, err := p.metadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	code, err := p.code(m, answer, pending)
+	if err != nil {
+		return nil, err
+	}
+	oauth := m.oauth
+	oauth.RedirectURL = pending.RedirectURI
+	tokens, err := oauth.Exchange(p.context(ctx), code, oauth2.VerifierOption(pending.Verifier))
+	if err != nil {
+		return nil, notGranted(err)
+	}
+	want := token.Expected{
+		Nonce: pending.Nonce, Code: code, AccessToken: tokens.AccessToken,
+		ACRValues: pending.ACRValues, MaxAge: pending.MaxAge,
+	}
+	return p.grant(ctx, m, tokens, want)
+}
+
+// context returns ctx for the libraries, which take their client from it.
+func (p *Provider) context(ctx context.Context) context.Context {
+	return context.WithValue(ctx, oauth2.HTTPClient, p.config.Client)
+}
+
+// notGranted turns an error of the token endpoint into a failure.
+func notGranted(err error) *Failure {
+	if isNetwork(err) {
+		return unavailable(0, plain(err))
+	}
+	var answer *oauth2.RetrieveError
+	if errors.As(err, &answer) && answer.ErrorCode == "invalid_grant" {
+		return fail(http.StatusBadRequest, identity.ReasonLoginStateInvalid, plain(err))
+	}
+	return fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, plain(err))
+}
+
+// grant verifies what the token endpoint gave, and asks who it is about.
+func (p *Provider) grant(ctx context.Context, m *metadata, tokens *oauth2.Token, want token.Expected) (*Grant, error) {
+	raw, ok := tokens.Extra("id_token").(string)
+	if !ok || raw == "" {
+		return nil, fail(http.StatusBadGateway, identity.ReasonTokenMalformed, errors.New("the token endpoint gave no ID token"))
+	}
+	verified, err := m.verifier.VerifyID(raw, want)
+	if err != nil {
+		return nil, refused("the ID token", err)
+	}
+	more, err := p.userinfo(ctx, m, tokens, verified)
+	if err != nil {
+		return nil, err
+	}
+	id, err := m.verifier.Identify(verified, more)
+	if err != nil {
+		return nil, refused("who the user is", err)
+	}
+	g := &Grant{
+		Identity: id, Issuer: p.config.Issuer, Subject: verified.Subject, SessionID: verified.SessionID,
+		IDToken: raw, RefreshToken: tokens.RefreshToken, Nonce: want.Nonce, AuthTime: verified.AuthTime,
+	}
+	if g.RefreshToken != "" {
+		g.Until = p.due(tokens.ExpiresIn)
+	}
+	return g, nil
+}
+
+const (
+	// defaultExpiry is how long tokens count of which it is not said.
+	defaultExpiry = 5 * time.Minute
+	// minExpiry keeps a provider with tokens of a few seconds from being asked
+	// for each request.
+	minExpiry = 30 * time.Second
+)
+
+// due returns when tokens that last so many seconds are to be refreshed.
+func (p *Provider) due(seconds int64) time.Time {
+	lasts := time.Duration(min(max(seconds, 0), int64(24*time.Hour/time.Second))) * time.Second
+	if lasts == 0 {
+		lasts = defaultExpiry
+	}
+	return p.config.Now().Add(max(lasts, minExpiry))
+}
+
+// userinfo asks for what the ID token does not say. The answer must be about the
+// same user (OpenID Connect Core, section 5.3.2).
+func (p *Provider) userinfo(ctx context.Context, m *metadata, tokens *oauth2.Token, about *token.IDToken) (map[string]any, error) {
+	if p.config.NoUserinfo || m.userinfo == "" {
+		return nil, nil
+	}
+	claims, err := p.askUserinfo(ctx, m, tokens)
+	if err != nil {
+		return nil, err
+	}
+	if subject, _ := claims["sub"].(string); subject != about.Subject {
+		return nil, fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, fmt.Errorf("the userinfo answer is about another user: %s", printable(subject)))
+	}
+	return claims, nil
+}

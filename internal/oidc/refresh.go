@@ -1,0 +1,107 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/token"
+)
+
+// retryRefresh is how long a provider that is out of reach is not asked again:
+// until then people stay signed in by what they had.
+const retryRefresh = 30 * time.Second
+
+// Due reports whether a grant is to be refreshed now.
+func (p *Provider) Due(g *Grant) bool {
+	if g.RefreshToken == "" || p.config.Now().Before(g.Until) {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.config.Now().Before(p.quiet)
+}
+
+// Refresh asks whether somebody who signed in is still who they were (OpenID
+// Connect Core, section 12), and returns what to remember from now on: the
+// refresh token may be another. Of several callers for one grant at once one
+// may call it, or the provider takes a refresh token for stolen. A *Failure with
+// the status 503 says that nobody can tell now; with any other the user is no
+// longer signed in.
+func (p *Provider) Refresh(ctx context.Context, g *Grant) (*Grant, error) {
+	m, err := p.metadata(ctx)
+	if err != nil {
+		p.rest()
+		return nil, err
+	}
+	old := &oauth2.Token{RefreshToken: g.RefreshToken}
+	tokens, err := m.oauth.TokenSource(p.context(ctx), old).Token()
+	if err != nil {
+		return nil, p.notRefreshed(err)
+	}
+	if raw, ok := tokens.Extra("id_token").(string); !ok || raw == "" {
+		return p.unchanged(ctx, m, g, tokens)
+	}
+	renewed, err := p.grant(ctx, m, tokens, token.Expected{
+		Nonce: g.Nonce, AccessToken: tokens.AccessToken, MaxAge: -1,
+		Refreshed: true, Subject: g.Subject, AuthTime: g.AuthTime,
+	})
+	if err != nil {
+		return p.renewedOr(g, tokens, err)
+	}
+	if renewed.SessionID == "" {
+		renewed.SessionID = g.SessionID
+	}
+	if renewed.AuthTime == 0 {
+		renewed.AuthTime = g.AuthTime
+	}
+	renewed.Identity.AuthTime = renewed.AuthTime
+	return renewed, nil
+}
+
+// unchanged is the grant after an answer without an ID token, which need not be
+// there: who the user is stays as it was.
+func (p *Provider) unchanged(ctx context.Context, m *metadata, g *Grant, tokens *oauth2.Token) (*Grant, error) {
+	renewed := *g
+	renewed.Identity, renewed.RefreshToken, renewed.Until = nil, tokens.RefreshToken, p.due(tokens.ExpiresIn)
+	if _, err := p.userinfo(ctx, m, tokens, &token.IDToken{Subject: g.Subject}); err != nil {
+		return p.renewedOr(g, tokens, err)
+	}
+	return &renewed, nil
+}
+
+// renewedOr keeps the new refresh token if nobody could tell who the user is,
+// since the old one may have been used up.
+func (p *Provider) renewedOr(g *Grant, tokens *oauth2.Token, err error) (*Grant, error) {
+	var failure *Failure
+	if !errors.As(err, &failure) || failure.Status != http.StatusServiceUnavailable {
+		return nil, err
+	}
+	p.rest()
+	renewed := *g
+	renewed.Identity, renewed.RefreshToken, renewed.Until = nil, tokens.RefreshToken, p.config.Now()
+	return &renewed, nil
+}
+
+// notRefreshed turns an error of the token endpoint into a failure. Only a clear
+// answer about the refresh token says that the user is no longer signed in.
+func (p *Provider) notRefreshed(err error) *Failure {
+	var answer *oauth2.RetrieveError
+	if errors.As(err, &answer) && answer.ErrorCode == "invalid_grant" {
+		return fail(http.StatusUnauthorized, identity.ReasonSessionRevoked, fmt.Errorf("refreshing: %w", plain(err)))
+	}
+	p.rest()
+	return unavailable(retryRefresh, fmt.Errorf("refreshing: %w", plain(err)))
+}
+
+// rest leaves the provider alone for a while.
+func (p *Provider) rest() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.quiet = p.config.Now().Add(retryRefresh)
+}

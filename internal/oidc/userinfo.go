@@ -1,0 +1,44 @@
+package oidc
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+
+	"golang.org/x/oauth2"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// askUserinfo asks the userinfo endpoint. go-oidc would too, but it verifies a
+// signed answer by rules of its own.
+func (p *Provider) askUserinfo(ctx context.Context, m *metadata, tokens *oauth2.Token) (map[string]any, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.userinfo, nil)
+	if err != nil {
+		return nil, fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, plain(err))
+	}
+	r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+	r.Header.Set("Accept", "application/json, application/jwt")
+	answer, err := p.config.Client.Do(r)
+	if err != nil {
+		return nil, unavailable(0, fmt.Errorf("the userinfo endpoint: %w", plain(err)))
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	switch {
+	case err != nil:
+		return nil, unavailable(0, fmt.Errorf("the userinfo endpoint: %w", plain(err)))
+	case answer.StatusCode >= http.StatusInternalServerError:
+		return nil, unavailable(0, fmt.Errorf("the userinfo endpoint answered %d", answer.StatusCode))
+	case answer.StatusCode != http.StatusOK:
+		return nil, fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, fmt.Errorf("the userinfo endpoint answered %d", answer.StatusCode))
+	}
+	media, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	claims, err := m.verifier.ParseUserinfo(body, media == "application/jwt")
+	if err != nil {
+		return nil, refused("the userinfo answer", err)
+	}
+	return claims, nil
+}

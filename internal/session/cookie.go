@@ -1,0 +1,143 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// The prefixes with which browsers keep others from setting a cookie (RFC
+// 6265bis, section 4.1.3), in the one spelling that all of them know.
+const (
+	hostPrefix   = "__Host-"
+	securePrefix = "__Secure-"
+	defaultName  = "policy_auth"
+)
+
+// maxCookieAge is as long as browsers keep a cookie (RFC 6265bis, section 5.5).
+const maxCookieAge = 400 * 24 * time.Hour
+
+// Cookie says how a session's id is kept by browsers.
+type Cookie struct {
+	// Name begins with __Host-, or with __Secure- where there is a Domain. ""
+	// is __Host-policy_auth or __Secure-policy_auth.
+	Name string
+	// Domain is whose hosts share the session, or "" for the site's host alone.
+	Domain string
+	// SameSite is Lax (the zero value), Strict or None.
+	SameSite http.SameSite
+	// MaxAge is how long the browser keeps the cookie; 0 is until it is closed.
+	MaxAge time.Duration
+}
+
+// WithDefaults returns the cookie with what it leaves out.
+func (c Cookie) WithDefaults() Cookie {
+	c.Domain = strings.ToLower(strings.TrimPrefix(c.Domain, "."))
+	if c.Name == "" {
+		c.Name = c.prefix() + defaultName
+	}
+	if c.SameSite == 0 {
+		c.SameSite = http.SameSiteLaxMode
+	}
+	return c
+}
+
+func (c Cookie) prefix() string {
+	if c.Domain != "" {
+		return securePrefix
+	}
+	return hostPrefix
+}
+
+// Check reports what browsers would not take, or take from others (R-CK-1,
+// R-CK-2, R-CK-8).
+func (c Cookie) Check() error {
+	rest, ok := strings.CutPrefix(c.Name, c.prefix())
+	switch {
+	case c.Name != "" && !ok && c.Domain != "":
+		return fmt.Errorf("cookie_name: %q has to begin with %s, since the cookie has a domain", c.Name, securePrefix)
+	case c.Name != "" && !ok:
+		return fmt.Errorf("cookie_name: %q has to begin with %s, so that no other host can set it", c.Name, hostPrefix)
+	case c.Name != "" && (rest == "" || !httpguts.ValidHeaderFieldName(rest)):
+		return fmt.Errorf("cookie_name: %q is not a cookie's name", c.Name)
+	case c.Domain != "" && !isDomain(c.Domain):
+		return fmt.Errorf("cookie_domain: %q is not a domain such as example.com", c.Domain)
+	case c.MaxAge > maxCookieAge:
+		return errors.New("persistent: browsers keep cookies for at most 400 days; shorten lifetime")
+	}
+	return nil
+}
+
+// isDomain reports whether several hosts can share a cookie by this name.
+func isDomain(domain string) bool {
+	domain = strings.TrimPrefix(domain, ".")
+	_, err := netip.ParseAddr(domain)
+	return err != nil && strings.Contains(domain, ".") && !strings.ContainsAny(domain, ":/;, \t") &&
+		!strings.HasPrefix(domain, ".") && !strings.HasSuffix(domain, ".") && httpguts.ValidHostHeader(domain)
+}
+
+// PlainName returns the cookie's name where a site is visited over plain HTTP:
+// there, browsers take no cookie with a prefix.
+func (c Cookie) PlainName() string { return strings.TrimPrefix(c.Name, c.prefix()) }
+
+func (c Cookie) name(https bool) string {
+	if https {
+		return c.Name
+	}
+	return c.PlainName()
+}
+
+// Set gives a browser the cookie. Over plain HTTP, which only a developer's own
+// machine and insecure_http lead to, it has another name and is not Secure.
+func (c Cookie) Set(w http.ResponseWriter, value string, https bool) {
+	http.SetCookie(w, c.made(value, int(c.MaxAge/time.Second), https))
+}
+
+// Clear takes the cookie away, with the attributes that it was set with.
+func (c Cookie) Clear(w http.ResponseWriter, https bool) { http.SetCookie(w, c.made("", -1, https)) }
+
+func (c Cookie) made(value string, maxAge int, https bool) *http.Cookie {
+	made := &http.Cookie{
+		Name: c.name(https), Value: value, Path: "/", Domain: c.Domain, MaxAge: maxAge,
+		Secure: https, HttpOnly: true, SameSite: c.SameSite,
+	}
+	if !https && made.SameSite == http.SameSiteNoneMode {
+		made.SameSite = http.SameSiteLaxMode // None needs Secure (section 5.7)
+	}
+	return made
+}
+
+// Read returns the cookie's value in a request. Where it is there twice, one may
+// be somebody else's, and neither counts (R-CK-5).
+func (c Cookie) Read(r *http.Request, https bool) (string, bool) {
+	found := r.CookiesNamed(c.name(https))
+	if len(found) != 1 {
+		return "", false
+	}
+	return found[0].Value, true
+}
+
+// HostOf returns the host that a request asks for as sites are told apart:
+// lower-case, without a port, which cookies do not look at.
+func HostOf(r *http.Request) string {
+	host := r.Host
+	if strings.Contains(host, ":") { // or else the split would make an error, at the cost of every request
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+	}
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+}
+
+// IsLocal reports whether a host is the browser's own machine (RFC 6761, section
+// 6.3), from which nothing can be overheard.
+func IsLocal(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
+}

@@ -1,0 +1,255 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
+)
+
+const (
+	// idBytes is how many random bytes an id has; 16 would do (R-CK-6).
+	idBytes = 32
+	// DefaultIdle and DefaultLifetime are within what NIST SP 800-63B-3 asks of
+	// its second level (R-SES-3).
+	DefaultIdle     = 30 * time.Minute
+	DefaultLifetime = 12 * time.Hour
+)
+
+// idLength is how many characters an id has in a cookie.
+var idLength = base64.RawURLEncoding.EncodedLen(idBytes)
+
+// ErrPlain is why no session begins over plain HTTP (R-CK-2).
+var ErrPlain = errors.New("no session begins over plain HTTP, where others could take it")
+
+// Config says how a site's sessions are.
+type Config struct {
+	// Cookie says how ids are kept by browsers.
+	Cookie Cookie
+	// Idle is how long a session may go unused, Lifetime how long it may last.
+	// Zero is the default of each.
+	Idle, Lifetime time.Duration
+	// Logins are the logins whose sessions count.
+	Logins []string
+	// Plain allows sessions over plain HTTP from other machines.
+	Plain bool
+	// Now tells the time; nil is time.Now.
+	Now func() time.Time
+}
+
+// Sessions is a site's view of a Registry: which sessions count there and how
+// long. It is safe for concurrent use.
+type Sessions struct {
+	registry *Registry
+	config   Config
+	every    time.Duration // at most so often a session's use is told to the store
+}
+
+// New returns a site's sessions.
+func New(registry *Registry, config Config) (*Sessions, error) {
+	config.Cookie = config.Cookie.WithDefaults()
+	if config.Idle == 0 {
+		config.Idle = DefaultIdle
+	}
+	if config.Lifetime == 0 {
+		config.Lifetime = DefaultLifetime
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	switch {
+	case config.Idle < 0 || config.Lifetime < 0:
+		return nil, errors.New("idle and lifetime are positive")
+	case config.Idle > config.Lifetime:
+		return nil, fmt.Errorf("idle is %s, longer than the lifetime of %s", config.Idle, config.Lifetime)
+	}
+	return &Sessions{registry: registry, config: config, every: min(config.Idle/20, 30*time.Second)}, config.Cookie.Check()
+}
+
+// Now returns the time by the sessions' clock.
+func (s *Sessions) Now() time.Time { return s.config.Now() }
+
+// Registry returns the sessions of all sites in the same store.
+func (s *Sessions) Registry() *Registry { return s.registry }
+
+// Cookie returns the cookie that holds ids.
+func (s *Sessions) Cookie() Cookie { return s.config.Cookie }
+
+// Start begins a session and gives it to the browser under a new id, which
+// nobody had before (R-CK-7). A session that the browser brought along is ended: this
+// is how a step-up renews one. Of the record, Identity and Login are to be set; SID
+// and Data may be. HTTPS is how the client sees the site.
+func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, https bool, record Record) (*Session, error) {
+	if err := s.Check(r, https); err != nil {
+		return nil, err
+	}
+	id := newID()
+	record.Site, record.Created = s.site(r), s.config.Now().UTC()
+	record.Identity = s.signedIn(record.Identity, record.Created)
+	started, err := s.registry.add(ctx, sha256.Sum256([]byte(id)), record, s.config.Lifetime)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.endPresent(ctx, r, https); err != nil {
+		return nil, errors.Join(err, s.registry.End(ctx, started.ID))
+	}
+	s.config.Cookie.Set(w, id, https)
+	return started, nil
+}
+
+// Check reports why no session can begin in a request, whoever signs in.
+func (s *Sessions) Check(r *http.Request, https bool) error {
+	if !https && !s.config.Plain && !IsLocal(HostOf(r)) {
+		return ErrPlain
+	}
+	return s.covers(HostOf(r))
+}
+
+// signedIn returns an identity as sessions have it.
+func (s *Sessions) signedIn(of *identity.Identity, at time.Time) *identity.Identity {
+	id := *of
+	id.Method = "session"
+	if id.AuthTime == 0 {
+		id.AuthTime = at.Unix()
+	}
+	end := at.Add(s.config.Lifetime).Unix()
+	if id.ExpiresAt == 0 || end < id.ExpiresAt {
+		id.ExpiresAt = end
+	}
+	return id.Normalize()
+}
+
+// newID returns an id that cannot be guessed.
+func newID() string {
+	var id [idBytes]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+// covers reports whether a browser would send the cookie back to a host.
+func (s *Sessions) covers(host string) error {
+	domain := s.config.Cookie.Domain
+	if domain == "" || host == domain || strings.HasSuffix(host, "."+domain) {
+		return nil
+	}
+	return fmt.Errorf("the host %s is not of the cookie_domain %s", host, domain)
+}
+
+// site returns what sessions of a request are bound to.
+func (s *Sessions) site(r *http.Request) string {
+	if domain := s.config.Cookie.Domain; domain != "" {
+		return "." + domain
+	}
+	return HostOf(r)
+}
+
+// Find returns the session of a cookie's value in a request, or ErrExpired,
+// ErrEnded or ErrElsewhere. Any other error says that the store cannot tell.
+func (s *Sessions) Find(ctx context.Context, r *http.Request, value string) (*Session, error) {
+	sum, ok := sumOf(value)
+	if !ok {
+		return nil, ErrEnded
+	}
+	found, err := s.registry.find(ctx, sum)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(s.config.Logins, found.Login) || found.Site != s.site(r) {
+		return nil, ErrElsewhere
+	}
+	return found, s.alive(ctx, found)
+}
+
+// sumOf returns the digest of an id, and whether it has the form of one.
+func sumOf(value string) (digest, bool) {
+	var id [64]byte
+	if len(value) != idLength {
+		return digest{}, false
+	}
+	return sha256.Sum256(id[:copy(id[:], value)]), true
+}
+
+// alive returns ErrExpired for a session that has lasted or idled for too long.
+// Before that is said of one, the store is asked whether it was used elsewhere.
+func (s *Sessions) alive(ctx context.Context, found *Session) error {
+	now := s.config.Now()
+	if !now.Before(found.Created.Add(s.config.Lifetime)) {
+		return ErrExpired
+	}
+	if !s.idled(found, now) {
+		return nil
+	}
+	if err := s.registry.recall(ctx, found); err != nil {
+		return err
+	}
+	if s.idled(found, now) {
+		return ErrExpired
+	}
+	return nil
+}
+
+func (s *Sessions) idled(found *Session, now time.Time) bool {
+	return now.UnixNano()-found.used.Load() >= int64(s.config.Idle)
+}
+
+// Current returns the session that a request's cookie names, or an error as Find.
+func (s *Sessions) Current(ctx context.Context, r *http.Request, https bool) (*Session, error) {
+	value, ok := s.config.Cookie.Read(r, https)
+	if !ok {
+		return nil, ErrEnded
+	}
+	return s.Find(ctx, r, value)
+}
+
+// Refresh gives a session a newer identity and newer data of its login. It
+// returns ErrEnded if the session has been ended meanwhile.
+func (s *Sessions) Refresh(ctx context.Context, found *Session, id *identity.Identity, data []byte) error {
+	record := found.Record
+	record.Identity, record.Data = s.signedIn(id, record.Created), data
+	raw, err := record.encode()
+	if err != nil {
+		return err
+	}
+	left := record.Created.Add(s.config.Lifetime + grace).Sub(s.config.Now())
+	item := store.Item{Value: raw, Lifetime: max(left, time.Second), Owner: userOwner(record.Identity.ID), Sync: true}
+	replaced, err := s.registry.store.Replace(ctx, found.key, item)
+	switch {
+	case err != nil:
+		return fmt.Errorf("refreshing a session: %w", err)
+	case !replaced:
+		return ErrEnded
+	}
+	return nil
+}
+
+// End ends a session and takes its cookie away.
+func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, https bool, found *Session) error {
+	if err := s.registry.End(ctx, found.ID); err != nil {
+		return err
+	}
+	s.config.Cookie.Clear(w, https)
+	return nil
+}
+
+// endPresent ends the session that a request's cookie names, if there is one.
+func (s *Sessions) endPresent(ctx context.Context, r *http.Request, https bool) error {
+	for _, cookie := range r.CookiesNamed(s.config.Cookie.name(https)) {
+		sum, ok := sumOf(cookie.Value)
+		if !ok {
+			continue
+		}
+		if err := s.registry.End(ctx, newSession(sum, Record{}, nil).ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// maxCached is how long a machine may go on with what it has read, and so
+	// how long a session may outlive its end on another machine.
+	maxCached = time.Second
+	// maxCacheSize is how many bytes of it are kept.
+	maxCacheSize = 32 << 20
+)
+
+// cache is what a machine has read from Redis within the last second.
+type cache struct {
+	now   func() time.Time
+	items *Memory
+
+	mu      sync.Mutex
+	changes uint64 // by this machine, so that a reading that a change overtook is not kept
+}
+
+func newCache(now func() time.Time) *cache {
+	items := NewMemory(now)
+	items.limit = maxCacheSize
+	return &cache{now: now, items: items}
+}
+
+// get returns what is cached, or ErrNotFound.
+func (c *cache) get(key string) ([]byte, error) { return c.items.Get(context.Background(), key) }
+
+// fetch is a reading on its way.
+type fetch struct {
+	began   time.Time
+	changes uint64
+}
+
+// begin is called before the server is asked: what it answers is as old as that.
+func (c *cache) begin() fetch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fetch{c.now(), c.changes}
+}
+
+// end keeps a value that was read, unless it is old already or this machine has
+// changed something since; it returns the value.
+func (c *cache) end(f fetch, key string, value []byte, left time.Duration) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if keep := min(maxCached, left) - c.now().Sub(f.began); keep > 0 && c.changes == f.changes {
+		_, _ = c.items.put(key, Item{Value: value, Lifetime: keep}, always) // a full cache keeps no more
+	}
+	return value
+}
+
+// forget is called after a change of a key.
+func (c *cache) forget(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes++
+	_ = c.items.Delete(context.Background(), key)
+}
+
+// forgetAll is called after a change of who knows which keys.
+func (c *cache) forgetAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes++
+	c.items.clear()
+}
+
+// close makes every further get fail.
+func (c *cache) close() { _ = c.items.Close() }

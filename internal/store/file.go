@@ -1,0 +1,236 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// retryOpening is how long a file that could not be opened is left alone, so
+// that requests are refused at once and not each after waiting for its lock.
+const retryOpening = time.Second
+
+// File is a Store in an embedded database file, for one process. It answers
+// from memory; what changes is written behind, and waited for where the caller
+// asked for it. It survives a restart and a kill: then what was not waited for
+// may be missing, up to some seconds of it.
+//
+// A File is opened at its first use, not when it is made: the configuration can
+// be validated while another process has the file. Two Files on one path in one
+// process shut each other out; share one by its RealPath.
+type File struct {
+	path string
+	now  func() time.Time
+
+	used atomic.Pointer[opened] // nil until the first use
+
+	mu       sync.Mutex
+	failure  error // of the last opening
+	failedAt time.Time
+	closed   bool
+}
+
+// opened is a file in use.
+type opened struct {
+	memory  *Memory
+	journal *journal
+	disk    *disk
+}
+
+// OpenFile returns the store in the file at path, which is created at the first
+// use if need be, with mode 0600 and with its directory. It fails if something
+// that is no file is there. The time is read from now; nil means time.Now.
+func OpenFile(path string, now func() time.Time) (*File, error) {
+	if path == "" {
+		return nil, errors.New("a store file needs a path")
+	}
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("store file: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("store file %s: not a regular file", path)
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return &File{path: path, now: now}, nil
+}
+
+// RealPath returns the one name of a store file: absolute and without symbolic
+// links, also where the file or its directory is yet to be created.
+func RealPath(path string) (string, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("store file: %w", err)
+	}
+	real, err := filepath.EvalSymlinks(absolute)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return real, err
+	}
+	dir := filepath.Dir(absolute)
+	if dir == absolute {
+		return absolute, nil
+	}
+	if dir, err = RealPath(dir); err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, filepath.Base(absolute)), nil
+}
+
+// use opens the file unless it is open.
+func (f *File) use() (*opened, error) {
+	if o := f.used.Load(); o != nil {
+		return o, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if o := f.used.Load(); o != nil {
+		return o, nil
+	}
+	if f.closed {
+		return nil, errClosed
+	}
+	if f.failure != nil && f.now().Sub(f.failedAt) < retryOpening {
+		return nil, f.failure
+	}
+	o, err := f.open()
+	if err != nil {
+		f.failure, f.failedAt = fmt.Errorf("%w: store file %s: %w", ErrUnavailable, f.path, err), f.now()
+		return nil, f.failure
+	}
+	f.used.Store(o)
+	return o, nil
+}
+
+// open opens the file and reads it into memory.
+func (f *File) open() (*opened, error) {
+	d, err := openDisk(f.path)
+	if err != nil {
+		return nil, err
+	}
+	memory := NewMemory(f.now)
+	if err := d.read(memory.insert); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	j := newJournal(d.write)
+	memory.changed = j.note
+	return &opened{memory, j, d}, nil
+}
+
+// Get implements Store. Once the file is open it does not wait for the disk.
+func (f *File) Get(ctx context.Context, key string) ([]byte, error) {
+	o, err := f.use()
+	if err != nil {
+		return nil, err
+	}
+	return o.memory.Get(ctx, key)
+}
+
+// Put implements Store. If it fails, there is no item under the key.
+func (f *File) Put(ctx context.Context, key string, item Item) error {
+	_, err := f.put(ctx, key, item, always)
+	return err
+}
+
+// PutNew implements Store.
+func (f *File) PutNew(ctx context.Context, key string, item Item) (bool, error) {
+	return f.put(ctx, key, item, ifAbsent)
+}
+
+// Replace implements Store.
+func (f *File) Replace(ctx context.Context, key string, item Item) (bool, error) {
+	return f.put(ctx, key, item, ifPresent)
+}
+
+// put stores an item in memory and, if it is to be synced, waits for the disk.
+// What the disk does not take is not kept in memory either: a session that the
+// next restart forgets is not begun.
+func (f *File) put(ctx context.Context, key string, item Item, when condition) (bool, error) {
+	o, err := f.use()
+	if err != nil {
+		return false, err
+	}
+	if err := o.journal.room(); err != nil {
+		return false, err
+	}
+	e, err := o.memory.put(key, item, when)
+	if err != nil || e == nil || !item.Sync {
+		return e != nil, err
+	}
+	if err := o.journal.flush(ctx); err != nil {
+		o.memory.undo(e)
+		return false, err
+	}
+	return true, nil
+}
+
+// Count implements Store. Counters are written behind.
+func (f *File) Count(ctx context.Context, key string, window time.Duration) (int, error) {
+	o, err := f.use()
+	if err != nil {
+		return 0, err
+	}
+	if err := o.journal.room(); err != nil {
+		return 0, err
+	}
+	return o.memory.Count(ctx, key, window)
+}
+
+// Delete implements Store. If it fails, the key is gone from memory, and its
+// removal from the disk is tried again; a crash before that brings it back.
+func (f *File) Delete(ctx context.Context, key string) error {
+	o, err := f.use()
+	if err != nil {
+		return err
+	}
+	was, err := o.memory.delete(key)
+	if err != nil || !was && !o.journal.failing() {
+		return err
+	}
+	return o.journal.flush(ctx)
+}
+
+// DeleteOwner implements Store. It fails as Delete does.
+func (f *File) DeleteOwner(ctx context.Context, owner string) (int, error) {
+	o, err := f.use()
+	if err != nil {
+		return 0, err
+	}
+	n, err := o.memory.DeleteOwner(ctx, owner)
+	if err != nil || n == 0 && !o.journal.failing() {
+		return n, err
+	}
+	return n, o.journal.flush(ctx)
+}
+
+// Owned implements Store.
+func (f *File) Owned(ctx context.Context, owner string) ([]string, error) {
+	o, err := f.use()
+	if err != nil {
+		return nil, err
+	}
+	return o.memory.Owned(ctx, owner)
+}
+
+// Close implements Store. It fails if the last changes could not be written.
+func (f *File) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	o := f.used.Load()
+	if o == nil {
+		return nil
+	}
+	// Memory first: what is changed after that could no longer be written.
+	return errors.Join(o.memory.Close(), o.journal.close(), o.disk.close())
+}

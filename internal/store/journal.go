@@ -1,0 +1,169 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// writeBehind is how long changes that nobody waits for are gathered before
+	// they are written together. A touch of every session at every request is
+	// one write in that time.
+	writeBehind = 5 * time.Second
+	// writeEarly is the number of gathered changes that are written at once.
+	writeEarly = 10_000
+	// maxPending is the number of changes after which a disk that takes none
+	// stops the taking of more.
+	maxPending = 100_000
+)
+
+// errBehind is the answer while the disk takes nothing and much is waiting.
+var errBehind = fmt.Errorf("%w: the disk takes no changes", ErrUnavailable)
+
+// journal writes changes behind, several at once, from a single goroutine.
+type journal struct {
+	write func(changes map[string]*entry) error
+
+	mu      sync.Mutex
+	pending map[string]*entry // nil for a removal
+	waiting []chan error
+	failed  bool // the last write
+
+	dirty  chan struct{} // something is pending
+	urgent chan struct{} // somebody waits
+	stop   chan struct{}
+	done   chan struct{}
+	last   error // of the last write, valid after done
+}
+
+// newJournal starts a journal; close ends it.
+func newJournal(write func(map[string]*entry) error) *journal {
+	j := &journal{
+		write: write, pending: map[string]*entry{},
+		dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
+		stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	go j.run()
+	return j
+}
+
+// note records a change, to be written with the next ones. The change that was
+// pending for the key is forgotten: touches coalesce.
+func (j *journal) note(key string, now *entry) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.pending[key] = now
+	if len(j.pending) == writeEarly {
+		signal(j.urgent)
+	} else {
+		signal(j.dirty)
+	}
+}
+
+// flush waits until everything noted so far is on disk.
+func (j *journal) flush(ctx context.Context) error {
+	answer := make(chan error, 1)
+	j.mu.Lock()
+	j.waiting = append(j.waiting, answer)
+	j.mu.Unlock()
+	signal(j.urgent)
+	select {
+	case err := <-answer:
+		return err
+	case <-j.done:
+		return errClosed
+	case <-ctx.Done():
+		return fmt.Errorf("%w: waiting for the disk: %w", ErrUnavailable, context.Cause(ctx))
+	}
+}
+
+// room says whether more may be noted.
+func (j *journal) room() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.pending) >= maxPending {
+		return errBehind
+	}
+	return nil
+}
+
+// failing says whether the last write failed, so that what it held is pending.
+func (j *journal) failing() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.failed
+}
+
+// close writes what is pending and ends the goroutine.
+func (j *journal) close() error {
+	close(j.stop)
+	<-j.done
+	return j.last
+}
+
+// run writes when somebody waits, and else a while after the first change.
+func (j *journal) run() {
+	defer close(j.done)
+	var later <-chan time.Time
+	for {
+		select {
+		case <-j.dirty:
+			if later == nil {
+				later = time.After(writeBehind)
+			}
+			continue
+		case <-later:
+		case <-j.urgent:
+		case <-j.stop:
+			j.last = j.commit()
+			return
+		}
+		later = nil
+		_ = j.commit() // whoever waits is told; the others' changes stay pending
+	}
+}
+
+// commit writes all pending changes and answers those who wait.
+func (j *journal) commit() error {
+	j.mu.Lock()
+	changes, waiting := j.pending, j.waiting
+	j.pending, j.waiting = map[string]*entry{}, nil
+	j.mu.Unlock()
+	var err error
+	if len(changes) > 0 {
+		if err = j.write(changes); err != nil {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		j.settle(changes, err)
+	}
+	for _, answer := range waiting {
+		answer <- err
+	}
+	return err
+}
+
+// settle remembers how a write went. What was not written is pending again,
+// except where it has changed since.
+func (j *journal) settle(changes map[string]*entry, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.failed = err != nil; !j.failed {
+		return
+	}
+	for key, e := range changes {
+		if _, newer := j.pending[key]; !newer {
+			j.pending[key] = e
+		}
+	}
+	signal(j.dirty)
+}
+
+// signal makes a channel of one ready; it is ready at most once.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

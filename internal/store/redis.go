@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// redisTimeout bounds each step of a call: connecting, sending, waiting for the
+// answer. A request is told 503 rather than kept waiting.
+const redisTimeout = 500 * time.Millisecond
+
+// defaultPrefix begins the names of our keys in Redis.
+const defaultPrefix = "policy_auth:"
+
+// Redis is a Store in a Redis or Valkey server, for several machines. What was
+// read is answered from memory for at most a second; so a session that ends on
+// one machine is refused on the others within that second, and at once on its
+// own. When the server is away, that second is all there is; then the store is
+// unavailable until the server is back. How much of the data a crash of the
+// server loses is the server's setting: Item.Sync means nothing here.
+type Redis struct {
+	client *redis.Client
+	prefix string
+	cache  *cache
+}
+
+// OpenRedis returns the store in the server at url:
+//
+//	redis://[user:password@]host[:port][/database]
+//	rediss://…            the same over TLS
+//	unix://[user:password@]/path/of/socket[?db=database]
+//
+// Keys in the server begin with prefix; empty means "policy_auth:". It connects
+// at the first use. No error shows any part of the URL, which may hold a
+// password. The time is read from now; nil means time.Now.
+func OpenRedis(url, prefix string, now func() time.Time) (*Redis, error) {
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		// The parser's error quotes the URL, and what it takes for the host or
+		// the path of a bad one may be the password.
+		return nil, errors.New("redis URL: must be redis://[user:password@]host[:port][/database], rediss://… or unix:///path/of/socket[?db=database], with reserved characters of a password percent-encoded")
+	}
+	bound(options)
+	if prefix == "" {
+		prefix = defaultPrefix
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return &Redis{redis.NewClient(options), prefix, newCache(now)}, nil
+}
+
+// bound sets the timeouts that the URL does not set, and switches off what
+// would repeat a call or ask the server for more than the commands used here.
+func bound(options *redis.Options) {
+	for _, timeout := range []*time.Duration{&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout} {
+		if *timeout <= 0 {
+			*timeout = redisTimeout
+		}
+	}
+	options.ContextTimeoutEnabled = true
+	options.MaxRetries, options.DialerRetries = -1, 1 // a count that is sent twice counts twice
+	options.DisableIdentity = true
+	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}
+
+// Get implements Store. It allocates nothing when it answers from memory.
+func (r *Redis) Get(ctx context.Context, key string) ([]byte, error) {
+	if value, err := r.cache.get(key); !errors.Is(err, ErrNotFound) {
+		return value, err
+	}
+	fetch := r.cache.begin()
+	answer, err := getScript.Run(ctx, r.client, []string{r.item(key)}).Slice()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	value, ok := answer[0].(string)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	left, _ := answer[1].(int64)
+	return r.cache.end(fetch, key, []byte(value), time.Duration(left)*time.Millisecond), nil
+}
+
+// Put implements Store.
+func (r *Redis) Put(ctx context.Context, key string, item Item) error {
+	_, err := r.put(ctx, key, item, always)
+	return err
+}
+
+// PutNew implements Store.
+func (r *Redis) PutNew(ctx context.Context, key string, item Item) (bool, error) {
+	return r.put(ctx, key, item, ifAbsent)
+}
+
+// Replace implements Store.
+func (r *Redis) Replace(ctx context.Context, key string, item Item) (bool, error) {
+	return r.put(ctx, key, item, ifPresent)
+}
+
+// put stores an item if the condition holds, and says whether it did.
+func (r *Redis) put(ctx context.Context, key string, item Item, when condition) (bool, error) {
+	if err := check(key, item); err != nil {
+		return false, err
+	}
+	// Deferred also for a call that failed: it may have reached the server.
+	defer r.cache.forget(key)
+	done, err := putScript.Run(ctx, r.client, []string{r.item(key)},
+		item.Value, item.Owner, milliseconds(item.Lifetime), int(when), r.owners()).Bool()
+	return done, unavailable(err)
+}
+
+// Count implements Store.
+func (r *Redis) Count(ctx context.Context, key string, window time.Duration) (int, error) {
+	if err := checkCounter(key, window); err != nil {
+		return 0, err
+	}
+	defer r.cache.forget(key)
+	n, err := countScript.Run(ctx, r.client, []string{r.item(key)}, milliseconds(window)).Int()
+	if err == nil && n < 0 {
+		return 0, errNoCounter
+	}
+	return n, unavailable(err)
+}
+
+// Delete implements Store.
+func (r *Redis) Delete(ctx context.Context, key string) error {
+	defer r.cache.forget(key)
+	return unavailable(deleteScript.Run(ctx, r.client, []string{r.item(key)}, r.owners()).Err())
+}
+
+// DeleteOwner implements Store.
+func (r *Redis) DeleteOwner(ctx context.Context, owner string) (int, error) {
+	defer r.cache.forgetAll()
+	n, err := deleteOwnerScript.Run(ctx, r.client, []string{r.owners() + owner}, owner).Int()
+	return n, unavailable(err)
+}
+
+// Owned implements Store.
+func (r *Redis) Owned(ctx context.Context, owner string) ([]string, error) {
+	keys, err := ownedScript.Run(ctx, r.client, []string{r.owners() + owner}, owner).StringSlice()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	for i, key := range keys {
+		keys[i] = key[len(r.item("")):]
+	}
+	slices.Sort(keys)
+	return keys, nil
+}
+
+// Close implements Store.
+func (r *Redis) Close() error {
+	r.cache.close()
+	if err := r.client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+		return fmt.Errorf("closing the redis store: %w", err)
+	}
+	return nil
+}
+
+// item is the name in Redis of an item, a hash of its value and owner.
+func (r *Redis) item(key string) string { return r.prefix + "item:" + key }
+
+// owners begins the name of an owner's keys, a sorted set by expiry.
+func (r *Redis) owners() string { return r.prefix + "owner:" }
+
+// unavailable marks an error of the server or the way to it; nil is none.
+func unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: redis: %w", ErrUnavailable, err)
+}
+
+// milliseconds rounds a lifetime up: Redis takes zero for "gone at once".
+func milliseconds(d time.Duration) int64 {
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}

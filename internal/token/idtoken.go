@@ -1,0 +1,204 @@
+package token
+
+import (
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/subtle"
+	"encoding/base64"
+	"hash"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// Expected is what an ID token must say to be the answer to one sign-in.
+type Expected struct {
+	// Nonce is what was sent with the request. A token without one passes only if
+	// Refreshed.
+	Nonce string
+	// AccessToken came with the token, and Code bought it; a hash of either that
+	// the token holds must fit. "" where there is none.
+	AccessToken, Code string
+	// ACRValues were asked for: acr must be one of them. Empty for any and none.
+	ACRValues []string
+	// MaxAge was asked for: how many seconds ago the user may have signed in at
+	// most. Negative for any time.
+	MaxAge int64
+	// Refreshed says that a refresh token bought the token: it is about Subject
+	// still, who signed in at AuthTime if both are known, and need not repeat the
+	// nonce (OpenID Connect Core, section 12.2).
+	Refreshed bool
+	Subject   string
+	AuthTime  int64
+}
+
+// IDToken is a verified ID token (OpenID Connect Core, section 2).
+type IDToken struct {
+	// Subject is sub, which names the user for the issuer; never empty.
+	Subject string
+	// SessionID is sid, which names the user's session at the issuer, or "".
+	SessionID string
+	// AuthTime is when the user signed in, in seconds since 1970, or 0.
+	AuthTime int64
+	claims   object
+}
+
+// idTokenChecks are those of OpenID Connect Core, section 3.1.3.7, that need no
+// key, in the order of claimChecks.
+var idTokenChecks = []func(*Verifier, header, object) error{
+	(*Verifier).checkIssuer,
+	(*Verifier).checkAudience,
+	(*Verifier).checkParty,
+	(*Verifier).checkSubject,
+	(*Verifier).checkTimes,
+}
+
+// VerifyID verifies an ID token that was issued to the client whose id is the
+// verifier's one audience. An error is an *Error, as from Verify; one with the
+// reason login_state_invalid is about another sign-in, and with step_up_required
+// the token is good, but the user did not sign in as asked.
+func (v *Verifier) VerifyID(raw string, want Expected) (*IDToken, error) {
+	t, claims, err := v.openKind(raw, "jwt", idTokenChecks)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.checkSignature(t); err != nil {
+		return nil, err
+	}
+	if err := checkAnswer(t.header.algorithm, claims, want); err != nil {
+		return nil, err
+	}
+	return v.idToken(claims, want)
+}
+
+// openKind takes a token apart that must be of a type if it names any, and
+// checks its claims.
+func (v *Verifier) openKind(raw, typ string, checks []func(*Verifier, header, object) error) (*jws, object, error) {
+	t, err := v.open(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	if got := normalType(t.header.typ); t.header.hasTyp && got != typ && got != "jwt" {
+		return nil, nil, refuse(identity.ReasonTokenType, "expected_type", typ, "received_type", t.header.typ)
+	}
+	claims, err := decodeObject(t.payload)
+	if err != nil {
+		return nil, nil, malformed("the payload %v", err)
+	}
+	for _, check := range checks {
+		if err := check(v, t.header, claims); err != nil {
+			return nil, nil, err
+		}
+	}
+	return t, claims, nil
+}
+
+// checkParty refuses a token that is also for others, whom nobody here trusts,
+// or that was issued to another client (items 3 to 5).
+func (v *Verifier) checkParty(_ header, claims object) error {
+	received, err := audiences(claims)
+	if err != nil {
+		return malformed("the payload %v", err)
+	}
+	party, present, err := claims.text("azp")
+	if err != nil {
+		return malformed("the payload %v", err)
+	}
+	for _, audience := range received {
+		if !slices.Contains(v.audiences, audience) {
+			return refuse(identity.ReasonTokenAudience, "problem", "the token is for others too", "received_audience", strings.Join(received, " "))
+		}
+	}
+	if present && !slices.Contains(v.audiences, party) {
+		return refuse(identity.ReasonTokenAudience, "problem", "the token was issued to another client", "received_azp", party)
+	}
+	return nil
+}
+
+// checkAnswer compares what ties a token to one sign-in (items 11, 3.1.3.8 and
+// 3.3.2.11).
+func checkAnswer(algorithm string, claims object, want Expected) error {
+	nonce, present, err := claims.text("nonce")
+	if err != nil {
+		return malformed("the payload %v", err)
+	}
+	if (present || !want.Refreshed) && (want.Nonce == "" || subtle.ConstantTimeCompare([]byte(nonce), []byte(want.Nonce)) != 1) {
+		return refuse(identity.ReasonLoginStateInvalid, "problem", "the nonce is not the one of this sign-in")
+	}
+	for claim, value := range map[string]string{"at_hash": want.AccessToken, "c_hash": want.Code} {
+		received, present, err := claims.text(claim)
+		if err != nil {
+			return malformed("the payload %v", err)
+		}
+		if present && value != "" && received != halfHash(algorithm, value) {
+			return refuse(identity.ReasonTokenMalformed, "problem", claim+" is not of what came with the token")
+		}
+	}
+	return nil
+}
+
+// halfHash returns the left half of a value's hash, by the hash of the token's
+// algorithm (OpenID Connect Core, section 3.1.3.6).
+func halfHash(algorithm, value string) string {
+	var h hash.Hash
+	switch {
+	case strings.HasSuffix(algorithm, "256"):
+		h = sha256.New()
+	case strings.HasSuffix(algorithm, "384"):
+		h = sha512.New384()
+	default: // 512, and Ed25519, which uses SHA-512
+		h = sha512.New()
+	}
+	h.Write([]byte(value))
+	sum := h.Sum(nil)
+	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
+}
+
+// idToken reads what a session needs to know, and checks how the user signed in
+// (items 12 and 13).
+func (v *Verifier) idToken(claims object, want Expected) (*IDToken, error) {
+	m := &mapping{claims: claims}
+	t := &IDToken{Subject: m.claim("sub"), SessionID: m.claim("sid"), AuthTime: m.seconds("auth_time"), claims: claims}
+	acr := m.claim("acr")
+	switch oldest := v.now().Add(-v.leeway).Add(-time.Duration(max(want.MaxAge, 0)) * time.Second); {
+	case m.err != nil:
+		return nil, malformed("the payload %v", m.err)
+	case t.Subject == "":
+		return nil, malformed("the payload has no sub")
+	case want.Refreshed && t.Subject != want.Subject:
+		return nil, refuse(identity.ReasonCredentialsInvalid, "problem", "the refreshed token is about another user")
+	case want.Refreshed && t.AuthTime != 0 && want.AuthTime != 0 && t.AuthTime != want.AuthTime:
+		return nil, refuse(identity.ReasonCredentialsInvalid, "problem", "the refreshed token is of another sign-in")
+	case len(want.ACRValues) > 0 && !slices.Contains(want.ACRValues, acr):
+		return nil, refuse(identity.ReasonStepUpRequired, "expected_acr", strings.Join(want.ACRValues, " "), "received_acr", acr)
+	case want.MaxAge >= 0 && (t.AuthTime == 0 || time.Unix(t.AuthTime, 0).Before(oldest)):
+		return nil, refuse(identity.ReasonStepUpRequired, "expected_max_age", strconv.FormatInt(want.MaxAge, 10), "received_auth_time", strconv.FormatInt(t.AuthTime, 10))
+	}
+	return t, nil
+}
+
+// Identify makes an identity of an ID token and of what else the issuer says of
+// the same user, which adds to the token and replaces nothing in it. It never
+// expires by itself.
+func (v *Verifier) Identify(t *IDToken, more map[string]any) (*identity.Identity, error) {
+	claims := make(object, len(t.claims)+len(more))
+	maps.Copy(claims, more)
+	for _, name := range tokenOnly {
+		delete(claims, name)
+	}
+	maps.Copy(claims, t.claims)
+	id, err := v.identify(claims)
+	if err != nil {
+		return nil, err
+	}
+	id.Kind, id.Method, id.ExpiresAt = identity.KindUser, "oidc", 0
+	return id, nil
+}
+
+// tokenOnly are the claims that speak of the token and of how the user signed
+// in: what the token does not say of them, nothing else says.
+var tokenOnly = []string{"iss", "aud", "azp", "exp", "iat", "nbf", "jti", "sid", "nonce", "at_hash", "c_hash", "acr", "amr", "auth_time"}

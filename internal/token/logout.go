@@ -1,0 +1,67 @@
+package token
+
+import (
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// logoutToken is the type of logout tokens, and logoutEvent the member of events
+// that makes one (OpenID Connect Back-Channel Logout, section 2.4).
+const (
+	logoutToken = "logout+jwt"
+	logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
+)
+
+// LogoutToken says whose sessions end. At least one of Subject and SessionID is set.
+type LogoutToken struct {
+	// Subject is the user, and SessionID the session at the issuer, or "".
+	Subject, SessionID string
+	// ID is the token's own, by which a second use is known.
+	ID string
+}
+
+// logoutChecks are those of Back-Channel Logout, section 2.6, that need no key.
+var logoutChecks = []func(*Verifier, header, object) error{
+	(*Verifier).checkIssuer,
+	(*Verifier).checkAudience,
+	(*Verifier).checkSubject,
+	(*Verifier).checkTimes,
+	(*Verifier).checkLogout,
+}
+
+// VerifyLogout verifies a logout token for the client whose id is the verifier's
+// one audience. The type may be left out (section 4.1); another is refused. An
+// error is an *Error, as from Verify.
+func (v *Verifier) VerifyLogout(raw string) (*LogoutToken, error) {
+	t, claims, err := v.openKind(raw, logoutToken, logoutChecks)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.checkSignature(t); err != nil {
+		return nil, err
+	}
+	m := &mapping{claims: claims}
+	logout := &LogoutToken{Subject: m.claim("sub"), SessionID: m.claim("sid"), ID: m.claim("jti")}
+	if m.err != nil {
+		return nil, malformed("the payload %v", m.err)
+	}
+	if logout.Subject == "" && logout.SessionID == "" || logout.ID == "" {
+		return nil, malformed("the payload has neither sub nor sid, or no jti")
+	}
+	return logout, nil
+}
+
+// checkLogout tells a logout token from every other one: by the event that it
+// has, and by the nonce that it has not.
+func (v *Verifier) checkLogout(_ header, claims object) error {
+	if _, present := claims["nonce"]; present {
+		return refuse(identity.ReasonTokenType, "problem", "an ID token is not a logout token: it has nonce")
+	}
+	events, _ := claims["events"].(map[string]any)
+	if _, object := events[logoutEvent].(map[string]any); !object {
+		return refuse(identity.ReasonTokenType, "problem", "the events are not those of a logout token")
+	}
+	if _, present := claims["iat"]; !present {
+		return malformed("the payload has no iat")
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package policyauth
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// resourceSite has two issuers for one resource and a third for another.
+const resourceSite = "jwt https://id.example.com {\n secret " + jwtSecret + "\n resource https://api.example.com\n }\n" +
+	"jwt https://partner.example.com {\n secret " + jwtSecret + "\n resource https://api.example.com\n from query access_token\n }\n" +
+	"jwt https://id.example.com {\n secret " + jwtSecret + "\n audience mcp\n resource https://api.example.com/mcp\n from header X-Token\n }\n" +
+	"cors {\n origins https://app.example.com\n }\n"
+
+// TestMetadata: R-PRM-1, R-PRM-2, R-PRM-3, R-PRM-5, R-PRM-6, R-PRM-7, R-CORS-24. Who
+// wants to know how to get a token need not have one; scripts of every origin
+// may ask, and what a request says of hosts changes nothing.
+func TestMetadata(t *testing.T) {
+	h, _ := newWorld(t).site(resourceSite)
+	const root, mcp = "/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"
+	tests := []struct {
+		name, method, path string
+		status             int
+		body               string
+	}{
+		{"the site", "GET", root, 200, `{"resource":"https://api.example.com","authorization_servers":["https://id.example.com","https://partner.example.com"],"bearer_methods_supported":["header","query"]}`},
+		{"a part of it", "GET", mcp, 200, `{"resource":"https://api.example.com/mcp","authorization_servers":["https://id.example.com"],"bearer_methods_supported":[]}`},
+		{"a part that is none", "GET", root + "/other", 404, ""},
+		{"a slash too many", "GET", root + "/", 404, ""},
+		{"in another case", "GET", strings.ToUpper(mcp[len(root):]), 401, "*"},
+		{"a longer name", "GET", root + "-not", 401, "*"},
+		{"a preflight", "OPTIONS", mcp, 204, ""},
+		{"another method", "POST", mcp, 405, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			for _, header := range [][]string{
+				nil,
+				{"Origin", "https://evil.example", "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "mcp-protocol-version"},
+				{"X-Forwarded-Host", "evil.example", "Authorization", "Bearer wrong"},
+			} {
+				r := get(test.path, header...)
+				r.Method, r.Host = test.method, "evil.example"
+				recorder := httptest.NewRecorder()
+				err := askOn(recorder, h, r, new(reached))
+				if err != nil || recorder.Code != test.status || test.body != "*" && recorder.Body.String() != test.body {
+					t.Fatalf("%v: %d %s %v", header, recorder.Code, recorder.Body, err)
+				}
+				if test.body == "*" {
+					continue
+				}
+				got := recorder.Header()
+				if got.Get("Access-Control-Allow-Origin") != "*" || got.Get("Access-Control-Allow-Credentials") != "" || got.Get("WWW-Authenticate") != "" {
+					t.Errorf("%v: %v", header, got)
+				}
+				if test.status == 200 && (got.Get("Content-Type") != "application/json" || !strings.Contains(got.Get("Cache-Control"), "max-age=")) {
+					t.Errorf("%v", got)
+				}
+			}
+		})
+	}
+}
+
+// TestNoMetadata: a site without a resource keeps the path to itself.
+func TestNoMetadata(t *testing.T) {
+	h, _ := newWorld(t).site(jwtSite)
+	recorder, _ := ask(h, get("/.well-known/oauth-protected-resource"), new(reached))
+	if recorder.Code != http.StatusUnauthorized {
+		t.Errorf("%d", recorder.Code)
+	}
+}
+
+// TestResource: R-PRM-4, R-PRM-8. Challenges say where the description is, and
+// tokens have to be for the resource.
+func TestResource(t *testing.T) {
+	h, _ := newWorld(t).site("jwt https://id.example.com {\n secret " + jwtSecret + "\n resource https://api.example.com/mcp\n }\n")
+	tests := []struct {
+		name, token string
+		status      int
+	}{
+		{"none", "", 401},
+		{"for the resource", jwtOf(t, jwt.MapClaims{"aud": "https://api.example.com/mcp"}), 200},
+		{"for a part of it", jwtOf(t, jwt.MapClaims{"aud": "https://api.example.com/mcp/tools"}), 401},
+		{"for the site", jwtOf(t, jwt.MapClaims{"aud": "https://api.example.com"}), 401},
+		{"for the resource, with a slash", jwtOf(t, jwt.MapClaims{"aud": "https://api.example.com/mcp/"}), 401},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r, next := get("/mcp"), new(reached)
+			if test.token != "" {
+				r.Header.Set("Authorization", "Bearer "+test.token)
+			}
+			recorder, err := ask(h, r, next)
+			if err != nil || recorder.Code != test.status || (next.request != nil) != (test.status == 200) {
+				t.Fatalf("%d %v", recorder.Code, err)
+			}
+			challenge := recorder.Header().Get("WWW-Authenticate")
+			named := strings.Contains(challenge, `resource_metadata="https://api.example.com/.well-known/oauth-protected-resource/mcp"`)
+			if named != (test.status == 401) {
+				t.Errorf("challenge %q", challenge)
+			}
+		})
+	}
+}
+
+// TestResourceErrors: what cannot be described is refused when it is loaded.
+func TestResourceErrors(t *testing.T) {
+	const one = "jwt https://id.example.com {\n secret " + jwtSecret + "\n resource https://"
+	_, err := newWorld(t).provision(one + "a.example.com/x\n }\n" + one + "b.example.com/x\n }\n")
+	if err == nil || !strings.Contains(err.Error(), "https://a.example.com/x and https://b.example.com/x") {
+		t.Errorf("two resources at one path: %v", err)
+	}
+}
+
+// TestMetadataHEAD: a HEAD is answered like a GET, through a server.
+func TestMetadataHEAD(t *testing.T) {
+	h, _ := newWorld(t).site(resourceSite)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := askOn(w, h, r, new(reached)); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer server.Close()
+	got, err := http.Get(server.URL + "/.well-known/oauth-protected-resource")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = got.Body.Close()
+	head, err := http.Head(server.URL + "/.well-known/oauth-protected-resource")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = head.Body.Close()
+	if got.StatusCode != 200 || head.StatusCode != 200 || got.ContentLength != head.ContentLength {
+		t.Errorf("%v %v", got, head)
+	}
+}
