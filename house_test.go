@@ -31,7 +31,7 @@ var rooms = map[string]struct {
 	"internal/response":   {"", false},
 	"internal/store":      {"", false},
 	"internal/session":    {"identity store", false},
-	"internal/login":      {"identity request users session store denial", false},
+	"internal/login":      {"identity request users session store denial oidc", false},
 	"internal/cors":       {"response", false},
 	"internal/denial":     {"identity files errorpages response", false},
 	"internal/upstream":   {"identity request", false},
@@ -40,7 +40,7 @@ var rooms = map[string]struct {
 	"internal/authn":      {"identity files users token grammar pool", true},
 	"internal/observe":    {"identity", true},
 	"internal/ops":        {"authn policy pool observe", true},
-	"internal/command":    {"identity request users policy token authn ops files", true},
+	"internal/command":    {"identity request users policy token authn ops files witness", true},
 	"policies":            {"", false},
 	"errorpages":          {"", false},
 
