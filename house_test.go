@@ -42,7 +42,7 @@ var rooms = map[string]struct {
 	"internal/observe":    {"identity", true},
 	"internal/question":   {"identity request policy", false},
 	"internal/ops":        {"authn policy question pool observe", true},
-	"internal/command":    {"identity request users policy token authn question ops files", true},
+	"internal/command":    {"identity request users policy token authn question ops files witness", true},
 	"policies":            {"", false},
 	"errorpages":          {"", false},
 
