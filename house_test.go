@@ -39,7 +39,7 @@ var rooms = map[string]struct {
 	"internal/pool":       {"", true},
 	"internal/authn":      {"identity files users token grammar pool request login session store", true},
 	"internal/observe":    {"identity", true},
-	"internal/ops":        {"authn policy pool observe", true},
+	"internal/ops":        {"authn policy pool observe session", true},
 	"internal/command":    {"identity request users policy token authn ops files", true},
 	"policies":            {"", false},
 	"errorpages":          {"", false},
