@@ -12,6 +12,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/grammar"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
@@ -52,6 +53,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    cors [upstream] { ... }
 //	    session { ... }
 //	    login form { ... }
+//	    login oidc <issuer> { ... }
 //	    login url <template>
 //	    body { max_size <size> }
 //	    error_pages [<dir>|delegate|bare] { ... }
@@ -115,13 +117,14 @@ func (h *Handler) parsePolicies(d *caddyfile.Dispenser) error {
 	p, line := h.Policies, d.Token()
 	p.Sources = append(p.Sources, sources...)
 	err = grammar.Block(d, "policies", grammar.Words{
-		"decision":      grammar.String(&p.Decision),
-		"timeout":       grammar.Duration(&p.Timeout),
-		"reload":        grammar.Choice(&p.Reload, "watch", "off"),
-		"builtins":      p.parseBuiltins,
-		"opa_envoy":     grammar.Flag(&p.OPAEnvoy),
-		"claims_schema": grammar.String(&p.ClaimsSchema),
-		"require_tests": grammar.Flag(&p.RequireTests),
+		"decision":       grammar.String(&p.Decision),
+		"timeout":        grammar.Duration(&p.Timeout),
+		"reload":         grammar.Choice(&p.Reload, "watch", "off"),
+		"builtins":       p.parseBuiltins,
+		"opa_envoy":      grammar.Flag(&p.OPAEnvoy),
+		"claims_schema":  grammar.String(&p.ClaimsSchema),
+		"require_tests":  grammar.Flag(&p.RequireTests),
+		"decision_cache": p.parseDecisionCache,
 	})
 	if err != nil {
 		return err
@@ -137,6 +140,23 @@ func (p *Policies) parseBuiltins(d *caddyfile.Dispenser) error {
 		return d.SyntaxErr("builtins allow <name>...")
 	}
 	return grammar.Strings(&p.Builtins)(d)
+}
+
+// parseDecisionCache parses
+//
+//	decision_cache off|<size>
+func (p *Policies) parseDecisionCache(d *caddyfile.Dispenser) error {
+	if p.DecisionCache == 0 && d.NextArg() {
+		if d.Val() != "off" {
+			d.Prev()
+			return grammar.Size(&p.DecisionCache)(d)
+		}
+		if p.DecisionCache = policy.NoCache; d.NextArg() {
+			return d.ArgErr()
+		}
+		return nil
+	}
+	return grammar.Size(&p.DecisionCache)(d)
 }
 
 func (h *Handler) parseConfig(d *caddyfile.Dispenser) error {

@@ -112,3 +112,45 @@ func TestE2ECommands(t *testing.T) {
 		}
 	}
 }
+
+// TestE2EReadmeInit does what the README says first: a site that is made runs,
+// and its user gets in.
+func TestE2EReadmeInit(t *testing.T) {
+	dir, password, steps := t.TempDir(), "", 0
+	bin := t.TempDir()
+	if err := os.Symlink(binary(t), filepath.Join(bin, "caddy")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	for _, block := range blocks(t, "console", "init") {
+		for _, step := range strings.Split("\n"+block, "\n$ ")[1:] {
+			command, promised, _ := strings.Cut(step, "\n")
+			steps++
+			switch command {
+			case "cd site && caddy run":
+				start(t, filepath.Join(dir, "site"), "Caddyfile", "localhost:2019")
+				continue
+			case "cd site":
+				dir = filepath.Join(dir, "site")
+				continue
+			}
+			bash := exec.CommandContext(t.Context(), "bash", "-c", strings.Replace(command, "-u admin ", "-u admin:"+password+" ", 1))
+			bash.Dir = dir
+			output, err := bash.CombinedOutput()
+			if err != nil {
+				t.Fatalf("$ %s\n%v\n%s", command, err, output)
+			}
+			if _, after, found := strings.Cut(string(output), "password: "); found {
+				password = strings.TrimSpace(after)
+			}
+			for line := range strings.Lines(promised) {
+				if line = strings.TrimSuffix(strings.TrimSpace(line), "…"); !strings.Contains(string(output), line) {
+					t.Errorf("$ %s\npromises %q, got:\n%s", command, line, output)
+				}
+			}
+		}
+	}
+	if steps < 7 {
+		t.Errorf("only %d steps", steps)
+	}
+}

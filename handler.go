@@ -61,7 +61,6 @@ type visit struct {
 	journey *journey
 	request *request.Request
 	rail    response.Rail // the next handler's answer
-	elapsed time.Duration // spent on policies
 }
 
 // journey is what the policy_auth handlers on one request's way share.
@@ -242,15 +241,13 @@ func (h *Handler) decide(r *http.Request, v *visit, outcome identity.Outcome) po
 		return policy.Decision{Reason: outcome.Reason}
 	}
 	in := policy.Input{Request: v.request, Identity: caller(outcome), Failure: failure, Config: h.config, MaxBody: h.maxBody}
-	start := time.Now()
 	decision := h.policies.Decide(r.Context(), in)
-	v.elapsed = time.Since(start)
-	observe.Decision(h.decisions, func() (any, bool) { return h.policies.Entry(r.Context(), in, decision, v.elapsed) })
+	observe.Decision(h.decisions, func() (any, bool) { return h.policies.Entry(r.Context(), in, decision) })
 	if !decision.Allow {
 		return decision
 	}
 	if err := h.headers.Check(decision.Headers, decision.RequestHeadersToRemove); err != nil {
-		return policy.Decision{Reason: identity.ReasonPolicyError, Revision: decision.Revision, Err: err}
+		return policy.Decision{Reason: identity.ReasonPolicyError, Revision: decision.Revision, Err: err, Elapsed: decision.Elapsed, Cached: decision.Cached}
 	}
 	return decision
 }
@@ -269,7 +266,7 @@ func (h *Handler) record(r *http.Request, v *visit, outcome identity.Outcome, de
 		RequestID: v.id, Allowed: decision.Allow, Reason: decision.Reason, Codes: decision.Codes,
 		Outcome: outcome, Identity: caller(outcome), Labels: decision.Labels, Vars: decision.Metadata, Revision: decision.Revision,
 		Err: decision.Err, HTTPMethod: r.Method, Host: r.Host, Path: v.request.Readings()[0].Path,
-		ClientIP: v.request.Client().IP, Elapsed: v.elapsed,
+		ClientIP: v.request.ClientIP(), Elapsed: decision.Elapsed, Cached: string(decision.Cached),
 	}
 	if !event.Allowed {
 		event.Reason, event.Status = denial.Choose(h.refusalCase(r, v, event, decision))

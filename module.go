@@ -182,6 +182,10 @@ type Policies struct {
 	// that fail are refused at load, and later on leave the last good ones in use.
 	// Default: false, tests are not looked at.
 	RequireTests bool `json:"require_tests,omitempty"`
+	// How many bytes of decisions are remembered, so that policies are not asked
+	// the same twice; -1 for none. It is done only where a decision depends on
+	// nothing but fields of input that can be told apart. Default: 16 MiB.
+	DecisionCache int64 `json:"decision_cache,omitempty"`
 }
 
 // CORS says whose pages may call this site (Fetch, section 3.3).
@@ -377,7 +381,7 @@ func (h *Handler) policyConfig() policy.Config {
 		config.Sources, config.Decision, config.AllowBuiltins = p.Sources, p.Decision, p.Builtins
 		config.Timeout, config.Watch, config.OPAEnvoy = time.Duration(p.Timeout), p.Reload != "off", p.OPAEnvoy
 		config.ClaimsSchema = p.ClaimsSchema
-		config.RequireTests = p.RequireTests
+		config.RequireTests, config.DecisionCache = p.RequireTests, p.DecisionCache
 	}
 	return config
 }

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,13 +59,18 @@ func LoadLogins(ctx caddy.Context, module any, field string) (*login.Door, error
 // CheckLogins reports logins that cannot stand beside each other, as far as that
 // shows without loading them.
 func CheckLogins(raw []json.RawMessage) error {
-	count := map[string]int{}
+	count, names := map[string]int{}, map[string]bool{}
 	for _, module := range raw {
-		var login struct{ Method string }
+		var login struct{ Method, Name string }
 		if err := json.Unmarshal(module, &login); err != nil {
 			return fmt.Errorf("login: %w", err)
 		}
 		count[login.Method]++
+		name := cmp.Or(login.Name, login.Method)
+		if names[name] && login.Method == "oidc" {
+			return fmt.Errorf("login oidc: there is another login called %s; give this one a name of its own", name)
+		}
+		names[name] = true
 	}
 	switch {
 	case count["url"] > 0 && len(raw) > 1:

@@ -200,7 +200,7 @@ func (s *Session) Authenticate(r *http.Request, c Credential) identity.Outcome {
 	if err != nil {
 		return refusedSession(err)
 	}
-	outcome := s.methods[found.Login].Vouch(r.Context(), found)
+	outcome := s.methods[found.Login].Vouch(r.Context(), s.sessions, found)
 	switch {
 	case outcome.Verdict == identity.Accepted:
 		s.sessions.Touch(found)

@@ -93,7 +93,7 @@ func tellCoverage(out io.Writer, coverage *policy.Coverage) {
 		one := coverage.Files[file]
 		line := fmt.Sprintf("%5.1f%% %s", one.Percent, nearby(file))
 		if len(one.Missing) > 0 {
-			line += ", not lines " + strings.Join(one.Missing, ", ")
+			line += ", not covered: " + strings.Join(one.Missing, ", ")
 		}
 		fmt.Fprintln(out, line)
 	}

@@ -35,9 +35,10 @@ type Method interface {
 	// Login answers the method's sign-in page: GET, HEAD and POST. ReturnTo is a
 	// path of this site.
 	Login(v *Visit, returnTo string)
-	// Vouch says of one of the method's sessions, which is alive, whose it is now.
+	// Vouch says of one of the method's sessions, found alive in the site's, whose it
+	// is now.
 	// Only an Accepted outcome lets the caller in; its identity's Method is session.
-	Vouch(ctx context.Context, s *session.Session) identity.Outcome
+	Vouch(ctx context.Context, in *session.Sessions, s *session.Session) identity.Outcome
 }
 
 // Caller is a method to which people come back from elsewhere.
@@ -76,7 +77,7 @@ func (s *Site) Owns(path string) bool {
 // Cookies returns the names of the cookies that are ours alone.
 func (s *Site) Cookies() []string {
 	own := s.Sessions.Cookie()
-	return []string{own.Name, own.PlainName(), browserCookie.Name, browserCookie.PlainName()}
+	return []string{own.Name, own.PlainName(), browserCookie.Name, browserCookie.PlainName(), completedCookie.Name, completedCookie.PlainName()}
 }
 
 // Serve answers a visit, or returns false if its path is none of the site's own

@@ -116,73 +116,26 @@ func (r *Request) Secure() bool {
 	return err == nil && peer.Unmap().IsLoopback()
 }
 
-// Parts names what of a Document is dear to gather, and left empty unless it is
-// wanted.
-type Parts struct{ Headers, Query, TLS, Client bool }
-
-// Document returns what policies read for one reading of the path, with some of
-// its parts.
-func (r *Request) Document(reading Reading, id *identity.Identity, failure identity.Reason, config map[string]any, parts Parts) Document {
+// Document returns what policies read for one reading of the path, as far as it
+// is wanted.
+func (r *Request) Document(reading Reading, id *identity.Identity, failure identity.Reason, config map[string]any, parts *Parts) Document {
 	if config == nil {
 		config = map[string]any{}
 	}
-	d := Document{Contract: Contract, Request: r.Fields(reading, parts), Identity: id, Failure: Failure{Reason: failure}, Config: config}
-	if parts.Client {
-		d.Client = r.Client()
-	}
-	if parts.TLS {
-		d.TLS = r.TLS()
-	}
+	d := Document{Contract: Contract, Identity: id, Failure: Failure{Reason: failure}, Config: config}
+	r.Gather(&d, &reading, parts)
 	return d
 }
 
 // Fields returns the request's own fields for one reading of its path.
-func (r *Request) Fields(reading Reading, parts Parts) Fields {
-	original := r.facts.Original
-	host, port := r.hostPort()
-	fields := Fields{
-		ID:              r.facts.ID(),
-		TimeNS:          r.facts.Time.UnixNano(),
-		Method:          original.Method,
-		Scheme:          r.Scheme(),
-		Host:            host,
-		Port:            port,
-		Path:            reading.Path,
-		PathFolded:      strings.ToLower(reading.Path),
-		Segments:        reading.Segments,
-		RewrittenPath:   valid(r.http.URL.Path),
-		RawPath:         valid(original.URL.EscapedPath()),
-		PathFlags:       flagNames(r.flags),
-		DestinationPath: reading.Destination,
-		Protocol:        r.http.Proto,
-		ContentLength:   r.http.ContentLength,
-		WebSocket:       IsWebSocket(r.http),
-		GRPC:            isGRPC(r.http),
-		Body:            r.body,
-		BodyTruncated:   r.truncated,
-	}
-	if parts.Query {
-		query, raw, flags := r.query()
-		fields.Query, fields.RawQuery, fields.QueryFlags = query, raw, flagNames(flags)
-	}
-	if parts.Headers {
-		fields.Headers, fields.HeaderValues = r.headers()
-	}
-	return fields
+func (r *Request) Fields(reading Reading, parts *Parts) Fields {
+	var d Document
+	r.Gather(&d, &reading, parts)
+	return d.Request
 }
 
-// Everything is all parts of a Document.
-var Everything = Parts{Headers: true, Query: true, TLS: true, Client: true}
-
-// Client says where the request came from.
-func (r *Request) Client() Client {
-	return Client{
-		IP:                 r.facts.ClientIP,
-		PeerIP:             r.facts.PeerIP,
-		TrustedProxy:       r.facts.TrustedProxy,
-		ForwardedUntrusted: !r.facts.TrustedProxy && hasForwarding(r.http.Header),
-	}
-}
+// ClientIP returns the client's address as text, or "".
+func (r *Request) ClientIP() string { return r.facts.ClientIP }
 
 // Scheme returns the scheme as the client saw it.
 func (r *Request) Scheme() string { return SchemeOf(r.http, r.facts.TrustedProxy) }
