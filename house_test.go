@@ -40,7 +40,7 @@ var rooms = map[string]struct {
 	"internal/authn":      {"identity files users token grammar pool request login session store oidc", true},
 	"internal/observe":    {"identity", true},
 	"internal/ops":        {"authn policy pool observe", true},
-	"internal/command":    {"identity request users policy token authn ops files", true},
+	"internal/command":    {"identity request users policy token authn ops files witness", true},
 	"policies":            {"", false},
 	"errorpages":          {"", false},
 
