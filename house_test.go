@@ -41,7 +41,7 @@ var rooms = map[string]struct {
 	"internal/authn":      {"identity files users token grammar pool request login session store oidc", true},
 	"internal/observe":    {"identity", true},
 	"internal/question":   {"identity request policy", false},
-	"internal/ops":        {"authn policy question pool observe", true},
+	"internal/ops":        {"authn policy question pool observe session", true},
 	"internal/command":    {"identity request users policy token authn question ops files witness", true},
 	"policies":            {"", false},
 	"errorpages":          {"", false},
