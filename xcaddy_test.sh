@@ -102,4 +102,7 @@ fi
 step "end to end"
 POLICY_AUTH_CADDY="$work/caddy" tests e2e -tags "e2e,nobadger,nomysql,nopgx" -count=1 -run '^TestE2E' .
 
+step "benchmark, whether it runs"
+tools/bench/run --quick
+
 step "done"
