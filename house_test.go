@@ -31,7 +31,7 @@ var rooms = map[string]struct {
 	"internal/response":   {"", false},
 	"internal/store":      {"", false},
 	"internal/session":    {"identity store", false},
-	"internal/login":      {"identity request users session store denial", false},
+	"internal/login":      {"identity request users session store denial oidc", false},
 	"internal/cors":       {"response", false},
 	"internal/denial":     {"identity files errorpages response", false},
 	"internal/upstream":   {"identity request", false},

@@ -19,6 +19,7 @@ const (
 	ChooseLogin   SignInKind = "choose"
 	SignOut       SignInKind = "sign_out"
 	SignedOut     SignInKind = "signed_out"
+	SignInLoop    SignInKind = "loop"
 )
 
 // Failure says what a sign-in page has to say of the last attempt: "" for

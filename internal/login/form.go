@@ -64,6 +64,7 @@ func (f *Form) Login(v *Visit, returnTo string) {
 	}
 	id := *result.User.Identity
 	id.AMR, id.AuthTime = []string{"pwd"}, f.now().Unix()
+	v.forget()
 	v.SignIn(formName, session.Record{Login: f.ID(), Identity: &id, Data: mark(result.User)}, returnTo)
 }
 

@@ -52,6 +52,7 @@ func (s *Site) end(v *Visit, found *session.Session) {
 		}
 	}
 	v.tell(event)
+	v.straight()
 	if to == "" {
 		to = LogoutPath // which then says that nobody is signed in
 	}

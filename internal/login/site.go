@@ -74,7 +74,9 @@ func (s *Site) Serve(v *Visit) bool {
 	if serve == nil {
 		return false
 	}
-	if err := s.Sessions.Check(v.R, v.HTTPS); err != nil || !v.Secure {
+	// A provider that ends sessions is no browser, and begins none.
+	browser := !strings.HasPrefix(v.Path, BackchannelPath)
+	if err := s.Sessions.Check(v.R, v.HTTPS); browser && (err != nil || !v.Secure) {
 		v.Refuse(Event{Status: http.StatusForbidden, Reason: identity.ReasonInsecureTransport, Err: err})
 		return true
 	}
@@ -93,6 +95,11 @@ func (s *Site) pageAt(path string) func(*Visit) {
 	if name, ok := strings.CutPrefix(path, CallbackPath); ok {
 		if caller, ok := s.method(name).(Caller); ok {
 			return caller.Callback
+		}
+	}
+	if name, ok := strings.CutPrefix(path, BackchannelPath); ok {
+		if notified, ok := s.method(name).(Notified); ok {
+			return notified.Backchannel
 		}
 	}
 	return nil

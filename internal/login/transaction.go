@@ -41,26 +41,25 @@ type Transaction struct {
 	Browser string `json:"browser"`
 }
 
-// Begin stores a transaction and returns its state, which names it once.
-func (v *Visit) Begin(ctx context.Context, t Transaction) (state string, err error) {
+// Begin stores a transaction under a state, made by random, which names it once.
+func (v *Visit) Begin(ctx context.Context, state string, t Transaction) error {
 	in := v.Sessions.Registry().Store()
 	begun, err := in.Count(ctx, "login-begun/"+networkOf(v.Client), transactionTime)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("beginning a sign-in: %w", err)
+		return fmt.Errorf("beginning a sign-in: %w", err)
 	case begun > maxBegun:
-		return "", ErrTooMany
+		return ErrTooMany
 	}
-	state = random()
 	t.Browser = token(v.browser(), state)
 	encoded, err := json.Marshal(t)
 	if err != nil {
-		return "", fmt.Errorf("beginning a sign-in: %w", err)
+		return fmt.Errorf("beginning a sign-in: %w", err)
 	}
 	if err := in.Put(ctx, transactionKey(state), store.Item{Value: encoded, Lifetime: transactionTime}); err != nil {
-		return "", fmt.Errorf("beginning a sign-in: %w", err)
+		return fmt.Errorf("beginning a sign-in: %w", err)
 	}
-	return state, nil
+	return nil
 }
 
 // Take returns the transaction of a state and ends it: a second call, also on

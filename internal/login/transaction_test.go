@@ -19,7 +19,8 @@ func (w *world) begin(t *testing.T) (string, error) {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
 	recorder := httptest.NewRecorder()
-	state, err := w.visitOf(recorder, r).Begin(context.Background(), Transaction{Login: "staff", ReturnTo: "/mail", Data: json.RawMessage(`{"nonce":"n"}`)})
+	state := random()
+	err := w.visitOf(recorder, r).Begin(context.Background(), state, Transaction{Login: "staff", ReturnTo: "/mail", Data: json.RawMessage(`{"nonce":"n"}`)})
 	for _, cookie := range recorder.Result().Cookies() {
 		w.cookies[cookie.Name] = cookie.Value
 	}

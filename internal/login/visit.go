@@ -66,7 +66,6 @@ func (v *Visit) SignIn(name string, record session.Record, returnTo string) {
 		return
 	}
 	v.tell(Event{Kind: SignedIn, Login: name, Identity: started.Identity})
-	v.forget()
 	v.Redirect(Local(returnTo))
 }
 

@@ -139,6 +139,9 @@ func checkPrompt(configured []string) error {
 // Issuer returns the provider's URL.
 func (p *Provider) Issuer() string { return p.config.Issuer }
 
+// Now returns the time by the provider's clock.
+func (p *Provider) Now() time.Time { return p.config.Now() }
+
 // Reload does nothing: what is known of an issuer is asked for as it is needed.
 func (p *Provider) Reload() error { return nil }
 

@@ -33,9 +33,12 @@ func (p *Provider) EndSession(g *Grant, back, state string) string {
 	return m.endSession + separator + query.Encode()
 }
 
+// LogoutToken says whose sessions end.
+type LogoutToken = token.LogoutToken
+
 // LogoutToken verifies a token by which the provider says whose sessions end
 // (OpenID Connect Back-Channel Logout, section 2.6). An error is a *Failure.
-func (p *Provider) LogoutToken(ctx context.Context, raw string) (*token.LogoutToken, error) {
+func (p *Provider) LogoutToken(ctx context.Context, raw string) (*LogoutToken, error) {
 	m, err := p.metadata(ctx)
 	if err != nil {
 		return nil, err

@@ -90,6 +90,7 @@ const (
 	usedPrefix   = "session-used/"
 	namePrefix   = "session-name/"
 	sidPrefix    = "session-sid/"
+	subPrefix    = "session-sub/"
 	allPrefix    = "session-all/"
 )
 
@@ -106,12 +107,17 @@ func (r Record) handles() map[string]string {
 	if r.SID != "" {
 		handles[sidPrefix] = sidOwner(r.Identity.Issuer, r.SID)
 	}
+	if r.Subject != "" {
+		handles[subPrefix] = subOwner(r.Identity.Issuer, r.Subject)
+	}
 	return handles
 }
 
 func userOwner(name string) string { return "user/" + hashed(name) }
 
 func sidOwner(issuer, sid string) string { return "sid/" + hashed(issuer, sid) }
+
+func subOwner(issuer, subject string) string { return "sub/" + hashed(issuer, subject) }
 
 // hashed returns a short name for texts of any length.
 func hashed(texts ...string) string {
@@ -208,6 +214,11 @@ func (g *Registry) List(ctx context.Context, user string) ([]*Session, error) {
 // OfSID returns the sessions that an issuer's session has led to.
 func (g *Registry) OfSID(ctx context.Context, issuer, sid string) ([]*Session, error) {
 	return g.owned(ctx, sidOwner(issuer, sid))
+}
+
+// OfSubject returns the sessions of whom an issuer calls so.
+func (g *Registry) OfSubject(ctx context.Context, issuer, subject string) ([]*Session, error) {
+	return g.owned(ctx, subOwner(issuer, subject))
 }
 
 // owned returns the sessions whose items an owner has.

@@ -39,6 +39,8 @@ type Record struct {
 	// SID is the provider's own name of its session, or "" (OpenID Connect
 	// Back-Channel Logout, section 2.4).
 	SID string `json:"sid,omitempty"`
+	// Subject is the provider's own name of the user, or "".
+	Subject string `json:"subject,omitempty"`
 	// Data is the login's own, such as tokens; it is for nobody else.
 	Data []byte `json:"data,omitempty"`
 }

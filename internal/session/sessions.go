@@ -75,6 +75,9 @@ func New(registry *Registry, config Config) (*Sessions, error) {
 	return &Sessions{registry: registry, config: config, every: min(config.Idle/20, 30*time.Second)}, config.Cookie.Check()
 }
 
+// Now returns the time by the sessions' clock.
+func (s *Sessions) Now() time.Time { return s.config.Now() }
+
 // Registry returns the sessions of all sites in the same store.
 func (s *Sessions) Registry() *Registry { return s.registry }
 

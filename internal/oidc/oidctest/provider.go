@@ -93,6 +93,14 @@ func (p *Provider) Set(change func(*Provider)) {
 	change(p)
 }
 
+// Forget takes back every token.
+func (p *Provider) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.refresh)
+	clear(p.access)
+}
+
 // Asked returns the authorization requests so far, and SignOuts those for
 // signing out.
 func (p *Provider) Asked() []url.Values    { return p.list(&p.asked) }

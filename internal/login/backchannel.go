@@ -1,0 +1,171 @@
+package login
+
+import (
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/oidc"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
+)
+
+// BackchannelPath is where a provider says whose sessions end; below it stands
+// a method's name (OpenID Connect Back-Channel Logout, section 2.5).
+const BackchannelPath = Own + "backchannel_logout/"
+
+const (
+	// maxNotices is how many a client may send within noticeTime.
+	maxNotices = 600
+	noticeTime = time.Minute
+	// tokenTime is for how long a logout token is known again; it counts no longer.
+	tokenTime = 24 * time.Hour
+)
+
+// Notified is a method whose provider says when sessions end.
+type Notified interface {
+	// Backchannel answers BackchannelPath and the method's name, whatever is asked.
+	// Neither a session nor the origin of the request count here, the token does
+	// (R-LO-4).
+	Backchannel(v *Visit)
+}
+
+// Backchannel implements Notified: POST of a form with a logout_token.
+func (o *OIDC) Backchannel(v *Visit) {
+	h := v.W.Header()
+	h.Set("Cache-Control", "no-store")
+	if v.R.Method != http.MethodPost {
+		h.Set("Allow", http.MethodPost)
+		o.answer(v, http.StatusMethodNotAllowed, "")
+		return
+	}
+	raw, err := o.notice(v)
+	if err != nil {
+		o.decline(v, err)
+		return
+	}
+	logout, err := o.Provider.LogoutToken(v.R.Context(), raw)
+	if err == nil {
+		err = o.once(v, logout)
+	}
+	if err == nil {
+		err = o.endAll(v, logout)
+	}
+	if err != nil {
+		o.decline(v, err)
+		return
+	}
+	o.answer(v, http.StatusOK, "")
+}
+
+// errNotice says that what was sent is no notice.
+var errNotice = errors.New("want a form with one logout_token")
+
+// notice returns the token that was sent.
+func (o *OIDC) notice(v *Visit) (string, error) {
+	sent, err := v.Sessions.Registry().Store().Count(v.R.Context(), "logout-notices/"+networkOf(v.Client), noticeTime)
+	if err != nil {
+		return "", err
+	}
+	if sent > maxNotices {
+		return "", ErrTooMany
+	}
+	kind, _, _ := mime.ParseMediaType(v.R.Header.Get("Content-Type"))
+	v.R.Body = http.MaxBytesReader(v.W, v.R.Body, maxForm)
+	if kind != "application/x-www-form-urlencoded" || v.R.ParseForm() != nil || !one(v.R.PostForm, "logout_token") {
+		return "", errNotice
+	}
+	return v.R.PostForm.Get("logout_token"), nil
+}
+
+// errReplay says that a token was used before.
+var errReplay = errors.New("the logout token was used before")
+
+// once takes a token for the first time, and no other (R-LO-3).
+func (o *OIDC) once(v *Visit, logout *oidc.LogoutToken) error {
+	key := "logout-token/" + token(logout.ID, o.ID())
+	first, err := v.Sessions.Registry().Store().PutNew(v.R.Context(), key, store.Item{Lifetime: tokenTime})
+	if err == nil && !first {
+		return errReplay
+	}
+	return err
+}
+
+// endAll ends the sessions that a token speaks of: those that the provider's
+// session led to, or all of a user if it names none, on every site with this
+// login (R-LO-5).
+func (o *OIDC) endAll(v *Visit, logout *oidc.LogoutToken) error {
+	ctx, registry := v.R.Context(), v.Sessions.Registry()
+	var found []*session.Session
+	for _, name := range []struct {
+		text string
+		list func() ([]*session.Session, error)
+	}{
+		{logout.SessionID, func() ([]*session.Session, error) { return registry.OfSID(ctx, o.Provider.Issuer(), logout.SessionID) }},
+		{logout.Subject, func() ([]*session.Session, error) {
+			return registry.OfSubject(ctx, o.Provider.Issuer(), logout.Subject)
+		}},
+	} {
+		if name.text == "" {
+			continue
+		}
+		listed, err := name.list()
+		if err != nil {
+			return err
+		}
+		found = append(found, listed...)
+	}
+	for _, s := range found {
+		if s.Login != o.ID() || !spokenOf(s, logout) {
+			continue
+		}
+		if err := registry.End(ctx, s.ID); err != nil {
+			return err
+		}
+		v.tell(Event{Kind: SignedOut, Login: o.Word, Identity: s.Identity})
+	}
+	return nil
+}
+
+// spokenOf reports whether a token means a session. One of which the provider
+// never said the name is meant by its user.
+func spokenOf(s *session.Session, logout *oidc.LogoutToken) bool {
+	return logout.SessionID == "" || s.SID == "" || s.SID == logout.SessionID
+}
+
+// decline answers a notice that ends nothing.
+func (o *OIDC) decline(v *Visit, err error) {
+	e := Event{Kind: Failed, Login: o.Word, Status: http.StatusServiceUnavailable, Reason: identity.ReasonStoreUnavailable, Err: err}
+	var failure *oidc.Failure
+	after := time.Duration(0)
+	switch {
+	case errors.As(err, &failure):
+		e.Status, e.Reason, after = failure.Status, failure.Reason, failure.RetryAfter
+	case errors.Is(err, errReplay), errors.Is(err, errNotice):
+		e.Status, e.Reason = http.StatusBadRequest, identity.ReasonTokenMalformed
+	case errors.Is(err, ErrTooMany):
+		e.Status, e.Reason, after = http.StatusTooManyRequests, identity.ReasonThrottled, noticeTime
+	}
+	if after > 0 {
+		v.W.Header().Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
+	}
+	v.tell(e)
+	o.answer(v, e.Status, "invalid_request")
+}
+
+// answer writes what a provider reads (section 2.8).
+func (o *OIDC) answer(v *Visit, status int, code string) {
+	h := v.W.Header()
+	h.Set("X-Request-Id", v.RequestID)
+	if code == "" {
+		v.W.WriteHeader(status)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	v.W.WriteHeader(status)
+	_ = json.NewEncoder(v.W).Encode(map[string]string{"error": code})
+}

@@ -1,0 +1,135 @@
+package login
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/oidc"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
+)
+
+const (
+	// refreshTime is for how long nobody else refreshes a session that somebody
+	// does, on whichever machine: a provider takes a refresh token that comes twice
+	// for stolen. No session is due more often.
+	refreshTime = 30 * time.Second
+	// refreshWait bounds how long a request waits for its session's refresh.
+	refreshWait = 10 * time.Second
+)
+
+// dueBytes is how many bytes before a stored grant say when it is due, in seconds
+// since 1970 or 0 for never, so that a request need not decode it.
+const dueBytes = 8
+
+// encodeGrant returns a grant as a session keeps it.
+func encodeGrant(g *oidc.Grant) ([]byte, error) {
+	encoded, err := json.Marshal(g)
+	if err != nil {
+		return nil, err
+	}
+	var due uint64
+	if g.RefreshToken != "" {
+		due = uint64(max(g.Until.Unix(), 1)) //nolint:gosec // it is positive
+	}
+	return append(binary.BigEndian.AppendUint64(nil, due), encoded...), nil
+}
+
+// errNoGrant says that a session has no grant of ours.
+var errNoGrant = errors.New("the session has no tokens")
+
+// decodeGrant reads it again.
+func decodeGrant(data []byte) (*oidc.Grant, error) {
+	if len(data) < dueBytes {
+		return nil, errNoGrant
+	}
+	var g oidc.Grant
+	if err := json.Unmarshal(data[dueBytes:], &g); err != nil {
+		return nil, errNoGrant
+	}
+	return &g, nil
+}
+
+// isDue reports whether a stored grant is to be refreshed.
+func isDue(data []byte, now time.Time) bool {
+	if len(data) < dueBytes {
+		return false
+	}
+	due := binary.BigEndian.Uint64(data)
+	return due > 0 && uint64(now.Unix()) >= due //nolint:gosec // it is positive
+}
+
+// Vouch implements Method. A session whose tokens have expired is refreshed by
+// the request that finds it so; others that come meanwhile go on with what is
+// known (R-OID-10).
+func (o *OIDC) Vouch(ctx context.Context, s *session.Session) identity.Outcome {
+	if !isDue(s.Data, o.Provider.Now()) {
+		return identity.Accept(s.Identity)
+	}
+	// Who refreshes does it to the end: the old refresh token is used up by it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshWait)
+	defer cancel()
+	granted, err := decodeGrant(s.Data)
+	if err != nil || !o.Provider.Due(granted) {
+		return identity.Accept(s.Identity)
+	}
+	in := o.Sessions.Registry().Store()
+	if first, err := in.PutNew(ctx, "refresh/"+s.ID, store.Item{Lifetime: refreshTime}); err != nil || !first {
+		return identity.Accept(s.Identity)
+	}
+	return o.refresh(ctx, s)
+}
+
+// refresh asks the provider who a session's user is now.
+func (o *OIDC) refresh(ctx context.Context, s *session.Session) identity.Outcome {
+	s, err := o.Sessions.Registry().Get(ctx, s.ID) // another machine may just have done it
+	if err != nil {
+		return o.ended(err)
+	}
+	granted, err := decodeGrant(s.Data)
+	if err != nil || !isDue(s.Data, o.Provider.Now()) {
+		return identity.Accept(s.Identity)
+	}
+	renewed, err := o.Provider.Refresh(ctx, granted)
+	var failure *oidc.Failure
+	switch {
+	case errors.As(err, &failure) && failure.Status == http.StatusServiceUnavailable:
+		return identity.Accept(s.Identity)
+	case err != nil:
+		_ = o.Sessions.Registry().End(ctx, s.ID) // or the next request finds it refused again
+		return identity.Reject(identity.ReasonSessionRevoked, identity.Detail{Name: "problem", Value: err.Error()})
+	}
+	return o.renew(ctx, s, renewed)
+}
+
+// renew keeps what a refresh brought.
+func (o *OIDC) renew(ctx context.Context, s *session.Session, renewed *oidc.Grant) identity.Outcome {
+	id := s.Identity
+	if renewed.Identity != nil {
+		id = renewed.Identity
+	}
+	data, err := encodeGrant(renewed)
+	if err == nil {
+		err = o.Sessions.Refresh(ctx, s, id, data)
+	}
+	if err == nil {
+		s, err = o.Sessions.Registry().Get(ctx, s.ID)
+	}
+	if err != nil {
+		return o.ended(err)
+	}
+	return identity.Accept(s.Identity)
+}
+
+// ended turns an error of the sessions into an outcome.
+func (o *OIDC) ended(err error) identity.Outcome {
+	if isDead(err) {
+		return identity.Reject(identity.ReasonSessionRevoked)
+	}
+	return identity.Outcome{Verdict: identity.Unavailable, Reason: identity.ReasonStoreUnavailable}
+}

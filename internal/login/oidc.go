@@ -1,0 +1,228 @@
+package login
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/denial"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/oidc"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
+)
+
+// OIDC is signing in at an OpenID provider.
+type OIDC struct {
+	// Word is the method's name, and Label what people choose it by.
+	Word, Label string
+	// ClientID is who the site is for the provider.
+	ClientID string
+	// Provider signs people in.
+	Provider *oidc.Provider
+	// Sessions are the site's.
+	Sessions *session.Sessions
+	// Local leaves people signed in at the provider when they sign out here.
+	Local bool
+}
+
+// Name implements Method.
+func (o *OIDC) Name() string { return o.Word }
+
+// ID implements Method: another client of the same provider is another login.
+func (o *OIDC) ID() string {
+	return "oidc " + strconv.Quote(o.Provider.Issuer()) + " " + strconv.Quote(o.ClientID)
+}
+
+// Title implements Method.
+func (o *OIDC) Title() string { return o.Label }
+
+// The ends that a transaction of OIDC has.
+const (
+	toSignIn  = "sign in"
+	toSignOut = "sign out"
+)
+
+// underway is what a transaction keeps.
+type underway struct {
+	To      string       `json:"to"`
+	Request oidc.Request `json:"request,omitzero"`
+}
+
+// Login implements Method: it sends the browser to the provider, with what the
+// address asks of a step-up.
+func (o *OIDC) Login(v *Visit, returnTo string) {
+	if !v.allows(http.MethodGet, http.MethodHead) {
+		return
+	}
+	if v.circles() {
+		o.stop(v)
+		return
+	}
+	o.begin(v, returnTo, demandOf(v.R.URL.Query()))
+}
+
+// demandOf reads what a step-up asks for. Whoever writes something else into the
+// address asks for less than the policy, which then refuses again.
+func demandOf(query url.Values) oidc.Demand {
+	demand := oidc.Any
+	demand.ACRValues = strings.Fields(query.Get("acr_values"))
+	if seconds, err := strconv.ParseInt(query.Get("max_age"), 10, 32); err == nil && seconds >= 0 {
+		demand.MaxAge = seconds
+	}
+	return demand
+}
+
+// begin sends the browser to the provider.
+func (o *OIDC) begin(v *Visit, returnTo string, demand oidc.Demand) {
+	state := random()
+	to, pending, err := o.Provider.Authorize(v.R.Context(), state, o.callback(v), demand)
+	if err == nil {
+		err = o.keep(v, state, Transaction{ReturnTo: returnTo}, underway{To: toSignIn, Request: pending})
+	}
+	if err != nil {
+		o.fail(v, err)
+		return
+	}
+	v.Redirect(to)
+}
+
+// keep stores a transaction under a state.
+func (o *OIDC) keep(v *Visit, state string, t Transaction, u underway) error {
+	data, err := json.Marshal(u)
+	if err != nil {
+		return fmt.Errorf("beginning a sign-in: %w", err)
+	}
+	t.Login, t.Data = o.Word, data
+	return v.Begin(v.R.Context(), state, t)
+}
+
+// callback returns where the provider sends people back to; it is registered there.
+func (o *OIDC) callback(v *Visit) string {
+	scheme := "http"
+	if v.HTTPS {
+		scheme = "https"
+	}
+	return scheme + "://" + v.R.Host + CallbackPath + o.Word
+}
+
+// Callback implements Caller: the browser comes back from the provider, having
+// signed in or out. What it brings counts only with the state that this browser
+// was given (R-OID-3).
+func (o *OIDC) Callback(v *Visit) {
+	if !v.allows(http.MethodGet) {
+		return
+	}
+	answer := v.R.URL.Query()
+	t, u, err := o.take(v, answer["state"])
+	switch {
+	case errors.Is(err, ErrState):
+		o.lost(v, err)
+	case err != nil:
+		o.fail(v, err)
+	case u.To == toSignOut:
+		v.Redirect(LogoutPath)
+	default:
+		o.finish(v, answer, t, u.Request)
+	}
+}
+
+// take returns the transaction of a state.
+func (o *OIDC) take(v *Visit, states []string) (t Transaction, u underway, err error) {
+	if len(states) != 1 {
+		return t, u, ErrState
+	}
+	if t, err = v.Take(v.R.Context(), states[0]); err != nil {
+		return t, u, err
+	}
+	if t.Login != o.Word || json.Unmarshal(t.Data, &u) != nil {
+		return t, u, ErrState
+	}
+	return t, u, nil
+}
+
+// finish ends a sign-in.
+func (o *OIDC) finish(v *Visit, answer url.Values, t Transaction, pending oidc.Request) {
+	granted, err := o.Provider.Redeem(v.R.Context(), answer, pending)
+	var failure *oidc.Failure
+	if errors.As(err, &failure) && failure.Interact {
+		demand := pending.Demand
+		demand.Interactive = true
+		o.begin(v, t.ReturnTo, demand)
+		return
+	}
+	if err != nil {
+		o.fail(v, err)
+		return
+	}
+	record, err := o.record(granted)
+	if err != nil {
+		o.fail(v, err)
+		return
+	}
+	v.completed()
+	v.SignIn(o.Word, record, t.ReturnTo)
+}
+
+// record returns what a session keeps of a grant.
+func (o *OIDC) record(granted *oidc.Grant) (session.Record, error) {
+	data, err := encodeGrant(granted)
+	return session.Record{
+		Identity: granted.Identity, Login: o.ID(), SID: granted.SessionID, Subject: granted.Subject, Data: data,
+	}, err
+}
+
+// lost answers who comes back with a state that leads nowhere.
+func (o *OIDC) lost(v *Visit, err error) {
+	v.tell(Event{Kind: Failed, Login: o.Word, Status: http.StatusBadRequest, Reason: identity.ReasonLoginStateInvalid, Err: err})
+	_ = v.Pages.WriteSignIn(v.W, v.R, denial.SignInPage{
+		Kind: denial.ChooseLogin, Status: http.StatusBadRequest, Failed: denial.TryAgain, LoginURL: LoginPath, RequestID: v.RequestID,
+	})
+}
+
+// stop answers who signs in again and again.
+func (o *OIDC) stop(v *Visit) {
+	v.tell(Event{Kind: Failed, Login: o.Word, Status: http.StatusForbidden, Reason: identity.ReasonLoginStateInvalid, Err: errCircles})
+	_ = v.Pages.WriteSignIn(v.W, v.R, denial.SignInPage{Kind: denial.SignInLoop, Status: http.StatusForbidden, RequestID: v.RequestID})
+}
+
+// fail answers a sign-in that failed.
+func (o *OIDC) fail(v *Visit, err error) {
+	e := Event{Kind: Failed, Login: o.Word, Status: http.StatusServiceUnavailable, Reason: identity.ReasonStoreUnavailable, Err: err}
+	var page denial.Refusal
+	var failure *oidc.Failure
+	switch {
+	case errors.As(err, &failure):
+		e.Status, e.Reason, page.RetryAfter = failure.Status, failure.Reason, failure.RetryAfter
+	case errors.Is(err, ErrTooMany):
+		e.Status, e.Reason, page.RetryAfter = http.StatusTooManyRequests, identity.ReasonThrottled, transactionTime
+	}
+	v.tell(e)
+	v.page(e, page)
+}
+
+// Leave implements Leaver: people sign out at the provider, too, which sends
+// them back with a state of ours (R-LO-2).
+func (o *OIDC) Leave(v *Visit, s *session.Session) string {
+	granted, err := decodeGrant(s.Data)
+	if err != nil || o.Local {
+		return ""
+	}
+	state := random()
+	to := o.Provider.EndSession(granted, o.callback(v), state)
+	if to == "" || o.keep(v, state, Transaction{}, underway{To: toSignOut}) != nil {
+		return ""
+	}
+	return to
+}
+
+// Interface guards.
+var (
+	_ Method   = (*OIDC)(nil)
+	_ Caller   = (*OIDC)(nil)
+	_ Leaver   = (*OIDC)(nil)
+	_ Notified = (*OIDC)(nil)
+)

@@ -1,0 +1,388 @@
+package login
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/oidc"
+	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
+	keys "github.com/policyauth/caddy-policy-auth/internal/token"
+)
+
+// provided is a world whose people sign in at a provider.
+type provided struct {
+	*world
+	fake *oidctest.Provider
+	oidc *OIDC
+}
+
+// newProvided returns a site with a provider; change may alter how it is asked.
+func newProvided(t testing.TB, change func(*oidc.Config)) *provided {
+	t.Helper()
+	p := &provided{fake: oidctest.New(t)}
+	now := func() time.Time { return p.now }
+	p.fake.Now = now
+	remote, err := keys.NewRemote(keys.RemoteConfig{Issuer: p.fake.URL, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := oidc.Config{Issuer: p.fake.URL, ClientID: p.fake.ClientID, ClientSecret: p.fake.ClientSecret, Keys: remote, Now: now}
+	if change != nil {
+		change(&config)
+	}
+	p.world = &world{now: time.Unix(1_800_000_000, 0)}
+	provider, err := oidc.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = provider.Close(), remote.Close() })
+	p.oidc = &OIDC{Word: "id", Label: "Example ID", ClientID: p.fake.ClientID, Provider: provider}
+	w := newWorld(t, p.oidc)
+	w.now = p.now
+	p.world = w
+	p.oidc.Sessions = w.Sessions
+	return p
+}
+
+// follow asks the provider for a URL as a browser does, and returns where it
+// sends the browser back to.
+func (p *provided) follow(to string) string {
+	p.t.Helper()
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer browser.CloseIdleConnections()
+	answer, err := browser.Get(to)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	back, ok := strings.CutPrefix(answer.Header.Get("Location"), origin)
+	if !ok {
+		p.t.Fatalf("the provider answered %d %s", answer.StatusCode, answer.Header.Get("Location"))
+	}
+	return back
+}
+
+// begin visits the sign-in page and the provider, and returns the path that the
+// provider sends the browser to.
+func (p *provided) begin(target string) string {
+	p.t.Helper()
+	answer := p.visit("GET", target, nil)
+	if answer.Code != http.StatusSeeOther {
+		p.t.Fatalf("%s: %d %s", target, answer.Code, answer.Body)
+	}
+	return p.follow(answer.Header().Get("Location"))
+}
+
+// signIn signs in, to come back to a path.
+func (p *provided) signIn(returnTo string) *httptest.ResponseRecorder {
+	p.t.Helper()
+	return p.visit("GET", p.begin(p.URL(returnTo, "", nil)), nil)
+}
+
+// TestOIDC: the way there and back, and what it leaves behind (R-OID-3,
+// R-OID-11, R-OID-12, R-OID-14).
+func TestOIDC(t *testing.T) {
+	p := newProvided(t, nil)
+	begun := p.visit("GET", p.URL("/mail?folder=in", "", nil), nil)
+	if h := begun.Header(); begun.Code != 303 || h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" || !strings.HasPrefix(h.Get("Location"), p.fake.URL+"/authorize?") {
+		t.Fatalf("%d %v", begun.Code, begun.Header())
+	}
+	answer := p.visit("GET", p.follow(begun.Header().Get("Location")), nil)
+	if h := answer.Header(); answer.Code != 303 || h.Get("Location") != "/mail?folder=in" || h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" {
+		t.Fatalf("%d %v %s", answer.Code, answer.Header(), answer.Body)
+	}
+	found, err := p.current()
+	if err != nil || found.Identity.ID != "user-1" || found.Identity.Username != "alice" || found.Identity.Method != "session" || found.SID != "session-1" || found.Login != p.oidc.ID() {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	if asked := p.fake.Asked()[0]; asked.Get("redirect_uri") != origin+"/.policy_auth/callback/id" {
+		t.Errorf("asked with %v", asked)
+	}
+	if e := p.lastEvent(); e.Kind != SignedIn || e.Login != "id" || e.Identity.ID != "user-1" {
+		t.Errorf("event %+v", e)
+	}
+	for _, header := range []string{begun.Header().Get("Location"), strings.Join(begun.Header()["Set-Cookie"], " "), strings.Join(answer.Header()["Set-Cookie"], " ")} {
+		if strings.Contains(header, "code_verifier") || strings.Contains(header, "eyJ") || strings.Contains(header, "/mail") {
+			t.Errorf("the browser is told %s", header)
+		}
+	}
+}
+
+// TestCallbackBound: T-57, T-38, R-OID-3. An answer counts once, in time and in the
+// browser that was sent; anything else is refused before the provider is asked.
+func TestCallbackBound(t *testing.T) {
+	tests := map[string]func(p *provided, back *string){
+		"another browser":         func(p *provided, _ *string) { p.cookies = map[string]string{} },
+		"a browser of its own":    func(p *provided, _ *string) { p.cookies["__Host-policy_auth_login"] = random() },
+		"too late":                func(p *provided, _ *string) { p.now = p.now.Add(transactionTime) },
+		"no state":                func(_ *provided, back *string) { *back = CallbackPath + "id?code=x" },
+		"another state":           func(_ *provided, back *string) { *back = CallbackPath + "id?code=x&state=" + random() },
+		"two states":              func(_ *provided, back *string) { *back += "&state=" + random() },
+		"nothing at all":          func(_ *provided, back *string) { *back = CallbackPath + "id" },
+		"an error without state":  func(_ *provided, back *string) { *back = CallbackPath + "id?error=access_denied" },
+		"a query that is no such": func(_ *provided, back *string) { *back = CallbackPath + "id?%zz;&=&state" },
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := newProvided(t, nil)
+			back := p.begin(LoginPath)
+			change(p, &back)
+			answer := p.visit("GET", back, nil)
+			if answer.Code != 400 || !strings.Contains(answer.Body.String(), `href="/.policy_auth/login"`) || p.fake.Seen("/token") > 0 {
+				t.Errorf("%d, %d token requests: %s", answer.Code, p.fake.Seen("/token"), answer.Body)
+			}
+			if e := p.lastEvent(); e.Reason != identity.ReasonLoginStateInvalid || e.Status != 400 {
+				t.Errorf("event %+v", e)
+			}
+			if _, err := p.current(); err == nil {
+				t.Error("signed in")
+			}
+		})
+	}
+	p := newProvided(t, nil)
+	back := p.begin(LoginPath)
+	if answer := p.visit("GET", back, nil); answer.Code != 303 {
+		t.Fatalf("%d", answer.Code)
+	}
+	if answer := p.visit("GET", back, nil); answer.Code != 400 || p.fake.Seen("/token") != 1 {
+		t.Errorf("a second time: %d", answer.Code)
+	}
+}
+
+// TestCallbackMethods: answers come by GET alone; the form_post of others is not
+// asked for and not taken (R-OID-13).
+func TestCallbackMethods(t *testing.T) {
+	p := newProvided(t, nil)
+	for _, method := range []string{"POST", "HEAD", "PUT"} {
+		if answer := p.visit(method, CallbackPath+"id?code=x&state="+random(), url.Values{}); answer.Code != 405 || answer.Header().Get("Allow") != "GET" {
+			t.Errorf("%s: %d %v", method, answer.Code, answer.Header())
+		}
+	}
+	if answer := p.visit("POST", LoginPath, url.Values{}); answer.Code != 405 {
+		t.Errorf("%d", answer.Code)
+	}
+}
+
+// TestCallbackFailures: R-OID-4 and R-OID-6 as people see them.
+func TestCallbackFailures(t *testing.T) {
+	tests := map[string]struct {
+		change func(*oidctest.Provider)
+		status int
+		reason identity.Reason
+	}{
+		"refused":        {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("error", "access_denied") } }, 403, identity.ReasonCredentialsInvalid},
+		"another issuer": {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("iss", "https://evil.example") } }, 400, identity.ReasonTokenIssuer},
+		"out of order": {func(f *oidctest.Provider) {
+			f.Answer = func(_, a url.Values) { a.Set("error", "temporarily_unavailable") }
+		}, 503, identity.ReasonKeysUnavailable},
+		"broken":         {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("error", "server_error") } }, 502, identity.ReasonCredentialsInvalid},
+		"another user":   {func(f *oidctest.Provider) { f.Userinfo = func(c map[string]any) { c["sub"] = "user-2" } }, 502, identity.ReasonCredentialsInvalid},
+		"a forged token": {func(f *oidctest.Provider) { f.Sign = forged }, 502, identity.ReasonTokenSignature},
+		"another nonce":  {func(f *oidctest.Provider) { f.IDToken = func(_ string, _, c map[string]any) { c["nonce"] = "x" } }, 400, identity.ReasonLoginStateInvalid},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := newProvided(t, nil)
+			answers := test.change
+			answers(p.fake)
+			inner := p.fake.Answer
+			p.fake.Answer = func(asked, answer url.Values) {
+				answer.Set("error_description", "<script>alert(1)</script>")
+				if inner != nil {
+					inner(asked, answer)
+				}
+			}
+			answer := p.signIn("/mail")
+			if e := p.lastEvent(); answer.Code != test.status || e.Reason != test.reason || e.Err == nil {
+				t.Errorf("%d, event %+v", answer.Code, e)
+			}
+			if body := answer.Body.String(); strings.Contains(body, "alert(1)") || answer.Header().Get("Cache-Control") != "no-store" || test.status == 503 && answer.Header().Get("Retry-After") == "" {
+				t.Errorf("%v %s", answer.Header(), body)
+			}
+			if _, err := p.current(); err == nil {
+				t.Error("signed in")
+			}
+		})
+	}
+}
+
+// forged signs with a key that nobody publishes.
+func forged(header, claims map[string]any) string {
+	return oidctest.Sign(oidctest.NewKey("RS256").Private, header, claims)
+}
+
+// TestProviderDown: a provider that is down keeps nobody from other logins, and
+// nobody waits for it once it is known to be.
+func TestProviderDown(t *testing.T) {
+	p := newProvided(t, nil)
+	p.fake.Down = true
+	for range 2 {
+		answer := p.visit("GET", LoginPath, nil)
+		if answer.Code != 503 || answer.Header().Get("Retry-After") != "1" {
+			t.Errorf("%d %v", answer.Code, answer.Header())
+		}
+	}
+	if got := p.fake.Seen("/.well-known/openid-configuration"); got != 1 {
+		t.Errorf("asked %d times", got)
+	}
+	p.Methods = append(p.Methods, p.form())
+	if body := p.visit("GET", LoginPath, nil).Body.String(); !strings.Contains(body, "Example ID") {
+		t.Error(body)
+	}
+	if answer := p.visit("GET", p.URL("/", "form", nil), nil); answer.Code != 200 {
+		t.Errorf("the form: %d", answer.Code)
+	}
+}
+
+// TestSilently: a provider that has to talk to the user, which it was asked not to,
+// is asked again (R-OID-6).
+func TestSilently(t *testing.T) {
+	p := newProvided(t, func(c *oidc.Config) { c.Prompt = []string{"none"} })
+	p.fake.Answer = func(asked, answer url.Values) {
+		if asked.Get("prompt") == "none" {
+			answer.Set("error", "login_required")
+		}
+	}
+	again := p.signIn("/mail")
+	if again.Code != 303 || strings.Contains(again.Header().Get("Location"), "prompt=") {
+		t.Fatalf("%d %v", again.Code, again.Header())
+	}
+	if answer := p.visit("GET", p.follow(again.Header().Get("Location")), nil); answer.Header().Get("Location") != "/mail" {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+}
+
+// TestStepUp: R-SU-5, R-CK-7. The provider is asked for what the policy demands,
+// the session gets a new id, and a demand that is not met ends on a page.
+func TestStepUp(t *testing.T) {
+	p := newProvided(t, nil)
+	p.signIn("/")
+	before, _ := p.current()
+	old := p.cookies["__Host-policy_auth"]
+	more := url.Values{"acr_values": {"phr phrh"}, "max_age": {"300"}}
+	p.fake.IDToken = func(_ string, _, claims map[string]any) { claims["acr"] = "phr" }
+	answer := p.visit("GET", p.begin(p.URL("/vault", "", more)), nil)
+	if answer.Code != 303 || answer.Header().Get("Location") != "/vault" {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	if asked := p.fake.Asked()[1]; asked.Get("acr_values") != "phr phrh" || asked.Get("max_age") != "300" {
+		t.Errorf("asked with %v", asked)
+	}
+	after, err := p.current()
+	if err != nil || after.ID == before.ID || after.Identity.ACR != "phr" || after.Identity.AuthTime == 0 {
+		t.Errorf("%+v, %v", after, err)
+	}
+	p.fake.IDToken = func(_ string, _, claims map[string]any) { claims["acr"] = "1" }
+	if answer := p.visit("GET", p.begin(p.URL("/vault", "", more)), nil); answer.Code != 403 || p.lastEvent().Reason != identity.ReasonStepUpRequired {
+		t.Errorf("%d, event %+v", answer.Code, p.lastEvent())
+	}
+	if again, err := p.current(); err != nil || again.ID != after.ID {
+		t.Errorf("the session is lost: %v", err)
+	}
+	p.cookies["__Host-policy_auth"] = old
+	if _, err := p.current(); err == nil {
+		t.Error("the id from before the step-up still works")
+	}
+}
+
+// TestDemandOf: what an address asks for is read or left out.
+func TestDemandOf(t *testing.T) {
+	tests := map[string]oidc.Demand{
+		"":                           {MaxAge: -1},
+		"max_age=0":                  {MaxAge: 0},
+		"max_age=-1":                 {MaxAge: -1},
+		"max_age=99999999999":        {MaxAge: -1},
+		"max_age=x&acr_values=+a++b": {MaxAge: -1, ACRValues: []string{"a", "b"}},
+	}
+	for text, want := range tests {
+		query, _ := url.ParseQuery(text)
+		if got := demandOf(query); got.MaxAge != want.MaxAge || strings.Join(got.ACRValues, " ") != strings.Join(want.ACRValues, " ") {
+			t.Errorf("%s: %+v", text, got)
+		}
+	}
+}
+
+// TestCircles: R-OID-15. Who signed in three times within a minute is not sent on,
+// but told the usual causes.
+func TestCircles(t *testing.T) {
+	p := newProvided(t, nil)
+	for range 3 {
+		p.signIn("/")
+		delete(p.cookies, "__Host-policy_auth")
+		p.now = p.now.Add(5 * time.Second)
+	}
+	answer := p.visit("GET", LoginPath, nil)
+	if body := answer.Body.String(); answer.Code != 403 || answer.Header().Get("Location") != "" || !strings.Contains(body, "cookies") || !strings.Contains(body, "clock") || !strings.Contains(body, "another application") {
+		t.Errorf("%d %s", answer.Code, body)
+	}
+	if p.now = p.now.Add(time.Minute); p.signIn("/").Code != 303 {
+		t.Error("for ever")
+	}
+	for _, value := range []string{"x", "", ".....", "99999999999.99999999999.99999999999", strings.Repeat("1.", 1000)} {
+		if p.cookies["__Host-policy_auth_completed"] = value; p.visit("GET", LoginPath, nil).Code != 303 {
+			t.Errorf("%q counts", value)
+		}
+	}
+}
+
+// TestCirclesStraight: who signs out and in again goes in no circle.
+func TestCirclesStraight(t *testing.T) {
+	p := newProvided(t, nil)
+	for range 5 {
+		if answer := p.signIn("/"); answer.Code != 303 || answer.Header().Get("Location") != "/" {
+			t.Fatalf("%d %s", answer.Code, answer.Body)
+		}
+		p.visit("POST", LogoutPath, nil)
+	}
+}
+
+// TestTabs: people sign in in several tabs at once.
+func TestTabs(t *testing.T) {
+	p := newProvided(t, nil)
+	first, second := p.begin(p.URL("/a", "", nil)), p.begin(p.URL("/b", "", nil))
+	for back, want := range map[string]string{first: "/a", second: "/b"} {
+		if answer := p.visit("GET", back, nil); answer.Header().Get("Location") != want {
+			t.Errorf("%d %v", answer.Code, answer.Header())
+		}
+	}
+}
+
+// TestLoginIDs: T-71. Another client of the same provider is another login.
+func TestLoginIDs(t *testing.T) {
+	p := newProvided(t, nil)
+	p.signIn("/")
+	record, _ := p.current()
+	other := *p.oidc
+	other.ClientID = "other-client"
+	sessions, err := session.New(p.Sessions.Registry(), session.Config{Logins: []string{other.ID()}, Now: func() time.Time { return p.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("GET", origin+"/", nil)
+	r.AddCookie(&http.Cookie{Name: "__Host-policy_auth", Value: p.cookies["__Host-policy_auth"]})
+	if _, err := sessions.Current(context.Background(), r, true); err == nil || record == nil {
+		t.Error("the session counts for another client")
+	}
+}
+
+// FuzzCallback: T-66. Whatever a browser brings back, nobody is signed in by it.
+func FuzzCallback(f *testing.F) {
+	f.Add("code=a&state=b&iss=c")
+	f.Add("state=%zz;;&error=x")
+	p := newProvided(f, nil)
+	f.Fuzz(func(t *testing.T, query string) {
+		r := httptest.NewRequest("GET", origin+"/", nil)
+		r.URL = &url.URL{Path: CallbackPath + "id", RawQuery: query}
+		recorder := httptest.NewRecorder()
+		if !p.Serve(p.visitOf(recorder, r)) || recorder.Code != 400 || len(recorder.Result().Cookies()) > 0 {
+			t.Errorf("%q: %d", query, recorder.Code)
+		}
+	})
+}

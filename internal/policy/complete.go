@@ -1,0 +1,61 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
+
+// completion is the query that Complete asks: what a part becomes, and what the
+// schema says of it.
+const completion = `whole := data.caddy.testing.complete(input.part); [_, problems] := json.match_schema(whole, input.schema)`
+
+// Complete returns the whole input of which somebody gives a part, as
+// caddy.testing.complete does for tests: what is not given is as for GET / by an
+// anonymous caller. What no server ever gives, such as a misspelt field, is an
+// error.
+func Complete(ctx context.Context, part map[string]any) (map[string]any, error) {
+	own, err := embedded()
+	if err != nil {
+		return nil, err
+	}
+	options := []func(*rego.Rego){
+		rego.Query(completion), rego.StrictBuiltinErrors(true), rego.Capabilities(allowed(nil)),
+		rego.Input(map[string]any{"part": part, "schema": request.Schema()}),
+	}
+	for _, module := range own {
+		options = append(options, rego.ParsedModule(module.Copy()))
+	}
+	results, err := rego.New(options...).Eval(ctx)
+	var failure ast.Errors
+	switch {
+	case errors.As(err, &failure):
+		return nil, failure
+	case err != nil || len(results) != 1:
+		return nil, errors.New("input: not a part of an input: its sections are objects")
+	}
+	if problems, _ := results[0].Bindings["problems"].([]any); len(problems) > 0 {
+		return nil, unfit(problems)
+	}
+	whole, _ := results[0].Bindings["whole"].(map[string]any)
+	return whole, nil
+}
+
+// unfit says in which places a document does not match the schema of input.
+func unfit(problems []any) error {
+	var all []error
+	for _, problem := range problems {
+		members, _ := problem.(map[string]any)
+		place := "input"
+		if field := fmt.Sprint(members["field"]); field != "(Root)" {
+			place += "." + field
+		}
+		all = append(all, fmt.Errorf("%s: %v", place, members["desc"]))
+	}
+	return joinBounded(all)
+}
