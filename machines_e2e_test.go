@@ -131,8 +131,8 @@ func (s *surfer) signOut(site string) {
 	}
 }
 
-// stored is a site with a sign-in form and a store.
-func stored(store string) string {
+// keptIn is a site with a sign-in form and a store.
+func keptIn(store string) string {
 	return fmt.Sprintf("policy_auth {\nlogin form {\nusers DIR/users.yaml\n}\nsession {\nstore %s\n}\n}\nrespond protected", store)
 }
 
@@ -142,8 +142,8 @@ func stored(store string) string {
 // which is 503 and not a sign-in page (R-401-6); with it, all is as it was.
 func TestE2EMachines(t *testing.T) {
 	w, redis := newWorld(t), redistest.New(t)
-	_, first := w.serve(stored("redis " + redis.URL()))
-	second, other := w.serve(stored("redis " + redis.URL()))
+	_, first := w.serve(keptIn("redis " + redis.URL()))
+	second, other := w.serve(keptIn("redis " + redis.URL()))
 
 	alice := newSurfer(t)
 	alice.signIn(first+"/a", "alice")
@@ -204,7 +204,7 @@ func copied(t testing.TB, jar http.CookieJar, at string) http.CookieJar {
 func TestE2EKilled(t *testing.T) {
 	w := newWorld(t)
 	admin, listen := "127.0.0.1:"+port(t), port(t)
-	site, at := strings.ReplaceAll(stored("file DIR/store.db"), "DIR", w.dir), "http://127.0.0.1:"+listen
+	site, at := strings.ReplaceAll(keptIn("file DIR/store.db"), "DIR", w.dir), "http://127.0.0.1:"+listen
 	w.write("Caddyfile", fmt.Sprintf("{\n admin %s\n}\n%s {\n%s\n}\n", admin, at, site))
 	first := start(t, w.dir, "Caddyfile", admin)
 	alice, bob := newSurfer(t), newSurfer(t)
