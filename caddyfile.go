@@ -12,6 +12,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/grammar"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
@@ -50,6 +51,9 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    policies <source>... { ... }
 //	    config { <key> <value>... }
 //	    cors [upstream] { ... }
+//	    session { ... }
+//	    login form { ... }
+//	    login oidc <issuer> { ... }
 //	    login url <template>
 //	    body { max_size <size> }
 //	    error_pages [<dir>|delegate|bare] { ... }
@@ -113,13 +117,14 @@ func (h *Handler) parsePolicies(d *caddyfile.Dispenser) error {
 	p, line := h.Policies, d.Token()
 	p.Sources = append(p.Sources, sources...)
 	err = grammar.Block(d, "policies", grammar.Words{
-		"decision":      grammar.String(&p.Decision),
-		"timeout":       grammar.Duration(&p.Timeout),
-		"reload":        grammar.Choice(&p.Reload, "watch", "off"),
-		"builtins":      p.parseBuiltins,
-		"opa_envoy":     grammar.Flag(&p.OPAEnvoy),
-		"claims_schema": grammar.String(&p.ClaimsSchema),
-		"require_tests": grammar.Flag(&p.RequireTests),
+		"decision":       grammar.String(&p.Decision),
+		"timeout":        grammar.Duration(&p.Timeout),
+		"reload":         grammar.Choice(&p.Reload, "watch", "off"),
+		"builtins":       p.parseBuiltins,
+		"opa_envoy":      grammar.Flag(&p.OPAEnvoy),
+		"claims_schema":  grammar.String(&p.ClaimsSchema),
+		"require_tests":  grammar.Flag(&p.RequireTests),
+		"decision_cache": p.parseDecisionCache,
 	})
 	if err != nil {
 		return err
@@ -135,6 +140,23 @@ func (p *Policies) parseBuiltins(d *caddyfile.Dispenser) error {
 		return d.SyntaxErr("builtins allow <name>...")
 	}
 	return grammar.Strings(&p.Builtins)(d)
+}
+
+// parseDecisionCache parses
+//
+//	decision_cache off|<size>
+func (p *Policies) parseDecisionCache(d *caddyfile.Dispenser) error {
+	if p.DecisionCache == 0 && d.NextArg() {
+		if d.Val() != "off" {
+			d.Prev()
+			return grammar.Size(&p.DecisionCache)(d)
+		}
+		if p.DecisionCache = policy.NoCache; d.NextArg() {
+			return d.ArgErr()
+		}
+		return nil
+	}
+	return grammar.Size(&p.DecisionCache)(d)
 }
 
 func (h *Handler) parseConfig(d *caddyfile.Dispenser) error {
@@ -208,27 +230,30 @@ func (h *Handler) parseBody(d *caddyfile.Dispenser) error {
 	return grammar.Block(d, "body", grammar.Words{"max_size": grammar.Size(&h.Body.MaxSize)})
 }
 
-// parseLogin parses
+// parseLogin hands a login's lines to the module of its kind:
 //
-//	login url <template>
+//	login <kind> ...
 func (h *Handler) parseLogin(d *caddyfile.Dispenser) error {
-	line := d.Token()
 	if !d.NextArg() {
 		return d.ArgErr()
 	}
-	if method := d.Val(); method != "url" {
-		return d.Errf("%s", grammar.Unknown("kind of login", method, []string{"url"}))
+	var kinds []string
+	for _, info := range caddy.GetModules(authn.LoginNamespace) {
+		kinds = append(kinds, info.ID.Name())
 	}
-	template, err := grammar.One(d)
+	kind := d.Val()
+	if !slices.Contains(kinds, kind) {
+		return d.Errf("%s", grammar.Unknown("kind of login", kind, kinds))
+	}
+	module, err := caddyfile.UnmarshalModule(d, authn.LoginNamespace+"."+kind)
 	if err != nil {
 		return err
 	}
-	if len(h.Login) > 0 {
-		return d.Err("login is set twice")
+	h.LoginRaw = append(h.LoginRaw, caddyconfig.JSONModuleObject(module, "method", kind, nil))
+	if err := authn.CheckLogins(h.LoginRaw); err != nil {
+		return d.WrapErr(err)
 	}
-	h.Login = append(h.Login, Login{Method: "url", URL: template})
-	_, err = h.Login[0].page()
-	return grammar.At(line, err)
+	return nil
 }
 
 func (h *Handler) parseErrorPages(d *caddyfile.Dispenser) error {

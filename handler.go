@@ -24,7 +24,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
 
-// ServeHTTP is the straight line of a request: open, metadata, cors, strip,
+// ServeHTTP is the straight line of a request: open, metadata, cors, sign-in pages, strip,
 // identify, decide, record, and allow or deny. The next handler runs if and only if the
 // request is not the handler's to judge or a policy allowed it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
@@ -39,6 +39,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.pass(w, r, v, next)
 	}
 	h.guard(w, v)
+	if h.signsIn(w, r, v) {
+		return nil
+	}
 	h.headers.Strip(r, &v.journey.Passage, v.request.TrustedProxy())
 	if judged, err := h.matches(r, v); err != nil || !judged {
 		return h.unjudged(r, v, next, err)
@@ -58,7 +61,6 @@ type visit struct {
 	journey *journey
 	request *request.Request
 	rail    response.Rail // the next handler's answer
-	elapsed time.Duration // spent on policies
 }
 
 // journey is what the policy_auth handlers on one request's way share.
@@ -121,6 +123,28 @@ func (h *Handler) guard(w http.ResponseWriter, v *visit) {
 	}
 }
 
+// signsIn answers a request for one of the site's own pages of signing in and out.
+func (h *Handler) signsIn(w http.ResponseWriter, r *http.Request, v *visit) bool {
+	path := v.request.URL().EscapedPath()
+	if !h.site.Owns(path) {
+		return false
+	}
+	asked := r.WithContext(r.Context())
+	asked.URL = v.request.URL() // as it was before any rewrite
+	return h.site.Serve(&login.Visit{
+		W: w, R: asked, Path: path, HTTPS: v.request.Scheme() == "https", Secure: h.InsecureHTTP || v.request.Secure(),
+		Client: v.request.ClientAddr(), RequestID: v.id(),
+	})
+}
+
+// reportSignIn tells the operator of a sign-in or sign-out.
+func (h *Handler) reportSignIn(r *http.Request, e login.Event) {
+	observe.LogSignIn(h.logger, observe.SignIn{
+		Message: string(e.Kind), Login: e.Login, Refused: e.Kind == login.Failed, Status: e.Status, Reason: e.Reason, Identity: e.Identity,
+		Candidate: e.Candidate, Details: e.Details, Err: e.Err, RequestID: e.RequestID, Host: r.Host, ClientIP: e.Client.String(),
+	})
+}
+
 // pass hands a preflight to the upstream, without any credential.
 func (h *Handler) pass(w http.ResponseWriter, r *http.Request, v *visit, next caddyhttp.Handler) error {
 	h.headers.Strip(r, &v.journey.Passage, v.request.TrustedProxy())
@@ -166,6 +190,10 @@ func (h *Handler) unjudged(r *http.Request, v *visit, next caddyhttp.Handler, er
 // forward runs the next handler. What an error route then answers is corrected
 // like the handler's own answer.
 func (h *Handler) forward(r *http.Request, v *visit, next caddyhttp.Handler) error {
+	if !h.ForwardCredentials {
+		v.journey.TakeCookies(r.Header, h.cookies...) // also beside another credential, or where nobody is asked who they are
+	}
+	v.journey.Withhold(r.Header) // what an earlier handler took stays taken
 	err := next.ServeHTTP(v.rail.Writer(), r)
 	if err != nil {
 		v.rail.Correct()
@@ -186,7 +214,7 @@ func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *visit) (id
 	}
 	outcome, place := h.chain.Identify(r, h.InsecureHTTP || v.request.Secure())
 	if outcome.Verdict == identity.Absent && place.Cookie() != "" {
-		http.SetCookie(w, &http.Cookie{Name: place.Cookie(), Path: "/", MaxAge: -1, Secure: v.request.Scheme() == "https", HttpOnly: true})
+		place.Clear(w, v.request.Scheme() == "https")
 	}
 	return outcome, place
 }
@@ -213,15 +241,13 @@ func (h *Handler) decide(r *http.Request, v *visit, outcome identity.Outcome) po
 		return policy.Decision{Reason: outcome.Reason}
 	}
 	in := policy.Input{Request: v.request, Identity: caller(outcome), Failure: failure, Config: h.config, MaxBody: h.maxBody}
-	start := time.Now()
 	decision := h.policies.Decide(r.Context(), in)
-	v.elapsed = time.Since(start)
-	observe.Decision(h.decisions, func() (any, bool) { return h.policies.Entry(r.Context(), in, decision, v.elapsed) })
+	observe.Decision(h.decisions, func() (any, bool) { return h.policies.Entry(r.Context(), in, decision) })
 	if !decision.Allow {
 		return decision
 	}
 	if err := h.headers.Check(decision.Headers, decision.RequestHeadersToRemove); err != nil {
-		return policy.Decision{Reason: identity.ReasonPolicyError, Revision: decision.Revision, Err: err}
+		return policy.Decision{Reason: identity.ReasonPolicyError, Revision: decision.Revision, Err: err, Elapsed: decision.Elapsed, Cached: decision.Cached}
 	}
 	return decision
 }
@@ -240,7 +266,7 @@ func (h *Handler) record(r *http.Request, v *visit, outcome identity.Outcome, de
 		RequestID: v.id, Allowed: decision.Allow, Reason: decision.Reason, Codes: decision.Codes,
 		Outcome: outcome, Identity: caller(outcome), Labels: decision.Labels, Vars: decision.Metadata, Revision: decision.Revision,
 		Err: decision.Err, HTTPMethod: r.Method, Host: r.Host, Path: v.request.Readings()[0].Path,
-		ClientIP: v.request.Client().IP, Elapsed: v.elapsed,
+		ClientIP: v.request.ClientIP(), Elapsed: decision.Elapsed, Cached: string(decision.Cached),
 	}
 	if !event.Allowed {
 		event.Reason, event.Status = denial.Choose(h.refusalCase(r, v, event, decision))
@@ -268,7 +294,7 @@ func (h *Handler) hint(r *http.Request, reason identity.Reason) string {
 func (h *Handler) refusalCase(r *http.Request, v *visit, event *observe.Event, decision policy.Decision) denial.Case {
 	c := denial.Case{
 		Outcome: event.Outcome, Reason: decision.Reason, Status: decision.Status,
-		Challenged: h.chain.Challenged() || h.signIn != nil, Conceal: h.Conceal,
+		Challenged: h.chain.Challenged() || h.door != nil, Conceal: h.Conceal,
 		SignIn: h.offersSignIn(r, v, event, decision),
 	}
 	c.Navigation = c.SignIn && denial.IsNavigation(r)
@@ -276,7 +302,7 @@ func (h *Handler) refusalCase(r *http.Request, v *visit, event *observe.Event, d
 		c.Status = decision.Redirect.Status
 	}
 	if wanted := decision.Challenge; wanted != nil {
-		c.StepUp, c.Scopes = len(wanted.ACRValues) > 0 || wanted.MaxAge >= 0, len(wanted.Scopes) > 0
+		c.StepUp, c.Scopes = stepsUp(wanted), len(wanted.Scopes) > 0
 	}
 	return c
 }
@@ -286,32 +312,42 @@ func (h *Handler) refusalCase(r *http.Request, v *visit, event *observe.Event, d
 func (h *Handler) offersSignIn(r *http.Request, v *visit, event *observe.Event, decision policy.Decision) bool {
 	said := decision.Login
 	switch {
-	case h.signIn == nil, said != nil && !said.Offered, h.signIn.Is(r.Host, v.request.URL().EscapedPath()):
+	case h.door == nil, said != nil && !said.Offered, h.door.Is(r.Host, v.request.URL().EscapedPath()):
 		return false
 	case event.Outcome.Verdict == identity.Accepted:
-		return said != nil
+		return said != nil || h.session != nil && event.Outcome.Method == "session" && stepsUp(decision.Challenge)
 	}
 	return event.Outcome.Verdict == identity.Absent && login.Helps(event.Outcome.Reason)
 }
 
 // loginURL returns where the refused may sign in to come back, or "".
 func (h *Handler) loginURL(r *http.Request, v *visit, event *observe.Event, decision policy.Decision) string {
-	if h.signIn == nil || event.Status != http.StatusUnauthorized && event.Status != http.StatusSeeOther || decision.Login != nil && !decision.Login.Offered {
+	if h.door == nil || event.Status != http.StatusUnauthorized && event.Status != http.StatusSeeOther || decision.Login != nil && !decision.Login.Offered {
 		return ""
 	}
-	return h.signIn.URL(login.ReturnTo(r, v.request.URL(), v.request.Scheme(), denial.IsNavigation(r), h.chain.Parameters()))
+	var name string
+	if decision.Login != nil {
+		name = decision.Login.Name
+	}
+	returnTo := login.ReturnTo(r, v.request.URL(), v.request.Scheme(), denial.IsNavigation(r), h.chain.Parameters())
+	var more url.Values
+	if wanted := decision.Challenge; stepsUp(wanted) {
+		more = login.StepUp(wanted.ACRValues, wanted.MaxAge)
+	}
+	return h.door.URL(returnTo, name, more)
+}
+
+// stepsUp reports whether a policy wants a stronger or fresher sign-in.
+func stepsUp(wanted *policy.Challenge) bool {
+	return wanted != nil && (len(wanted.ACRValues) > 0 || wanted.MaxAge >= 0)
 }
 
 // allow tells the next handler who is calling and takes away the credential
 // that was meant for us.
 func (h *Handler) allow(r *http.Request, v *visit, place authn.Place, event *observe.Event, decision policy.Decision, next caddyhttp.Handler) error {
 	if !h.ForwardCredentials {
-		v.journey.Take(r.Header, place.Header(), place.Left(r))
-		if name := place.Query(); name != "" {
-			upstream.Query(r, []string{name}, nil)
-		}
+		h.take(r, v, place)
 	}
-	v.journey.Withhold(r.Header) // what an earlier handler took stays taken
 	if leftOut := h.headers.Set(r, event.Identity, &v.journey.Passage); len(leftOut) > 0 {
 		h.logger.Warn("identity headers left out: their value cannot stand in a header",
 			zap.String("request_id", v.id()), zap.Strings("headers", leftOut), zap.String("user_id", event.Identity.ID))
@@ -320,11 +356,27 @@ func (h *Handler) allow(r *http.Request, v *visit, place authn.Place, event *obs
 	upstream.Query(r, decision.QueryToRemove, decision.QueryToSet)
 	upstream.AddResponse(v.rail.Header(), decision.ResponseHeadersToAdd)
 	h.keepPrivate(v, place, event)
+	if hold := event.Outcome.Hold; hold != nil {
+		defer hold()()
+	}
 	err := h.forward(r, v, next)
 	if h.Conceal && isNotFound(err) {
 		return h.notFound(v.rail.ResponseWriter, r, v)
 	}
 	return err
+}
+
+// take takes the credential that was meant for us out of the request.
+func (h *Handler) take(r *http.Request, v *visit, place authn.Place) {
+	switch {
+	case place.Cookie() != "":
+		v.journey.TakeCookies(r.Header, place.Cookie())
+	case place.Query() != "":
+		upstream.Query(r, []string{place.Query()}, nil)
+	default:
+		v.journey.Take(r.Header, place.Header())
+	}
+	v.journey.Withhold(r.Header)
 }
 
 // keepPrivate keeps shared caches from handing one caller's answer to another.

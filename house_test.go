@@ -37,7 +37,7 @@ var rooms = map[string]struct {
 	"internal/upstream":   {"identity request", false},
 	"internal/grammar":    {"", true},
 	"internal/pool":       {"", true},
-	"internal/authn":      {"identity files users token grammar pool", true},
+	"internal/authn":      {"identity files users token grammar pool request login session store oidc", true},
 	"internal/observe":    {"identity", true},
 	"internal/ops":        {"authn policy pool observe", true},
 	"internal/command":    {"identity request users policy token authn ops files", true},

@@ -90,9 +90,10 @@ type Handler struct {
 	// preflight is then an ordinary request.
 	CORS *CORS `json:"cors,omitempty"`
 
-	// Where people sign in, at most one. Navigations of anonymous callers are sent
-	// there; everything else gets 401. Default: nowhere.
-	Login []Login `json:"login,omitempty"`
+	// Where people sign in: on the site's own pages below /.policy_auth/, by one
+	// or more methods, or on one page of somebody else's. Navigations of anonymous
+	// callers are sent there; everything else gets 401. Default: nowhere.
+	LoginRaw []json.RawMessage `json:"login,omitempty" caddy:"namespace=http.policy_auth.logins inline_key=method"`
 
 	// How much of a request's body policies may read. It is buffered only if a
 	// loaded policy reads it.
@@ -139,8 +140,11 @@ type Handler struct {
 	logger   *zap.Logger
 	// decisions is the decision log.
 	decisions *zap.Logger
-	twice     *sync.Once // the warning about a second handler
-	signIn    *login.Page
+	twice     *sync.Once     // the warning about a second handler
+	session   *authn.Session // nil without logins of the site's own
+	door      *login.Door    // nil without logins
+	site      *login.Site    // the site's own pages, or nil
+	cookies   []string       // that are ours alone
 	maxBody   int64
 	// warnShareable tells the operator, once, that the next handler lets shared
 	// caches keep what it answers to known callers.
@@ -178,6 +182,10 @@ type Policies struct {
 	// that fail are refused at load, and later on leave the last good ones in use.
 	// Default: false, tests are not looked at.
 	RequireTests bool `json:"require_tests,omitempty"`
+	// How many bytes of decisions are remembered, so that policies are not asked
+	// the same twice; -1 for none. It is done only where a decision depends on
+	// nothing but fields of input that can be told apart. Default: 16 MiB.
+	DecisionCache int64 `json:"decision_cache,omitempty"`
 }
 
 // CORS says whose pages may call this site (Fetch, section 3.3).
@@ -214,27 +222,6 @@ type Body struct {
 // defaultMaxBody is Body.MaxSize where none is set.
 const defaultMaxBody = 1 << 20
 
-// Login is where people sign in.
-type Login struct {
-	// "url" is somebody else's page.
-	Method string `json:"method"`
-	// An https or http URL, or a path on this site, in which {return_to} stands
-	// for the URL to come back to. Required.
-	URL string `json:"url"`
-}
-
-// page returns the sign-in page.
-func (l Login) page() (*login.Page, error) {
-	if l.Method != "url" {
-		return nil, fmt.Errorf("login: method is url, not %q", l.Method)
-	}
-	page, err := login.ParsePage(l.URL)
-	if err != nil {
-		return nil, fmt.Errorf("login url: %w", err)
-	}
-	return page, nil
-}
-
 // ErrorPages says what the refused see.
 type ErrorPages struct {
 	// "pages" writes a page, a problem document or a line of text by what the
@@ -261,8 +248,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger, h.twice = ctx.Logger(), new(sync.Once)
 	h.decisions = h.logger.Named("decisions")
 	steps := []func(caddy.Context) error{
-		h.provisionMatchers, h.provisionChain, h.provisionReading, h.provisionConfig,
-		h.provisionPolicies, h.provisionPages, h.provisionLogin, h.provisionHeaders, h.provisionMetrics,
+		h.provisionMatchers, h.provisionLogin, h.provisionChain, h.provisionReading, h.provisionConfig,
+		h.provisionPolicies, h.provisionPages, h.provisionSite, h.provisionHeaders, h.provisionMetrics,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -289,6 +276,9 @@ func (h *Handler) provisionMatchers(ctx caddy.Context) error {
 func (h *Handler) provisionChain(ctx caddy.Context) error {
 	methods, err := authn.Load(ctx, h, "AuthenticatorsRaw")
 	if err != nil {
+		return err
+	}
+	if methods, h.session, err = authn.WithSession(ctx, methods, h.door); err != nil {
 		return err
 	}
 	h.chain, err = authn.NewChain(methods, func(origin string) bool { return h.cors != nil && h.cors.Allowed(origin) })
@@ -391,7 +381,7 @@ func (h *Handler) policyConfig() policy.Config {
 		config.Sources, config.Decision, config.AllowBuiltins = p.Sources, p.Decision, p.Builtins
 		config.Timeout, config.Watch, config.OPAEnvoy = time.Duration(p.Timeout), p.Reload != "off", p.OPAEnvoy
 		config.ClaimsSchema = p.ClaimsSchema
-		config.RequireTests = p.RequireTests
+		config.RequireTests, config.DecisionCache = p.RequireTests, p.DecisionCache
 	}
 	return config
 }
@@ -427,16 +417,23 @@ func (h *Handler) errorPages() ErrorPages {
 	return config
 }
 
-func (h *Handler) provisionLogin(caddy.Context) (err error) {
+func (h *Handler) provisionLogin(ctx caddy.Context) (err error) {
 	h.warnShareable = h.shareableWarning()
-	switch len(h.Login) {
-	case 0:
+	h.door, err = authn.LoadLogins(ctx, h, "LoginRaw")
+	return err
+}
+
+// provisionSite sets up the site's own pages of signing in and out.
+func (h *Handler) provisionSite(caddy.Context) (err error) {
+	if h.session == nil {
 		return nil
-	case 1:
-		h.signIn, err = h.Login[0].page()
-		return err
 	}
-	return errors.New("login: there is more than one")
+	h.site = h.door.Site
+	if h.site.Sessions, err = h.session.Bind(h.site.Methods, h.InsecureHTTP); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	h.site.Pages, h.site.Report, h.cookies = h.pages, h.reportSignIn, h.site.Cookies()
+	return nil
 }
 
 // shareableWarning returns what looks at answers to callers whose credential is
@@ -467,7 +464,7 @@ func (h *Handler) provisionMetrics(ctx caddy.Context) error {
 // Validate reports settings that contradict each other.
 func (h *Handler) Validate() error {
 	if !h.chain.Challenged() && len(h.Access) == 0 && h.Policies == nil {
-		return errors.New("policy_auth has no method of authentication and no rules, so that everybody would be refused; name one of jwt basic api_key access policies")
+		return errors.New("policy_auth has no method of authentication and no rules, so that everybody would be refused; name one of jwt basic api_key login access policies")
 	}
 	if method := h.chain.AcceptsAnybody(); method != "" && len(h.Access) == 0 && h.Policies == nil {
 		return fmt.Errorf("anybody can get a token of the issuer of %s, so that being known is not enough: say who may, by require, access or policies", method)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,12 +25,6 @@ import (
 func init() {
 	caddy.RegisterModule(Basic{})
 }
-
-const (
-	defaultFailures = 10
-	defaultWindow   = caddy.Duration(5 * time.Minute)
-	maxFailures     = 1000
-)
 
 // Basic accepts names and passwords by HTTP's Basic scheme (RFC 7617).
 type Basic struct {
@@ -62,14 +55,6 @@ type InlineUser struct {
 	Hash string `json:"hash"`
 }
 
-// Throttle limits failures.
-type Throttle struct {
-	// How many are allowed, 1 to 1000.
-	Failures int `json:"failures"`
-	// Within which time.
-	Window caddy.Duration `json:"window"`
-}
-
 // CaddyModule returns the Caddy module information.
 func (Basic) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: Namespace + ".basic", New: func() caddy.Module { return new(Basic) }}
@@ -97,7 +82,7 @@ func (b *Basic) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	err := grammar.Block(d, "basic", grammar.Words{
 		"users":    grammar.Strings(&b.Users),
 		"user":     b.parseUser,
-		"throttle": b.parseThrottle,
+		"throttle": parseThrottle(&b.Throttle),
 	})
 	if err != nil {
 		return err
@@ -117,26 +102,6 @@ func (b *Basic) parseUser(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (b *Basic) parseThrottle(d *caddyfile.Dispenser) error {
-	var failures, window string
-	if b.Throttle != nil {
-		return d.Err("throttle is set twice")
-	}
-	if !d.AllArgs(&failures, &window) {
-		return d.ArgErr()
-	}
-	n, err := strconv.Atoi(failures)
-	if err != nil || n < 1 || n > maxFailures {
-		return d.Errf("throttle wants a number of failures from 1 to %d, not %q", maxFailures, failures)
-	}
-	duration, err := caddy.ParseDuration(window)
-	if err != nil || duration <= 0 {
-		return d.Errf("throttle wants a window such as 5m, not %q", window)
-	}
-	b.Throttle = &Throttle{Failures: n, Window: caddy.Duration(duration)}
-	return nil
-}
-
 // check reports what is wrong whatever the files hold.
 func (b *Basic) check() error {
 	if len(b.Users) == 0 && len(b.Inline) == 0 {
@@ -147,8 +112,8 @@ func (b *Basic) check() error {
 			return fmt.Errorf("basic: %w", err)
 		}
 	}
-	if t := b.Throttle; t != nil && (t.Failures < 1 || t.Failures > maxFailures || t.Window <= 0) {
-		return fmt.Errorf("basic: throttle wants 1 to %d failures and a positive window", maxFailures)
+	if err := b.Throttle.check(); err != nil {
+		return fmt.Errorf("basic: %w", err)
 	}
 	return nil
 }
@@ -162,13 +127,10 @@ func (b *Basic) Provision(caddy.Context) error {
 		b.Realm = defaultRealm
 	}
 	if b.Throttle == nil {
-		b.Throttle = &Throttle{Failures: defaultFailures, Window: defaultWindow}
+		b.Throttle = defaultThrottle()
 	}
 	var err error
-	b.verifier, b.release, err = basicVerifiers.Acquire([]any{b.Users, b.Inline, b.Throttle}, func() (*basicVerifier, error) {
-		return openBasic(b.Users, b.Inline, *b.Throttle)
-	})
-	if err != nil {
+	if b.verifier, b.release, err = acquireBasic(b.Users, b.Inline, *b.Throttle); err != nil {
 		return fmt.Errorf("basic: %w", err)
 	}
 	return nil
@@ -239,6 +201,14 @@ var basicVerifiers = pool.New[*basicVerifier]()
 type basicVerifier struct {
 	*files.Live[users.Users]
 	verifier *users.Verifier
+}
+
+// acquireBasic returns the users of files and of the configuration, and what to
+// call when they are no longer needed.
+func acquireBasic(paths []string, inline []InlineUser, throttle Throttle) (*basicVerifier, func(), error) {
+	return basicVerifiers.Acquire([]any{paths, inline, throttle}, func() (*basicVerifier, error) {
+		return openBasic(paths, inline, throttle)
+	})
 }
 
 func openBasic(paths []string, inline []InlineUser, throttle Throttle) (*basicVerifier, error) {

@@ -145,7 +145,7 @@ func (j *JWT) keys(ctx caddy.Context) (token.KeySource, error) {
 		return j.files("pem", j.KeyFiles, token.ParsePEM)
 	}
 	stale := time.Duration(j.MaxStale)
-	remote, release, err := remoteKeys.Acquire([]any{j.Issuer, j.JWKSURL, stale}, func() (*token.Remote, error) {
+	remote, release, err := remoteKeys.Acquire(remoteKey(j.Issuer, j.JWKSURL, stale), func() (*token.Remote, error) {
 		return openRemote(j.Issuer, j.JWKSURL, stale, ctx.Storage())
 	})
 	j.release = release
@@ -248,7 +248,12 @@ var sharedIssuers = []string{
 
 // AcceptsAnybody reports whether strangers can make themselves known.
 func (j *JWT) AcceptsAnybody() bool {
-	return len(j.Require) == 0 && slices.Contains(sharedIssuers, strings.TrimSuffix(j.Issuer, "/"))
+	return len(j.Require) == 0 && isShared(j.Issuer)
+}
+
+// isShared reports whether anybody can get a token from an issuer.
+func isShared(issuer string) bool {
+	return slices.Contains(sharedIssuers, strings.TrimSuffix(issuer, "/"))
 }
 
 // Challenges implements Authenticator.

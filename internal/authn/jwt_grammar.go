@@ -52,7 +52,7 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"max_token_age": grammar.Duration(&j.MaxTokenAge),
 		"typ":           grammar.String(&j.Typ),
 		"from":          j.parseFrom,
-		"map":           j.parseMap,
+		"map":           parseMap(&j.Map),
 		"require":       j.parseRequire,
 	})
 	if err != nil {
@@ -101,20 +101,25 @@ func (j *JWT) place() ([]Place, error) {
 	return bearerPlaces, nil
 }
 
-func (j *JWT) parseMap(d *caddyfile.Dispenser) error {
-	args, err := grammar.Several(d)
-	if err != nil {
-		return err
+// parseMap adds a line of sources to the map at target:
+//
+//	map <field> <source>...
+func parseMap(target *map[string][]string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		args, err := grammar.Several(d)
+		if err != nil {
+			return err
+		}
+		field, sources := args[0], args[1:]
+		if len(sources) == 0 {
+			return d.Errf("map %s names no source: write a claim, such as map roles realm_access.roles", field)
+		}
+		if *target == nil {
+			*target = make(map[string][]string)
+		}
+		(*target)[field] = append((*target)[field], sources...)
+		return nil
 	}
-	field, sources := args[0], args[1:]
-	if len(sources) == 0 {
-		return d.Errf("map %s names no source: write a claim, such as map roles realm_access.roles", field)
-	}
-	if j.Map == nil {
-		j.Map = make(map[string][]string)
-	}
-	j.Map[field] = append(j.Map[field], sources...)
-	return nil
 }
 
 func (j *JWT) parseRequire(d *caddyfile.Dispenser) error {

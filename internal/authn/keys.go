@@ -72,6 +72,9 @@ func (s *keyFileSource) status() token.Status {
 	return status
 }
 
+// remoteKey names the keys that an issuer publishes, for whoever shares them.
+func remoteKey(issuer, url string, maxStale time.Duration) any { return []any{issuer, url, maxStale} }
+
 // openRemote returns the keys that an issuer publishes. Failures go to the
 // process's own log, since the source outlives the configuration.
 func openRemote(issuer, url string, maxStale time.Duration, storage certmagic.Storage) (*token.Remote, error) {

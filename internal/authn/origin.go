@@ -2,6 +2,10 @@ package authn
 
 import (
 	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // originCheck tells requests that another site made from a site's own. It
@@ -19,9 +23,19 @@ func newOriginCheck(trusted func(string) bool) *originCheck {
 // allows reports whether a request with a credential that browsers attach may
 // be what its user wanted.
 func (o *originCheck) allows(r *http.Request) bool {
-	if o.protection.Check(r) == nil {
+	lines := r.Header["Origin"]
+	if o.protection.Check(r) == nil && (!request.IsWebSocket(r) || ownOrigin(r, lines)) {
 		return true
 	}
-	lines := r.Header["Origin"]
 	return o.trusted != nil && len(lines) == 1 && o.trusted(lines[0])
+}
+
+// ownOrigin reports whether a WebSocket, which CORS does not protect, is opened by
+// a page of the same host (R-CSRF-2). Only browsers say where they come from.
+func ownOrigin(r *http.Request, lines []string) bool {
+	if len(lines) == 0 {
+		return true
+	}
+	u, err := url.Parse(lines[0])
+	return err == nil && len(lines) == 1 && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }

@@ -4,6 +4,11 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
 // Place is where a request can hold a credential. Two methods that name the
@@ -12,6 +17,8 @@ type Place struct {
 	scheme string // lower-case scheme of Authorization, or ""
 	header string // canonical name of a header of its own, or ""
 	cookie string // name of a cookie, or ""
+	domain string // whose hosts share the cookie, or ""
+	plain  bool   // the cookie counts over plain HTTP alone
 	query  string // name of a parameter of the query, or ""
 }
 
@@ -27,6 +34,13 @@ func InHeader(name string) Place { return Place{header: http.CanonicalHeaderKey(
 // ambient: browsers send it whether its user means to or not, so that a bad one
 // makes the caller anonymous instead of refusing the request.
 func InCookie(name string) Place { return Place{cookie: name} }
+
+// InSession is the places of a session's id: a cookie with a prefix, which
+// browsers let nobody else set, and, where a site is visited over plain HTTP, one
+// without.
+func InSession(cookie session.Cookie) []Place {
+	return []Place{{cookie: cookie.Name, domain: cookie.Domain}, {cookie: cookie.PlainName(), domain: cookie.Domain, plain: true}}
+}
 
 // InQuery is the place of a credential that is a parameter of the query (RFC
 // 6750, section 2.3), in GET and HEAD alone.
@@ -49,6 +63,17 @@ func (p Place) Header() string {
 func (p Place) Cookie() string { return p.cookie }
 func (p Place) Query() string  { return p.query }
 
+// Clear takes a dead cookie away, with the attributes that it was set with.
+func (p Place) Clear(w http.ResponseWriter, https bool) {
+	http.SetCookie(w, &http.Cookie{Name: p.cookie, Path: "/", Domain: p.domain, MaxAge: -1, Secure: https, HttpOnly: true})
+}
+
+// isHTTPS reports whether the client sees the site over TLS.
+func isHTTPS(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return request.SchemeOf(r, trusted) == "https"
+}
+
 // browserAttached reports whether browsers send a credential in this place
 // unasked, once they have it (RFC 7617, section 2.2).
 func (p Place) browserAttached() bool { return p.scheme == "basic" || p.cookie != "" }
@@ -65,6 +90,9 @@ func (p Place) values(r *http.Request) []string {
 		}
 		return found
 	case p.cookie != "":
+		if p.plain && isHTTPS(r) {
+			return nil // another host of the same domain may have set it
+		}
 		var found []string
 		for _, cookie := range r.CookiesNamed(p.cookie) {
 			found = append(found, cookie.Value)
@@ -89,25 +117,4 @@ func parameters(raw, name string) []string {
 		}
 	}
 	return found
-}
-
-// Left returns the lines of the place's header without the credential, for the
-// next handler: other cookies stay, other headers hold nothing else.
-func (p Place) Left(r *http.Request) []string {
-	if p.cookie == "" {
-		return nil
-	}
-	var left []string
-	for _, line := range r.Header["Cookie"] {
-		var kept []string
-		for pair := range strings.SplitSeq(line, ";") {
-			if name, _, _ := strings.Cut(strings.TrimSpace(pair), "="); name != p.cookie && name != "" {
-				kept = append(kept, strings.TrimSpace(pair))
-			}
-		}
-		if len(kept) > 0 {
-			left = append(left, strings.Join(kept, "; "))
-		}
-	}
-	return left
 }

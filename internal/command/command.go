@@ -29,6 +29,7 @@ Results go to standard output, everything else to standard error.`,
 
 // subcommands makes every subcommand, in the order in which help lists them.
 var subcommands = []func() *cobra.Command{
+	newInit,
 	newTest,
 	newEval,
 	newFormat,

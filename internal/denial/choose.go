@@ -78,6 +78,8 @@ func (c Case) denied(known bool) (identity.Reason, int) {
 		return c.Reason, http.StatusServiceUnavailable
 	}
 	switch {
+	case known && c.StepUp && c.SignIn && c.Navigation:
+		return identity.ReasonStepUpRequired, http.StatusSeeOther // signing in again is the step up (R-SU-5)
 	case known && c.StepUp:
 		return identity.ReasonStepUpRequired, http.StatusUnauthorized
 	case known && c.Scopes:
@@ -91,11 +93,16 @@ func (c Case) denied(known bool) (identity.Reason, int) {
 	case known:
 		return c.Reason, http.StatusForbidden
 	}
-	return identity.ReasonCredentialsMissing, http.StatusUnauthorized
+	return c.signInReason(false), http.StatusUnauthorized
 }
 
-// signInReason returns why somebody has to sign in, known or not.
+// signInReason returns why somebody has to sign in, known or not. Whoever had a
+// session is told that it is over (R-SES-6).
 func (c Case) signInReason(known bool) identity.Reason {
+	switch c.Outcome.Reason {
+	case identity.ReasonSessionExpired, identity.ReasonSessionRevoked:
+		return c.Outcome.Reason
+	}
 	if known {
 		return c.Reason
 	}

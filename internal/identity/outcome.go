@@ -47,6 +47,9 @@ type Outcome struct {
 	BrowserAttached bool
 	// RetryAfter is how long to wait when throttled or unavailable; 0 if unknown.
 	RetryAfter time.Duration
+	// Hold is set if the credential is kept alive by its use. It is called while
+	// an allowed request is served, and what it returns when that is over.
+	Hold func() (release func())
 }
 
 // Detail is one fact about a refusal, for the log.

@@ -136,7 +136,7 @@ func (f *Form) fail(v *Visit, name, returnTo string, result users.Result) {
 // Vouch implements Method: the users are asked each time, so that whoever is
 // disabled, removed or given another password is out with the next request
 // (R-401-8), and new roles count at once.
-func (f *Form) Vouch(_ context.Context, s *session.Session) identity.Outcome {
+func (f *Form) Vouch(_ context.Context, _ *session.Sessions, s *session.Session) identity.Outcome {
 	user := f.Users().Get(s.Identity.ID)
 	switch {
 	case user == nil:

@@ -203,7 +203,7 @@ func TestVouch(t *testing.T) {
 			for _, more := range test.users {
 				w.setUsers(alice + more)
 			}
-			outcome := w.Methods[0].Vouch(context.Background(), found)
+			outcome := w.Methods[0].Vouch(context.Background(), w.Sessions, found)
 			if outcome.Reason != test.reason || (outcome.Verdict == identity.Accepted) != (test.reason == "") {
 				t.Fatalf("%+v", outcome)
 			}
@@ -221,7 +221,7 @@ func TestVouchPassword(t *testing.T) {
 	w.signIn("alice", password, "/")
 	found, _ := w.current()
 	w.setUsers(account("alice", newHash(), "")) // the same password with another salt counts as another
-	if outcome := w.Methods[0].Vouch(context.Background(), found); outcome.Verdict == identity.Accepted || outcome.Reason != identity.ReasonSessionRevoked {
+	if outcome := w.Methods[0].Vouch(context.Background(), w.Sessions, found); outcome.Verdict == identity.Accepted || outcome.Reason != identity.ReasonSessionRevoked {
 		t.Errorf("%+v", outcome)
 	}
 }

@@ -67,7 +67,7 @@ func isDue(data []byte, now time.Time) bool {
 // Vouch implements Method. A session whose tokens have expired is refreshed by
 // the request that finds it so; others that come meanwhile go on with what is
 // known (R-OID-10).
-func (o *OIDC) Vouch(ctx context.Context, s *session.Session) identity.Outcome {
+func (o *OIDC) Vouch(ctx context.Context, in *session.Sessions, s *session.Session) identity.Outcome {
 	if !isDue(s.Data, o.Provider.Now()) {
 		return identity.Accept(s.Identity)
 	}
@@ -78,16 +78,15 @@ func (o *OIDC) Vouch(ctx context.Context, s *session.Session) identity.Outcome {
 	if err != nil || !o.Provider.Due(granted) {
 		return identity.Accept(s.Identity)
 	}
-	in := o.Sessions.Registry().Store()
-	if first, err := in.PutNew(ctx, "refresh/"+s.ID, store.Item{Lifetime: refreshTime}); err != nil || !first {
+	if first, err := in.Registry().Store().PutNew(ctx, "refresh/"+s.ID, store.Item{Lifetime: refreshTime}); err != nil || !first {
 		return identity.Accept(s.Identity)
 	}
-	return o.refresh(ctx, s)
+	return o.refresh(ctx, in, s)
 }
 
 // refresh asks the provider who a session's user is now.
-func (o *OIDC) refresh(ctx context.Context, s *session.Session) identity.Outcome {
-	s, err := o.Sessions.Registry().Get(ctx, s.ID) // another machine may just have done it
+func (o *OIDC) refresh(ctx context.Context, in *session.Sessions, s *session.Session) identity.Outcome {
+	s, err := in.Registry().Get(ctx, s.ID) // another machine may just have done it
 	if err != nil {
 		return o.ended(err)
 	}
@@ -101,24 +100,24 @@ func (o *OIDC) refresh(ctx context.Context, s *session.Session) identity.Outcome
 	case errors.As(err, &failure) && failure.Status == http.StatusServiceUnavailable:
 		return identity.Accept(s.Identity)
 	case err != nil:
-		_ = o.Sessions.Registry().End(ctx, s.ID) // or the next request finds it refused again
+		_ = in.Registry().End(ctx, s.ID) // or the next request finds it refused again
 		return identity.Reject(identity.ReasonSessionRevoked, identity.Detail{Name: "problem", Value: err.Error()})
 	}
-	return o.renew(ctx, s, renewed)
+	return o.renew(ctx, in, s, renewed)
 }
 
 // renew keeps what a refresh brought.
-func (o *OIDC) renew(ctx context.Context, s *session.Session, renewed *oidc.Grant) identity.Outcome {
+func (o *OIDC) renew(ctx context.Context, in *session.Sessions, s *session.Session, renewed *oidc.Grant) identity.Outcome {
 	id := s.Identity
 	if renewed.Identity != nil {
 		id = renewed.Identity
 	}
 	data, err := encodeGrant(renewed)
 	if err == nil {
-		err = o.Sessions.Refresh(ctx, s, id, data)
+		err = in.Refresh(ctx, s, id, data)
 	}
 	if err == nil {
-		s, err = o.Sessions.Registry().Get(ctx, s.ID)
+		s, err = in.Registry().Get(ctx, s.ID)
 	}
 	if err != nil {
 		return o.ended(err)

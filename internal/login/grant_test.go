@@ -17,7 +17,7 @@ func (p *provided) vouch() identity.Outcome {
 	if err != nil {
 		return identity.Outcome{Reason: identity.ReasonSessionRevoked}
 	}
-	return p.oidc.Vouch(context.Background(), found)
+	return p.oidc.Vouch(context.Background(), p.Sessions, found)
 }
 
 // TestRefresh: R-OID-10. Once its tokens have expired, a session is what the
@@ -97,7 +97,7 @@ func TestRefreshOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for range 20 {
 		group.Go(func() {
-			if outcome := p.oidc.Vouch(context.Background(), found); outcome.Verdict != identity.Accepted {
+			if outcome := p.oidc.Vouch(context.Background(), p.Sessions, found); outcome.Verdict != identity.Accepted {
 				t.Errorf("%+v", outcome)
 			}
 		})
@@ -116,7 +116,7 @@ func TestRefreshLeft(t *testing.T) {
 	found, _ := p.current()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if outcome := p.oidc.Vouch(ctx, found); outcome.Verdict != identity.Accepted || p.fake.Seen("/token") != 2 {
+	if outcome := p.oidc.Vouch(ctx, p.Sessions, found); outcome.Verdict != identity.Accepted || p.fake.Seen("/token") != 2 {
 		t.Errorf("%+v", outcome)
 	}
 	p.now = p.now.Add(6 * time.Minute)
@@ -145,6 +145,6 @@ func BenchmarkVouch(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		p.oidc.Vouch(context.Background(), found)
+		p.oidc.Vouch(context.Background(), p.Sessions, found)
 	}
 }

@@ -184,7 +184,7 @@ func (o other) Title() string { return "Example <" + o.name + ">" }
 func (o other) Login(v *Visit, returnTo string) {
 	v.Redirect("https://id.example.com/?back=" + url.QueryEscape(returnTo))
 }
-func (o other) Vouch(_ context.Context, s *session.Session) identity.Outcome {
+func (o other) Vouch(_ context.Context, _ *session.Sessions, s *session.Session) identity.Outcome {
 	return identity.Accept(s.Identity)
 }
 func (o other) Callback(v *Visit) {

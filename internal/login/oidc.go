@@ -23,11 +23,14 @@ type OIDC struct {
 	ClientID string
 	// Provider signs people in.
 	Provider *oidc.Provider
-	// Sessions are the site's.
-	Sessions *session.Sessions
 	// Local leaves people signed in at the provider when they sign out here.
 	Local bool
+	// Anybody says that strangers can get an account at the provider.
+	Anybody bool
 }
+
+// AcceptsAnybody reports whether strangers can make themselves known.
+func (o *OIDC) AcceptsAnybody() bool { return o.Anybody }
 
 // Name implements Method.
 func (o *OIDC) Name() string { return o.Word }

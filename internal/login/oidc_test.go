@@ -47,7 +47,6 @@ func newProvided(t testing.TB, change func(*oidc.Config)) *provided {
 	w := newWorld(t, p.oidc)
 	w.now = p.now
 	p.world = w
-	p.oidc.Sessions = w.Sessions
 	return p
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/policyauth/caddy-policy-auth/internal/denial"
@@ -34,9 +35,10 @@ type Method interface {
 	// Login answers the method's sign-in page: GET, HEAD and POST. ReturnTo is a
 	// path of this site.
 	Login(v *Visit, returnTo string)
-	// Vouch says of one of the method's sessions, which is alive, whose it is now.
+	// Vouch says of one of the method's sessions, found alive in the site's, whose it
+	// is now.
 	// Only an Accepted outcome lets the caller in; its identity's Method is session.
-	Vouch(ctx context.Context, s *session.Session) identity.Outcome
+	Vouch(ctx context.Context, in *session.Sessions, s *session.Session) identity.Outcome
 }
 
 // Caller is a method to which people come back from elsewhere.
@@ -65,6 +67,18 @@ type Site struct {
 
 // crossOrigin tells requests that other sites made (R-CSRF-1).
 var crossOrigin = http.NewCrossOriginProtection()
+
+// Owns reports whether an escaped path is one of the site's own pages: nothing
+// of an application is shadowed. A nil Site has none.
+func (s *Site) Owns(path string) bool {
+	return s != nil && strings.HasPrefix(path, Own) && s.pageAt(path) != nil
+}
+
+// Cookies returns the names of the cookies that are ours alone.
+func (s *Site) Cookies() []string {
+	own := s.Sessions.Cookie()
+	return []string{own.Name, own.PlainName(), browserCookie.Name, browserCookie.PlainName(), completedCookie.Name, completedCookie.PlainName()}
+}
 
 // Serve answers a visit, or returns false if its path is none of the site's own
 // pages: nothing of an application is shadowed.
@@ -163,6 +177,20 @@ func more(query url.Values) url.Values {
 		}
 	}
 	return kept
+}
+
+// StepUp returns what a sign-in page is asked for beside somebody's name: contexts
+// of authentication, best first, and the age of the sign-in in seconds, negative
+// if that does not matter.
+func StepUp(acrValues []string, maxAge int64) url.Values {
+	query := url.Values{}
+	if len(acrValues) > 0 {
+		query.Set("acr_values", strings.Join(acrValues, " "))
+	}
+	if maxAge >= 0 {
+		query.Set("max_age", strconv.FormatInt(maxAge, 10))
+	}
+	return query
 }
 
 // allows answers 405 to other methods of HTTP.

@@ -41,8 +41,10 @@ type Event struct {
 	Err error
 	// HTTPMethod, Host, Path and ClientIP are the request's; Path has no query.
 	HTTPMethod, Host, Path, ClientIP string
-	// Elapsed is how long evaluating policies took.
+	// Elapsed is how long evaluating policies took; 0 if the decision was remembered.
 	Elapsed time.Duration
+	// Cached is hit, miss, or "" if decisions are not remembered.
+	Cached string
 }
 
 // decision returns the word for logs, metrics and placeholders.

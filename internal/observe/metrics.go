@@ -30,7 +30,18 @@ var (
 		Namespace: "caddy", Subsystem: "policy_auth", Name: "policy_reloads_total",
 		Help: "Reloads of policies and access tables by outcome.",
 	}, []string{"outcome"})
-	allowed = decisions.WithLabelValues("allow", "")
+	sessions = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "policy_auth", Name: "sessions_total",
+		Help: "Sessions that were begun and ended by their owners, and sign-ins that were refused, by event and reason.",
+	}, []string{"event", "reason"})
+	remembered = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "policy_auth", Name: "decision_cache_total",
+		Help: "Decisions that were remembered (hit), that were not (miss), and remembered ones that proved wrong (difference).",
+	}, []string{"outcome"})
+	allowed    = decisions.WithLabelValues("allow", "")
+	hit        = remembered.WithLabelValues("hit")
+	miss       = remembered.WithLabelValues("miss")
+	difference = remembered.WithLabelValues("difference")
 )
 
 // verdicts names the outcomes of a credential for a label.
@@ -45,7 +56,7 @@ var verdicts = map[identity.Verdict]string{
 // Register adds the collectors to a registry. A registry that has them is left
 // as it is.
 func Register(registry prometheus.Registerer) error {
-	for _, collector := range []prometheus.Collector{decisions, authentications, evaluations, reloads} {
+	for _, collector := range []prometheus.Collector{decisions, authentications, evaluations, reloads, sessions, remembered} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(collector); err != nil && !errors.As(err, &already) {
 			return fmt.Errorf("registering metrics: %w", err)
@@ -67,7 +78,16 @@ func Count(e *Event) {
 	if e.Elapsed > 0 {
 		evaluations.Observe(e.Elapsed.Seconds())
 	}
+	switch e.Cached {
+	case "hit":
+		hit.Inc()
+	case "miss":
+		miss.Inc()
+	}
 }
+
+// CountDifference counts a remembered decision that proved wrong.
+func CountDifference() { difference.Inc() }
 
 // CountReload counts a reload of policies.
 func CountReload(err error) {

@@ -27,6 +27,12 @@ func AcquirePolicies(config policy.Config) (*policy.Set, func(), error) {
 // logger, since a policy set outlives the configuration that opened it.
 func report(r policy.Report) {
 	logger := caddy.Log().Named("http.handlers.policy_auth")
+	if r.Distrusted {
+		observe.CountDifference()
+		logger.Error("a remembered decision differs from a new one: decisions are no longer remembered; please report this",
+			zap.Strings("sources", r.Sources), zap.String("revision", r.Revision))
+		return
+	}
 	observe.CountReload(r.Err)
 	if r.Err != nil {
 		logger.Error("policies not taken; the last good ones stay in use", zap.Strings("sources", r.Sources), zap.Error(r.Err))

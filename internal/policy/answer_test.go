@@ -63,7 +63,7 @@ allow := {
 	"log": {"labels": {"rule": "hours"}},
 }
 `).Decide(t.Context(), asked("/x", "admin"))
-	got.made = made{}
+	got.made, got.Elapsed, got.Cached = made{}, 0, ""
 	body := "{http.vars.secret}"
 	want := Decision{
 		Reason: identity.ReasonPolicyDenied, Codes: []string{"closed", "late"}, Message: "Come back at nine.", Remediation: "Ask {env.HOME}.",

@@ -50,6 +50,9 @@ type Config struct {
 	ClaimsSchema string
 	// RequireTests takes policies only if the tests in their sources pass.
 	RequireTests bool
+	// DecisionCache is how many bytes of decisions are remembered where that is
+	// sound; 0 means 16 MiB, and NoCache none.
+	DecisionCache int64
 	// Watch takes changed files while running.
 	Watch bool
 }
@@ -83,6 +86,9 @@ func (c Config) Normalized() Config {
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
 	}
+	if c.DecisionCache == 0 {
+		c.DecisionCache = defaultCache
+	}
 	return c
 }
 
@@ -93,6 +99,9 @@ func (c Config) Check() error {
 	}
 	if c.Timeout < 0 {
 		return errors.New("timeout: it is negative")
+	}
+	if c.DecisionCache < 0 && c.DecisionCache != NoCache || c.DecisionCache > maxCache {
+		return fmt.Errorf("decision_cache: %d bytes are not between 1 and %d", c.DecisionCache, maxCache)
 	}
 	for _, name := range c.AllowBuiltins {
 		if !slices.Contains(gated, name) {

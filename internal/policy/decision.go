@@ -54,6 +54,10 @@ type Decision struct {
 	Revision string
 	// Err is what went wrong, for the log.
 	Err error
+	// Elapsed is how long evaluating took; 0 if the decision was remembered.
+	Elapsed time.Duration
+	// Cached says whether it was remembered: a hit if it was for each reading.
+	Cached Cached
 
 	made made
 }

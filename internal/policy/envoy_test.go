@@ -159,7 +159,7 @@ func TestEnvoyEntry(t *testing.T) {
 	set := envoySet(t, "package envoy.authz\n\nallow if input.attributes.request.http.headers.authorization == \"Bearer s3cret\"\n")
 	in := called("GET", "/", "", "Authorization", "Bearer s3cret", "Cookie", "a=s3cret")
 	decision := set.Decide(t.Context(), in)
-	entry, ok := set.Entry(t.Context(), in, decision, 1)
+	entry, ok := set.Entry(t.Context(), in, decision)
 	encoded, err := json.Marshal(entry)
 	if !decision.Allow || !ok || err != nil || strings.Contains(string(encoded), "s3cret") || !strings.Contains(string(encoded), `"parsed_path":[""]`) {
 		t.Errorf("%+v %v %s", decision, err, encoded)

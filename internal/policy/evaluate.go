@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -37,42 +38,68 @@ type Input struct {
 type Constants struct {
 	values map[string]any
 	term   *ast.Term
+	id     uint64 // of no others in this process
 }
+
+// constants counts them.
+var constants atomic.Uint64
 
 // NewConstants returns the constants for a JSON object; nil is an empty one.
 func NewConstants(values map[string]any) *Constants {
 	if values == nil {
 		values = map[string]any{}
 	}
-	return &Constants{values: values, term: valueTerm(values)}
+	return &Constants{values: values, term: valueTerm(values), id: constants.Add(1)}
 }
 
 // Decide asks the policies about each reading of the request's path. All must
 // allow; the first that does not is the answer. What the readings' decisions
 // want done to an allowed request must be the same, or it is an error; for the
-// rest the first one speaks. The time is for all of them together.
+// rest the first one speaks. The time is for all of them together, from when the
+// first one is evaluated.
 func (s *Set) Decide(ctx context.Context, in Input) Decision {
 	current := s.live.Load()
 	if problem := current.readBody(in); problem != "" {
 		return Decision{Reason: identity.ReasonPolicyDenied, Codes: []string{string(problem)}, Status: problem.Status(), Revision: current.revision}
 	}
-	allotted := current.span(s.config.Timeout)
-	result := failed(errors.New("the request has no path to judge"))
-	for i, reading := range in.Request.Readings() {
-		decision := current.decide(ctx, in, reading, allotted)
-		decision.Revision, decision.made.by, decision.made.reading = current.revision, current, reading
+	asked := question{ctx: ctx, in: in, timeout: s.config.Timeout}
+	result := failed(errNoPath)
+	readings := in.Request.Readings()
+	for i := range readings {
+		decision := current.decide(&asked, &readings[i])
+		decision.Revision, decision.made.by, decision.made.reading = current.revision, current, readings[i]
 		switch {
 		case !decision.Allow:
-			return decision
+			return asked.answer(decision)
 		case i == 0:
 			result = decision
 		case !decision.sameEffects(result):
 			result = failed(errors.New("the readings of an ambiguous path are allowed with different headers"))
 			result.Revision, result.made = current.revision, decision.made
-			return result
+			return asked.answer(result)
 		}
 	}
-	return result
+	return asked.answer(result)
+}
+
+var errNoPath = errors.New("the request has no path to judge")
+
+// question is what is asked about one request, in all its readings.
+type question struct {
+	ctx     context.Context
+	in      Input
+	timeout time.Duration
+	// from when the first one is evaluated
+	started  time.Time
+	allotted span
+	elapsed  time.Duration
+	cached   Cached
+}
+
+// answer completes the decision about the request.
+func (q *question) answer(decision Decision) Decision {
+	decision.Elapsed, decision.Cached = q.elapsed, q.cached
+	return decision
 }
 
 // span is the time that a decision has: until end, or until max where the
@@ -93,7 +120,7 @@ func (s *snapshot) span(timeout time.Duration) span {
 // be read as a whole is a problem unless the decision looks at body_truncated
 // itself: what a policy does not see it would otherwise take for absent.
 func (s *snapshot) readBody(in Input) request.BodyProblem {
-	if !slices.ContainsFunc(bodyPaths, s.reads.reads) {
+	if !s.readsBody {
 		return ""
 	}
 	problem := in.Request.ReadBody(in.MaxBody)
@@ -131,15 +158,53 @@ func (d dataTree) Get(ref ast.Ref) ast.Value {
 // Put implements topdown.BaseCache.
 func (dataTree) Put(ast.Ref, ast.Value) {}
 
-// decide asks the policies once, about one reading.
-func (s *snapshot) decide(ctx context.Context, in Input, reading request.Reading, allotted span) (decision Decision) {
+// decide answers for one reading: from memory if it can, else from the policies.
+func (s *snapshot) decide(q *question, reading *request.Reading) (decision Decision) {
 	defer recovered(&decision)
-	document := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values, s.projection.parts)
-	input := s.projection.term(&document, in.Config.term)
-	if s.envoy {
-		input = withEnvoy(input, in.Request.Envoy(reading, true))
+	room, _ := scratches.Get().(*scratch)
+	defer room.free()
+	d := &room.document
+	d.Contract, d.Identity, d.Failure.Reason, d.Config = request.Contract, q.in.Identity, q.in.Failure, q.in.Config.values
+	q.in.Request.Gather(d, reading, s.projection.parts)
+	caller := s.callers.of(d.Identity, s.projection.identity)
+	if s.cache == nil || s.cache.broken.Load() {
+		return s.consult(q, d, caller, reading)
 	}
-	return s.evaluate(ctx, input, allotted)
+	room.key = s.projection.key(append(room.key, caller.key...), d, q.in.Config)
+	if known := s.cache.get(room.key); known != nil {
+		return s.recall(q, d, caller, reading, known)
+	}
+	q.cached = CacheMiss
+	decision = s.consult(q, d, caller, reading)
+	s.cache.put(room.key, decision, d.Identity)
+	return decision
+}
+
+// recall returns a remembered decision, unless it is one to look at again.
+func (s *snapshot) recall(q *question, d *request.Document, caller *knownCaller, reading *request.Reading, known *past) Decision {
+	if q.cached == "" {
+		q.cached = CacheHit
+	}
+	decision := known.decision
+	if s.cache.due() {
+		decision = s.cache.judge(decision, s.consult(q, d, caller, reading))
+	}
+	return decision.unshared()
+}
+
+// consult asks the policies about one reading.
+func (s *snapshot) consult(q *question, d *request.Document, caller *knownCaller, reading *request.Reading) Decision {
+	start := time.Now()
+	if q.started.IsZero() {
+		q.started, q.allotted = start, s.span(q.timeout)
+	}
+	input := s.projection.term(d, q.in.Config.term, caller.termOf(s.projection.identity))
+	if s.envoy {
+		input = withEnvoy(input, q.in.Request.Envoy(*reading, true))
+	}
+	decision := s.evaluate(q.ctx, input, q.allotted)
+	q.elapsed += time.Since(start)
+	return decision
 }
 
 // recovered makes a failure of an evaluation that panics.

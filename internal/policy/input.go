@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"encoding/binary"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
@@ -8,41 +10,50 @@ import (
 )
 
 // projection builds what a decision reads of a document straight as OPA's terms,
-// without the detour over JSON. What it does not read is left out, which it
-// cannot see.
+// without the detour over JSON, and the key of what it reads. What it does not
+// read is left out, which it cannot see.
 type projection struct {
-	contract, config bool
-	request          []part[request.Fields]
-	client           []part[request.Client]
-	tls              []part[request.TLS]
-	identity         []part[identity.Identity]
-	failure          []part[request.Failure]
-	// parts are what is dear to gather.
-	parts request.Parts
+	contract bool
+	config   bool
+	request  []part[request.Fields]
+	client   []part[request.Client]
+	tls      []part[request.TLS]
+	identity []part[identity.Identity]
+	failure  []part[request.Failure]
+	// sections are those that are there: one of which nothing is read that it has
+	// is there and empty.
+	sections sections
+	// parts are what of a request is gathered.
+	parts *request.Parts
 }
+
+// sections of the input.
+type sections struct{ request, client, tls, identity, failure bool }
 
 // project returns the projection for what a decision reads.
 func project(r reads) *projection {
-	p := &projection{
+	return &projection{
 		contract: r.reads("contract"), config: r.reads("config"),
 		request: filter(requestParts, "request", r), client: filter(clientParts, "client", r), tls: filter(tlsParts, "tls", r),
 		identity: filter(identityParts, "identity", r), failure: filter(failureParts, "failure", r),
+		sections: sections{r.reads("request"), r.reads("client"), r.reads("tls"), r.reads("identity"), r.reads("failure")},
+		parts:    request.NewParts(r.reads, r.below("request.headers"), r.below("request.header_values")),
 	}
-	p.parts = request.Parts{
-		Headers: r.reads("request.headers") || r.reads("request.header_values"),
-		Query:   r.reads("request.query") || r.reads("request.raw_query") || r.reads("request.query_flags"),
-		TLS:     len(p.tls) > 0, Client: len(p.client) > 0,
-	}
-	return p
 }
 
-// filter returns the parts of a section that are read.
+// filter returns the parts of a section that are read, with no more of their
+// members than are read.
 func filter[T any](parts []part[T], section string, r reads) []part[T] {
 	var read []part[T]
 	for _, p := range parts {
-		if name, ok := p.name.Value.(ast.String); ok && r.reads(section+"."+string(name)) {
-			read = append(read, p)
+		path := section + "." + p.label()
+		if !r.reads(path) {
+			continue
 		}
+		if names := r.below(path); names != nil && p.narrow != nil {
+			p = p.narrow(names)
+		}
+		read = append(read, p)
 	}
 	return read
 }
@@ -52,26 +63,44 @@ func filter[T any](parts []part[T], section string, r reads) []part[T] {
 // nothing is ever missing.
 var whole = project(reads{"": true})
 
-// term builds the input for a document.
-func (p *projection) term(d *request.Document, config *ast.Term) ast.Value {
+// term builds the input for a document, of which the caller's term may have been
+// built before.
+func (p *projection) term(d *request.Document, config, caller *ast.Term) ast.Value {
 	members := make([]member, 0, 7)
 	if p.contract {
 		members = append(members, member{contractName, ast.StringTerm(d.Contract)})
 	}
-	members = addSection(members, requestName, p.request, &d.Request)
-	members = addSection(members, clientName, p.client, &d.Client)
-	members = addSection(members, tlsName, p.tls, &d.TLS)
-	members = addSection(members, identityName, p.identity, d.Identity)
-	members = addSection(members, failureName, p.failure, &d.Failure)
+	members = addSection(members, requestName, p.sections.request, p.request, &d.Request)
+	members = addSection(members, clientName, p.sections.client, p.client, &d.Client)
+	members = addSection(members, tlsName, p.sections.tls, p.tls, &d.TLS)
+	if caller != nil {
+		members = append(members, member{identityName, caller})
+	} else {
+		members = addSection(members, identityName, p.sections.identity, p.identity, d.Identity)
+	}
+	members = addSection(members, failureName, p.sections.failure, p.failure, &d.Failure)
 	if p.config {
 		members = append(members, member{configName, config})
 	}
 	return ast.NewObject(members...)
 }
 
-// addSection adds a section of which something is read.
-func addSection[T any](members []member, name *ast.Term, parts []part[T], from *T) []member {
-	if len(parts) == 0 {
+// key appends what is read of a document to the part of a key that tells the
+// caller. Constants are told by their id.
+func (p *projection) key(key []byte, d *request.Document, config *Constants) []byte {
+	key = appendParts(key, p.request, &d.Request)
+	key = appendParts(key, p.client, &d.Client)
+	key = appendParts(key, p.tls, &d.TLS)
+	key = appendParts(key, p.failure, &d.Failure)
+	if p.config {
+		key = binary.AppendUvarint(key, config.id)
+	}
+	return key
+}
+
+// addSection adds a section if it is there.
+func addSection[T any](members []member, name *ast.Term, there bool, parts []part[T], from *T) []member {
+	if !there {
 		return members
 	}
 	return append(members, member{name, build(parts, from)})
@@ -152,7 +181,7 @@ var identityParts = []part[identity.Identity]{
 	texts("groups", func(i *identity.Identity) []string { return i.Groups }),
 	texts("scopes", func(i *identity.Identity) []string { return i.Scopes }),
 	text("email", func(i *identity.Identity) string { return i.Email }),
-	document("claims", func(i *identity.Identity) any { return i.Claims }),
+	claims("claims", func(i *identity.Identity) map[string]any { return i.Claims }),
 	text("acr", func(i *identity.Identity) string { return i.ACR }),
 	texts("amr", func(i *identity.Identity) []string { return i.AMR }),
 	number("auth_time", func(i *identity.Identity) int64 { return i.AuthTime }),

@@ -24,12 +24,14 @@ type loader struct {
 	tables       memo[ast.Object]
 	program      *program // the last one, nil before
 	sharing      *sharing // of the load that is going on
+	// distrusted is told of a snapshot whose cache is found to be wrong.
+	distrusted func(*snapshot)
 }
 
 // newLoader returns a loader for a normalized configuration.
 func newLoader(config Config) *loader {
 	return &loader{
-		config: config, capabilities: allowed(config.AllowBuiltins),
+		config: config, capabilities: allowed(config.AllowBuiltins), distrusted: func(*snapshot) {},
 		modules: memo[*ast.Module]{}, documents: memo[ast.Object]{}, schemas: memo[*schema]{}, claims: memo[*schema]{}, tables: memo[ast.Object]{},
 	}
 }

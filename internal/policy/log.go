@@ -47,8 +47,8 @@ const (
 
 // Entry returns a decision for the log, as data.system.log.mask and drop have it;
 // it is false for one that is not to be logged. A mask that fails hides the
-// whole input and result. Elapsed is how long the evaluation took.
-func (s *Set) Entry(ctx context.Context, in Input, d Decision, elapsed time.Duration) (*Entry, bool) {
+// whole input and result.
+func (s *Set) Entry(ctx context.Context, in Input, d Decision) (*Entry, bool) {
 	by := d.made.by
 	if by == nil {
 		return nil, false // no policy was asked
@@ -58,12 +58,12 @@ func (s *Set) Entry(ctx context.Context, in Input, d Decision, elapsed time.Dura
 		DecisionID: document.Request.ID, Path: strings.ReplaceAll(strings.TrimPrefix(s.config.Decision, "data."), ".", "/"),
 		Bundles:     map[string]map[string]string{"policies": {"revision": by.revision}},
 		RequestedBy: document.Client.IP, Timestamp: time.Unix(0, document.Request.TimeNS).UTC(),
-		Metrics: map[string]int64{"timer_rego_query_eval_ns": elapsed.Nanoseconds()},
+		Metrics: map[string]int64{"timer_rego_query_eval_ns": d.Elapsed.Nanoseconds()},
 	}
 	if d.Err != nil {
 		e.Error = d.Err.Error()
 	}
-	input := whole.term(&document, in.Config.term)
+	input := whole.term(&document, in.Config.term, nil)
 	if by.envoy {
 		input = withEnvoy(input, in.Request.Envoy(d.made.reading, false))
 	}

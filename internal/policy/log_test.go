@@ -16,7 +16,8 @@ func entryOf(t *testing.T, modules string) (map[string]any, string, bool) {
 	set := open(t, Config{Sources: []string{path.path + "/p"}, Timeout: time.Minute})
 	in := asked("/a", "")
 	decision := set.Decide(t.Context(), in)
-	entry, ok := set.Entry(t.Context(), in, decision, 7)
+	decision.Elapsed = 7
+	entry, ok := set.Entry(t.Context(), in, decision)
 	if !ok {
 		return nil, "", false
 	}
@@ -98,7 +99,7 @@ func TestEntryDrop(t *testing.T) {
 	if _, _, ok := entryOf(t, "drop if input.input.request.path == \"/b\"\n"); !ok {
 		t.Error("it is not logged")
 	}
-	if _, ok := open(t, Config{}).Entry(t.Context(), asked("/", ""), Decision{}, 0); ok {
+	if _, ok := open(t, Config{}).Entry(t.Context(), asked("/", ""), Decision{}); ok {
 		t.Error("a decision that no policy made is logged")
 	}
 }

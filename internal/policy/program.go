@@ -2,6 +2,7 @@ package policy
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -15,8 +16,12 @@ type program struct {
 	compiler *ast.Compiler
 	decision ast.Ref
 	reads    reads
+	// readsBody says that the request's body is among them.
+	readsBody bool
+	unsure    []string // why decisions cannot be remembered
 	// projection builds what the decision reads of input.
 	projection *projection
+	callers    *callers
 	findings   []string // that are worth a warning
 }
 
@@ -41,8 +46,9 @@ func (l *loader) compile(m *material) (*program, error) {
 			return nil, err
 		}
 	}
-	p.reads = readsOf(p.compiler, p.decision)
-	p.projection = project(p.reads)
+	found := inspect(p.compiler, p.decision)
+	p.reads, p.unsure, p.readsBody = found.reads, found.unsure(), slices.ContainsFunc(bodyPaths, found.reads.reads)
+	p.projection, p.callers = project(p.reads), newCallers()
 	l.program = p
 	return p, nil
 }

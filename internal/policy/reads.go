@@ -13,43 +13,101 @@ import (
 // What cannot be told from the rules counts as read.
 type reads map[string]bool
 
-// readsOf walks the compiled rules that evaluating a reference may evaluate.
-func readsOf(compiler *ast.Compiler, decision ast.Ref) reads {
-	w := &readWalker{compiler: compiler, seen: map[*ast.Rule]bool{}, found: reads{}}
-	w.visitRef(decision)
-	return w.found
+// findings are what evaluating a decision may do.
+type findings struct {
+	reads reads
+	calls map[string]bool // built-in functions, by name
 }
 
+// inspect walks the compiled rules that evaluating a reference may evaluate.
+func inspect(compiler *ast.Compiler, decision ast.Ref) *findings {
+	w := &readWalker{compiler: compiler, seen: map[*ast.Rule]bool{}, findings: findings{reads{}, map[string]bool{}}}
+	w.visitRef(decision)
+	return &w.findings
+}
+
+// readWalker walks one rule; others that it needs are walked by others, with
+// the same findings.
 type readWalker struct {
+	findings
 	compiler *ast.Compiler
 	seen     map[*ast.Rule]bool
-	found    reads
+	scope    scope
+	aliases  aliases
 }
 
-// visitRef notes a reference to input, or walks the rules that one to data may mean.
+// visitRef notes a reference to input or to a built-in function, or walks the
+// rules that one to data may mean.
 func (w *readWalker) visitRef(ref ast.Ref) {
 	switch {
 	case ref.HasPrefix(ast.InputRootRef):
-		w.found[strings.Join(constantPrefix(ref[1:]), ".")] = true
+		w.visitInput(nil, ref[1:])
 	case ref.HasPrefix(ast.DefaultRootRef):
 		for _, rule := range w.compiler.GetRulesDynamicWithOpts(ref, ast.RulesOptions{IncludeHiddenModules: true}) {
 			w.visitRule(rule)
 		}
+	default:
+		if name := builtin(ref); name != "" {
+			w.calls[name] = true
+		}
 	}
+}
+
+// visitInput notes what is at the end of a path below input, as far as its names
+// are known. One that may be one of several is each of them.
+func (w *readWalker) visitInput(names []string, rest ast.Ref) {
+	known := constantPrefix(rest)
+	names, rest = append(names[:len(names):len(names)], known...), rest[len(known):]
+	if len(rest) > 0 {
+		if name, ok := rest[0].Value.(ast.Var); ok {
+			for _, word := range w.scope.words[name] {
+				w.visitInput(names, append(ast.Ref{ast.StringTerm(word)}, rest[1:]...))
+			}
+			if len(w.scope.words[name]) > 0 {
+				return
+			}
+		}
+	}
+	w.reads[strings.Join(names, ".")] = true
 }
 
 func (w *readWalker) visitRule(rule *ast.Rule) {
 	for ; rule != nil && !w.seen[rule]; rule = rule.Else {
 		w.seen[rule] = true
-		ast.NewGenericVisitor(w.visit).Walk(rule.Head)
-		ast.NewGenericVisitor(w.visit).Walk(rule.Body)
+		inner := readWalker{findings: w.findings, compiler: w.compiler, seen: w.seen, aliases: aliasesOf(rule)}
+		inner.walk(rule.Body, rule.Head)
 	}
+}
+
+// walk walks a body and what is made of its variables.
+func (w *readWalker) walk(body ast.Body, made ...any) {
+	outer := w.scope
+	w.scope = outer.within(body)
+	for _, expr := range body {
+		ast.NewGenericVisitor(w.visit).Walk(expr)
+	}
+	for _, node := range made {
+		ast.NewGenericVisitor(w.visit).Walk(node)
+	}
+	w.scope = outer
 }
 
 // visit takes what a rule is made of; it returns whether it has dealt with all
 // of a node.
 func (w *readWalker) visit(node any) bool {
 	switch node := node.(type) {
+	case ast.Body:
+		w.walk(node)
+		return true
+	case *ast.ArrayComprehension:
+		w.walk(node.Body, node.Term)
+		return true
+	case *ast.SetComprehension:
+		w.walk(node.Body, node.Term)
+		return true
+	case *ast.ObjectComprehension:
+		w.walk(node.Body, node.Key, node.Value)
+		return true
 	case ast.Ref:
 		w.visitRef(node)
 		for i, term := range node {
@@ -62,11 +120,48 @@ func (w *readWalker) visit(node any) bool {
 		if ast.RootDocumentNames.Contains(ast.NewTerm(node)) {
 			w.visitRef(ast.Ref{ast.NewTerm(node)})
 		}
+	case *ast.Expr:
+		return w.visitExpr(node)
+	case ast.Call:
+		w.visitFunction(node[0])
 	case *ast.With: // what it replaces is not read
 		ast.NewGenericVisitor(w.visit).Walk(node.Value)
 		return true
 	}
 	return false
+}
+
+// visitExpr notes the function that an expression calls. Of an alias the members
+// that are asked for are read, and not what it stands for.
+func (w *readWalker) visitExpr(expr *ast.Expr) bool {
+	if terms, ok := expr.Terms.([]*ast.Term); ok {
+		w.visitFunction(terms[0])
+	}
+	if name, path, ok := memberCall(expr); ok && w.aliases[name] != nil {
+		ref := w.aliases[name]
+		for _, word := range path {
+			ref = ref.Append(ast.StringTerm(word))
+		}
+		w.visitRef(ref)
+		return false
+	}
+	return w.defines(expr)
+}
+
+// defines reports whether an expression does nothing but make an alias.
+func (w *readWalker) defines(expr *ast.Expr) bool {
+	defined := false
+	eachEquation(ast.Body{expr}, func(name ast.Var, _ ast.Value) { defined = defined || w.aliases[name] != nil })
+	return defined
+}
+
+// visitFunction notes a function that is called. One that is neither a rule nor a
+// known built-in function is noted as it stands.
+func (w *readWalker) visitFunction(operator *ast.Term) {
+	ref, ok := operator.Value.(ast.Ref)
+	if !ok || !ref.HasPrefix(ast.DefaultRootRef) {
+		w.calls[operator.String()] = true
+	}
 }
 
 // constantPrefix returns the names with which a path below input begins.
@@ -90,6 +185,25 @@ func (r reads) reads(path string) bool {
 		}
 	}
 	return false
+}
+
+// below returns, sorted, the names of the members of an object that may be read;
+// nil if all of it may be, as a whole.
+func (r reads) below(path string) []string {
+	names := map[string]bool{}
+	for prefix := range r {
+		if prefix == "" || prefix == path || strings.HasPrefix(path, prefix+".") {
+			return nil
+		}
+		if rest, ok := strings.CutPrefix(prefix, path+"."); ok {
+			name, _, _ := strings.Cut(rest, ".")
+			names[name] = true
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 // names returns the prefixes, sorted; the whole input is "input".

@@ -40,15 +40,7 @@ func TestReads(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			compiler := ast.NewCompiler()
-			module, err := ast.ParseModuleWithOpts("a.rego", "package caddy.authz\n\n"+test.rules, ast.ParserOptions{RegoVersion: ast.RegoV1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if compiler.Compile(map[string]*ast.Module{"a.rego": module}); compiler.Failed() {
-				t.Fatal(compiler.Errors)
-			}
-			if got := readsOf(compiler, refOf("data.caddy.authz.allow")).names(); !slices.Equal(got, test.want) {
+			if got := inspected(t, test.rules).reads.names(); !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -76,14 +68,14 @@ func TestReadsPaths(t *testing.T) {
 func TestProjection(t *testing.T) {
 	in := contractInput()
 	document := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.Everything)
-	all, ok := whole.term(&document, in.Config.term).(ast.Object)
+	all, ok := whole.term(&document, in.Config.term, nil).(ast.Object)
 	if !ok {
 		t.Fatal("no object")
 	}
-	for _, r := range []reads{{}, {"request.method": true}, {"request.headers.accept": true, "identity.claims.team": true}, {"tls.client_certificate.verified": true}, {"request": true, "config": true}} {
+	for _, r := range []reads{{}, {"request.method": true}, {"request.headers.accept": true, "identity.claims.team": true}, {"tls.client_certificate.verified": true}, {"request": true, "config": true}, {"identity.unknown": true, "failure.unknown": true}} {
 		p := project(r)
 		part := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, p.parts)
-		built, ok := p.term(&part, in.Config.term).(ast.Object)
+		built, ok := p.term(&part, in.Config.term, nil).(ast.Object)
 		if !ok {
 			t.Fatal("no object")
 		}

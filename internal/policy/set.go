@@ -23,6 +23,9 @@ type Report struct {
 	Warnings []string
 	// Err says why the change was not taken, with file and line; nil if it was.
 	Err error
+	// Distrusted says that nothing has changed: a remembered decision was found to
+	// differ from a new one, and none is remembered until the policies change.
+	Distrusted bool
 }
 
 // Status is the state of a set, as the admin API shows it.
@@ -38,6 +41,11 @@ type Status struct {
 	LoadedAt time.Time `json:"loaded_at"`
 	// Reads is what the decision may read of input, as dotted prefixes.
 	Reads []string `json:"reads"`
+	// Cacheable says whether decisions can be remembered, and NotCacheable why not.
+	Cacheable    bool     `json:"cacheable"`
+	NotCacheable []string `json:"not_cacheable"`
+	// DecisionCache is "on", "off", or "distrusted" if it was found to be wrong.
+	DecisionCache string `json:"decision_cache"`
 	// Error says why newer files are not in use, with file and line; "" if they are.
 	Error string `json:"error"`
 }
@@ -49,8 +57,12 @@ func Open(config Config, report func(Report)) (*Set, error) {
 		return nil, err
 	}
 	s := &Set{config: config.Normalized()}
+	loader := newLoader(s.config)
+	loader.distrusted = func(by *snapshot) {
+		report(Report{Sources: s.config.paths(), Revision: by.revision, Distrusted: true})
+	}
 	var err error
-	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Keep: s.config.keep()}, newLoader(s.config).load)
+	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Keep: s.config.keep()}, loader.load)
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +99,7 @@ func (s *Set) Status() Status {
 	status := Status{
 		Sources: s.config.Sources, Access: s.config.Access, Decision: s.config.Decision,
 		Revision: current.revision, LoadedAt: current.loaded, Reads: current.reads.names(),
+		Cacheable: len(current.unsure) == 0, NotCacheable: append([]string{}, current.unsure...), DecisionCache: current.cache.state(),
 	}
 	if err := s.live.Err(); err != nil {
 		status.Error = err.Error()

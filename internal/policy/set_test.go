@@ -67,6 +67,7 @@ func TestStatus(t *testing.T) {
 	want := map[string]any{
 		"sources": []any{path}, "access": []any{table}, "decision": "data.caddy.authz.allow",
 		"revision": status.Revision, "loaded_at": status.LoadedAt.Format(time.RFC3339Nano), "error": "",
+		"cacheable": true, "not_cacheable": []any{}, "decision_cache": "on",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)

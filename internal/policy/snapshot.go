@@ -15,6 +15,7 @@ import (
 // snapshot is one loaded set of policies and data. It is immutable.
 type snapshot struct {
 	*program
+	cache    *cache // nil if decisions are not remembered
 	query    rego.PreparedEvalQuery
 	options  []rego.EvalOption
 	reaches  bool // built-ins that wait for others are on
@@ -52,6 +53,10 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 		return nil, fmt.Errorf("decision %s: %w", l.config.Decision, err)
 	}
 	s.options = evalOptions(txn, m.data)
+	if len(s.unsure) == 0 && l.config.DecisionCache > 0 {
+		s.cache = newCache(l.config.DecisionCache)
+		s.cache.differed = func() { l.distrusted(s) }
+	}
 	return s, s.prepareLog(ctx, options)
 }
 

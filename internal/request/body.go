@@ -54,7 +54,7 @@ func readBody(r *http.Request, limit int64) ([]byte, BodyProblem) {
 	switch {
 	case r.Body == nil, r.Body == http.NoBody:
 		return nil, ""
-	case isWebSocket(r), isGRPC(r):
+	case IsWebSocket(r), isGRPC(r):
 		return nil, BodyStreamed
 	case len(r.Header["Content-Encoding"]) > 0:
 		return nil, BodyEncoded

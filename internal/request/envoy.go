@@ -16,10 +16,10 @@ import (
 // otherwise they are redacted. Forwarding headers of a stranger are replaced by
 // what this server knows, as Envoy at the edge does.
 func (r *Request) Envoy(reading Reading, credentials bool) map[string]any {
-	query, rawQuery, _ := r.query()
+	query, rawQuery, _ := r.query(nil)
 	if credentials {
 		rawQuery = valid(r.facts.Original.URL.RawQuery)
-		query, _ = parseQuery(rawQuery)
+		query, _ = parseQuery(nil, rawQuery)
 	}
 	path := r.envoyPath(reading)
 	if rawQuery != "" {
@@ -142,7 +142,7 @@ func envoyBody(r *http.Request, body any) any {
 	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		return nil
 	}
-	form, _ := parseQuery(text)
+	form, _ := parseQuery(nil, text)
 	return listsOf(form)
 }
 

@@ -2,7 +2,9 @@ package request
 
 import (
 	"net/http"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // fold maps a byte of a header's name to the one that stands for it: letters in
@@ -71,9 +73,22 @@ func isForwarding(folded string) bool {
 
 func hasForwarding(h http.Header) bool {
 	for name := range h {
-		if isForwarding(FoldName(name)) {
+		if mayForward(name) && isForwarding(FoldName(name)) {
 			return true
 		}
+	}
+	return false
+}
+
+// mayForward is false for names that begin like no forwarding header's, which
+// are nearly all.
+func mayForward(name string) bool {
+	if name == "" {
+		return false
+	}
+	switch fold[name[0]] {
+	case 'f', 'x', 't', 'c':
+		return true
 	}
 	return false
 }
@@ -84,42 +99,109 @@ func (c *Config) isCredential(folded string) bool {
 	case "authorization", "proxy-authorization", "cookie":
 		return true
 	}
-	for _, name := range c.CredentialHeaders {
-		if FoldName(name) == folded {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.CredentialHeaders, func(name string) bool { return SameName(name, folded) })
 }
 
-// headers returns the request's headers by lower-case name, joined and as
-// lines. Credentials are redacted; what an untrusted peer says about
-// forwarding is left out.
-func (r *Request) headers() (map[string]string, map[string][]string) {
-	joined := make(map[string]string, len(r.http.Header))
-	values := make(map[string][]string, len(r.http.Header))
+// eachHeader visits the headers that policies may see, with lower-case names:
+// what an untrusted peer says about forwarding is left out. Only those named are
+// visited, unless nil names all. Two spellings of one name are visits of their
+// own.
+func (r *Request) eachHeader(names []string, visit func(name string, lines []string, credential bool)) {
 	for name, lines := range r.http.Header {
-		folded := FoldName(name)
-		if !r.facts.TrustedProxy && isForwarding(folded) {
+		lower, wanted := lowerAmong(name, names)
+		if !wanted {
 			continue
 		}
-		lower := strings.ToLower(valid(name))
-		// two spellings of one name meet only if a server in front made them
-		values[lower] = append(values[lower], redact(lines, r.config.isCredential(folded))...)
+		if folded := FoldName(lower); r.facts.TrustedProxy || !isForwarding(folded) {
+			visit(lower, lines, r.config.isCredential(folded))
+		}
 	}
-	for name, lines := range values {
-		joined[name] = strings.Join(lines, ", ")
-	}
-	return joined, values
 }
 
+// lowerAmong returns a header's name in lower case and whether it is one of some
+// names; nil stands for all.
+func lowerAmong(name string, names []string) (string, bool) {
+	if names == nil {
+		return strings.ToLower(valid(name)), true
+	}
+	for _, wanted := range names {
+		if equalLower(name, wanted) {
+			return wanted, true
+		}
+	}
+	return "", false
+}
+
+// equalLower reports whether a name is another one in lower case. For ASCII it
+// allocates nothing.
+func equalLower(name, lower string) bool {
+	for i := 0; i < len(name); i++ {
+		if name[i] >= utf8.RuneSelf {
+			return strings.ToLower(valid(name)) == lower
+		}
+	}
+	if len(name) != len(lower) {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// gatherHeaders fills in headers by lower-case name, their lines joined.
+func (r *Request) gatherHeaders(d *Document, names []string) {
+	if d.Request.Headers == nil {
+		d.Request.Headers = make(map[string]string, len(r.http.Header))
+	}
+	joined := d.Request.Headers
+	r.eachHeader(names, func(name string, lines []string, credential bool) {
+		text := joinLines(lines, credential)
+		if other, twice := joined[name]; twice { // another spelling, which only a server in front makes
+			text = other + ", " + text
+		}
+		joined[name] = text
+	})
+}
+
+// joinLines returns a header's lines as one.
+func joinLines(lines []string, credential bool) string {
+	if len(lines) == 1 {
+		return shown(lines[0], credential)
+	}
+	return strings.Join(redact(lines, credential), ", ")
+}
+
+// gatherHeaderValues fills in headers by lower-case name, as lines.
+func (r *Request) gatherHeaderValues(d *Document, names []string) {
+	if d.Request.HeaderValues == nil {
+		d.Request.HeaderValues = make(map[string][]string, len(r.http.Header))
+	}
+	values := d.Request.HeaderValues
+	r.eachHeader(names, func(name string, lines []string, credential bool) {
+		values[name] = append(values[name], redact(lines, credential)...)
+	})
+}
+
+// redact returns lines as policies see them.
 func redact(lines []string, credential bool) []string {
 	result := make([]string, len(lines))
 	for i, line := range lines {
-		result[i] = valid(line)
-		if credential {
-			result[i] = Redacted
-		}
+		result[i] = shown(line, credential)
 	}
 	return result
+}
+
+// shown returns a line as policies see it.
+func shown(line string, credential bool) string {
+	if credential {
+		return Redacted
+	}
+	return valid(line)
 }

@@ -11,10 +11,11 @@ import (
 // separator and net/url drops together with its parameter.
 const FlagSemicolon Flag = "semicolon"
 
-// query returns the public query, parsed and as received, without credentials.
-func (r *Request) query() (map[string][]string, string, []Flag) {
+// query returns the public query, parsed into an empty map or a new one, and as
+// received, without credentials.
+func (r *Request) query(into map[string][]string) (map[string][]string, string, []Flag) {
 	raw := r.facts.Original.URL.RawQuery
-	query, flags := parseQuery(raw)
+	query, flags := parseQuery(into, raw)
 	for _, name := range r.config.CredentialParameters {
 		if _, present := query[name]; present {
 			query[name] = redact(query[name], true)
@@ -24,11 +25,13 @@ func (r *Request) query() (map[string][]string, string, []Flag) {
 	return query, valid(raw), flags
 }
 
-// parseQuery returns the parameters of a raw query. Unlike net/url it never
-// drops one: semicolons are ordinary characters, and what cannot be decoded is
-// kept as it is; both are flagged.
-func parseQuery(raw string) (map[string][]string, []Flag) {
-	query := map[string][]string{}
+// parseQuery returns the parameters of a raw query, in an empty map or, for nil,
+// a new one. Unlike net/url it never drops one: semicolons are ordinary
+// characters, and what cannot be decoded is kept as it is; both are flagged.
+func parseQuery(query map[string][]string, raw string) (map[string][]string, []Flag) {
+	if query == nil {
+		query = map[string][]string{}
+	}
 	var flags []Flag
 	if strings.Contains(raw, ";") {
 		flags = append(flags, FlagSemicolon)

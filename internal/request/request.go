@@ -116,81 +116,37 @@ func (r *Request) Secure() bool {
 	return err == nil && peer.Unmap().IsLoopback()
 }
 
-// Parts names what of a Document is dear to gather, and left empty unless it is
-// wanted.
-type Parts struct{ Headers, Query, TLS, Client bool }
-
-// Document returns what policies read for one reading of the path, with some of
-// its parts.
-func (r *Request) Document(reading Reading, id *identity.Identity, failure identity.Reason, config map[string]any, parts Parts) Document {
+// Document returns what policies read for one reading of the path, as far as it
+// is wanted.
+func (r *Request) Document(reading Reading, id *identity.Identity, failure identity.Reason, config map[string]any, parts *Parts) Document {
 	if config == nil {
 		config = map[string]any{}
 	}
-	d := Document{Contract: Contract, Request: r.Fields(reading, parts), Identity: id, Failure: Failure{Reason: failure}, Config: config}
-	if parts.Client {
-		d.Client = r.Client()
-	}
-	if parts.TLS {
-		d.TLS = r.TLS()
-	}
+	d := Document{Contract: Contract, Identity: id, Failure: Failure{Reason: failure}, Config: config}
+	r.Gather(&d, &reading, parts)
 	return d
 }
 
 // Fields returns the request's own fields for one reading of its path.
-func (r *Request) Fields(reading Reading, parts Parts) Fields {
-	original := r.facts.Original
-	host, port := r.hostPort()
-	fields := Fields{
-		ID:              r.facts.ID(),
-		TimeNS:          r.facts.Time.UnixNano(),
-		Method:          original.Method,
-		Scheme:          r.Scheme(),
-		Host:            host,
-		Port:            port,
-		Path:            reading.Path,
-		PathFolded:      strings.ToLower(reading.Path),
-		Segments:        reading.Segments,
-		RewrittenPath:   valid(r.http.URL.Path),
-		RawPath:         valid(original.URL.EscapedPath()),
-		PathFlags:       flagNames(r.flags),
-		DestinationPath: reading.Destination,
-		Protocol:        r.http.Proto,
-		ContentLength:   r.http.ContentLength,
-		WebSocket:       isWebSocket(r.http),
-		GRPC:            isGRPC(r.http),
-		Body:            r.body,
-		BodyTruncated:   r.truncated,
-	}
-	if parts.Query {
-		query, raw, flags := r.query()
-		fields.Query, fields.RawQuery, fields.QueryFlags = query, raw, flagNames(flags)
-	}
-	if parts.Headers {
-		fields.Headers, fields.HeaderValues = r.headers()
-	}
-	return fields
+func (r *Request) Fields(reading Reading, parts *Parts) Fields {
+	var d Document
+	r.Gather(&d, &reading, parts)
+	return d.Request
 }
 
-// Everything is all parts of a Document.
-var Everything = Parts{Headers: true, Query: true, TLS: true, Client: true}
+// ClientIP returns the client's address as text, or "".
+func (r *Request) ClientIP() string { return r.facts.ClientIP }
 
-// Client says where the request came from.
-func (r *Request) Client() Client {
-	return Client{
-		IP:                 r.facts.ClientIP,
-		PeerIP:             r.facts.PeerIP,
-		TrustedProxy:       r.facts.TrustedProxy,
-		ForwardedUntrusted: !r.facts.TrustedProxy && hasForwarding(r.http.Header),
-	}
-}
+// Scheme returns the scheme as the client saw it.
+func (r *Request) Scheme() string { return SchemeOf(r.http, r.facts.TrustedProxy) }
 
-// Scheme returns the scheme as the client saw it: a trusted proxy may have
-// ended TLS.
-func (r *Request) Scheme() string {
-	if r.http.TLS != nil {
+// SchemeOf returns the scheme of a request as the client saw it: a trusted proxy
+// may have ended TLS.
+func SchemeOf(r *http.Request, trustedProxy bool) string {
+	if r.TLS != nil {
 		return "https"
 	}
-	if lines := r.http.Header["X-Forwarded-Proto"]; r.facts.TrustedProxy && len(lines) == 1 && strings.EqualFold(lines[0], "https") {
+	if lines := r.Header["X-Forwarded-Proto"]; trustedProxy && len(lines) == 1 && strings.EqualFold(lines[0], "https") {
 		return "https"
 	}
 	return "http"
@@ -213,9 +169,9 @@ func (r *Request) hostPort() (string, int) {
 	return name, 80
 }
 
-// isWebSocket reports whether r asks for a WebSocket, by Upgrade (RFC 6455,
+// IsWebSocket reports whether r asks for a WebSocket, by Upgrade (RFC 6455,
 // section 4.1) or by extended CONNECT (RFC 8441, section 4).
-func isWebSocket(r *http.Request) bool {
+func IsWebSocket(r *http.Request) bool {
 	if r.Method == http.MethodConnect {
 		protocol := r.Header[":protocol"]
 		return len(protocol) == 1 && protocol[0] == "websocket"

@@ -110,7 +110,7 @@ func TestForwarding(t *testing.T) {
 				if _, seen := fields.Headers[strings.ToLower(name)]; seen != trusted {
 					t.Errorf("trusted %v: seen %v", trusted, seen)
 				}
-				if got := req.Client().ForwardedUntrusted; got == trusted {
+				if got := req.Document(req.Readings()[0], nil, "", nil, Everything).Client.ForwardedUntrusted; got == trusted {
 					t.Errorf("trusted %v: forwarded_untrusted %v", trusted, got)
 				}
 				wantScheme := "http"
@@ -177,7 +177,7 @@ func TestQuery(t *testing.T) {
 		{"a+b=c%20d&&", map[string][]string{"a b": {"c d"}}, nil},
 	}
 	for _, test := range tests {
-		got, flags := parseQuery(test.raw)
+		got, flags := parseQuery(nil, test.raw)
 		if diff := cmp.Diff(test.want, got); diff != "" || !cmp.Equal(flags, test.flags) {
 			t.Errorf("%q: %s %v", test.raw, diff, flags)
 		}
@@ -223,7 +223,7 @@ func TestWebSocket(t *testing.T) {
 	extended := httptest.NewRequest("CONNECT", "/", nil)
 	extended.Header[":protocol"] = []string{"websocket"}
 	plain := httptest.NewRequest("GET", "/", nil)
-	if !isWebSocket(upgrade) || !isWebSocket(extended) || isWebSocket(plain) {
+	if !IsWebSocket(upgrade) || !IsWebSocket(extended) || IsWebSocket(plain) {
 		t.Error("WebSocket not told apart")
 	}
 }

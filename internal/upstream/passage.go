@@ -12,16 +12,12 @@ import (
 // for a client's nor miss the credential that the first one took away. The
 // zero value is ready to use; it belongs to one request.
 type Passage struct {
-	set   []string
-	taken map[string]taken
+	set     []string
+	taken   map[string][]string // header → its lines as they were
+	cookies []string            // names of the cookies that were taken
+	jar     []string            // the lines of Cookie as they were
 	// Handlers counts the handlers that judged the request.
 	Handlers int
-}
-
-// taken is a header from which a credential was taken.
-type taken struct {
-	original []string
-	left     []string // without the credential; none if the header is gone
 }
 
 // String hides the credentials from whoever prints the request's variables.
@@ -37,35 +33,76 @@ func (p *Passage) add(folded string) {
 
 // Restore brings back credentials that an earlier handler took away.
 func (p *Passage) Restore(h http.Header) {
-	for name, t := range p.taken {
-		h[name] = slices.Clone(t.original)
+	for name, lines := range p.taken {
+		h[name] = slices.Clone(lines)
+	}
+	if p.jar != nil {
+		h["Cookie"] = slices.Clone(p.jar)
 	}
 }
 
-// Take remembers that the accepted credential is in a header of which the next
-// handler sees only the lines left; name is "" if no header held it.
-func (p *Passage) Take(h http.Header, name string, left []string) {
+// Take remembers that a header is the accepted credential, which the next
+// handler does not see; name is "" if no header held it.
+func (p *Passage) Take(h http.Header, name string) {
 	lines, present := h[name]
 	if !present {
 		return
 	}
 	if p.taken == nil {
-		p.taken = make(map[string]taken, 1)
+		p.taken = make(map[string][]string, 1)
 	}
-	p.taken[name] = taken{original: lines, left: left}
+	p.taken[name] = lines
+}
+
+// TakeCookies remembers that cookies are credentials of ours; others stay.
+func (p *Passage) TakeCookies(h http.Header, names ...string) {
+	lines, present := h["Cookie"]
+	if !present || len(names) == 0 {
+		return
+	}
+	if p.jar == nil {
+		p.jar = lines
+	}
+	for _, name := range names {
+		if !slices.Contains(p.cookies, name) {
+			p.cookies = append(p.cookies, name)
+		}
+	}
 }
 
 // Withhold keeps every credential that was taken from the next handler. The
 // request's map is changed and never the slices in it, since the access log
 // holds a copy that shares them.
 func (p *Passage) Withhold(h http.Header) {
-	for name, t := range p.taken {
-		if len(t.left) == 0 {
-			delete(h, name)
-			continue
-		}
-		h[name] = slices.Clone(t.left)
+	for name := range p.taken {
+		delete(h, name)
 	}
+	if len(p.cookies) == 0 {
+		return
+	}
+	if left := without(p.jar, p.cookies); len(left) > 0 {
+		h["Cookie"] = left
+	} else {
+		delete(h, "Cookie")
+	}
+}
+
+// without returns lines of Cookie without the cookies of some names.
+func without(lines, names []string) []string {
+	var left []string
+	for _, line := range lines {
+		var kept []string
+		for pair := range strings.SplitSeq(line, ";") {
+			pair = strings.TrimSpace(pair)
+			if name, _, _ := strings.Cut(pair, "="); pair != "" && !slices.Contains(names, strings.TrimSpace(name)) {
+				kept = append(kept, pair)
+			}
+		}
+		if len(kept) > 0 {
+			left = append(left, strings.Join(kept, "; "))
+		}
+	}
+	return left
 }
 
 // Withdraw takes every credential out of a request that goes on without

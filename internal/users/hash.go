@@ -52,7 +52,7 @@ func CheckHash(hash string) error {
 	}
 	m := argon2idForm.FindStringSubmatch(hash)
 	if m == nil {
-		return errors.New("the password is not a hash of bcrypt or argon2id; make one with caddy hash-password --algorithm argon2id")
+		return errors.New("the password is not a hash of bcrypt or argon2id; make one with caddy policy-auth hash")
 	}
 	memory, time, lanes := number(m[1]), number(m[2]), number(m[3])
 	if memory < 8*lanes || memory > maxMemory || time < 1 || time > maxTime || lanes < 1 || lanes > maxLanes {

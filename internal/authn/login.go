@@ -1,0 +1,132 @@
+package authn
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/login"
+)
+
+func init() {
+	caddy.RegisterModule(LoginURL{})
+}
+
+// LoginNamespace is where ways to sign in are registered as Caddy modules.
+const LoginNamespace = "http.policy_auth.logins"
+
+// Login is a module by which people sign in on a site's own pages.
+type Login interface {
+	// Method returns the provisioned way to sign in.
+	Method() login.Method
+}
+
+// LoadLogins loads the ways to sign in of a module's raw field, in the order
+// written. It returns nil if there are none.
+func LoadLogins(ctx caddy.Context, module any, field string) (*login.Door, error) {
+	loaded, err := ctx.LoadModule(module, field)
+	if err != nil {
+		return nil, fmt.Errorf("loading logins: %w", err)
+	}
+	modules, _ := loaded.([]any)
+	if len(modules) == 0 {
+		return nil, nil
+	}
+	if url, ok := modules[0].(*LoginURL); ok && len(modules) == 1 {
+		return &login.Door{Page: url.page}, nil
+	}
+	site, names := new(login.Site), map[string]bool{}
+	for i, m := range modules {
+		way, ok := m.(Login)
+		if !ok {
+			return nil, errAlone
+		}
+		method := way.Method()
+		if names[method.Name()] {
+			return nil, fmt.Errorf("login %d: there is another login called %s", i, method.Name())
+		}
+		names[method.Name()] = true
+		site.Methods = append(site.Methods, method)
+	}
+	return &login.Door{Site: site}, nil
+}
+
+// CheckLogins reports logins that cannot stand beside each other, as far as that
+// shows without loading them.
+func CheckLogins(raw []json.RawMessage) error {
+	count, names := map[string]int{}, map[string]bool{}
+	for _, module := range raw {
+		var login struct{ Method, Name string }
+		if err := json.Unmarshal(module, &login); err != nil {
+			return fmt.Errorf("login: %w", err)
+		}
+		count[login.Method]++
+		name := cmp.Or(login.Name, login.Method)
+		if names[name] && login.Method == "oidc" {
+			return fmt.Errorf("login oidc: there is another login called %s; give this one a name of its own", name)
+		}
+		names[name] = true
+	}
+	switch {
+	case count["url"] > 0 && len(raw) > 1:
+		return errAlone
+	case count["form"] > 1:
+		return errors.New("login form is set twice")
+	}
+	return nil
+}
+
+// errAlone is why a page of somebody else's is not one of several.
+var errAlone = errors.New("login url leads to somebody else's page and stands alone: leave it or the other logins out")
+
+// LoginURL sends people to somebody else's sign-in page.
+type LoginURL struct {
+	// An https or http URL, or a path on this site, in which {return_to} stands
+	// for the URL to come back to. Required.
+	URL string `json:"url"`
+
+	page *login.Page
+}
+
+// CaddyModule returns the Caddy module information.
+func (LoginURL) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: LoginNamespace + ".url", New: func() caddy.Module { return new(LoginURL) }}
+}
+
+// UnmarshalCaddyfile sets up the login from Caddyfile tokens. Syntax:
+//
+//	login url <template>
+func (l *LoginURL) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the kind of login
+	line := d.Token()
+	template, err := grammar.One(d)
+	if err != nil {
+		return err
+	}
+	l.URL = template
+	if err := grammar.NoBlock(d, "login url"); err != nil {
+		return err
+	}
+	return grammar.At(line, l.parse())
+}
+
+func (l *LoginURL) parse() (err error) {
+	if l.page, err = login.ParsePage(l.URL); err != nil {
+		return fmt.Errorf("login url: %w", err)
+	}
+	return nil
+}
+
+// Provision reads the template.
+func (l *LoginURL) Provision(caddy.Context) error { return l.parse() }
+
+// Interface guards.
+var (
+	_ caddy.Provisioner     = (*LoginURL)(nil)
+	_ caddyfile.Unmarshaler = (*LoginURL)(nil)
+)

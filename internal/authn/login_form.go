@@ -1,0 +1,119 @@
+package authn
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/login"
+)
+
+func init() {
+	caddy.RegisterModule(LoginForm{})
+}
+
+// LoginForm is a page of our own that asks for a name and a password.
+type LoginForm struct {
+	// Files of users: users.yaml, or htpasswd with bcrypt. They are watched and
+	// swapped as one; one that turns bad leaves the last good users in use. A
+	// user who is disabled, removed or given another password is signed out with
+	// the next request. Required.
+	Users []string `json:"users,omitempty"`
+
+	// How many failures, of a user or of a client, are answered with 429
+	// afterwards. Default: 10 in 5m.
+	Throttle *Throttle `json:"throttle,omitempty"`
+
+	form    *login.Form
+	release func()
+}
+
+// CaddyModule returns the Caddy module information.
+func (LoginForm) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: LoginNamespace + ".form", New: func() caddy.Module { return new(LoginForm) }}
+}
+
+// UnmarshalCaddyfile sets up the login from Caddyfile tokens. Syntax:
+//
+//	login form {
+//	    users <file>...
+//	    throttle <failures> <window>
+//	}
+func (l *LoginForm) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the kind of login
+	line := d.Token()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	err := grammar.Block(d, "login form", grammar.Words{
+		"users":    grammar.Strings(&l.Users),
+		"throttle": parseThrottle(&l.Throttle),
+	})
+	if err != nil {
+		return err
+	}
+	return grammar.At(line, l.check())
+}
+
+// check reports what is wrong whatever the files hold.
+func (l *LoginForm) check() error {
+	if len(l.Users) == 0 {
+		return errors.New("login form: name the file of users: users <file>")
+	}
+	if err := l.Throttle.check(); err != nil {
+		return fmt.Errorf("login form: %w", err)
+	}
+	return nil
+}
+
+// Provision reads the users. They are shared with a basic of the same users and
+// throttle, so that what is guessed at one door counts at the other.
+func (l *LoginForm) Provision(caddy.Context) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	if l.Throttle == nil {
+		l.Throttle = defaultThrottle()
+	}
+	verifier, release, err := acquireBasic(l.Users, nil, *l.Throttle)
+	if err != nil {
+		return fmt.Errorf("login form: %w", err)
+	}
+	l.form = &login.Form{Key: keyOfFiles(l.Users), Verify: verifier.verify, Users: verifier.Load}
+	l.release = release
+	return nil
+}
+
+// keyOfFiles names a set of files without telling anybody where they are.
+func keyOfFiles(paths []string) string {
+	paths = absolute(paths)
+	slices.Sort(paths)
+	sum := sha256.Sum256([]byte(strings.Join(paths, "\x00")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Cleanup lets go of the users.
+func (l *LoginForm) Cleanup() error {
+	if l.release != nil {
+		l.release()
+	}
+	return nil
+}
+
+// Method implements Login.
+func (l *LoginForm) Method() login.Method { return l.form }
+
+// Interface guards.
+var (
+	_ caddy.Provisioner     = (*LoginForm)(nil)
+	_ caddy.CleanerUpper    = (*LoginForm)(nil)
+	_ caddyfile.Unmarshaler = (*LoginForm)(nil)
+	_ Login                 = (*LoginForm)(nil)
+)

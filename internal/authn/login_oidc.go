@@ -1,0 +1,242 @@
+package authn
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/login"
+	"github.com/policyauth/caddy-policy-auth/internal/oidc"
+	"github.com/policyauth/caddy-policy-auth/internal/pool"
+	"github.com/policyauth/caddy-policy-auth/internal/token"
+)
+
+func init() {
+	caddy.RegisterModule(LoginOIDC{})
+}
+
+// LoginOIDC signs people in at an OpenID provider, by the authorization code flow
+// with PKCE. The provider is asked when somebody first signs in: it may be a site
+// of this very server, and one that is down stops nothing else.
+type LoginOIDC struct {
+	// The provider's URL, to the letter as it names itself. Required.
+	Issuer string `json:"issuer,omitempty"`
+
+	// What the login is called: in /.policy_auth/callback/<name>, which is
+	// registered at the provider, in a policy's login, and where people choose; 1
+	// to 32 of a-z, 0-9, _ and -. Default: oidc.
+	Name string `json:"name,omitempty"`
+
+	// What the provider calls this site. Placeholders are replaced. Required.
+	ClientID string `json:"client_id,omitempty"`
+
+	// What proves it. Placeholders are replaced; an empty or unknown one is an
+	// error. Default: none, for a public client.
+	ClientSecret string `json:"client_secret,omitempty"`
+
+	// What to ask for; openid is added. Default: openid profile email.
+	Scopes []string `json:"scopes,omitempty"`
+
+	// What the provider is to ask people: none, or some of login, consent and
+	// select_account. Default: as the provider sees fit.
+	Prompt []string `json:"prompt,omitempty"`
+
+	// Where identity fields come from, as in jwt: the claims of the ID token, and
+	// of userinfo beside. Default: the claims of those names.
+	Map map[string][]string `json:"map,omitempty"`
+
+	// "provider" signs people out at the provider as well, if it has a page for
+	// that; "local" leaves them signed in there. Default: provider.
+	Logout string `json:"logout,omitempty"`
+
+	// "on" asks the userinfo endpoint, if there is one, for what the ID token does
+	// not say; "off" does not. Default: on.
+	Userinfo string `json:"userinfo,omitempty"`
+
+	method   *login.OIDC
+	releases []func()
+}
+
+// defaultOIDC is LoginOIDC.Name where none is set.
+const defaultOIDC = "oidc"
+
+// providers are the providers in use, shared between sites and across reloads.
+var providers = pool.New[*oidc.Provider]()
+
+// CaddyModule returns the Caddy module information.
+func (LoginOIDC) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: LoginNamespace + ".oidc", New: func() caddy.Module { return new(LoginOIDC) }}
+}
+
+// UnmarshalCaddyfile sets up the login from Caddyfile tokens. Syntax:
+//
+//	login oidc <issuer> {
+//	    name <name>
+//	    client_id <id>
+//	    client_secret <secret>
+//	    scopes <scope>...
+//	    prompt none | login|consent|select_account...
+//	    map <field> <source>...
+//	    logout provider|local
+//	    userinfo on|off
+//	}
+func (l *LoginOIDC) UnmarshalCaddyfile(d *caddyfile.Dispenser) (err error) {
+	d.Next() // the kind of login
+	line := d.Token()
+	if l.Issuer, err = grammar.One(d); err != nil {
+		return err
+	}
+	err = grammar.Block(d, "login oidc", grammar.Words{
+		"name":          grammar.String(&l.Name),
+		"client_id":     grammar.String(&l.ClientID),
+		"client_secret": grammar.String(&l.ClientSecret),
+		"scopes":        grammar.Strings(&l.Scopes),
+		"prompt":        grammar.Strings(&l.Prompt),
+		"map":           parseMap(&l.Map),
+		"logout":        grammar.Choice(&l.Logout, logouts...),
+		"userinfo":      grammar.Choice(&l.Userinfo, switches...),
+	})
+	if err != nil {
+		return err
+	}
+	return grammar.At(line, l.check())
+}
+
+// The values of Logout and Userinfo.
+var (
+	logouts  = []string{"provider", "local"}
+	switches = []string{"on", "off"}
+)
+
+// isName is what a login may be called.
+var isName = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
+
+// check reports what is wrong whatever the secret is. It does not use the network.
+func (l *LoginOIDC) check() error {
+	err := l.checkWords()
+	if err == nil {
+		config := l.config()
+		config.Keys = placeholderKeys(false)
+		var provider *oidc.Provider
+		if provider, err = oidc.New(config); err == nil {
+			return provider.Close()
+		}
+	}
+	return fmt.Errorf("login oidc: %w", err)
+}
+
+func (l *LoginOIDC) checkWords() error {
+	switch {
+	case l.Name != "" && !isName.MatchString(l.Name):
+		return fmt.Errorf("name: %q is not 1 to 32 of a-z, 0-9, _ and -", l.Name)
+	case l.Logout != "" && !slices.Contains(logouts, l.Logout):
+		return errors.New(grammar.Unknown("value of logout", l.Logout, slices.Clone(logouts)))
+	case l.Userinfo != "" && !slices.Contains(switches, l.Userinfo):
+		return errors.New(grammar.Unknown("value of userinfo", l.Userinfo, slices.Clone(switches)))
+	}
+	return nil
+}
+
+// config returns how the provider is asked, without the keys.
+func (l *LoginOIDC) config() oidc.Config {
+	return oidc.Config{
+		Issuer: l.Issuer, ClientID: l.ClientID, ClientSecret: l.ClientSecret,
+		Scopes: l.Scopes, Prompt: l.Prompt, Map: l.Map, NoUserinfo: l.Userinfo == "off",
+		Report: func(err error) {
+			caddy.Log().Named("http.handlers.policy_auth").Warn("login oidc", zap.String("issuer", l.Issuer), zap.Error(err))
+		},
+	}
+}
+
+// Provision takes the provider and its keys; it does not use the network.
+func (l *LoginOIDC) Provision(ctx caddy.Context) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	config, err := l.resolved()
+	if err != nil {
+		return fmt.Errorf("login oidc %s: %w", l.Issuer, err)
+	}
+	keys, release, err := remoteKeys.Acquire(remoteKey(l.Issuer, "", 0), func() (*token.Remote, error) {
+		return openRemote(l.Issuer, "", 0, ctx.Storage())
+	})
+	if err != nil {
+		return fmt.Errorf("login oidc %s: %w", l.Issuer, err)
+	}
+	l.releases = append(l.releases, release)
+	config.Keys = keys
+	name := []any{l.Issuer, config.ClientID, config.ClientSecret, l.Scopes, l.Prompt, l.Map, config.NoUserinfo}
+	provider, release, err := providers.Acquire(name, func() (*oidc.Provider, error) { return oidc.New(config) })
+	if err != nil {
+		return fmt.Errorf("login oidc %s: %w", l.Issuer, err)
+	}
+	l.releases = append(l.releases, release)
+	l.method = &login.OIDC{
+		Word: l.Name, Label: l.label(), ClientID: config.ClientID, Provider: provider,
+		Local: l.Logout == "local", Anybody: isShared(l.Issuer),
+	}
+	if l.Name == "" {
+		l.method.Word = defaultOIDC
+	}
+	return nil
+}
+
+// resolved returns config with its placeholders replaced.
+func (l *LoginOIDC) resolved() (oidc.Config, error) {
+	config, repl := l.config(), caddy.NewReplacer()
+	for _, field := range []struct {
+		name  string
+		value *string
+	}{{"client_id", &config.ClientID}, {"client_secret", &config.ClientSecret}} {
+		if *field.value == "" {
+			continue // a public client has no secret
+		}
+		value, err := repl.ReplaceOrErr(*field.value, true, true)
+		if err != nil {
+			return config, fmt.Errorf("%s: %w", field.name, err)
+		}
+		*field.value = value
+	}
+	return config, nil
+}
+
+// label returns what people choose the login by: its name, or the provider's host.
+func (l *LoginOIDC) label() string {
+	if l.Name != "" {
+		return strings.ToUpper(l.Name[:1]) + strings.ReplaceAll(l.Name[1:], "_", " ")
+	}
+	u, err := url.Parse(l.Issuer)
+	if err != nil {
+		return l.Issuer
+	}
+	return u.Hostname()
+}
+
+// Cleanup lets go of the provider and its keys.
+func (l *LoginOIDC) Cleanup() error {
+	for _, release := range slices.Backward(l.releases) {
+		release()
+	}
+	l.releases = nil
+	return nil
+}
+
+// Method implements Login.
+func (l *LoginOIDC) Method() login.Method { return l.method }
+
+// Interface guards.
+var (
+	_ caddy.Provisioner     = (*LoginOIDC)(nil)
+	_ caddy.CleanerUpper    = (*LoginOIDC)(nil)
+	_ caddyfile.Unmarshaler = (*LoginOIDC)(nil)
+	_ Login                 = (*LoginOIDC)(nil)
+)

@@ -1,0 +1,252 @@
+package authn
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/login"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
+)
+
+func init() {
+	caddy.RegisterModule(Session{})
+}
+
+// Session accepts the cookies of people who have signed in by one of the site's
+// logins. It is implied by them; it is written where its defaults do not do.
+type Session struct {
+	// How long a session may go unused. Default: 30m.
+	Idle caddy.Duration `json:"idle,omitempty"`
+
+	// How long a session may last, however busy. Default: 12h.
+	Lifetime caddy.Duration `json:"lifetime,omitempty"`
+
+	// Keep the cookie when the browser is closed, until the lifetime is over.
+	// Default: false.
+	Persistent bool `json:"persistent,omitempty"`
+
+	// The cookie's name, which begins with __Host-, or with __Secure- if there is
+	// a cookie_domain. Default: __Host-policy_auth or __Secure-policy_auth.
+	CookieName string `json:"cookie_name,omitempty"`
+
+	// A domain whose hosts share their sessions, such as example.com. Default:
+	// none, each host has its own.
+	CookieDomain string `json:"cookie_domain,omitempty"`
+
+	// Which requests of other sites the cookie goes with: lax (links), strict
+	// (none) or none (all). Default: lax.
+	SameSite string `json:"same_site,omitempty"`
+
+	// Where sessions are kept. Default: a file below Caddy's data directory.
+	Store *SessionStore `json:"store,omitempty"`
+
+	registry *session.Registry
+	release  func()
+	sessions *session.Sessions
+	methods  map[string]login.Method // by ID
+	places   []Place
+}
+
+// sameSites are the values of same_site.
+var sameSites = map[string]http.SameSite{
+	"": http.SameSiteLaxMode, "lax": http.SameSiteLaxMode, "strict": http.SameSiteStrictMode, "none": http.SameSiteNoneMode,
+}
+
+// CaddyModule returns the Caddy module information.
+func (Session) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: Namespace + ".session", New: func() caddy.Module { return new(Session) }}
+}
+
+// UnmarshalCaddyfile sets up the method from Caddyfile tokens. Syntax:
+//
+//	session {
+//	    idle <duration>
+//	    lifetime <duration>
+//	    persistent
+//	    cookie_name <name>
+//	    cookie_domain <domain>
+//	    same_site lax|strict|none
+//	    store file [<path>] | store redis <url>
+//	}
+func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the method's name
+	line := d.Token()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	err := grammar.Block(d, "session", grammar.Words{
+		"idle":          grammar.Duration(&s.Idle),
+		"lifetime":      grammar.Duration(&s.Lifetime),
+		"persistent":    grammar.Flag(&s.Persistent),
+		"cookie_name":   grammar.String(&s.CookieName),
+		"cookie_domain": grammar.String(&s.CookieDomain),
+		"same_site":     grammar.Choice(&s.SameSite, "lax", "strict", "none"),
+		"store":         s.parseStore,
+	})
+	if err != nil {
+		return err
+	}
+	return grammar.At(line, s.check())
+}
+
+// check reports what is wrong whatever the store is.
+func (s *Session) check() error {
+	if _, known := sameSites[s.SameSite]; !known {
+		return fmt.Errorf("session: %s", grammar.Unknown("value of same_site", s.SameSite, []string{"lax", "strict", "none"}))
+	}
+	if err := s.Store.check(); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	if _, err := session.New(nil, s.config()); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	return nil
+}
+
+// config returns how sessions are.
+func (s *Session) config() session.Config {
+	config := session.Config{
+		Cookie: session.Cookie{Name: s.CookieName, Domain: s.CookieDomain, SameSite: sameSites[s.SameSite]},
+		Idle:   time.Duration(s.Idle), Lifetime: time.Duration(s.Lifetime),
+	}
+	if config.Lifetime == 0 {
+		config.Lifetime = max(session.DefaultLifetime, config.Idle)
+	}
+	if config.Idle == 0 {
+		config.Idle = min(session.DefaultIdle, config.Lifetime)
+	}
+	if s.Persistent {
+		config.Cookie.MaxAge = config.Lifetime
+	}
+	return config
+}
+
+// Provision takes the store, which is opened at its first use.
+func (s *Session) Provision(ctx caddy.Context) (err error) {
+	if err := s.check(); err != nil {
+		return err
+	}
+	if s.SameSite == "none" {
+		ctx.Logger().Warn("same_site none: browsers send the session with requests of every other site, and only cors and the check of their origin hold those back")
+	}
+	if s.registry, s.release, err = s.Store.acquire(); err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	s.places = InSession(s.config().Cookie.WithDefaults())
+	return nil
+}
+
+// WithSession returns methods with the one that accepts the sessions of the
+// site's own logins, which they imply. It is nil if there are no such logins.
+func WithSession(ctx caddy.Context, methods []Method, door *login.Door) ([]Method, *Session, error) {
+	var own *Session
+	for _, method := range methods {
+		s, ok := method.Authenticator.(*Session)
+		switch {
+		case ok && own != nil:
+			return nil, nil, errors.New("session is set twice")
+		case ok && (door == nil || door.Site == nil):
+			return nil, nil, errors.New("session: no login makes one; write login form or login oidc beside it")
+		case ok:
+			own = s
+		}
+	}
+	if own != nil || door == nil || door.Site == nil {
+		return methods, own, nil
+	}
+	module, err := ctx.LoadModuleByID(Namespace+".session", nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	own = module.(*Session)
+	return append(methods, Method{Name: "session", Authenticator: own}), own, nil
+}
+
+// Bind says by which logins sessions are made, and whether they may be over
+// plain HTTP. It is called once, after provisioning.
+func (s *Session) Bind(methods []login.Method, plain bool) (*session.Sessions, error) {
+	config := s.config()
+	config.Plain, s.methods = plain, map[string]login.Method{}
+	for _, method := range methods {
+		config.Logins = append(config.Logins, method.ID())
+		s.methods[method.ID()] = method
+	}
+	var err error
+	s.sessions, err = session.New(s.registry, config)
+	return s.sessions, err
+}
+
+// Cleanup lets go of the store.
+func (s *Session) Cleanup() error {
+	if s.release != nil {
+		s.release()
+	}
+	return nil
+}
+
+// Places implements Authenticator.
+func (s *Session) Places() []Place { return s.places }
+
+// Authenticate implements Authenticator.
+func (s *Session) Authenticate(r *http.Request, c Credential) identity.Outcome {
+	found, err := s.sessions.Find(r.Context(), r, c.Value)
+	if err != nil {
+		return refusedSession(err)
+	}
+	outcome := s.methods[found.Login].Vouch(r.Context(), s.sessions, found)
+	switch {
+	case outcome.Verdict == identity.Accepted:
+		s.sessions.Touch(found)
+		outcome.Hold = func() func() { return s.sessions.Hold(found) }
+	case outcome.Reason == identity.ReasonAccountDisabled:
+		outcome.Candidate = found.Identity.ID
+		if err := s.registry.End(r.Context(), found.ID); err != nil {
+			return refusedSession(err)
+		}
+	}
+	return outcome
+}
+
+// refusedSession returns the outcome for a cookie that is no session.
+func refusedSession(err error) identity.Outcome {
+	problem := identity.Detail{Name: "problem", Value: err.Error()}
+	switch {
+	case errors.Is(err, session.ErrExpired):
+		return identity.Reject(identity.ReasonSessionExpired)
+	case errors.Is(err, session.ErrEnded), errors.Is(err, session.ErrElsewhere):
+		return identity.Reject(identity.ReasonSessionRevoked, problem)
+	}
+	return identity.Outcome{Verdict: identity.Unavailable, Reason: identity.ReasonStoreUnavailable, Details: []identity.Detail{problem}}
+}
+
+// Challenges implements Authenticator. Sessions have no registered scheme;
+// Session says what is wanted without making a browser ask for a password (R-CH-8).
+func (s *Session) Challenges(identity.Demand) []identity.Challenge {
+	return []identity.Challenge{{Scheme: "Session", Params: []identity.Param{{Name: "realm", Value: defaultRealm}}}}
+}
+
+// AcceptsAnybody reports whether strangers can make themselves known by one of
+// the logins.
+func (s *Session) AcceptsAnybody() bool {
+	for _, method := range s.methods {
+		if m, ok := method.(interface{ AcceptsAnybody() bool }); ok && m.AcceptsAnybody() {
+			return true
+		}
+	}
+	return false
+}
+
+// Interface guards.
+var (
+	_ caddy.Provisioner     = (*Session)(nil)
+	_ caddy.CleanerUpper    = (*Session)(nil)
+	_ caddyfile.Unmarshaler = (*Session)(nil)
+	_ Authenticator         = (*Session)(nil)
+)

@@ -1,0 +1,116 @@
+package authn
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/pool"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
+)
+
+// SessionStore is where sessions are kept.
+type SessionStore struct {
+	// "file" (an embedded database, for one machine) or "redis" (Redis or Valkey,
+	// for several). Required.
+	Kind string `json:"kind"`
+
+	// The file's path. Default: policy_auth/store.db below Caddy's data directory.
+	Path string `json:"path,omitempty"`
+
+	// The server's URL, such as redis://:password@127.0.0.1:6379/0 or rediss://…
+	// over TLS; placeholders are replaced. Required for redis.
+	URL string `json:"url,omitempty"`
+}
+
+// storeKinds are the values of SessionStore.Kind.
+var storeKinds = []string{"file", "redis"}
+
+// parseStore parses
+//
+//	store file [<path>]
+//	store redis <url>
+func (s *Session) parseStore(d *caddyfile.Dispenser) error {
+	if s.Store != nil {
+		return d.Err("store is set twice")
+	}
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	s.Store = &SessionStore{Kind: d.Val()}
+	args := d.RemainingArgs()
+	switch {
+	case s.Store.Kind == "file" && len(args) == 1:
+		s.Store.Path = args[0]
+	case s.Store.Kind == "redis" && len(args) == 1:
+		s.Store.URL = args[0]
+	case len(args) > 0:
+		return d.ArgErr()
+	}
+	if err := s.Store.check(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// check reports what contradicts itself; a nil store is the default one.
+func (s *SessionStore) check() error {
+	switch {
+	case s == nil:
+	case s.Kind != "file" && s.Kind != "redis":
+		return errors.New(grammar.Unknown("kind of store", s.Kind, storeKinds))
+	case s.Kind == "redis" && s.URL == "":
+		return errors.New("store redis wants the server's URL, such as redis://127.0.0.1:6379")
+	case s.Kind == "redis" && s.Path != "", s.Kind == "file" && s.URL != "":
+		return errors.New("a store has a path or a URL: a file has a path, redis a URL")
+	}
+	return nil
+}
+
+// registries holds the sessions in use, by store: sites with the same store
+// share one, and it outlives reloads of the configuration (R-SES-7).
+var registries = pool.New[*session.Registry]()
+
+// Registries calls f for the sessions of every store in use.
+func Registries(f func(*session.Registry)) { registries.Each(f) }
+
+// acquire returns the sessions in the store.
+func (s *SessionStore) acquire() (*session.Registry, func(), error) {
+	if s != nil && s.Kind == "redis" {
+		return s.acquireRedis()
+	}
+	path := filepath.Join(caddy.AppDataDir(), "policy_auth", "store.db")
+	if s != nil && s.Path != "" {
+		path = s.Path
+	}
+	real, err := store.RealPath(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return registries.Acquire([]string{"file", real}, func() (*session.Registry, error) {
+		file, err := store.OpenFile(real, nil)
+		if err != nil {
+			return nil, err
+		}
+		return session.NewRegistry(file), nil
+	})
+}
+
+func (s *SessionStore) acquireRedis() (*session.Registry, func(), error) {
+	url, err := caddy.NewReplacer().ReplaceOrErr(s.URL, true, true)
+	if err != nil {
+		return nil, nil, fmt.Errorf("store redis: %w", err)
+	}
+	return registries.Acquire([]string{"redis", url}, func() (*session.Registry, error) {
+		server, err := store.OpenRedis(url, "policy_auth:", nil)
+		if err != nil {
+			return nil, fmt.Errorf("store redis: %w", err)
+		}
+		return session.NewRegistry(server), nil
+	})
+}

@@ -1,0 +1,58 @@
+package authn
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// maxFailures bounds Throttle.Failures.
+const maxFailures = 1000
+
+// Throttle limits failures.
+type Throttle struct {
+	// How many are allowed, 1 to 1000.
+	Failures int `json:"failures"`
+	// Within which time.
+	Window caddy.Duration `json:"window"`
+}
+
+func defaultThrottle() *Throttle {
+	return &Throttle{Failures: 10, Window: caddy.Duration(5 * time.Minute)}
+}
+
+// check reports limits that are none; nil is the default.
+func (t *Throttle) check() error {
+	if t != nil && (t.Failures < 1 || t.Failures > maxFailures || t.Window <= 0) {
+		return fmt.Errorf("throttle wants 1 to %d failures and a positive window", maxFailures)
+	}
+	return nil
+}
+
+// parseThrottle parses
+//
+//	throttle <failures> <window>
+func parseThrottle(target **Throttle) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		var failures, window string
+		if *target != nil {
+			return d.Err("throttle is set twice")
+		}
+		if !d.AllArgs(&failures, &window) {
+			return d.ArgErr()
+		}
+		n, err := strconv.Atoi(failures)
+		if err != nil || n < 1 || n > maxFailures {
+			return d.Errf("throttle wants a number of failures from 1 to %d, not %q", maxFailures, failures)
+		}
+		duration, err := caddy.ParseDuration(window)
+		if err != nil || duration <= 0 {
+			return d.Errf("throttle wants a window such as 5m, not %q", window)
+		}
+		*target = &Throttle{Failures: n, Window: caddy.Duration(duration)}
+		return nil
+	}
+}

@@ -1,0 +1,43 @@
+package command
+
+import (
+	"bytes"
+	"path/filepath"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/format"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
+)
+
+// TestScaffold: what init makes is formatted and loads, its tests pass and leave
+// out nothing, and every file of it is made.
+func TestScaffold(t *testing.T) {
+	files, err := scaffolded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	site, err := begin(dir, "alice")
+	if err != nil || len(site.Files) != len(files)+1 {
+		t.Fatalf("made %v, %v", site, err)
+	}
+	for name, content := range files {
+		if filepath.Ext(name) != ".rego" {
+			continue
+		}
+		if formatted, err := format.Source(name, content); err != nil || !bytes.Equal(content, formatted) {
+			t.Errorf("%s is not formatted (%v)", name, err)
+		}
+	}
+	for _, access := range [][]string{nil, {filepath.Join(dir, "access.yaml")}} {
+		config := policy.Config{Sources: []string{filepath.Join(dir, "policies")}, Access: access}
+		report, err := policy.Test(t.Context(), config, policy.TestOptions{Coverage: true, Explain: true})
+		if err != nil || !report.Passed() {
+			t.Errorf("got %v, %v", report.Results, err)
+		}
+		if report.Coverage != nil && report.Coverage.Percent < 100 {
+			t.Errorf("the tests evaluate %v%%", report.Coverage.Percent)
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package policy
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
+
+const (
+	// defaultCache is how many bytes of decisions are remembered.
+	defaultCache = 16 << 20
+	// maxCache is more memory than any process has for it.
+	maxCache = 1 << 40
+	// NoCache is the size of no cache at all.
+	NoCache = -1
+	// maxKey and maxValue bound one decision that is remembered, in bytes. Longer
+	// keys are a stranger's making, and not worth the room.
+	maxKey   = 4 << 10
+	maxValue = 64 << 10
+	// overhead is what remembering a decision takes besides.
+	overhead = 512
+	// review is how many hits come before one that is evaluated again.
+	review = 256
+)
+
+// Cached says what became of a decision in the cache.
+type Cached string
+
+// What becomes of a decision. It is "" if none is remembered.
+const (
+	CacheHit  Cached = "hit"
+	CacheMiss Cached = "miss"
+)
+
+// cache remembers decisions by what they read of their input, all of it: a hash
+// finds an entry and decides nothing. It belongs to one snapshot, and to
+// decisions for which that is all that they depend on. W-TinyLFU admits to it, so
+// that whoever tries out paths does not displace what others ask every day.
+//
+// It does not trust itself: now and then a hit is evaluated again, and a
+// difference ends its use.
+type cache struct {
+	entries *otter.Cache[string, *past]
+	hits    atomic.Uint64
+	broken  atomic.Bool
+	now     func() time.Time
+	// differed is called when the cache is found to be wrong, once.
+	differed func()
+}
+
+// past is a decision that was made before. It is immutable, deeply.
+type past struct {
+	decision Decision
+	expires  time.Time // zero for never
+	size     uint32
+}
+
+func newCache(size int64) *cache {
+	return &cache{now: time.Now, differed: func() {}, entries: otter.Must(&otter.Options[string, *past]{
+		MaximumWeight: uint64(max(size, 1)), //nolint:gosec // positive
+		Weigher:       func(_ string, r *past) uint32 { return r.size },
+	})}
+}
+
+// get returns what is remembered for a key. It does not keep the key.
+func (c *cache) get(key []byte) *past {
+	entry, ok := c.entries.GetIfPresent(unsafe.String(unsafe.SliceData(key), len(key)))
+	if !ok || !entry.expires.IsZero() && !c.now().Before(entry.expires) {
+		return nil
+	}
+	return entry
+}
+
+// due reports whether a hit is one to be evaluated again.
+func (c *cache) due() bool { return c.hits.Add(1)%review == 0 }
+
+// put remembers a decision, no longer than the caller's credential counts and the
+// policy allows. What failed is not remembered.
+func (c *cache) put(key []byte, decision Decision, id *identity.Identity) {
+	switch {
+	case decision.Reason == identity.ReasonPolicyError, decision.Reason == identity.ReasonPolicyTimeout, len(key) > maxKey:
+		return
+	}
+	size := overhead + len(key) + sizeOf(decision.made.value)
+	if size > maxValue {
+		return
+	}
+	entry := &past{decision: decision.unshared(), size: uint32(size)} //nolint:gosec // bounded
+	if entry.expires = c.expiry(decision, id); !entry.expires.IsZero() && !c.now().Before(entry.expires) {
+		return
+	}
+	c.entries.Set(string(key), entry)
+}
+
+// unshared returns a decision whose headers are nobody else's.
+func (d Decision) unshared() Decision {
+	d.Headers, d.ResponseHeadersToAdd = d.Headers.Clone(), d.ResponseHeadersToAdd.Clone()
+	return d
+}
+
+// expiry returns until when a decision may be remembered; zero for as long as
+// there is room.
+func (c *cache) expiry(decision Decision, id *identity.Identity) (end time.Time) {
+	if id.ExpiresAt != 0 {
+		end = time.Unix(id.ExpiresAt, 0)
+	}
+	if decision.TTL != nil {
+		if own := c.now().Add(*decision.TTL); end.IsZero() || own.Before(end) {
+			end = own
+		}
+	}
+	return end
+}
+
+// sizeOf estimates what a decision takes that has been decoded from a value, in
+// bytes: generously, and no further than matters.
+func sizeOf(value ast.Value) int {
+	if value == nil {
+		return 0
+	}
+	size := 0
+	ast.NewGenericVisitor(func(node any) bool {
+		switch node := node.(type) {
+		case *ast.Term:
+			size += 128
+		case ast.String:
+			size += 3 * len(node)
+		case ast.Number:
+			size += 3 * len(node)
+		}
+		return size > maxValue
+	}).Walk(value)
+	return min(size, math.MaxInt32/2)
+}
+
+// sameAnswer reports whether two decisions are the same answer.
+func sameAnswer(a, b Decision) bool {
+	if a.made.value == nil || b.made.value == nil {
+		return a.made.value == nil && b.made.value == nil && a.Allow == b.Allow && a.Reason == b.Reason
+	}
+	return a.Allow == b.Allow && a.made.value.Compare(b.made.value) == 0
+}
+
+// judge compares a remembered decision with a new one and returns which counts.
+// One that failed, say because its caller has gone, proves nothing.
+func (c *cache) judge(before, again Decision) Decision {
+	switch {
+	case again.Reason == identity.ReasonPolicyError, again.Reason == identity.ReasonPolicyTimeout, sameAnswer(before, again):
+		return before
+	}
+	if !c.broken.Swap(true) {
+		c.entries.InvalidateAll()
+		c.differed()
+	}
+	return again
+}
+
+// state says whether decisions are remembered.
+func (c *cache) state() string {
+	switch {
+	case c == nil:
+		return "off"
+	case c.broken.Load():
+		return "distrusted"
+	}
+	return "on"
+}
+
+// scratch is room for one decision, to be used again.
+type scratch struct {
+	document request.Document
+	key      []byte
+}
+
+var scratches = sync.Pool{New: func() any { return &scratch{key: make([]byte, 0, 512)} }}
+
+// free gives the room back, without anything of the request.
+func (s *scratch) free() {
+	if cap(s.key) > maxKey {
+		return
+	}
+	s.document.Clear()
+	clear(s.key[:cap(s.key)])
+	s.key = s.key[:0]
+	scratches.Put(s)
+}

@@ -1,0 +1,100 @@
+package request
+
+import (
+	"slices"
+	"strings"
+)
+
+// Parts says what of a Document is gathered; everything else is left empty.
+type Parts struct {
+	gather []func(*Request, *Reading, *Document)
+	// lower-case names of the headers that are wanted; nil for all
+	headers, headerValues []string
+}
+
+// Everything is all parts of a Document.
+var Everything = NewParts(func(string) bool { return true }, nil, nil)
+
+// NewParts returns the parts whose paths, such as request.path, are wanted. Of
+// headers and header_values it may be those of some lower-case names alone; nil
+// stands for all.
+func NewParts(wanted func(path string) bool, headers, headerValues []string) *Parts {
+	p := &Parts{headers: headers, headerValues: headerValues}
+	for _, part := range parts {
+		if slices.ContainsFunc(strings.Fields(part.paths), wanted) {
+			p.gather = append(p.gather, part.gather)
+		}
+	}
+	if wanted("request.headers") {
+		p.gather = append(p.gather, func(r *Request, _ *Reading, d *Document) { r.gatherHeaders(d, p.headers) })
+	}
+	if wanted("request.header_values") {
+		p.gather = append(p.gather, func(r *Request, _ *Reading, d *Document) { r.gatherHeaderValues(d, p.headerValues) })
+	}
+	return p
+}
+
+// parts are what of a Document is gathered in one step. What costs nothing to
+// leave out is gathered together.
+var parts = []struct {
+	paths  string
+	gather func(*Request, *Reading, *Document)
+}{
+	{"request.id", func(r *Request, _ *Reading, d *Document) { d.Request.ID = r.facts.ID() }},
+	{"request.time_ns", func(r *Request, _ *Reading, d *Document) { d.Request.TimeNS = r.facts.Time.UnixNano() }},
+	{"request.method", func(r *Request, _ *Reading, d *Document) { d.Request.Method = r.facts.Original.Method }},
+	{"request.scheme", func(r *Request, _ *Reading, d *Document) { d.Request.Scheme = r.Scheme() }},
+	{"request.host request.port", func(r *Request, _ *Reading, d *Document) { d.Request.Host, d.Request.Port = r.hostPort() }},
+	{"request.path request.segments request.destination_path", func(_ *Request, reading *Reading, d *Document) {
+		d.Request.Path, d.Request.Segments, d.Request.DestinationPath = reading.Path, reading.Segments, reading.Destination
+	}},
+	{"request.path_folded", func(_ *Request, reading *Reading, d *Document) { d.Request.PathFolded = strings.ToLower(reading.Path) }},
+	{"request.rewritten_path", func(r *Request, _ *Reading, d *Document) { d.Request.RewrittenPath = valid(r.http.URL.Path) }},
+	{"request.raw_path", func(r *Request, _ *Reading, d *Document) {
+		d.Request.RawPath = valid(r.facts.Original.URL.EscapedPath())
+	}},
+	{"request.path_flags", func(r *Request, _ *Reading, d *Document) { d.Request.PathFlags = flagNames(r.flags) }},
+	{"request.query request.raw_query request.query_flags", (*Request).gatherQuery},
+	{"request.protocol request.content_length", func(r *Request, _ *Reading, d *Document) {
+		d.Request.Protocol, d.Request.ContentLength = r.http.Proto, r.http.ContentLength
+	}},
+	{"request.websocket", func(r *Request, _ *Reading, d *Document) { d.Request.WebSocket = IsWebSocket(r.http) }},
+	{"request.grpc", func(r *Request, _ *Reading, d *Document) { d.Request.GRPC = isGRPC(r.http) }},
+	{"request.body request.body_truncated", func(r *Request, _ *Reading, d *Document) {
+		d.Request.Body, d.Request.BodyTruncated = r.body, r.truncated
+	}},
+	{"client.ip client.peer_ip client.trusted_proxy", func(r *Request, _ *Reading, d *Document) {
+		d.Client.IP, d.Client.PeerIP, d.Client.TrustedProxy = r.facts.ClientIP, r.facts.PeerIP, r.facts.TrustedProxy
+	}},
+	{"client.forwarded_untrusted", func(r *Request, _ *Reading, d *Document) {
+		d.Client.ForwardedUntrusted = !r.facts.TrustedProxy && hasForwarding(r.http.Header)
+	}},
+	{"tls", func(r *Request, _ *Reading, d *Document) { d.TLS = r.TLS() }},
+}
+
+func (r *Request) gatherQuery(_ *Reading, d *Document) {
+	query, raw, flags := r.query(emptied(d.Request.Query))
+	d.Request.Query, d.Request.RawQuery, d.Request.QueryFlags = query, raw, flagNames(flags)
+}
+
+// Gather fills in an empty document's request, client and connection for one
+// reading of the path, as far as they are wanted. One that was in use before and
+// is Clear may be given again, which saves memory.
+func (r *Request) Gather(d *Document, reading *Reading, p *Parts) {
+	for _, gather := range p.gather {
+		gather(r, reading, d)
+	}
+}
+
+// Clear empties a document, but for room that is of use to the next one. Nothing
+// may hold on to its maps.
+func (d *Document) Clear() {
+	fields := Fields{Headers: emptied(d.Request.Headers), HeaderValues: emptied(d.Request.HeaderValues), Query: emptied(d.Request.Query)}
+	*d = Document{Request: fields}
+}
+
+// emptied returns a map, if there is one, without its members.
+func emptied[V any](m map[string]V) map[string]V {
+	clear(m)
+	return m
+}

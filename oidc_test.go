@@ -1,0 +1,226 @@
+package policyauth
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
+)
+
+// oidcSite is a site where people sign in at a provider.
+func oidcSite(fake *oidctest.Provider, more string) string {
+	return "login oidc " + fake.URL + " {\n client_id " + fake.ClientID + "\n client_secret " + fake.ClientSecret + "\n" + more + "}\n session {\n store file DIR/store.db\n }\n access DIR/access.yaml\n"
+}
+
+// atProvider lets the fake sign its user in, and returns the path of ours that it
+// sends the browser to.
+func (p *person) atProvider(to string) string {
+	p.t.Helper()
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer browser.CloseIdleConnections()
+	answer, err := browser.Get(to)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	back, ok := strings.CutPrefix(answer.Header.Get("Location"), "https://example.com/")
+	if !ok {
+		p.t.Fatalf("the provider answered %d %v", answer.StatusCode, answer.Header)
+	}
+	return "/" + back
+}
+
+// signInAt follows a refused navigation to the provider and back.
+func (p *person) signInAt(target string) *httptest.ResponseRecorder {
+	p.t.Helper()
+	sent := p.ask(navigate(get(target)), new(reached))
+	if sent.Code != 303 {
+		p.t.Fatalf("not sent to sign in: %d %v", sent.Code, sent.Header())
+	}
+	begun := p.ask(navigate(get(sent.Header().Get("Location"))), new(reached))
+	if begun.Code != 303 {
+		p.t.Fatalf("not sent to the provider: %d %s", begun.Code, begun.Body)
+	}
+	return p.ask(navigate(get(p.atProvider(begun.Header().Get("Location")))), new(reached))
+}
+
+// TestOIDC: a person signs in at a provider, comes back to the page asked for, is
+// told apart for the upstream, and signs out; a program gets 401 and never a
+// redirect; no code, token or secret is logged. R-OID-1, R-OID-14, R-LO-1, R-LO-2.
+func TestOIDC(t *testing.T) {
+	w, fake := newWorld(t), oidctest.New(t)
+	fake.ClientSecret = canary
+	h, logs := w.site(oidcSite(fake, "") + "identity_headers {\n X-User username\n X-Mail email\n}\n")
+	api := visitor(t, h).ask(secure(get("/mail", "Accept", "application/json")), new(reached))
+	var problem struct {
+		LoginURL string `json:"login_url"`
+	}
+	if err := json.Unmarshal(api.Body.Bytes(), &problem); err != nil || api.Code != 401 || api.Header().Get("Location") != "" || problem.LoginURL != "/.policy_auth/login?return_to=%2F" {
+		t.Errorf("an API call: %d %v %s", api.Code, api.Header(), api.Body)
+	}
+	p := visitor(t, h)
+	if answer := p.signInAt("/mail?folder=1"); answer.Code != 303 || answer.Header().Get("Location") != "/mail?folder=1" {
+		t.Fatalf("%d %v %s", answer.Code, answer.Header(), answer.Body)
+	}
+	next := new(reached)
+	if answer := p.ask(navigate(get("/mail?folder=1")), next); answer.Code != 200 {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	if got := next.request.Header; got.Get("X-User") != "alice" || got.Get("X-Mail") != "alice@example.com" || got.Get("Cookie") != "" {
+		t.Errorf("the upstream is told %v", got)
+	}
+	old := p.cookies["__Host-policy_auth"]
+	out := p.ask(secure(post("/.policy_auth/logout", "Sec-Fetch-Site", "same-origin")), new(reached))
+	if back := p.ask(navigate(get(p.atProvider(out.Header().Get("Location")))), new(reached)); back.Header().Get("Location") != "/.policy_auth/logout" {
+		t.Errorf("%d %v", back.Code, back.Header())
+	}
+	p.cookies["__Host-policy_auth"] = old
+	if answer := p.ask(secure(get("/mail", "Accept", "application/json")), new(reached)); answer.Code != 401 {
+		t.Errorf("the old cookie: %d", answer.Code)
+	}
+	for _, line := range logs.All() {
+		encoded, _ := json.Marshal(line.ContextMap())
+		if text := string(encoded); strings.Contains(text, canary) || strings.Contains(text, old) || strings.Contains(text, "eyJ") || strings.Contains(text, "code=") {
+			t.Errorf("the log holds a secret: %s", text)
+		}
+	}
+}
+
+// TestOIDCBackchannel: R-LO-4. The provider ends a session, from wherever it is
+// and although its request has neither a cookie nor an origin of ours.
+func TestOIDCBackchannel(t *testing.T) {
+	w, fake := newWorld(t), oidctest.New(t)
+	h, _ := w.site(oidcSite(fake, "name id\n"))
+	p := visitor(t, h)
+	p.signInAt("/mail")
+	form := url.Values{"logout_token": {fake.LogoutToken(nil)}}
+	r := secure(httptest.NewRequest("POST", "/.policy_auth/backchannel_logout/id", strings.NewReader(form.Encode())))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if answer := visitor(t, h).ask(r, new(reached)); answer.Code != 200 {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	if answer := p.ask(navigate(get("/mail")), new(reached)); answer.Code != 303 {
+		t.Errorf("still signed in: %d", answer.Code)
+	}
+}
+
+// TestOIDCStepUp: R-SU-1, R-SU-5. A policy's challenge sends a person to the
+// provider for more, and a program gets 401.
+func TestOIDCStepUp(t *testing.T) {
+	w, fake := newWorld(t), oidctest.New(t)
+	w.write("p/vault.rego", `package caddy.authz
+
+allow := {"allow": false, "challenge": {"acr_values": ["phr"], "max_age": 300}} if {
+	input.identity.authenticated
+	input.identity.acr != "phr"
+} else := input.identity.authenticated
+`)
+	h, _ := w.site(strings.Replace(oidcSite(fake, ""), "access DIR/access.yaml\n", "policies DIR/p\n", 1))
+	p := visitor(t, h)
+	p.signInAt("/vault")
+	old := p.cookies["__Host-policy_auth"]
+	if answer := p.ask(secure(get("/vault", "Accept", "application/json")), new(reached)); answer.Code != 401 || answer.Header().Get("Location") != "" {
+		t.Errorf("a program: %d %v", answer.Code, answer.Header())
+	}
+	fake.IDToken = func(_ string, _, claims map[string]any) { claims["acr"] = "phr" }
+	if answer := p.signInAt("/vault"); answer.Code != 303 || answer.Header().Get("Location") != "/vault" || p.cookies["__Host-policy_auth"] == old {
+		t.Fatalf("%d %v", answer.Code, answer.Header())
+	}
+	asked := fake.Asked()
+	if last := asked[len(asked)-1]; last.Get("acr_values") != "phr" || last.Get("max_age") != "300" {
+		t.Errorf("asked with %v", last)
+	}
+	if answer := p.ask(navigate(get("/vault")), new(reached)); answer.Code != 200 {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+}
+
+// TestOIDCCircles: R-OID-15. A policy that asks for more than the provider gives
+// sends nobody round for ever.
+func TestOIDCCircles(t *testing.T) {
+	w, fake := newWorld(t), oidctest.New(t)
+	w.write("p/never.rego", "package caddy.authz\n\nallow := {\"allow\": false, \"login\": true}\n")
+	h, _ := w.site(strings.Replace(oidcSite(fake, ""), "access DIR/access.yaml\n", "policies DIR/p\n", 1))
+	p := visitor(t, h)
+	for range 3 {
+		p.signInAt("/")
+	}
+	sent := p.ask(navigate(get("/")), new(reached))
+	if answer := p.ask(navigate(get(sent.Header().Get("Location"))), new(reached)); answer.Code != 403 || answer.Header().Get("Location") != "" || !strings.Contains(answer.Body.String(), "cookies") {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+}
+
+// TestOIDCDown: a provider that is down when the site starts, and when somebody
+// signs in, stops nothing else; two providers are chosen between.
+func TestOIDCDown(t *testing.T) {
+	w, fake := newWorld(t), oidctest.New(t)
+	fake.Down = true
+	block := "basic {\n users DIR/users.yaml\n }\n" + oidcSite(fake, "") + "login oidc " + oidctest.New(t).URL + " {\n name other\n client_id c\n }\n"
+	h, _ := w.site(block)
+	if n := fake.Seen("/.well-known/openid-configuration"); n > 0 {
+		t.Errorf("asked %d times while the site was set up", n)
+	}
+	if answer := visitor(t, h).ask(secure(basic(get("/mail"), "alice", canary)), new(reached)); answer.Code != 200 {
+		t.Errorf("another method: %d", answer.Code)
+	}
+	p := visitor(t, h)
+	if page := p.ask(navigate(get("/.policy_auth/login")), new(reached)).Body.String(); !strings.Contains(page, "127.0.0.1") || !strings.Contains(page, "Other") {
+		t.Error(page)
+	}
+	answer := p.ask(navigate(get("/.policy_auth/login?login=oidc")), new(reached))
+	if answer.Code != 503 || answer.Header().Get("Retry-After") == "" || answer.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+	if answer := p.ask(navigate(get("/.policy_auth/login?login=other")), new(reached)); answer.Code != 303 {
+		t.Errorf("the other provider: %d %s", answer.Code, answer.Body)
+	}
+}
+
+// TestProviders holds docs/providers.md: each block can be loaded, offline.
+func TestProviders(t *testing.T) {
+	t.Setenv("OIDC_SECRET", canary)
+	doc, err := os.ReadFile("docs/providers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := blockForm.FindAllStringSubmatch(string(doc), -1)
+	for _, match := range blocks {
+		block := strings.TrimSuffix(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(match[3]), "policy_auth {")), "}")
+		if _, err := newWorld(t).provision(block + "session {\n store file DIR/store.db\n}"); err != nil {
+			t.Errorf("%s: %v", match[2], err)
+		}
+	}
+	if len(blocks) != 5 {
+		t.Errorf("%d blocks", len(blocks))
+	}
+}
+
+// TestOIDCConfig: T-58, T-68. A secret that is missing is an error and never
+// empty; strangers are not let in for being known to a provider that knows everybody.
+func TestOIDCConfig(t *testing.T) {
+	t.Setenv("POLICY_AUTH_TEST_EMPTY", "")
+	tests := map[string]string{
+		"client_secret {env.POLICY_AUTH_TEST_MISSING}": "client_secret",
+		"client_secret {env.POLICY_AUTH_TEST_EMPTY}":   "client_secret",
+		"client_secret {file./nowhere/secret}":         "client_secret",
+	}
+	for line, want := range tests {
+		_, err := newWorld(t).provision("login oidc https://id.example.com {\n client_id app\n " + line + "\n}\nsession {\n store file DIR/store.db\n}")
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	google := "login oidc https://accounts.google.com {\n client_id app\n}\nsession {\n store file DIR/store.db\n}\n"
+	if _, err := newWorld(t).provision(google); err == nil || !strings.Contains(err.Error(), "anybody can get a token") {
+		t.Errorf("everybody is let in: %v", err)
+	}
+	if _, err := newWorld(t).provision(google + "access DIR/access.yaml"); err != nil {
+		t.Error(err)
+	}
+}

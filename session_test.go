@@ -1,0 +1,332 @@
+package policyauth
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+const formSite = "login form {\n users DIR/users.yaml\n }\n session {\n store file DIR/store.db\n }\n access DIR/access.yaml\n"
+
+// person is a browser and whoever sits before it.
+type person struct {
+	t       *testing.T
+	h       *Handler
+	cookies map[string]string
+}
+
+func visitor(t *testing.T, h *Handler) *person {
+	return &person{t: t, h: h, cookies: map[string]string{}}
+}
+
+// ask sends a request with the browser's cookies, and keeps those of the answer.
+func (p *person) ask(r *http.Request, next *reached) *httptest.ResponseRecorder {
+	p.t.Helper()
+	for name, value := range p.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	recorder, err := ask(p.h, r, next)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, cookie := range recorder.Result().Cookies() {
+		p.cookies[cookie.Name] = cookie.Value
+		if cookie.MaxAge < 0 {
+			delete(p.cookies, cookie.Name)
+		}
+	}
+	return recorder
+}
+
+var formToken = regexp.MustCompile(`name="token" value="([^"]+)"`)
+
+// signIn follows a refused navigation to the form and fills it in.
+func (p *person) signIn(target, name, password string) *httptest.ResponseRecorder {
+	p.t.Helper()
+	sent := p.ask(navigate(get(target)), new(reached))
+	form := sent.Header().Get("Location")
+	if sent.Code != 303 || !strings.HasPrefix(form, "/.policy_auth/login?") {
+		p.t.Fatalf("not sent to sign in: %d %v", sent.Code, sent.Header())
+	}
+	page := p.ask(navigate(get(form)), new(reached)).Body.String()
+	token := formToken.FindStringSubmatch(page)
+	if token == nil {
+		p.t.Fatalf("no form: %s", page)
+	}
+	return p.ask(filled(form, name, password, token[1]), new(reached))
+}
+
+// filled is the form as it is sent.
+func filled(form, name, password, token string) *http.Request {
+	values := url.Values{"username": {name}, "password": {password}, "token": {token}}
+	r := httptest.NewRequest("POST", form, strings.NewReader(values.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	return navigate(r)
+}
+
+// TestSession: somebody signs in, comes back, is known to the upstream by nothing
+// but what the site says, signs out and is not let in again. R-CK-9, R-LO-1, T-38, T-59.
+func TestSession(t *testing.T) {
+	w := newWorld(t)
+	h, logs := w.site(formSite + "identity_headers {\n X-User id\n }\n")
+	p := visitor(t, h)
+	answer := p.signIn("/mail?x=1", "alice", canary)
+	if answer.Code != 303 || answer.Header().Get("Location") != "/mail?x=1" {
+		t.Fatalf("%d %v", answer.Code, answer.Header())
+	}
+	next := new(reached)
+	r := navigate(get("/mail?x=1", "Cookie", "theme=dark"))
+	if answer := p.ask(r, next); answer.Code != 200 {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	if got := next.request.Header; got.Get("X-User") != "alice" || got.Get("Cookie") != "theme=dark" {
+		t.Errorf("the upstream is told %v", got)
+	}
+	old := p.cookies["__Host-policy_auth"]
+	if answer := p.ask(secure(post("/.policy_auth/logout", "Sec-Fetch-Site", "same-origin")), new(reached)); answer.Code != 303 || p.cookies["__Host-policy_auth"] != "" {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+	p.cookies["__Host-policy_auth"] = old
+	if answer := p.ask(secure(get("/mail", "Accept", "application/json")), new(reached)); answer.Code != 401 || p.cookies["__Host-policy_auth"] != "" {
+		t.Errorf("the old cookie: %d", answer.Code)
+	}
+	var lines []string
+	for _, line := range logs.All() {
+		lines = append(lines, line.Message)
+		encoded, _ := json.Marshal(line.ContextMap())
+		if strings.Contains(string(encoded), canary) || strings.Contains(string(encoded), old) {
+			t.Errorf("the log holds a secret: %s", encoded)
+		}
+	}
+	for _, want := range []string{"signed in", "signed out"} {
+		if !slices.Contains(lines, want) {
+			t.Errorf("no line %q in %v", want, lines)
+		}
+	}
+}
+
+// TestSessionAnswers: R-SES-6, R-401-1, R-CH-8. A dead session is told apart for
+// programs, sends navigations to sign in, and is cleared.
+func TestSessionAnswers(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(formSite)
+	dead := strings.Repeat("A", 43)
+	p := visitor(t, h)
+	p.cookies["__Host-policy_auth"] = dead
+	answer := p.ask(secure(get("/api/me", "Accept", "application/json", "Referer", "https://example.com/app")), new(reached))
+	var problem struct {
+		Class    string
+		LoginURL string `json:"login_url"`
+	}
+	if err := json.Unmarshal(answer.Body.Bytes(), &problem); err != nil || answer.Code != 401 || problem.Class != "expired" || problem.LoginURL != "/.policy_auth/login?return_to=%2Fapp" {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+	if got := answer.Header()["Set-Cookie"]; len(got) != 1 || got[0] != "__Host-policy_auth=; Path=/; Max-Age=0; HttpOnly; Secure" {
+		t.Errorf("cleared by %v", got)
+	}
+	if got := answer.Header().Get("WWW-Authenticate"); got != `Session realm="restricted"` {
+		t.Errorf("challenge %s", got)
+	}
+	p.cookies["__Host-policy_auth"] = dead
+	if answer := p.ask(navigate(get("/mail")), new(reached)); answer.Code != 303 || answer.Header().Get("Location") != "/.policy_auth/login?return_to=%2Fmail" {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+	p.cookies["__Host-policy_auth"] = dead
+	next := new(reached)
+	if answer := p.ask(secure(get("/public/x")), next); answer.Code != 200 || next.request.Header.Get("Cookie") != "" {
+		t.Errorf("public: %d, the upstream got %q", answer.Code, next.request.Header.Get("Cookie"))
+	}
+}
+
+// TestSessionForgery: R-CSRF-1, R-CSRF-2, R-CK-5. What other sites make a browser send.
+func TestSessionForgery(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(formSite + "cors {\n origins https://spa.example\n credentials\n }\n")
+	p := visitor(t, h)
+	p.signIn("/mail", "bob", canary)
+	socket := func(header ...string) *http.Request {
+		return secure(get("/mail", append(header, "Connection", "Upgrade", "Upgrade", "websocket")...))
+	}
+	tests := []struct {
+		name   string
+		r      *http.Request
+		status int
+	}{
+		{"its own page", secure(post("/mail", "Sec-Fetch-Site", "same-origin")), 200},
+		{"another site's form", secure(post("/mail", "Sec-Fetch-Site", "cross-site")), 403},
+		{"another site's form, for an old browser", secure(post("/mail", "Origin", "https://evil.example")), 403},
+		{"another site's link", navigate(get("/mail", "Sec-Fetch-Site", "cross-site")), 200},
+		{"a page that cors names", secure(post("/mail", "Sec-Fetch-Site", "cross-site", "Origin", "https://spa.example")), 200},
+		{"a WebSocket of its own", socket("Origin", "https://example.com"), 200},
+		{"a WebSocket of a program", socket(), 200},
+		{"a WebSocket of another site", socket("Origin", "https://evil.example"), 403},
+		{"a WebSocket of a site without a name", socket("Origin", "null"), 403},
+		{"a WebSocket of two sites", socket("Origin", "https://example.com", "Origin", "https://evil.example"), 403},
+		{"a WebSocket that cors names", socket("Origin", "https://spa.example"), 200},
+		{"two sessions", secure(get("/mail", "Cookie", "__Host-policy_auth="+strings.Repeat("A", 43))), 401},
+		{"a cookie that another host may have set", secure(get("/mail", "Cookie", "policy_auth=x")), 200},
+	}
+	session := p.cookies["__Host-policy_auth"]
+	for _, test := range tests {
+		p.cookies["__Host-policy_auth"] = session
+		if answer := p.ask(test.r, new(reached)); answer.Code != test.status {
+			t.Errorf("%s: %d %s", test.name, answer.Code, answer.Body)
+		}
+	}
+	delete(p.cookies, "__Host-policy_auth")
+	p.cookies["policy_auth"] = session
+	if answer := p.ask(secure(get("/mail")), new(reached)); answer.Code != 401 {
+		t.Errorf("the name for plain HTTP counts over TLS: %d", answer.Code)
+	}
+}
+
+// TestSessionDisabled: R-401-8. A disabled user is out with the next request, for good.
+func TestSessionDisabled(t *testing.T) {
+	w := newWorld(t)
+	hash, _ := bcrypt.GenerateFromPassword([]byte(canary), 8)
+	account := "users:\n  alice:\n    password: " + string(hash) + "\n"
+	w.write("users.yaml", account)
+	h, _ := w.site(formSite)
+	p := visitor(t, h)
+	p.signIn("/mail", "alice", canary)
+	session := p.cookies["__Host-policy_auth"]
+	reload := func(content string) {
+		t.Helper()
+		w.write("users.yaml", content)
+		other, _ := w.site(formSite) // takes the file at once
+		p.h = other
+	}
+	reload(account + "    disabled: true\n")
+	answer := p.ask(navigate(get("/mail")), new(reached))
+	if answer.Code != 401 || p.cookies["__Host-policy_auth"] != "" {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+	reload(account)
+	p.cookies["__Host-policy_auth"] = session
+	if answer := p.ask(secure(get("/mail")), new(reached)); answer.Code != 401 {
+		t.Errorf("enabled again, the old session is back: %d", answer.Code)
+	}
+}
+
+// TestSessionReload: R-SES-7. Loading the configuration again keeps sessions, and so
+// does another site of the same host; T-71: other sites do not take them.
+func TestSessionReload(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(formSite)
+	p := visitor(t, h)
+	p.signIn("/mail", "alice", canary)
+	session := p.cookies["__Host-policy_auth"]
+	again, _ := w.site(formSite)
+	if err := h.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	p.h = again
+	if answer := p.ask(secure(get("/mail")), new(reached)); answer.Code != 200 {
+		t.Errorf("reloaded: %d", answer.Code)
+	}
+	elsewhere := secure(get("/mail"))
+	elsewhere.Host = "other.example.com"
+	if answer := p.ask(elsewhere, new(reached)); answer.Code != 401 {
+		t.Errorf("on another host: %d", answer.Code)
+	}
+	w.write("others.yaml", "users:\n  alice:\n    password: "+hashOf(t, "another")+"\n")
+	others, _ := w.site(strings.ReplaceAll(formSite, "DIR/users.yaml", "DIR/others.yaml"))
+	p.h, p.cookies["__Host-policy_auth"] = others, session
+	if answer := p.ask(secure(get("/mail")), new(reached)); answer.Code != 401 {
+		t.Errorf("with other users: %d", answer.Code)
+	}
+}
+
+func hashOf(t *testing.T, password string) string {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(hash)
+}
+
+// TestSessionIdle: R-SES-1. Whoever does nothing for too long is asked again.
+func TestSessionIdle(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(strings.ReplaceAll(formSite, "session {", "session {\n idle 300ms"))
+	p := visitor(t, h)
+	p.signIn("/mail", "alice", canary)
+	time.Sleep(400 * time.Millisecond) // in the room itself, a clock of the tests goes by
+	if answer := p.ask(navigate(get("/mail")), new(reached)); answer.Code != 303 {
+		t.Errorf("still signed in: %d", answer.Code)
+	}
+}
+
+// TestSessionStoreDown: R-401-6. A store that cannot be opened is 503 for whoever has
+// a cookie, and nothing for others.
+func TestSessionStoreDown(t *testing.T) {
+	w := newWorld(t)
+	w.write("store.db", "this is no database, and large enough to be looked at as one: "+strings.Repeat("x", 1<<16))
+	h, _ := w.site(formSite)
+	p := visitor(t, h)
+	if answer := p.ask(secure(get("/public/x")), new(reached)); answer.Code != 200 {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+	p.cookies["__Host-policy_auth"] = strings.Repeat("A", 43)
+	next := new(reached)
+	if answer := p.ask(secure(get("/mail")), next); answer.Code != 503 || answer.Header().Get("Retry-After") == "" || next.request != nil {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+}
+
+// TestSessionPlain: R-CK-2, R-HTTP-5. Over plain HTTP somebody can sign in on their own
+// machine, for development, and nowhere else.
+func TestSessionPlain(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(formSite)
+	plain := func(r *http.Request, host string) *http.Request {
+		r.TLS, r.Host = nil, host
+		return r
+	}
+	p := visitor(t, h)
+	if answer := p.ask(plain(navigate(get("/.policy_auth/login")), "app.example.com"), new(reached)); answer.Code != 403 || strings.Contains(answer.Body.String(), "<form") {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+	page := p.ask(plain(navigate(get("/.policy_auth/login")), "localhost:8080"), new(reached)).Body.String()
+	token := formToken.FindStringSubmatch(page)
+	if token == nil {
+		t.Fatal(page)
+	}
+	if answer := p.ask(plain(filled("/.policy_auth/login", "alice", canary, token[1]), "localhost:8080"), new(reached)); answer.Code != 303 || p.cookies["policy_auth"] == "" {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+	if answer := p.ask(plain(get("/mail"), "localhost:8080"), new(reached)); answer.Code != 200 {
+		t.Errorf("%d", answer.Code)
+	}
+}
+
+// TestSessionErrors: T-63. What cannot be meant is refused at load.
+func TestSessionErrors(t *testing.T) {
+	w := newWorld(t)
+	for block, want := range map[string]string{
+		"session\naccess DIR/access.yaml":                                          "no login makes one",
+		"session\nlogin url /x\naccess DIR/access.yaml":                            "no login makes one",
+		formSite + "session":                                                       "session is set twice",
+		"login form {\n users DIR/none.yaml\n }":                                   "no such file",
+		"login form {\n users DIR/users.yaml\n }\n session {\n store file DIR\n }": "not a regular file",
+		"login form {\n users DIR/users.yaml\n }\n session {\n store redis {env.POLICY_AUTH_TEST_UNSET}\n }": "POLICY_AUTH_TEST_UNSET",
+		"login form {\n users DIR/users.yaml\n }\n session {\n store redis http://127.0.0.1\n }":             "redis URL",
+	} {
+		if _, err := w.provision(block); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", block, err)
+		}
+	}
+	if _, err := w.provision("login form {\n users DIR/users.yaml\n }"); err != nil {
+		t.Errorf("a login alone: %v", err)
+	}
+}
