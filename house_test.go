@@ -26,8 +26,9 @@ var rooms = map[string]struct {
 	"internal/token":      {"identity files strictjson", false},
 	"internal/oidc":       {"identity token", false},
 	"internal/lint":       {"", false},
+	"internal/explain":    {"", false},
 	"internal/witness":    {"", false},
-	"internal/policy":     {"identity request files lint witness policies", false},
+	"internal/policy":     {"identity request files lint explain witness policies", false},
 	"internal/response":   {"", false},
 	"internal/store":      {"", false},
 	"internal/session":    {"identity store", false},
@@ -39,13 +40,9 @@ var rooms = map[string]struct {
 	"internal/pool":       {"", true},
 	"internal/authn":      {"identity files users token grammar pool request login session store oidc", true},
 	"internal/observe":    {"identity", true},
-<<<<<<< HEAD
-	"internal/ops":        {"authn policy pool observe session", true},
-	"internal/command":    {"identity request users policy token authn ops files", true},
-=======
-	"internal/ops":        {"authn policy pool observe", true},
-	"internal/command":    {"identity request users policy token authn ops files witness", true},
->>>>>>> main
+	"internal/question":   {"identity request policy", false},
+	"internal/ops":        {"authn policy question pool observe session", true},
+	"internal/command":    {"identity request users policy token authn question ops files witness", true},
 	"policies":            {"", false},
 	"errorpages":          {"", false},
 
