@@ -66,6 +66,7 @@ tests() {
 need curl curl
 need gcc gcc
 need chromium chromium
+need chromedriver chromium-driver
 need redis-server redis-server
 
 step "format and vet"

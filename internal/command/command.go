@@ -37,6 +37,7 @@ var subcommands = []func() *cobra.Command{
 	newHash,
 	newUser,
 	newKey,
+	newSession,
 }
 
 // assemble adds the subcommands to caddy policy-auth.
