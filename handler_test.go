@@ -87,10 +87,12 @@ func (w *world) provision(block string) (*Handler, error) {
 		return nil, err
 	}
 	storage := json.RawMessage(`{"module": "file_system", "root": "` + w.dir + `/storage"}`)
-	ctx, err := caddy.ProvisionContext(&caddy.Config{StorageRaw: storage})
+	parent, err := caddy.ProvisionContext(&caddy.Config{StorageRaw: storage})
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := caddy.NewContext(parent)
+	w.t.Cleanup(cancel) // which cleans up the modules that the handler loads
 	w.t.Cleanup(func() { _ = h.Cleanup() })
 	encoded, err := json.Marshal(h)
 	if err != nil {

@@ -2,16 +2,22 @@ package policyauth
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/policyauth/caddy-policy-auth/internal/ops"
 )
 
 const formSite = "login form {\n users DIR/users.yaml\n }\n session {\n store file DIR/store.db\n }\n access DIR/access.yaml\n"
@@ -328,5 +334,87 @@ func TestSessionErrors(t *testing.T) {
 	}
 	if _, err := w.provision("login form {\n users DIR/users.yaml\n }"); err != nil {
 		t.Errorf("a login alone: %v", err)
+	}
+}
+
+// admin asks the admin API.
+func admin(t *testing.T, method, uri string) (int, string) {
+	t.Helper()
+	r := httptest.NewRequest(method, uri, nil)
+	recorder := httptest.NewRecorder()
+	path, _, _ := strings.Cut(uri, "?")
+	for _, route := range new(ops.Admin).Routes() {
+		below := strings.HasSuffix(route.Pattern, "/") && strings.HasPrefix(path, route.Pattern)
+		if path != route.Pattern && !below {
+			continue
+		}
+		var failure caddy.APIError
+		if err := route.Handler.ServeHTTP(recorder, r); errors.As(err, &failure) {
+			return failure.HTTPStatus, failure.Err.Error()
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		return recorder.Code, recorder.Body.String()
+	}
+	t.Fatalf("%s is not of the admin API", uri)
+	return 0, ""
+}
+
+// TestSessionAdmin: R-SES-5. Operators see who is signed in and end sessions, with the
+// next request.
+func TestSessionAdmin(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(formSite)
+	var people []*person
+	for _, name := range []string{"alice", "alice", "bob", "bob"} {
+		p := visitor(t, h)
+		p.signIn("/mail", name, canary)
+		people = append(people, p)
+	}
+	list := func(query string) (found []ops.Session) {
+		t.Helper()
+		status, body := admin(t, "GET", "/policy_auth/sessions"+query)
+		if err := json.Unmarshal([]byte(body), &found); err != nil || status != 200 || strings.Contains(body, canary) || strings.Contains(body, people[0].cookies["__Host-policy_auth"]) {
+			t.Fatalf("%d %s", status, body)
+		}
+		return found
+	}
+	if all, of, none := list(""), list("?user=alice"), list("?user=carol"); len(all) != 4 || len(of) != 2 || len(none) != 0 || of[0].User != "alice" || of[0].Site != "example.com" {
+		t.Errorf("%v\n%v\n%v", all, of, none)
+	}
+	signedIn := func() string {
+		var answers []string
+		for _, p := range people {
+			session := p.cookies["__Host-policy_auth"]
+			answers = append(answers, strconv.Itoa(p.ask(secure(get("/mail")), new(reached)).Code))
+			p.cookies["__Host-policy_auth"] = session
+		}
+		return strings.Join(answers, " ")
+	}
+	steps := []struct {
+		method, uri string
+		status      int
+		body        string
+		left        string
+	}{
+		{"DELETE", "", 400, "whose sessions?", "200 200 200 200"},
+		{"DELETE", "?user=", 400, "whose sessions?", "200 200 200 200"},
+		{"DELETE", "?user=alice&all=true", 400, "whose sessions?", "200 200 200 200"},
+		{"POST", "?user=alice", 405, "GET and DELETE only", "200 200 200 200"},
+		{"GET", "/x", 405, "DELETE only", "200 200 200 200"},
+		{"DELETE", "/x", 200, `{"ended":0}`, "200 200 200 200"},
+		{"DELETE", "?user=carol", 200, `{"ended":0}`, "200 200 200 200"},
+		{"DELETE", "?user=alice", 200, `{"ended":2}`, "401 401 200 200"},
+		{"DELETE", "/" + list("?user=bob")[0].ID, 200, `{"ended":1}`, "401 401 401 200"},
+		{"DELETE", "?all=true", 200, `{"ended":1}`, "401 401 401 401"},
+	}
+	for _, step := range steps {
+		status, body := admin(t, step.method, "/policy_auth/sessions"+step.uri)
+		if status != step.status || !strings.Contains(body, step.body) {
+			t.Errorf("%s %s: %d %s", step.method, step.uri, status, body)
+		}
+		if got := signedIn(); got != step.left {
+			t.Errorf("%s %s: %s", step.method, step.uri, got)
+		}
 	}
 }

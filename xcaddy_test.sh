@@ -66,6 +66,7 @@ tests() {
 need curl curl
 need gcc gcc
 need chromium chromium
+need chromedriver chromium-driver
 need redis-server redis-server
 
 step "format and vet"
@@ -100,5 +101,8 @@ fi
 
 step "end to end"
 POLICY_AUTH_CADDY="$work/caddy" tests e2e -tags "e2e,nobadger,nomysql,nopgx" -count=1 -run '^TestE2E' .
+
+step "benchmark, whether it runs"
+tools/bench/run --quick
 
 step "done"

@@ -30,12 +30,14 @@ Results go to standard output, everything else to standard error.`,
 // subcommands makes every subcommand, in the order in which help lists them.
 var subcommands = []func() *cobra.Command{
 	newInit,
+	newCheck,
 	newTest,
 	newEval,
 	newFormat,
 	newHash,
 	newUser,
 	newKey,
+	newSession,
 }
 
 // assemble adds the subcommands to caddy policy-auth.

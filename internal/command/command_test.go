@@ -1,6 +1,8 @@
 package command
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -18,7 +20,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "mode": mode},
 	})
 }
 
@@ -37,13 +39,25 @@ func status(script *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// mode holds a file's permissions: mode 600 users.yaml.
+func mode(script *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		script.Fatalf("usage: mode <octal> <file>")
+	}
+	info, err := os.Stat(script.MkAbs(args[1]))
+	script.Check(err)
+	if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[0] {
+		script.Fatalf("mode %s, want %s", got, args[0])
+	}
+}
+
 // TestExamples: each command says what it does and has examples, which it takes.
 func TestExamples(t *testing.T) {
-	var walk func(*cobra.Command)
 	root := &cobra.Command{Use: "caddy"}
 	parent := &cobra.Command{Use: "policy-auth"}
 	root.AddCommand(parent)
 	assemble(parent)
+	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for _, member := range cmd.Commands() {
 			t.Run(member.CommandPath(), func(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 )
 
 // TestScaffold: what init makes is formatted and loads, its tests pass and leave
-// out nothing, and every file of it is made.
+// out nothing, no denial depends on something that may be missing, and every file
+// of it is made.
 func TestScaffold(t *testing.T) {
 	files, err := scaffolded()
 	if err != nil {
@@ -38,6 +39,10 @@ func TestScaffold(t *testing.T) {
 		}
 		if report.Coverage != nil && report.Coverage.Percent < 100 {
 			t.Errorf("the tests evaluate %v%%", report.Coverage.Percent)
+		}
+		checked, err := policy.Check(t.Context(), config, policy.CheckOptions{})
+		if err != nil || !checked.Clean() {
+			t.Errorf("got %+v, %v", checked, err)
 		}
 	}
 }

@@ -34,13 +34,14 @@ at which it failed. It exits with 1 if a test fails or if there is none.`,
 	flags := cmd.Flags()
 	flags.StringVar(&o.Run, "run", "", "a regular expression: only tests whose names it matches are run")
 	flags.BoolVar(&o.Coverage, "coverage", false, "show which lines no test evaluates")
+	flags.Lookup("timeout").Usage = "how long one test may take (5s)"
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "show also the tests that pass, and what tests print")
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
 		from.config.Sources = append(from.config.Sources, args...)
 		if len(from.config.Sources) == 0 {
 			return false, errors.New("which tests? Name the policies: caddy policy-auth test <directory or file>")
 		}
-		o.Explain = true
+		o.Explain, o.Timeout = true, from.config.Timeout
 		report, err := policy.Test(cmd.Context(), from.config, o.TestOptions)
 		if err != nil {
 			return false, err

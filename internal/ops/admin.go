@@ -23,6 +23,9 @@ func init() {
 //	GET  /policy_auth/policies          every policy set in use and its state
 //	POST /policy_auth/policies/reload   reads all of them again, now
 //	GET  /policy_auth/keys              every source of public keys and its state
+//	GET  /policy_auth/sessions          who is signed in; ?user= for one user's
+//	DELETE /policy_auth/sessions?user=  signs a user out, ?all=true everybody
+//	DELETE /policy_auth/sessions/<id>   ends one session
 type Admin struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -39,6 +42,8 @@ func (Admin) Routes() []caddy.AdminRoute {
 		{Pattern: "/policy_auth/policies", Handler: only(http.MethodGet, showPolicies)},
 		{Pattern: "/policy_auth/policies/reload", Handler: only(http.MethodPost, reloadPolicies)},
 		{Pattern: "/policy_auth/keys", Handler: only(http.MethodGet, showKeys)},
+		{Pattern: sessionsPath, Handler: caddy.AdminHandlerFunc(sessions)},
+		{Pattern: sessionsPath + "/", Handler: only(http.MethodDelete, endSession)},
 	}
 }
 

@@ -216,12 +216,18 @@ func TestCheckShipped(t *testing.T) {
 		"owners":        {Sources: []string{"../../policies/examples/owners"}, Decision: "data.examples.owners.allow"},
 		"scopes":        {Sources: []string{"../../policies/examples/scopes"}, Decision: "data.examples.scopes.decision"},
 	}
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, block := range regexp.MustCompile("(?s)```rego\n(package caddy.authz\n.*?)```").FindAllStringSubmatch(string(readme), -1) {
-		configs[fmt.Sprintf("README %d", i)] = Config{Sources: []string{newDir(t).write("a.rego", block[1])}}
+	for _, document := range []string{"../../README.md", "../../docs/check.md"} {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := regexp.MustCompile("(?s)```rego\n(package caddy.authz\n.*?)```").FindAllStringSubmatch(string(text), -1)
+		if len(blocks) == 0 {
+			t.Errorf("%s has no policy", document)
+		}
+		for i, block := range blocks {
+			configs[fmt.Sprintf("%s %d", filepath.Base(document), i)] = Config{Sources: []string{newDir(t).write("a.rego", block[1])}}
+		}
 	}
 	for name, config := range configs {
 		t.Run(name, func(t *testing.T) {

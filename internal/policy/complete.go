@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -48,6 +51,7 @@ func Complete(ctx context.Context, part map[string]any) (map[string]any, error) 
 
 // unfit says in which places a document does not match the schema of input.
 func unfit(problems []any) error {
+	schema := request.Schema()
 	var all []error
 	for _, problem := range problems {
 		members, _ := problem.(map[string]any)
@@ -55,7 +59,21 @@ func unfit(problems []any) error {
 		if field := fmt.Sprint(members["field"]); field != "(Root)" {
 			place += "." + field
 		}
-		all = append(all, fmt.Errorf("%s: %v", place, members["desc"]))
+		text := fmt.Sprintf("%s: %v", place, members["desc"])
+		if members["type"] == "additional_property_not_allowed" {
+			text += "; allowed: " + strings.Join(fieldsAt(schema, strings.Split(place, ".")[1:]), " ")
+		}
+		all = append(all, errors.New(text))
 	}
 	return joinBounded(all)
+}
+
+// fieldsAt returns the names of the fields that a place in a schema has.
+func fieldsAt(schema map[string]any, place []string) []string {
+	properties, _ := schema["properties"].(map[string]any)
+	for _, name := range place {
+		below, _ := properties[name].(map[string]any)
+		properties, _ = below["properties"].(map[string]any)
+	}
+	return slices.Sorted(maps.Keys(properties))
 }

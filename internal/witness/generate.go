@@ -8,11 +8,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// maxGenerated bounds how many samples are made, maxValues how many of the
+// maxGenerated bounds how many samples are made, maxTriples how many there are
+// when what three rules want is no longer put together, maxValues how many of the
 // values that a condition is compared with are tried, maxKnown how many callers
 // are taken of those that data lets in.
 const (
 	maxGenerated = 3000
+	maxTriples   = 1000
 	maxValues    = 4
 	maxKnown     = 100
 )
@@ -33,12 +35,36 @@ func Generate(compiler *ast.Compiler, decision ast.Ref, base map[string]any, kno
 		}
 	}
 	plans = append([]plan{{}}, plans...)
+	g.pairs(plans)
+	g.triples(plans)
+	return g.samples
+}
+
+// pairs makes samples of what two rules want.
+func (g *generator) pairs(plans []plan) {
 	for _, mine := range plans {
 		for _, needs := range more(plans) {
 			g.add(slices.Concat(mine.needs, needs))
+			if len(g.samples) >= maxGenerated {
+				return
+			}
 		}
 	}
-	return g.samples
+}
+
+// triples makes samples of what three rules want, unless there are many rules.
+func (g *generator) triples(plans []plan) {
+	besides := more(plans)
+	for _, mine := range plans {
+		for i, needs := range besides {
+			for _, others := range besides[:i] {
+				if len(g.samples) >= maxTriples {
+					return
+				}
+				g.add(slices.Concat(mine.needs, needs, others))
+			}
+		}
+	}
 }
 
 // needsOf returns the needs of a part of an input.

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// some are results to show.
+var some = []result{
+	{Name: "bare", Label: "bare Caddy", Requests: 100, PerCPUSecond: 5000, Ratio: 1, Lowest: 1, Highest: 1, P50: time.Millisecond, P99: 2 * time.Millisecond, Memory: 50 << 20},
+	{Name: "hit", Label: "policy_auth & <others>", Requests: 90, PerCPUSecond: 4500, Ratio: 0.9, Lowest: 0.85, Highest: 1.3, P50: 2 * time.Millisecond, P99: 3 * time.Millisecond, Memory: 75 << 20},
+}
+
+// TestChart: it is XML, and has a bar for each row.
+func TestChart(t *testing.T) {
+	decoder := xml.NewDecoder(strings.NewReader(chart(some)))
+	bars := 0
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if start, ok := token.(xml.StartElement); ok && start.Name.Local == "rect" {
+			bars++
+		}
+	}
+	if bars != len(some) {
+		t.Errorf("%d bars", bars)
+	}
+}
+
+// TestInsert: the table goes to its place, and only there.
+func TestInsert(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "performance.md")
+	for _, test := range []struct{ content, want string }{
+		{"before\n" + tableStart + "old\n" + tableEnd + "after\n", "before\n" + tableStart + markdown(some) + tableEnd + "after\n"},
+		{"no place\n", ""},
+	} {
+		if err := os.WriteFile(path, []byte(test.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := insert(path, markdown(some))
+		got, _ := os.ReadFile(path)
+		if (err == nil) != (test.want != "") || err == nil && string(got) != test.want {
+			t.Errorf("%v\n%s", err, got)
+		}
+	}
+	if row := "| policy_auth & <others> | **0.90** | 0.85–1.30 | 2.00 | 1.50 | 1.50 |\n"; !strings.Contains(markdown(some), row) {
+		t.Errorf("got %s", markdown(some))
+	}
+}
+
+// TestSummarize: ratios are of the same round, and the one in the middle counts.
+func TestSummarize(t *testing.T) {
+	base := &subject{row: row{name: "bare"}, rounds: []round{{100, 1}, {50, 1}, {100, 1}}, waits: []time.Duration{3, 1, 2}}
+	other := &subject{row: row{name: "other"}, rounds: []round{{80, 1}, {45, 1}, {70, 1}}, waits: []time.Duration{5, 4, 6}}
+	results, err := summarize([]*subject{base, other})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := results[1]; r.Ratio != 0.8 || r.Lowest != 0.7 || r.Highest != 0.9 || r.P50 != 5 || r.P99 != 6 || r.PerCPUSecond != 65 {
+		t.Errorf("got %+v", r)
+	}
+}
+
+// TestLoad: each answer is read whole, and one that is not as expected is an error.
+func TestLoad(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/endless" {
+			_ = http.NewResponseController(w).Flush()
+		}
+		if r.Header.Get("Authorization") == "" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		_, _ = fmt.Fprint(w, "an answer to "+r.URL.Path)
+	}))
+	t.Cleanup(server.Close)
+	w, err := newWorld(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, want string
+		next       func(*world) func() []byte
+		status     int
+	}{
+		{"one path", "", same("GET", "/a", bearer), 200},
+		{"many paths and tokens", "", paths(true), 200},
+		{"refused", "status 401 instead of 200", same("GET", "/", preflight), 200},
+		{"without a length", "without a length", same("GET", "/endless", bearer), 200},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			waits, err := load(server.Listener.Addr().String(), test.status, 50*time.Millisecond, func() func() []byte { return test.next(w) })
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) || err == nil && len(waits) < 2 {
+				t.Errorf("%d answers, %v", len(waits), err)
+			}
+		})
+	}
+}
+
+// TestProcess: what a process uses is read.
+func TestProcess(t *testing.T) {
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		t.Skip("there is no /proc")
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd: &exec.Cmd{Process: self}}
+	for range 1 << 28 { // some work
+	}
+	seconds, err1 := p.cpu()
+	memory, err2 := p.memory()
+	if seconds <= 0 || memory < 1<<20 || err1 != nil || err2 != nil {
+		t.Errorf("%f s, %d bytes, %v, %v", seconds, memory, err1, err2)
+	}
+}

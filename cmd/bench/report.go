@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// result is what a row came to.
+type result struct {
+	Name     string `json:"name"`
+	Label    string `json:"label"`
+	Requests int    `json:"requests"`
+	// PerCPUSecond is requests per second of the servers' computing.
+	PerCPUSecond float64 `json:"requests_per_cpu_second"`
+	// Ratio is PerCPUSecond in units of bare Caddy's: the median of the rounds,
+	// of which Lowest and Highest are the extremes.
+	Ratio   float64 `json:"ratio"`
+	Lowest  float64 `json:"lowest"`
+	Highest float64 `json:"highest"`
+	// P50 and P99 are how long an answer took, in nanoseconds.
+	P50 time.Duration `json:"p50_ns"`
+	P99 time.Duration `json:"p99_ns"`
+	// Memory is resident, in bytes.
+	Memory int64 `json:"memory"`
+}
+
+// summarize compares the subjects with the first one, round by round, so that
+// what else the machine does weighs on both.
+func summarize(subjects []*subject) ([]result, error) {
+	var results []result
+	base := subjects[0]
+	for _, s := range subjects {
+		r := result{Name: s.name, Label: s.label}
+		var ratios []float64
+		var cpu float64
+		for i, round := range s.rounds {
+			r.Requests += round.requests
+			cpu += round.cpu
+			ratios = append(ratios, round.perSecond()/base.rounds[i].perSecond())
+		}
+		slices.Sort(ratios)
+		slices.Sort(s.waits)
+		r.PerCPUSecond = float64(r.Requests) / cpu
+		r.Ratio, r.Lowest, r.Highest = quantile(ratios, 0.5), ratios[0], ratios[len(ratios)-1]
+		r.P50, r.P99 = quantile(s.waits, 0.5), quantile(s.waits, 0.99)
+		for _, p := range s.servers {
+			memory, err := p.memory()
+			if err != nil {
+				return nil, err
+			}
+			r.Memory += memory
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+// quantile returns a quantile of sorted values.
+func quantile[T any](sorted []T, q float64) T {
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
+}
+
+// report prints the table, and writes everything if there is a place for it.
+func report(o options, results []result) error {
+	markdown := markdown(results)
+	fmt.Print(markdown)
+	if o.out == "" {
+		return nil
+	}
+	document := map[string]any{
+		"go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH, "cores": min(2, runtime.NumCPU()),
+		"connections": connections, "rounds": results,
+	}
+	for name, content := range map[string][]byte{"performance.json": encode(document), "performance.svg": []byte(chart(results))} {
+		if err := os.WriteFile(filepath.Join(o.out, name), content, 0o644); err != nil {
+			return err
+		}
+	}
+	return insert(filepath.Join(o.out, "performance.md"), markdown)
+}
+
+// tableStart and tableEnd enclose the table in the document.
+const (
+	tableStart = "<!-- the table below is written by tools/bench/run -->\n"
+	tableEnd   = "<!-- end of the table -->\n"
+)
+
+// insert puts the table into the document.
+func insert(path, table string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, found := strings.Cut(string(content), tableStart)
+	_, after, ended := strings.Cut(rest, tableEnd)
+	if !found || !ended {
+		return fmt.Errorf("%s has no place for the table", path)
+	}
+	return os.WriteFile(path, []byte(before+tableStart+table+tableEnd+after), 0o644)
+}
+
+// markdown writes the table. Everything is in units of bare Caddy, whose own
+// figures are behind it.
+func markdown(results []result) string {
+	var b strings.Builder
+	b.WriteString("| before `respond \"ok\"` | requests per CPU second ÷ bare Caddy | of the rounds | p50 ÷ bare | p99 ÷ bare | memory ÷ bare |\n|---|---|---|---|---|---|\n")
+	base := results[0]
+	for _, r := range results {
+		fmt.Fprintf(&b, "| %s | **%.2f** | %.2f–%.2f | %.2f | %.2f | %.2f |\n", r.Label, r.Ratio, r.Lowest, r.Highest,
+			float64(r.P50)/float64(base.P50), float64(r.P99)/float64(base.P99), float64(r.Memory)/float64(base.Memory))
+	}
+	fmt.Fprintf(&b, "\nBare Caddy: %.0f requests per CPU second, p50 %s, p99 %s, %d MB.\n",
+		base.PerCPUSecond, base.P50.Round(time.Microsecond), base.P99.Round(time.Microsecond), base.Memory>>20)
+	return b.String()
+}

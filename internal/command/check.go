@@ -1,0 +1,138 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/witness"
+)
+
+// newCheck makes caddy policy-auth check.
+func newCheck() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check [--policies <source>...] [--access <file>...] [--input <file or directory>...]",
+		Short: "Checks policies and looks for what may open the door",
+		Long: `
+Loads policies and access tables as the server does, and looks for requests that
+are refused but get in once something is missing: a claim, a header, a constant of
+the configuration, what a list holds, or the answer of a built-in function. It
+begins with requests that are made from what the policies compare with, with those
+of the tests beside them, and with the documents that --input names.
+
+The exit status is 0 if nothing was found, 1 if something was, and 2 if the policies
+do not load.`,
+		Example: `  caddy policy-auth check --policies policies
+  caddy policy-auth check --policies policies --access access.yaml --input saved.json
+  caddy policy-auth check --policies policies --input requests --json`,
+	}
+	c := checker{sources: addSources(cmd), json: addJSON(cmd)}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&c.inputs, "input", nil, "a JSON document, or a part of one, to begin with; a directory of them, or - for standard input (may be repeated)")
+	flags.IntVar(&c.most, "limit", defaultLimit, "how many requests to ask about at most")
+	cmd.RunE = run(c.run)
+	return cmd
+}
+
+// defaultLimit bounds a check to some seconds.
+const defaultLimit = 100_000
+
+// checker checks policies.
+type checker struct {
+	sources *sources
+	inputs  []string
+	most    int
+	json    *bool
+}
+
+func (c *checker) run(cmd *cobra.Command, args []string) (bool, error) {
+	switch err := c.sources.check(); {
+	case err != nil:
+		return false, err
+	case len(args) > 0:
+		return false, fmt.Errorf("%q: files are named by --policies, --access and --input", args[0])
+	case c.most <= 0:
+		return false, errors.New("--limit: want a number above 0")
+	}
+	samples, err := c.samples(cmd)
+	if err != nil {
+		return false, err
+	}
+	progress := func(asked int) { fmt.Fprintf(cmd.ErrOrStderr(), "%d requests asked about …\n", asked) }
+	report, err := policy.Check(cmd.Context(), c.sources.config, policy.CheckOptions{
+		Samples: samples, Search: witness.Options{Evaluations: c.most, Progress: progress},
+	})
+	if err != nil {
+		return false, err
+	}
+	if *c.json {
+		return report.Clean(), writeJSON(cmd, report)
+	}
+	return report.Clean(), writeCheck(cmd, report)
+}
+
+// samples reads the documents that --input names.
+func (c *checker) samples(cmd *cobra.Command) ([]witness.Sample, error) {
+	var samples []witness.Sample
+	for _, name := range c.inputs {
+		files, err := documentsIn(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			document, err := readInput(cmd, file)
+			if err != nil {
+				return nil, err
+			}
+			samples = append(samples, witness.Sample{Name: file, Input: document})
+		}
+	}
+	return samples, nil
+}
+
+// documentsIn returns the documents of a directory, or the file itself.
+func documentsIn(name string) ([]string, error) {
+	info, err := os.Stat(name)
+	if err != nil || !info.IsDir() { // what is not there is told by whoever reads it
+		return []string{name}, nil
+	}
+	entries, err := os.ReadDir(name)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, entry := range entries {
+		if !entry.IsDir() && filepath.Ext(entry.Name()) == ".json" {
+			files = append(files, filepath.Join(name, entry.Name()))
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: no file *.json there", name)
+	}
+	return files, nil
+}
+
+// writeCheck writes what was found, and to standard error how it was looked for.
+func writeCheck(cmd *cobra.Command, report policy.CheckReport) error {
+	out, prose := cmd.OutOrStdout(), cmd.ErrOrStderr()
+	for _, warning := range report.Warnings {
+		if _, err := fmt.Fprintln(out, warning); err != nil {
+			return err
+		}
+	}
+	for _, finding := range report.Findings {
+		if _, err := fmt.Fprintln(out, finding); err != nil {
+			return err
+		}
+	}
+	if !report.Complete {
+		fmt.Fprintln(prose, "Not everything was tried: --limit allows more requests.")
+	}
+	_, err := fmt.Fprintf(prose, "%d found; begun with %d requests, of which %d are refused, and asked about %d.\n",
+		len(report.Warnings)+len(report.Findings), report.Samples, report.Denied, report.Evaluations)
+	return err
+}

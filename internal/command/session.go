@@ -1,0 +1,138 @@
+package command
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/policyauth/caddy-policy-auth/internal/ops"
+)
+
+// sessionsURI is where the admin API has the sessions.
+const sessionsURI = "/policy_auth/sessions"
+
+// maxAnswer is how many bytes of an answer of the admin API are read.
+const maxAnswer = 64 << 20
+
+// newSession makes caddy policy-auth session.
+func newSession() *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "session <subcommand>",
+		Short: "Lists and ends the sessions of a running server",
+		Example: `  caddy policy-auth session list --user alice
+  caddy policy-auth session end --user alice`,
+	}, newSessionList(), newSessionEnd())
+}
+
+// newSessionList makes caddy policy-auth session list.
+func newSessionList() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list [--user <id or name>] [--json] [--address <admin>]",
+		Short: "Lists who is signed in",
+		Long:  "Lists who is signed in: everybody, or one user by id or name. The exit status is 1 if that is nobody.",
+		Example: `  caddy policy-auth session list
+  caddy policy-auth session list --user alice --json`,
+	}
+	user := cmd.Flags().String("user", "", "whose sessions, by id or name")
+	asJSON, address := addJSON(cmd), addAddress(cmd)
+	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
+		if err := none(cmd, args); err != nil {
+			return false, err
+		}
+		var list []ops.Session
+		if err := askSessions(*address, http.MethodGet, sessionsURI+ofUser(*user), &list); err != nil {
+			return false, err
+		}
+		if *asJSON {
+			return len(list) > 0, writeJSON(cmd, list)
+		}
+		return len(list) > 0, tabulateSessions(cmd.OutOrStdout(), list)
+	})
+	return cmd
+}
+
+// newSessionEnd makes caddy policy-auth session end.
+func newSessionEnd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "end --user <id or name> | --id <session> | --all [--address <admin>]",
+		Short: "Signs somebody out, with the next request on every machine",
+		Long: "Ends all sessions of a user, one session, or everybody's. On other machines that share a store it takes a second.\n" +
+			"The exit status is 1 if there was none to end.",
+		Example: `  caddy policy-auth session end --user alice
+  caddy policy-auth session end --id 2jmj7l5rSw0yVb_vlWAYkK_YBwkPa3S8Gq0mpwNW1Vo
+  caddy policy-auth session end --all`,
+	}
+	user := cmd.Flags().String("user", "", "whose sessions, by id or name")
+	id := cmd.Flags().String("id", "", "the session, as session list shows it")
+	all := cmd.Flags().Bool("all", false, "everybody's sessions")
+	address := addAddress(cmd)
+	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
+		if err := none(cmd, args); err != nil {
+			return false, err
+		}
+		uri, err := whichSessions(*user, *id, *all)
+		if err != nil {
+			return false, err
+		}
+		var answer ops.Ended
+		if err := askSessions(*address, http.MethodDelete, uri, &answer); err != nil {
+			return false, err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%d ended\n", answer.Ended)
+		return answer.Ended > 0, nil
+	})
+	return cmd
+}
+
+// whichSessions returns the address of the sessions to end.
+func whichSessions(user, id string, all bool) (string, error) {
+	named := 0
+	for _, given := range []bool{user != "", id != "", all} {
+		if given {
+			named++
+		}
+	}
+	switch {
+	case named != 1:
+		return "", errors.New("which sessions? Name one of --user --id --all")
+	case all:
+		return sessionsURI + "?all=true", nil
+	case id != "":
+		return sessionsURI + "/" + url.PathEscape(id), nil
+	}
+	return sessionsURI + ofUser(user), nil
+}
+
+func ofUser(user string) string {
+	if user == "" {
+		return ""
+	}
+	return "?user=" + url.QueryEscape(user)
+}
+
+// askSessions asks the admin API and decodes what it answers.
+func askSessions(address, method, uri string, into any) error {
+	answer, err := askServer(address, method, uri, nil)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if err := json.NewDecoder(io.LimitReader(answer.Body, maxAnswer)).Decode(into); err != nil {
+		return fmt.Errorf("the server's answer: %w", err)
+	}
+	return nil
+}
+
+func tabulateSessions(out io.Writer, list []ops.Session) error {
+	table := newTable("ID", "USER", "NAME", "SITE", "SINCE", "LAST USED")
+	for _, s := range list {
+		table.row(s.ID, s.User, s.Username, s.Site, s.Created.UTC().Format(time.RFC3339), s.LastUsed.UTC().Format(time.RFC3339))
+	}
+	return table.write(out)
+}
