@@ -39,13 +39,8 @@ var rooms = map[string]struct {
 	"internal/pool":       {"", true},
 	"internal/authn":      {"identity files users token grammar pool request login session store oidc", true},
 	"internal/observe":    {"identity", true},
-<<<<<<< HEAD
 	"internal/ops":        {"authn policy pool observe session", true},
-	"internal/command":    {"identity request users policy token authn ops files", true},
-=======
-	"internal/ops":        {"authn policy pool observe", true},
 	"internal/command":    {"identity request users policy token authn ops files witness", true},
->>>>>>> main
 	"policies":            {"", false},
 	"errorpages":          {"", false},
 
