@@ -77,7 +77,7 @@ func TestAllocations(t *testing.T) {
 		{"a token, Rego", token + "policies DIR/policies\n", bearer, handlerBudget},
 		{"a token, 500 rules", token + "access DIR/many.yaml\n", bearer, handlerBudget},
 		{"one of 500 keys", "api_key {\n keys DIR/keys.yaml\n }\n access DIR/many.yaml\n", get("/api/a", "X-API-Key", canary+"-of-sufficient-length-77"), 10}, // its address, and what keeps shared caches off
-		{"a password", "basic {\n users DIR/users.yaml\n }\n access DIR/many.yaml\n", asUser(get("/api/a"), "alice"), 24}, // of normalizing and a MAC
+		{"a password", "basic {\n users DIR/users.yaml\n }\n access DIR/many.yaml\n", asUser(get("/api/a"), "alice"), 24},                                     // of normalizing and a MAC
 		{"nobody", "access DIR/access.yaml\n", get("/public/a"), handlerBudget},
 	}
 	for _, site := range sites {
