@@ -212,15 +212,15 @@ func TestE2EWalkthrough(t *testing.T) {
 
 // browse opens a page in a real browser, lets its script run and returns what
 // the page then holds.
-func browse(t testing.TB, url string) string {
+func browse(t testing.TB, url string, flags ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	page, err := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+	page, err := exec.CommandContext(ctx, "chromium", append(flags, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+t.TempDir(),
 		"--ignore-certificate-errors", "--host-resolver-rules=MAP *.test 127.0.0.1", // for sites of names that only a test knows
 		"--disable-features=IsolateOrigins,site-per-process,TrackingProtection3pcd", "--disable-site-isolation-trials",
-		"--virtual-time-budget=30000", "--dump-dom", url).Output()
+		"--virtual-time-budget=30000", "--dump-dom", url)...).Output()
 	if err != nil {
 		t.Fatalf("chromium: %v", err)
 	}

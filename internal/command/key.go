@@ -74,15 +74,12 @@ that turns up somewhere can be disabled.`,
 	file, asJSON, expires := addKeys(cmd), addJSON(cmd), addExpires(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&key.Owner, "owner", "", "whose key it is: input.identity.id of policies (the key's id)")
-	flags.StringSliceVar(&key.Roles, "roles", nil, "the key's roles, separated by commas")
-	flags.StringSliceVar(&key.Scopes, "scopes", nil, "the key's scopes, separated by commas")
-	flags.StringSliceVar(&key.Networks, "networks", nil, "where the key counts, separated by commas (everywhere)")
+	addWords(flags, &key.Roles, "roles", "the key's roles")
+	addWords(flags, &key.Scopes, "scopes", "the key's scopes")
+	addWords(flags, &key.Networks, "networks", "the networks in which the key counts (everywhere)")
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (yes bool, err error) {
 		if key.ID, err = one(cmd, args, "id"); err != nil {
 			return false, err
-		}
-		if cmd.Flags().Changed("networks") && len(key.Networks) == 0 {
-			return false, fmt.Errorf("--networks: the list is empty; leave it out for everywhere")
 		}
 		key.Owner, key.Expires = cmp.Or(key.Owner, key.ID), expires.time
 		var secret string

@@ -41,7 +41,7 @@ func readPassword(cmd *cobra.Command) (string, error) {
 	return line, nil
 }
 
-// typedTwice asks for a password until the same is typed twice in a row.
+// typedTwice asks for a password two times; both have to be the same.
 func typedTwice(cmd *cobra.Command, terminal int) (string, error) {
 	password, err := typed(cmd, terminal, "Password: ")
 	if err != nil {

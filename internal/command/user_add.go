@@ -26,8 +26,8 @@ With --generate a password is made up and written to standard output, once.`,
 	var account users.NewAccount
 	file, secret, expires := addUsers(cmd), addPassword(cmd), addExpires(cmd)
 	flags := cmd.Flags()
-	flags.StringSliceVar(&account.Roles, "roles", nil, "the user's roles, separated by commas")
-	flags.StringSliceVar(&account.Groups, "groups", nil, "the user's groups, separated by commas")
+	addWords(flags, &account.Roles, "roles", "the user's roles")
+	addWords(flags, &account.Groups, "groups", "the user's groups")
 	flags.StringVar(&account.Email, "email", "", "the user's e-mail address")
 	flags.StringVar(&account.FullName, "name", "", "the user's full name")
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (yes bool, err error) {

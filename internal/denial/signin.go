@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/response"
@@ -94,7 +95,7 @@ func (p *Pages) WriteSignIn(w http.ResponseWriter, r *http.Request, page SignInP
 	h.Set("Content-Language", words.tag)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin") // with no-referrer, browsers would hide the form's Origin, too
-	h.Set("Content-Security-Policy", contentPolicy(body))
+	h.Set("Content-Security-Policy", page.contentPolicy(body))
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(rf.Status)
@@ -103,6 +104,17 @@ func (p *Pages) WriteSignIn(w http.ResponseWriter, r *http.Request, page SignInP
 	}
 	_, err = w.Write(body)
 	return err
+}
+
+// contentPolicy returns the page's Content-Security-Policy. Browsers hold each
+// redirect after a form to form-action, and signing out leads on to the provider
+// and to wherever that signs people out; its form carries nothing.
+func (p SignInPage) contentPolicy(body []byte) string {
+	policy := contentPolicy(body)
+	if p.Kind == SignOut {
+		policy = strings.Replace(policy, "form-action 'self'", "form-action 'self' https: http:", 1)
+	}
+	return policy
 }
 
 // signInView gathers what a page shows.

@@ -213,6 +213,20 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// TestSignOutPolicy: browsers hold the way from the sign-out page's button to the
+// provider to the page's own policy; other pages' forms lead nowhere else.
+func TestSignOutPolicy(t *testing.T) {
+	p := newProvided(t, nil)
+	p.signIn("/")
+	if got := p.visit("GET", LogoutPath, nil).Header().Get("Content-Security-Policy"); !strings.Contains(got, "form-action 'self' https: http:;") {
+		t.Error(got)
+	}
+	p.visit("POST", LogoutPath, nil)
+	if got := p.visit("GET", LogoutPath, nil).Header().Get("Content-Security-Policy"); !strings.Contains(got, "form-action 'self';") {
+		t.Error(got)
+	}
+}
+
 // TestLogoutLocal: people stay signed in at the provider if the operator says so,
 // or if there is no page to sign out on.
 func TestLogoutLocal(t *testing.T) {

@@ -15,7 +15,11 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain holds that nothing goes on once everything is closed. A cache cleans
+// itself up until it is collected.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/maypok86/otter/v2.periodicCleanUp[...]"))
+}
 
 const (
 	redirectURI = "https://app.example.com/.policy_auth/callback/id"

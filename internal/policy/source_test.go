@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -148,5 +149,21 @@ func TestRevision(t *testing.T) {
 	}
 	if len(seen) != 2 {
 		t.Errorf("revisions %v", seen)
+	}
+}
+
+// TestSignatureNames: T-10. A file that is named like the signatures of a bundle
+// is no data.
+func TestSignatureNames(t *testing.T) {
+	for _, name := range []string{"foosignatures.json", "signatures.json", ".signatures.json", "sub/.signatures.json", "x.signatures.json"} {
+		t.Run(name, func(t *testing.T) {
+			d := newDir(t)
+			d.write("p/a.rego", "package caddy.authz\n\nallow if data.signatures\n\nallow if data.sub.signatures\n")
+			d.write("p/"+name, `{"signatures": ["x"], "sub": {"signatures": ["x"]}}`)
+			set := open(t, Config{Sources: []string{d.path + "/p"}})
+			if got := set.Decide(context.Background(), asked("/", "member")); got.Allow {
+				t.Errorf("%s was taken for data", name)
+			}
+		})
 	}
 }
