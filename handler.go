@@ -18,7 +18,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
+	"github.com/policyauth/caddy-policy-auth/internal/ops"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/question"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/response"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
@@ -248,7 +250,7 @@ func (h *Handler) decide(r *http.Request, v *visit, outcome identity.Outcome) po
 	default:
 		return policy.Decision{Reason: outcome.Reason}
 	}
-	in := policy.Input{Request: &v.request, Identity: caller(outcome), Failure: failure, Config: h.config, MaxBody: h.maxBody}
+	in := h.input(v, caller(outcome), failure)
 	decision := h.policies.Decide(r.Context(), in)
 	observe.Decision(h.decisions, func() (any, bool) { return h.policies.Entry(r.Context(), in, decision) })
 	if !decision.Allow {
@@ -258,6 +260,11 @@ func (h *Handler) decide(r *http.Request, v *visit, outcome identity.Outcome) po
 		return policy.Decision{Reason: identity.ReasonPolicyError, Revision: decision.Revision, Err: err, Elapsed: decision.Elapsed, Cached: decision.Cached}
 	}
 	return decision
+}
+
+// input is what policies are asked about.
+func (h *Handler) input(v *visit, caller *identity.Identity, failure identity.Reason) policy.Input {
+	return policy.Input{Request: &v.request, Identity: caller, Failure: failure, Config: h.config, MaxBody: h.maxBody}
 }
 
 // caller returns whom an outcome speaks of: nobody unless it was accepted.
@@ -280,12 +287,47 @@ func (h *Handler) record(r *http.Request, v *visit, outcome identity.Outcome, de
 	if !event.Allowed {
 		event.Reason, event.Status = denial.Choose(h.refusalCase(r, v, event, decision))
 		event.Hint = h.hint(r, event.Reason)
+		h.remember(v, event, decision)
 	}
 	observe.Log(h.logger, event)
 	observe.AccessLog(r, event)
 	v.journey.shown.Show(v.repl, event)
 	observe.Count(event)
 	return event
+}
+
+// remember keeps a refused request for explanations, without credentials.
+func (h *Handler) remember(v *visit, event *observe.Event, decision policy.Decision) {
+	refusal := question.Refusal{
+		ID: v.id(), Time: v.request.Time(), Status: event.Status, Reason: event.Reason, Codes: event.Codes, Rule: event.Labels["rule"],
+		Method: event.Outcome.Method, Candidate: event.Outcome.Candidate, Details: details(event.Outcome.Details), UserID: event.Identity.ID, Issuer: event.Identity.Issuer,
+		Judged: event.Revision != "", Set: h.policies.ID(), Revision: event.Revision,
+		HTTPMethod: event.HTTPMethod, Host: event.Host, Path: event.Path, ClientIP: event.ClientIP,
+	}
+	if event.Err != nil {
+		refusal.Error = event.Err.Error()
+	}
+	failure := identity.ReasonNone
+	if event.Outcome.Verdict == identity.Absent {
+		failure = event.Outcome.Reason
+	}
+	var err error
+	if refusal.Input, refusal.Cut, err = h.policies.Record(h.input(v, event.Identity, failure), decision); err != nil {
+		h.logger.Debug("a refused request cannot be kept for explanations", zap.String("request_id", v.id()), zap.Error(err))
+	}
+	ops.Remember(refusal)
+}
+
+// details returns facts about a refusal by their names.
+func details(facts []identity.Detail) map[string]string {
+	if len(facts) == 0 {
+		return nil
+	}
+	named := make(map[string]string, len(facts))
+	for _, fact := range facts {
+		named[fact.Name] = fact.Value
+	}
+	return named
 }
 
 // hint tells an operator of what is often forgotten.

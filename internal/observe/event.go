@@ -102,6 +102,9 @@ func (e *Event) fields() []zap.Field {
 	}
 	text("revision", e.Revision)
 	text("hint", e.Hint)
+	if !e.Allowed {
+		text("explain", "caddy policy-auth explain "+e.RequestID())
+	}
 	fields = append(fields, zap.Duration("evaluation", e.Elapsed))
 	if e.Err != nil {
 		fields = append(fields, zap.String("error", clean(e.Err.Error())))

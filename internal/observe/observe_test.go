@@ -53,6 +53,9 @@ func TestLog(t *testing.T) {
 				t.Fatalf("got %v", logs.All())
 			}
 			fields := logs.All()[0].ContextMap()
+			if hint := fields["explain"]; (hint == "caddy policy-auth explain id-1") == e.Allowed {
+				t.Errorf("explain: %v", hint)
+			}
 			for name, want := range map[string]any{"request_id": "id-1", "user_id": "alice", "rule": "access.yaml:7", "expected_audience": "api", "path": "/p", "client_ip": "192.0.2.1", "method": "jwt", "issuer": "https://id.example"} {
 				if fields[name] != want {
 					t.Errorf("%s is %v, want %v", name, fields[name], want)

@@ -23,6 +23,8 @@ func init() {
 //	GET  /policy_auth/policies          every policy set in use and its state
 //	POST /policy_auth/policies/reload   reads all of them again, now
 //	GET  /policy_auth/keys              every source of public keys and its state
+//	GET  /policy_auth/decisions         the latest refusals; ?id= is that of a request, ?limit= how many
+//	POST /policy_auth/explain           why a request was or would be refused
 //	GET  /policy_auth/sessions          who is signed in; ?user= for one user's
 //	DELETE /policy_auth/sessions?user=  signs a user out, ?all=true everybody
 //	DELETE /policy_auth/sessions/<id>   ends one session
@@ -42,6 +44,8 @@ func (Admin) Routes() []caddy.AdminRoute {
 		{Pattern: "/policy_auth/policies", Handler: only(http.MethodGet, showPolicies)},
 		{Pattern: "/policy_auth/policies/reload", Handler: only(http.MethodPost, reloadPolicies)},
 		{Pattern: "/policy_auth/keys", Handler: only(http.MethodGet, showKeys)},
+		{Pattern: "/policy_auth/decisions", Handler: only(http.MethodGet, showDecisions)},
+		{Pattern: "/policy_auth/explain", Handler: only(http.MethodPost, explain)},
 		{Pattern: sessionsPath, Handler: caddy.AdminHandlerFunc(sessions)},
 		{Pattern: sessionsPath + "/", Handler: only(http.MethodDelete, endSession)},
 	}

@@ -37,7 +37,7 @@ func (p *accessParser) parseRules(node *yaml.Node) {
 // parseRule takes one rule. What selects it and what is a condition are told
 // apart strictly: a condition outside of allow would otherwise be lost.
 func (p *accessParser) parseRule(number int, item *yaml.Node) {
-	rule := map[string]any{"label": fmt.Sprintf("%s:%d (rule %d)", p.table.label, item.Line, number)}
+	rule := map[string]any{"label": ruleLabel(p.table, item, number)}
 	hosts, paths := []string{anyHost}, []accessPath{{form: "/*", below: true}}
 	allowed := item.Kind != yaml.MappingNode // else that is what is wrong
 	for _, m := range p.members(item, whatRule, ruleKeys) {
@@ -58,6 +58,11 @@ func (p *accessParser) parseRule(number int, item *yaml.Node) {
 		p.problem(item, "the rules have more than %d pairs of a host and a path", maxEntries)
 	}
 	p.rules = append(p.rules, rule)
+}
+
+// ruleLabel names a rule for logs and explanations.
+func ruleLabel(table accessTable, item *yaml.Node, number int) string {
+	return fmt.Sprintf("%s:%d (rule %d)", table.label, item.Line, number)
 }
 
 // parsed parses each text of a list that must not be empty.

@@ -88,6 +88,7 @@ func (l *loader) addTable(m *material, tree files.Tree) error {
 		tables = append(tables, accessFile{name: path, data: tree[path]})
 		read[path] = tree[path]
 	}
+	m.tables = tables
 	table, err := l.tables.of("", []byte(read.Fingerprint()), func() (ast.Object, error) {
 		table, err := parseAccess(tables)
 		if err != nil {

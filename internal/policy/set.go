@@ -10,6 +10,7 @@ import (
 // it takes no lock.
 type Set struct {
 	config Config
+	id     string
 	live   *files.Live[snapshot]
 }
 
@@ -30,6 +31,8 @@ type Report struct {
 
 // Status is the state of a set, as the admin API shows it.
 type Status struct {
+	// ID names the set.
+	ID string `json:"id"`
 	// Sources are the policies' files and directories, absolute; Access are the tables'.
 	Sources []string `json:"sources"`
 	Access  []string `json:"access"`
@@ -57,6 +60,7 @@ func Open(config Config, report func(Report)) (*Set, error) {
 		return nil, err
 	}
 	s := &Set{config: config.Normalized()}
+	s.id = idOf(s.config)
 	loader := newLoader(s.config)
 	loader.distrusted = func(by *snapshot) {
 		report(Report{Sources: s.config.paths(), Revision: by.revision, Distrusted: true})
@@ -97,7 +101,7 @@ func (s *Set) Reload() error { return s.live.Reload() }
 func (s *Set) Status() Status {
 	current := s.live.Load()
 	status := Status{
-		Sources: s.config.Sources, Access: s.config.Access, Decision: s.config.Decision,
+		ID: s.id, Sources: s.config.Sources, Access: s.config.Access, Decision: s.config.Decision,
 		Revision: current.revision, LoadedAt: current.loaded, Reads: current.reads.names(),
 		Cacheable: len(current.unsure) == 0, NotCacheable: append([]string{}, current.unsure...), DecisionCache: current.cache.state(),
 	}

@@ -65,7 +65,7 @@ func TestStatus(t *testing.T) {
 	}
 	delete(got, "reads")
 	want := map[string]any{
-		"sources": []any{path}, "access": []any{table}, "decision": "data.caddy.authz.allow",
+		"id": set.ID(), "sources": []any{path}, "access": []any{table}, "decision": "data.caddy.authz.allow",
 		"revision": status.Revision, "loaded_at": status.LoadedAt.Format(time.RFC3339Nano), "error": "",
 		"cacheable": true, "not_cacheable": []any{}, "decision_cache": "on",
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
+
+	"github.com/policyauth/caddy-policy-auth/internal/explain"
 )
 
 // snapshot is one loaded set of policies and data. It is immutable.
@@ -24,6 +26,9 @@ type snapshot struct {
 	revision string
 	loaded   time.Time
 	warnings []string
+	// policies and tables are for explanations.
+	policies explain.Policies
+	tables   []accessFile
 }
 
 // tableRoot is where the access table stands below data.
@@ -53,6 +58,10 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 		return nil, fmt.Errorf("decision %s: %w", l.config.Decision, err)
 	}
 	s.options = evalOptions(txn, m.data)
+	s.policies = explain.Policies{Compiler: p.compiler, Query: s.query, Data: ast.NewTerm(m.data), Prepare: func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error) {
+		return rego.New(append(options[:len(options):len(options)], rego.ParsedQuery(query))...).PrepareForEval(ctx)
+	}}
+	s.tables = m.tables
 	if len(s.unsure) == 0 && l.config.DecisionCache > 0 {
 		s.cache = newCache(l.config.DecisionCache)
 		s.cache.differed = func() { l.distrusted(s) }

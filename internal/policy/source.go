@@ -43,6 +43,7 @@ type material struct {
 	tests    map[string]*ast.Module
 	data     ast.Object
 	typing   typing
+	tables   []accessFile
 	warnings []string
 	revision string // of a manifest, or ""
 }

@@ -101,6 +101,9 @@ func (r *Request) URL() *url.URL { return r.facts.Original.URL }
 // ID returns the request's id.
 func (r *Request) ID() string { return r.facts.ID() }
 
+// Time returns when the request came.
+func (r *Request) Time() time.Time { return r.facts.Time }
+
 // TrustedProxy reports whether the peer's forwarding headers may be believed.
 func (r *Request) TrustedProxy() bool { return r.facts.TrustedProxy }
 

@@ -1,0 +1,100 @@
+package explain
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+const (
+	// maxDepth bounds how far an explanation follows conditions to the rules that
+	// they ask.
+	maxDepth = 8
+	// maxRules bounds how many rules one list of an explanation has.
+	maxRules = 100
+)
+
+// best returns one attempt for each rule, in the order of the first: that which
+// held, or else that which came furthest.
+func best(attempts []*attempt) []*attempt {
+	var result []*attempt
+	for _, a := range attempts {
+		at := slices.IndexFunc(result, func(b *attempt) bool { return b.rule == a.rule })
+		switch {
+		case at < 0:
+			result = append(result, a)
+		case !result[at].held && (a.held || a.reached > result[at].reached):
+			result[at] = a
+		}
+	}
+	return result
+}
+
+// describeAll returns the rules of some attempts.
+func (t *trail) describeAll(attempts []*attempt, depth int) []Rule {
+	rules := []Rule{}
+	for _, a := range best(attempts) {
+		if len(rules) == maxRules {
+			t.full = true
+			break
+		}
+		rules = append(rules, t.describe(a, depth))
+	}
+	return rules
+}
+
+// describe returns a rule as it was tried, with the rules that its conditions
+// asked where they fail.
+func (t *trail) describe(a *attempt, depth int) Rule {
+	rule := Rule{Name: nameOf(a.rule), At: place(a.rule.Location), Holds: a.held, Default: a.rule.Default, Conditions: []Condition{}}
+	if a.held && a.value != nil {
+		value := valueOf(a.value)
+		rule.Value = &value
+	}
+	if a.rule.Default || t.opaque(a.rule) {
+		return rule
+	}
+	for _, p := range partsOf(a.rule.Body) {
+		c := a.describe(p)
+		if depth < maxDepth && (c.Outcome == Fails || c.Outcome == Broken) {
+			c.Rules = t.describeAll(t.askedBy(a, p), depth+1)
+		}
+		rule.Conditions = append(rule.Conditions, c)
+	}
+	return rule
+}
+
+// opaque reports whether a rule's conditions are nobody's concern: those of the
+// package that reads access tables, which are explained in their own words.
+func (t *trail) opaque(rule *ast.Rule) bool {
+	return strings.HasPrefix(rule.Location.File, "embedded/caddy/access/")
+}
+
+// askedBy returns the rules that a condition asked for. Those that were evaluated
+// before are not evaluated again: what became of them then counts.
+func (t *trail) askedBy(a *attempt, p *part) []*attempt {
+	var all []*attempt
+	for _, expr := range p.exprs {
+		if s := a.steps[expr]; s != nil {
+			all = append(all, s.rules()...)
+		}
+	}
+	if len(all) > 0 {
+		return all
+	}
+	for _, expr := range p.exprs {
+		ast.WalkRefs(expr, func(ref ast.Ref) bool {
+			if ref.HasPrefix(ast.DefaultRootRef) {
+				all = append(all, t.attemptsOf(ref)...)
+			}
+			return false
+		})
+	}
+	return all
+}
+
+// nameOf returns a rule's name with its package.
+func nameOf(rule *ast.Rule) string {
+	return strings.TrimPrefix(rule.Ref().GroundPrefix().String(), "data.")
+}

@@ -1,0 +1,121 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+
+	"github.com/policyauth/caddy-policy-auth/internal/explain"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// Explanation is what policies make of an input, and why.
+type Explanation struct {
+	// Allow is true if the decision allows.
+	Allow bool `json:"allow"`
+	// Reason is why not; empty if it allows.
+	Reason identity.Reason `json:"reason,omitempty"`
+	// Codes are the policy's own; Message is its text for the person refused.
+	Codes   []string `json:"codes,omitempty"`
+	Message string   `json:"message,omitempty"`
+	// Decision is the rule that decides.
+	Decision string `json:"decision"`
+	// Revision names the policies.
+	Revision string `json:"revision"`
+	// Value is the decision's value, null if it is undefined.
+	Value any `json:"value"`
+	// Error is what went wrong inside, or "".
+	Error string `json:"error,omitempty"`
+	// Tables are the rules of access tables that count for the request; nil if
+	// there is no table.
+	Tables *TableExplanation `json:"access,omitempty"`
+	// Explanation says which rules were tried. Where nothing but an access table
+	// decides, there are none.
+	explain.Explanation
+}
+
+// explainTimeout bounds an explanation as a whole: with a tracer an evaluation
+// takes many times longer, and there are several.
+const explainTimeout = 5 * time.Second
+
+// Explain says what the policies make of an input document, and why. It is many
+// times dearer than a decision. Nothing of the input but what conditions refer to
+// is repeated. An error means that the input cannot be read.
+func (s *Set) Explain(ctx context.Context, input any) (Explanation, error) {
+	document, err := ast.InterfaceToValue(input)
+	if err != nil {
+		return Explanation{}, fmt.Errorf("input: %w", err)
+	}
+	if _, ok := document.(ast.Object); !ok {
+		return Explanation{}, errors.New("input: want an object")
+	}
+	current := s.live.Load()
+	ctx, release := context.WithTimeout(ctx, explainTimeout)
+	defer release()
+	decision := current.decideAsThen(ctx, document)
+	result := Explanation{
+		Allow: decision.Allow, Reason: decision.Reason, Codes: decision.Codes, Message: decision.Message,
+		Decision: s.config.Decision, Revision: current.revision,
+		Explanation: NoRules(),
+	}
+	if decision.Err != nil {
+		result.Error = decision.Err.Error()
+	}
+	if result.Value, err = native(decision.made.value); err != nil {
+		return result, err
+	}
+	return result, current.explain(ctx, &result, document, s.config.Decision == accessDecision)
+}
+
+// decideAsThen decides about an input as at the time that it names.
+func (s *snapshot) decideAsThen(ctx context.Context, document ast.Value) (decision Decision) {
+	defer recovered(&decision)
+	results, err := s.query.Eval(ctx, append(s.optionsAsThen(ctx, document), rego.EvalParsedInput(document))...)
+	if err != nil {
+		return failed(withoutData(err))
+	}
+	return s.decodeResults(results)
+}
+
+// explain adds what the rules and the tables say. Where only a table decides,
+// the rules that read it are nobody's concern.
+func (s *snapshot) explain(ctx context.Context, result *Explanation, document ast.Value, only bool) (err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			err = fmt.Errorf("the explanation panicked: %v", problem)
+		}
+	}()
+	options := s.optionsAsThen(ctx, document)
+	if len(s.tables) > 0 {
+		if result.Tables, err = s.explainTables(ctx, document, options); err != nil {
+			return err
+		}
+	}
+	if only {
+		return nil
+	}
+	result.Explanation = explain.Run(ctx, s.policies, document, result.Allow, options...)
+	return nil
+}
+
+// optionsAsThen are those of the server's own evaluation, with the time of the
+// request for the time and explainTimeout for its timeout.
+func (s *snapshot) optionsAsThen(ctx context.Context, document ast.Value) []rego.EvalOption {
+	end := time.Now().Add(explainTimeout)
+	options := append(s.options[:len(s.options):len(s.options)], rego.EvalExternalCancel(newLimit(ctx, end, end)))
+	if at, err := document.Find(refOf("data.request.time_ns")[1:]); err == nil {
+		if number, ok := at.(ast.Number); ok {
+			if ns, ok := number.Int64(); ok && ns != 0 {
+				options = append(options, rego.EvalTime(time.Unix(0, ns)))
+			}
+		}
+	}
+	return options
+}
+
+// NoRules is the explanation of a decision that no rule was asked for.
+func NoRules() explain.Explanation { return explain.Explanation{Rules: []explain.Rule{}} }

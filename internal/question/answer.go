@@ -1,0 +1,259 @@
+package question
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
+
+// Answer is why a request is allowed or denied. It holds no credential.
+type Answer struct {
+	// Explanation is that of the reading of the path that decides: the first that
+	// is denied, or else the first.
+	policy.Explanation
+	// Request is what was asked for.
+	Request Asked `json:"request"`
+	// Caller is who asked, as input.identity; null if the input has none.
+	Caller map[string]any `json:"caller"`
+	// Changes say what was changed about the caller.
+	Changes []string `json:"changes,omitempty"`
+	// Notes are what else somebody should know.
+	Notes []string `json:"notes,omitempty"`
+	// Refusal is how the server refused the request; nil if it was not asked about
+	// one.
+	Refusal *Refusal `json:"refusal,omitempty"`
+}
+
+// Asked is a request in short.
+type Asked struct {
+	ID       string `json:"id,omitempty"`
+	Method   string `json:"method"`
+	URL      string `json:"url"`
+	ClientIP string `json:"client_ip"`
+}
+
+// Refusal is a request that a server refused, without credentials.
+type Refusal struct {
+	ID     string          `json:"id"`
+	Time   time.Time       `json:"time"`
+	Status int             `json:"status"`
+	Reason identity.Reason `json:"reason"`
+	Codes  []string        `json:"codes,omitempty"`
+	// Rule is what the policy says decided, or "".
+	Rule string `json:"rule,omitempty"`
+	// Method is the authenticator that judged the caller's credential; Candidate is
+	// the name that was claimed; Details are what was expected and received.
+	Method    string            `json:"method,omitempty"`
+	Candidate string            `json:"candidate,omitempty"`
+	Details   map[string]string `json:"details,omitempty"`
+	// UserID and Issuer are the caller's, or "".
+	UserID string `json:"user_id,omitempty"`
+	Issuer string `json:"issuer,omitempty"`
+	// Judged says that policies were asked: a credential that is refused is not
+	// theirs to judge.
+	Judged bool `json:"judged"`
+	// Set and Revision name the policies.
+	Set      string `json:"set"`
+	Revision string `json:"revision"`
+	// Error is what went wrong inside, or "".
+	Error string `json:"error,omitempty"`
+	// HTTPMethod, Host, Path and ClientIP are the request's.
+	HTTPMethod string `json:"http_method"`
+	Host       string `json:"host"`
+	Path       string `json:"path"`
+	ClientIP   string `json:"client_ip"`
+	// Cut says that long texts of the input were shortened or left out.
+	Cut bool `json:"cut,omitempty"`
+	// Input is the input document, without the body.
+	Input json.RawMessage `json:"input,omitempty"`
+}
+
+// maxText bounds what is kept of a text that a stranger chose.
+const maxText = 512
+
+// Bounded returns the refusal with such texts cut, and copied so that the rest of
+// the request is not kept with them.
+func (r Refusal) Bounded() Refusal {
+	for _, text := range []*string{&r.ID, &r.Candidate, &r.UserID, &r.Issuer, &r.Error, &r.HTTPMethod, &r.Host, &r.Path, &r.ClientIP} {
+		*text = bounded(*text)
+	}
+	details := make(map[string]string, len(r.Details))
+	for name, value := range r.Details {
+		details[name] = bounded(value)
+	}
+	r.Details = details
+	return r
+}
+
+func bounded(text string) string {
+	if len(text) > maxText {
+		return strings.ToValidUTF8(text[:maxText], "") + "…"
+	}
+	return strings.Clone(text)
+}
+
+// Decoded returns the input with what looks like a credential hidden.
+func (r Refusal) Decoded() (map[string]any, error) {
+	document, err := decode(r.Input)
+	if err != nil {
+		return nil, fmt.Errorf("the request was not kept: %w", err)
+	}
+	request.Hide(document)
+	return document, nil
+}
+
+// Shown returns the refusal with what looks like a credential hidden.
+func (r Refusal) Shown() Refusal {
+	document, err := r.Decoded()
+	if err == nil {
+		r.Input, err = json.Marshal(document)
+	}
+	if err != nil {
+		r.Input = nil
+	}
+	return r
+}
+
+// About answers for a request that was refused.
+func About(ctx context.Context, set *policy.Set, refusal Refusal, changes Changes) (Answer, error) {
+	shown := refusal
+	shown.Input = nil
+	if !refusal.Judged && !changes.Any() {
+		return unjudged(shown), nil
+	}
+	document, err := decode(refusal.Input)
+	if err != nil {
+		return Answer{}, fmt.Errorf("the request was not kept: %w", err)
+	}
+	answer, err := ask(ctx, set, document, changes)
+	answer.Refusal = &shown
+	answer.note(refusal.Cut, "the request was so large that long texts in it were not kept")
+	answer.note(!refusal.Judged, "the request was refused before policies were asked: %s", refusal.Reason)
+	answer.note(refusal.Judged && answer.Revision != refusal.Revision, "the policies are not those that refused it: revision %s then, %s now", refusal.Revision, answer.Revision)
+	answer.note(hasBody(document), "the body of a request is not kept: for a policy that reads it, it is absent here")
+	answer.note(!changes.Any() && refusal.Judged && answer.Revision == refusal.Revision && answer.Allow,
+		"the server refused it, and the same policies allow it as it was kept: they read what is not kept, or what has changed since")
+	return answer, err
+}
+
+// hasBody reports whether a request had a body.
+func hasBody(document map[string]any) bool {
+	fields, _ := document["request"].(map[string]any)
+	length, _ := fields["content_length"].(json.Number)
+	return length != "" && length != "0"
+}
+
+// unjudged answers for a request that no policy was asked about.
+func unjudged(r Refusal) Answer {
+	return Answer{
+		Explanation: policy.Explanation{Reason: r.Reason, Codes: r.Codes, Error: r.Error, Explanation: policy.NoRules()},
+		Request:     Asked{ID: r.ID, Method: r.HTTPMethod, URL: r.Host + r.Path, ClientIP: r.ClientIP},
+		Refusal:     &r,
+		Notes:       []string{"it was refused before policies were asked; what they would say of somebody: ask as whom"},
+	}
+}
+
+func (a *Answer) note(when bool, format string, args ...any) {
+	if when {
+		a.Notes = append(a.Notes, fmt.Sprintf(format, args...))
+	}
+}
+
+// Ask answers a question about a description or an input document.
+func Ask(ctx context.Context, set *policy.Set, q Question) (Answer, error) {
+	if q.Input != nil {
+		return ask(ctx, set, q.Input, q.Changes)
+	}
+	asked, in, err := q.input()
+	if err != nil {
+		return Answer{}, err
+	}
+	if flag := in.Request.Refused(); flag != "" {
+		return ambiguous(asked, q.ClientIP, flag), nil
+	}
+	documents, err := set.Documents(in)
+	if err != nil {
+		return Answer{}, err
+	}
+	var first *Answer
+	for _, document := range documents {
+		decoded, err := decode(document)
+		if err != nil {
+			return Answer{}, err
+		}
+		answer, err := ask(ctx, set, decoded, q.Changes)
+		if err != nil {
+			return answer, err
+		}
+		answer.note(len(documents) > 1, "the path can be read in %d ways, and all must be allowed; this is about %s", len(documents), answer.Request.URL)
+		if !answer.Allow {
+			return answer, nil
+		}
+		if first == nil {
+			first = &answer
+		}
+	}
+	if first == nil {
+		return Answer{}, errors.New("the request has no path to judge")
+	}
+	return *first, nil
+}
+
+// ambiguous answers for a path that is refused whoever asks.
+func ambiguous(r *http.Request, client string, flag request.Flag) Answer {
+	return Answer{
+		Explanation: policy.Explanation{Reason: identity.ReasonPathAmbiguous, Codes: []string{string(flag)}, Explanation: policy.NoRules()},
+		Request:     Asked{Method: r.Method, URL: r.Host + r.URL.EscapedPath(), ClientIP: client},
+		Notes:       []string{fmt.Sprintf("the path has the flag %s and is refused with 400 before anybody is asked, unless allow_ambiguous_paths names the flag", flag)},
+	}
+}
+
+// ask asks the policies about one input document.
+func ask(ctx context.Context, set *policy.Set, document map[string]any, changes Changes) (Answer, error) {
+	hidden := request.Hide(document)
+	said, err := changes.apply(document)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer := Answer{Request: inShort(document), Changes: said}
+	answer.Caller, _ = document["identity"].(map[string]any)
+	for _, name := range hidden {
+		answer.note(true, "%s looks like a credential: its value is not used; say who is calling by as or identity", name)
+	}
+	answer.Explanation, err = set.Explain(ctx, document)
+	return answer, err
+}
+
+// inShort returns a document's request in short; of a document in another shape,
+// what there is.
+func inShort(document map[string]any) Asked {
+	fields, _ := document["request"].(map[string]any)
+	client, _ := document["client"].(map[string]any)
+	text := func(from map[string]any, name string) string {
+		value, _ := from[name].(string)
+		return value
+	}
+	asked := Asked{ID: text(fields, "id"), Method: text(fields, "method"), URL: text(fields, "host") + text(fields, "path"), ClientIP: text(client, "ip")}
+	if scheme := text(fields, "scheme"); scheme != "" && asked.URL != "" {
+		asked.URL = scheme + "://" + asked.URL
+	}
+	return asked
+}
+
+// decode reads an input document.
+func decode(content []byte) (map[string]any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.UseNumber()
+	var document map[string]any
+	err := decoder.Decode(&document)
+	return document, err
+}

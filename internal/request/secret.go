@@ -1,0 +1,143 @@
+package request
+
+import (
+	"slices"
+	"strings"
+)
+
+// secretParts are what names of headers and parameters have in them that usually
+// hold a credential; secretNames are such names themselves.
+var (
+	secretParts = []string{"authorization", "cookie", "token", "secret", "password", "passwd", "api-key", "apikey", "access-key", "credential", "session", "signature", "jwt", "assertion"}
+	secretNames = []string{"auth", "key", "pass", "pwd", "sig", "code", "x-auth"}
+)
+
+// LooksSecret reports whether a header or a parameter of that name usually holds
+// a credential, whoever reads it.
+func LooksSecret(name string) bool {
+	folded := FoldName(name)
+	return slices.Contains(secretNames, folded) || slices.ContainsFunc(secretParts, func(part string) bool { return strings.Contains(folded, part) })
+}
+
+// Hide takes the values of headers and parameters that look secret out of a
+// document that was decoded from JSON, also those that no site is configured to
+// read, and returns their names, sorted. Those that are redacted already do not
+// count. The document is changed.
+func Hide(document map[string]any) []string {
+	h := &hider{names: map[string]bool{}}
+	fields := object(document, "request")
+	h.members(object(fields, "headers"))
+	h.members(object(fields, "header_values"))
+	if h.members(object(fields, "query")) || h.raw(fields["raw_query"]) {
+		fields["raw_query"] = Redacted
+	}
+	envoy := object(object(object(document, "attributes"), "request"), "http")
+	h.members(object(envoy, "headers"))
+	for _, name := range []string{"path", "query"} {
+		if h.raw(envoy[name]) {
+			path, _, _ := strings.Cut(envoy[name].(string), "?")
+			if name == "path" {
+				path += "?" + Redacted
+			} else {
+				path = Redacted
+			}
+			envoy[name] = path
+		}
+	}
+	if headers := object(envoy, "headers"); h.raw(headers[":path"]) {
+		headers[":path"] = envoy["path"]
+	}
+	h.members(object(document, "parsed_query"))
+	for parent, name := range map[*map[string]any]string{&fields: "body", &document: "parsed_body", &envoy: "body"} {
+		if (*parent)[name] != nil {
+			(*parent)[name] = h.body((*parent)[name])
+		}
+	}
+	return h.sorted()
+}
+
+// object returns a member that is an object, or nil.
+func object(parent map[string]any, name string) map[string]any {
+	member, _ := parent[name].(map[string]any)
+	return member
+}
+
+type hider struct{ names map[string]bool }
+
+// members hides the members of an object whose names look secret.
+func (h *hider) members(values map[string]any) (hidden bool) {
+	for name, value := range values {
+		if !LooksSecret(name) || isHidden(value) {
+			continue
+		}
+		hidden, h.names[name] = true, true
+		values[name] = Redacted
+		if list, ok := value.([]any); ok {
+			shown := make([]any, len(list))
+			for i := range list {
+				shown[i] = Redacted
+			}
+			values[name] = shown
+		}
+	}
+	return hidden
+}
+
+// isHidden reports whether a value, or each of a list, is redacted.
+func isHidden(value any) bool {
+	if list, ok := value.([]any); ok {
+		return !slices.ContainsFunc(list, func(item any) bool { return item != Redacted })
+	}
+	return value == Redacted
+}
+
+// raw reports whether a raw query, or what follows a path, has a parameter that
+// looks secret.
+func (h *hider) raw(value any) bool {
+	text, _ := value.(string)
+	if _, after, ok := strings.Cut(text, "?"); ok {
+		text = after
+	}
+	query, _ := parseQuery(nil, text)
+	found := false
+	for name, values := range query {
+		if LooksSecret(name) && slices.ContainsFunc(values, func(v string) bool { return v != "" && v != Redacted }) {
+			found, h.names[name] = true, true
+		}
+	}
+	return found
+}
+
+// body hides the members of a body that look secret, and all of a form that has
+// such a field.
+func (h *hider) body(value any) any {
+	switch v := value.(type) {
+	case string:
+		if h.raw(v) {
+			return Redacted
+		}
+	case []any:
+		for i, item := range v {
+			if _, text := item.(string); !text {
+				v[i] = h.body(item)
+			}
+		}
+	case map[string]any:
+		h.members(v)
+		for name, item := range v {
+			if _, text := item.(string); !text {
+				v[name] = h.body(item)
+			}
+		}
+	}
+	return value
+}
+
+func (h *hider) sorted() []string {
+	names := make([]string, 0, len(h.names))
+	for name := range h.names {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
