@@ -47,6 +47,7 @@ var rooms = map[string]struct {
 	"errorpages":          {"", false},
 
 	"internal/denial/challengetest": {"", false}, // for tests
+	"internal/store/redistest":      {"", false}, // for tests
 	"internal/oidc/oidctest":        {"", false}, // for tests
 }
 

@@ -109,7 +109,7 @@ func TestOIDCBackchannel(t *testing.T) {
 	}
 }
 
-// TestOIDCStepUp: R-SU-1, R-SU-5. A policy's challenge sends a person to the
+// TestOIDCStepUp: R-SU-1, R-SU-3, R-SU-5. A policy's challenge sends a person to the
 // provider for more, and a program gets 401.
 func TestOIDCStepUp(t *testing.T) {
 	w, fake := newWorld(t), oidctest.New(t)
@@ -137,6 +137,19 @@ allow := {"allow": false, "challenge": {"acr_values": ["phr"], "max_age": 300}} 
 	}
 	if answer := p.ask(navigate(get("/vault")), new(reached)); answer.Code != 200 {
 		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+}
+
+// TestOIDCForwarded: T-56. What a stranger says of the host and the scheme does
+// not reach the provider, nor any other address.
+func TestOIDCForwarded(t *testing.T) {
+	w, fake := newWorld(t), oidctest.New(t)
+	h, _ := w.site(oidcSite(fake, ""))
+	forged := []string{"X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "evil", "X-Forwarded-Port", "1", "X-Forwarded-Prefix", "/evil", "Forwarded", "host=evil.example"}
+	sent := visitor(t, h).ask(navigate(get("/.policy_auth/login?return_to=https%3A%2F%2Fevil.example%2F", forged...)), new(reached))
+	to, err := url.Parse(sent.Header().Get("Location"))
+	if err != nil || sent.Code != 303 || to.Query().Get("redirect_uri") != "https://example.com/.policy_auth/callback/oidc" || strings.Contains(to.String(), "evil") {
+		t.Errorf("%d %v", sent.Code, to)
 	}
 }
 

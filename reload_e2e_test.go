@@ -171,14 +171,14 @@ func (e *edition) excused(at time.Time) bool {
 	return false
 }
 
-// question is a request and its only right answer.
-type question struct {
+// demand is a request and its only right answer.
+type demand struct {
 	user, path string
 	want       int
 }
 
 // questions are asked in turn. Mallory's account is disabled by the last line.
-var questions = []question{{"alice", "/first", 200}, {"zoe", "/last", 200}, {"", "/first", 401}, {"zoe", "/first", 200}, {"alice", "/last", 200}}
+var questions = []demand{{"alice", "/first", 200}, {"zoe", "/last", 200}, {"", "/first", 401}, {"zoe", "/first", 200}, {"alice", "/last", 200}}
 
 // crowd asks five hundred times a second and remembers what went wrong.
 type crowd struct {
@@ -204,7 +204,7 @@ func (c *crowd) ask(ctx context.Context) {
 				time.Sleep(time.Until(begun.Add(time.Duration(n) * interval)))
 				q := questions[n%len(questions)]
 				if n%250 == 0 {
-					q = question{"mallory", "/first", 401}
+					q = demand{"mallory", "/first", 401}
 				}
 				c.one(q)
 			}
@@ -214,7 +214,7 @@ func (c *crowd) ask(ctx context.Context) {
 }
 
 // one asks one question.
-func (c *crowd) one(q question) {
+func (c *crowd) one(q demand) {
 	r, err := http.NewRequest("GET", c.url+q.path, nil)
 	if err != nil {
 		c.fail(time.Now(), err.Error())

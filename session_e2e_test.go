@@ -145,14 +145,16 @@ func (s *surfer) ask(method, address string, form url.Values) (int, http.Header,
 }
 
 // signIn signs in on a site of this machine, over plain HTTP.
-func (s *surfer) signIn(site, name string) {
+func (s *surfer) signIn(site, name string) { s.t.Helper(); s.signInAs(site, name, canary) }
+
+func (s *surfer) signInAs(site, name, password string) {
 	s.t.Helper()
 	_, _, page := s.ask("GET", site+"/.policy_auth/login", nil)
 	token := formToken.FindStringSubmatch(page)
 	if token == nil {
 		s.t.Fatal(page)
 	}
-	status, header, _ := s.ask("POST", site+"/.policy_auth/login", url.Values{"username": {name}, "password": {canary}, "token": {token[1]}})
+	status, header, _ := s.ask("POST", site+"/.policy_auth/login", url.Values{"username": {name}, "password": {password}, "token": {token[1]}})
 	if status != 303 {
 		s.t.Fatalf("%s is not signed in: %d %v", name, status, header)
 	}
@@ -285,4 +287,36 @@ func startRedis(t *testing.T, listen string) (stop func()) {
 		return err == nil
 	})
 	return stop
+}
+
+// TestE2EExampleLocalUsers runs examples/local-users as it says.
+func TestE2EExampleLocalUsers(t *testing.T) {
+	content, err := os.ReadFile("examples/local-users/Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, listen := "127.0.0.1:"+port(t), port(t)
+	text := strings.Replace(string(content), "{\n\t# no certificates", "{\n\tadmin "+admin+"\n\t# no certificates", 1)
+	config := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(config, []byte(strings.ReplaceAll(text, "http://localhost:8083 {", "http://127.0.0.1:"+listen+" {")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, ".", config, admin)
+	site := "http://127.0.0.1:" + listen
+	for name, password := range map[string]string{"alice": "wonderland", "bob": "builder"} {
+		s := newSurfer(t)
+		if got := s.status(site + "/healthz"); got != 200 {
+			t.Errorf("healthz: %d", got)
+		}
+		if got := s.status(site + "/"); got != 303 {
+			t.Errorf("not sent to sign in: %d", got)
+		}
+		s.signInAs(site, name, password)
+		if status, _, body := s.ask("GET", site+"/", nil); status != 200 || !strings.Contains(body, "You are "+name+".") {
+			t.Errorf("%d %s", status, body)
+		}
+		if got := s.status(site + "/admin/"); (got == 200) != (name == "alice") {
+			t.Errorf("%s on the admin page: %d", name, got)
+		}
+	}
 }

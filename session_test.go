@@ -418,3 +418,57 @@ func TestSessionAdmin(t *testing.T) {
 		}
 	}
 }
+
+// TestSessionStepUp: R-SU-5. A policy that wants a fresher sign-in sends a session's
+// navigation to sign in, with what it asks for, and everything else gets 401.
+func TestSessionStepUp(t *testing.T) {
+	w := newWorld(t)
+	w.write("p/authz.rego", `package caddy.authz
+
+default allow := false
+
+allow if {
+	input.identity.authenticated
+	input.request.path != "/safe"
+}
+
+allow := {"allow": false, "challenge": {"max_age": 60, "acr_values": ["high", "higher"]}} if {
+	input.identity.authenticated
+	input.request.path == "/safe"
+}
+`)
+	h, _ := w.site("login form {\n users DIR/users.yaml\n }\n session {\n store file DIR/store.db\n }\n policies DIR/p\n")
+	p := visitor(t, h)
+	p.signIn("/mail", "alice", canary)
+	if answer := p.ask(secure(get("/mail")), new(reached)); answer.Code != 200 {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	const want = "/.policy_auth/login?acr_values=high+higher&max_age=60&return_to=%2Fsafe"
+	if answer := p.ask(navigate(get("/safe")), new(reached)); answer.Code != 303 || answer.Header().Get("Location") != want {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+	if answer := p.ask(secure(get("/safe", "Accept", "application/json")), new(reached)); answer.Code != 401 || !strings.Contains(answer.Body.String(), `"max_age":60`) {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+}
+
+// TestSessionBesideOthers: R-CK-9. A session's cookie stays with us also beside another
+// credential, and on requests that nobody judges; forward_credentials passes it on.
+func TestSessionBesideOthers(t *testing.T) {
+	w := newWorld(t)
+	for block, want := range map[string]string{
+		formSite + "basic {\n users DIR/users.yaml\n }":                                                                      "theme=dark",
+		formSite + "forward_credentials\nbasic {\n users DIR/users.yaml\n }":                                                 "theme=dark; __Host-policy_auth=x; __Host-policy_auth_login=y",
+		strings.ReplaceAll(formSite, "access DIR/access.yaml", "access DIR/access.yaml\nbasic {\n users DIR/users.yaml\n }"): "theme=dark",
+	} {
+		h, _ := w.site(block)
+		next := new(reached)
+		r := secure(asUser(get("/mail", "Cookie", "theme=dark; __Host-policy_auth=x; __Host-policy_auth_login=y"), "bob"))
+		if _, err := ask(h, r, next); err != nil || next.request == nil {
+			t.Fatal(err)
+		}
+		if got := next.request.Header.Get("Cookie"); got != want {
+			t.Errorf("the upstream got %q, want %q", got, want)
+		}
+	}
+}

@@ -111,11 +111,10 @@ func (w *window) url() (address string) {
 	return address
 }
 
-// text returns what the page says.
-func (w *window) text() string {
+// text returns what the page says, "" while it is being left for another.
+func (w *window) text() (text string) {
 	w.t.Helper()
-	var text string
-	w.call("GET", "/element/"+w.find("body")+"/text", nil, &text)
+	_ = w.try("POST", "/execute/sync", map[string]any{"script": "return document.body.innerText", "args": []any{}}, &text)
 	return text
 }
 
@@ -137,10 +136,16 @@ func (w *window) write(selector, text string) {
 	w.call("POST", "/element/"+w.find(selector)+"/value", map[string]any{"text": text}, nil)
 }
 
-// click presses a button, and waits until what it leads to is there.
+// click presses a button that leads to another page, and waits until that is there.
 func (w *window) click(selector string) {
 	w.t.Helper()
+	w.run("window.left = true")
 	w.call("POST", "/element/"+w.find(selector)+"/click", nil, nil)
+	eventually(w.t, "another page is there", func() bool {
+		var there bool
+		err := w.try("POST", "/execute/sync", map[string]any{"script": "return !window.left && document.readyState === 'complete'", "args": []any{}}, &there)
+		return err == nil && there
+	})
 }
 
 // run runs a script in the page and returns what it returns or promises.
@@ -180,10 +185,14 @@ func (w *window) picture() []byte {
 	return decoded
 }
 
-// wantText holds that the page says something.
+// wantText holds that the page says something, as soon as it is there.
 func (w *window) wantText(want string) {
 	w.t.Helper()
-	if got := w.text(); !strings.Contains(got, want) {
-		w.t.Errorf("%s does not say %q:\n%s", w.url(), want, got)
+	for range 100 {
+		if strings.Contains(w.text(), want) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
+	w.t.Errorf("%s does not say %q:\n%s", w.url(), want, w.text())
 }

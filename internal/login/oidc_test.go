@@ -29,7 +29,7 @@ func newProvided(t testing.TB, change func(*oidc.Config)) *provided {
 	p := &provided{fake: oidctest.New(t)}
 	now := func() time.Time { return p.now }
 	p.fake.Now = now
-	remote, err := keys.NewRemote(keys.RemoteConfig{Issuer: p.fake.URL, Now: now})
+	remote, err := keys.NewRemote(keys.RemoteConfig{Issuer: p.fake.URL, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }})
 	if err != nil {
 		t.Fatal(err)
 	}

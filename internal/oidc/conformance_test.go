@@ -245,7 +245,7 @@ var irrelevant = map[string]string{
 }
 
 // TestConformance plays the modules of the OpenID Foundation's suite for relying
-// parties, each by its name.
+// parties, each by its name. R-OID-9: userinfo about another user is refused.
 func TestConformance(t *testing.T) {
 	for name, test := range conformance {
 		t.Run(name, test)

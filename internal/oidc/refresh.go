@@ -96,7 +96,9 @@ func (p *Provider) notRefreshed(err error) *Failure {
 		return fail(http.StatusUnauthorized, identity.ReasonSessionRevoked, fmt.Errorf("refreshing: %w", plain(err)))
 	}
 	p.rest()
-	return unavailable(retryRefresh, fmt.Errorf("refreshing: %w", plain(err)))
+	failure := unavailable(retryRefresh, fmt.Errorf("refreshing: %w", plain(err)))
+	p.config.Report(failure) // people stay signed in, so that nothing else tells of it
+	return failure
 }
 
 // rest leaves the provider alone for a while.

@@ -36,7 +36,7 @@ type tests struct{ *testing.M }
 
 // Run implements goleak.TestingM.
 func (t tests) Run() int {
-	defer stopShared()
+	defer shared.Close()
 	return t.M.Run()
 }
 

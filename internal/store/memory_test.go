@@ -122,8 +122,8 @@ func FuzzNames(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { _ = file.Close() })
-	server, prefix := sharedRedis(f)
-	stores := []Store{NewMemory(nil), file, newRedis(f, server.url(), prefix, nil)}
+	server, prefix := shared.Get(f)
+	stores := []Store{NewMemory(nil), file, newRedis(f, server.URL(), prefix, nil)}
 	f.Fuzz(func(t *testing.T, key, owner string, value []byte) {
 		item := Item{Value: value, Lifetime: time.Hour, Owner: owner}
 		for _, s := range stores {

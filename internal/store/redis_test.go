@@ -1,120 +1,22 @@
 package store
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/policyauth/caddy-policy-auth/internal/store/redistest"
 )
 
-// server is a redis-server that a test started, on a socket of its own.
-type server struct {
-	socket string
-	cmd    *exec.Cmd
-}
-
-// url is the server's address for OpenRedis.
-func (s *server) url() string { return "unix://" + s.socket }
-
-// startRedis starts a redis-server and waits until it answers. Arguments are
-// added to its own.
-func startRedis(socket string, arguments ...string) (*server, error) {
-	cmd := exec.Command("redis-server", append([]string{"--port", "0", "--unixsocket", socket,
-		"--dir", filepath.Dir(socket), "--save", "", "--appendonly", "no"}, arguments...)...)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.Contains(lines.Text(), "now ready to accept connections at "+socket) {
-			go func() { // until the server ends
-				for lines.Scan() {
-				}
-			}()
-			return &server{socket, cmd}, nil
-		}
-	}
-	return nil, errors.Join(errors.New("redis-server ended"), cmd.Wait())
-}
-
-// stop ends the server as a crash does.
-func (s *server) stop() {
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
-	_ = os.Remove(s.socket)
-}
-
-// shared is the server of the tests that do not stop theirs; each has keys of
-// its own.
-var shared struct {
-	sync.Mutex
-	*server
-	tests int
-}
-
-// stopShared ends the shared server, if there is one.
-func stopShared() {
-	if shared.server != nil {
-		shared.stop()
-		_ = os.RemoveAll(filepath.Dir(shared.socket))
-	}
-}
-
-// needRedis skips a test, which is a failure in CI, without Debian's package.
-func needRedis(t testing.TB) {
-	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skip("no redis-server")
-	}
-}
-
-// sharedRedis is the shared server and a prefix that no other test has.
-func sharedRedis(t testing.TB) (*server, string) {
-	t.Helper()
-	needRedis(t)
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.server == nil {
-		dir, err := os.MkdirTemp("", "redis")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if shared.server, err = startRedis(filepath.Join(dir, "s")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	shared.tests++
-	return shared.server, "test" + strconv.Itoa(shared.tests) + ":"
-}
-
-// ownRedis is a server that the test may stop.
-func ownRedis(t *testing.T, arguments ...string) *server {
-	t.Helper()
-	needRedis(t)
-	dir, err := os.MkdirTemp("", "redis")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := startRedis(filepath.Join(dir, "s"), arguments...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.stop(); _ = os.RemoveAll(dir) })
-	return s
-}
+// shared is the server of the tests that do not stop theirs.
+var shared redistest.Shared
 
 func newRedis(t testing.TB, url, prefix string, now func() time.Time) *Redis {
 	t.Helper()
@@ -129,9 +31,9 @@ func newRedis(t testing.TB, url, prefix string, now func() time.Time) *Redis {
 // redisHome is a Redis under test. The server has a clock of its own: time
 // passes for it by taking it from each key's lifetime.
 func redisHome(t *testing.T) home {
-	s, prefix := sharedRedis(t)
+	s, prefix := shared.Get(t)
 	c := newClock()
-	r := newRedis(t, s.url(), prefix, c.now)
+	r := newRedis(t, s.URL(), prefix, c.now)
 	return home{r, func(d time.Duration) {
 		c.advance(d)
 		age(t, r, d)
@@ -160,9 +62,9 @@ func age(t *testing.T, r *Redis, d time.Duration) {
 // TestTwoMachines: what one does the other sees within a second, and each its
 // own at once (R-SES-5).
 func TestTwoMachines(t *testing.T) {
-	s, prefix := sharedRedis(t)
+	s, prefix := shared.Get(t)
 	c, ctx := newClock(), context.Background()
-	a, b := newRedis(t, s.url(), prefix, c.now), newRedis(t, s.url(), prefix, c.now)
+	a, b := newRedis(t, s.URL(), prefix, c.now), newRedis(t, s.URL(), prefix, c.now)
 	session := Item{Value: []byte("s"), Lifetime: time.Hour, Owner: "alice", Sync: true}
 	for name, end := range map[string]func() error{
 		"one":         func() error { return a.Delete(ctx, "one") },
@@ -192,11 +94,11 @@ func TestTwoMachines(t *testing.T) {
 // TestRedisAway: the second that is in memory, then nothing is known; when the
 // server is back, so are the answers, without a restart (R-401-6).
 func TestRedisAway(t *testing.T) {
-	s, c, ctx := ownRedis(t), newClock(), context.Background()
-	r := newRedis(t, s.url(), "", c.now)
+	s, c, ctx := redistest.New(t), newClock(), context.Background()
+	r := newRedis(t, s.URL(), "", c.now)
 	mustPut(t, r, "k", Item{Value: []byte("v"), Lifetime: time.Hour, Owner: "o"})
 	wantValue(t, r, "k", "v")
-	s.stop()
+	s.Stop()
 	wantValue(t, r, "k", "v")
 	c.advance(maxCached)
 	item := Item{Lifetime: time.Hour}
@@ -211,11 +113,9 @@ func TestRedisAway(t *testing.T) {
 			t.Errorf("call %d without a server: %v", i, err)
 		}
 	}
-	again, err := startRedis(s.socket)
-	if err != nil {
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(again.stop)
 	eventually(t, func() bool {
 		ok, err := r.PutNew(ctx, "k", Item{Value: []byte("w"), Lifetime: time.Hour})
 		return err == nil && ok
@@ -236,17 +136,17 @@ func eventually(t *testing.T, is func() bool) {
 // TestRedisRefuses: a server that answers with an error is as good as none, and
 // no error shows a password.
 func TestRedisRefuses(t *testing.T) {
-	s := ownRedis(t, "--requirepass", "right-canary")
+	s := redistest.New(t, "--requirepass", "right-canary")
 	for name, test := range map[string]struct{ user, want string }{
 		"no password":    {"", "NOAUTH"},
 		"wrong password": {":wrong-canary@", "WRONGPASS"},
 	} {
-		_, err := newRedis(t, "unix://"+test.user+s.socket, "", nil).Get(context.Background(), "k")
+		_, err := newRedis(t, "unix://"+test.user+s.Socket, "", nil).Get(context.Background(), "k")
 		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	r := newRedis(t, "unix://:right-canary@"+s.socket, "", nil)
+	r := newRedis(t, "unix://:right-canary@"+s.Socket, "", nil)
 	mustPut(t, r, "k", Item{Value: []byte("v"), Lifetime: time.Hour})
 	wantValue(t, r, "k", "v")
 
@@ -339,8 +239,8 @@ func TestRedisURL(t *testing.T) {
 // TestOwnersEnd: what is left of an owner in the server goes with the last of
 // the items, and does not grow with those that have expired.
 func TestOwnersEnd(t *testing.T) {
-	s, prefix := sharedRedis(t)
-	r := newRedis(t, s.url(), prefix, nil)
+	s, prefix := shared.Get(t)
+	r := newRedis(t, s.URL(), prefix, nil)
 	ctx := context.Background()
 	for i := range 5 {
 		mustPut(t, r, strconv.Itoa(i), Item{Lifetime: time.Minute, Owner: "o"})

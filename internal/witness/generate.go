@@ -35,9 +35,21 @@ func Generate(compiler *ast.Compiler, decision ast.Ref, base map[string]any, kno
 		}
 	}
 	plans = append([]plan{{}}, plans...)
+	g.own(plans)
 	g.pairs(plans)
 	g.triples(plans)
 	return g.samples
+}
+
+// own makes samples of what each rule wants, alone and with what makes each of
+// its own negations fail.
+func (g *generator) own(plans []plan) {
+	for _, mine := range plans {
+		g.add(mine.needs)
+		for _, needs := range mine.against {
+			g.add(slices.Concat(mine.needs, needs))
+		}
+	}
 }
 
 // pairs makes samples of what two rules want.

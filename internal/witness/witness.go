@@ -84,11 +84,7 @@ func Search(ctx context.Context, policies Policies, samples []Sample, options Op
 			s.try(sample, change)
 		}
 	}
-	for _, call := range breakable(s.rules) {
-		for _, sample := range denied {
-			s.tryBroken(sample, call)
-		}
-	}
+	s.breakCalls(denied)
 	return Report{
 		Findings: order(s.found), Samples: len(s.seen), Denied: len(denied),
 		Evaluations: s.evaluations, Complete: !s.over(),
@@ -171,6 +167,23 @@ func (s *search) try(sample Sample, c change) {
 	}
 	before, after := s.trace(sample.Input), s.trace(changed)
 	s.find(sample, c, part(before, after))
+}
+
+// breakCalls asks about each sample while each of the calls that it comes to is
+// broken.
+func (s *search) breakCalls(denied []Sample) {
+	calls := breakable(s.rules)
+	for _, sample := range denied {
+		if len(calls) == 0 || s.over() {
+			return
+		}
+		come := s.trace(sample.Input)
+		for _, call := range calls {
+			if come.times[call.expr] > 0 {
+				s.tryBroken(sample, call)
+			}
+		}
+	}
 }
 
 // tryBroken asks about a sample while a call is broken.
