@@ -58,11 +58,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 }
 
 // visit is what the steps of one request share.
+// All of it is one piece of memory, which lives as long as anybody may ask for
+// what was decided, such as the access log.
 type visit struct {
-	repl    *caddy.Replacer
-	journey *journey
-	request *request.Request
-	rail    response.Rail // the next handler's answer
+	repl     *caddy.Replacer
+	journey  *journey
+	original http.Request
+	request  request.Request
+	id       func() string
+	rail     response.Rail // the next handler's answer
+	event    observe.Event
+	first    journey // of the first handler on the way
 }
 
 // journey is what the policy_auth handlers on one request's way share.
@@ -71,8 +77,8 @@ type journey struct {
 	shown observe.Placeholders
 }
 
-// id returns the request's id, which Caddy makes and logs when it is first read.
-func (v *visit) id() string {
+// readID returns the request's id, which Caddy makes and logs when it is first read.
+func (v *visit) readID() string {
 	id, _ := v.repl.GetString("http.request.uuid")
 	return id
 }
@@ -83,21 +89,23 @@ const journeyVar = "policy_auth"
 // open gathers what the web server knows of the request.
 func (h *Handler) open(w http.ResponseWriter, r *http.Request) *visit {
 	v := &visit{}
+	v.id = v.readID
 	v.rail.Wrap(w)
 	v.repl, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	v.journey, _ = caddyhttp.GetVar(r.Context(), journeyVar).(*journey)
 	if v.journey == nil {
-		v.journey = new(journey)
+		v.journey = &v.first
 		caddyhttp.SetVar(r.Context(), journeyVar, v.journey)
 	}
 	facts := request.Facts{ID: v.id, Time: time.Now()}
-	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		facts.Original = &original
+	var rewritten bool
+	if v.original, rewritten = r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
+		facts.Original = &v.original
 	}
 	facts.ClientIP, _ = caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	facts.TrustedProxy, _ = caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	facts.PeerIP, _, _ = net.SplitHostPort(r.RemoteAddr)
-	v.request = request.New(r, facts, &h.reading)
+	v.request.Open(r, facts, &h.reading)
 	return v
 }
 
@@ -256,7 +264,7 @@ func (h *Handler) decide(r *http.Request, v *visit, outcome identity.Outcome) po
 
 // input is what policies are asked about.
 func (h *Handler) input(v *visit, caller *identity.Identity, failure identity.Reason) policy.Input {
-	return policy.Input{Request: v.request, Identity: caller, Failure: failure, Config: h.config, MaxBody: h.maxBody}
+	return policy.Input{Request: &v.request, Identity: caller, Failure: failure, Config: h.config, MaxBody: h.maxBody}
 }
 
 // caller returns whom an outcome speaks of: nobody unless it was accepted.
@@ -269,7 +277,8 @@ func caller(outcome identity.Outcome) *identity.Identity {
 
 // record chooses the status of a refusal and tells the operator what was decided.
 func (h *Handler) record(r *http.Request, v *visit, outcome identity.Outcome, decision policy.Decision) *observe.Event {
-	event := &observe.Event{
+	event := &v.event
+	*event = observe.Event{
 		RequestID: v.id, Allowed: decision.Allow, Reason: decision.Reason, Codes: decision.Codes,
 		Outcome: outcome, Identity: caller(outcome), Labels: decision.Labels, Vars: decision.Metadata, Revision: decision.Revision,
 		Err: decision.Err, HTTPMethod: r.Method, Host: r.Host, Path: v.request.Readings()[0].Path,

@@ -111,10 +111,10 @@ func (c *Chain) find(r *http.Request) (credential Credential, found int) {
 		if place.cookie != "" {
 			continue
 		}
-		for _, value := range place.values(r) {
+		place.each(r, func(value string) {
 			credential = Credential{Place: place, Value: value}
 			found++
-		}
+		})
 	}
 	if found == 1 && credential.Place.scheme != "" && len(r.Header["Authorization"]) > 1 {
 		found++ // a line that we handle and one that we do not: still two (RFC 9110, section 5.3)

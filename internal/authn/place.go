@@ -78,17 +78,25 @@ func isHTTPS(r *http.Request) bool {
 // unasked, once they have it (RFC 7617, section 2.2).
 func (p Place) browserAttached() bool { return p.scheme == "basic" || p.cookie != "" }
 
-// values returns the credentials that a request has in this place.
+// each visits the credentials that a request has in this place.
+func (p Place) each(r *http.Request, visit func(value string)) {
+	if p.scheme == "" {
+		for _, value := range p.values(r) {
+			visit(value)
+		}
+		return
+	}
+	for _, line := range r.Header["Authorization"] {
+		if value, ok := cutScheme(line, p.scheme); ok {
+			visit(value)
+		}
+	}
+}
+
+// values returns the credentials that a request has in this place, which is not
+// in Authorization.
 func (p Place) values(r *http.Request) []string {
 	switch {
-	case p.scheme != "":
-		var found []string
-		for _, line := range r.Header["Authorization"] {
-			if value, ok := cutScheme(line, p.scheme); ok {
-				found = append(found, value)
-			}
-		}
-		return found
 	case p.cookie != "":
 		if p.plain && isHTTPS(r) {
 			return nil // another host of the same domain may have set it

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -82,12 +83,24 @@ func TestClean(t *testing.T) {
 
 // TestAccessLog holds the fields that product.md names.
 func TestAccessLog(t *testing.T) {
-	repl := caddy.NewReplacer()
-	r := caddyhttp.PrepareRequest(httptest.NewRequest("GET", "/", nil), repl, nil, nil)
-	AccessLog(r, event())
-	extra, _ := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
-	if extra == nil {
-		t.Fatal("no access-log fields")
+	for name, server := range map[string]*caddyhttp.Server{"no server": nil, "no access log": {}, "an access log": {Logs: new(caddyhttp.ServerLogConfig)}} {
+		r := caddyhttp.PrepareRequest(httptest.NewRequest("GET", "/", nil), caddy.NewReplacer(), nil, server)
+		AccessLog(r, event())
+		extra, _ := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
+		if extra == nil {
+			t.Fatal("no access-log fields")
+		}
+		if untouched := reflect.DeepEqual(extra, new(caddyhttp.ExtraLogFields)); untouched != (name == "no access log") {
+			t.Errorf("%s: untouched: %v", name, untouched)
+		}
+	}
+	line := zapcore.NewMapObjectEncoder()
+	if err := (*accessFields)(event()).MarshalLogObject(line); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{"policy_auth_decision": "deny", "policy_auth_reason": "policy_denied", "policy_auth_method": "jwt", "policy_auth_revision": "r1"}
+	if !reflect.DeepEqual(line.Fields, want) {
+		t.Errorf("got %v, want %v", line.Fields, want)
 	}
 	AccessLog(httptest.NewRequest("GET", "/", nil), event()) // outside of Caddy: nothing happens
 }

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -12,20 +12,33 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
-// AccessLog adds the event to the request's line in the access log.
+// AccessLog adds the event to the request's line in the access log. Where the
+// server writes none it does nothing: adding a field is dear.
 func AccessLog(r *http.Request, e *Event) {
 	extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
-	if !ok {
+	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok || server != nil && server.Logs == nil {
 		return
 	}
-	extra.Set(zap.String("policy_auth_decision", e.decision()))
+	extra.Set(zapcore.Field{Key: "policy_auth", Type: zapcore.InlineMarshalerType, Interface: (*accessFields)(e)})
+}
+
+// accessFields is an event as the access log shows it, whose line is written when
+// the request is over. All of it is one field, which a second handler's replaces.
+type accessFields Event
+
+// MarshalLogObject implements zapcore.ObjectMarshaler.
+func (f *accessFields) MarshalLogObject(line zapcore.ObjectEncoder) error {
+	e := (*Event)(f)
+	line.AddString("policy_auth_decision", e.decision())
 	if e.Reason != "" {
-		extra.Set(zap.String("policy_auth_reason", string(e.Reason)))
+		line.AddString("policy_auth_reason", string(e.Reason))
 	}
 	if e.Outcome.Method != "" {
-		extra.Set(zap.String("policy_auth_method", e.Outcome.Method))
+		line.AddString("policy_auth_method", e.Outcome.Method)
 	}
-	extra.Set(zap.String("policy_auth_revision", e.Revision))
+	line.AddString("policy_auth_revision", e.Revision)
+	return nil
 }
 
 // Placeholders offers the latest event of a request to whoever expands

@@ -89,19 +89,24 @@ func (c *Config) allows(flag Flag) bool { return slices.Contains(c.AllowedFlags,
 
 // readings reads a request's public path and, for MOVE and COPY, its
 // destination: every pair of their readings.
-func readings(original *http.Request, dest string, config *Config) ([]Reading, []Flag) {
+func readings(original *http.Request, dest string, room *room) ([]Reading, []Flag) {
 	path := original.URL.EscapedPath()
 	if path == "" {
 		path = "/"
 	}
 	var flags []Flag
+	var result []Reading
 	if original.URL.Opaque != "" {
 		flags = append(flags, FlagOpaque)
 	}
 	if strings.Contains(original.RequestURI, "#") {
 		flags = append(flags, FlagFragment)
 	}
-	result, flags := readPath(path, flags)
+	if len(flags) == 0 && isPlain(path) {
+		result = room.read(path)
+	} else {
+		result, flags = readPath(path, flags)
+	}
 	if dest == "" {
 		return result, flags
 	}
@@ -134,6 +139,25 @@ func readPath(escaped string, flags []Flag) ([]Reading, []Flag) {
 		}
 	}
 	return result, flags
+}
+
+// room is where the one reading of a usual path is put.
+type room struct {
+	readings [1]Reading
+	segments [8]string
+}
+
+// read reads a path that can be read in one way.
+func (r *room) read(plain string) []Reading {
+	reading := Reading{Path: plain, Segments: r.segments[:0]}
+	rest := strings.TrimPrefix(plain, "/")
+	for rest != "" {
+		var segment string
+		segment, rest, _ = strings.Cut(rest, "/")
+		reading.Segments = append(reading.Segments, segment)
+	}
+	r.readings[0] = reading
+	return r.readings[:]
 }
 
 // isPlain reports whether a path can be read in one way only.

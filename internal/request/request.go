@@ -47,6 +47,7 @@ type Request struct {
 	config   *Config
 	readings []Reading
 	flags    []Flag
+	room     room
 	// set by ReadBody
 	body      any
 	bodyText  string
@@ -56,15 +57,21 @@ type Request struct {
 // New returns r as policies see it. It reads paths at once, so that Refused can
 // tell whether they may be judged at all, and everything else on demand.
 func New(r *http.Request, facts Facts, config *Config) *Request {
-	if facts.Original == nil {
-		facts.Original = r
-	}
-	req := &Request{http: r, facts: facts, config: config}
-	req.readings, req.flags = readings(facts.Original, destination(r), config)
-	if _, _, ok := splitHost(r.Host); !ok {
-		req.flags = append(req.flags, FlagBadHost)
-	}
+	req := new(Request)
+	req.Open(r, facts, config)
 	return req
+}
+
+// Open makes an empty Request what New returns, without room of its own.
+func (r *Request) Open(from *http.Request, facts Facts, config *Config) {
+	if facts.Original == nil {
+		facts.Original = from
+	}
+	r.http, r.facts, r.config = from, facts, config
+	r.readings, r.flags = readings(facts.Original, destination(from), &r.room)
+	if _, _, ok := splitHost(from.Host); !ok {
+		r.flags = append(r.flags, FlagBadHost)
+	}
 }
 
 // Readings returns each distinct way in which the path can be read, at least

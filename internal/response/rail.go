@@ -18,6 +18,7 @@ type Correction func(http.Header)
 type Rail struct {
 	http.ResponseWriter
 	corrections []Correction
+	room        [2]Correction // for the usual ones
 	sent        bool
 }
 
@@ -25,7 +26,12 @@ type Rail struct {
 func (r *Rail) Wrap(w http.ResponseWriter) { r.ResponseWriter = w }
 
 // Add adds a correction; they run in order.
-func (r *Rail) Add(c Correction) { r.corrections = append(r.corrections, c) }
+func (r *Rail) Add(c Correction) {
+	if r.corrections == nil {
+		r.corrections = r.room[:0]
+	}
+	r.corrections = append(r.corrections, c)
+}
 
 // Writer returns what the next handler writes to: the wrapped response itself
 // if there is nothing to correct.

@@ -13,11 +13,18 @@ import (
 // zero value is ready to use; it belongs to one request.
 type Passage struct {
 	set     []string
-	taken   map[string][]string // header → its lines as they were
-	cookies []string            // names of the cookies that were taken
-	jar     []string            // the lines of Cookie as they were
+	taken   []taken
+	room    [1]taken // for the usual one
+	cookies []string // names of the cookies that were taken
+	jar     []string // the lines of Cookie as they were
 	// Handlers counts the handlers that judged the request.
 	Handlers int
+}
+
+// taken is a header that was taken, and its lines as they were.
+type taken struct {
+	name  string
+	lines []string
 }
 
 // String hides the credentials from whoever prints the request's variables.
@@ -33,8 +40,8 @@ func (p *Passage) add(folded string) {
 
 // Restore brings back credentials that an earlier handler took away.
 func (p *Passage) Restore(h http.Header) {
-	for name, lines := range p.taken {
-		h[name] = slices.Clone(lines)
+	for _, t := range p.taken {
+		h[t.name] = slices.Clone(t.lines)
 	}
 	if p.jar != nil {
 		h["Cookie"] = slices.Clone(p.jar)
@@ -48,10 +55,15 @@ func (p *Passage) Take(h http.Header, name string) {
 	if !present {
 		return
 	}
-	if p.taken == nil {
-		p.taken = make(map[string][]string, 1)
+	i := slices.IndexFunc(p.taken, func(t taken) bool { return t.name == name })
+	switch {
+	case i >= 0:
+		p.taken[i].lines = lines
+		return
+	case p.taken == nil:
+		p.taken = p.room[:0]
 	}
-	p.taken[name] = lines
+	p.taken = append(p.taken, taken{name, lines})
 }
 
 // TakeCookies remembers that cookies are credentials of ours; others stay.
@@ -74,8 +86,8 @@ func (p *Passage) TakeCookies(h http.Header, names ...string) {
 // request's map is changed and never the slices in it, since the access log
 // holds a copy that shares them.
 func (p *Passage) Withhold(h http.Header) {
-	for name := range p.taken {
-		delete(h, name)
+	for _, t := range p.taken {
+		delete(h, t.name)
 	}
 	if len(p.cookies) == 0 {
 		return

@@ -1,0 +1,95 @@
+package policyauth
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// handlerBudget is how many allocations the handler may add to an allowed request
+// whose token and decision are remembered, where the server writes no access log:
+// Caddy's own three to add a field to its line come with the line.
+const handlerBudget = 4
+
+// quietWriter is a response that nobody reads; unlike a recorder it costs nothing.
+type quietWriter struct{ header http.Header }
+
+func (w *quietWriter) Header() http.Header         { return w.header }
+func (w *quietWriter) Write(p []byte) (int, error) { return len(p), nil }
+func (w *quietWriter) WriteHeader(int)             {}
+
+// allocations returns what a request through a handler takes, prepared as Caddy
+// prepares it.
+func allocations(t testing.TB, h caddyhttp.MiddlewareHandler, r *http.Request) float64 {
+	t.Helper()
+	served, server := false, new(caddyhttp.Server)
+	next := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { served = true; return nil })
+	run := func() {
+		w := &quietWriter{header: http.Header{}}
+		clone := *r
+		clone.Header = r.Header.Clone()
+		prepared := caddyhttp.PrepareRequest(&clone, caddy.NewReplacer(), w, server)
+		caddyhttp.SetVar(prepared.Context(), caddyhttp.ClientIPVarKey, "127.0.0.1")
+		caddyhttp.SetVar(prepared.Context(), caddyhttp.TrustedProxyVarKey, false)
+		served = false
+		if err := h.ServeHTTP(w, prepared, next); err != nil || !served {
+			t.Fatal(err, served)
+		}
+	}
+	for range 300 { // what is remembered is, and looked at again once
+		run()
+	}
+	return testing.AllocsPerRun(100, run)
+}
+
+// passing is no handler.
+type passing struct{}
+
+func (passing) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	return next.ServeHTTP(w, r)
+}
+
+// TestAllocations holds what the handler adds to an allowed request, and that it
+// does not grow with the number of rules and keys.
+func TestAllocations(t *testing.T) {
+	w := newWorld(t)
+	w.write("policies/authz.rego", "package caddy.authz\n\nallow if {\n\tinput.request.segments[0] == \"api\"\n\t\"admin\" in input.identity.roles\n\tinput.request.headers.accept\n}\n")
+	rules, keys := "rules:\n", "keys:\n"
+	for i := range 500 {
+		rules += fmt.Sprintf("  - paths: [/%d/*]\n    allow: [{roles: [admin]}]\n", i)
+		keys += fmt.Sprintf("  - {id: k%d, hash: \"sha256:%s\", owner: ci, roles: [admin]}\n", i, sha(fmt.Sprintf("%s-of-sufficient-length-%d", canary, i)))
+	}
+	w.write("many.yaml", rules+"  - paths: [/*]\n    allow: [{roles: [admin]}]\n")
+	w.write("keys.yaml", keys)
+	const token = "jwt https://id.example.com {\n secret " + jwtSecret + "\n audience api\n }\n"
+	bearer := get("/api/a", "Authorization", "Bearer "+jwtOf(t, map[string]any{"roles": []string{"admin"}}), "Accept", "a/b", "User-Agent", "x", "X-Tenant", "blue")
+	sites := []struct {
+		name, block string
+		r           *http.Request
+		budget      float64
+	}{
+		{"a token, any known caller", token, bearer, handlerBudget},
+		{"a token, Rego", token + "policies DIR/policies\n", bearer, handlerBudget},
+		{"a token, 500 rules", token + "access DIR/many.yaml\n", bearer, handlerBudget},
+		{"one of 500 keys", "api_key {\n keys DIR/keys.yaml\n }\n access DIR/many.yaml\n", get("/api/a", "X-API-Key", canary+"-of-sufficient-length-77"), 10}, // its address, and what keeps shared caches off
+		{"a password", "basic {\n users DIR/users.yaml\n }\n access DIR/many.yaml\n", asUser(get("/api/a"), "alice"), 24},                                     // of normalizing and a MAC
+		{"nobody", "access DIR/access.yaml\n", get("/public/a"), handlerBudget},
+	}
+	for _, site := range sites {
+		t.Run(site.name, func(t *testing.T) {
+			h, _ := w.site(site.block)
+			h.logger = zap.NewNop()
+			site.r.RemoteAddr = "127.0.0.1:1234"
+			with, without := allocations(t, h, site.r), allocations(t, passing{}, site.r)
+			t.Logf("%v with, %v without", with, without)
+			if with-without > site.budget {
+				t.Errorf("the handler adds %v allocations, want at most %v", with-without, site.budget)
+			}
+		})
+	}
+}
