@@ -42,7 +42,7 @@ var rooms = map[string]struct {
 	"internal/observe":    {"identity", true},
 	"internal/question":   {"identity request policy", false},
 	"internal/ops":        {"authn policy question pool observe session", true},
-	"internal/command":    {"identity request users policy token authn question ops files witness", true},
+	"internal/command":    {"identity request users policy token authn explain question ops files witness", true},
 	"policies":            {"", false},
 	"errorpages":          {"", false},
 

@@ -38,6 +38,7 @@ var subcommands = []func() *cobra.Command{
 	newUser,
 	newKey,
 	newSession,
+	newExplain,
 }
 
 // assemble adds the subcommands to caddy policy-auth.

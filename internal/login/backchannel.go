@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"mime"
@@ -50,10 +51,7 @@ func (o *OIDC) Backchannel(v *Visit) {
 	}
 	logout, err := o.Provider.LogoutToken(v.R.Context(), raw)
 	if err == nil {
-		err = o.once(v, logout)
-	}
-	if err == nil {
-		err = o.endAll(v, logout)
+		err = o.endOnce(v, logout)
 	}
 	if err != nil {
 		o.decline(v, err)
@@ -85,14 +83,22 @@ func (o *OIDC) notice(v *Visit) (string, error) {
 // errReplay says that a token was used before.
 var errReplay = errors.New("the logout token was used before")
 
-// once takes a token for the first time, and no other (R-LO-3).
-func (o *OIDC) once(v *Visit, logout *oidc.LogoutToken) error {
-	key := "logout-token/" + token(logout.ID, o.ID())
-	first, err := v.Sessions.Registry().Store().PutNew(v.R.Context(), key, store.Item{Lifetime: tokenTime})
-	if err == nil && !first {
+// endOnce ends what a token speaks of the first time that it comes, and no other
+// (R-LO-3). One that could not end everything has not come yet: the provider may
+// send it again.
+func (o *OIDC) endOnce(v *Visit, logout *oidc.LogoutToken) error {
+	in, key := v.Sessions.Registry().Store(), "logout-token/"+token(logout.ID, o.ID())
+	first, err := in.PutNew(v.R.Context(), key, store.Item{Lifetime: tokenTime})
+	switch {
+	case err != nil:
+		return err
+	case !first:
 		return errReplay
 	}
-	return err
+	if err = o.endAll(v, logout); err != nil {
+		return errors.Join(err, in.Delete(context.WithoutCancel(v.R.Context()), key))
+	}
+	return nil
 }
 
 // endAll ends the sessions that a token speaks of: those that the provider's

@@ -1,13 +1,17 @@
 package login
 
 import (
+	"context"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
 // notify sends a logout token as a provider does: without cookies, from anywhere.
@@ -94,6 +98,44 @@ func TestBackchannelRefused(t *testing.T) {
 	}
 	if _, err := p.current(); err != nil {
 		t.Error("a replay has ended the next session")
+	}
+}
+
+// stuck is a store that ends nothing while it is stuck, as one that is out of
+// reach for a moment.
+type stuck struct {
+	store.Store
+	until int // so many sessions are not ended
+}
+
+func (s *stuck) Delete(ctx context.Context, key string) error {
+	if strings.HasPrefix(key, "session/") && s.until > 0 {
+		s.until--
+		return store.ErrUnavailable
+	}
+	return s.Store.Delete(ctx, key)
+}
+
+// TestBackchannelAgain: R-LO-3, R-LO-5. A notice that could not end everything is
+// not used up: the provider sends it again, and then the sessions end.
+func TestBackchannelAgain(t *testing.T) {
+	p := newProvided(t, nil)
+	p.store, p.cookies = nil, map[string]string{}
+	in := &stuck{Store: store.NewMemory(func() time.Time { return p.now }), until: 1}
+	var err error
+	p.Sessions, err = session.New(session.NewRegistry(in), session.Config{Logins: []string{p.oidc.ID()}, Now: func() time.Time { return p.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.signIn("/")
+	notice := p.fake.LogoutToken(nil)
+	for _, want := range []int{503, 200, 400} {
+		if answer := p.notify(notice); answer.Code != want {
+			t.Errorf("%d, want %d", answer.Code, want)
+		}
+		if _, err := p.current(); (err == nil) != (want == 503) {
+			t.Errorf("after %d, the session: %v", want, err)
+		}
 	}
 }
 

@@ -68,11 +68,17 @@ func (o *OIDC) Login(v *Visit, returnTo string) {
 	o.begin(v, returnTo, demandOf(v.R.URL.Query()))
 }
 
+// maxACRValues bounds what a step-up asks for, in bytes: it is kept while the
+// sign-in lasts, and anybody can write it into the address.
+const maxACRValues = 2048
+
 // demandOf reads what a step-up asks for. Whoever writes something else into the
 // address asks for less than the policy, which then refuses again.
 func demandOf(query url.Values) oidc.Demand {
 	demand := oidc.Any
-	demand.ACRValues = strings.Fields(query.Get("acr_values"))
+	if text := query.Get("acr_values"); len(text) <= maxACRValues {
+		demand.ACRValues = strings.Fields(text)
+	}
 	if seconds, err := strconv.ParseInt(query.Get("max_age"), 10, 32); err == nil && seconds >= 0 {
 		demand.MaxAge = seconds
 	}

@@ -299,6 +299,8 @@ func TestDemandOf(t *testing.T) {
 		"max_age=-1":                 {MaxAge: -1},
 		"max_age=99999999999":        {MaxAge: -1},
 		"max_age=x&acr_values=+a++b": {MaxAge: -1, ACRValues: []string{"a", "b"}},
+		// T-57: what is kept of a stranger's sign-in is bounded
+		"acr_values=" + strings.Repeat("a+", maxACRValues): {MaxAge: -1},
 	}
 	for text, want := range tests {
 		query, _ := url.ParseQuery(text)

@@ -4,17 +4,20 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"maps"
 
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 const (
-	// maxRecord is how many bytes of headers, query and claims are kept of a request
-	// that is recorded.
-	maxRecord = 32 << 10
-	// maxRecordText is how long one of their texts may be in a larger one.
+	// maxRecord is how many bytes are kept of a request that is recorded, as JSON.
+	maxRecord = 64 << 10
+	// maxRecordText is how long one text may be in a larger one.
 	maxRecordText = 512
+	// maxRecordRest bounds the texts of a shortened one, of which JSON may make six
+	// times as much.
+	maxRecordRest = maxRecord / 16
 )
 
 // ID names a set by its configuration: equal sets have equal ones, also after a
@@ -28,9 +31,13 @@ func idOf(config Config) string {
 	return hex.EncodeToString(digest[:6])
 }
 
+// errRecord says that even the shortened request is too long.
+var errRecord = fmt.Errorf("the input document has more than %d bytes", maxRecord)
+
 // Record returns the input document of a decision to be kept: in the reading that
 // was decided upon, without credentials and without the body. Cut says that it
-// was so large that long texts in it are shortened, or left out altogether.
+// was so large that long texts in it are shortened, or left out altogether. What a
+// stranger sends never makes it longer than maxRecord.
 func (s *Set) Record(in Input, d Decision) (document json.RawMessage, cut bool, err error) {
 	reading := d.made.reading
 	if d.made.by == nil {
@@ -38,20 +45,29 @@ func (s *Set) Record(in Input, d Decision) (document json.RawMessage, cut bool, 
 	}
 	whole := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values, request.Everything)
 	whole.Request.Body = nil
-	if cut = weigh(&whole) > maxRecord; cut {
-		shorten(&whole)
+	if weigh(&whole) <= maxRecord {
+		if document, err = s.recorded(in, reading, whole); err != nil || len(document) <= maxRecord {
+			return document, false, err
+		}
 	}
-	if !s.config.OPAEnvoy || cut {
-		document, err = json.Marshal(whole)
-		return document, cut, err
+	shorten(&whole)
+	if document, err = json.Marshal(whole); err == nil && len(document) > maxRecord {
+		return nil, true, errRecord
+	}
+	return document, true, err
+}
+
+// recorded encodes a document that is kept as it is.
+func (s *Set) recorded(in Input, reading request.Reading, whole request.Document) (json.RawMessage, error) {
+	if !s.config.OPAEnvoy {
+		return json.Marshal(whole)
 	}
 	envoy := in.Request.Envoy(reading, false)
 	envoy["parsed_body"] = nil
 	if attributes := envoyRequest(envoy); attributes != nil {
 		delete(attributes, "body")
 	}
-	document, err = joined(whole, envoy)
-	return document, cut, err
+	return joined(whole, envoy)
 }
 
 // envoyRequest returns the request within opa-envoy-plugin's document.
@@ -95,16 +111,28 @@ func joined(document request.Document, beside map[string]any) (json.RawMessage, 
 }
 
 // weigh returns about how many bytes the parts of a document have that a stranger
-// chooses.
+// chooses: at least as many as in any of them.
 func weigh(d *request.Document) int {
-	total := len(d.Request.RawPath) + len(d.Request.RawQuery) + len(d.Request.DestinationPath)
-	for name, text := range d.Request.Headers {
+	f := &d.Request
+	total := len(f.Method) + len(f.Host) + len(f.RawPath) + len(f.RawQuery) + len(f.DestinationPath) + weighTexts(f.Segments)
+	for name, text := range f.Headers {
 		total += len(name) + len(text)
 	}
-	for _, segment := range d.Request.Segments {
-		total += len(segment) + 4
+	for _, lists := range []map[string][]string{f.HeaderValues, f.Query} {
+		for name, lines := range lists {
+			total += len(name) + weighTexts(lines)
+		}
 	}
 	return total + weighValue(d.Identity.Claims)
+}
+
+// weighTexts also counts what stands between texts.
+func weighTexts(texts []string) int {
+	total := 0
+	for _, text := range texts {
+		total += len(text) + 4
+	}
+	return total
 }
 
 func weighValue(value any) int {
@@ -128,29 +156,20 @@ func weighValue(value any) int {
 // is not enough, what has them is left out.
 func shorten(d *request.Document) {
 	f := &d.Request
-	f.Headers, f.HeaderValues, f.Query = maps.Clone(f.Headers), maps.Clone(f.HeaderValues), maps.Clone(f.Query) // they may be somebody else's
-	for _, text := range []*string{&f.Path, &f.PathFolded, &f.RewrittenPath, &f.RawPath, &f.RawQuery, &f.DestinationPath} {
+	for _, text := range []*string{&f.Method, &f.Host, &f.Path, &f.PathFolded, &f.RewrittenPath, &f.RawPath, &f.RawQuery, &f.DestinationPath} {
 		*text = shortText(*text)
 	}
+	f.Headers = maps.Clone(f.Headers) // it may be somebody else's
 	for name, text := range f.Headers {
 		f.Headers[name] = shortText(text)
 	}
-	for _, lists := range []map[string][]string{f.HeaderValues, f.Query} {
-		for name, lines := range lists {
-			short := make([]string, len(lines))
-			for i, line := range lines {
-				short[i] = shortText(line)
-			}
-			lists[name] = short
-		}
-	}
-	if weighValue(d.Identity.Claims) > maxRecord/2 {
+	f.HeaderValues, f.Query, f.Segments = shortLists(f.HeaderValues), shortLists(f.Query), shortTexts(f.Segments)
+	if weighValue(d.Identity.Claims) > maxRecordRest {
 		id := *d.Identity
 		id.Claims, d.Identity = map[string]any{}, &id
 	}
-	if weigh(d) > maxRecord || len(f.Query) > 100 {
-		f.Segments = f.Segments[:min(len(f.Segments), 100)]
-		f.Headers, f.HeaderValues, f.Query = map[string]string{}, map[string][]string{}, map[string][]string{}
+	if weigh(d) > 2*maxRecordRest {
+		f.Headers, f.HeaderValues, f.Query, f.Segments = map[string]string{}, map[string][]string{}, map[string][]string{}, []string{}
 	}
 }
 
@@ -159,4 +178,20 @@ func shortText(text string) string {
 		return text
 	}
 	return text[:maxRecordText] + "…"
+}
+
+func shortTexts(texts []string) []string {
+	short := make([]string, len(texts))
+	for i, text := range texts {
+		short[i] = shortText(text)
+	}
+	return short
+}
+
+func shortLists(lists map[string][]string) map[string][]string {
+	short := make(map[string][]string, len(lists))
+	for name, lines := range lists {
+		short[name] = shortTexts(lines)
+	}
+	return short
 }

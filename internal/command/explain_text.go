@@ -1,0 +1,201 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/explain"
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/question"
+)
+
+// describe writes an answer for people.
+func describe(a question.Answer) string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	verdict := "allowed"
+	if !a.Allow {
+		verdict = strings.TrimSpace("denied: " + string(a.Reason) + " " + strings.Join(a.Codes, " "))
+	}
+	line("%s", verdict)
+	line("%s %s from %s", a.Request.Method, a.Request.URL, a.Request.ClientIP)
+	line("caller: %s", describeCaller(a.Caller))
+	if len(a.Changes) > 0 {
+		line("what if: %s", strings.Join(a.Changes, "; "))
+	}
+	if a.Decision != "" {
+		line("decision: %s, revision %s", a.Decision, a.Revision)
+	}
+	if r := a.Refusal; r != nil {
+		line("refused: %s with %d %s", r.Time.Format("2006-01-02T15:04:05Z07:00"), r.Status, strings.TrimSpace(string(r.Reason)+" "+r.Rule))
+		for name, value := range r.Details {
+			line("  %s: %s", name, value)
+		}
+	}
+	if a.Error != "" {
+		line("error: %s", a.Error)
+	}
+	for _, note := range a.Notes {
+		line("note: %s", note)
+	}
+	if a.Tables != nil {
+		describeTables(&b, a.Tables)
+	}
+	for _, rule := range a.Rules {
+		line("")
+		describeRule(&b, rule, "")
+	}
+	if a.Nearest != nil {
+		describeNearest(&b, a.Nearest)
+	}
+	return b.String()
+}
+
+// describeCaller says who is calling.
+func describeCaller(caller map[string]any) string {
+	if caller["authenticated"] != true {
+		return "nobody is known"
+	}
+	parts := []string{fmt.Sprint(caller["id"])}
+	for _, name := range []string{"kind", "method", "issuer"} {
+		if text, _ := caller[name].(string); text != "" {
+			parts = append(parts, name+" "+text)
+		}
+	}
+	for _, name := range []string{"roles", "groups", "scopes"} {
+		if list, _ := caller[name].([]any); len(list) > 0 {
+			parts = append(parts, name+" "+asJSON(list))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func asJSON(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return "?"
+	}
+	return string(text)
+}
+
+// describeTables writes what access tables say.
+func describeTables(b *strings.Builder, t *policy.TableExplanation) {
+	if t.Blocked {
+		fmt.Fprint(b, "\nthe table blocks this caller or address, whatever its rules say\n")
+	}
+	for _, rule := range t.Rules {
+		if rule.Label == "default" {
+			fmt.Fprint(b, "\nno rule's hosts and paths fit: the table's default counts\n")
+		} else {
+			fmt.Fprintf(b, "\n%s is the first whose hosts and paths fit\n", rule.Label)
+		}
+		if len(rule.Alternatives) == 0 {
+			fmt.Fprint(b, "  it lets nobody in\n")
+		}
+		for _, alternative := range rule.Alternatives {
+			nearest := ""
+			if alternative.Nearest {
+				nearest = ", the nearest"
+			}
+			fmt.Fprintf(b, "  %s %s%s\n", alternative.At, word(alternative.Holds), nearest)
+			for _, c := range alternative.Conditions {
+				fmt.Fprintf(b, "    %-3s %s: %s", yes(c.Holds), c.Name, c.Wanted)
+				if c.Has != nil && !c.Holds {
+					fmt.Fprintf(b, "   (there is %s)", asJSON(c.Has))
+				}
+				fmt.Fprint(b, "\n")
+			}
+		}
+	}
+}
+
+func yes(holds bool) string {
+	if holds {
+		return "yes"
+	}
+	return "no"
+}
+
+func word(holds bool) string {
+	if holds {
+		return "holds"
+	}
+	return "fails"
+}
+
+// describeRule writes a rule with its conditions.
+func describeRule(b *strings.Builder, rule explain.Rule, indent string) {
+	kind := word(rule.Holds)
+	if rule.Default {
+		kind = "is the default"
+	}
+	fmt.Fprintf(b, "%s%s %s %s", indent, rule.At, rule.Name, kind)
+	if rule.Value != nil {
+		fmt.Fprintf(b, ": %s", rule.Value)
+	}
+	fmt.Fprint(b, "\n")
+	for _, c := range rule.Conditions {
+		describeCondition(b, c, indent+"  ")
+	}
+}
+
+// outcomes are the words for what became of a condition.
+var outcomes = map[explain.Outcome]string{explain.Holds: "yes", explain.Fails: "no", explain.Broken: "error", explain.Unreached: "-"}
+
+// describeCondition writes a condition, its values and the rules that it asks.
+func describeCondition(b *strings.Builder, c explain.Condition, indent string) {
+	_, row, _ := cutLast(c.At)
+	text := strings.ReplaceAll(c.Text, "\n", "\n"+indent+"              ")
+	fmt.Fprintf(b, "%s%-5s %5s  %s\n", indent, outcomes[c.Outcome], row, text)
+	for _, v := range c.Values {
+		fmt.Fprintf(b, "%s                %s is %s\n", indent, v.Name, v.Value)
+	}
+	for _, rule := range c.Rules {
+		describeRule(b, rule, indent+"      ")
+	}
+}
+
+// cutLast cuts a place at the colon before its line.
+func cutLast(at string) (file, row string, ok bool) {
+	colon := strings.LastIndexByte(at, ':')
+	if colon < 0 {
+		return at, "", false
+	}
+	return at[:colon], at[colon+1:], true
+}
+
+// describeNearest writes what stands in the way.
+func describeNearest(b *strings.Builder, n *explain.Nearest) {
+	fmt.Fprintf(b, "\nnearest: %s %s", n.At, n.Rule)
+	if n.Missing > 0 {
+		fmt.Fprintf(b, ", conditions missing: %d", n.Missing)
+	}
+	fmt.Fprint(b, "\n")
+	for _, c := range n.Through {
+		fmt.Fprintf(b, "  %s: %s, which needs\n", c.At, c.Text)
+	}
+	fmt.Fprintf(b, "  %s: %s\n", n.Condition.At, n.Condition.Text)
+	for _, v := range n.Condition.Values {
+		fmt.Fprintf(b, "    %s is %s\n", v.Name, v.Value)
+	}
+	for _, rule := range n.Because {
+		fmt.Fprintf(b, "    because %s %s holds\n", rule.At, rule.Name)
+	}
+}
+
+// printable makes text of strangers fit for a terminal: control characters but
+// line breaks become U+FFFD.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			return r
+		case r == '\t':
+			return ' '
+		case r < 0x20, r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+			return '\uFFFD'
+		}
+		return r
+	}, text)
+}
