@@ -223,8 +223,11 @@ func (s *snapshot) evaluate(ctx context.Context, input ast.Value, allotted span)
 		ctx, release = context.WithDeadline(ctx, allotted.end)
 		defer release()
 	}
-	options := make([]rego.EvalOption, 0, len(s.options)+2)
-	options = append(append(options, s.options...), rego.EvalParsedInput(input), rego.EvalExternalCancel(newLimit(ctx, allotted.end, allotted.max)))
+	known := newResults()
+	defer known.free()
+	options := make([]rego.EvalOption, 0, len(s.options)+3)
+	options = append(append(options, s.options...),
+		rego.EvalParsedInput(input), rego.EvalVirtualCache(known), rego.EvalExternalCancel(newLimit(ctx, allotted.end, allotted.max)))
 	results, err := s.query.Eval(ctx, options...)
 	switch {
 	case topdown.IsCancel(err):

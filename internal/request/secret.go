@@ -21,18 +21,18 @@ func LooksSecret(name string) bool {
 
 // Hide takes the values of headers and parameters that look secret out of a
 // document that was decoded from JSON, also those that no site is configured to
-// read, and returns their names, sorted. Those that are redacted already do not
-// count. The document is changed.
+// read and those in a URL that a header holds, and returns their names, sorted.
+// Those that are redacted already do not count. The document is changed.
 func Hide(document map[string]any) []string {
 	h := &hider{names: map[string]bool{}}
 	fields := object(document, "request")
-	h.members(object(fields, "headers"))
-	h.members(object(fields, "header_values"))
+	h.headers(object(fields, "headers"))
+	h.headers(object(fields, "header_values"))
 	if h.members(object(fields, "query")) || h.raw(fields["raw_query"]) {
 		fields["raw_query"] = Redacted
 	}
 	envoy := object(object(object(document, "attributes"), "request"), "http")
-	h.members(object(envoy, "headers"))
+	h.headers(object(envoy, "headers"))
 	for _, name := range []string{"path", "query"} {
 		if h.raw(envoy[name]) {
 			path, _, _ := strings.Cut(envoy[name].(string), "?")
@@ -81,6 +81,32 @@ func (h *hider) members(values map[string]any) (hidden bool) {
 		}
 	}
 	return hidden
+}
+
+// headers hides headers whose names look secret, and the queries of URLs that
+// others hold, such as Referer.
+func (h *hider) headers(values map[string]any) {
+	h.members(values)
+	for name, value := range values {
+		if name != ":path" { // a path, which is kept
+			values[name] = h.line(value)
+		}
+	}
+}
+
+// line hides the query of a URL, or of each in a list.
+func (h *hider) line(value any) any {
+	switch v := value.(type) {
+	case string:
+		if front, _, ok := strings.Cut(v, "?"); ok && h.raw(v) {
+			return front + "?" + Redacted
+		}
+	case []any:
+		for i := range v {
+			v[i] = h.line(v[i])
+		}
+	}
+	return value
 }
 
 // isHidden reports whether a value, or each of a list, is redacted.

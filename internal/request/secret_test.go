@@ -33,6 +33,8 @@ func TestHide(t *testing.T) {
 		r.Header.Set(name, canary)
 	}
 	r.Header.Set("Accept", "text/html")
+	r.Header["Referer"] = []string{"https://h.example/page?page=1", "https://h.example/from?a=b&access_token=" + canary}
+	r.Header.Set("X-Forwarded-Uri", "/from?code="+canary)
 	req := New(r, Facts{ID: func() string { return "id" }}, new(Config))
 	encoded, err := json.Marshal(req.Document(req.Readings()[0], identity.Anonymous(), "", nil, Everything))
 	if err != nil {
@@ -55,7 +57,7 @@ func TestHide(t *testing.T) {
 	if strings.Contains(string(shown), canary) {
 		t.Errorf("%s", shown)
 	}
-	for _, kept := range []string{`"accept":"text/html"`, `"page":["1"]`, `"path":"/p"`, `"user":"bob"`, `"path":"/p?[redacted]"`} {
+	for _, kept := range []string{`"accept":"text/html"`, `"page":["1"]`, `"path":"/p"`, `"user":"bob"`, `"path":"/p?[redacted]"`, `"https://h.example/page?page=1","https://h.example/from?[redacted]"`} {
 		if !strings.Contains(string(shown), kept) {
 			t.Errorf("%s is gone from %s", kept, shown)
 		}
