@@ -2,6 +2,7 @@ package policyauth
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -234,12 +235,12 @@ func (h *Handler) parseBody(d *caddyfile.Dispenser) error {
 //
 //	login <kind> ...
 func (h *Handler) parseLogin(d *caddyfile.Dispenser) error {
-	if !d.NextArg() {
-		return d.ArgErr()
-	}
 	var kinds []string
 	for _, info := range caddy.GetModules(authn.LoginNamespace) {
 		kinds = append(kinds, info.ID.Name())
+	}
+	if !d.NextArg() {
+		return d.Errf("login wants a kind: %s", strings.Join(kinds, " "))
 	}
 	kind := d.Val()
 	if !slices.Contains(kinds, kind) {

@@ -464,7 +464,7 @@ func (h *Handler) provisionMetrics(ctx caddy.Context) error {
 // Validate reports settings that contradict each other.
 func (h *Handler) Validate() error {
 	if !h.chain.Challenged() && len(h.Access) == 0 && h.Policies == nil {
-		return errors.New("policy_auth has no method of authentication and no rules, so that everybody would be refused; name one of jwt basic api_key login access policies")
+		return errors.New("policy_auth has no method of authentication and no rules, so that everybody would be refused; name one of jwt, basic, api_key, login form, login oidc, access or policies; somebody else's page (login url) tells nobody who is calling")
 	}
 	if method := h.chain.AcceptsAnybody(); method != "" && len(h.Access) == 0 && h.Policies == nil {
 		return fmt.Errorf("anybody can get a token of the issuer of %s, so that being known is not enough: say who may, by require, access or policies", method)

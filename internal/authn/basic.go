@@ -93,7 +93,7 @@ func (b *Basic) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (b *Basic) parseUser(d *caddyfile.Dispenser) error {
 	var u InlineUser
 	if !d.AllArgs(&u.Name, &u.Hash) {
-		return d.ArgErr()
+		return d.Err("user wants a name and a hash: user <name> <hash>; caddy policy-auth hash makes one")
 	}
 	if _, err := users.NewUser(u.Name, u.Hash); err != nil {
 		return d.WrapErr(err)
@@ -105,7 +105,7 @@ func (b *Basic) parseUser(d *caddyfile.Dispenser) error {
 // check reports what is wrong whatever the files hold.
 func (b *Basic) check() error {
 	if len(b.Users) == 0 && len(b.Inline) == 0 {
-		return errors.New("basic: name the users: at least one of users user")
+		return errors.New("basic: name the users: users <file>, user <name> <hash> or both")
 	}
 	if b.Realm != "" {
 		if err := identity.CheckRealm(b.Realm); err != nil {

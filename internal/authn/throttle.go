@@ -42,7 +42,7 @@ func parseThrottle(target **Throttle) func(*caddyfile.Dispenser) error {
 			return d.Err("throttle is set twice")
 		}
 		if !d.AllArgs(&failures, &window) {
-			return d.ArgErr()
+			return d.Err("throttle wants failures and a window, such as throttle 10 5m")
 		}
 		n, err := strconv.Atoi(failures)
 		if err != nil || n < 1 || n > maxFailures {

@@ -43,7 +43,9 @@ var subcommands = []func() *cobra.Command{
 
 // assemble adds the subcommands to caddy policy-auth.
 func assemble(parent *cobra.Command) {
-	parent.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return fail(cmd, err) })
+	parent.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fail(cmd, fmt.Errorf("%w; %s --help shows the flags", err, cmd.CommandPath()))
+	})
 	members := make([]*cobra.Command, 0, len(subcommands))
 	for _, newMember := range subcommands {
 		members = append(members, newMember())

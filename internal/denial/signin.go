@@ -42,6 +42,8 @@ type SignInPage struct {
 	Challenges []identity.Challenge
 	// Failed is what went wrong before, or "".
 	Failed Failure
+	// Username is the name that was typed before, to type only the password again.
+	Username string
 	// Action is the path on this site that the page's form posts to, or "".
 	Action string
 	// Hidden are the form's hidden fields.
@@ -65,12 +67,12 @@ type Choice struct{ Title, URL string }
 
 // signInView is what signin.html shows.
 type signInView struct {
-	Title, Summary, Failed, Lang, User, Action, Button string
-	Hidden                                             []Hidden
-	AsksPassword                                       bool
-	Choices                                            []Choice
-	LoginURL                                           template.URL
-	Brand                                              brandView
+	Title, Summary, Failed, Lang, User, Username, Action, Button string
+	Hidden                                                       []Hidden
+	AsksPassword                                                 bool
+	Choices                                                      []Choice
+	LoginURL                                                     template.URL
+	Brand                                                        brandView
 
 	UsernameLabel, PasswordLabel, SignIn, SignedInAs, Support, Home string
 }
@@ -121,7 +123,7 @@ func (p SignInPage) contentPolicy(body []byte) string {
 func (p *Pages) signInView(page SignInPage, words *wording) signInView {
 	say, labels := words.SignIn[page.Kind], words.Labels
 	view := signInView{
-		Title: say.Title, Summary: say.Summary, Failed: labels[string(page.Failed)], Lang: words.tag,
+		Title: say.Title, Summary: say.Summary, Failed: labels[string(page.Failed)], Lang: words.tag, Username: inert(page.Username),
 		Action: page.Action, Button: labels["sign_in"], Hidden: page.Hidden, AsksPassword: page.Kind == PasswordLogin,
 		LoginURL: template.URL(page.LoginURL), Brand: p.brand,
 		UsernameLabel: labels["username"], PasswordLabel: labels["password"], SignIn: labels["sign_in"],

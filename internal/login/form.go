@@ -48,13 +48,13 @@ func (f *Form) Title() string { return "" }
 // Login implements Method.
 func (f *Form) Login(v *Visit, returnTo string) {
 	if v.R.Method != http.MethodPost {
-		f.show(v, returnTo, http.StatusOK, "")
+		f.show(v, returnTo, denial.SignInPage{})
 		return
 	}
 	name, password, err := f.read(v)
 	if err != nil {
 		v.tell(Event{Kind: Failed, Login: formName, Status: http.StatusBadRequest, Reason: identity.ReasonLoginStateInvalid, Err: err})
-		f.show(v, returnTo, http.StatusBadRequest, denial.TryAgain)
+		f.show(v, returnTo, denial.SignInPage{Status: http.StatusBadRequest, Failed: denial.TryAgain})
 		return
 	}
 	result := f.Verify(v.R.Context(), name, password, v.Client)
@@ -75,13 +75,12 @@ func (f *Form) now() time.Time {
 	return f.Now()
 }
 
-// show writes the form.
-func (f *Form) show(v *Visit, returnTo string, status int, failure denial.Failure) {
-	_ = v.Pages.WriteSignIn(v.W, v.R, denial.SignInPage{
-		Kind: denial.PasswordLogin, Status: status, Failed: failure, RequestID: v.RequestID,
-		Action: v.URL(returnTo, formName, nil),
-		Hidden: []denial.Hidden{{Name: "token", Value: token(v.browser(), formName)}},
-	})
+// show writes the form; page says what went wrong before, if anything did.
+func (f *Form) show(v *Visit, returnTo string, page denial.SignInPage) {
+	page.Kind, page.RequestID = denial.PasswordLogin, v.RequestID
+	page.Action = v.URL(returnTo, formName, nil)
+	page.Hidden = []denial.Hidden{{Name: "token", Value: token(v.browser(), formName)}}
+	_ = v.Pages.WriteSignIn(v.W, v.R, page)
 }
 
 // The ways in which a form that was sent is none of ours.
@@ -130,7 +129,7 @@ func (f *Form) fail(v *Visit, name, returnTo string, result users.Result) {
 	}
 	e.Kind = Failed
 	v.tell(e)
-	f.show(v, returnTo, e.Status, denial.WrongPassword)
+	f.show(v, returnTo, denial.SignInPage{Status: e.Status, Failed: denial.WrongPassword, Username: name})
 }
 
 // Vouch implements Method: the users are asked each time, so that whoever is

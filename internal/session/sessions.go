@@ -29,7 +29,7 @@ const (
 var idLength = base64.RawURLEncoding.EncodedLen(idBytes)
 
 // ErrPlain is why no session begins over plain HTTP (R-CK-2).
-var ErrPlain = errors.New("no session begins over plain HTTP, where others could take it")
+var ErrPlain = errors.New("no session begins over plain HTTP, where others could take it; serve the site over https, or say insecure_http")
 
 // Config says how a site's sessions are.
 type Config struct {

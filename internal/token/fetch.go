@@ -111,7 +111,7 @@ func sameHost(next *http.Request, via []*http.Request) error {
 func CheckURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return nil, fmt.Errorf("%q is not a URL such as https://id.example.com/keys", text)
+		return nil, fmt.Errorf("%q is not a URL such as https://id.example.com", text)
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		return nil, fmt.Errorf("%q: want https; http is for this machine alone", text)
