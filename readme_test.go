@@ -1,6 +1,7 @@
 package policyauth
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -86,4 +87,23 @@ func TestREADMENames(t *testing.T) {
 			t.Errorf("the README does not explain %s", word)
 		}
 	}
+}
+
+// TestDecisionsPage: the policies of docs/decisions.md are taken, together.
+func TestDecisionsPage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("docs", "decisions.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, found := t.TempDir(), 0
+	for i, match := range blockForm.FindAllStringSubmatch(string(page), -1) {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.rego", i)), []byte(match[3]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		found++
+	}
+	if found != 2 {
+		t.Errorf("%d policies", found)
+	}
+	load(t, policy.Config{Sources: []string{dir}})
 }

@@ -46,6 +46,9 @@ func TestE2EBrowserSignIn(t *testing.T) {
 		b.write("[name=password]", wrong[1])
 		b.click("button")
 		b.wantText("User name or password is wrong.")
+		if name := b.run("return document.querySelector('[name=username]').value"); name != wrong[0] {
+			t.Errorf("the form holds the name %v", name)
+		}
 	}
 	b.write("[name=username]", "alice")
 	b.write("[name=password]", canary+"\n") // the Enter key

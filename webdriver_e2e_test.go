@@ -130,10 +130,12 @@ func (w *window) find(selector string) string {
 	return found[element]
 }
 
-// write types into a field.
+// write types into a field, in place of what it holds.
 func (w *window) write(selector, text string) {
 	w.t.Helper()
-	w.call("POST", "/element/"+w.find(selector)+"/value", map[string]any{"text": text}, nil)
+	field := "/element/" + w.find(selector)
+	w.call("POST", field+"/clear", map[string]any{}, nil)
+	w.call("POST", field+"/value", map[string]any{"text": text}, nil)
 }
 
 // click presses a button that leads to another page, and waits until that is there.

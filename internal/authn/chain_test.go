@@ -173,7 +173,7 @@ func TestCrossSite(t *testing.T) {
 }
 
 // TestChallenges: R-CH-1, R-CH-2 (the order within a kind), R-BR-2 to R-BR-7,
-// R-DP-8's rule that an error stands only beside the scheme that failed.
+// R-DP-8's rule that an error stands only beside the scheme that failed, R-SU-2.
 func TestChallenges(t *testing.T) {
 	chain, _ := site()
 	text := func(d identity.Demand) string {

@@ -23,6 +23,10 @@ const (
 // maxCookieAge is as long as browsers keep a cookie (RFC 6265bis, section 5.5).
 const maxCookieAge = 400 * 24 * time.Hour
 
+// maxCookieName bounds a name, in bytes. With an id and a domain it is far from the
+// 4096 beyond which browsers drop a cookie without a word (section 5.6).
+const maxCookieName = 256
+
 // Cookie says how a session's id is kept by browsers.
 type Cookie struct {
 	// Name begins with __Host-, or with __Secure- where there is a Domain. ""
@@ -56,7 +60,7 @@ func (c Cookie) prefix() string {
 }
 
 // Check reports what browsers would not take, or take from others (R-CK-1,
-// R-CK-2, R-CK-8).
+// R-CK-2, R-CK-4, R-CK-8).
 func (c Cookie) Check() error {
 	rest, ok := strings.CutPrefix(c.Name, c.prefix())
 	switch {
@@ -66,6 +70,8 @@ func (c Cookie) Check() error {
 		return fmt.Errorf("cookie_name: %q has to begin with %s, so that no other host can set it", c.Name, hostPrefix)
 	case c.Name != "" && (rest == "" || !httpguts.ValidHeaderFieldName(rest)):
 		return fmt.Errorf("cookie_name: %q is not a cookie's name", c.Name)
+	case len(c.Name) > maxCookieName:
+		return fmt.Errorf("cookie_name: it has %d characters; at most %d", len(c.Name), maxCookieName)
 	case c.Domain != "" && !isDomain(c.Domain):
 		return fmt.Errorf("cookie_domain: %q is not a domain such as example.com", c.Domain)
 	case c.MaxAge > maxCookieAge:

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestCookieCheck: R-CK-1, R-CK-2, R-CK-8, T-63.
+// TestCookieCheck: R-CK-1, R-CK-2, R-CK-4, R-CK-8, T-63.
 func TestCookieCheck(t *testing.T) {
 	tests := map[string]struct {
 		cookie Cookie
@@ -24,6 +24,8 @@ func TestCookieCheck(t *testing.T) {
 		"a host and a domain":     {Cookie{Name: "__Host-app", Domain: "example.com"}, "begin with __Secure-"},
 		"nothing but a prefix":    {Cookie{Name: "__Host-"}, "not a cookie's name"},
 		"no name of a cookie":     {Cookie{Name: "__Host-a b"}, "not a cookie's name"},
+		"a long name":             {Cookie{Name: "__Host-" + strings.Repeat("a", maxCookieName-len(hostPrefix))}, ""},
+		"too long a name":         {Cookie{Name: "__Host-" + strings.Repeat("a", maxCookieName)}, "at most 256"},
 		"no domain":               {Cookie{Domain: "localhost"}, "not a domain"},
 		"an address":              {Cookie{Domain: "192.0.2.1"}, "not a domain"},
 		"a URL":                   {Cookie{Domain: "https://example.com"}, "not a domain"},

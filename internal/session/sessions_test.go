@@ -62,7 +62,7 @@ func TestFixation(t *testing.T) {
 	}
 }
 
-// TestLimits: R-SES-1 to R-SES-3, at their boundaries.
+// TestLimits: R-SES-1, R-SES-2, R-SES-3, at their boundaries.
 func TestLimits(t *testing.T) {
 	const step = time.Nanosecond
 	tests := []struct {
@@ -336,8 +336,8 @@ func BenchmarkFind(b *testing.B) {
 	}
 }
 
-// TestFindAllocates: performance.md, by allocations alone.
-func TestFindAllocates(t *testing.T) {
+// TestFindAllocations: performance.md, by allocations alone.
+func TestFindAllocations(t *testing.T) {
 	s := newSite(t, Config{})
 	cookie, r, ctx := s.start(t, visit(host), alice()), visit(host), context.Background()
 	got := testing.AllocsPerRun(1000, func() {
