@@ -14,8 +14,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// speed is the policy that the speed is measured with, and its data.
-const speed = "testdata/speed"
+// speed is the policy that the speed is measured with, which tools/bench/run
+// measures as well, and data for it.
+var speed = []string{"../../cmd/bench/policy", "testdata/speed"}
 
 // BenchmarkUncached is a decision that nothing remembers, with its input, beside
 // the same by a map and rego.EvalInput with OPA's defaults. The processor's time
@@ -48,7 +49,7 @@ func processorTime(t testing.TB) int64 {
 
 // uncached returns what decides.
 func uncached(t testing.TB) func() {
-	set := open(t, Config{Sources: []string{speed}, DecisionCache: NoCache})
+	set := open(t, Config{Sources: speed, DecisionCache: NoCache})
 	r := speedRequest()
 	caller := (&identity.Identity{Authenticated: true, Kind: identity.KindUser, ID: "alice", Claims: speedClaims}).Normalize()
 	facts := request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
@@ -63,7 +64,7 @@ func uncached(t testing.TB) func() {
 
 // naive returns what decides as one would write it first.
 func naive(t testing.TB) func() {
-	query, err := rego.New(rego.Query("data.caddy.authz.allow"), rego.Load([]string{speed}, nil)).PrepareForEval(t.Context())
+	query, err := rego.New(rego.Query("data.caddy.authz.allow"), rego.Load(speed, nil)).PrepareForEval(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
