@@ -48,7 +48,7 @@ func hotSites(t testing.TB, w *world) []hotSite {
 		{"a token, Rego", jwtSite + "policies DIR/policies\n", bearer, handlerBudget},
 		{"a token, 500 rules", jwtSite + "access DIR/many.yaml\n", bearer, handlerBudget},
 		{"one of 500 keys", "api_key {\n keys DIR/keys.yaml\n }\n access DIR/many.yaml\n", get("/api/a", "X-API-Key", canary+"-of-sufficient-length-77"), 10}, // its address, and what keeps shared caches off
-		{"a password", "basic {\n users DIR/users.yaml\n }\n access DIR/many.yaml\n", asUser(get("/api/a"), "alice"), 24},                                     // of normalizing and a MAC
+		{"a password", "basic {\n users DIR/users.yaml\n }\n access DIR/many.yaml\n", asUser(get("/api/a"), "alice"), 18},                                     // of normalizing and a MAC
 		{"nobody", "access DIR/access.yaml\n", get("/public/a"), handlerBudget},
 	}
 }
