@@ -61,14 +61,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // All of it is one piece of memory, which lives as long as anybody may ask for
 // what was decided, such as the access log.
 type visit struct {
-	repl     *caddy.Replacer
-	journey  *journey
-	original http.Request
-	request  request.Request
-	id       func() string
-	rail     response.Rail // the next handler's answer
-	event    observe.Event
-	first    journey // of the first handler on the way
+	repl    *caddy.Replacer
+	journey *journey
+	request request.Request
+	id      func() string
+	rail    response.Rail // the next handler's answer
+	event   observe.Event
+	first   journey // of the first handler on the way
 }
 
 // journey is what the policy_auth handlers on one request's way share.
@@ -92,18 +91,17 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) *visit {
 	v.id = v.readID
 	v.rail.Wrap(w)
 	v.repl, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	v.journey, _ = caddyhttp.GetVar(r.Context(), journeyVar).(*journey)
-	if v.journey == nil {
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	if v.journey, _ = vars[journeyVar].(*journey); v.journey == nil {
 		v.journey = &v.first
 		caddyhttp.SetVar(r.Context(), journeyVar, v.journey)
 	}
 	facts := request.Facts{ID: v.id, Time: time.Now()}
-	var rewritten bool
-	if v.original, rewritten = r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
-		facts.Original = &v.original
+	if original, rewritten := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
+		facts.Method, facts.URL, facts.RequestURI = original.Method, original.URL, original.RequestURI
 	}
-	facts.ClientIP, _ = caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	facts.TrustedProxy, _ = caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	facts.ClientIP, _ = vars[caddyhttp.ClientIPVarKey].(string)
+	facts.TrustedProxy, _ = vars[caddyhttp.TrustedProxyVarKey].(bool)
 	facts.PeerIP, _, _ = net.SplitHostPort(r.RemoteAddr)
 	v.request.Open(r, facts, &h.reading)
 	return v
