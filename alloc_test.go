@@ -83,7 +83,7 @@ func TestAllocations(t *testing.T) {
 	for _, site := range sites {
 		t.Run(site.name, func(t *testing.T) {
 			h, _ := w.site(site.block)
-			h.logger = zap.NewNop()
+			h.logTo(zap.NewNop())
 			site.r.RemoteAddr = "127.0.0.1:1234"
 			with, without := allocations(t, h, site.r), allocations(t, passing{}, site.r)
 			t.Logf("%v with, %v without", with, without)

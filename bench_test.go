@@ -25,7 +25,7 @@ func BenchmarkAllow(b *testing.B) {
 	for name, block := range sites {
 		b.Run(name, func(b *testing.B) {
 			h, _ := w.site(block)
-			h.logger = zap.NewNop()
+			h.logTo(zap.NewNop())
 			r := get("/public/api")
 			if name != "anonymous, access table" {
 				r = asUser(get("/api/documents/42"), "bob")
