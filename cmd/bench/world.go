@@ -27,7 +27,7 @@ const (
 	people = 1000
 )
 
-//go:embed policy/*.rego
+//go:embed policy/authz.rego opa/opa.rego
 var policies embed.FS
 
 // world is the files that the servers of a run read, and what signs tokens.
@@ -58,7 +58,7 @@ func newWorld(dir string) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	shim, err := policies.ReadFile("policy/opa.rego")
+	shim, err := policies.ReadFile("opa/opa.rego")
 	if err != nil {
 		return nil, err
 	}
@@ -96,19 +96,19 @@ func data() []byte {
 	for i := range people {
 		bindings[person(i)] = []string{"reader", fmt.Sprintf("team-%d", i%20)}
 	}
-	roles := map[string]any{"everybody": []any{grant("GET", "api/v1/me")}, "reader": []any{grant("GET HEAD", "api/v1/documents")}}
+	roles := map[string]any{"reader": []any{grant("GET HEAD", "/api/v1/documents/")}}
 	for i := range 20 {
-		roles[fmt.Sprintf("team-%d", i)] = []any{grant("GET HEAD POST", fmt.Sprintf("api/v1/teams/%d", i)), grant("GET", "api/v1/orders")}
+		roles[fmt.Sprintf("team-%d", i)] = []any{grant("GET HEAD POST", fmt.Sprintf("/api/v1/teams/%d/", i)), grant("GET", "/api/v1/orders/")}
 	}
 	return encode(map[string]any{
-		"bindings": bindings, "roles": roles, "suspended": []string{"mallory"}, "networks": []string{"10.0.0.0/8", "127.0.0.0/8"},
+		"bindings": bindings, "roles": roles, "suspended": map[string]bool{"mallory": true}, "networks": []string{"10.0.0.0/8", "127.0.0.0/8"},
 	})
 }
 
 func person(i int) string { return fmt.Sprintf("user-%04d", i) }
 
-func grant(methods, path string) map[string]any {
-	return map[string]any{"methods": strings.Fields(methods), "path": strings.Split(path, "/")}
+func grant(methods, prefix string) map[string]any {
+	return map[string]any{"methods": strings.Fields(methods), "prefix": prefix}
 }
 
 // table is an access table that lets the same in.

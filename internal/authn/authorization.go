@@ -39,16 +39,20 @@ func (c Credential) wellFormed() bool {
 func isToken68(s string) bool {
 	body := strings.TrimRight(s, "=")
 	for i := 0; i < len(body); i++ {
-		c := body[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case c == '-', c == '.', c == '_', c == '~', c == '+', c == '/':
-		default:
+		if !token68[body[i]] {
 			return false
 		}
 	}
 	return body != ""
 }
+
+// token68 are the bytes of a token68 before its padding.
+var token68 = func() (set [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") {
+		set[c] = true
+	}
+	return set
+}()
 
 // malformed is the outcome for a request that does not use a scheme properly.
 func malformed(method string, reason identity.Reason) identity.Outcome {

@@ -55,12 +55,15 @@ func newWorld(t testing.TB, methods ...Method) *world {
 }
 
 // sessions returns sessions that count for the site's methods.
-func (w *world) sessions() *session.Sessions {
+func (w *world) sessions() *session.Sessions { return w.sessionsIn(w.store) }
+
+// sessionsIn returns such sessions in another store.
+func (w *world) sessionsIn(in store.Store) *session.Sessions {
 	var ids []string
 	for _, m := range w.Methods {
 		ids = append(ids, m.ID())
 	}
-	sessions, err := session.New(session.NewRegistry(w.store), session.Config{Logins: ids, Now: func() time.Time { return w.now }})
+	sessions, err := session.New(session.NewRegistry(in), session.Config{Logins: ids, Now: func() time.Time { return w.now }})
 	if err != nil {
 		w.t.Fatal(err)
 	}

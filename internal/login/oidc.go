@@ -3,11 +3,13 @@ package login
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/policyauth/caddy-policy-auth/internal/denial"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
@@ -70,13 +72,14 @@ func (o *OIDC) Login(v *Visit, returnTo string) {
 
 // maxACRValues bounds what a step-up asks for, in bytes: it is kept while the
 // sign-in lasts, and anybody can write it into the address.
-const maxACRValues = 2048
+const maxACRValues = 1024
 
 // demandOf reads what a step-up asks for. Whoever writes something else into the
 // address asks for less than the policy, which then refuses again.
 func demandOf(query url.Values) oidc.Demand {
 	demand := oidc.Any
-	if text := query.Get("acr_values"); len(text) <= maxACRValues {
+	strange := func(c rune) bool { return c == utf8.RuneError || !unicode.IsPrint(c) }
+	if text := query.Get("acr_values"); len(text) <= maxACRValues && !strings.ContainsFunc(text, strange) {
 		demand.ACRValues = strings.Fields(text)
 	}
 	if seconds, err := strconv.ParseInt(query.Get("max_age"), 10, 32); err == nil && seconds >= 0 {
@@ -101,9 +104,9 @@ func (o *OIDC) begin(v *Visit, returnTo string, demand oidc.Demand) {
 
 // keep stores a transaction under a state.
 func (o *OIDC) keep(v *Visit, state string, t Transaction, u underway) error {
-	data, err := json.Marshal(u)
+	data, err := compact(u)
 	if err != nil {
-		return fmt.Errorf("beginning a sign-in: %w", err)
+		return beginning(err)
 	}
 	t.Login, t.Data = o.Word, data
 	return v.Begin(v.R.Context(), state, t)
@@ -208,6 +211,8 @@ func (o *OIDC) fail(v *Visit, err error) {
 		e.Status, e.Reason, page.RetryAfter = failure.Status, failure.Reason, failure.RetryAfter
 	case errors.Is(err, ErrTooMany):
 		e.Status, e.Reason, page.RetryAfter = http.StatusTooManyRequests, identity.ReasonThrottled, transactionTime
+	case errors.Is(err, ErrBusy):
+		page.RetryAfter = time.Minute
 	}
 	v.tell(e)
 	v.page(e, page)

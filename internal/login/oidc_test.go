@@ -301,6 +301,9 @@ func TestDemandOf(t *testing.T) {
 		"max_age=x&acr_values=+a++b": {MaxAge: -1, ACRValues: []string{"a", "b"}},
 		// T-57: what is kept of a stranger's sign-in is bounded
 		"acr_values=" + strings.Repeat("a+", maxACRValues): {MaxAge: -1},
+		"acr_values=a%01":  {MaxAge: -1},
+		"acr_values=a%ff":  {MaxAge: -1},
+		"acr_values=urn:ä": {MaxAge: -1, ACRValues: []string{"urn:ä"}},
 	}
 	for text, want := range tests {
 		query, _ := url.ParseQuery(text)

@@ -6,27 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
-const (
-	// transactionTime is how long somebody may take to sign in elsewhere (R-OID-3).
-	transactionTime = 10 * time.Minute
-	// maxBegun is how many sign-ins a client may begin within transactionTime.
-	maxBegun = 300
-)
-
-// The ways in which a transaction cannot go on. Every other error says that the
-// store cannot tell.
-var (
-	// ErrState: the state is not one of ours, was used before, has expired or
-	// belongs to another browser.
-	ErrState = errors.New("this sign-in was not begun here, has been used or has expired")
-	// ErrTooMany: a client begins too many sign-ins.
-	ErrTooMany = errors.New("too many sign-ins were begun from this network")
-)
+// ErrState says that a transaction cannot go on: the state is not one of ours, was
+// used before, has expired, made room for others or belongs to another browser.
+// Every other error says that the store cannot tell.
+var ErrState = errors.New("this sign-in was not begun here, has been used, has expired or made room for others")
 
 // Transaction is a sign-in that goes on somewhere else. Only the server knows
 // what is in it; the browser has its state alone.
@@ -43,23 +30,28 @@ type Transaction struct {
 
 // Begin stores a transaction under a state, made by random, which names it once.
 func (v *Visit) Begin(ctx context.Context, state string, t Transaction) error {
-	in := v.Sessions.Registry().Store()
-	begun, err := in.Count(ctx, "login-begun/"+networkOf(v.Client), transactionTime)
-	switch {
-	case err != nil:
-		return fmt.Errorf("beginning a sign-in: %w", err)
-	case begun > maxBegun:
-		return ErrTooMany
+	in, key := v.Sessions.Registry().Store(), transactionKey(state)
+	place, err := v.admit(ctx, in)
+	if err != nil {
+		return beginning(err)
 	}
 	t.Browser = token(v.browser(), state)
-	encoded, err := json.Marshal(t)
+	encoded, err := t.encode()
 	if err != nil {
-		return fmt.Errorf("beginning a sign-in: %w", err)
+		return beginning(err)
 	}
-	if err := in.Put(ctx, transactionKey(state), store.Item{Value: encoded, Lifetime: transactionTime}); err != nil {
-		return fmt.Errorf("beginning a sign-in: %w", err)
+	if err := displace(ctx, in, place, key); err != nil {
+		return beginning(err)
 	}
-	return nil
+	return beginning(in.Put(ctx, key, store.Item{Value: encoded, Lifetime: transactionTime}))
+}
+
+// beginning says what failed; nil is nothing.
+func beginning(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("beginning a sign-in: %w", err)
 }
 
 // Take returns the transaction of a state and ends it: a second call, also on

@@ -3,6 +3,8 @@ package observe
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -73,7 +75,7 @@ func Count(e *Event) {
 		decisions.WithLabelValues("deny", string(e.Reason)).Inc()
 	}
 	if outcome, presented := verdicts[e.Outcome.Verdict]; presented && e.Outcome.Method != "" {
-		authentications.WithLabelValues(e.Outcome.Method, outcome).Inc()
+		authenticated(e.Outcome.Method, outcome).Inc()
 	}
 	if e.Elapsed > 0 {
 		evaluations.Observe(e.Elapsed.Seconds())
@@ -84,6 +86,29 @@ func Count(e *Event) {
 	case "miss":
 		miss.Inc()
 	}
+}
+
+// accepted are the counters of accepted credentials by method, which are found
+// without the lock of a vector: most requests count one.
+var accepted atomic.Pointer[map[string]prometheus.Counter]
+
+// authenticated returns the counter of a method's outcome.
+func authenticated(method, outcome string) prometheus.Counter {
+	if outcome != verdicts[identity.Accepted] {
+		return authentications.WithLabelValues(method, outcome)
+	}
+	known := accepted.Load()
+	if known != nil {
+		if counter, ok := (*known)[method]; ok {
+			return counter
+		}
+	}
+	more := map[string]prometheus.Counter{method: authentications.WithLabelValues(method, outcome)}
+	if known != nil {
+		maps.Copy(more, *known)
+	}
+	accepted.Store(&more) // another's that comes in between is found anew
+	return more[method]
 }
 
 // CountDifference counts a remembered decision that proved wrong.

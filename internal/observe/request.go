@@ -15,9 +15,11 @@ import (
 // AccessLog adds the event to the request's line in the access log. Where the
 // server writes none it does nothing: adding a field is dear.
 func AccessLog(r *http.Request, e *Event) {
+	if server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); server != nil && server.Logs == nil {
+		return
+	}
 	extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
-	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok || server != nil && server.Logs == nil {
+	if !ok {
 		return
 	}
 	extra.Set(zapcore.Field{Key: "policy_auth", Type: zapcore.InlineMarshalerType, Interface: (*accessFields)(e)})

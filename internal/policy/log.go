@@ -14,7 +14,8 @@ import (
 )
 
 // Entry is a decision in the shape of OPA's decision log (Decision Logs, "Event
-// format"). Credentials are not in it, since they are not in the input.
+// format"). No credential is in it: not the caller's, which is not in the input,
+// nor what looks like one elsewhere, such as in a Referer's query (T-45).
 type Entry struct {
 	DecisionID  string                       `json:"decision_id"`
 	Bundles     map[string]map[string]string `json:"bundles"`
@@ -74,7 +75,8 @@ func (s *Set) Entry(ctx context.Context, in Input, d Decision) (*Entry, bool) {
 	return e, !dropped
 }
 
-// judge fills in input and result, masked, and reports whether to drop the entry.
+// judge fills in input and result, without credentials and masked, and reports
+// whether to drop the entry.
 func (e *Entry) judge(ctx context.Context, by *snapshot, input, result ast.Value) (dropped bool, err error) {
 	if e.Input, err = native(input); err != nil {
 		return false, err
@@ -82,6 +84,7 @@ func (e *Entry) judge(ctx context.Context, by *snapshot, input, result ast.Value
 	if e.Result, err = native(result); err != nil {
 		return false, err
 	}
+	e.hide()
 	if by.log.mask == nil && by.log.drop == nil {
 		return false, nil
 	}
@@ -97,6 +100,23 @@ func (e *Entry) judge(ctx context.Context, by *snapshot, input, result ast.Value
 		return false, err
 	}
 	return false, e.maskAll(masks)
+}
+
+// hide takes out what looks like a credential, in whatever the caller sent and in
+// what the policy has written.
+func (e *Entry) hide() {
+	if document, ok := e.Input.(map[string]any); ok {
+		request.Hide(document)
+	}
+	result, _ := e.Result.(map[string]any)
+	for _, name := range []string{"headers", "response_headers_to_add", "query_parameters_to_set"} {
+		written, _ := result[name].(map[string]any)
+		for name := range written {
+			if request.LooksSecret(name) {
+				written[name] = request.Redacted
+			}
+		}
+	}
 }
 
 func native(value ast.Value) (any, error) {

@@ -2,9 +2,12 @@ package policy
 
 import (
 	"encoding/json"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // entryOf logs the decision of some policies about a request with a credential.
@@ -43,6 +46,53 @@ func TestEntry(t *testing.T) {
 			t.Errorf("no %s in %s", want, text)
 		}
 	}
+}
+
+// TestEntryHides: T-45. What looks like a credential is in no line, nor in what a
+// mask is asked about, whoever put it there.
+func TestEntryHides(t *testing.T) {
+	const canary = "canary-4711-test-material-only"
+	path := newDir(t)
+	path.write("p/authz.rego", `package caddy.authz
+
+allow := {
+	"allow": true,
+	"headers": {"Authorization": "Bearer `+canary+`", "X-Team": "blue"},
+	"response_headers_to_add": {"Set-Cookie": ["a=`+canary+`"]},
+	"query_parameters_to_set": {"access_token": "`+canary+`"},
+}
+`)
+	path.write("p/log.rego", "package system.log\n\ndrop if contains(json.marshal(input), \"canary\")\n")
+	set := open(t, Config{Sources: []string{path.path + "/p"}, Timeout: time.Minute})
+	in := askedWith("/a?page=2&access_token="+canary, "Referer", "https://h.example/from?page=1&code="+canary, "X-Vault-Token", canary, "Accept", "text/html")
+	entry, ok := set.Entry(t.Context(), in, set.Decide(t.Context(), in))
+	if !ok {
+		t.Fatal("the rules of the log see a credential")
+	}
+	encoded, err := json.Marshal(entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(encoded)
+	if strings.Contains(text, "canary") {
+		t.Errorf("a credential is in %s", text)
+	}
+	for _, want := range []string{`"referer":"https://h.example/from?[redacted]"`, `"page":["2"]`, `"accept":"text/html"`, `"X-Team":"blue"`, `"Authorization":"[redacted]"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in %s", want, text)
+		}
+	}
+}
+
+// askedWith returns a request with a query and headers.
+func askedWith(target string, header ...string) Input {
+	r := httptest.NewRequest("GET", target, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	in := asked("/", "")
+	in.Request = request.New(r, request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}, new(request.Config))
+	return in
 }
 
 // TestEntryMask: masks and drops are the policies' own, and one that fails shows

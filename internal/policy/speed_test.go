@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,8 +15,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// speed is the policy that the speed is measured with, and its data.
-const speed = "testdata/speed"
+// speed is the policy that the speed is measured with, which tools/bench/run
+// measures as well, and data for it.
+var speed = []string{"../../cmd/bench/policy", "testdata/speed"}
 
 // BenchmarkUncached is a decision that nothing remembers, with its input, beside
 // the same by a map and rego.EvalInput with OPA's defaults. The processor's time
@@ -48,22 +50,80 @@ func processorTime(t testing.TB) int64 {
 
 // uncached returns what decides.
 func uncached(t testing.TB) func() {
-	set := open(t, Config{Sources: []string{speed}, DecisionCache: NoCache})
-	r := speedRequest()
+	set := open(t, Config{Sources: speed, DecisionCache: NoCache})
+	decide, r := speedDecision(t, set), speedRequest()
+	return func() { decide(r) }
+}
+
+// speedDecision returns what decides about a request of one caller.
+func speedDecision(t testing.TB, set *Set) func(*http.Request) {
 	caller := (&identity.Identity{Authenticated: true, Kind: identity.KindUser, ID: "alice", Claims: speedClaims}).Normalize()
 	facts := request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
-	constants := NewConstants(nil)
-	return func() {
-		in := Input{Request: request.New(r, facts, new(request.Config)), Identity: caller, Config: constants}
+	constants, config := NewConstants(nil), new(request.Config)
+	return func(r *http.Request) {
+		in := Input{Request: request.New(r, facts, config), Identity: caller, Config: constants}
 		if decision := set.Decide(context.Background(), in); !decision.Allow {
 			t.Fatal(decision)
 		}
 	}
 }
 
+// speedSteps are the steps of a decision and what each may allocate.
+func speedSteps(t testing.TB) []speedStep {
+	set := open(t, Config{Sources: speed})
+	decide, r := speedDecision(t, set), speedRequest()
+	caller := (&identity.Identity{Authenticated: true, Kind: identity.KindUser, ID: "alice", Claims: speedClaims}).Normalize()
+	asked := request.New(r, request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1"}, new(request.Config))
+	current, constants, document, key := set.live.Load(), NewConstants(nil), request.Document{Identity: caller}, make([]byte, 0, 512)
+	parts, known := current.projection, current.callers.of(caller, current.projection.identity)
+	gather := func() {
+		document.Clear()
+		document.Identity = caller
+		asked.Gather(&document, &asked.Readings()[0], parts.parts)
+	}
+	makeKey := func() { gather(); key = parts.key(append(key[:0], known.key...), &document, constants) }
+	cache, serial := current.cache, 0
+	makeKey()
+	cache.put(key, Decision{Allow: true}, caller)
+	return []speedStep{
+		{"input", 32, func() { gather(); parts.term(&document, constants.term, known.termOf(parts.identity)) }},
+		{"key", 0, makeKey},
+		{"key and lookup", 0, func() {
+			if makeKey(); cache.get(key) == nil {
+				t.Fatal("forgotten")
+			}
+		}},
+		{"hit", 1, func() { cache.hits.Store(1); decide(r) }}, // the request that is asked about
+		{"miss", maxUncached + 6, func() {
+			serial++
+			r.URL.Path = "/api/v1/orders/" + strconv.Itoa(serial)
+			decide(r)
+		}},
+	}
+}
+
+// speedStep is one step of a decision.
+type speedStep struct {
+	name   string
+	budget float64 // in allocations
+	run    func()
+}
+
+// BenchmarkSteps measures the steps of a decision one by one.
+func BenchmarkSteps(b *testing.B) {
+	for _, step := range speedSteps(b) {
+		b.Run(step.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				step.run()
+			}
+		})
+	}
+}
+
 // naive returns what decides as one would write it first.
 func naive(t testing.TB) func() {
-	query, err := rego.New(rego.Query("data.caddy.authz.allow"), rego.Load([]string{speed}, nil)).PrepareForEval(t.Context())
+	query, err := rego.New(rego.Query("data.caddy.authz.allow"), rego.Load(speed, nil)).PrepareForEval(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 func (r *Request) Envoy(reading Reading, credentials bool) map[string]any {
 	query, rawQuery, _ := r.query(nil)
 	if credentials {
-		rawQuery = valid(r.facts.Original.URL.RawQuery)
+		rawQuery = valid(r.facts.URL.RawQuery)
 		query, _ = parseQuery(nil, rawQuery)
 	}
 	path := r.envoyPath(reading)
@@ -46,7 +46,7 @@ func (r *Request) Envoy(reading Reading, credentials bool) map[string]any {
 func (r *Request) envoyPath(reading Reading) string {
 	first := r.readings[0]
 	if reading.Path == first.Path && slices.Equal(reading.Segments, first.Segments) {
-		return valid(r.facts.Original.URL.EscapedPath())
+		return valid(r.facts.URL.EscapedPath())
 	}
 	escaped := make([]string, len(reading.Segments))
 	for i, segment := range reading.Segments {
@@ -70,7 +70,7 @@ func envoySegments(reading Reading) []string {
 
 func (r *Request) envoyHTTP(path, body string, credentials bool) map[string]any {
 	attributes := map[string]any{
-		"id": r.facts.ID(), "method": r.facts.Original.Method, "path": path, "host": valid(r.http.Host), "scheme": r.Scheme(),
+		"id": r.facts.ID(), "method": r.facts.Method, "path": path, "host": valid(r.http.Host), "scheme": r.Scheme(),
 		"protocol": strings.TrimSuffix(r.http.Proto, ".0"), "headers": r.envoyHeaders(path, credentials),
 	}
 	if r.http.ContentLength != 0 {
@@ -86,7 +86,7 @@ func (r *Request) envoyHTTP(path, body string, credentials bool) map[string]any 
 // pseudo-headers.
 func (r *Request) envoyHeaders(path string, credentials bool) map[string]any {
 	headers := map[string]any{
-		":authority": valid(r.http.Host), ":method": r.facts.Original.Method, ":path": path, ":scheme": r.Scheme(),
+		":authority": valid(r.http.Host), ":method": r.facts.Method, ":path": path, ":scheme": r.Scheme(),
 		"x-forwarded-for": r.facts.ClientIP, "x-forwarded-proto": r.Scheme(), "x-request-id": r.facts.ID(),
 	}
 	for name, lines := range r.http.Header {

@@ -42,7 +42,7 @@ var parts = []struct {
 }{
 	{"request.id", func(r *Request, _ *Reading, d *Document) { d.Request.ID = r.facts.ID() }},
 	{"request.time_ns", func(r *Request, _ *Reading, d *Document) { d.Request.TimeNS = r.facts.Time.UnixNano() }},
-	{"request.method", func(r *Request, _ *Reading, d *Document) { d.Request.Method = r.facts.Original.Method }},
+	{"request.method", func(r *Request, _ *Reading, d *Document) { d.Request.Method = r.facts.Method }},
 	{"request.scheme", func(r *Request, _ *Reading, d *Document) { d.Request.Scheme = r.Scheme() }},
 	{"request.host request.port", func(r *Request, _ *Reading, d *Document) { d.Request.Host, d.Request.Port = r.hostPort() }},
 	{"request.path request.segments request.destination_path", func(_ *Request, reading *Reading, d *Document) {
@@ -51,7 +51,7 @@ var parts = []struct {
 	{"request.path_folded", func(_ *Request, reading *Reading, d *Document) { d.Request.PathFolded = strings.ToLower(reading.Path) }},
 	{"request.rewritten_path", func(r *Request, _ *Reading, d *Document) { d.Request.RewrittenPath = valid(r.http.URL.Path) }},
 	{"request.raw_path", func(r *Request, _ *Reading, d *Document) {
-		d.Request.RawPath = valid(r.facts.Original.URL.EscapedPath())
+		d.Request.RawPath = valid(r.facts.URL.EscapedPath())
 	}},
 	{"request.path_flags", func(r *Request, _ *Reading, d *Document) { d.Request.PathFlags = flagNames(r.flags) }},
 	{"request.query request.raw_query request.query_flags", (*Request).gatherQuery},
@@ -89,8 +89,9 @@ func (r *Request) Gather(d *Document, reading *Reading, p *Parts) {
 // Clear empties a document, but for room that is of use to the next one. Nothing
 // may hold on to its maps.
 func (d *Document) Clear() {
-	fields := Fields{Headers: emptied(d.Request.Headers), HeaderValues: emptied(d.Request.HeaderValues), Query: emptied(d.Request.Query)}
-	*d = Document{Request: fields}
+	headers, values, query := emptied(d.Request.Headers), emptied(d.Request.HeaderValues), emptied(d.Request.Query)
+	*d = Document{}
+	d.Request.Headers, d.Request.HeaderValues, d.Request.Query = headers, values, query
 }
 
 // emptied returns a map, if there is one, without its members.

@@ -1,7 +1,6 @@
 package request
 
 import (
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -89,17 +88,17 @@ func (c *Config) allows(flag Flag) bool { return slices.Contains(c.AllowedFlags,
 
 // readings reads a request's public path and, for MOVE and COPY, its
 // destination: every pair of their readings.
-func readings(original *http.Request, dest string, room *room) ([]Reading, []Flag) {
-	path := original.URL.EscapedPath()
+func readings(facts *Facts, dest string, room *room) ([]Reading, []Flag) {
+	path := facts.URL.EscapedPath()
 	if path == "" {
 		path = "/"
 	}
 	var flags []Flag
 	var result []Reading
-	if original.URL.Opaque != "" {
+	if facts.URL.Opaque != "" {
 		flags = append(flags, FlagOpaque)
 	}
-	if strings.Contains(original.RequestURI, "#") {
+	if strings.Contains(facts.RequestURI, "#") {
 		flags = append(flags, FlagFragment)
 	}
 	if len(flags) == 0 && isPlain(path) {

@@ -14,7 +14,7 @@ const FlagSemicolon Flag = "semicolon"
 // query returns the public query, parsed into an empty map or a new one, and as
 // received, without credentials.
 func (r *Request) query(into map[string][]string) (map[string][]string, string, []Flag) {
-	raw := r.facts.Original.URL.RawQuery
+	raw := r.facts.URL.RawQuery
 	query, flags := parseQuery(into, raw)
 	for _, name := range r.config.CredentialParameters {
 		if _, present := query[name]; present {

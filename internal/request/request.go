@@ -20,8 +20,10 @@ type Facts struct {
 	ID func() string
 	// Time is when the request came.
 	Time time.Time
-	// Original is the request before any rewrite; nil means that nothing rewrote it.
-	Original *http.Request
+	// Method, URL and RequestURI are the request's own before any rewrite; a nil
+	// URL means that nothing rewrote it.
+	Method, RequestURI string
+	URL                *url.URL
 	// ClientIP and PeerIP are textual addresses without ports.
 	ClientIP, PeerIP string
 	// TrustedProxy says that the peer's forwarding headers may be believed.
@@ -64,11 +66,11 @@ func New(r *http.Request, facts Facts, config *Config) *Request {
 
 // Open makes an empty Request what New returns, without room of its own.
 func (r *Request) Open(from *http.Request, facts Facts, config *Config) {
-	if facts.Original == nil {
-		facts.Original = from
+	if facts.URL == nil {
+		facts.Method, facts.URL, facts.RequestURI = from.Method, from.URL, from.RequestURI
 	}
 	r.http, r.facts, r.config = from, facts, config
-	r.readings, r.flags = readings(facts.Original, destination(from), &r.room)
+	r.readings, r.flags = readings(&r.facts, destination(from), &r.room)
 	if _, _, ok := splitHost(from.Host); !ok {
 		r.flags = append(r.flags, FlagBadHost)
 	}
@@ -96,7 +98,7 @@ func (r *Request) Unreadable() bool {
 }
 
 // URL returns what the client asked for, before any rewrite.
-func (r *Request) URL() *url.URL { return r.facts.Original.URL }
+func (r *Request) URL() *url.URL { return r.facts.URL }
 
 // ID returns the request's id.
 func (r *Request) ID() string { return r.facts.ID() }

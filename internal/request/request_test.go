@@ -26,7 +26,7 @@ func TestDocument(t *testing.T) {
 		"Accept": {"text/html", "*/*"}, "X-Forwarded-For": {"203.0.113.9"}, "Content-Type": {"application/grpc+proto"},
 	}
 	req := New(r, Facts{
-		ID: func() string { return "id-1" }, Time: time.Unix(2, 3), Original: original,
+		ID: func() string { return "id-1" }, Time: time.Unix(2, 3), Method: original.Method, URL: original.URL, RequestURI: original.RequestURI,
 		ClientIP: "192.0.2.1", PeerIP: "192.0.2.1",
 	}, &Config{CredentialHeaders: []string{"X-API-Key"}})
 	got := req.Document(req.Readings()[0], identity.Anonymous(), "", nil, Everything)

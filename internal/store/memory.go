@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// maxMemory is how many bytes of keys, owners and values a Memory holds. A
-// stranger who begins sign-ins without end fills it after some hundred thousand;
-// then nothing new is stored until something has expired.
+// maxMemory is how many bytes of keys, owners and values a Memory holds; then
+// nothing new is stored until something has expired. Sign-ins that strangers begin
+// take a part of it at most (package login).
 const maxMemory = 256 << 20
 
 // sliceOfExpired is how many expired items one call removes on its way, so that

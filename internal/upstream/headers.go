@@ -82,9 +82,7 @@ func (h *Headers) Reserved(name string) bool {
 // removes the rewriting headers too.
 func (h *Headers) Strip(r *http.Request, passage *Passage, trusted bool) {
 	if !trusted {
-		for _, folded := range rewriting {
-			remove(r.Header, folded)
-		}
+		remove(r.Header, rewriting...)
 	}
 	for i := range h.lines {
 		folded := h.lines[i].folded
@@ -151,10 +149,10 @@ func safe(value string) bool {
 	return strings.TrimSpace(value) == value
 }
 
-// remove deletes each spelling of a header.
-func remove(h http.Header, folded string) {
+// remove deletes each spelling of some headers.
+func remove(h http.Header, folded ...string) {
 	for name := range h {
-		if request.SameName(name, folded) {
+		if slices.ContainsFunc(folded, func(f string) bool { return request.SameName(name, f) }) {
 			delete(h, name)
 		}
 	}

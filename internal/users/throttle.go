@@ -16,6 +16,9 @@ const (
 	networkFactor = 10
 	// trustTime is how long a network is known as one that a user signs in from.
 	trustTime = 24 * time.Hour
+	// renewTime is how long that is not written down again, so that whoever signs
+	// in with each request takes no lock.
+	renewTime = time.Minute
 )
 
 // Throttle slows down whoever guesses passwords: by the user, by the network
@@ -134,7 +137,11 @@ func (t *Throttle) Succeed(user string, client netip.Addr) {
 	if t == nil {
 		return
 	}
-	s := subject{user, networkOf(client)}
-	t.failures.Invalidate(s)
-	t.trusted.Set(s, t.now())
+	s, now := subject{user, networkOf(client)}, t.now()
+	if _, failed := t.failures.GetIfPresent(s); failed {
+		t.failures.Invalidate(s)
+	}
+	if seen, known := t.trusted.GetIfPresent(s); !known || now.Sub(seen) >= renewTime {
+		t.trusted.Set(s, now)
+	}
 }

@@ -155,14 +155,13 @@ func (v *Verifier) hashFor(users *Users, user *User, name string) string {
 // holds no secret: without the process's own random key nobody can test guesses
 // against it.
 func mac(key [32]byte, texts ...string) [32]byte {
-	mac := hmac.New(sha256.New, key[:])
-	var length [8]byte
+	message := make([]byte, 0, 256)
 	for _, text := range texts {
-		binary.BigEndian.PutUint64(length[:], uint64(len(text)))
-		mac.Write(length[:])
-		mac.Write([]byte(text))
+		message = append(binary.BigEndian.AppendUint64(message, uint64(len(text))), text...)
 	}
-	return [32]byte(mac.Sum(nil))
+	mac := hmac.New(sha256.New, key[:])
+	mac.Write(message)
+	return [32]byte(mac.Sum(message[:0]))
 }
 
 // credentials normalizes a name and a password (RFC 7617, section 2.1: NFC by

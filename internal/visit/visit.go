@@ -34,8 +34,7 @@ type Visit struct {
 	// Event is what was decided.
 	Event observe.Event
 
-	original http.Request
-	first    Journey // of the first handler on the way
+	first Journey // of the first handler on the way
 }
 
 // Journey is what the policy_auth handlers on one request's way share.
@@ -60,18 +59,17 @@ func Open(w http.ResponseWriter, r *http.Request, reading *request.Config) *Visi
 	v.ID = v.readID
 	v.Rail.Wrap(w)
 	v.Replacer, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	v.Journey, _ = caddyhttp.GetVar(r.Context(), journeyVar).(*Journey)
-	if v.Journey == nil {
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	if v.Journey, _ = vars[journeyVar].(*Journey); v.Journey == nil {
 		v.Journey = &v.first
 		caddyhttp.SetVar(r.Context(), journeyVar, v.Journey)
 	}
 	facts := request.Facts{ID: v.ID, Time: time.Now()}
-	var rewritten bool
-	if v.original, rewritten = r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
-		facts.Original = &v.original
+	if original, rewritten := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
+		facts.Method, facts.URL, facts.RequestURI = original.Method, original.URL, original.RequestURI
 	}
-	facts.ClientIP, _ = caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	facts.TrustedProxy, _ = caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	facts.ClientIP, _ = vars[caddyhttp.ClientIPVarKey].(string)
+	facts.TrustedProxy, _ = vars[caddyhttp.TrustedProxyVarKey].(bool)
 	facts.PeerIP, _, _ = net.SplitHostPort(r.RemoteAddr)
 	v.Request.Open(r, facts, reading)
 	return v

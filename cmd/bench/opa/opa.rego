@@ -15,7 +15,6 @@ allow if {
 		"request": {
 			"method": header("X-Forwarded-Method"),
 			"path": path,
-			"segments": split(trim_prefix(path, "/"), "/"),
 			"headers": {"x-tenant": header("X-Tenant")},
 		},
 		"client": {"ip": header("X-Forwarded-For")},

@@ -1,0 +1,156 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
+)
+
+// flood begins n sign-ins as somebody who has a /48 of IPv6 addresses does: one
+// client's share of them from one /64 after the other, each as long as can be.
+func (w *world) flood(t *testing.T, owner byte, n int) {
+	t.Helper()
+	for i := range n {
+		addr := [16]byte{0x20, 0x01, 0x0d, 0xb8, 0, owner, byte(i / maxBegun >> 8), byte(i / maxBegun)}
+		v := w.visitOf(httptest.NewRecorder(), httptest.NewRequest("GET", origin+LoginPath, nil))
+		v.Client = netip.AddrFrom16(addr)
+		if err := v.Begin(context.Background(), random(), Transaction{Login: "staff", ReturnTo: "/?" + strings.Repeat("&", maxReturnTo-2)}); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+}
+
+// held is a store that says what it holds under keys that begin with a word.
+type held struct {
+	store.Store
+	sizes map[string]int
+}
+
+func (h *held) Put(ctx context.Context, key string, item store.Item) error {
+	h.sizes[key] = len(item.Value)
+	return h.Store.Put(ctx, key, item)
+}
+
+func (h *held) Delete(ctx context.Context, key string) error {
+	delete(h.sizes, key)
+	return h.Store.Delete(ctx, key)
+}
+
+// TestPendingBounded: T-57. However many networks somebody has, the sign-ins that
+// he begins take a bounded part of the store: they drive out the oldest, and
+// nobody's later one.
+func TestPendingBounded(t *testing.T) {
+	w := newWorld(t)
+	h := &held{w.store, map[string]int{}}
+	w.Sessions = w.sessionsIn(h)
+	oldest, err := w.begin(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.flood(t, 1, maxPending-1)
+	early, _ := w.begin(t) // in the place of the oldest
+	w.flood(t, 2, maxPending-1)
+	if _, err := w.take(early); err != nil {
+		t.Errorf("one that began after the oldest: %v", err)
+	}
+	if _, err := w.take(oldest); !errors.Is(err, ErrState) {
+		t.Errorf("the oldest: %v", err)
+	}
+	pending, bytes := 0, 0
+	for key, size := range h.sizes {
+		if strings.HasPrefix(key, "login/") {
+			pending, bytes = pending+1, bytes+size
+		}
+		if size > maxTransaction {
+			t.Fatalf("%d bytes under %s", size, key)
+		}
+	}
+	if pending > maxPending || bytes > maxPending*(maxReturnTo+400) {
+		t.Errorf("%d transactions of %d bytes are kept", pending, bytes)
+	}
+}
+
+// TestPendingSpans: a sign-in that began just before the clock starts a new span
+// has its ten minutes all the same, whatever begins in that one.
+func TestPendingSpans(t *testing.T) {
+	w := newWorld(t)
+	w.now = w.now.Truncate(transactionTime).Add(-time.Second)
+	state, err := w.begin(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(2 * time.Second)
+	w.flood(t, 1, maxPending)
+	w.now = w.now.Add(transactionTime - 3*time.Second)
+	if _, err := w.take(state); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBusy: T-57. Beyond what all may begin, nobody can begin a sign-in, and is told
+// when to try again; who is signed in is not asked, and the next span is another.
+func TestBusy(t *testing.T) {
+	p := newProvided(t, nil)
+	p.signIn("/")
+	span := "login-begun-by-all/" + strconv.FormatInt(p.now.UnixNano()/int64(transactionTime), 10)
+	for range maxBegunByAll - 1 {
+		_, _ = p.store.Count(t.Context(), span, transactionTime)
+	}
+	answer := p.visit("GET", LoginPath, nil)
+	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") != "60" || answer.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+	if e := p.lastEvent(); e.Reason != identity.ReasonStoreUnavailable || !errors.Is(e.Err, ErrBusy) {
+		t.Errorf("event %+v", e)
+	}
+	if counted, _ := p.store.Get(t.Context(), "login-begun/192.0.2.7/32"); string(counted) != "1" {
+		t.Errorf("%s sign-ins are counted for the client", counted)
+	}
+	if _, err := p.current(); err != nil {
+		t.Errorf("signed out: %v", err)
+	}
+	p.now = p.now.Add(transactionTime)
+	if answer := p.visit("GET", LoginPath, nil); answer.Code != http.StatusSeeOther {
+		t.Errorf("ten minutes later: %d", answer.Code)
+	}
+}
+
+// TestTransactionSize: T-57. What takes one byte to ask for takes one to keep; who
+// asks for too much comes back to the root, and none is too long for the store.
+func TestTransactionSize(t *testing.T) {
+	tests := []struct {
+		name, returnTo, acr, want string
+	}{
+		{"as people do", "/mail?folder=in&page=2", "phr phrh", "/mail?folder=in&page=2"},
+		{"a long address", "/?" + strings.Repeat("&", maxReturnTo-2), "phr phrh", "/?" + strings.Repeat("&", maxReturnTo-2)},
+		{"levels without end", "/mail", strings.Repeat("\" ", maxACRValues/2), "/mail"},
+		{"both", "/?" + strings.Repeat("&", maxReturnTo-2), strings.Repeat("< ", maxACRValues/2), "/"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p := newProvided(t, nil)
+			h := &held{p.store, map[string]int{}}
+			p.Sessions = p.sessionsIn(h)
+			p.fake.IDToken = func(_ string, _, claims map[string]any) { claims["acr"] = strings.Fields(test.acr)[0] }
+			answer := p.visit("GET", p.begin(p.URL(test.returnTo, "", url.Values{"acr_values": {test.acr}})), nil)
+			if answer.Code != http.StatusSeeOther || answer.Header().Get("Location") != test.want {
+				t.Errorf("%d %v %s", answer.Code, answer.Header()["Location"], answer.Body)
+			}
+			for key, size := range h.sizes {
+				if strings.HasPrefix(key, "login/") && size > maxTransaction {
+					t.Errorf("%d bytes", size)
+				}
+			}
+		})
+	}
+}
