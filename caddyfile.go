@@ -1,8 +1,12 @@
 package policyauth
 
 import (
+	"math"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/dustin/go-humanize"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -146,18 +150,27 @@ func (p *Policies) parseBuiltins(d *caddyfile.Dispenser) error {
 // parseDecisionCache parses
 //
 //	decision_cache off|<size>
+//
+// A size has a unit: 16 alone would be sixteen bytes.
 func (p *Policies) parseDecisionCache(d *caddyfile.Dispenser) error {
-	if p.DecisionCache == 0 && d.NextArg() {
-		if d.Val() != "off" {
-			d.Prev()
-			return grammar.Size(&p.DecisionCache)(d)
-		}
-		if p.DecisionCache = policy.NoCache; d.NextArg() {
-			return d.ArgErr()
-		}
+	if p.DecisionCache != 0 {
+		return d.Err("decision_cache is set twice")
+	}
+	value, err := grammar.One(d)
+	if err != nil {
+		return err
+	}
+	if value == "off" {
+		p.DecisionCache = policy.NoCache
 		return nil
 	}
-	return grammar.Size(&p.DecisionCache)(d)
+	_, bare := strconv.ParseFloat(value, 64)
+	size, err := humanize.ParseBytes(value)
+	if err != nil || bare == nil || size < policy.MinCache || size > math.MaxInt64 {
+		return d.Errf("decision_cache wants off, or a size of at least 1MiB with its unit, such as 16MiB, not %q", value)
+	}
+	p.DecisionCache = int64(size)
+	return nil
 }
 
 func (h *Handler) parseConfig(d *caddyfile.Dispenser) error {
