@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/policyauth/caddy-policy-auth/internal/admission"
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	_ "github.com/policyauth/caddy-policy-auth/internal/command" // caddy policy-auth
 	"github.com/policyauth/caddy-policy-auth/internal/cors"
@@ -30,8 +30,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/ops"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/refusal"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
-	"github.com/policyauth/caddy-policy-auth/internal/response"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
 
@@ -144,12 +144,10 @@ type Handler struct {
 	session   *authn.Session // nil without logins of the site's own
 	door      *login.Door    // nil without logins
 	site      *login.Site    // the site's own pages, or nil
-	cookies   []string       // that are ours alone
 	maxBody   int64
-	// warnShareable tells the operator, once, that the next handler lets shared
-	// caches keep what it answers to known callers.
-	warnShareable response.Correction
-	releases      []func()
+	gate      *admission.Gate
+	desk      *refusal.Desk
+	releases  []func()
 }
 
 // Policies says where policies are and how they decide.
@@ -249,7 +247,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.decisions = h.logger.Named("decisions")
 	steps := []func(caddy.Context) error{
 		h.provisionMatchers, h.provisionLogin, h.provisionChain, h.provisionReading, h.provisionConfig,
-		h.provisionPolicies, h.provisionPages, h.provisionSite, h.provisionHeaders, h.provisionMetrics,
+		h.provisionPolicies, h.provisionPages, h.provisionSite, h.provisionAnswers, h.provisionMetrics,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -418,7 +416,6 @@ func (h *Handler) errorPages() ErrorPages {
 }
 
 func (h *Handler) provisionLogin(ctx caddy.Context) (err error) {
-	h.warnShareable = h.shareableWarning()
 	h.door, err = authn.LoadLogins(ctx, h, "LoginRaw")
 	return err
 }
@@ -432,27 +429,25 @@ func (h *Handler) provisionSite(caddy.Context) (err error) {
 	if h.site.Sessions, err = h.session.Bind(h.site.Methods, h.InsecureHTTP); err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	h.site.Pages, h.site.Report, h.cookies = h.pages, h.reportSignIn, h.site.Cookies()
+	h.site.Pages, h.site.Report = h.pages, h.reportSignIn
 	return nil
 }
 
-// shareableWarning returns what looks at answers to callers whose credential is
-// in Authorization.
-func (h *Handler) shareableWarning() response.Correction {
-	once := new(sync.Once)
-	return func(header http.Header) {
-		if response.Shareable(header) {
-			once.Do(func() {
-				h.logger.Warn("the next handler lets shared caches keep answers to known callers; say shared_cache if that is meant")
-			})
-		}
-	}
-}
-
-func (h *Handler) provisionHeaders(caddy.Context) (err error) {
+// provisionAnswers sets up the ways on for the allowed and the refused.
+func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	h.headers, err = upstream.New(h.IdentityHeaders)
 	if err != nil {
 		return fmt.Errorf("identity_headers: %w", err)
+	}
+	h.gate = admission.New(admission.Config{
+		Headers: h.headers, ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
+	})
+	if h.site != nil {
+		h.gate.Cookies = h.site.Cookies()
+	}
+	h.desk = &refusal.Desk{
+		Chain: h.chain, Door: h.door, Sessions: h.session != nil, Policies: h.policies, Pages: h.pages,
+		Delegate: h.errorPages().Mode == "delegate", Conceal: h.Conceal, CORS: h.cors != nil, Logger: h.logger,
 	}
 	return nil
 }
