@@ -228,7 +228,7 @@ func browse(t testing.TB, url string, flags ...string) string {
 	return html.UnescapeString(string(page))
 }
 
-// TestE2EReadmeCaddyfiles runs each Caddyfile of the README, on loopback.
+// TestE2EReadmeCaddyfiles runs each Caddyfile of the manual, on loopback.
 func TestE2EReadmeCaddyfiles(t *testing.T) {
 	siteForm := regexp.MustCompile(`(?m)^(localhost|[a-z]+\.example\.com) \{`)
 	for i, content := range blocks(t, "caddyfile", "") {
@@ -247,7 +247,7 @@ func TestE2EReadmeCaddyfiles(t *testing.T) {
 	}
 }
 
-// TestE2EDecisionLog: the README's decision log, from the running server.
+// TestE2EDecisionLog: the decision log of docs/observing.md, from the running server.
 func TestE2EDecisionLog(t *testing.T) {
 	w := newWorld(t)
 	admin, listen := "127.0.0.1:"+port(t), port(t)
