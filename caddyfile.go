@@ -13,8 +13,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/grammar"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
-	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
+	"github.com/policyauth/caddy-policy-auth/internal/settings"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
 
@@ -78,11 +78,11 @@ func (h *Handler) words() grammar.Words {
 	words := grammar.Words{
 		"access":                grammar.Strings(&h.Access),
 		"policies":              h.parsePolicies,
-		"config":                h.parseConfig,
-		"cors":                  h.parseCORS,
+		"config":                h.parseConstants,
+		"cors":                  once(&h.CORS, (*settings.CORS).Parse),
 		"login":                 h.parseLogin,
 		"body":                  h.parseBody,
-		"error_pages":           h.parseErrorPages,
+		"error_pages":           once(&h.ErrorPages, (*settings.ErrorPages).Parse),
 		"identity_headers":      h.parseIdentityHeaders,
 		"forward_credentials":   grammar.Flag(&h.ForwardCredentials),
 		"allow_ambiguous_paths": h.parseAmbiguousPaths,
@@ -108,127 +108,35 @@ func (h *Handler) parseAuthenticator(d *caddyfile.Dispenser) error {
 }
 
 func (h *Handler) parsePolicies(d *caddyfile.Dispenser) error {
-	sources, err := grammar.Several(d)
-	if err != nil {
-		return err
-	}
 	if h.Policies == nil {
-		h.Policies = new(Policies)
+		h.Policies = new(settings.Policies)
 	}
-	p, line := h.Policies, d.Token()
-	p.Sources = append(p.Sources, sources...)
-	err = grammar.Block(d, "policies", grammar.Words{
-		"decision":       grammar.String(&p.Decision),
-		"timeout":        grammar.Duration(&p.Timeout),
-		"reload":         grammar.Choice(&p.Reload, "watch", "off"),
-		"builtins":       p.parseBuiltins,
-		"opa_envoy":      grammar.Flag(&p.OPAEnvoy),
-		"claims_schema":  grammar.String(&p.ClaimsSchema),
-		"require_tests":  grammar.Flag(&p.RequireTests),
-		"decision_cache": p.parseDecisionCache,
-	})
-	if err != nil {
-		return err
-	}
-	return grammar.At(line, h.policyConfig().Check())
+	return h.Policies.Parse(d, h.Access)
 }
 
-// parseBuiltins parses
-//
-//	builtins allow <name>...
-func (p *Policies) parseBuiltins(d *caddyfile.Dispenser) error {
-	if !d.NextArg() || d.Val() != "allow" {
-		return d.SyntaxErr("builtins allow <name>...")
-	}
-	return grammar.Strings(&p.Builtins)(d)
-}
-
-// parseDecisionCache parses
-//
-//	decision_cache off|<size>
-func (p *Policies) parseDecisionCache(d *caddyfile.Dispenser) error {
-	if p.DecisionCache == 0 && d.NextArg() {
-		if d.Val() != "off" {
-			d.Prev()
-			return grammar.Size(&p.DecisionCache)(d)
-		}
-		if p.DecisionCache = policy.NoCache; d.NextArg() {
-			return d.ArgErr()
-		}
-		return nil
-	}
-	return grammar.Size(&p.DecisionCache)(d)
-}
-
-func (h *Handler) parseConfig(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
-	}
+func (h *Handler) parseConstants(d *caddyfile.Dispenser) error {
 	if h.Config == nil {
-		h.Config = make(map[string]any)
+		h.Config = make(settings.Constants)
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		key := d.Val()
-		if _, twice := h.Config[key]; twice {
-			return d.Errf("config key %s is set twice", key)
-		}
-		var values []any
-		for d.NextArg() {
-			values = append(values, d.ScalarVal())
-		}
-		switch len(values) {
-		case 0:
-			return d.Errf("config key %s has no value", key)
-		case 1:
-			h.Config[key] = values[0]
-		default:
-			h.Config[key] = values
-		}
-	}
-	return nil
-}
-
-func (h *Handler) parseCORS(d *caddyfile.Dispenser) error {
-	if h.CORS != nil {
-		return d.Err("cors is set twice")
-	}
-	h.CORS = new(CORS)
-	c := h.CORS
-	for d.NextArg() {
-		if d.Val() != "upstream" || c.Upstream {
-			return d.Errf("%s", grammar.Unknown("argument of cors", d.Val(), []string{"upstream"}))
-		}
-		c.Upstream = true
-	}
-	if c.Upstream {
-		return grammar.NoBlock(d, "cors upstream")
-	}
-	line := d.Token()
-	err := grammar.Block(d, "cors", grammar.Words{
-		"origins":     grammar.Strings(&c.Origins),
-		"methods":     grammar.Strings(&c.Methods),
-		"headers":     grammar.Strings(&c.Headers),
-		"expose":      grammar.Strings(&c.Expose),
-		"credentials": grammar.Flag(&c.Credentials),
-		"max_age":     grammar.Duration(&c.MaxAge),
-	})
-	if err != nil {
-		return err
-	}
-	if _, err := c.build(nil); err != nil {
-		return grammar.At(line, err)
-	}
-	return nil
+	return h.Config.Parse(d)
 }
 
 func (h *Handler) parseBody(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
-	}
 	if h.Body == nil {
-		h.Body = new(Body)
+		h.Body = new(settings.Body)
 	}
-	return grammar.Block(d, "body", grammar.Words{"max_size": grammar.Size(&h.Body.MaxSize)})
+	return h.Body.Parse(d)
+}
+
+// once returns what parses a block that may stand once.
+func once[Block any](block **Block, parse func(*Block, *caddyfile.Dispenser) error) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		if *block != nil {
+			return d.Errf("%s is set twice", d.Val())
+		}
+		*block = new(Block)
+		return parse(*block, d)
+	}
 }
 
 // parseLogin hands a login's lines to the module of its kind:
@@ -255,46 +163,6 @@ func (h *Handler) parseLogin(d *caddyfile.Dispenser) error {
 		return d.WrapErr(err)
 	}
 	return nil
-}
-
-func (h *Handler) parseErrorPages(d *caddyfile.Dispenser) error {
-	if h.ErrorPages != nil {
-		return d.Err("error_pages is set twice")
-	}
-	h.ErrorPages = new(ErrorPages)
-	e := h.ErrorPages
-	if d.NextArg() {
-		switch value := d.Val(); value {
-		case "delegate", "bare":
-			e.Mode = value
-		default:
-			e.Dir = value
-		}
-	}
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	return grammar.Block(d, "error_pages", grammar.Words{"brand": e.parseBrand})
-}
-
-func (e *ErrorPages) parseBrand(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	line := d.Token()
-	b := &e.Brand
-	err := grammar.Block(d, "brand", grammar.Words{
-		"name":               grammar.String(&b.Name),
-		"logo":               grammar.String(&b.Logo),
-		"color":              grammar.String(&b.Color),
-		"support_url":        grammar.String(&b.SupportURL),
-		"request_access_url": grammar.String(&b.RequestAccessURL),
-		"home_url":           grammar.String(&b.HomeURL),
-	})
-	if err != nil {
-		return err
-	}
-	return grammar.At(line, b.Validate())
 }
 
 func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {

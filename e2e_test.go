@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -227,7 +228,7 @@ func browse(t testing.TB, url string, flags ...string) string {
 	return html.UnescapeString(string(page))
 }
 
-// TestE2EReadmeCaddyfiles runs each Caddyfile of the README, on loopback.
+// TestE2EReadmeCaddyfiles runs each Caddyfile of the manual, on loopback.
 func TestE2EReadmeCaddyfiles(t *testing.T) {
 	siteForm := regexp.MustCompile(`(?m)^(localhost|[a-z]+\.example\.com) \{`)
 	for i, content := range blocks(t, "caddyfile", "") {
@@ -246,7 +247,7 @@ func TestE2EReadmeCaddyfiles(t *testing.T) {
 	}
 }
 
-// TestE2EDecisionLog: the README's decision log, from the running server.
+// TestE2EDecisionLog: the decision log of docs/observing.md, from the running server.
 func TestE2EDecisionLog(t *testing.T) {
 	w := newWorld(t)
 	admin, listen := "127.0.0.1:"+port(t), port(t)
@@ -528,12 +529,14 @@ func TestE2EValidate(t *testing.T) {
 		"policies DIR/authz.rego":           "authz.rego:3",
 		"jwt any {\n secret {env.NO_SUCH_VARIABLE}\n audience any\n }": "secret",
 		"acces DIR/access.yaml": "did you mean access?",
+		"basic {\n users DIR/users.yaml\n }\n login url https://login.example.com/": "login url has no {return_to}",
 	} {
 		w.write("Caddyfile", "http://127.0.0.1:1 {\npolicy_auth {\n"+strings.ReplaceAll(block, "DIR", w.dir)+"\n}\n}\n")
 		validate := exec.Command(binary(t), "validate", "--config", "Caddyfile")
 		validate.Dir = w.dir
 		output, err := validate.CombinedOutput()
-		if !strings.Contains(string(output), want) || (err == nil) != (want == "Valid configuration") {
+		valid := slices.Contains([]string{"Valid configuration", "login url has no {return_to}"}, want)
+		if !strings.Contains(string(output), want) || (err == nil) != valid {
 			t.Errorf("%s: %v\n%s", block, err, output)
 		}
 	}

@@ -24,6 +24,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/refusal"
 )
 
 // canary is a password and a part of each secret in these tests: it must not
@@ -75,9 +77,14 @@ func (w *world) site(block string) (*Handler, *observer.ObservedLogs) {
 		w.t.Fatal(err)
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
-	h.logger = zap.New(core)
+	h.logTo(zap.New(core))
 	h.decisions = zap.NewNop()
 	return h, logs
+}
+
+// logTo makes a handler log elsewhere.
+func (h *Handler) logTo(logger *zap.Logger) {
+	h.logger, h.gate.Logger, h.desk.Logger = logger, logger, logger
 }
 
 func (w *world) provision(block string) (*Handler, error) {
@@ -467,7 +474,7 @@ func TestErrorPaths(t *testing.T) {
 		if status(err) != 401 || recorder.Body.Len() > 0 || recorder.Header().Get("WWW-Authenticate") == "" || recorder.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%v %v %q", err, recorder.Header(), recorder.Body)
 		}
-		if r.URL.Path != refusedPath {
+		if r.URL.Path != refusal.Path {
 			t.Errorf("a file server among the error routes would serve %s", r.URL.Path)
 		}
 	})

@@ -30,7 +30,7 @@ func TestMemory(t *testing.T) {
 	w := newWorld(t)
 	w.write("policies/authz.rego", "package caddy.authz\n\nallow if {\n\tinput.request.segments[0] == \"api\"\n\tinput.identity.claims.jti\n}\n")
 	h, _ := w.site("insecure_http\n " + jwtSite + "policies DIR/policies {\n decision_cache 4MiB\n }\n")
-	h.logger = zap.NewNop()
+	h.logTo(zap.NewNop())
 	statuses, server := map[int]int{}, new(caddyhttp.Server)
 	ask := func(i int) {
 		path, token := fmt.Sprintf("/api/%d", i), jwtOf(t, map[string]any{"jti": fmt.Sprint(i)})

@@ -11,16 +11,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/policyauth/caddy-policy-auth/internal/admission"
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	_ "github.com/policyauth/caddy-policy-auth/internal/command" // caddy policy-auth
 	"github.com/policyauth/caddy-policy-auth/internal/cors"
@@ -30,8 +29,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/ops"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/refusal"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
-	"github.com/policyauth/caddy-policy-auth/internal/response"
+	"github.com/policyauth/caddy-policy-auth/internal/settings"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
 
@@ -57,6 +57,18 @@ type (
 	Demand = identity.Demand
 )
 
+// The blocks of the directive, for programs that write configurations.
+type (
+	// Policies says where policies are and how they decide.
+	Policies = settings.Policies
+	// CORS says whose pages may call a site.
+	CORS = settings.CORS
+	// Body bounds what policies read of a body.
+	Body = settings.Body
+	// ErrorPages says what the refused see.
+	ErrorPages = settings.ErrorPages
+)
+
 // Handler authenticates requests and then asks policies whether they may go on
 // to the next handler. It answers the refused itself.
 //
@@ -80,15 +92,15 @@ type Handler struct {
 
 	// Rego policies. If there are any, they decide, and an access table counts
 	// only as far as they ask it. Default: none.
-	Policies *Policies `json:"policies,omitempty"`
+	Policies *settings.Policies `json:"policies,omitempty"`
 
 	// Constants for policies, as input.config. Placeholders in strings are
 	// replaced at load; an unknown or empty one is an error. Default: none.
-	Config map[string]any `json:"config,omitempty"`
+	Config settings.Constants `json:"config,omitempty"`
 
 	// Whose pages may call this site from a browser. Default: nobody's; a
 	// preflight is then an ordinary request.
-	CORS *CORS `json:"cors,omitempty"`
+	CORS *settings.CORS `json:"cors,omitempty"`
 
 	// Where people sign in: on the site's own pages below /.policy_auth/, by one
 	// or more methods, or on one page of somebody else's. Navigations of anonymous
@@ -97,10 +109,10 @@ type Handler struct {
 
 	// How much of a request's body policies may read. It is buffered only if a
 	// loaded policy reads it.
-	Body *Body `json:"body,omitempty"`
+	Body *settings.Body `json:"body,omitempty"`
 
 	// What the refused see. Default: the built-in pages.
-	ErrorPages *ErrorPages `json:"error_pages,omitempty"`
+	ErrorPages *settings.ErrorPages `json:"error_pages,omitempty"`
 
 	// Headers that tell the next handler who is calling: from a header's name to
 	// an identity field (id username name email kind issuer method roles groups
@@ -144,95 +156,10 @@ type Handler struct {
 	session   *authn.Session // nil without logins of the site's own
 	door      *login.Door    // nil without logins
 	site      *login.Site    // the site's own pages, or nil
-	cookies   []string       // that are ours alone
 	maxBody   int64
-	// warnShareable tells the operator, once, that the next handler lets shared
-	// caches keep what it answers to known callers.
-	warnShareable response.Correction
-	releases      []func()
-}
-
-// Policies says where policies are and how they decide.
-type Policies struct {
-	// Directories and files of Rego and data, merged. Default: none.
-	Sources []string `json:"sources,omitempty"`
-	// The rule that decides. Default: data.caddy.authz.allow.
-	Decision string `json:"decision,omitempty"`
-	// How long one evaluation may take before the request is refused with 500.
-	// Default: 100ms.
-	Timeout caddy.Duration `json:"timeout,omitempty"`
-	// "watch" takes changed files while running, "off" waits for a reload through
-	// the admin API. Default: watch.
-	Reload string `json:"reload,omitempty"`
-	// Built-in functions that are off unless named: http.send
-	// net.lookup_ip_addr opa.runtime. Default: none.
-	Builtins []string `json:"builtins,omitempty"`
-	// Give policies the document of opa-envoy-plugin beside our own, with the
-	// credentials that it has, and read their answers as it does; errors of
-	// built-in functions are undefined, and the default decision is
-	// data.envoy.authz.allow. Default: false.
-	OPAEnvoy bool `json:"opa_envoy,omitempty"`
-	// File of a JSON Schema of input.identity.claims: a policy that reads a claim
-	// which it has not is refused when it is loaded. Properties that it lists are
-	// all there are, unless it says additionalProperties. Default: none, claims
-	// may be anything.
-	ClaimsSchema string `json:"claims_schema,omitempty"`
-	// Take policies only if the tests in the same sources (rules test_… in files
-	// *_test.rego) pass, and there are some: within 5s each and 30s in all. Those
-	// that fail are refused at load, and later on leave the last good ones in use.
-	// Default: false, tests are not looked at.
-	RequireTests bool `json:"require_tests,omitempty"`
-	// How many bytes of decisions are remembered, so that policies are not asked
-	// the same twice; -1 for none. It is done only where a decision depends on
-	// nothing but fields of input that can be told apart. Default: 16 MiB.
-	DecisionCache int64 `json:"decision_cache,omitempty"`
-}
-
-// CORS says whose pages may call this site (Fetch, section 3.3).
-type CORS struct {
-	// Origins that may: exact (https://app.example.com), every subdomain
-	// (https://*.example.com), any port (http://localhost:*), or * without
-	// credentials. Required unless Upstream.
-	Origins []string `json:"origins,omitempty"`
-	// Methods that may be used. Default: GET HEAD POST PUT PATCH DELETE.
-	Methods []string `json:"methods,omitempty"`
-	// Request headers that may be sent. Default: authorization, content-type
-	// and the configured credential headers.
-	Headers []string `json:"headers,omitempty"`
-	// Response headers that scripts may read, beside WWW-Authenticate,
-	// Retry-After and X-Request-Id. Default: none.
-	Expose []string `json:"expose,omitempty"`
-	// Allow cookies, Basic and client certificates. Default: false.
-	Credentials bool `json:"credentials,omitempty"`
-	// How long browsers may remember a preflight's answer, at most 24h. Default: 1h.
-	MaxAge caddy.Duration `json:"max_age,omitempty"`
-	// Let preflights pass, stripped of credentials, for the next handler to
-	// answer; all other fields must be empty. Default: false.
-	Upstream bool `json:"upstream,omitempty"`
-}
-
-// Body bounds what policies read of a body.
-type Body struct {
-	// The largest body, in bytes, that policies are asked about; a larger one is
-	// refused with 413, unless the policy looks at body_truncated itself.
-	// Default: 1 MiB.
-	MaxSize int64 `json:"max_size,omitempty"`
-}
-
-// defaultMaxBody is Body.MaxSize where none is set.
-const defaultMaxBody = 1 << 20
-
-// ErrorPages says what the refused see.
-type ErrorPages struct {
-	// "pages" writes a page, a problem document or a line of text by what the
-	// client accepts; "delegate" sets status and headers and hands over to the
-	// site's error routes; "bare" sends no body. Default: pages.
-	Mode string `json:"mode,omitempty"`
-	// A directory of templates (<status>.html, 4xx.html, 5xx.html, error.html),
-	// watched. Default: the built-in page.
-	Dir string `json:"dir,omitempty"`
-	// Whose site it is. Default: nobody's.
-	Brand denial.Brand `json:"brand,omitzero"`
+	gate      *admission.Gate
+	desk      *refusal.Desk
+	releases  []func()
 }
 
 // CaddyModule returns the Caddy module information.
@@ -249,7 +176,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.decisions = h.logger.Named("decisions")
 	steps := []func(caddy.Context) error{
 		h.provisionMatchers, h.provisionLogin, h.provisionChain, h.provisionReading, h.provisionConfig,
-		h.provisionPolicies, h.provisionPages, h.provisionSite, h.provisionHeaders, h.provisionMetrics,
+		h.provisionPolicies, h.provisionPages, h.provisionSite, h.provisionAnswers, h.provisionMetrics,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -289,21 +216,8 @@ func (h *Handler) provisionChain(ctx caddy.Context) error {
 		return nil
 	}
 	scripted := slices.DeleteFunc(h.chain.Headers(), func(name string) bool { return name == "Cookie" }) // no script sets it
-	h.cors, err = h.CORS.build(scripted)
+	h.cors, err = h.CORS.Build(scripted)
 	return err
-}
-
-// build returns the policy that the settings describe.
-func (c *CORS) build(credentialHeaders []string) (*cors.CORS, error) {
-	built, err := cors.New(cors.Config{
-		Origins: c.Origins, Methods: c.Methods, Headers: c.Headers, Expose: c.Expose,
-		Credentials: c.Credentials, MaxAge: time.Duration(c.MaxAge), Upstream: c.Upstream,
-		CredentialHeaders: credentialHeaders,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("cors: %w", err)
-	}
-	return built, nil
 }
 
 func (h *Handler) provisionReading(caddy.Context) error {
@@ -317,55 +231,20 @@ func (h *Handler) provisionReading(caddy.Context) error {
 	return nil
 }
 
-func (h *Handler) provisionConfig(ctx caddy.Context) error {
-	config, err := resolve(caddy.NewReplacer(), h.Config)
-	if err != nil {
-		return fmt.Errorf("config: %w", err)
-	}
-	values, _ := config.(map[string]any)
-	h.config = policy.NewConstants(values)
-	return nil
-}
-
-// resolve replaces placeholders in the strings of a JSON value.
-func resolve(repl *caddy.Replacer, value any) (any, error) {
-	switch v := value.(type) {
-	case string:
-		return repl.ReplaceOrErr(v, true, true)
-	case []any:
-		result := make([]any, len(v))
-		for i, item := range v {
-			var err error
-			if result[i], err = resolve(repl, item); err != nil {
-				return nil, err
-			}
-		}
-		return result, nil
-	case map[string]any:
-		result := make(map[string]any, len(v))
-		for name, item := range v {
-			var err error
-			if result[name], err = resolve(repl, item); err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-		}
-		return result, nil
-	}
-	return value, nil
+func (h *Handler) provisionConfig(caddy.Context) (err error) {
+	h.config, err = h.Config.Resolve(caddy.NewReplacer())
+	return err
 }
 
 func (h *Handler) provisionPolicies(caddy.Context) error {
-	if p := h.Policies; p != nil && p.Reload != "" && p.Reload != "watch" && p.Reload != "off" {
-		return fmt.Errorf("policies: reload is watch or off, not %q", p.Reload)
+	config, err := h.Policies.Config(h.Access)
+	if err != nil {
+		return err
 	}
-	h.maxBody = defaultMaxBody
-	if h.Body != nil && h.Body.MaxSize != 0 {
-		h.maxBody = h.Body.MaxSize
+	if h.maxBody, err = h.Body.Limit(); err != nil {
+		return err
 	}
-	if h.maxBody < 0 {
-		return errors.New("body: max_size is negative")
-	}
-	set, release, err := ops.AcquirePolicies(h.policyConfig())
+	set, release, err := ops.AcquirePolicies(config)
 	if err != nil {
 		return fmt.Errorf("loading policies: %w", err)
 	}
@@ -374,51 +253,17 @@ func (h *Handler) provisionPolicies(caddy.Context) error {
 	return nil
 }
 
-// policyConfig returns which policies decide.
-func (h *Handler) policyConfig() policy.Config {
-	config := policy.Config{Access: h.Access, Watch: true}
-	if p := h.Policies; p != nil {
-		config.Sources, config.Decision, config.AllowBuiltins = p.Sources, p.Decision, p.Builtins
-		config.Timeout, config.Watch, config.OPAEnvoy = time.Duration(p.Timeout), p.Reload != "off", p.OPAEnvoy
-		config.ClaimsSchema = p.ClaimsSchema
-		config.RequireTests, config.DecisionCache = p.RequireTests, p.DecisionCache
-	}
-	return config
-}
-
 func (h *Handler) provisionPages(caddy.Context) error {
-	config := h.errorPages()
-	if !slices.Contains(pageModes, config.Mode) {
-		return fmt.Errorf("error_pages: mode is one of %v, not %q", pageModes, config.Mode)
-	}
-	pages, err := denial.New(denial.Config{Dir: config.Dir, Brand: config.Brand, Bare: config.Mode == "bare"}, func(err error) {
-		h.logger.Error("error pages not taken", zap.Error(err))
-	})
+	pages, err := h.ErrorPages.Open(func(err error) { h.logger.Error("error pages not taken", zap.Error(err)) })
 	if err != nil {
-		return fmt.Errorf("error_pages: %w", err)
+		return err
 	}
 	h.pages = pages
 	h.releases = append(h.releases, func() { _ = pages.Close() })
 	return nil
 }
 
-// pageModes are the values of ErrorPages.Mode.
-var pageModes = []string{"pages", "delegate", "bare"}
-
-// errorPages returns the configured error pages with their defaults.
-func (h *Handler) errorPages() ErrorPages {
-	var config ErrorPages
-	if h.ErrorPages != nil {
-		config = *h.ErrorPages
-	}
-	if config.Mode == "" {
-		config.Mode = "pages"
-	}
-	return config
-}
-
 func (h *Handler) provisionLogin(ctx caddy.Context) (err error) {
-	h.warnShareable = h.shareableWarning()
 	h.door, err = authn.LoadLogins(ctx, h, "LoginRaw")
 	return err
 }
@@ -432,27 +277,25 @@ func (h *Handler) provisionSite(caddy.Context) (err error) {
 	if h.site.Sessions, err = h.session.Bind(h.site.Methods, h.InsecureHTTP); err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	h.site.Pages, h.site.Report, h.cookies = h.pages, h.reportSignIn, h.site.Cookies()
+	h.site.Pages, h.site.Report = h.pages, h.reportSignIn
 	return nil
 }
 
-// shareableWarning returns what looks at answers to callers whose credential is
-// in Authorization.
-func (h *Handler) shareableWarning() response.Correction {
-	once := new(sync.Once)
-	return func(header http.Header) {
-		if response.Shareable(header) {
-			once.Do(func() {
-				h.logger.Warn("the next handler lets shared caches keep answers to known callers; say shared_cache if that is meant")
-			})
-		}
-	}
-}
-
-func (h *Handler) provisionHeaders(caddy.Context) (err error) {
+// provisionAnswers sets up the ways on for the allowed and the refused.
+func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	h.headers, err = upstream.New(h.IdentityHeaders)
 	if err != nil {
 		return fmt.Errorf("identity_headers: %w", err)
+	}
+	h.gate = admission.New(admission.Config{
+		Headers: h.headers, ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
+	})
+	if h.site != nil {
+		h.gate.Cookies = h.site.Cookies()
+	}
+	h.desk = &refusal.Desk{
+		Chain: h.chain, Door: h.door, Sessions: h.session != nil, Policies: h.policies, Pages: h.pages,
+		Delegate: h.ErrorPages.Delegate(), Conceal: h.Conceal, CORS: h.cors != nil, Logger: h.logger,
 	}
 	return nil
 }
@@ -469,10 +312,7 @@ func (h *Handler) Validate() error {
 	if method := h.chain.AcceptsAnybody(); method != "" && len(h.Access) == 0 && h.Policies == nil {
 		return fmt.Errorf("anybody can get a token of the issuer of %s, so that being known is not enough: say who may, by require, access or policies", method)
 	}
-	if mode := h.errorPages().Mode; mode != "pages" && h.ErrorPages.Dir != "" {
-		return errors.New("error_pages: a directory of pages is of no use with " + mode)
-	}
-	return nil
+	return h.ErrorPages.Validate()
 }
 
 // Cleanup lets go of what Provision took. It may be called after a Provision

@@ -1,5 +1,7 @@
 package policyauth
 
+import "github.com/policyauth/caddy-policy-auth/internal/refusal"
+
 // neighbour is a site on which policy_auth works together with other directives
 // of Caddy. In its lines AUTH stands for what stands in a policy_auth block and
 // UPSTREAM for the address of a server that answers "protected".
@@ -79,7 +81,7 @@ var neighbours = []neighbour{
 	{name: "handle_errors, rewrite and file_server", site: "policy_auth {\nAUTH\nerror_pages delegate\n}\nfile_server\nhandle_errors {\n rewrite * /errors/{err.status_code}.html\n file_server\n}", refused: reply{body: "sorry page"}, allowed: reply{body: "protected"}},
 	{name: "handle_errors, templates", site: "policy_auth {\nAUTH\nerror_pages delegate\n}\nfile_server\nhandle_errors {\n rewrite * /shown.html\n templates\n file_server\n}", refused: reply{body: "page 401"}, allowed: reply{body: "protected"}},
 	{name: "handle_errors, try_files", site: "policy_auth {\nAUTH\nerror_pages delegate\n}\nfile_server\nhandle_errors {\n try_files {path} /errors/401.html\n file_server\n}", refused: reply{body: "sorry page"}, allowed: reply{body: "protected"}},
-	{name: "handle_errors, header", site: "policy_auth {\nAUTH\nerror_pages delegate\n}\nrespond protected\nhandle_errors {\n header X-Error {err.status_code}\n respond \"{http.request.uri}\"\n}", refused: reply{body: refusedPath, header: []string{"X-Error", "401"}}, allowed: reply{body: "protected"}},
+	{name: "handle_errors, header", site: "policy_auth {\nAUTH\nerror_pages delegate\n}\nrespond protected\nhandle_errors {\n header X-Error {err.status_code}\n respond \"{http.request.uri}\"\n}", refused: reply{body: refusal.Path, header: []string{"X-Error", "401"}}, allowed: reply{body: "protected"}},
 	{name: "error of a neighbour", site: "policy_auth {\nAUTH\n}\nerror /secret.html teapot 418\nhandle_errors {\n respond \"sorry {err.status_code}\"\n}", allowed: reply{418, "sorry 418", nil}},
 	{name: "a matcher that fails", site: "@broken `{http.request.uri.path}.size() < int({http.request.header.X-Number})`\npolicy_auth @broken {\nAUTH\n}\nfile_server\nhandle_errors {\n file_server\n}",
 		refused: reply{status: 500}, allowed: reply{status: 500}},

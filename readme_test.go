@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,26 +17,31 @@ import (
 // the fence, and its text.
 var blockForm = regexp.MustCompile("(?ms)^```([a-z]+) ?([a-z]*)\n(.*?)^```$")
 
-// blocks returns the README's blocks of a language.
+// manual is the README and the pages that it consists of.
+var manual = []string{"README.md", "docs/methods.md", "docs/access.md", "docs/policies.md", "docs/observing.md"}
+
+// blocks returns the manual's blocks of a language.
 func blocks(t testing.TB, language, kind string) []string {
 	t.Helper()
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var found []string
-	for _, match := range blockForm.FindAllStringSubmatch(string(readme), -1) {
-		if match[1] == language && match[2] == kind {
-			found = append(found, match[3])
+	for _, page := range manual {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range blockForm.FindAllStringSubmatch(string(text), -1) {
+			if match[1] == language && match[2] == kind {
+				found = append(found, match[3])
+			}
 		}
 	}
 	if len(found) == 0 {
-		t.Fatalf("the README has no block %s %s", language, kind)
+		t.Fatalf("the manual has no block %s %s", language, kind)
 	}
 	return found
 }
 
-// TestREADMEFiles: the files that the README shows are taken as they are. Its
+// TestREADMEFiles: the files that the manual shows are taken as they are. Its
 // Caddyfiles and its walk-through are run by the end-to-end tests.
 func TestREADMEFiles(t *testing.T) {
 	for _, content := range blocks(t, "yaml", "users") {
@@ -88,6 +94,61 @@ func TestREADMENames(t *testing.T) {
 		}
 	}
 }
+
+// TestREADMELinks: each page of the documents is in the README, and each link
+// between them leads to a file, and to a heading if it names one.
+func TestREADMELinks(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := map[string]bool{}
+	for _, page := range append(pages, "README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range linkForm.FindAllStringSubmatch(string(text), -1) {
+			file, heading, _ := strings.Cut(match[1], "#")
+			if strings.Contains(file, ":") {
+				continue // elsewhere
+			}
+			to := page
+			if file != "" {
+				to = filepath.Join(filepath.Dir(page), file)
+			}
+			content, err := os.ReadFile(to)
+			if err != nil || heading != "" && !slices.Contains(headings(string(content)), heading) {
+				t.Errorf("%s: the link %s leads nowhere", page, match[1])
+			}
+			if page == "README.md" {
+				linked[to] = true
+			}
+		}
+	}
+	for _, page := range pages {
+		if !linked[page] {
+			t.Errorf("the README does not name %s", page)
+		}
+	}
+}
+
+// linkForm is a link of Markdown.
+var linkForm = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+
+// headings returns the anchors of a page's headings.
+func headings(text string) []string {
+	var anchors []string
+	for _, match := range headingForm.FindAllStringSubmatch(text, -1) {
+		anchors = append(anchors, strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(match[1]), ""), " ", "-"))
+	}
+	return anchors
+}
+
+var (
+	headingForm = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	notInAnchor = regexp.MustCompile(`[^a-z0-9 _-]`)
+)
 
 // TestDecisionsPage: the policies of docs/decisions.md are taken, together.
 func TestDecisionsPage(t *testing.T) {

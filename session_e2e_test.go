@@ -61,6 +61,11 @@ func TestE2EBrowserSignIn(t *testing.T) {
 	if got := b.run("return fetch('/api', {method: 'POST'}).then(a => a.status)"); got != 200.0 {
 		t.Errorf("a script of the page: %v", got)
 	}
+	b.visit(site + "/.policy_auth/login")
+	b.wantText("You are signed in as alice.")
+	inHand(t, b)
+	b.click(".on")
+	b.wantText("protected alice at /")
 	b.visit(site + "/.policy_auth/logout")
 	b.wantText("You are signed in as alice.")
 	b.click("button")
@@ -76,6 +81,29 @@ func TestE2EBrowserSignIn(t *testing.T) {
 	}
 	b.visit(site + "/mail")
 	b.wantText("Sign in to go on.")
+}
+
+// inHand holds that a page fits a phone, in the dark, and that a thumb finds what
+// there is to press.
+func inHand(t *testing.T, b *window) {
+	t.Helper()
+	devtools := func(command string, params map[string]any) {
+		b.call("POST", "/goog/cdp/execute", map[string]any{"cmd": command, "params": params}, nil)
+	}
+	devtools("Emulation.setDeviceMetricsOverride", map[string]any{"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": true})
+	devtools("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": "dark"}}})
+	const script = `const dark = c => c.match(/\d+/g).slice(0, 3).every(n => n < 64), pressed = [...document.querySelectorAll("a,button")].map(e => e.getBoundingClientRect());
+return [document.documentElement.scrollWidth <= 360, dark(getComputedStyle(document.body).backgroundColor), pressed.length > 0 && pressed.every(r => r.height >= 40 && r.left >= 0 && r.right <= 360)].join(" ")`
+	if got := b.run(script); got != "true true true" {
+		t.Errorf("it fits, it is dark, it can be pressed: %v", got)
+	}
+	if dir := os.Getenv("POLICY_AUTH_PICTURES"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, "signed_in.png"), b.picture(), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	devtools("Emulation.clearDeviceMetricsOverride", map[string]any{})
+	devtools("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{}})
 }
 
 // pictures writes what the form looks like, on a desk and in a hand.

@@ -92,7 +92,7 @@ func TestAllocations(t *testing.T) {
 	for _, site := range hotSites(t, w) {
 		t.Run(site.name, func(t *testing.T) {
 			h, _ := w.site(site.block)
-			h.logger = zap.NewNop()
+			h.logTo(zap.NewNop())
 			with, without := testing.AllocsPerRun(100, through(t, h, site.r)), testing.AllocsPerRun(100, through(t, passing{}, site.r))
 			t.Logf("%v with, %v without", with, without)
 			if with-without > site.budget {
@@ -119,7 +119,7 @@ func BenchmarkHandler(b *testing.B) {
 	measure("no handler", passing{}, sites[0].r)
 	for _, site := range sites {
 		h, _ := w.site(site.block)
-		h.logger = zap.NewNop()
+		h.logTo(zap.NewNop())
 		measure(site.name, h, site.r)
 	}
 }

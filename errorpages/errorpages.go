@@ -4,8 +4,8 @@ package errorpages
 
 import "embed"
 
-// FS holds page.html for refusals, signin.html for signing in and out, and
-// strings/<language>.json.
+// FS holds page.html for refusals, signin.html for signing in and out,
+// frame.html with what they share, and strings/<language>.json.
 //
-//go:embed page.html signin.html strings
+//go:embed frame.html page.html signin.html strings
 var FS embed.FS

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"go.uber.org/zap"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -87,7 +89,7 @@ var errAlone = errors.New("login url leads to somebody else's page and stands al
 // LoginURL sends people to somebody else's sign-in page.
 type LoginURL struct {
 	// An https or http URL, or a path on this site, in which {return_to} stands
-	// for the URL to come back to. Required.
+	// for the URL to come back to; without it, a warning. Required.
 	URL string `json:"url"`
 
 	page *login.Page
@@ -123,7 +125,15 @@ func (l *LoginURL) parse() (err error) {
 }
 
 // Provision reads the template.
-func (l *LoginURL) Provision(caddy.Context) error { return l.parse() }
+func (l *LoginURL) Provision(ctx caddy.Context) error {
+	if err := l.parse(); err != nil {
+		return err
+	}
+	if !l.page.Returns() {
+		ctx.Logger().Warn("login url has no {return_to}: nobody who signs in there comes back to where they were", zap.String("url", l.URL))
+	}
+	return nil
+}
 
 // Interface guards.
 var (

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -45,6 +46,7 @@ func (s *Session) parseStore(d *caddyfile.Dispenser) error {
 	s.Store = &SessionStore{Kind: d.Val()}
 	args := d.RemainingArgs()
 	switch {
+	case !slices.Contains(storeKinds, s.Store.Kind): // however many arguments it would take
 	case s.Store.Kind == "file" && len(args) == 1:
 		s.Store.Path = args[0]
 	case s.Store.Kind == "redis" && len(args) == 1:
@@ -62,7 +64,7 @@ func (s *Session) parseStore(d *caddyfile.Dispenser) error {
 func (s *SessionStore) check() error {
 	switch {
 	case s == nil:
-	case s.Kind != "file" && s.Kind != "redis":
+	case !slices.Contains(storeKinds, s.Kind):
 		return errors.New(grammar.Unknown("kind of store", s.Kind, storeKinds))
 	case s.Kind == "redis" && s.URL == "":
 		return errors.New("store redis wants the server's URL, such as redis://127.0.0.1:6379")

@@ -15,7 +15,7 @@ import (
 // newCheck makes caddy policy-auth check.
 func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "check [--policies <source>...] [--access <file>...] [--input <file or directory>...]",
+		Use:   "check [<source>...] [--policies <source>...] [--access <file>...] [--input <file or directory>...]",
 		Short: "Checks policies and looks for what may open the door",
 		Long: `
 Loads policies and access tables as the server does, and looks for requests that
@@ -26,7 +26,7 @@ of the tests beside them, and with the documents that --input names.
 
 The exit status is 0 if nothing was found, 1 if something was, and 2 if the policies
 do not load.`,
-		Example: `  caddy policy-auth check --policies policies
+		Example: `  caddy policy-auth check policies
   caddy policy-auth check --policies policies --access access.yaml --input saved.json
   caddy policy-auth check --policies policies --input requests --json`,
 	}
@@ -50,12 +50,13 @@ type checker struct {
 }
 
 func (c *checker) run(cmd *cobra.Command, args []string) (bool, error) {
-	switch err := c.sources.check(); {
-	case err != nil:
+	if err := c.sources.add(cmd, args); err != nil {
 		return false, err
-	case len(args) > 0:
-		return false, fmt.Errorf("%q: files are named by --policies, --access and --input", args[0])
-	case c.most <= 0:
+	}
+	if err := c.sources.check(); err != nil {
+		return false, err
+	}
+	if c.most <= 0 {
 		return false, errors.New("--limit: want a number above 0")
 	}
 	samples, err := c.samples(cmd)

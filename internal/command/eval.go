@@ -18,7 +18,7 @@ import (
 // newEval makes caddy policy-auth eval.
 func newEval() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "eval --input <file> [--policies <source>]... [--access <file>]... [--json]",
+		Use:   "eval [<source>...] --input <file> [--policies <source>]... [--access <file>]... [--json]",
 		Short: "Evaluates the decision for an input document",
 		Long: `
 Evaluates the decision for an input document, prints its value and what that comes
@@ -27,12 +27,12 @@ to, and exits with 0 if the caller is let in and with 1 if not.
 The document may be a part of an input: what is left out is as for GET / by an
 anonymous caller, and whoever has an id is known. A field that no server gives is
 an error. With --opa-envoy the document is taken as it is.`,
-		Example: `  caddy policy-auth eval --policies policies --input input.json
+		Example: `  caddy policy-auth eval policies --input input.json
   echo '{"request": {"path": "/admin"}, "identity": {"id": "bob", "roles": ["member"]}}' | caddy policy-auth eval --access access.yaml --input - --json`,
 	}
 	from, input, asJSON := addSources(cmd), addInput(cmd), addJSON(cmd)
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
-		if err := none(cmd, args); err != nil {
+		if err := from.add(cmd, args); err != nil {
 			return false, err
 		}
 		answer, err := evaluate(cmd, from, *input)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/caddyserver/caddy/v2"
 )
 
@@ -11,6 +13,13 @@ import (
 type expiry struct {
 	time time.Time
 	now  func() time.Time
+}
+
+// addExpires adds the flag for when somebody stops counting.
+func addExpires(cmd *cobra.Command) *expiry {
+	e := &expiry{now: time.Now}
+	cmd.Flags().Var(e, "expires", "when it stops counting: a date, a time or how long from now, such as 90d (never)")
+	return e
 }
 
 // String returns what was set.

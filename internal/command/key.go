@@ -23,34 +23,6 @@ running server takes it by itself.`,
 	}, newKeyAdd(), newKeyDisable(), newKeyRemove(), newKeyList())
 }
 
-// keysFile is a file of keys that a command changes.
-type keysFile struct{ name string }
-
-// addKeys adds the flag that names one.
-func addKeys(cmd *cobra.Command) *keysFile {
-	f := new(keysFile)
-	cmd.Flags().StringVar(&f.name, "keys", "keys.yaml", "the file of keys")
-	return f
-}
-
-// change makes a change and says what was done.
-func (f *keysFile) change(cmd *cobra.Command, done string, change func(users.KeysEditor) error) error {
-	made, err := rewrite(f.name, func(old []byte) ([]byte, error) {
-		editor, err := users.EditKeys(f.name, old)
-		if err != nil {
-			return nil, err
-		}
-		if err := change(editor); err != nil {
-			return nil, err
-		}
-		return editor.Bytes()
-	})
-	if err == nil {
-		say(cmd, f.name, made, done)
-	}
-	return err
-}
-
 // shownKey is what key add --json shows, this once.
 type shownKey struct {
 	ID    string `json:"id"`
@@ -106,14 +78,7 @@ func newKeyDisable() *cobra.Command {
 		Short:   "Disables a key, whose id stays in the file for whoever reads the log",
 		Example: "  caddy policy-auth key disable ci",
 	}
-	file := addKeys(cmd)
-	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
-		id, err := one(cmd, args, "id")
-		if err != nil {
-			return false, err
-		}
-		return true, file.change(cmd, fmt.Sprintf("key %s is disabled", id), func(e users.KeysEditor) error { return e.Revoke(id) })
-	})
+	cmd.RunE = addKeys(cmd).changeOne("id", "key %s is disabled", users.KeysEditor.Revoke)
 	return cmd
 }
 
@@ -124,13 +89,6 @@ func newKeyRemove() *cobra.Command {
 		Short:   "Removes a key from the file; its id may be given again",
 		Example: "  caddy policy-auth key remove ci",
 	}
-	file := addKeys(cmd)
-	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
-		id, err := one(cmd, args, "id")
-		if err != nil {
-			return false, err
-		}
-		return true, file.change(cmd, fmt.Sprintf("key %s is removed", id), func(e users.KeysEditor) error { return e.Remove(id) })
-	})
+	cmd.RunE = addKeys(cmd).changeOne("id", "key %s is removed", users.KeysEditor.Remove)
 	return cmd
 }

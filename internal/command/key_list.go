@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
@@ -33,35 +32,15 @@ func newKeyList() *cobra.Command {
   caddy policy-auth key list --keys /etc/caddy/keys.yaml --json`,
 	}
 	file, asJSON := addKeys(cmd), addJSON(cmd)
-	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
-		if err := none(cmd, args); err != nil {
-			return false, err
-		}
-		content, err := os.ReadFile(file.name)
-		if err != nil {
-			return false, err
-		}
-		parsed, err := users.ParseKeys(file.name, content)
-		if err != nil {
-			return false, err
-		}
-		if *asJSON {
-			return true, writeJSON(cmd, listKeys(parsed))
-		}
-		return true, tabulateKeys(cmd.OutOrStdout(), parsed, time.Now())
-	})
+	cmd.RunE = listing(&file.name, asJSON, users.ParseKeys, listKey, tabulateKeys)
 	return cmd
 }
 
-func listKeys(parsed []*users.Key) []listedKey {
-	list := make([]listedKey, 0, len(parsed))
-	for _, k := range parsed {
-		list = append(list, listedKey{
-			ID: k.ID, Owner: k.Identity.ID, Roles: k.Identity.Roles, Scopes: k.Identity.Scopes,
-			Networks: append([]netip.Prefix{}, k.Networks...), Disabled: k.Disabled, Expires: pointer(k.Expires),
-		})
+func listKey(k *users.Key) listedKey {
+	return listedKey{
+		ID: k.ID, Owner: k.Identity.ID, Roles: k.Identity.Roles, Scopes: k.Identity.Scopes,
+		Networks: append([]netip.Prefix{}, k.Networks...), Disabled: k.Disabled, Expires: pointer(k.Expires),
 	}
-	return list
 }
 
 func tabulateKeys(out io.Writer, parsed []*users.Key, now time.Time) error {

@@ -25,8 +25,14 @@ func newSession() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "session <subcommand>",
 		Short: "Lists and ends the sessions of a running server",
-		Example: `  caddy policy-auth session list --user alice
-  caddy policy-auth session end --user alice`,
+		Long: `
+Lists who is signed in to the sites of a running server, and signs people out. The
+server is asked by its admin API, at localhost:2019 unless --address names another;
+sessions that several servers share in one store are seen from each of them.`,
+		Example: `  caddy policy-auth session list
+  caddy policy-auth session list --user alice --json
+  caddy policy-auth session end --user alice
+  caddy policy-auth session list --address unix//run/caddy/admin.sock`,
 	}, newSessionList(), newSessionEnd())
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -33,10 +35,26 @@ func addSources(cmd *cobra.Command) *sources {
 	return s
 }
 
+// add takes arguments for policies, as an operator types them first: directories
+// and files *.rego. What else there is has a flag, which an error names.
+func (s *sources) add(cmd *cobra.Command, args []string) error {
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		switch {
+		case err != nil:
+			return err
+		case !info.IsDir() && filepath.Ext(arg) != ".rego":
+			return fmt.Errorf("%q: an argument is a directory or a file of policies (*.rego); a table is named by --access, data by --policies, a document by --input: %s", arg, cmd.UseLine())
+		}
+	}
+	s.config.Sources = append(s.config.Sources, args...)
+	return nil
+}
+
 // check returns an error unless something is named, and named well.
 func (s *sources) check() error {
 	if len(s.config.Sources)+len(s.config.Access) == 0 {
-		return errors.New("what decides? Name --policies <directory or file>, --access <file> or both")
+		return errors.New("what decides? Name a directory or a file of policies, --access <file> or both")
 	}
 	return s.config.Check()
 }
@@ -134,5 +152,9 @@ func askServer(address, method, uri string, body io.Reader) (*http.Response, err
 	if err != nil {
 		return nil, err
 	}
-	return caddycmd.AdminAPIRequest(address, method, uri, nil, body)
+	answer, err := caddycmd.AdminAPIRequest(address, method, uri, nil, body)
+	if err != nil && !strings.HasPrefix(err.Error(), "caddy responded") {
+		err = fmt.Errorf("no answer from the admin API at %s (%w): is the server running, and is that its address? --address <admin> names another", address, err)
+	}
+	return answer, err
 }

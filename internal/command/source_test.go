@@ -57,7 +57,7 @@ func TestSources(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"nothing", nil, "what decides? Name --policies <directory or file>, --access <file> or both"},
+		{"nothing", nil, "what decides? Name a directory"},
 		{"a decision that is none", []string{"--policies", "x", "--decision", "allow"}, `decision: "allow" is not the path of a rule`},
 		{"a built-in that is on", []string{"--policies", "x", "--builtin", "concat"}, `builtins: "concat" is not one that is off`},
 		{"not there", []string{"--policies", "none"}, "none"},

@@ -1,9 +1,6 @@
 package command
 
 import (
-	"fmt"
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"github.com/policyauth/caddy-policy-auth/internal/users"
@@ -23,56 +20,6 @@ takes it by itself: a user who is disabled is refused from then on.`,
 	}, newUserAdd(), newUserPassword(), newUserDisable(true), newUserDisable(false), newUserRemove(), newUserList())
 }
 
-// usersFile is a file of users that a command changes.
-type usersFile struct{ name string }
-
-// addUsers adds the flag that names one.
-func addUsers(cmd *cobra.Command) *usersFile {
-	f := new(usersFile)
-	cmd.Flags().StringVar(&f.name, "users", "users.yaml", "the file of users")
-	return f
-}
-
-// try makes a change that is thrown away: what cannot be is said before anybody
-// types a password.
-func (f *usersFile) try(change func(users.UsersEditor) error) error {
-	old, err := readIfThere(f.name)
-	if err != nil {
-		return err
-	}
-	editor, err := users.EditUsers(f.name, old)
-	if err != nil {
-		return err
-	}
-	return change(editor)
-}
-
-// change makes a change and says what was done.
-func (f *usersFile) change(cmd *cobra.Command, done string, change func(users.UsersEditor) error) error {
-	made, err := rewrite(f.name, func(old []byte) ([]byte, error) {
-		editor, err := users.EditUsers(f.name, old)
-		if err != nil {
-			return nil, err
-		}
-		if err := change(editor); err != nil {
-			return nil, err
-		}
-		return editor.Bytes()
-	})
-	if err == nil {
-		say(cmd, f.name, made, done)
-	}
-	return err
-}
-
-// say tells on standard error what was done to a file.
-func say(cmd *cobra.Command, file string, made bool, done string) {
-	if made {
-		done += "; the file is new, and nobody but its owner may read it: the server has to run as that user"
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", file, done)
-}
-
 // newUserDisable makes caddy policy-auth user disable, or enable.
 func newUserDisable(disabled bool) *cobra.Command {
 	word, short := "enable", "Lets a disabled user in again"
@@ -84,14 +31,8 @@ func newUserDisable(disabled bool) *cobra.Command {
 		Short:   short,
 		Example: "  caddy policy-auth user " + word + " bob\n  caddy policy-auth user " + word + " bob --users /etc/caddy/users.yaml",
 	}
-	file := addUsers(cmd)
-	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
-		name, err := one(cmd, args, "name")
-		if err != nil {
-			return false, err
-		}
-		return true, file.change(cmd, fmt.Sprintf("user %s is %sd", name, word), func(e users.UsersEditor) error { return e.Disable(name, disabled) })
-	})
+	disable := func(e users.UsersEditor, name string) error { return e.Disable(name, disabled) }
+	cmd.RunE = addUsers(cmd).changeOne("name", "user %s is "+word+"d", disable)
 	return cmd
 }
 
@@ -105,20 +46,6 @@ Removes a user from the file. Somebody else may get the name later, and what
 belonged to it: disable keeps the name.`,
 		Example: "  caddy policy-auth user remove bob",
 	}
-	file := addUsers(cmd)
-	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
-		name, err := one(cmd, args, "name")
-		if err != nil {
-			return false, err
-		}
-		return true, file.change(cmd, fmt.Sprintf("user %s is removed", name), func(e users.UsersEditor) error { return e.Remove(name) })
-	})
+	cmd.RunE = addUsers(cmd).changeOne("name", "user %s is removed", users.UsersEditor.Remove)
 	return cmd
-}
-
-// addExpires adds the flag for when somebody stops counting.
-func addExpires(cmd *cobra.Command) *expiry {
-	e := &expiry{now: time.Now}
-	cmd.Flags().Var(e, "expires", "when it stops counting: a date, a time or how long from now, such as 90d (never)")
-	return e
 }

@@ -108,6 +108,22 @@ func TestLanguageEverywhere(t *testing.T) {
 	}
 }
 
+// TestLanguageOfInsecure: where others can read along, whatever was sent is to be
+// replaced, in each language; nobody is told that it was a password.
+func TestLanguageOfInsecure(t *testing.T) {
+	p := open(t, Config{})
+	for language, sent := range map[string][]string{
+		"en": {"password", "token", "key"}, "de": {"Passwort", "Token", "Schlüssel"}, "es": {"contraseña", "token", "clave"}, "fr": {"mot de passe", "jeton", "clé"},
+	} {
+		body := bodyOf(t, p, refuse(403, "insecure_transport"), "Accept", asHTML, "Accept-Language", language)
+		for _, word := range append(sent, "https://") {
+			if !strings.Contains(body, word) {
+				t.Errorf("%s: no %s in %s", language, word, body)
+			}
+		}
+	}
+}
+
 // FuzzLanguage: a stranger's Accept-Language chooses one of the languages.
 func FuzzLanguage(f *testing.F) {
 	for _, accept := range []string{"", "de, en;q=0.5", "*", "x-klingon", "en-u-ca-buddhist", strings.Repeat("-", 300)} {

@@ -53,10 +53,10 @@ func New(config Config, report func(error)) (*Pages, error) {
 	if p.languages, err = loadLanguages(); err != nil {
 		return nil, err
 	}
-	if p.signIn, err = template.ParseFS(errorpages.FS, "signin.html"); err != nil {
+	if p.signIn, err = template.ParseFS(errorpages.FS, "signin.html", "frame.html"); err != nil {
 		return nil, err
 	}
-	if p.builtin, err = template.ParseFS(errorpages.FS, "page.html"); err != nil || config.Dir == "" {
+	if p.builtin, err = template.ParseFS(errorpages.FS, "page.html", "frame.html"); err != nil || config.Dir == "" {
 		return p, err
 	}
 	if err := p.open(config.Dir); err != nil {

@@ -18,6 +18,7 @@ type SignInKind string
 const (
 	PasswordLogin SignInKind = "login"
 	ChooseLogin   SignInKind = "choose"
+	SignedIn      SignInKind = "signed_in"
 	SignOut       SignInKind = "sign_out"
 	SignedOut     SignInKind = "signed_out"
 	SignInLoop    SignInKind = "loop"
@@ -52,8 +53,8 @@ type SignInPage struct {
 	Choices []Choice
 	// Identity is who is signed in, or nil.
 	Identity *identity.Identity
-	// LoginURL is where to sign in again, or "".
-	LoginURL string
+	// LoginURL is where to sign in again, and GoOnURL where to go on, or "".
+	LoginURL, GoOnURL string
 	// RequestID is the id that is also in the log.
 	RequestID string
 }
@@ -71,10 +72,10 @@ type signInView struct {
 	Hidden                                                       []Hidden
 	AsksPassword                                                 bool
 	Choices                                                      []Choice
-	LoginURL                                                     template.URL
+	LoginURL, GoOnURL                                            template.URL
 	Brand                                                        brandView
 
-	UsernameLabel, PasswordLabel, SignIn, SignedInAs, Support, Home string
+	UsernameLabel, PasswordLabel, SignIn, GoOn, SignedInAs, Support, Home string
 }
 
 // WriteSignIn answers with a page on which people sign in or out. An error means
@@ -113,11 +114,14 @@ func (p *Pages) WriteSignIn(w http.ResponseWriter, r *http.Request, page SignInP
 // and to wherever that signs people out; its form carries nothing.
 func (p SignInPage) contentPolicy(body []byte) string {
 	policy := contentPolicy(body)
-	if p.Kind == SignOut {
+	if p.signsOut() {
 		policy = strings.Replace(policy, "form-action 'self'", "form-action 'self' https: http:", 1)
 	}
 	return policy
 }
+
+// signsOut reports whether the page's button signs out.
+func (p SignInPage) signsOut() bool { return p.Kind == SignOut || p.Kind == SignedIn }
 
 // signInView gathers what a page shows.
 func (p *Pages) signInView(page SignInPage, words *wording) signInView {
@@ -125,15 +129,18 @@ func (p *Pages) signInView(page SignInPage, words *wording) signInView {
 	view := signInView{
 		Title: say.Title, Summary: say.Summary, Failed: labels[string(page.Failed)], Lang: words.tag, Username: inert(page.Username),
 		Action: page.Action, Button: labels["sign_in"], Hidden: page.Hidden, AsksPassword: page.Kind == PasswordLogin,
-		LoginURL: template.URL(page.LoginURL), Brand: p.brand,
+		LoginURL: template.URL(page.LoginURL), GoOnURL: template.URL(page.GoOnURL), GoOn: labels["go_on"], Brand: p.brand,
 		UsernameLabel: labels["username"], PasswordLabel: labels["password"], SignIn: labels["sign_in"],
 		SignedInAs: labels["signed_in_as"], Support: labels["support"], Home: labels["home"],
 	}
 	for _, choice := range page.Choices {
 		view.Choices = append(view.Choices, Choice{Title: inert(firstOf(choice.Title, labels["with_password"])), URL: choice.URL})
 	}
-	if page.Kind == SignOut {
+	if page.signsOut() {
 		view.Button = labels["sign_out"]
+	}
+	if page.Kind == SignedIn {
+		view.SignIn = labels["sign_in_again"]
 	}
 	if id := page.Identity; id != nil {
 		view.User = inert(firstOf(id.Name, id.Username, id.ID))

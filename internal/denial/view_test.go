@@ -187,10 +187,6 @@ func TestPage(t *testing.T) {
 // TestPageForm: the built-in page is one small file that loads nothing, names
 // its language, has one heading, and is for small screens and dark ones too.
 func TestPageForm(t *testing.T) {
-	source, err := errorpages.FS.ReadFile("page.html")
-	if err != nil || len(source) > 6<<10 {
-		t.Fatalf("%d bytes, %v", len(source), err)
-	}
 	rf, brand := everything("harmless")
 	page := bodyOf(t, open(t, Config{Brand: brand}), rf, "Accept", asHTML)
 	if len(page) > 6<<10 {
@@ -225,7 +221,7 @@ var colorOf = regexp.MustCompile(`--(ink|soft|paper|card|edge|note):#([0-9a-f]{6
 // TestContrast: text has a contrast of 4.5 to 1 and what can be clicked one of
 // 3 to 1, light and dark (WCAG 2.2, success criteria 1.4.3 and 1.4.11).
 func TestContrast(t *testing.T) {
-	source, err := errorpages.FS.ReadFile("page.html")
+	source, err := errorpages.FS.ReadFile("frame.html")
 	if err != nil {
 		t.Fatal(err)
 	}

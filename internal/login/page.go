@@ -43,6 +43,9 @@ func ParsePage(template string) (*Page, error) {
 	return &Page{parts: strings.Split(template, placeholder), host: strings.ToLower(u.Host), path: u.EscapedPath()}, nil
 }
 
+// Returns reports whether the page is told where to come back to.
+func (p *Page) Returns() bool { return len(p.parts) > 1 }
+
 // URL returns the page's URL with where to come back to.
 func (p *Page) URL(returnTo string) string {
 	return strings.Join(p.parts, escape(returnTo))

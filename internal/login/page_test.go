@@ -31,6 +31,9 @@ func TestPage(t *testing.T) {
 		if got := page.URL(back); got != want {
 			t.Errorf("%s: got %s", template, got)
 		}
+		if page.Returns() != strings.Contains(template, placeholder) {
+			t.Errorf("%s returns: %v", template, page.Returns())
+		}
 	}
 }
 

@@ -106,7 +106,7 @@ func TestBusy(t *testing.T) {
 	for range maxBegunByAll - 1 {
 		_, _ = p.store.Count(t.Context(), span, transactionTime)
 	}
-	answer := p.visit("GET", LoginPath, nil)
+	answer := p.visit("GET", p.URL("/", "", nil), nil)
 	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") != "60" || answer.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v", answer.Code, answer.Header())
 	}
@@ -120,7 +120,7 @@ func TestBusy(t *testing.T) {
 		t.Errorf("signed out: %v", err)
 	}
 	p.now = p.now.Add(transactionTime)
-	if answer := p.visit("GET", LoginPath, nil); answer.Code != http.StatusSeeOther {
+	if answer := p.visit("GET", p.URL("/", "", nil), nil); answer.Code != http.StatusSeeOther {
 		t.Errorf("ten minutes later: %d", answer.Code)
 	}
 }

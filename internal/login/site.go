@@ -147,6 +147,12 @@ func (s *Site) login(v *Visit) {
 		return
 	}
 	query := v.R.URL.Query()
+	if v.R.Method != http.MethodPost && isBare(query) {
+		if id := v.present(); id != nil {
+			s.greet(v, id)
+			return
+		}
+	}
 	method := s.method(query.Get("login"))
 	if len(s.Methods) == 1 {
 		method = s.Methods[0]

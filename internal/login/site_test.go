@@ -134,7 +134,7 @@ func TestLeave(t *testing.T) {
 func TestStoreDown(t *testing.T) {
 	w := newWorld(t)
 	w.signIn("alice", password, "/")
-	page := w.visit("GET", LoginPath, nil).Body.String()
+	page := w.visit("GET", w.URL("/", "", nil), nil).Body.String()
 	if err := w.store.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -216,7 +216,7 @@ func TestCheckShipped(t *testing.T) {
 		"owners":        {Sources: []string{"../../policies/examples/owners"}, Decision: "data.examples.owners.allow"},
 		"scopes":        {Sources: []string{"../../policies/examples/scopes"}, Decision: "data.examples.scopes.decision"},
 	}
-	for _, document := range []string{"../../README.md", "../../docs/check.md"} {
+	for _, document := range []string{"../../docs/policies.md", "../../docs/check.md"} {
 		text, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)

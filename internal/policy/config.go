@@ -26,6 +26,9 @@ const (
 	defaultTimeout        = 100 * time.Millisecond
 )
 
+// MinCache is the smallest DecisionCache, in bytes: less was meant in another unit.
+const MinCache = 1 << 20
+
 // Config says which policies a set has. Equal configurations may share a set.
 type Config struct {
 	// Sources are directories and files of Rego and data. A directory is a plain
@@ -51,7 +54,7 @@ type Config struct {
 	// RequireTests takes policies only if the tests in their sources pass.
 	RequireTests bool
 	// DecisionCache is how many bytes of decisions are remembered where that is
-	// sound; 0 means 16 MiB, and NoCache none.
+	// sound, at least MinCache; 0 means 16 MiB, and NoCache none.
 	DecisionCache int64
 	// Watch takes changed files while running.
 	Watch bool
@@ -100,8 +103,8 @@ func (c Config) Check() error {
 	if c.Timeout < 0 {
 		return errors.New("timeout: it is negative")
 	}
-	if c.DecisionCache < 0 && c.DecisionCache != NoCache || c.DecisionCache > maxCache {
-		return fmt.Errorf("decision_cache: %d bytes are not between 1 and %d", c.DecisionCache, maxCache)
+	if cache := c.DecisionCache; cache != 0 && cache != NoCache && (cache < MinCache || cache > maxCache) {
+		return fmt.Errorf("decision_cache: %d bytes are not between 1MiB (%d) and 1TiB; %d for none", cache, MinCache, NoCache)
 	}
 	for _, name := range c.AllowBuiltins {
 		if !slices.Contains(gated, name) {

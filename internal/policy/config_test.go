@@ -18,14 +18,20 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%q passes", path)
 		}
 	}
-	if err := (Config{Decision: "data.a.b_c1"}).Check(); err != nil {
-		t.Error(err)
+	for _, good := range []Config{{Decision: "data.a.b_c1"}, {DecisionCache: MinCache}, {DecisionCache: maxCache}, {DecisionCache: NoCache}} {
+		if err := good.Check(); err != nil {
+			t.Error(err)
+		}
 	}
 	tests := []struct {
 		config Config
 		want   string
 	}{
 		{Config{Timeout: -1}, "timeout"},
+		{Config{DecisionCache: 16}, "not between 1MiB"},
+		{Config{DecisionCache: MinCache - 1}, "not between 1MiB"},
+		{Config{DecisionCache: -2}, "not between 1MiB"},
+		{Config{DecisionCache: maxCache + 1}, "and 1TiB"},
 		{Config{AllowBuiltins: []string{"rand.intn"}}, "allowed: http.send net.lookup_ip_addr opa.runtime"},
 		{Config{Sources: []string{""}}, "empty"},
 		{Config{Access: []string{""}}, "empty"},

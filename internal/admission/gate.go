@@ -1,0 +1,123 @@
+// Package admission is the way of an allowed request: what the next handler is
+// told of the caller, which credentials it does not see, and how its answer is
+// kept from others.
+package admission
+
+import (
+	"net/http"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/authn"
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/response"
+	"github.com/policyauth/caddy-policy-auth/internal/upstream"
+	"github.com/policyauth/caddy-policy-auth/internal/visit"
+)
+
+// Config says what a site lets through.
+type Config struct {
+	// Headers are the site's identity headers.
+	Headers *upstream.Headers
+	// Cookies are those that are ours alone.
+	Cookies []string
+	// ForwardCredentials leaves credentials in the request.
+	ForwardCredentials bool
+	// SharedCache leaves Cache-Control as the next handler sets it.
+	SharedCache bool
+	// Logger takes warnings.
+	Logger *zap.Logger
+}
+
+// Gate is where requests leave for the next handler. Call New.
+type Gate struct {
+	Config
+	// warnShareable tells the operator, once, that the next handler lets shared
+	// caches keep what it answers to known callers.
+	warnShareable response.Correction
+}
+
+// New returns the gate of a site.
+func New(config Config) *Gate {
+	g := &Gate{Config: config}
+	once := new(sync.Once)
+	g.warnShareable = func(header http.Header) {
+		if response.Shareable(header) {
+			once.Do(func() {
+				g.Logger.Warn("the next handler lets shared caches keep answers to known callers; say shared_cache if that is meant")
+			})
+		}
+	}
+	return g
+}
+
+// Strip removes headers that the site may set from what the client sent.
+func (g *Gate) Strip(r *http.Request, v *visit.Visit) {
+	g.Headers.Strip(r, &v.Journey.Passage, v.Request.TrustedProxy())
+}
+
+// Forward runs the next handler. What an error route then answers is corrected
+// like the handler's own answer.
+func (g *Gate) Forward(r *http.Request, v *visit.Visit, next caddyhttp.Handler) error {
+	if !g.ForwardCredentials {
+		v.Journey.TakeCookies(r.Header, g.Cookies...) // also beside another credential, or where nobody is asked who they are
+	}
+	v.Journey.Withhold(r.Header) // what an earlier handler took stays taken
+	err := next.ServeHTTP(v.Rail.Writer(), r)
+	if err != nil {
+		v.Rail.Correct()
+	}
+	return err
+}
+
+// Admit tells the next handler who is calling and takes away the credential
+// that was meant for us.
+func (g *Gate) Admit(r *http.Request, v *visit.Visit, place authn.Place, decision policy.Decision, next caddyhttp.Handler) error {
+	if !g.ForwardCredentials {
+		take(r, v, place)
+	}
+	event := &v.Event
+	if leftOut := g.Headers.Set(r, event.Identity, &v.Journey.Passage); len(leftOut) > 0 {
+		g.Logger.Warn("identity headers left out: their value cannot stand in a header",
+			zap.String("request_id", v.ID()), zap.Strings("headers", leftOut), zap.String("user_id", event.Identity.ID))
+	}
+	upstream.Apply(r, decision.Headers, decision.RequestHeadersToRemove)
+	upstream.Query(r, decision.QueryToRemove, decision.QueryToSet)
+	upstream.AddResponse(v.Rail.Header(), decision.ResponseHeadersToAdd)
+	g.keepPrivate(v, place)
+	if hold := event.Outcome.Hold; hold != nil {
+		defer hold()()
+	}
+	return g.Forward(r, v, next)
+}
+
+// take takes the credential that was meant for us out of the request.
+func take(r *http.Request, v *visit.Visit, place authn.Place) {
+	switch {
+	case place.Cookie() != "":
+		v.Journey.TakeCookies(r.Header, place.Cookie())
+	case place.Query() != "":
+		upstream.Query(r, []string{place.Query()}, nil)
+	default:
+		v.Journey.Take(r.Header, place.Header())
+	}
+	v.Journey.Withhold(r.Header)
+}
+
+// keepPrivate keeps shared caches from handing one caller's answer to another.
+// Those that Authorization protects by itself (RFC 9111, section 3.5) are left
+// as they are; the operator is told if the upstream gives them away.
+func (g *Gate) keepPrivate(v *visit.Visit, place authn.Place) {
+	switch {
+	case !v.Event.Identity.Authenticated:
+	case place.Query() != "":
+		v.Rail.Add(response.Private("", false)) // RFC 6750, section 2.3
+	case place.Header() != "Authorization":
+		v.Rail.Add(response.Private(place.Header(), g.SharedCache))
+	case !g.SharedCache:
+		v.Rail.Add(g.warnShareable)
+	}
+}

@@ -1,0 +1,106 @@
+package refusal
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/denial"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/upstream"
+	"github.com/policyauth/caddy-policy-auth/internal/visit"
+)
+
+// Answer answers a refused request. The error, if there is one, is for the
+// site's error routes.
+func (d *Desk) Answer(w http.ResponseWriter, r *http.Request, v *visit.Visit, decision policy.Decision) error {
+	status := v.Event.Status
+	denial.HangUp(w.Header(), r)
+	if status == http.StatusNotFound && d.Conceal {
+		return d.notFound(w, r, v)
+	}
+	if to := decision.Redirect; to != nil && to.Status == status {
+		upstream.AddResponse(w.Header(), decision.Headers)
+		w.Header().Set("X-Request-Id", v.ID())
+		denial.Redirect(w, to.To, to.Status)
+		return nil
+	}
+	told := d.told(r, v, decision)
+	if status == http.StatusSeeOther {
+		w.Header().Set("X-Request-Id", v.ID())
+		denial.SignIn(w, told.LoginURL)
+		return nil
+	}
+	if d.Delegate {
+		d.Pages.Prepare(w.Header(), told)
+		return refused(r, status, string(v.Event.Reason))
+	}
+	_ = d.Pages.Write(w, r, told) // it fails only if nobody is there any more
+	return nil
+}
+
+// told gathers what the refused are told.
+func (d *Desk) told(r *http.Request, v *visit.Visit, decision policy.Decision) denial.Refusal {
+	event := &v.Event
+	demand := identity.Demand{Method: event.Outcome.Method, Verdict: event.Outcome.Verdict, Reason: event.Reason, MaxAge: -1}
+	if c := decision.Challenge; c != nil && event.Identity.Authenticated {
+		demand.Scopes, demand.ACRValues, demand.MaxAge = c.Scopes, c.ACRValues, c.MaxAge
+	}
+	return denial.Refusal{
+		Status: event.Status, Reason: event.Reason, Codes: event.Codes, LoginURL: d.loginURL(r, v, decision),
+		Message: decision.Message, Remediation: decision.Remediation,
+		Challenges: denial.Applicable(event.Status, d.Chain.Challenges(demand)),
+		Scopes:     demand.Scopes, ACRValues: demand.ACRValues, MaxAge: demand.MaxAge,
+		Identity: event.Identity, RequestID: v.ID(), RetryAfter: event.Outcome.RetryAfter,
+		Headers: decision.Headers, Body: decision.Body,
+	}
+}
+
+// Fail refuses a request because of a mistake of ours.
+func (d *Desk) Fail(r *http.Request, v *visit.Visit, err error) error {
+	d.Pages.Prepare(v.Rail.Header(), denial.Refusal{Status: http.StatusInternalServerError, RequestID: v.ID(), MaxAge: -1})
+	return refused(r, http.StatusInternalServerError, err.Error())
+}
+
+// Cover makes the next handler's own 404 look like one that conceals something;
+// other errors it returns as they are.
+func (d *Desk) Cover(r *http.Request, v *visit.Visit, err error) error {
+	if d.Conceal && isNotFound(err) {
+		return d.notFound(v.Rail.ResponseWriter, r, v)
+	}
+	return err
+}
+
+// isNotFound reports whether the next handler found nothing.
+func isNotFound(err error) bool {
+	var failure caddyhttp.HandlerError
+	return errors.As(err, &failure) && failure.StatusCode == http.StatusNotFound
+}
+
+// notFound answers like Caddy itself where there is nothing, both for what is
+// concealed and for what is not there: the two must not be told apart (R-403-3).
+func (d *Desk) notFound(w http.ResponseWriter, r *http.Request, v *visit.Visit) error {
+	d.Pages.Prepare(w.Header(), denial.Refusal{Status: http.StatusNotFound, RequestID: v.ID(), MaxAge: -1})
+	return refused(r, http.StatusNotFound, "not found")
+}
+
+// Path is where a refused request points to when the site's error routes take
+// over, so that a file server among them finds nothing: without it, it would
+// serve the protected file with the status of the refusal (T-41).
+const Path = "/.policy_auth/refused"
+
+// refused hands over to the site's error routes. Caddy gives those the original
+// path back, so that one is changed too; {http.request.orig_uri} keeps it.
+func refused(r *http.Request, status int, why string) error {
+	urls := []*url.URL{r.URL}
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		urls = append(urls, original.URL)
+	}
+	for _, u := range urls {
+		u.Path, u.RawPath, u.Opaque = Path, "", ""
+	}
+	return caddyhttp.Error(status, errors.New(why))
+}

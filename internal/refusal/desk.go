@@ -1,0 +1,74 @@
+// Package refusal is the way of a refused request: what its status depends on,
+// where it may sign in, how it is answered, and what is kept of it for the
+// question why. The rule that chooses the status is denial.Choose.
+package refusal
+
+import (
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/policyauth/caddy-policy-auth/internal/authn"
+	"github.com/policyauth/caddy-policy-auth/internal/cors"
+	"github.com/policyauth/caddy-policy-auth/internal/denial"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/login"
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/visit"
+)
+
+// Desk is where a site's refused requests are answered.
+type Desk struct {
+	// Chain knows which credentials are asked for.
+	Chain *authn.Chain
+	// Door is where people sign in, or nil.
+	Door *login.Door
+	// Sessions says that people sign in on the site's own pages.
+	Sessions bool
+	// Policies are those that decide.
+	Policies *policy.Set
+	// Pages write the answers.
+	Pages *denial.Pages
+	// Delegate leaves the body to the site's error routes.
+	Delegate bool
+	// Conceal answers 404 where known callers would get 403.
+	Conceal bool
+	// CORS says that preflights are answered.
+	CORS bool
+	// Logger takes what cannot be kept.
+	Logger *zap.Logger
+}
+
+// Choose chooses the reason and the status of a refusal, with a hint for the operator.
+func (d *Desk) Choose(r *http.Request, v *visit.Visit, decision policy.Decision) {
+	v.Event.Reason, v.Event.Status = denial.Choose(d.situation(r, v, decision))
+	v.Event.Hint = d.hint(r, v.Event.Reason)
+}
+
+// situation is what the choice of a status depends on.
+func (d *Desk) situation(r *http.Request, v *visit.Visit, decision policy.Decision) denial.Case {
+	c := denial.Case{
+		Outcome: v.Event.Outcome, Reason: decision.Reason, Status: decision.Status,
+		Challenged: d.Chain.Challenged() || d.Door != nil, Conceal: d.Conceal,
+		SignIn: d.offersSignIn(r, v, decision),
+	}
+	c.Navigation = c.SignIn && denial.IsNavigation(r)
+	if decision.Redirect != nil {
+		c.Status = decision.Redirect.Status
+	}
+	if wanted := decision.Challenge; wanted != nil {
+		c.StepUp, c.Scopes = stepsUp(wanted), len(wanted.Scopes) > 0
+	}
+	return c
+}
+
+// hint tells an operator of what is often forgotten.
+func (d *Desk) hint(r *http.Request, reason identity.Reason) string {
+	switch {
+	case reason == identity.ReasonInsecureTransport:
+		return "the credential came over plain HTTP: use https, name the proxy that ends TLS in trusted_proxies, or say insecure_http"
+	case !d.CORS && cors.IsPreflight(r):
+		return "this is a browser's preflight, which never has credentials: a cors block answers it"
+	}
+	return ""
+}

@@ -1,0 +1,87 @@
+package settings
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/policyauth/caddy-policy-auth/internal/cors"
+	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+)
+
+// CORS says whose pages may call this site (Fetch, section 3.3).
+type CORS struct {
+	// Origins that may: exact (https://app.example.com), every subdomain
+	// (https://*.example.com), any port (http://localhost:*), or * without
+	// credentials. Required unless Upstream.
+	Origins []string `json:"origins,omitempty"`
+	// Methods that may be used. Default: GET HEAD POST PUT PATCH DELETE.
+	Methods []string `json:"methods,omitempty"`
+	// Request headers that may be sent. Default: authorization, content-type
+	// and the configured credential headers.
+	Headers []string `json:"headers,omitempty"`
+	// Response headers that scripts may read, beside WWW-Authenticate,
+	// Retry-After and X-Request-Id. Default: none.
+	Expose []string `json:"expose,omitempty"`
+	// Allow cookies, Basic and client certificates. Default: false.
+	Credentials bool `json:"credentials,omitempty"`
+	// How long browsers may remember a preflight's answer, at most 24h. Default: 1h.
+	MaxAge caddy.Duration `json:"max_age,omitempty"`
+	// Let preflights pass, stripped of credentials, for the next handler to
+	// answer; all other fields must be empty. Default: false.
+	Upstream bool `json:"upstream,omitempty"`
+}
+
+// Parse parses
+//
+//	cors [upstream] {
+//	    origins <origin>...
+//	    methods <method>...
+//	    headers <name>...
+//	    expose <name>...
+//	    credentials
+//	    max_age <duration>
+//	}
+func (c *CORS) Parse(d *caddyfile.Dispenser) error {
+	for d.NextArg() {
+		if d.Val() != "upstream" || c.Upstream {
+			return d.Errf("%s", grammar.Unknown("argument of cors", d.Val(), []string{"upstream"}))
+		}
+		c.Upstream = true
+	}
+	if c.Upstream {
+		return grammar.NoBlock(d, "cors upstream")
+	}
+	line := d.Token()
+	err := grammar.Block(d, "cors", grammar.Words{
+		"origins":     grammar.Strings(&c.Origins),
+		"methods":     grammar.Strings(&c.Methods),
+		"headers":     grammar.Strings(&c.Headers),
+		"expose":      grammar.Strings(&c.Expose),
+		"credentials": grammar.Flag(&c.Credentials),
+		"max_age":     grammar.Duration(&c.MaxAge),
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := c.Build(nil); err != nil {
+		return grammar.At(line, err)
+	}
+	return nil
+}
+
+// Build returns the policy that the settings describe. Headers that hold
+// credentials are allowed in preflights.
+func (c *CORS) Build(credentialHeaders []string) (*cors.CORS, error) {
+	built, err := cors.New(cors.Config{
+		Origins: c.Origins, Methods: c.Methods, Headers: c.Headers, Expose: c.Expose,
+		Credentials: c.Credentials, MaxAge: time.Duration(c.MaxAge), Upstream: c.Upstream,
+		CredentialHeaders: credentialHeaders,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cors: %w", err)
+	}
+	return built, nil
+}

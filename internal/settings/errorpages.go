@@ -1,0 +1,102 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/policyauth/caddy-policy-auth/internal/denial"
+	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+)
+
+// ErrorPages says what the refused see.
+type ErrorPages struct {
+	// "pages" writes a page, a problem document or a line of text by what the
+	// client accepts; "delegate" sets status and headers and hands over to the
+	// site's error routes; "bare" sends no body. Default: pages.
+	Mode string `json:"mode,omitempty"`
+	// A directory of templates (<status>.html, 4xx.html, 5xx.html, error.html),
+	// watched. Default: the built-in page.
+	Dir string `json:"dir,omitempty"`
+	// Whose site it is. Default: nobody's.
+	Brand denial.Brand `json:"brand,omitzero"`
+}
+
+// pageModes are the values of ErrorPages.Mode.
+var pageModes = []string{"pages", "delegate", "bare"}
+
+// Parse parses
+//
+//	error_pages [<dir>|delegate|bare] {
+//	    brand {
+//	        name <text>
+//	        logo <url>
+//	        color <color>
+//	        support_url <url>
+//	        request_access_url <url>
+//	        home_url <url>
+//	    }
+//	}
+func (e *ErrorPages) Parse(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		switch value := d.Val(); value {
+		case "delegate", "bare":
+			e.Mode = value
+		default:
+			e.Dir = value
+		}
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return grammar.Block(d, "error_pages", grammar.Words{"brand": e.parseBrand})
+}
+
+func (e *ErrorPages) parseBrand(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	line := d.Token()
+	b := &e.Brand
+	err := grammar.Block(d, "brand", grammar.Words{
+		"name":               grammar.String(&b.Name),
+		"logo":               grammar.String(&b.Logo),
+		"color":              grammar.String(&b.Color),
+		"support_url":        grammar.String(&b.SupportURL),
+		"request_access_url": grammar.String(&b.RequestAccessURL),
+		"home_url":           grammar.String(&b.HomeURL),
+	})
+	if err != nil {
+		return err
+	}
+	return grammar.At(line, b.Validate())
+}
+
+// Delegate reports whether the site's error routes write the body.
+func (e *ErrorPages) Delegate() bool { return e != nil && e.Mode == "delegate" }
+
+// Open loads the pages. What later goes wrong with a directory is reported.
+func (e *ErrorPages) Open(report func(error)) (*denial.Pages, error) {
+	var config denial.Config
+	if e != nil {
+		config = denial.Config{Dir: e.Dir, Brand: e.Brand, Bare: e.Mode == "bare"}
+		if e.Mode != "" && !slices.Contains(pageModes, e.Mode) {
+			return nil, fmt.Errorf("error_pages: mode is one of %v, not %q", pageModes, e.Mode)
+		}
+	}
+	pages, err := denial.New(config, report)
+	if err != nil {
+		return nil, fmt.Errorf("error_pages: %w", err)
+	}
+	return pages, nil
+}
+
+// Validate reports settings that contradict each other.
+func (e *ErrorPages) Validate() error {
+	if e == nil || e.Dir == "" || e.Mode == "" || e.Mode == "pages" {
+		return nil
+	}
+	return errors.New("error_pages: a directory of pages is of no use with " + e.Mode)
+}

@@ -1,0 +1,149 @@
+// Package settings are the blocks of the policy_auth directive that are not
+// modules of their own: each with its JSON, its words in a Caddyfile and what
+// it becomes. A nil pointer is a block that is left out, with its defaults.
+package settings
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
+)
+
+// Policies says where policies are and how they decide.
+type Policies struct {
+	// Directories and files of Rego and data, merged. Default: none.
+	Sources []string `json:"sources,omitempty"`
+	// The rule that decides. Default: data.caddy.authz.allow.
+	Decision string `json:"decision,omitempty"`
+	// How long one evaluation may take before the request is refused with 500.
+	// Default: 100ms.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+	// "watch" takes changed files while running, "off" waits for a reload through
+	// the admin API. Default: watch.
+	Reload string `json:"reload,omitempty"`
+	// Built-in functions that are off unless named: http.send
+	// net.lookup_ip_addr opa.runtime. Default: none.
+	Builtins []string `json:"builtins,omitempty"`
+	// Give policies the document of opa-envoy-plugin beside our own, with the
+	// credentials that it has, and read their answers as it does; errors of
+	// built-in functions are undefined, and the default decision is
+	// data.envoy.authz.allow. Default: false.
+	OPAEnvoy bool `json:"opa_envoy,omitempty"`
+	// File of a JSON Schema of input.identity.claims: a policy that reads a claim
+	// which it has not is refused when it is loaded. Properties that it lists are
+	// all there are, unless it says additionalProperties. Default: none, claims
+	// may be anything.
+	ClaimsSchema string `json:"claims_schema,omitempty"`
+	// Take policies only if the tests in the same sources (rules test_… in files
+	// *_test.rego) pass, and there are some: within 5s each and 30s in all. Those
+	// that fail are refused at load, and later on leave the last good ones in use.
+	// Default: false, tests are not looked at.
+	RequireTests bool `json:"require_tests,omitempty"`
+	// How many bytes of decisions are remembered, so that policies are not asked
+	// the same twice; -1 for none. It is done only where a decision depends on
+	// nothing but fields of input that can be told apart. Default: 16 MiB.
+	DecisionCache int64 `json:"decision_cache,omitempty"`
+}
+
+// Parse parses
+//
+//	policies <source>... {
+//	    decision <data.path>
+//	    timeout <duration>
+//	    reload watch|off
+//	    builtins allow <name>...
+//	    opa_envoy
+//	    claims_schema <file>
+//	    require_tests
+//	    decision_cache off|<size>
+//	}
+//
+// and adds to what an earlier block has set. The access tables so far are
+// checked with it.
+func (p *Policies) Parse(d *caddyfile.Dispenser, access []string) error {
+	sources, err := grammar.Several(d)
+	if err != nil {
+		return err
+	}
+	line := d.Token()
+	p.Sources = append(p.Sources, sources...)
+	err = grammar.Block(d, "policies", grammar.Words{
+		"decision":       grammar.String(&p.Decision),
+		"timeout":        grammar.Duration(&p.Timeout),
+		"reload":         grammar.Choice(&p.Reload, "watch", "off"),
+		"builtins":       p.parseBuiltins,
+		"opa_envoy":      grammar.Flag(&p.OPAEnvoy),
+		"claims_schema":  grammar.String(&p.ClaimsSchema),
+		"require_tests":  grammar.Flag(&p.RequireTests),
+		"decision_cache": p.parseDecisionCache,
+	})
+	if err != nil {
+		return err
+	}
+	config, err := p.Config(access)
+	if err != nil {
+		return grammar.At(line, err)
+	}
+	return grammar.At(line, config.Check())
+}
+
+// parseBuiltins parses
+//
+//	builtins allow <name>...
+func (p *Policies) parseBuiltins(d *caddyfile.Dispenser) error {
+	if !d.NextArg() || d.Val() != "allow" {
+		return d.SyntaxErr("builtins allow <name>...")
+	}
+	return grammar.Strings(&p.Builtins)(d)
+}
+
+// parseDecisionCache parses
+//
+//	decision_cache off|<size>
+//
+// A size has a unit: 16 alone would be sixteen bytes.
+func (p *Policies) parseDecisionCache(d *caddyfile.Dispenser) error {
+	if p.DecisionCache != 0 {
+		return d.Err("decision_cache is set twice")
+	}
+	value, err := grammar.One(d)
+	if err != nil {
+		return err
+	}
+	if value == "off" {
+		p.DecisionCache = policy.NoCache
+		return nil
+	}
+	_, bare := strconv.ParseFloat(value, 64)
+	size, err := humanize.ParseBytes(value)
+	if err != nil || bare == nil || size < policy.MinCache || size > math.MaxInt64 {
+		return d.Errf("decision_cache wants off, or a size of at least 1MiB with its unit, such as 16MiB, not %q", value)
+	}
+	p.DecisionCache = int64(size)
+	return nil
+}
+
+// Config returns which policies decide, beside access tables.
+func (p *Policies) Config(access []string) (policy.Config, error) {
+	config := policy.Config{Access: access, Watch: true}
+	if p == nil {
+		return config, nil
+	}
+	if p.Reload != "" && p.Reload != "watch" && p.Reload != "off" {
+		return policy.Config{}, fmt.Errorf("policies: reload is watch or off, not %q", p.Reload)
+	}
+	config.Sources, config.Decision, config.AllowBuiltins = p.Sources, p.Decision, p.Builtins
+	config.Timeout, config.Watch, config.OPAEnvoy = time.Duration(p.Timeout), p.Reload != "off", p.OPAEnvoy
+	config.ClaimsSchema = p.ClaimsSchema
+	config.RequireTests, config.DecisionCache = p.RequireTests, p.DecisionCache
+	return config, nil
+}

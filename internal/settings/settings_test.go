@@ -1,0 +1,91 @@
+package settings
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// TestJSON: what only JSON can say, as the grammar refuses it before, is an
+// error as well.
+func TestJSON(t *testing.T) {
+	tests := []struct {
+		name, want string
+		check      func() error
+	}{
+		{"reload", `reload is watch or off, not "never"`, func() error {
+			_, err := (&Policies{Reload: "never"}).Config(nil)
+			return err
+		}},
+		{"body", "max_size is negative", func() error {
+			_, err := (&Body{MaxSize: -1}).Limit()
+			return err
+		}},
+		{"mode", `mode is one of [pages delegate bare], not "none"`, func() error {
+			_, err := (&ErrorPages{Mode: "none"}).Open(nil)
+			return err
+		}},
+		{"origins", "cors: ", func() error {
+			_, err := (&CORS{Origins: []string{"example"}}).Build(nil)
+			return err
+		}},
+		{"a constant", "config: a: b: ", func() error {
+			constants := Constants{"a": map[string]any{"b": []any{"{env.POLICY_AUTH_TEST_MISSING}"}}}
+			_, err := constants.Resolve(caddy.NewReplacer())
+			return err
+		}},
+		{"pages that nobody sees", "of no use with bare", (&ErrorPages{Mode: "bare", Dir: "pages"}).Validate},
+		{"pages for error routes", "of no use with delegate", (&ErrorPages{Mode: "delegate", Dir: "pages"}).Validate},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if err := test.check(); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+// TestLeftOut: a block that is left out has its defaults.
+func TestLeftOut(t *testing.T) {
+	if config, err := (*Policies)(nil).Config([]string{"access.yaml"}); err != nil || !config.Watch || len(config.Access) != 1 || config.Sources != nil {
+		t.Errorf("policies: %+v, %v", config, err)
+	}
+	if limit, err := (*Body)(nil).Limit(); err != nil || limit != 1<<20 {
+		t.Errorf("body: %d, %v", limit, err)
+	}
+	var none *ErrorPages
+	pages, err := none.Open(nil)
+	if err != nil || none.Delegate() || none.Validate() != nil {
+		t.Fatal("error_pages", err)
+	}
+	if err := pages.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPolicies: a second block adds to the first, and each word counts.
+func TestPolicies(t *testing.T) {
+	var p Policies
+	for _, block := range []string{
+		"policies a b {\n decision data.x.allow\n timeout 2s\n reload off\n}",
+		"policies c {\n builtins allow http.send\n opa_envoy\n claims_schema s.json\n require_tests\n decision_cache off\n}",
+	} {
+		d := caddyfile.NewTestDispenser(block)
+		d.Next()
+		if err := p.Parse(d, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config, err := p.Config(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Join(config.Sources, " ") != "a b c" || config.Decision != "data.x.allow" || config.Timeout != 2*time.Second || config.Watch ||
+		strings.Join(config.AllowBuiltins, " ") != "http.send" || !config.OPAEnvoy || config.ClaimsSchema != "s.json" || !config.RequireTests || config.DecisionCache != -1 {
+		t.Errorf("%+v", config)
+	}
+}

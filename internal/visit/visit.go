@@ -1,0 +1,76 @@
+// Package visit is what the steps of one request share: what the web server
+// knows of it, the answer on its way out, what was decided, and what other
+// policy_auth handlers on its way have done.
+package visit
+
+import (
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/observe"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+	"github.com/policyauth/caddy-policy-auth/internal/response"
+	"github.com/policyauth/caddy-policy-auth/internal/upstream"
+)
+
+// Visit is one request before one handler.
+// All of it is one piece of memory, which lives as long as anybody may ask for
+// what was decided, such as the access log.
+type Visit struct {
+	// Replacer replaces the request's placeholders.
+	Replacer *caddy.Replacer
+	// Journey is shared with the handlers before and after this one.
+	Journey *Journey
+	// Request is the request as policies see it.
+	Request request.Request
+	// ID returns the request's id.
+	ID func() string
+	// Rail is the next handler's answer.
+	Rail response.Rail
+	// Event is what was decided.
+	Event observe.Event
+
+	first Journey // of the first handler on the way
+}
+
+// Journey is what the policy_auth handlers on one request's way share.
+type Journey struct {
+	upstream.Passage
+	// Shown are the placeholders, which tell of the latest decision.
+	Shown observe.Placeholders
+}
+
+// readID returns the request's id, which Caddy makes and logs when it is first read.
+func (v *Visit) readID() string {
+	id, _ := v.Replacer.GetString("http.request.uuid")
+	return id
+}
+
+// journeyVar is the request variable that holds the request's journey.
+const journeyVar = "policy_auth"
+
+// Open gathers what the web server knows of the request.
+func Open(w http.ResponseWriter, r *http.Request, reading *request.Config) *Visit {
+	v := &Visit{}
+	v.ID = v.readID
+	v.Rail.Wrap(w)
+	v.Replacer, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	if v.Journey, _ = vars[journeyVar].(*Journey); v.Journey == nil {
+		v.Journey = &v.first
+		caddyhttp.SetVar(r.Context(), journeyVar, v.Journey)
+	}
+	facts := request.Facts{ID: v.ID, Time: time.Now()}
+	if original, rewritten := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
+		facts.Method, facts.URL, facts.RequestURI = original.Method, original.URL, original.RequestURI
+	}
+	facts.ClientIP, _ = vars[caddyhttp.ClientIPVarKey].(string)
+	facts.TrustedProxy, _ = vars[caddyhttp.TrustedProxyVarKey].(bool)
+	facts.PeerIP, _, _ = net.SplitHostPort(r.RemoteAddr)
+	v.Request.Open(r, facts, reading)
+	return v
+}
