@@ -65,11 +65,14 @@ func TestInsert(t *testing.T) {
 
 // TestSummarize: ratios are of the same round, and the one in the middle counts.
 func TestSummarize(t *testing.T) {
-	base := &subject{row: row{name: "bare"}, rounds: []round{{100, 1}, {50, 1}, {100, 1}}, waits: []time.Duration{3, 1, 2}}
-	other := &subject{row: row{name: "other"}, rounds: []round{{80, 1}, {45, 1}, {70, 1}}, waits: []time.Duration{5, 4, 6}}
+	base := &subject{row: row{name: "bare"}, rounds: []round{{100, 1, 100}, {50, 1, 40}, {100, 1, 125}}, waits: []time.Duration{3, 1, 2}}
+	other := &subject{row: row{name: "other"}, rounds: []round{{80, 1, 100}, {45, 1, 50}, {70, 1, 100}}, waits: []time.Duration{5, 4, 6}}
 	results, err := summarize([]*subject{base, other})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r := results[0]; r.Ratio != 1 || r.Lowest != 0.8 || r.Highest != 1.25 {
+		t.Errorf("bare Caddy beside itself: %+v", r)
 	}
 	if r := results[1]; r.Ratio != 0.8 || r.Lowest != 0.7 || r.Highest != 0.9 || r.P50 != 5 || r.P99 != 6 || r.PerCPUSecond != 65 {
 		t.Errorf("got %+v", r)

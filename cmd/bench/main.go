@@ -28,7 +28,7 @@ func main() {
 		return
 	}
 	var o options
-	flag.BoolVar(&o.quick, "quick", false, "about 20 seconds: whether everything works, not how fast it is")
+	flag.BoolVar(&o.quick, "quick", false, "about half a minute: whether everything works, not how fast it is")
 	flag.StringVar(&o.opa, "opa", "", "OPA's `binary`; without it, OPA's server is left out")
 	flag.StringVar(&o.out, "out", "", "`directory` for performance.json, performance.svg and the table in performance.md; without it, only the table is printed")
 	flag.StringVar(&o.only, "only", "", "a `name` of a row: measure only that one, beside bare Caddy")

@@ -17,12 +17,13 @@ type options struct {
 	out, only string
 }
 
-// rounds is how often each row is measured, and warm and busy how long each time.
+// rounds is how often each row is measured, bare Caddy before each, and warm and
+// busy how long each time.
 func (o options) rounds() (n int, warm, busy time.Duration) {
 	if o.quick {
-		return 2, 100 * time.Millisecond, 300 * time.Millisecond
+		return 2, 50 * time.Millisecond, 200 * time.Millisecond
 	}
-	return 10, 300 * time.Millisecond, 1500 * time.Millisecond
+	return 10, 200 * time.Millisecond, time.Second
 }
 
 // subject is a row with its running servers.
@@ -37,6 +38,7 @@ type subject struct {
 type round struct {
 	requests int
 	cpu      float64 // seconds
+	bare     float64 // requests per second that bare Caddy computed just before
 }
 
 func (r round) perSecond() float64 { return float64(r.requests) / r.cpu }
@@ -71,9 +73,16 @@ func run(o options) (err error) {
 	n, warm, busy := o.rounds()
 	for i := range n {
 		for _, s := range subjects {
-			if err := s.measure(w, warm, busy); err != nil {
+			before, err := subjects[0].measure(w, warm, busy)
+			if err != nil {
+				return fmt.Errorf("%s: %w: %s", subjects[0].label, err, subjects[0].servers[0].said())
+			}
+			own, err := s.measure(w, warm, busy)
+			if err != nil {
 				return fmt.Errorf("%s: %w: %s", s.label, err, s.servers[0].said())
 			}
+			own.bare = before.perSecond()
+			s.rounds = append(s.rounds, own)
 		}
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", i+1, n)
 	}
@@ -151,21 +160,20 @@ func (s *subject) cpu() (seconds float64, err error) {
 }
 
 // measure loads a subject for a while that does not count, and one that does.
-func (s *subject) measure(w *world, warm, busy time.Duration) error {
+func (s *subject) measure(w *world, warm, busy time.Duration) (round, error) {
 	next := func() func() []byte { return s.request(w) }
 	if _, err := load(s.servers[0].address, s.want, warm, next); err != nil {
-		return err
+		return round{}, err
 	}
 	before, err := s.cpu()
 	if err != nil {
-		return err
+		return round{}, err
 	}
 	waits, err := load(s.servers[0].address, s.want, busy, next)
 	if err != nil {
-		return err
+		return round{}, err
 	}
 	after, err := s.cpu()
-	s.rounds = append(s.rounds, round{len(waits), after - before})
 	s.waits = append(s.waits, waits...)
-	return err
+	return round{requests: len(waits), cpu: after - before}, err
 }

@@ -29,19 +29,19 @@ type result struct {
 	Memory int64 `json:"memory"`
 }
 
-// summarize compares the subjects with the first one, round by round, so that
-// what else the machine does weighs on both.
+// summarize compares the subjects with what bare Caddy did just before, so that
+// what else the machine does weighs on both. Bare Caddy's own row is compared with
+// itself: how far its ratios lie apart is how far to trust the others.
 func summarize(subjects []*subject) ([]result, error) {
 	var results []result
-	base := subjects[0]
 	for _, s := range subjects {
 		r := result{Name: s.name, Label: s.label}
 		var ratios []float64
 		var cpu float64
-		for i, round := range s.rounds {
+		for _, round := range s.rounds {
 			r.Requests += round.requests
 			cpu += round.cpu
-			ratios = append(ratios, round.perSecond()/base.rounds[i].perSecond())
+			ratios = append(ratios, round.perSecond()/round.bare)
 		}
 		slices.Sort(ratios)
 		slices.Sort(s.waits)

@@ -178,17 +178,19 @@ func (c *cache) state() string {
 type scratch struct {
 	document request.Document
 	key      []byte
+	client   []byte // a part of a key
 }
 
 var scratches = sync.Pool{New: func() any { return &scratch{key: make([]byte, 0, 512)} }}
 
 // free gives the room back, without anything of the request.
 func (s *scratch) free() {
-	if cap(s.key) > maxKey {
+	if cap(s.key) > maxKey || cap(s.client) > maxKey {
 		return
 	}
 	s.document.Clear()
 	clear(s.key[:cap(s.key)])
-	s.key = s.key[:0]
+	clear(s.client[:cap(s.client)])
+	s.key, s.client = s.key[:0], s.client[:0]
 	scratches.Put(s)
 }

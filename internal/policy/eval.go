@@ -16,7 +16,7 @@ func (s *Set) Eval(ctx context.Context, input any) (any, Decision, error) {
 		return nil, Decision{}, fmt.Errorf("input: %w", err)
 	}
 	current := s.live.Load()
-	decision := current.evaluate(ctx, document, current.span(s.config.Timeout))
+	decision := current.evaluate(ctx, document, current.span(s.config.Timeout), nil)
 	if decision.made.value == nil {
 		return nil, decision, nil
 	}

@@ -168,16 +168,28 @@ func (s *snapshot) decide(q *question, reading *request.Reading) (decision Decis
 	q.in.Request.Gather(d, reading, s.projection.parts)
 	caller := s.callers.of(d.Identity, s.projection.identity)
 	if s.cache == nil || s.cache.broken.Load() {
-		return s.consult(q, d, caller, reading)
+		return s.consult(q, d, caller, reading, nil)
 	}
 	room.key = s.projection.key(append(room.key, caller.key...), d, q.in.Config)
 	if known := s.cache.get(room.key); known != nil {
 		return s.recall(q, d, caller, reading, known)
 	}
 	q.cached = CacheMiss
-	decision = s.consult(q, d, caller, reading)
+	known := s.knownOf(room, q.in.Config)
+	decision = s.consult(q, d, caller, reading, known)
+	if len(known.facts) > 0 && s.cache.due() {
+		decision = s.cache.judge(decision, s.consult(q, d, caller, reading, nil))
+	}
 	s.cache.put(room.key, decision, d.Identity)
 	return decision
+}
+
+// knownOf returns what is known of the caller.
+func (s *snapshot) knownOf(room *scratch, config *Constants) *memory {
+	if s.steady.client {
+		room.client = appendParts(room.client, s.projection.client, &room.document.Client)
+	}
+	return s.memories.of(room.document.Identity, room.client, config.id)
 }
 
 // recall returns a remembered decision, unless it is one to look at again.
@@ -187,13 +199,14 @@ func (s *snapshot) recall(q *question, d *request.Document, caller *knownCaller,
 	}
 	decision := known.decision
 	if s.cache.due() {
-		decision = s.cache.judge(decision, s.consult(q, d, caller, reading))
+		decision = s.cache.judge(decision, s.consult(q, d, caller, reading, nil))
 	}
 	return decision.unshared()
 }
 
-// consult asks the policies about one reading.
-func (s *snapshot) consult(q *question, d *request.Document, caller *knownCaller, reading *request.Reading) Decision {
+// consult asks the policies about one reading, with what is known of the caller;
+// without, all rules are evaluated and nothing is learnt.
+func (s *snapshot) consult(q *question, d *request.Document, caller *knownCaller, reading *request.Reading, known *memory) Decision {
 	start := time.Now()
 	if q.started.IsZero() {
 		q.started, q.allotted = start, s.span(q.timeout)
@@ -202,7 +215,7 @@ func (s *snapshot) consult(q *question, d *request.Document, caller *knownCaller
 	if s.envoy {
 		input = withEnvoy(input, q.in.Request.Envoy(*reading, true))
 	}
-	decision := s.evaluate(q.ctx, input, q.allotted)
+	decision := s.evaluate(q.ctx, input, q.allotted, known)
 	q.elapsed += time.Since(start)
 	return decision
 }
@@ -216,24 +229,27 @@ func recovered(decision *Decision) {
 
 // evaluate asks the policies once. One that runs away or whose caller is gone is
 // cut off, and one that panics has failed.
-func (s *snapshot) evaluate(ctx context.Context, input ast.Value, allotted span) (decision Decision) {
+func (s *snapshot) evaluate(ctx context.Context, input ast.Value, allotted span, known *memory) (decision Decision) {
 	defer recovered(&decision)
 	if s.reaches {
 		var release context.CancelFunc
 		ctx, release = context.WithDeadline(ctx, allotted.end)
 		defer release()
 	}
-	known := newResults()
-	defer known.free()
+	found := newResults(s.steady, known)
+	defer found.free()
 	options := make([]rego.EvalOption, 0, len(s.options)+3)
 	options = append(append(options, s.options...),
-		rego.EvalParsedInput(input), rego.EvalVirtualCache(known), rego.EvalExternalCancel(newLimit(ctx, allotted.end, allotted.max)))
+		rego.EvalParsedInput(input), rego.EvalVirtualCache(found), rego.EvalExternalCancel(newLimit(ctx, allotted.end, allotted.max)))
 	results, err := s.query.Eval(ctx, options...)
 	switch {
 	case topdown.IsCancel(err):
 		return Decision{Reason: identity.ReasonPolicyTimeout, Err: errors.New("the policy was cut off: its caller is gone, or it took longer than its timeout")}
 	case err != nil:
 		return failed(withoutData(err))
+	}
+	if len(found.learnt) > 0 {
+		s.memories.learn(known, found.learnt)
 	}
 	return s.decodeResults(results)
 }

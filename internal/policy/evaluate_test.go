@@ -208,54 +208,10 @@ allow := {"allow": true, "headers": {"X-Team": team}} if {
 	workers.Wait()
 }
 
-// nine is a policy of nine rules: bindings to roles, roles to methods and
-// prefixes, a network and a header.
-const nine = `package caddy.authz
-
-import data.caddy.helpers
-
-default allow := false
-
-allow if {
-	not blocked
-	some role in roles
-	some grant in data.grants[role]
-	input.request.method in grant.methods
-	startswith(input.request.path, grant.prefix)
-	near
-	tenant_fits
-}
-
-roles contains role if some role in data.bindings[input.identity.id]
-
-roles contains role if some role in input.identity.roles
-
-blocked if data.blocked[input.identity.id]
-
-near if net.cidr_contains("192.0.2.0/24", input.client.ip)
-
-near if net.cidr_contains("10.0.0.0/8", input.client.ip)
-
-tenant_fits if not input.request.headers["x-tenant"]
-
-tenant_fits if input.request.headers["x-tenant"] == input.identity.claims.tenant
-`
-
-const nineData = `{
-	"bindings": {"alice": ["editor", "viewer"]}, "blocked": {"mallory": true},
-	"grants": {
-		"viewer": [{"methods": ["GET", "HEAD"], "prefix": "/api/"}],
-		"editor": [{"methods": ["POST", "PUT"], "prefix": "/api/documents/"}],
-		"admin": [{"methods": ["GET", "POST", "PUT", "DELETE"], "prefix": "/"}]
-	}
-}`
-
 func BenchmarkDecide(b *testing.B) {
 	d := newDir(b)
 	table := d.write("access.yaml", "rules:\n  - paths: [/public/*]\n    allow: [{anyone: true}]\n  - paths: [/*]\n    allow: [{roles: [admin]}]\n")
-	d.write("p/a.rego", nine)
-	d.write("p/data.json", nineData)
-	for name, config := range map[string]Config{"authenticated": {}, "access table": {Access: []string{table}}, "nine rules": {Sources: []string{d.path + "/p"}}} {
+	for name, config := range map[string]Config{"authenticated": {}, "access table": {Access: []string{table}}} {
 		b.Run(name, func(b *testing.B) {
 			config.Timeout = time.Minute // on a busy machine too
 			set := open(b, config)

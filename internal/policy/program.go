@@ -22,6 +22,7 @@ type program struct {
 	// projection builds what the decision reads of input.
 	projection *projection
 	callers    *callers
+	steady     *steady
 	findings   []string // that are worth a warning
 }
 
@@ -48,7 +49,7 @@ func (l *loader) compile(m *material) (*program, error) {
 	}
 	found := inspect(p.compiler, p.decision)
 	p.reads, p.unsure, p.readsBody = found.reads, found.unsure(), slices.ContainsFunc(bodyPaths, found.reads.reads)
-	p.projection, p.callers = project(p.reads), newCallers()
+	p.projection, p.callers, p.steady = project(p.reads), newCallers(), findSteady(p.compiler, found.rules)
 	l.program = p
 	return p, nil
 }

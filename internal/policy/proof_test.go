@@ -117,9 +117,14 @@ func mutations() []mutation {
 
 // result returns what a decision says of an input.
 func (s *snapshot) result(t testing.TB, input ast.Value) string {
+	return s.resultKnowing(t, input, nil)
+}
+
+// resultKnowing returns the same with what is known of the caller, and learns.
+func (s *snapshot) resultKnowing(t testing.TB, input ast.Value, known *memory) string {
 	t.Helper()
 	late := time.Now().Add(time.Minute)
-	decision := s.evaluate(t.Context(), input, span{late, late})
+	decision := s.evaluate(t.Context(), input, span{late, late}, known)
 	if decision.made.value == nil {
 		return string(decision.Reason)
 	}
@@ -130,6 +135,23 @@ func (s *snapshot) result(t testing.TB, input ast.Value) string {
 func (s *snapshot) keyOf(about *changed) string {
 	caller := newCallers().of(about.Identity, s.projection.identity)
 	return string(s.projection.key(slices.Clone(caller.key), &about.Document, about.constants))
+}
+
+// memoryOf returns what is known of the caller of a subject; nil if nothing is kept.
+func (s *snapshot) memoryOf(about *changed) *memory {
+	if s.memories == nil {
+		return nil
+	}
+	base, _ := everyChange()
+	id := base.Identity
+	if strings.HasPrefix(about.path, "identity.") {
+		id = about.Identity
+	}
+	var client []byte
+	if s.steady.client {
+		client = appendParts(nil, s.projection.client, &about.Client)
+	}
+	return s.memories.of(id, client, about.constants.id)
 }
 
 // changed is a subject after a mutation, or before.
@@ -165,14 +187,20 @@ var everyChange = sync.OnceValues(func() (*changed, []*changed) {
 })
 
 // prove changes every field: what is not read does not change the decision, nor
-// the key; what is read changes the key; and what is projected gives the same
-// decision as all of it.
+// the key; what is read changes the key; what is projected gives the same
+// decision as all of it; and so does what was learnt of the same caller before.
 func prove(t testing.TB, s *snapshot) {
 	t.Helper()
 	base, all := everyChange()
 	want, key := s.result(t, base.all), s.keyOf(base)
 	if got := s.result(t, s.projection.term(&base.Document, base.constants.term, nil)); got != want {
 		t.Errorf("projected it is %s, whole it is %s", got, want)
+	}
+	s.resultKnowing(t, base.all, s.memoryOf(base))
+	for _, change := range append([]*changed{base}, all...) {
+		if got, want := s.resultKnowing(t, change.all, s.memoryOf(change)), s.result(t, change.all); got != want {
+			t.Errorf("%s: with what is known of the caller it is %s, without %s", change.path, got, want)
+		}
 	}
 	for _, change := range all {
 		got, newKey, read := s.result(t, change.all), s.keyOf(change), s.reads.reads(change.path)
@@ -284,7 +312,8 @@ func compiled(t testing.TB, source string) (*snapshot, []ast.Ref) {
 	}
 	found := inspect(compiler, decision)
 	return &snapshot{
-		program: &program{reads: found.reads, unsure: found.unsure(), projection: project(found.reads), callers: newCallers()}, query: query,
+		program:  &program{reads: found.reads, unsure: found.unsure(), projection: project(found.reads), callers: newCallers(), steady: findSteady(compiler, found.rules)},
+		memories: newMemories(), query: query,
 		options: []rego.EvalOption{rego.EvalGenerateJSON(func(term *ast.Term, _ *rego.EvalContext) (any, error) { return term.Value, nil })},
 	}, base
 }

@@ -17,11 +17,12 @@ type reads map[string]bool
 type findings struct {
 	reads reads
 	calls map[string]bool // built-in functions, by name
+	rules map[*ast.Rule]bool
 }
 
 // inspect walks the compiled rules that evaluating a reference may evaluate.
 func inspect(compiler *ast.Compiler, decision ast.Ref) *findings {
-	w := &readWalker{compiler: compiler, seen: map[*ast.Rule]bool{}, findings: findings{reads{}, map[string]bool{}}}
+	w := &readWalker{compiler: compiler, findings: findings{reads{}, map[string]bool{}, map[*ast.Rule]bool{}}}
 	w.visitRef(decision)
 	return &w.findings
 }
@@ -31,7 +32,6 @@ func inspect(compiler *ast.Compiler, decision ast.Ref) *findings {
 type readWalker struct {
 	findings
 	compiler *ast.Compiler
-	seen     map[*ast.Rule]bool
 	scope    scope
 	aliases  aliases
 }
@@ -72,9 +72,9 @@ func (w *readWalker) visitInput(names []string, rest ast.Ref) {
 }
 
 func (w *readWalker) visitRule(rule *ast.Rule) {
-	for ; rule != nil && !w.seen[rule]; rule = rule.Else {
-		w.seen[rule] = true
-		inner := readWalker{findings: w.findings, compiler: w.compiler, seen: w.seen, aliases: aliasesOf(rule)}
+	for ; rule != nil && !w.rules[rule]; rule = rule.Else {
+		w.rules[rule] = true
+		inner := readWalker{findings: w.findings, compiler: w.compiler, aliases: aliasesOf(rule)}
 		inner.walk(rule.Body, rule.Head)
 	}
 }

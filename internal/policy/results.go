@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -20,6 +21,11 @@ type results struct {
 	// children finds the latest of a node's children whose names have a hash.
 	children map[step]int
 	roots    []int // of the frames
+	// steady are the rules whose results may be known, and new ones learnt: in the
+	// first frame, since in the others input or data is another one.
+	steady *steady
+	known  []fact
+	learnt []fact
 }
 
 // step leads from a node to its children whose names have the same hash.
@@ -39,9 +45,13 @@ const maxResults = 1 << 10
 
 var resultsPool = sync.Pool{New: func() any { return &results{children: map[step]int{}} }}
 
-// newResults returns an empty one. Call free when nothing evaluates with it anymore.
-func newResults() *results {
+// newResults returns one that is empty but for what is known of the steady rules,
+// which may be nil. Call free when nothing evaluates with it anymore.
+func newResults(rules *steady, known *memory) *results {
 	r, _ := resultsPool.Get().(*results)
+	if known != nil {
+		r.steady, r.known = rules, known.facts
+	}
 	r.nodes = append(r.nodes, result{})
 	r.Push()
 	return r
@@ -54,7 +64,8 @@ func (r *results) free() {
 	}
 	clear(r.nodes[:cap(r.nodes)])
 	clear(r.children)
-	r.nodes, r.roots = r.nodes[:0], r.roots[:0]
+	clear(r.learnt)
+	*r = results{nodes: r.nodes[:0], children: r.children, roots: r.roots[:0], learnt: r.learnt[:0]}
 	resultsPool.Put(r)
 }
 
@@ -79,13 +90,16 @@ func (r *results) Get(ref ast.Ref) (value *ast.Term, undefined bool) {
 	node := r.root()
 	for _, name := range ref {
 		if node = r.child(step{node, name.Hash()}, name); node == 0 {
-			return nil, false
+			return r.recall(ref)
 		}
 	}
-	if r.nodes[node].undefined {
+	switch found := r.nodes[node]; {
+	case found.undefined:
 		return nil, true
+	case found.value != nil:
+		return found.value, false
 	}
-	return r.nodes[node].value, false
+	return r.recall(ref)
 }
 
 // Put implements topdown.VirtualCache.
@@ -99,9 +113,33 @@ func (r *results) Put(ref ast.Ref, value *ast.Term) {
 	}
 	if value == nil {
 		r.nodes[node].undefined = true
+	} else {
+		r.nodes[node].value = value
+	}
+	r.learn(ref, value)
+}
+
+// recall returns what is known of a steady rule.
+func (r *results) recall(ref ast.Ref) (value *ast.Term, undefined bool) {
+	if len(r.known) == 0 || len(r.roots) > 1 {
+		return nil, false
+	}
+	number, ok := r.steady.number(ref)
+	i := slices.IndexFunc(r.known, func(f fact) bool { return f.number == number })
+	if !ok || i < 0 {
+		return nil, false
+	}
+	return r.known[i].value, r.known[i].value == nil
+}
+
+// learn notes what a steady rule came to.
+func (r *results) learn(ref ast.Ref, value *ast.Term) {
+	if r.steady == nil || len(r.roots) > 1 {
 		return
 	}
-	r.nodes[node].value = value
+	if number, ok := r.steady.number(ref); ok {
+		r.learnt = append(r.learnt, fact{number, value})
+	}
 }
 
 // Keys implements topdown.VirtualCache.

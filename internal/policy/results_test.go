@@ -13,7 +13,7 @@ import (
 func TestResults(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 20 {
-		own, stock := newResults(), topdown.NewVirtualCache()
+		own, stock := newResults(nil, nil), topdown.NewVirtualCache()
 		for depth := 0; depth >= 0; {
 			ref := someRef(random)
 			switch random.IntN(20) {
@@ -71,7 +71,7 @@ func refSet(refs []ast.Ref) ast.Set {
 // that much room is not kept.
 func TestResultsForget(t *testing.T) {
 	for _, size := range []int{1, maxResults + 1} {
-		r := newResults()
+		r := newResults(nil, nil)
 		for i := range size {
 			r.Put(ast.Ref{ast.DefaultRootDocument, ast.InternedTerm(i)}, ast.StringTerm("secret"))
 		}
@@ -81,7 +81,7 @@ func TestResultsForget(t *testing.T) {
 				t.Errorf("%+v is kept", node)
 			}
 		}
-		if again := newResults(); cap(again.nodes) > maxResults {
+		if again := newResults(nil, nil); cap(again.nodes) > maxResults {
 			t.Errorf("%d nodes are kept", cap(again.nodes))
 		}
 	}

@@ -17,7 +17,8 @@ import (
 // snapshot is one loaded set of policies and data. It is immutable.
 type snapshot struct {
 	*program
-	cache    *cache // nil if decisions are not remembered
+	cache    *cache    // nil if decisions are not remembered
+	memories *memories // nil as well
 	query    rego.PreparedEvalQuery
 	options  []rego.EvalOption
 	reaches  bool // built-ins that wait for others are on
@@ -63,7 +64,7 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 	}}
 	s.tables = m.tables
 	if len(s.unsure) == 0 && l.config.DecisionCache > 0 {
-		s.cache = newCache(l.config.DecisionCache)
+		s.cache, s.memories = newCache(l.config.DecisionCache), newMemories()
 		s.cache.differed = func() { l.distrusted(s) }
 	}
 	return s, s.prepareLog(ctx, options)
