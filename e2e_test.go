@@ -376,17 +376,34 @@ func TestE2EReloads(t *testing.T) {
 		return n
 	}
 	_, _, config := do(t, "GET", s.admin+"/config/", "")
+	send := func(method, url, body string) (int, string) {
+		for try := 1; ; try++ { // a connection that waits at the old listener breaks when that is closed
+			r, err := http.NewRequest(method, url, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/json")
+			r.SetBasicAuth("bob", canary)
+			var content []byte
+			response, err := http.DefaultTransport.RoundTrip(r)
+			if err == nil {
+				content, err = io.ReadAll(response.Body)
+				_ = response.Body.Close()
+			}
+			if err == nil {
+				return response.StatusCode, string(content)
+			}
+			if try == 5 {
+				t.Fatal(err)
+			}
+		}
+	}
 	reload := func(i int) {
 		changed := strings.Replace(config, `"body":"protected"`, fmt.Sprintf(`"body":"protected %d"`, i), 1)
-		response, err := http.Post(s.admin+"/load", "application/json", strings.NewReader(changed))
-		if err != nil {
-			t.Fatal(err)
+		if status, body := send("POST", s.admin+"/load", changed); status != 200 {
+			t.Fatalf("load %d: %d %s", i, status, body)
 		}
-		_ = response.Body.Close()
-		if response.StatusCode != 200 {
-			t.Fatalf("load %d: %d", i, response.StatusCode)
-		}
-		if status, _, body := do(t, "GET", url+"/", "bob"); status != 200 || body != fmt.Sprintf("protected %d", i) {
+		if status, body := send("GET", url+"/", ""); status != 200 || body != fmt.Sprintf("protected %d", i) {
 			t.Fatalf("after load %d: %d %s", i, status, body)
 		}
 	}
