@@ -186,10 +186,15 @@ func (s *snapshot) decide(q *question, reading *request.Reading) (decision Decis
 
 // knownOf returns what is known of the caller.
 func (s *snapshot) knownOf(room *scratch, config *Constants) *memory {
-	if s.steady.client {
-		room.client = appendParts(room.client, s.projection.client, &room.document.Client)
+	if !s.steady.client {
+		return s.memories.of(room.document.Identity, nil, config.id)
 	}
-	return s.memories.of(room.document.Identity, room.client, config.id)
+	room.client = appendParts(room.client, s.projection.client, &room.document.Client)
+	known := s.memories.of(room.document.Identity, room.client, config.id)
+	if known.place == nil {
+		known.place = build(s.projection.client, &room.document.Client)
+	}
+	return known
 }
 
 // recall returns a remembered decision, unless it is one to look at again.
@@ -211,7 +216,11 @@ func (s *snapshot) consult(q *question, d *request.Document, caller *knownCaller
 	if q.started.IsZero() {
 		q.started, q.allotted = start, s.span(q.timeout)
 	}
-	input := s.projection.term(d, q.in.Config.term, caller.termOf(s.projection.identity))
+	var place *ast.Term
+	if known != nil {
+		place = known.place
+	}
+	input := s.projection.term(d, q.in.Config.term, caller.termOf(s.projection.identity), place)
 	if s.envoy {
 		input = withEnvoy(input, q.in.Request.Envoy(*reading, true))
 	}

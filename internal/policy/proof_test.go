@@ -166,7 +166,7 @@ func newChanged(s *subject, path string, constants *Constants) *changed {
 	if constants == nil {
 		constants = NewConstants(s.Config)
 	}
-	return &changed{s, path, constants, whole.term(&s.Document, constants.term, nil)}
+	return &changed{s, path, constants, whole.term(&s.Document, constants.term, nil, nil)}
 }
 
 // everyChange returns a subject and all that it may become.
@@ -193,7 +193,7 @@ func prove(t testing.TB, s *snapshot) {
 	t.Helper()
 	base, all := everyChange()
 	want, key := s.result(t, base.all), s.keyOf(base)
-	if got := s.result(t, s.projection.term(&base.Document, base.constants.term, nil)); got != want {
+	if got := s.result(t, s.projection.term(&base.Document, base.constants.term, nil, nil)); got != want {
 		t.Errorf("projected it is %s, whole it is %s", got, want)
 	}
 	s.resultKnowing(t, base.all, s.memoryOf(base))
@@ -212,7 +212,7 @@ func prove(t testing.TB, s *snapshot) {
 		case read && newKey == key:
 			t.Errorf("%s is among %v, but does not change the key", change.path, s.reads.names())
 		case read:
-			if projected := s.result(t, s.projection.term(&change.Document, change.constants.term, nil)); projected != got {
+			if projected := s.result(t, s.projection.term(&change.Document, change.constants.term, nil, nil)); projected != got {
 				t.Errorf("%s: projected it is %s, whole it is %s", change.path, projected, got)
 			}
 		}

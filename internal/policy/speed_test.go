@@ -86,7 +86,7 @@ func speedSteps(t testing.TB) []speedStep {
 	makeKey()
 	cache.put(key, Decision{Allow: true}, caller)
 	return []speedStep{
-		{"input", 32, func() { gather(); parts.term(&document, constants.term, known.termOf(parts.identity)) }},
+		{"input", 32, func() { gather(); parts.term(&document, constants.term, known.termOf(parts.identity), nil) }},
 		{"key", 0, makeKey},
 		{"key and lookup", 0, func() {
 			if makeKey(); cache.get(key) == nil {
