@@ -14,7 +14,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/dependencies"
-	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
@@ -302,8 +302,13 @@ func compiled(t testing.TB, source string) (*snapshot, []ast.Ref) {
 		t.Fatalf("%v\n%s", compiler.Errors, source)
 	}
 	decision := refOf(defaultDecision)
-	query, err := rego.New(rego.Compiler(compiler), rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(decision)))), rego.StrictBuiltinErrors(true)).PrepareForEval(t.Context())
+	store := inmem.NewFromASTObject(ast.NewObject())
+	txn, err := store.NewTransaction(t.Context())
 	if err != nil {
+		t.Fatal(err)
+	}
+	evaluator := evaluator{compiler: compiler, store: store, txn: txn, data: dataTree{ast.NewObject()}, strict: true}
+	if err := evaluator.compile(decision); err != nil {
 		t.Fatal(err)
 	}
 	base, err := dependencies.Base(compiler, ast.NewBody(ast.NewExpr(ast.NewTerm(decision))))
@@ -313,8 +318,7 @@ func compiled(t testing.TB, source string) (*snapshot, []ast.Ref) {
 	found := inspect(compiler, decision)
 	return &snapshot{
 		program:  &program{reads: found.reads, unsure: found.unsure(), projection: project(found.reads), callers: newCallers(), steady: findSteady(compiler, found.rules)},
-		memories: newMemories(), query: query,
-		options: []rego.EvalOption{rego.EvalGenerateJSON(func(term *ast.Term, _ *rego.EvalContext) (any, error) { return term.Value, nil })},
+		memories: newMemories(), evaluator: evaluator,
 	}, base
 }
 
