@@ -115,7 +115,8 @@ func (g *generator) function(int) string {
 
 // whole reads an object without naming all that it reads of it.
 func (g *generator) whole(int) string {
-	return g.pick("some k, v in "+g.object()+"; k == v", "count("+g.object()+") > 2", g.object()+"["+g.text()+"]", "o := "+g.object()+"; o["+g.literal()+"]",
+	k, v := g.name(), g.name()
+	return g.pick("some "+k+", "+v+" in "+g.object()+"; "+k+" == "+v, "count("+g.object()+") > 2", g.object()+"["+g.text()+"]", k+" := "+g.object()+"; "+k+"["+g.literal()+"]",
 		"walk("+g.object()+", [[\"a\"], _])", "json.marshal("+g.object()+") != \"\"", "object.keys("+g.object()+") != set()")
 }
 
