@@ -43,7 +43,7 @@ func (w *readWalker) visitRef(ref ast.Ref) {
 	case ref.HasPrefix(ast.InputRootRef):
 		w.visitInput(nil, ref[1:])
 	case ref.HasPrefix(ast.DefaultRootRef):
-		for _, rule := range w.compiler.GetRulesDynamicWithOpts(ref, ast.RulesOptions{IncludeHiddenModules: true}) {
+		for _, rule := range w.compiler.GetRulesDynamicWithOpts(namesOf(ref), ast.RulesOptions{IncludeHiddenModules: true}) {
 			w.visitRule(rule)
 		}
 	default:
@@ -51,6 +51,18 @@ func (w *readWalker) visitRef(ref ast.Ref) {
 			w.calls[name] = true
 		}
 	}
+}
+
+// namesOf returns a reference of which nothing is known but its names: numbers
+// that are equal may be written in several ways, in which rules are not found.
+func namesOf(ref ast.Ref) ast.Ref {
+	names := slices.Clone(ref)
+	for i, term := range names {
+		if _, ok := term.Value.(ast.String); i > 0 && !ok {
+			names[i] = ast.VarTerm("_")
+		}
+	}
+	return names
 }
 
 // visitInput notes what is at the end of a path below input, as far as its names
@@ -125,6 +137,9 @@ func (w *readWalker) visit(node any) bool {
 	case ast.Call:
 		w.visitFunction(node[0])
 	case *ast.With: // what it replaces is not read
+		if node.Target.String() == ast.ObjectGet.Name { // what takes its place may read anything of an alias
+			w.visitRef(ast.InputRootRef)
+		}
 		ast.NewGenericVisitor(w.visit).Walk(node.Value)
 		return true
 	}

@@ -90,7 +90,7 @@ type aliases map[ast.Var]ast.Ref
 // is such a call.
 func aliasesOf(rule *ast.Rule) aliases {
 	found, uses := aliases{}, map[ast.Var]int{}
-	ast.NewGenericVisitor(func(node any) bool {
+	visitor := ast.NewGenericVisitor(func(node any) bool {
 		switch node := node.(type) {
 		case ast.Body:
 			eachEquation(node, func(name ast.Var, value ast.Value) {
@@ -106,7 +106,9 @@ func aliasesOf(rule *ast.Rule) aliases {
 			}
 		}
 		return false
-	}).Walk(&ast.Rule{Head: rule.Head, Body: rule.Body})
+	})
+	visitor.Walk(&ast.Rule{Head: rule.Head, Body: rule.Body})
+	visitor.Walk(rule.Head.Reference) // the visitor of a head leaves it out
 	maps.DeleteFunc(found, func(name ast.Var, _ ast.Ref) bool { return uses[name] != 1 })
 	return found
 }

@@ -51,12 +51,13 @@ func findSteady(compiler *ast.Compiler, reached map[*ast.Rule]bool) *steady {
 
 // steadyCandidates returns the paths of rules that have one value, in some order
 // that is always the same: those of functions and of objects whose members are
-// rules of their own have many.
+// rules of their own have many. Paths are names alone, since numbers that are
+// equal may be written in several ways, each with rules of its own.
 func steadyCandidates(compiler *ast.Compiler, reached map[*ast.Rule]bool) []ast.Ref {
 	var paths []ast.Ref
 	for rule := range reached {
 		path := rule.Ref()
-		if len(rule.Head.Args) > 0 || !path.IsGround() {
+		if len(rule.Head.Args) > 0 || len(constantPrefix(path[1:])) < len(path)-1 {
 			continue
 		}
 		if node := compiler.RuleTree.Find(path); node != nil && len(node.Children) == 0 {
