@@ -11,9 +11,6 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/metrics"
-	"github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
@@ -133,31 +130,6 @@ func (s *snapshot) readBody(in Input) request.BodyProblem {
 // bodyPaths are where input holds the body.
 var bodyPaths = []string{"request.body", "parsed_body", "attributes.request.http.body"}
 
-// evalOptions are what every evaluation of a snapshot shares.
-func evalOptions(txn storage.Transaction, data ast.Object) []rego.EvalOption {
-	return []rego.EvalOption{
-		rego.EvalTransaction(txn),
-		rego.EvalMetrics(metrics.NoOp()),
-		rego.EvalBaseCache(dataTree{data}),
-		rego.EvalGenerateJSON(func(term *ast.Term, _ *rego.EvalContext) (any, error) { return term.Value, nil }),
-	}
-}
-
-// dataTree answers reads of data from the tree itself. It is never written to.
-type dataTree struct{ root ast.Object }
-
-// Get implements topdown.BaseCache.
-func (d dataTree) Get(ref ast.Ref) ast.Value {
-	value, err := d.root.Find(ref[1:])
-	if err != nil {
-		return nil
-	}
-	return value
-}
-
-// Put implements topdown.BaseCache.
-func (dataTree) Put(ast.Ref, ast.Value) {}
-
 // decide answers for one reading: from memory if it can, else from the policies.
 func (s *snapshot) decide(q *question, reading *request.Reading) (decision Decision) {
 	defer recovered(&decision)
@@ -186,10 +158,15 @@ func (s *snapshot) decide(q *question, reading *request.Reading) (decision Decis
 
 // knownOf returns what is known of the caller.
 func (s *snapshot) knownOf(room *scratch, config *Constants) *memory {
-	if s.steady.client {
-		room.client = appendParts(room.client, s.projection.client, &room.document.Client)
+	if !s.steady.client {
+		return s.memories.of(room.document.Identity, nil, config.id)
 	}
-	return s.memories.of(room.document.Identity, room.client, config.id)
+	room.client = appendParts(room.client, s.projection.client, &room.document.Client)
+	known := s.memories.of(room.document.Identity, room.client, config.id)
+	if known.place == nil {
+		known.place = build(s.projection.client, &room.document.Client)
+	}
+	return known
 }
 
 // recall returns a remembered decision, unless it is one to look at again.
@@ -211,7 +188,11 @@ func (s *snapshot) consult(q *question, d *request.Document, caller *knownCaller
 	if q.started.IsZero() {
 		q.started, q.allotted = start, s.span(q.timeout)
 	}
-	input := s.projection.term(d, q.in.Config.term, caller.termOf(s.projection.identity))
+	var place *ast.Term
+	if known != nil {
+		place = known.place
+	}
+	input := s.projection.term(d, q.in.Config.term, caller.termOf(s.projection.identity), place)
 	if s.envoy {
 		input = withEnvoy(input, q.in.Request.Envoy(*reading, true))
 	}
@@ -238,10 +219,7 @@ func (s *snapshot) evaluate(ctx context.Context, input ast.Value, allotted span,
 	}
 	found := newResults(s.steady, known)
 	defer found.free()
-	options := make([]rego.EvalOption, 0, len(s.options)+3)
-	options = append(append(options, s.options...),
-		rego.EvalParsedInput(input), rego.EvalVirtualCache(found), rego.EvalExternalCancel(newLimit(ctx, allotted.end, allotted.max)))
-	results, err := s.query.Eval(ctx, options...)
+	value, err := s.evaluator.evaluate(ctx, input, found, newLimit(ctx, allotted.end, allotted.max), time.Time{})
 	switch {
 	case topdown.IsCancel(err):
 		return Decision{Reason: identity.ReasonPolicyTimeout, Err: errors.New("the policy was cut off: its caller is gone, or it took longer than its timeout")}
@@ -251,7 +229,7 @@ func (s *snapshot) evaluate(ctx context.Context, input ast.Value, allotted span,
 	if len(found.learnt) > 0 {
 		s.memories.learn(known, found.learnt)
 	}
-	return s.decodeResults(results)
+	return s.decode(value)
 }
 
 // quotation is what an error repeats of a URL.
@@ -275,17 +253,10 @@ func withoutData(err error) error {
 	return &topdown.Error{Code: failure.Code, Message: name + ": " + cause, Location: failure.Location}
 }
 
-// decodeResults takes the one value that a query for a rule has, if any.
-func (s *snapshot) decodeResults(results rego.ResultSet) Decision {
-	switch {
-	case len(results) == 0:
+// decode takes the decision's value, nil if that is undefined.
+func (s *snapshot) decode(value ast.Value) Decision {
+	if value == nil {
 		return Decision{Reason: identity.ReasonPolicyUndefined, Err: errors.New("the decision is undefined")}
-	case len(results) > 1 || len(results[0].Expressions) != 1:
-		return Decision{Reason: identity.ReasonPolicyUndefined, Err: errors.New("the decision has several values")}
-	}
-	value, ok := results[0].Expressions[0].Value.(ast.Value)
-	if !ok {
-		return failed(errors.New("the decision has no value"))
 	}
 	decode := decode
 	if s.envoy {

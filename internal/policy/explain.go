@@ -74,11 +74,14 @@ func (s *Set) Explain(ctx context.Context, input any) (Explanation, error) {
 // decideAsThen decides about an input as at the time that it names.
 func (s *snapshot) decideAsThen(ctx context.Context, document ast.Value) (decision Decision) {
 	defer recovered(&decision)
-	results, err := s.query.Eval(ctx, append(s.optionsAsThen(ctx, document), rego.EvalParsedInput(document))...)
+	found := newResults(nil, nil)
+	defer found.free()
+	end := time.Now().Add(explainTimeout)
+	value, err := s.evaluator.evaluate(ctx, document, found, newLimit(ctx, end, end), timeOf(document))
 	if err != nil {
 		return failed(withoutData(err))
 	}
-	return s.decodeResults(results)
+	return s.decode(value)
 }
 
 // explain adds what the rules and the tables say. Where only a table decides,
@@ -107,14 +110,22 @@ func (s *snapshot) explain(ctx context.Context, result *Explanation, document as
 func (s *snapshot) optionsAsThen(ctx context.Context, document ast.Value) []rego.EvalOption {
 	end := time.Now().Add(explainTimeout)
 	options := append(s.options[:len(s.options):len(s.options)], rego.EvalExternalCancel(newLimit(ctx, end, end)))
+	if at := timeOf(document); !at.IsZero() {
+		options = append(options, rego.EvalTime(at))
+	}
+	return options
+}
+
+// timeOf returns the time that an input names, or zero.
+func timeOf(document ast.Value) time.Time {
 	if at, err := document.Find(refOf("data.request.time_ns")[1:]); err == nil {
 		if number, ok := at.(ast.Number); ok {
 			if ns, ok := number.Int64(); ok && ns != 0 {
-				options = append(options, rego.EvalTime(time.Unix(0, ns)))
+				return time.Unix(0, ns)
 			}
 		}
 	}
-	return options
+	return time.Time{}
 }
 
 // NoRules is the explanation of a decision that no rule was asked for.

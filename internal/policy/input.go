@@ -63,15 +63,19 @@ func filter[T any](parts []part[T], section string, r reads) []part[T] {
 // nothing is ever missing.
 var whole = project(reads{"": true})
 
-// term builds the input for a document, of which the caller's term may have been
-// built before.
-func (p *projection) term(d *request.Document, config, caller *ast.Term) ast.Value {
+// term builds the input for a document, of which the terms of the caller and of
+// the place that the request comes from may have been built before.
+func (p *projection) term(d *request.Document, config, caller, place *ast.Term) ast.Value {
 	members := make([]member, 0, 7)
 	if p.contract {
 		members = append(members, member{contractName, ast.StringTerm(d.Contract)})
 	}
 	members = addSection(members, requestName, p.sections.request, p.request, &d.Request)
-	members = addSection(members, clientName, p.sections.client, p.client, &d.Client)
+	if place != nil {
+		members = append(members, member{clientName, place})
+	} else {
+		members = addSection(members, clientName, p.sections.client, p.client, &d.Client)
+	}
 	members = addSection(members, tlsName, p.sections.tls, p.tls, &d.TLS)
 	if caller != nil {
 		members = append(members, member{identityName, caller})
@@ -116,11 +120,16 @@ var (
 	configName   = ast.StringTerm("config")
 )
 
+// Words of which there are few are terms already: OPA allows that before main.
+func init() {
+	ast.InternStringTerm("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "http", "https")
+}
+
 var requestParts = []part[request.Fields]{
 	text("id", func(f *request.Fields) string { return f.ID }),
 	number("time_ns", func(f *request.Fields) int64 { return f.TimeNS }),
-	text("method", func(f *request.Fields) string { return f.Method }),
-	text("scheme", func(f *request.Fields) string { return f.Scheme }),
+	word("method", func(f *request.Fields) string { return f.Method }),
+	word("scheme", func(f *request.Fields) string { return f.Scheme }),
 	text("host", func(f *request.Fields) string { return f.Host }),
 	number("port", func(f *request.Fields) int64 { return int64(f.Port) }),
 	text("path", func(f *request.Fields) string { return f.Path }),

@@ -64,7 +64,7 @@ func (s *Set) Entry(ctx context.Context, in Input, d Decision) (*Entry, bool) {
 	if d.Err != nil {
 		e.Error = d.Err.Error()
 	}
-	input := whole.term(&document, in.Config.term, nil)
+	input := whole.term(&document, in.Config.term, nil, nil)
 	if by.envoy {
 		input = withEnvoy(input, in.Request.Envoy(d.made.reading, false))
 	}

@@ -29,6 +29,7 @@ type memories struct {
 // memory is what the steady rules came to for one caller. It is immutable.
 type memory struct {
 	who
+	place *ast.Term // input.client, if the steady rules read of it
 	facts []fact
 	size  int
 }
@@ -49,7 +50,8 @@ type fact struct {
 
 func newMemories() *memories { return &memories{seed: maphash.MakeSeed()} }
 
-// of returns what is known of a caller, maybe nothing. It does not keep client.
+// of returns what is known of a caller. If that is nothing, the memory is nobody
+// else's yet. It does not keep client.
 func (m *memories) of(id *identity.Identity, client []byte, config uint64) *memory {
 	asking := who{id, unsafe.String(unsafe.SliceData(client), len(client)), config}
 	if known := m.slot(asking).Load(); known != nil && known.who == asking {
@@ -66,7 +68,7 @@ func (m *memories) slot(asking who) *atomic.Pointer[memory] {
 // learn keeps facts that are new beside those that were known. Of two requests at
 // once that learn, the last one is kept, and the other's facts are learnt again.
 func (m *memories) learn(known *memory, facts []fact) {
-	more := &memory{who: known.who, facts: slices.Clip(known.facts), size: known.size}
+	more := &memory{who: known.who, place: known.place, facts: slices.Clip(known.facts), size: known.size}
 	for _, f := range facts {
 		size := 64
 		if f.value != nil {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/dependencies"
-	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
@@ -166,7 +166,7 @@ func newChanged(s *subject, path string, constants *Constants) *changed {
 	if constants == nil {
 		constants = NewConstants(s.Config)
 	}
-	return &changed{s, path, constants, whole.term(&s.Document, constants.term, nil)}
+	return &changed{s, path, constants, whole.term(&s.Document, constants.term, nil, nil)}
 }
 
 // everyChange returns a subject and all that it may become.
@@ -193,7 +193,7 @@ func prove(t testing.TB, s *snapshot) {
 	t.Helper()
 	base, all := everyChange()
 	want, key := s.result(t, base.all), s.keyOf(base)
-	if got := s.result(t, s.projection.term(&base.Document, base.constants.term, nil)); got != want {
+	if got := s.result(t, s.projection.term(&base.Document, base.constants.term, nil, nil)); got != want {
 		t.Errorf("projected it is %s, whole it is %s", got, want)
 	}
 	s.resultKnowing(t, base.all, s.memoryOf(base))
@@ -212,7 +212,7 @@ func prove(t testing.TB, s *snapshot) {
 		case read && newKey == key:
 			t.Errorf("%s is among %v, but does not change the key", change.path, s.reads.names())
 		case read:
-			if projected := s.result(t, s.projection.term(&change.Document, change.constants.term, nil)); projected != got {
+			if projected := s.result(t, s.projection.term(&change.Document, change.constants.term, nil, nil)); projected != got {
 				t.Errorf("%s: projected it is %s, whole it is %s", change.path, projected, got)
 			}
 		}
@@ -302,8 +302,13 @@ func compiled(t testing.TB, source string) (*snapshot, []ast.Ref) {
 		t.Fatalf("%v\n%s", compiler.Errors, source)
 	}
 	decision := refOf(defaultDecision)
-	query, err := rego.New(rego.Compiler(compiler), rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(decision)))), rego.StrictBuiltinErrors(true)).PrepareForEval(t.Context())
+	store := inmem.NewFromASTObject(ast.NewObject())
+	txn, err := store.NewTransaction(t.Context())
 	if err != nil {
+		t.Fatal(err)
+	}
+	evaluator := evaluator{compiler: compiler, store: store, txn: txn, data: dataTree{ast.NewObject()}, strict: true}
+	if err := evaluator.compile(decision); err != nil {
 		t.Fatal(err)
 	}
 	base, err := dependencies.Base(compiler, ast.NewBody(ast.NewExpr(ast.NewTerm(decision))))
@@ -313,8 +318,7 @@ func compiled(t testing.TB, source string) (*snapshot, []ast.Ref) {
 	found := inspect(compiler, decision)
 	return &snapshot{
 		program:  &program{reads: found.reads, unsure: found.unsure(), projection: project(found.reads), callers: newCallers(), steady: findSteady(compiler, found.rules)},
-		memories: newMemories(), query: query,
-		options: []rego.EvalOption{rego.EvalGenerateJSON(func(term *ast.Term, _ *rego.EvalContext) (any, error) { return term.Value, nil })},
+		memories: newMemories(), evaluator: evaluator,
 	}, base
 }
 

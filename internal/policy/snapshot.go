@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
@@ -17,16 +18,16 @@ import (
 // snapshot is one loaded set of policies and data. It is immutable.
 type snapshot struct {
 	*program
-	cache    *cache    // nil if decisions are not remembered
-	memories *memories // nil as well
-	query    rego.PreparedEvalQuery
-	options  []rego.EvalOption
-	reaches  bool // built-ins that wait for others are on
-	envoy    bool // as opa-envoy-plugin has it
-	log      logRules
-	revision string
-	loaded   time.Time
-	warnings []string
+	cache     *cache    // nil if decisions are not remembered
+	memories  *memories // nil as well
+	evaluator evaluator
+	options   []rego.EvalOption // for what only explanations and the log ask
+	reaches   bool              // built-ins that wait for others are on
+	envoy     bool              // as opa-envoy-plugin has it
+	log       logRules
+	revision  string
+	loaded    time.Time
+	warnings  []string
 	// policies and tables are for explanations.
 	policies explain.Policies
 	tables   []accessFile
@@ -54,12 +55,16 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 	options := []func(*rego.Rego){
 		rego.Compiler(p.compiler), rego.Store(store), rego.Transaction(txn), rego.Capabilities(l.capabilities), rego.StrictBuiltinErrors(!s.envoy),
 	}
-	s.query, err = prepareQuery(ctx, p.decision, options)
-	if err != nil {
+	s.evaluator = evaluator{compiler: p.compiler, store: store, txn: txn, data: dataTree{m.data}, strict: !s.envoy}
+	if err := s.evaluator.compile(p.decision); err != nil {
 		return nil, fmt.Errorf("decision %s: %w", l.config.Decision, err)
 	}
 	s.options = evalOptions(txn, m.data)
-	s.policies = explain.Policies{Compiler: p.compiler, Query: s.query, Data: ast.NewTerm(m.data), Prepare: func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error) {
+	query, err := prepareQuery(ctx, p.decision, options)
+	if err != nil {
+		return nil, fmt.Errorf("decision %s: %w", l.config.Decision, err)
+	}
+	s.policies = explain.Policies{Compiler: p.compiler, Query: query, Data: ast.NewTerm(m.data), Prepare: func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error) {
 		return rego.New(append(options[:len(options):len(options)], rego.ParsedQuery(query))...).PrepareForEval(ctx)
 	}}
 	s.tables = m.tables
@@ -74,4 +79,14 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 func prepareQuery(ctx context.Context, rule ast.Ref, options []func(*rego.Rego)) (rego.PreparedEvalQuery, error) {
 	parsed := rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(rule))))
 	return rego.New(append(options[:len(options):len(options)], parsed)...).PrepareForEval(ctx)
+}
+
+// evalOptions are those of every query for explanations and the log.
+func evalOptions(txn storage.Transaction, data ast.Object) []rego.EvalOption {
+	return []rego.EvalOption{
+		rego.EvalTransaction(txn),
+		rego.EvalMetrics(metrics.NoOp()),
+		rego.EvalBaseCache(dataTree{data}),
+		rego.EvalGenerateJSON(func(term *ast.Term, _ *rego.EvalContext) (any, error) { return term.Value, nil }),
+	}
 }

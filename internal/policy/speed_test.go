@@ -86,7 +86,7 @@ func speedSteps(t testing.TB) []speedStep {
 	makeKey()
 	cache.put(key, Decision{Allow: true}, caller)
 	return []speedStep{
-		{"input", 32, func() { gather(); parts.term(&document, constants.term, known.termOf(parts.identity)) }},
+		{"input", 30, func() { gather(); parts.term(&document, constants.term, known.termOf(parts.identity), nil) }},
 		{"key", 0, makeKey},
 		{"key and lookup", 0, func() {
 			if makeKey(); cache.get(key) == nil {
@@ -94,7 +94,7 @@ func speedSteps(t testing.TB) []speedStep {
 			}
 		}},
 		{"hit", 1, func() { cache.hits.Store(1); decide(r) }}, // the request that is asked about
-		{"miss", maxUncached + 6, func() {
+		{"miss", 125, func() {
 			serial++
 			r.URL.Path = "/api/v1/orders/" + strconv.Itoa(serial)
 			decide(r)

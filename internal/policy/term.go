@@ -75,6 +75,13 @@ func text[T any](name string, get func(*T) string) part[T] {
 	}
 }
 
+// word is a text that is mostly one of a few.
+func word[T any](name string, get func(*T) string) part[T] {
+	p := text(name, get)
+	p.term = func(from *T) *ast.Term { return ast.InternedTerm(wellFormed(get(from))) }
+	return p
+}
+
 func boolean[T any](name string, get func(*T) bool) part[T] {
 	return part[T]{
 		name: ast.StringTerm(name),
@@ -151,13 +158,16 @@ func someByName[T, V any](name string, names []string, get func(*T) map[string]V
 	}
 }
 
-// textTerm makes a string. Each byte that is not UTF-8 becomes U+FFFD, as it
-// does in JSON, so that policies never see text which JSON could not hold.
-func textTerm(value string) *ast.Term {
-	if !utf8.ValidString(value) {
-		value = string([]rune(value))
+// textTerm makes a string.
+func textTerm(value string) *ast.Term { return ast.StringTerm(wellFormed(value)) }
+
+// wellFormed makes U+FFFD of each byte that is not UTF-8, as JSON does, so that
+// policies never see text which JSON could not hold.
+func wellFormed(value string) string {
+	if utf8.ValidString(value) {
+		return value
 	}
-	return ast.StringTerm(value)
+	return string([]rune(value))
 }
 
 func listTerm(values []string) *ast.Term {

@@ -53,7 +53,7 @@ func TestValueTerm(t *testing.T) {
 func TestSharedNames(t *testing.T) {
 	in := asked("/a", "admin")
 	d := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.Everything)
-	first, second := whole.term(&d, in.Config.term, nil), whole.term(&d, in.Config.term, nil)
+	first, second := whole.term(&d, in.Config.term, nil, nil), whole.term(&d, in.Config.term, nil, nil)
 	if first.Compare(second) != 0 {
 		t.Error("one document gives two inputs")
 	}
