@@ -151,15 +151,29 @@ func (g *generator) helper(int) string {
 
 func (g *generator) collection(int) string {
 	name := g.name()
-	switch g.IntN(3) {
+	switch g.IntN(5) {
 	case 0:
 		g.narrowly(func() { fmt.Fprintf(&g.rules, "%s contains x if some x in %s\n\n", name, g.list()) })
 		return g.literal() + " in " + name
 	case 1:
 		g.narrowly(func() { fmt.Fprintf(&g.rules, "%s[x] := %s if some x in %s\n\n", name, g.text(), g.list()) })
 		return name + "[" + g.literal() + "] == " + g.literal()
+	case 2: // which is an error if there are several
+		g.narrowly(func() { fmt.Fprintf(&g.rules, "%s := x if some x in %s\n\n", name, g.list()) })
+		return name + " == " + g.text()
+	case 3:
+		g.narrowly(func() { g.members(name) })
+		return name + "[" + g.pick(g.literal(), g.text()) + "].may == " + g.literal()
 	}
 	return "count({x | some x in " + g.list() + "; x != " + g.text() + "}) > 0"
+}
+
+// members writes rules of which each is one or several members of an object.
+func (g *generator) members(name string) {
+	fmt.Fprintf(&g.rules, "%s[%s].may := %s if %s\n\n", name, g.text(), g.pick(g.literal(), g.text()), g.compare(0))
+	if g.IntN(2) == 0 {
+		fmt.Fprintf(&g.rules, "%s.a.may := %s if %s\n\n", name, g.text(), g.compare(0))
+	}
 }
 
 func (g *generator) every(int) string {

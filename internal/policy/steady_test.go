@@ -85,6 +85,42 @@ func TestSteady(t *testing.T) {
 	}
 }
 
+// TestSteadyPlaces: the same holds for rules that stand in several modules and
+// beside data, and where what a built-in function cannot take is undefined.
+func TestSteadyPlaces(t *testing.T) {
+	for name, envoy := range map[string]bool{"strict": false, "as opa-envoy-plugin": true} {
+		t.Run(name, func(t *testing.T) {
+			d := newDir(t)
+			d.write("a.rego", "package caddy.authz\n\nallow if {\n\tsome name, value in data.caddy.authz.own\n\tname == input.request.segments[0]\n\tvalue == 1\n}\n\nallow if {\n\tdata.caddy.authz.own.a == 1\n\tinput.request.method == \"GET\"\n}\n")
+			d.write("b.rego", "package caddy.authz.own\n\na := 1 if input.identity.id == \"a\"\n\nb := 1 if input.request.host == \"\"\n")
+			d.write("c.rego", "package caddy.authz.own\n\na := 1 if to_number(input.identity.username) > 1\n\nc.d := input.client.ip\n")
+			d.write("data.json", `{"caddy": {"authz": {"own": {"changed": 1}}}}`)
+			s := open(t, Config{Sources: []string{d.path}, Decision: defaultDecision, OPAEnvoy: envoy}).live.Load()
+			if got := s.steady.names(); !slices.Equal(got, []string{"own.a", "own.c.d"}) {
+				t.Errorf("steady: %q", got)
+			}
+			prove(t, s)
+		})
+	}
+}
+
+// TestSteadyLarge: a rule may come to all of the data, of which no more is looked
+// at than would be kept.
+func TestSteadyLarge(t *testing.T) {
+	numbers := make([]*ast.Term, 1<<16)
+	for i := range numbers {
+		numbers[i] = ast.InternedTerm(i)
+	}
+	list := ast.NewArray(numbers...)
+	for name, value := range map[string]ast.Value{
+		"a list": list, "a set": ast.NewSet(numbers...), "an object": ast.NewObject(member{ast.StringTerm("a"), ast.NewTerm(list)}, member{ast.StringTerm("b"), ast.NewTerm(list)}),
+	} {
+		if size := sizeOf(value); size <= maxValue || size > 2*maxValue {
+			t.Errorf("%s: %d", name, size)
+		}
+	}
+}
+
 // TestMemories: one caller's are nobody else's, and they have an end.
 func TestMemories(t *testing.T) {
 	m, alice, bob := newMemories(), &identity.Identity{ID: "alice"}, &identity.Identity{ID: "bob"}
