@@ -68,7 +68,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
 	if d.NextArg() {
-		return d.ArgErr()
+		return d.Errf("policy_auth takes a matcher such as /admin/* or @name and a block, not %q", d.Val())
 	}
 	return grammar.Block(d, "policy_auth", h.words())
 }

@@ -37,7 +37,7 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	line := d.Token()
 	var err error
 	if j.Issuer, err = grammar.One(d); err != nil {
-		return err
+		return d.Err("jwt wants one issuer, such as jwt https://id.example.com, or jwt any")
 	}
 	err = grammar.Block(d, "jwt", grammar.Words{
 		"jwks_url":      grammar.String(&j.JWKSURL),

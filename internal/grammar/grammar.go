@@ -55,16 +55,22 @@ func Unknown(what, word string, allowed []string) string {
 	return text + "; allowed: " + strings.Join(allowed, " ")
 }
 
-// Nearest returns the allowed word that is at most two edits away, or "".
+// Nearest returns the allowed word that is at most two edits away, or five if
+// it begins with the same five letters (policy, basic_auth), or "".
 func Nearest(word string, allowed []string) string {
-	best, distance := "", 3
+	best, distance := "", 6
+	word = strings.ToLower(word)
 	for _, candidate := range allowed {
-		if d := levenshtein.ComputeDistance(strings.ToLower(word), candidate); d < distance {
+		d := levenshtein.ComputeDistance(word, candidate)
+		if d < distance && (d <= 2 || alike(word, candidate)) {
 			best, distance = candidate, d
 		}
 	}
 	return best
 }
+
+// alike reports whether two words begin with the same five letters.
+func alike(a, b string) bool { return len(a) >= 5 && len(b) >= 5 && a[:5] == b[:5] }
 
 // One returns the line's one argument.
 func One(d *caddyfile.Dispenser) (string, error) {
@@ -116,11 +122,12 @@ func Strings(target *[]string) func(*caddyfile.Dispenser) error {
 // Flag sets target; the line has no argument.
 func Flag(target *bool) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
+		word := d.Val()
 		if d.NextArg() {
-			return d.ArgErr()
+			return d.Errf("%s stands alone, without %q", word, d.Val())
 		}
 		*target = true
-		return NoBlock(d, d.Val())
+		return NoBlock(d, word)
 	}
 }
 
@@ -138,7 +145,7 @@ func Duration(target *caddy.Duration) func(*caddyfile.Dispenser) error {
 		}
 		duration, err := caddy.ParseDuration(value)
 		if err != nil || duration <= 0 {
-			return d.Errf("%s wants a positive duration such as 15m, not %q", word, value)
+			return d.Errf("%s wants a positive duration such as 15m or 100ms, not %q", word, value)
 		}
 		*target = caddy.Duration(duration)
 		return nil

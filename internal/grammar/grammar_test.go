@@ -57,7 +57,7 @@ func TestErrors(t *testing.T) {
 		{"set twice", "text a\n text b", []string{"text is set twice", "Testfile:3"}},
 		{"empty list", "list", []string{"wrong argument count"}},
 		{"empty item", `list a ""`, []string{"an argument of list is empty"}},
-		{"argument to a flag", "flag yes", []string{"wrong argument count"}},
+		{"argument to a flag", "flag yes", []string{`flag stands alone, without "yes"`}},
 		{"block of a flag", "flag {\n x\n }", []string{"takes no block"}},
 		{"no duration", "time soon", []string{"time wants a positive duration such as 15m", `"soon"`}},
 		{"no time", "time 0s", []string{"positive duration"}},
@@ -77,6 +77,24 @@ func TestErrors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestNearest(t *testing.T) {
+	allowed := []string{"access", "allow_ambiguous_paths", "basic", "policies", "policy"}
+	tests := []struct{ name, word, want string }{
+		{"a letter is missing", "acces", "access"},
+		{"upper case", "Basic", "basic"},
+		{"with more behind", "basic_auth", "basic"},
+		{"the nearer of two that begin alike", "policys", "policy"},
+		{"nothing but a beginning", "allow", ""},
+		{"too short to begin alike", "acl", ""},
+		{"far", "completely", ""},
+	}
+	for _, test := range tests {
+		if got := Nearest(test.word, allowed); got != test.want {
+			t.Errorf("%s: %q, not %q", test.name, got, test.want)
+		}
 	}
 }
 

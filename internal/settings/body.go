@@ -26,7 +26,7 @@ const defaultMaxBody = 1 << 20
 //	}
 func (b *Body) Parse(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
-		return d.ArgErr()
+		return d.Errf("body takes a block, not %q: body { max_size <size> }", d.Val())
 	}
 	return grammar.Block(d, "body", grammar.Words{"max_size": grammar.Size(&b.MaxSize)})
 }
