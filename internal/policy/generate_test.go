@@ -126,6 +126,7 @@ func (g *generator) known(int) string {
 	return g.pick(
 		"object.get("+g.object()+", "+g.pick(`"a"`, `"team"`, `["headers", "accept"]`, `["claims", "team"]`, g.literal())+", "+g.pick(g.literal(), g.text())+") == "+g.literal(),
 		"some "+name+" in "+g.pick(`["x-tenant", "accept"]`, `{"team", "a"}`, `["a", 1]`)+"; "+g.object()+"["+name+"] == "+g.pick(g.literal(), g.text()),
+		name+" := "+g.pick(g.text(), g.object()),
 		name+" := "+g.object()+"; object.get("+name+", \"a\", \"x\") == "+g.literal()+"; "+g.pick("true", "is_object("+name+")", "count("+name+") > 2"),
 		g.object()+"["+name+"] == "+g.literal()+"; count([1 | "+name+" = [\"accept\"][_]]) "+g.pick("> 0", "== 0"),
 	)

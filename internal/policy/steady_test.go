@@ -64,6 +64,7 @@ func TestSteady(t *testing.T) {
 		{"in pairs", "allow if {\n\tinput.request.method == \"POST\"\n\tpairs[[\"a\", input.request.segments[0]]]\n}\n\nallow if {\n\tinput.request.method == \"GET\"\n\tsome [x, _] in pairs\n\tx == \"b\"\n}\n\npairs contains [x, y] if {\n\tsome x in input.identity.roles\n\tsome y in input.identity.groups\n}\n", "pairs"},
 		{"every one", "allow if {\n\tinput.request.method == \"POST\"\n\tevery s in input.request.segments {\n\t\troles[s]\n\t}\n}\n\nallow if {\n\tinput.request.method == \"GET\"\n\tcount(roles) > 0\n}\n\nroles contains x if some x in input.identity.roles\n", "roles"},
 		{"all of a package", "allow if count(data.caddy.authz.may) > 1\n\nmay.a if input.identity.id == \"a\"\n\nmay.b if input.request.method == \"GET\"\n\nmay.c contains x if some x in input.identity.roles\n", "may.a may.c"},
+		{"what is there", "allow if {\n\tnot other\n\tinput.identity.authenticated\n\tteam\n}\n\nother if _ = input.request.headers.other\n\nteam if x := input.identity.claims.team\n", "team"},
 		{"with another caller", "allow if {\n\town\n\tnot own with input.identity.id as input.request.method\n}\n\nown if input.identity.id == \"a\"\n", "own"},
 		{"with another caller first", "allow if {\n\tnot own with input.identity.id as input.request.method\n\town\n}\n\nown if input.identity.id == \"a\"\n", "own"},
 		{"with another rule", "allow if {\n\tnot own\n\town with data.caddy.authz.base as input.request.method\n}\n\nown if base == \"GET\"\n\nbase := input.identity.id\n", "base own"},
