@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -122,23 +121,28 @@ func (c *cache) expiry(decision Decision, id *identity.Identity) (end time.Time)
 
 // sizeOf estimates what a decision takes that has been decoded from a value, in
 // bytes: generously, and no further than matters.
-func sizeOf(value ast.Value) int {
-	if value == nil {
-		return 0
-	}
-	size := 0
-	ast.NewGenericVisitor(func(node any) bool {
-		switch node := node.(type) {
-		case *ast.Term:
-			size += 128
-		case ast.String:
-			size += 3 * len(node)
-		case ast.Number:
-			size += 3 * len(node)
-		}
+func sizeOf(value ast.Value) int { return addSize(0, value) }
+
+// addSize adds the size of a value. It stops at what is too much anyway: a rule
+// may come to all of the data.
+func addSize(size int, value ast.Value) int {
+	item := func(term *ast.Term) bool {
+		size = addSize(size+128, term.Value)
 		return size > maxValue
-	}).Walk(value)
-	return min(size, math.MaxInt32/2)
+	}
+	switch v := value.(type) {
+	case ast.String:
+		return size + 3*len(v)
+	case ast.Number:
+		return size + 3*len(v)
+	case *ast.Array:
+		v.Until(item)
+	case ast.Set:
+		v.Until(item)
+	case ast.Object:
+		v.Until(func(name, member *ast.Term) bool { return item(name) || item(member) })
+	}
+	return size
 }
 
 // sameAnswer reports whether two decisions are the same answer.

@@ -126,6 +126,7 @@ func (g *generator) known(int) string {
 	return g.pick(
 		"object.get("+g.object()+", "+g.pick(`"a"`, `"team"`, `["headers", "accept"]`, `["claims", "team"]`, g.literal())+", "+g.pick(g.literal(), g.text())+") == "+g.literal(),
 		"some "+name+" in "+g.pick(`["x-tenant", "accept"]`, `{"team", "a"}`, `["a", 1]`)+"; "+g.object()+"["+name+"] == "+g.pick(g.literal(), g.text()),
+		name+" := "+g.pick(g.text(), g.object()),
 		name+" := "+g.object()+"; object.get("+name+", \"a\", \"x\") == "+g.literal()+"; "+g.pick("true", "is_object("+name+")", "count("+name+") > 2"),
 		g.object()+"["+name+"] == "+g.literal()+"; count([1 | "+name+" = [\"accept\"][_]]) "+g.pick("> 0", "== 0"),
 	)
@@ -151,15 +152,29 @@ func (g *generator) helper(int) string {
 
 func (g *generator) collection(int) string {
 	name := g.name()
-	switch g.IntN(3) {
+	switch g.IntN(5) {
 	case 0:
 		g.narrowly(func() { fmt.Fprintf(&g.rules, "%s contains x if some x in %s\n\n", name, g.list()) })
 		return g.literal() + " in " + name
 	case 1:
 		g.narrowly(func() { fmt.Fprintf(&g.rules, "%s[x] := %s if some x in %s\n\n", name, g.text(), g.list()) })
 		return name + "[" + g.literal() + "] == " + g.literal()
+	case 2: // which is an error if there are several
+		g.narrowly(func() { fmt.Fprintf(&g.rules, "%s := x if some x in %s\n\n", name, g.list()) })
+		return name + " == " + g.text()
+	case 3:
+		g.narrowly(func() { g.members(name) })
+		return name + "[" + g.pick(g.literal(), g.text()) + "].may == " + g.literal()
 	}
 	return "count({x | some x in " + g.list() + "; x != " + g.text() + "}) > 0"
+}
+
+// members writes rules of which each is one or several members of an object.
+func (g *generator) members(name string) {
+	fmt.Fprintf(&g.rules, "%s[%s].may := %s if %s\n\n", name, g.text(), g.pick(g.literal(), g.text()), g.compare(0))
+	if g.IntN(2) == 0 {
+		fmt.Fprintf(&g.rules, "%s.a.may := %s if %s\n\n", name, g.text(), g.compare(0))
+	}
 }
 
 func (g *generator) every(int) string {

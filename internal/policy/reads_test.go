@@ -37,6 +37,7 @@ func TestReads(t *testing.T) {
 		{"a name with a dot", `allow if input.identity.claims["a.b"].c`, []string{"identity.claims"}},
 		{"the reference of a head", "allow if are.GET.may\n\nare[input.request.method].may := true if input.identity.authenticated", []string{"identity.authenticated", "request.method"}},
 		{"an alias in the reference of a head", "allow if are.GET.may\n\nare[m].may := true if m := input.request.method", []string{"request.method"}},
+		{"whether something is there", "allow if {\n\tx := input.request.headers.a\n\t_ = input.identity.claims.b\n}", []string{"identity.claims.b", "request.headers.a"}},
 		{"a number written in another way", "allow if are[1.0] == 7\n\nare[x] := 5 if some x in [3]\n\nare[1] := 7 if input.tls.sni == \"a\"", []string{"tls.sni"}},
 		{"another function for object.get", "allow if own with object.get as other\n\nown if {\n\tr := input.request\n\tobject.get(r, \"host\", \"\") == \"GET\"\n}\n\nother(r, _, _) := r.method", []string{"input"}},
 		{"all of it", "allow if walk(input, [[\"x\"], true])", []string{"input"}},

@@ -87,9 +87,10 @@ func eachEquation(body ast.Body, visit func(ast.Var, ast.Value)) {
 type aliases map[ast.Var]ast.Ref
 
 // aliasesOf finds them: there is one equation for each, and every other use of it
-// is such a call.
+// is such a call. Without any, all that counts is whether what it stands for is
+// there, and that is read.
 func aliasesOf(rule *ast.Rule) aliases {
-	found, uses := aliases{}, map[ast.Var]int{}
+	found, uses, calls := aliases{}, map[ast.Var]int{}, map[ast.Var]int{}
 	visitor := ast.NewGenericVisitor(func(node any) bool {
 		switch node := node.(type) {
 		case ast.Body:
@@ -103,13 +104,14 @@ func aliasesOf(rule *ast.Rule) aliases {
 		case *ast.Expr:
 			if name, _, ok := memberCall(node); ok {
 				uses[name]--
+				calls[name]++
 			}
 		}
 		return false
 	})
 	visitor.Walk(&ast.Rule{Head: rule.Head, Body: rule.Body})
 	visitor.Walk(rule.Head.Reference) // the visitor of a head leaves it out
-	maps.DeleteFunc(found, func(name ast.Var, _ ast.Ref) bool { return uses[name] != 1 })
+	maps.DeleteFunc(found, func(name ast.Var, _ ast.Ref) bool { return uses[name] != 1 || calls[name] == 0 })
 	return found
 }
 

@@ -64,6 +64,7 @@ func TestSteady(t *testing.T) {
 		{"in pairs", "allow if {\n\tinput.request.method == \"POST\"\n\tpairs[[\"a\", input.request.segments[0]]]\n}\n\nallow if {\n\tinput.request.method == \"GET\"\n\tsome [x, _] in pairs\n\tx == \"b\"\n}\n\npairs contains [x, y] if {\n\tsome x in input.identity.roles\n\tsome y in input.identity.groups\n}\n", "pairs"},
 		{"every one", "allow if {\n\tinput.request.method == \"POST\"\n\tevery s in input.request.segments {\n\t\troles[s]\n\t}\n}\n\nallow if {\n\tinput.request.method == \"GET\"\n\tcount(roles) > 0\n}\n\nroles contains x if some x in input.identity.roles\n", "roles"},
 		{"all of a package", "allow if count(data.caddy.authz.may) > 1\n\nmay.a if input.identity.id == \"a\"\n\nmay.b if input.request.method == \"GET\"\n\nmay.c contains x if some x in input.identity.roles\n", "may.a may.c"},
+		{"what is there", "allow if {\n\tnot other\n\tinput.identity.authenticated\n\tteam\n}\n\nother if _ = input.request.headers.other\n\nteam if x := input.identity.claims.team\n", "team"},
 		{"with another caller", "allow if {\n\town\n\tnot own with input.identity.id as input.request.method\n}\n\nown if input.identity.id == \"a\"\n", "own"},
 		{"with another caller first", "allow if {\n\tnot own with input.identity.id as input.request.method\n\town\n}\n\nown if input.identity.id == \"a\"\n", "own"},
 		{"with another rule", "allow if {\n\tnot own\n\town with data.caddy.authz.base as input.request.method\n}\n\nown if base == \"GET\"\n\nbase := input.identity.id\n", "base own"},
@@ -82,6 +83,42 @@ func TestSteady(t *testing.T) {
 			}
 			prove(t, s)
 		})
+	}
+}
+
+// TestSteadyPlaces: the same holds for rules that stand in several modules and
+// beside data, and where what a built-in function cannot take is undefined.
+func TestSteadyPlaces(t *testing.T) {
+	for name, envoy := range map[string]bool{"strict": false, "as opa-envoy-plugin": true} {
+		t.Run(name, func(t *testing.T) {
+			d := newDir(t)
+			d.write("a.rego", "package caddy.authz\n\nallow if {\n\tsome name, value in data.caddy.authz.own\n\tname == input.request.segments[0]\n\tvalue == 1\n}\n\nallow if {\n\tdata.caddy.authz.own.a == 1\n\tinput.request.method == \"GET\"\n}\n")
+			d.write("b.rego", "package caddy.authz.own\n\na := 1 if input.identity.id == \"a\"\n\nb := 1 if input.request.host == \"\"\n")
+			d.write("c.rego", "package caddy.authz.own\n\na := 1 if to_number(input.identity.username) > 1\n\nc.d := input.client.ip\n")
+			d.write("data.json", `{"caddy": {"authz": {"own": {"changed": 1}}}}`)
+			s := open(t, Config{Sources: []string{d.path}, Decision: defaultDecision, OPAEnvoy: envoy}).live.Load()
+			if got := s.steady.names(); !slices.Equal(got, []string{"own.a", "own.c.d"}) {
+				t.Errorf("steady: %q", got)
+			}
+			prove(t, s)
+		})
+	}
+}
+
+// TestSteadyLarge: a rule may come to all of the data, of which no more is looked
+// at than would be kept.
+func TestSteadyLarge(t *testing.T) {
+	numbers := make([]*ast.Term, 1<<16)
+	for i := range numbers {
+		numbers[i] = ast.InternedTerm(i)
+	}
+	list := ast.NewArray(numbers...)
+	for name, value := range map[string]ast.Value{
+		"a list": list, "a set": ast.NewSet(numbers...), "an object": ast.NewObject(member{ast.StringTerm("a"), ast.NewTerm(list)}, member{ast.StringTerm("b"), ast.NewTerm(list)}),
+	} {
+		if size := sizeOf(value); size <= maxValue || size > 2*maxValue {
+			t.Errorf("%s: %d", name, size)
+		}
 	}
 }
 
