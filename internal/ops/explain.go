@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,9 +107,13 @@ func explainRefusal(w http.ResponseWriter, r *http.Request, q question.Question)
 	return writeJSON(w, http.StatusOK, answer)
 }
 
-// chooseSet returns the policies that a name means, an id or one of their files;
-// without a name, the only ones in use.
+// chooseSet returns the policies that a name means, an id or one of their files,
+// as the Caddyfile has it or absolute; without a name, the only ones in use.
 func chooseSet(name string) (*policy.Set, error) {
+	file, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
 	var found []*policy.Set
 	var names []string
 	policies.Each(func(set *policy.Set) {
@@ -118,7 +123,7 @@ func chooseSet(name string) (*policy.Set, error) {
 			files = []string{"neither policies nor a table"}
 		}
 		names = append(names, fmt.Sprintf("%s (%s)", status.ID, strings.Join(files, ", ")))
-		if name == "" || status.ID == name || slices.Contains(files, name) {
+		if name == "" || status.ID == name || slices.Contains(files, file) {
 			found = append(found, set)
 		}
 	})

@@ -117,6 +117,19 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
+// relative returns a path from the working directory.
+func relative(t *testing.T, path string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path, err = filepath.Rel(dir, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // TestExplainEndpoint: R-LOG-4, T-50. Questions by id, by description and by input;
 // a form of another site's page cannot ask one.
 func TestExplainEndpoint(t *testing.T) {
@@ -151,6 +164,8 @@ func TestExplainEndpoint(t *testing.T) {
 		{"an unknown member", asJSON, `{"id": "judged", "role": "x"}`, 400, "without_roles", canary},
 		{"nothing", asJSON, `{}`, 400, "one of id, url and input", canary},
 		{"two things", asJSON, `{"id": "judged", "url": "https://h/"}`, 400, "one of id, url and input", canary},
+		{"a set by its file", asJSON, `{"set": "` + set.Status().Sources[0] + `", "url": "https://h/"}`, 200, `"allow":false`, canary},
+		{"a set by its file, as the Caddyfile has it", asJSON, `{"set": "` + relative(t, set.Status().Sources[0]) + `", "url": "https://h/"}`, 200, `"allow":false`, canary},
 		{"an unknown set", asJSON, `{"url": "https://h/", "set": "nothing"}`, 409, set.ID(), canary},
 		{"no identity", asJSON, `{"input": {}, "roles": ["admin"]}`, 400, "no identity", canary},
 		{"a bad identity", asJSON, `{"url": "https://h/", "identity": {"rolls": []}}`, 400, "rolls", canary},
