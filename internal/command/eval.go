@@ -63,10 +63,8 @@ func evaluate(cmd *cobra.Command, from *sources, input string) (*evaluated, erro
 	if err != nil {
 		return nil, err
 	}
-	if !from.config.OPAEnvoy {
-		if document, err = policy.Complete(cmd.Context(), document); err != nil {
-			return nil, err
-		}
+	if document, err = from.completed(cmd, document); err != nil {
+		return nil, err
 	}
 	value, decision, err := set.Eval(cmd.Context(), document)
 	if err != nil {

@@ -40,8 +40,8 @@ tried, each condition with its outcome, and the rule that came nearest.
 
 A request id is that of one of the last 1,000 refusals of a running server; its
 log line has it. A URL, an input document or the command line of curl is about a
-request that need not exist. Without --policies and --access the policies of the
-running server are asked.
+request that need not exist. The document may be a part of an input, as for eval.
+Without --policies and --access the policies of the running server are asked.
 
 Credentials are not used and never shown: who is calling is said by --as, --role
 and their kin, or by --identity. The exit status is 0 if it is allowed, 1 if it
@@ -102,7 +102,11 @@ func (f *explainFlags) read(cmd *cobra.Command, args []string) (err error) {
 	case dash >= 0:
 		return errors.New("behind -- stands the command line of curl")
 	case *f.input != "" && len(args) == 0:
-		if q.Input, err = readInput(cmd, *f.input); err != nil {
+		document, err := readInput(cmd, *f.input)
+		if err != nil {
+			return err
+		}
+		if q.Input, err = f.completed(cmd, document); err != nil {
 			return err
 		}
 	case *f.input != "":

@@ -87,6 +87,15 @@ func addAddress(cmd *cobra.Command) *string {
 	return cmd.Flags().String("address", "", "the admin API of the running server (localhost:2019)")
 }
 
+// completed makes a whole input of a part, as eval's help says; a document of
+// opa-envoy-plugin stays as it is.
+func (s *sources) completed(cmd *cobra.Command, document map[string]any) (map[string]any, error) {
+	if s.config.OPAEnvoy {
+		return document, nil
+	}
+	return policy.Complete(cmd.Context(), document)
+}
+
 // maxInput is how many bytes an input document may have.
 const maxInput = 16 << 20
 

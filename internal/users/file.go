@@ -78,6 +78,9 @@ func document(name string, data []byte, key string) (*yaml.Node, error) {
 		return nil, fmt.Errorf("%s: more than one YAML document", name)
 	}
 	var value *yaml.Node
+	if top := root.Content[0]; top.Kind == yaml.ScalarNode && key == "users" {
+		return nil, fmt.Errorf("%s:%d: the file: want users: and the users below; the name of an htpasswd file does not end in .yaml", name, top.Line)
+	}
 	err := members(name, root.Content[0], "the file", []string{key}, func(_, v *yaml.Node) error {
 		value = v
 		return nil
@@ -92,7 +95,7 @@ func document(name string, data []byte, key string) (*yaml.Node, error) {
 // stand twice are errors; allowed nil allows any.
 func members(name string, node *yaml.Node, what string, allowed []string, f func(key, value *yaml.Node) error) error {
 	if node.Kind != yaml.MappingNode {
-		return fmt.Errorf("%s:%d: %s: want a mapping", name, node.Line, what)
+		return fmt.Errorf("%s:%d: %s: want a mapping, such as name: value", name, node.Line, what)
 	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
@@ -118,15 +121,36 @@ func members(name string, node *yaml.Node, what string, allowed []string, f func
 // stays for ever whose "expires" is empty or the zero time.
 func fields(name string, node *yaml.Node, what string, allowed []string) error {
 	return members(name, node, what, allowed, func(key, value *yaml.Node) error {
-		var expires time.Time
-		switch {
-		case isNull(value):
+		if isNull(value) {
 			return fmt.Errorf("%s:%d: %s: %s has no value", name, key.Line, what, key.Value)
-		case key.Value == "expires" && value.Decode(&expires) == nil && expires.IsZero():
-			return fmt.Errorf("%s:%d: %s: expires: no time to expire at", name, key.Line, what)
+		}
+		if wanted := misfit(key.Value, value); wanted != "" {
+			return fmt.Errorf("%s:%d: %s: %s: %s", name, value.Line, what, key.Value, wanted)
 		}
 		return nil
 	})
+}
+
+// misfit says what a field's value has to be, or "" if it is that.
+func misfit(key string, value *yaml.Node) string {
+	switch key {
+	case "roles", "groups", "scopes", "networks":
+		if value.Decode(new([]string)) != nil {
+			return "want a list of words, such as [one, another]"
+		}
+	case "disabled", "email_verified":
+		if value.Decode(new(bool)) != nil {
+			return "want true or false, without quotes"
+		}
+	case "expires":
+		var expires time.Time
+		if value.Decode(&expires) != nil {
+			return "want a time, such as 2027-01-01 or 2027-01-01T12:00:00Z"
+		} else if expires.IsZero() {
+			return "no time to expire at"
+		}
+	}
+	return ""
 }
 
 func isNull(node *yaml.Node) bool {
