@@ -77,7 +77,7 @@ func TestProjection(t *testing.T) {
 	if !ok {
 		t.Fatal("no object")
 	}
-	for _, r := range []reads{{}, {"request.method": true}, {"request.headers.accept": true, "identity.claims.team": true}, {"tls.client_certificate.verified": true}, {"request": true, "config": true}, {"identity.unknown": true, "failure.unknown": true}} {
+	for _, r := range []reads{{}, {"request.method": true}, {"request.headers.accept": true, "identity.claims.team": true}, {"tls.client_certificate.verified": true}, {"request": true, "config": true}, {"request.headers.Accept": true, "request.header_values.Accept": true}, {"identity.unknown": true, "failure.unknown": true}} {
 		p := project(r)
 		part := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, p.parts)
 		built, ok := p.term(&part, in.Config.term, nil, nil).(ast.Object)

@@ -25,8 +25,9 @@ type steadyRule struct {
 const (
 	// maxSteady is how many there are at most.
 	maxSteady = 64
-	// maxCandidates is how many paths are looked at to find them.
-	maxCandidates = 512
+	// maxWalked is how many rules are looked at to find them, each as often as it is
+	// reached: some tenths of a second's worth.
+	maxWalked = 1 << 14
 )
 
 // steadyInput are the parts of input that they may read.
@@ -35,10 +36,13 @@ var steadyInput = []string{"contract", "identity", "client", "config"}
 // findSteady finds them among the rules that a decision reaches.
 func findSteady(compiler *ast.Compiler, reached map[*ast.Rule]bool) *steady {
 	s := &steady{rules: map[int][]steadyRule{}}
-	count := 0
+	count, walked := 0, 0
 	for _, path := range steadyCandidates(compiler, reached) {
+		if count == maxSteady || walked > maxWalked {
+			break
+		}
 		found := inspect(compiler, path)
-		if count == maxSteady || !found.steady() {
+		if walked += len(found.rules); !found.steady() {
 			continue
 		}
 		hash := hashOf(path)
@@ -65,8 +69,7 @@ func steadyCandidates(compiler *ast.Compiler, reached map[*ast.Rule]bool) []ast.
 		}
 	}
 	slices.SortFunc(paths, func(a, b ast.Ref) int { return a.Compare(b) })
-	paths = slices.CompactFunc(paths, func(a, b ast.Ref) bool { return a.Equal(b) })
-	return paths[:min(len(paths), maxCandidates)]
+	return slices.CompactFunc(paths, func(a, b ast.Ref) bool { return a.Equal(b) })
 }
 
 // steady reports whether what was found depends on nothing but steadyInput.

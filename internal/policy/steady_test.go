@@ -105,6 +105,33 @@ func TestSteadyPlaces(t *testing.T) {
 	}
 }
 
+// TestSteadyBounded: there are not more of them than a few, and of rules that reach
+// many others not all are looked at.
+func TestSteadyBounded(t *testing.T) {
+	const many = 400
+	for name, test := range map[string]struct {
+		next       string
+		least, max int
+	}{"side by side": {"input.identity.id", maxSteady, maxSteady}, "in a row": {"r%03d", 1, maxSteady - 1}} {
+		rules := "package caddy.authz\n\nallow if {\n\tinput.request.method == \"GET\"\n"
+		for i := range many {
+			rules += fmt.Sprintf("\tr%03d\n", i)
+		}
+		rules += "}\n\n"
+		for i := range many {
+			next := test.next
+			if strings.Contains(next, "%") {
+				next = fmt.Sprintf(next, i+1)
+			}
+			rules += fmt.Sprintf("r%03d if {\n\tinput.identity.authenticated\n\t%s\n}\n\n", i, next)
+		}
+		s, _ := compiled(t, rules+fmt.Sprintf("r%d if input.client.ip\n", many))
+		if got := len(s.steady.names()); got < test.least || got > test.max {
+			t.Errorf("%s: %d", name, got)
+		}
+	}
+}
+
 // TestSteadyLarge: a rule may come to all of the data, of which no more is looked
 // at than would be kept.
 func TestSteadyLarge(t *testing.T) {
