@@ -35,24 +35,13 @@ type Config struct {
 // Gate is where requests leave for the next handler. Call New.
 type Gate struct {
 	Config
-	// warnShareable tells the operator, once, that the next handler lets shared
+	// shared is done when the operator knows that the next handler lets shared
 	// caches keep what it answers to known callers.
-	warnShareable response.Correction
+	shared sync.Once
 }
 
 // New returns the gate of a site.
-func New(config Config) *Gate {
-	g := &Gate{Config: config}
-	once := new(sync.Once)
-	g.warnShareable = func(header http.Header) {
-		if response.Shareable(header) {
-			once.Do(func() {
-				g.Logger.Warn("the next handler lets shared caches keep answers to known callers; say shared_cache if that is meant")
-			})
-		}
-	}
-	return g
-}
+func New(config Config) *Gate { return &Gate{Config: config} }
 
 // Strip removes headers that the site may set from what the client sent.
 func (g *Gate) Strip(r *http.Request, v *visit.Visit) {
@@ -91,7 +80,9 @@ func (g *Gate) Admit(r *http.Request, v *visit.Visit, place authn.Place, decisio
 	if hold := event.Outcome.Hold; hold != nil {
 		defer hold()()
 	}
-	return g.Forward(r, v, next)
+	err := g.Forward(r, v, next)
+	g.warnShared(v, place)
+	return err
 }
 
 // take takes the credential that was meant for us out of the request.
@@ -109,7 +100,7 @@ func take(r *http.Request, v *visit.Visit, place authn.Place) {
 
 // keepPrivate keeps shared caches from handing one caller's answer to another.
 // Those that Authorization protects by itself (RFC 9111, section 3.5) are left
-// as they are; the operator is told if the upstream gives them away.
+// as they are.
 func (g *Gate) keepPrivate(v *visit.Visit, place authn.Place) {
 	switch {
 	case !v.Event.Identity.Authenticated:
@@ -117,7 +108,17 @@ func (g *Gate) keepPrivate(v *visit.Visit, place authn.Place) {
 		v.Rail.Add(response.Private("", false)) // RFC 6750, section 2.3
 	case place.Header() != "Authorization":
 		v.Rail.Add(response.Private(place.Header(), g.SharedCache))
-	case !g.SharedCache:
-		v.Rail.Add(g.warnShareable)
 	}
+}
+
+// warnShared tells the operator, once, if the next handler has given away an
+// answer that Authorization protects. It looks at the headers once they are sent,
+// so that nothing stands between that handler and the connection.
+func (g *Gate) warnShared(v *visit.Visit, place authn.Place) {
+	if g.SharedCache || !v.Event.Identity.Authenticated || place.Header() != "Authorization" || !response.Shareable(v.Rail.Header()) {
+		return
+	}
+	g.shared.Do(func() {
+		g.Logger.Warn("the next handler lets shared caches keep answers to known callers; say shared_cache if that is meant")
+	})
 }

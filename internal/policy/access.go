@@ -24,8 +24,9 @@ var accessKeys = []string{"networks", "blocked", "default", "rules"}
 //
 // Rules follow in the order of the files; networks and blocked add up; default
 // may be in one file only. Nothing is taken from a file with a mistake in it:
-// all mistakes are reported at once, with file, line and column.
-func parseAccess(files []accessFile) (map[string]any, error) {
+// all mistakes are reported at once, with file, line and column. Warnings are of
+// what is no mistake for certain.
+func parseAccess(files []accessFile) (table map[string]any, warnings []string, err error) {
 	p := &accessParser{networks: map[string][]any{}, blockedUsers: map[string]any{}, blockedNetworks: []any{}, rules: []any{}, index: newAccessIndex()}
 	tables := p.readTables(files)
 	for _, table := range tables {
@@ -39,7 +40,7 @@ func parseAccess(files []accessFile) (map[string]any, error) {
 		p.parseRules(table.members["rules"])
 	}
 	if err := p.err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if p.fallback == nil {
 		p.fallback = []any{}
@@ -51,7 +52,7 @@ func parseAccess(files []accessFile) (map[string]any, error) {
 		"depths":  sortedKeys(p.index.depths),
 		"default": p.fallback,
 		"blocked": map[string]any{"users": p.blockedUsers, "networks": p.blockedNetworks},
-	}, nil
+	}, boundedWarnings(p.warnings), nil
 }
 
 // accessTable is one file, taken apart at the top.
@@ -66,6 +67,7 @@ type accessTable struct {
 type accessParser struct {
 	table           accessTable // the one that is being read
 	problems        []accessProblem
+	warnings        []string
 	networks        map[string][]any
 	named           int            // how many networks names stood for so far
 	blockedUsers    map[string]any // to true

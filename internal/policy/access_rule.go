@@ -54,6 +54,7 @@ func (p *accessParser) parseRule(number int, item *yaml.Node) {
 	if !allowed {
 		p.problem(item, "the rule has no allow; one that lets nobody in says allow: []")
 	}
+	p.warnShadowed(item, hosts, paths)
 	if !p.index.add(len(p.rules), hosts, paths) {
 		p.problem(item, "the rules have more than %d pairs of a host and a path", maxEntries)
 	}

@@ -12,7 +12,8 @@ import (
 )
 
 func parse(content string) (map[string]any, error) {
-	return parseAccess([]accessFile{{name: "access.yaml", data: []byte(content)}})
+	table, _, err := parseAccess([]accessFile{{name: "access.yaml", data: []byte(content)}})
+	return table, err
 }
 
 // TestAccessErrors: T-72 and product.md, section 4. No mistake becomes "no
@@ -93,7 +94,7 @@ func TestAccessErrors(t *testing.T) {
 func TestAccessMerge(t *testing.T) {
 	first := accessFile{"one.yaml", []byte("networks: {lan: [10.0.0.0/8]}\ndefault: [{authenticated: true}]\nrules:\n  - allow: []\n")}
 	second := accessFile{"two.yaml", []byte("blocked: {users: [mallory], networks: [lan, 192.0.2.7]}\nrules:\n  - hosts: [\"*.Example.com\"]\n    allow: [{networks: [lan, \"::1\"]}]\n")}
-	table, err := parseAccess([]accessFile{first, second})
+	table, _, err := parseAccess([]accessFile{first, second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,11 +109,11 @@ func TestAccessMerge(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", encoded, want)
 	}
 	for _, more := range []string{"networks: {lan: [192.0.2.0/24]}\n", "default: []\n"} {
-		if _, err := parseAccess([]accessFile{first, {"three.yaml", []byte(more)}}); err == nil || !strings.Contains(err.Error(), "three.yaml:1") {
+		if _, _, err := parseAccess([]accessFile{first, {"three.yaml", []byte(more)}}); err == nil || !strings.Contains(err.Error(), "three.yaml:1") {
 			t.Errorf("%s: %v", more, err)
 		}
 	}
-	nothing, err := parseAccess(nil)
+	nothing, _, err := parseAccess(nil)
 	if err != nil || len(nothing["rules"].([]any)) != 0 || len(nothing["default"].([]any)) != 0 {
 		t.Errorf("no table: %v %v", nothing, err)
 	}

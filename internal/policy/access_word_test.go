@@ -176,7 +176,7 @@ func TestAccessConditions(t *testing.T) {
 // the same last name, and mistakes stand in the order of the files.
 func TestAccessLabels(t *testing.T) {
 	content := []byte("rules:\n  - allow: []\n  - allow: []\n")
-	table, err := parseAccess([]accessFile{{"/a/access.yaml", content}, {"/b/access.yaml", content}, {"/b/other.yaml", content}})
+	table, _, err := parseAccess([]accessFile{{"/a/access.yaml", content}, {"/b/access.yaml", content}, {"/b/other.yaml", content}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestAccessLabels(t *testing.T) {
 	if diff := cmp.Diff(want, labels); diff != "" {
 		t.Error(diff)
 	}
-	_, err = parseAccess([]accessFile{{"b.yaml", []byte("rules: [x]\nnetworks: {a: [b]}\n")}, {"a.yaml", []byte("ruls: []")}})
+	_, _, err = parseAccess([]accessFile{{"b.yaml", []byte("rules: [x]\nnetworks: {a: [b]}\n")}, {"a.yaml", []byte("ruls: []")}})
 	if err == nil {
 		t.Fatal("it was taken")
 	}

@@ -26,7 +26,8 @@ const (
 	maxValue = 64 << 10
 	// overhead is what remembering a decision takes besides.
 	overhead = 512
-	// review is how many hits come before one that is evaluated again.
+	// review is how many uses of what is remembered come before one that is
+	// evaluated again.
 	review = 256
 )
 
@@ -49,6 +50,8 @@ const (
 type cache struct {
 	entries *otter.Cache[string, *past]
 	hits    atomic.Uint64
+	// recalls are the evaluations with what was known of a caller.
+	recalls atomic.Uint64
 	broken  atomic.Bool
 	now     func() time.Time
 	// differed is called when the cache is found to be wrong, once.
@@ -78,8 +81,8 @@ func (c *cache) get(key []byte) *past {
 	return entry
 }
 
-// due reports whether a hit is one to be evaluated again.
-func (c *cache) due() bool { return c.hits.Add(1)%review == 0 }
+// due reports whether one of many uses is one to be looked at again.
+func due(uses *atomic.Uint64) bool { return uses.Add(1)%review == 0 }
 
 // put remembers a decision, no longer than the caller's credential counts and the
 // policy allows. What failed is not remembered.

@@ -149,7 +149,7 @@ func (s *snapshot) decide(q *question, reading *request.Reading) (decision Decis
 	q.cached = CacheMiss
 	known := s.knownOf(room, q.in.Config)
 	decision = s.consult(q, d, caller, reading, known)
-	if len(known.facts) > 0 && s.cache.due() {
+	if len(known.facts) > 0 && due(&s.cache.recalls) {
 		decision = s.cache.judge(decision, s.consult(q, d, caller, reading, nil))
 	}
 	s.cache.put(room.key, decision, d.Identity)
@@ -175,7 +175,7 @@ func (s *snapshot) recall(q *question, d *request.Document, caller *knownCaller,
 		q.cached = CacheHit
 	}
 	decision := known.decision
-	if s.cache.due() {
+	if due(&s.cache.hits) {
 		decision = s.cache.judge(decision, s.consult(q, d, caller, reading, nil))
 	}
 	return decision.unshared()

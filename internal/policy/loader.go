@@ -21,7 +21,7 @@ type loader struct {
 	documents    memo[ast.Object]
 	schemas      memo[*schema] // of data
 	claims       memo[*schema] // of claims
-	tables       memo[ast.Object]
+	tables       memo[accessData]
 	program      *program // the last one, nil before
 	sharing      *sharing // of the load that is going on
 	// distrusted is told of a snapshot whose cache is found to be wrong.
@@ -32,7 +32,7 @@ type loader struct {
 func newLoader(config Config) *loader {
 	return &loader{
 		config: config, capabilities: allowed(config.AllowBuiltins), distrusted: func(*snapshot) {},
-		modules: memo[*ast.Module]{}, documents: memo[ast.Object]{}, schemas: memo[*schema]{}, claims: memo[*schema]{}, tables: memo[ast.Object]{},
+		modules: memo[*ast.Module]{}, documents: memo[ast.Object]{}, schemas: memo[*schema]{}, claims: memo[*schema]{}, tables: memo[accessData]{},
 	}
 }
 
@@ -80,6 +80,12 @@ func (l *loader) forget(tree files.Tree) {
 	l.schemas.forget(tree)
 }
 
+// accessData is what access tables come to.
+type accessData struct {
+	object   ast.Object
+	warnings []string
+}
+
 // addTable adds the access table, which is empty without files.
 func (l *loader) addTable(m *material, tree files.Tree) error {
 	var tables []accessFile
@@ -89,17 +95,19 @@ func (l *loader) addTable(m *material, tree files.Tree) error {
 		read[path] = tree[path]
 	}
 	m.tables = tables
-	table, err := l.tables.of("", []byte(read.Fingerprint()), func() (ast.Object, error) {
-		table, err := parseAccess(tables)
+	table, err := l.tables.of("", []byte(read.Fingerprint()), func() (accessData, error) {
+		table, warnings, err := parseAccess(tables)
 		if err != nil {
-			return nil, err
+			return accessData{}, err
 		}
-		return l.sharing.object(map[string]any{"caddy": map[string]any{tableRoot: table}})
+		object, err := l.sharing.object(map[string]any{"caddy": map[string]any{tableRoot: table}})
+		return accessData{object, warnings}, err
 	})
 	if err != nil {
 		return err
 	}
-	merged, conflict := merge(m.data, table, "data")
+	m.warnings = append(m.warnings, table.warnings...)
+	merged, conflict := merge(m.data, table.object, "data")
 	if conflict != "" {
 		return fmt.Errorf("%s conflicts with what is built in", conflict)
 	}

@@ -40,6 +40,8 @@ func TestReads(t *testing.T) {
 		{"whether something is there", "allow if {\n\tx := input.request.headers.a\n\t_ = input.identity.claims.b\n}", []string{"identity.claims.b", "request.headers.a"}},
 		{"a number written in another way", "allow if are[1.0] == 7\n\nare[x] := 5 if some x in [3]\n\nare[1] := 7 if input.tls.sni == \"a\"", []string{"tls.sni"}},
 		{"another function for object.get", "allow if own with object.get as other\n\nown if {\n\tr := input.request\n\tobject.get(r, \"host\", \"\") == \"GET\"\n}\n\nother(r, _, _) := r.method", []string{"input"}},
+		{"one or the other", "import future.keywords.or\n\nallow if input.tls.sni == \"a\" or input.identity.id == \"b\"", []string{"identity.id", "tls.sni"}},
+		{"not both", "import future.keywords.not\n\nallow if not {\n\tinput.tls.sni == \"a\"\n\tinput.identity.id == \"b\"\n}", []string{"identity.id", "tls.sni"}},
 		{"all of it", "allow if walk(input, [[\"x\"], true])", []string{"input"}},
 		{"any key", "allow if input[x].y", []string{"input"}},
 	}

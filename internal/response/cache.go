@@ -55,7 +55,11 @@ func makePrivate(text string) string {
 // Shareable reports whether a shared cache may store the answer to a request
 // with Authorization, because the answer says so (RFC 9111, section 3.5).
 func Shareable(h http.Header) bool {
-	directives, ok := splitDirectives(strings.Join(h["Cache-Control"], ","))
+	lines := h["Cache-Control"]
+	if len(lines) == 0 {
+		return false
+	}
+	directives, ok := splitDirectives(strings.Join(lines, ","))
 	if !ok || contains(directives, "no-store") || contains(directives, "private") {
 		return false
 	}
