@@ -65,7 +65,7 @@ var errNotice = errors.New("want a form with one logout_token")
 
 // notice returns the token that was sent.
 func (o *OIDC) notice(v *Visit) (string, error) {
-	sent, err := v.Sessions.Registry().Store().Count(v.R.Context(), "logout-notices/"+networkOf(v.Client), noticeTime)
+	sent, err := v.Sessions.Registry().Store().Count(v.R.Context(), counterOf("logout-notices", v.Client), noticeTime)
 	if err != nil {
 		return "", err
 	}

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -211,8 +210,6 @@ func (o *OIDC) fail(v *Visit, err error) {
 		e.Status, e.Reason, page.RetryAfter = failure.Status, failure.Reason, failure.RetryAfter
 	case errors.Is(err, ErrTooMany):
 		e.Status, e.Reason, page.RetryAfter = http.StatusTooManyRequests, identity.ReasonThrottled, transactionTime
-	case errors.Is(err, ErrBusy):
-		page.RetryAfter = time.Minute
 	}
 	v.tell(e)
 	v.page(e, page)

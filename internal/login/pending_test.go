@@ -7,30 +7,33 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
-// flood begins n sign-ins as somebody who has a /48 of IPv6 addresses does: one
-// client's share of them from one /64 after the other, each as long as can be.
+// flood begins n sign-ins as somebody who has a /48 of IPv6 addresses does: a part
+// of one client's share from one /64 after the other, each as long as can be.
 func (w *world) flood(t *testing.T, owner byte, n int) {
 	t.Helper()
 	for i := range n {
-		addr := [16]byte{0x20, 0x01, 0x0d, 0xb8, 0, owner, byte(i / maxBegun >> 8), byte(i / maxBegun)}
 		v := w.visitOf(httptest.NewRecorder(), httptest.NewRequest("GET", origin+LoginPath, nil))
-		v.Client = netip.AddrFrom16(addr)
+		v.Client = networkAt(owner, i)
 		if err := v.Begin(context.Background(), random(), Transaction{Login: "staff", ReturnTo: "/?" + strings.Repeat("&", maxReturnTo-2)}); err != nil {
 			t.Fatal(i, err)
 		}
 	}
 }
 
-// held is a store that says what it holds under keys that begin with a word.
+// networkAt returns where the ith request of a flood comes from.
+func networkAt(owner byte, i int) netip.Addr {
+	network := i / (maxBegun / 3) // two that share a counter do not exhaust it
+	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 0, owner, byte(network >> 8), byte(network)})
+}
+
+// held is a store that says what it holds.
 type held struct {
 	store.Store
 	sizes map[string]int
@@ -39,6 +42,16 @@ type held struct {
 func (h *held) Put(ctx context.Context, key string, item store.Item) error {
 	h.sizes[key] = len(item.Value)
 	return h.Store.Put(ctx, key, item)
+}
+
+func (h *held) PutNew(ctx context.Context, key string, item store.Item) (bool, error) {
+	h.sizes[key] = len(item.Value)
+	return h.Store.PutNew(ctx, key, item)
+}
+
+func (h *held) Count(ctx context.Context, key string, window time.Duration) (int, error) {
+	h.sizes[key] = 0
+	return h.Store.Count(ctx, key, window)
 }
 
 func (h *held) Delete(ctx context.Context, key string) error {
@@ -97,31 +110,56 @@ func TestPendingSpans(t *testing.T) {
 	}
 }
 
-// TestBusy: T-57. Beyond what all may begin, nobody can begin a sign-in, and is told
-// when to try again; who is signed in is not asked, and the next span is another.
-func TestBusy(t *testing.T) {
+// TestFlooded: T-57. Who begins sign-ins from thousands of networks and takes each of
+// them leaves a bounded number of things behind, keeps nobody from signing in, and
+// ends no session.
+func TestFlooded(t *testing.T) {
 	p := newProvided(t, nil)
+	h := &held{p.store, map[string]int{}}
+	p.Sessions = p.sessionsIn(h)
 	p.signIn("/")
-	span := "login-begun-by-all/" + strconv.FormatInt(p.now.UnixNano()/int64(transactionTime), 10)
-	for range maxBegunByAll - 1 {
-		_, _ = p.store.Count(t.Context(), span, transactionTime)
+	const n = 3 * maxPending
+	for i := range n {
+		p.client = networkAt(1, i)
+		state, err := p.world.begin(t)
+		if err != nil {
+			t.Fatal(i, err)
+		}
+		if _, err := p.take(state); err != nil {
+			t.Fatal(i, err)
+		}
 	}
-	answer := p.visit("GET", p.URL("/", "", nil), nil)
-	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") != "60" || answer.Header().Get("Cache-Control") != "no-store" {
-		t.Errorf("%d %v", answer.Code, answer.Header())
+	kinds := map[string]int{}
+	for key := range h.sizes {
+		kind, _, _ := strings.Cut(key, "/")
+		kinds[kind]++
 	}
-	if e := p.lastEvent(); e.Reason != identity.ReasonStoreUnavailable || !errors.Is(e.Err, ErrBusy) {
-		t.Errorf("event %+v", e)
-	}
-	if counted, _ := p.store.Get(t.Context(), "login-begun/192.0.2.7/32"); string(counted) != "1" {
-		t.Errorf("%s sign-ins are counted for the client", counted)
+	t.Log(kinds)
+	if kinds["login-taken"] > maxPending+1 || kinds["login-place"] > maxPending || kinds["login-begun"] > n/(maxBegun/3)+2 {
+		t.Errorf("left behind: %v", kinds)
 	}
 	if _, err := p.current(); err != nil {
 		t.Errorf("signed out: %v", err)
 	}
-	p.now = p.now.Add(transactionTime)
-	if answer := p.visit("GET", p.URL("/", "", nil), nil); answer.Code != http.StatusSeeOther {
-		t.Errorf("ten minutes later: %d", answer.Code)
+	p.client = netip.MustParseAddr("192.0.2.8")
+	if answer := p.visit("GET", p.begin(p.URL("/", "", nil)), nil); answer.Code != http.StatusSeeOther {
+		t.Errorf("somebody else: %d", answer.Code)
+	}
+}
+
+// TestCounters: T-57. However many networks there are, so many counters stand for
+// them, and the same network always has the same.
+func TestCounters(t *testing.T) {
+	seen := map[string]bool{}
+	for i := range 4 * shares {
+		client := netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 0, byte(i >> 16), byte(i >> 8), byte(i), 1})
+		key := counterOf("login-begun", client)
+		if seen[key] = true; key != counterOf("login-begun", client.Next()) {
+			t.Fatalf("%s has two counters", client)
+		}
+	}
+	if len(seen) > shares || len(seen) < shares*9/10 {
+		t.Errorf("%d counters", len(seen))
 	}
 }
 

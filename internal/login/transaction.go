@@ -73,7 +73,7 @@ func (v *Visit) Take(ctx context.Context, state string) (Transaction, error) {
 	if err := json.Unmarshal(encoded, &t); err != nil || !known || !same(t.Browser, token(browser, state)) {
 		return Transaction{}, ErrState
 	}
-	first, err := in.PutNew(ctx, "login-taken/"+key, store.Item{Lifetime: transactionTime})
+	first, err := in.PutNew(ctx, takenKey(key), store.Item{Lifetime: transactionTime})
 	switch {
 	case err != nil:
 		return Transaction{}, fmt.Errorf("going on with a sign-in: %w", err)
@@ -86,6 +86,9 @@ func (v *Visit) Take(ctx context.Context, state string) (Transaction, error) {
 // transactionKey is where a transaction is stored; the state does not follow
 // from it.
 func transactionKey(state string) string { return "login/" + token(state, "transaction") }
+
+// takenKey is where a mark says that a transaction was taken.
+func takenKey(key string) string { return "login-taken/" + key }
 
 // networkOf returns what counts as one client: an address, or the /64 that an
 // IPv6 client can choose addresses from.
