@@ -45,7 +45,7 @@ func nameOfPair(host string, path accessPath) string {
 // decides returns the number of the first rule that decides about everything that
 // a path on a host means, of those that are in the index.
 func (x *accessIndex) decides(host string, path accessPath) (number int, decided bool) {
-	for _, form := range formsAround(path) {
+	for _, form := range x.formsAround(path) {
 		byHost, _ := x.numbers[form].(map[string]any)
 		for _, around := range hostsAround(host) {
 			if n, ok := byHost[around].(int); ok && (!decided || n < number) {
@@ -56,28 +56,29 @@ func (x *accessIndex) decides(host string, path accessPath) (number int, decided
 	return number, decided
 }
 
-// formsAround returns the forms of all paths that mean what a path means, at least.
-func formsAround(path accessPath) []string {
+// formsAround returns the forms of the paths in the index that may mean what a path
+// means, at least.
+func (x *accessIndex) formsAround(path accessPath) []string {
 	forms := []string{path.form}
-	for base := strings.TrimSuffix(path.form, "*"); ; {
-		forms = append(forms, base+"*")
-		if base == "/" {
-			return forms
+	base := strings.TrimSuffix(path.form, "*")
+	for depth := path.depth; depth >= 0; depth-- {
+		if _, known := x.depths[depth]; known {
+			forms = append(forms, base+"*")
 		}
-		base = base[:strings.LastIndexByte(strings.TrimSuffix(base, "/"), '/')+1]
+		base = base[:1+strings.LastIndexByte(strings.TrimSuffix(base, "/"), '/')]
 	}
+	return forms
 }
 
 // hostsAround returns the hosts of the index that mean what a host means, at least.
 func hostsAround(host string) []string {
 	hosts := []string{host, anyHost}
-	for rest := strings.TrimPrefix(host, "."); ; {
-		_, after, ok := strings.Cut(rest, ".")
-		if !ok || host == anyHost {
-			return hosts
+	for i := 1; i < len(host); i++ {
+		if host[i] == '.' {
+			hosts = append(hosts, host[i:])
 		}
-		hosts, rest = append(hosts, "."+after), after
 	}
+	return hosts
 }
 
 // boundedWarnings returns no more than a page of them.

@@ -9,6 +9,7 @@ import (
 // TestShadowed: a rule that is never asked about something is warned of, and no
 // other.
 func TestShadowed(t *testing.T) {
+	deep := strings.Repeat("a/", 100_000) + "b"
 	const allow = ", allow: [{authenticated: true}]}"
 	tests := []struct{ name, first, second, about string }{
 		{"below everything", "paths: [/*]", "paths: [/admin/*]", "/admin/*"},
@@ -25,6 +26,7 @@ func TestShadowed(t *testing.T) {
 		{"hosts below hosts", "hosts: ['*.com']", "hosts: ['*.example.com']", "/* on *.example.com"},
 		{"an address", "hosts: ['192.0.2.1']", "hosts: ['192.0.2.1'], paths: [/a]", "/a on 192.0.2.1"},
 		{"everything", "paths: [/*]", "", "/*"},
+		{"very deep", "paths: [/*]", "paths: [/" + deep + "/*]", "/" + deep + "/*"},
 		{"the special one first", "paths: [/admin/*]", "paths: [/*]", ""},
 		{"part of a segment", "paths: [/a/*]", "paths: [/ab/*]", ""},
 		{"one path before what is below", "paths: [/a]", "paths: [/a/*]", ""},

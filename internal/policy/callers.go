@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"hash/maphash"
 	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -9,19 +8,14 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
-const (
-	// maxCallers is how many callers' terms are kept, a power of two.
-	maxCallers = 1 << 10
-	// maxCaller is how many bytes a caller's key may have whose term is kept.
-	maxCaller = 4 << 10
-)
+// maxCaller is how many bytes a caller's key may have whose term is kept.
+const maxCaller = 4 << 10
 
 // callers keeps what was built of the latest callers. Identities are immutable
 // and shared between requests by whoever verified them, so that the same pointer
 // is the same caller. It belongs to one projection.
 type callers struct {
-	seed  maphash.Seed
-	slots [maxCallers]atomic.Pointer[knownCaller]
+	slots slots[*identity.Identity, knownCaller]
 }
 
 // knownCaller is what was built of an identity.
@@ -31,11 +25,11 @@ type knownCaller struct {
 	term atomic.Pointer[ast.Term] // when somebody needed it
 }
 
-func newCallers() *callers { return &callers{seed: maphash.MakeSeed()} }
+func newCallers() *callers { return &callers{newSlots[*identity.Identity, knownCaller]()} }
 
 // of returns what was built of an identity, or builds its key.
 func (c *callers) of(id *identity.Identity, parts []part[identity.Identity]) *knownCaller {
-	slot := &c.slots[maphash.Comparable(c.seed, id)%maxCallers]
+	slot := c.slots.of(id)
 	if known := slot.Load(); known != nil && known.id == id {
 		return known
 	}

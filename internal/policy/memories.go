@@ -1,9 +1,7 @@
 package policy
 
 import (
-	"hash/maphash"
 	"slices"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -11,19 +9,14 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
-const (
-	// maxMemories is how many callers are remembered, a power of two.
-	maxMemories = 1 << 10
-	// maxMemory is how many bytes of each.
-	maxMemory = 16 << 10
-)
+// maxMemory is how many bytes are remembered of each caller.
+const maxMemory = 16 << 10
 
 // memories are what the steady rules came to for the latest callers. They belong
 // to one snapshot, and like the cache of decisions they are looked after: see
 // snapshot.decide.
 type memories struct {
-	seed  maphash.Seed
-	slots [maxMemories]atomic.Pointer[memory]
+	slots slots[who, memory]
 }
 
 // memory is what the steady rules came to for one caller. It is immutable.
@@ -48,21 +41,17 @@ type fact struct {
 	value  *ast.Term // nil if it is undefined
 }
 
-func newMemories() *memories { return &memories{seed: maphash.MakeSeed()} }
+func newMemories() *memories { return &memories{newSlots[who, memory]()} }
 
 // of returns what is known of a caller. If that is nothing, the memory is nobody
 // else's yet. It does not keep client.
 func (m *memories) of(id *identity.Identity, client []byte, config uint64) *memory {
 	asking := who{id, unsafe.String(unsafe.SliceData(client), len(client)), config}
-	if known := m.slot(asking).Load(); known != nil && known.who == asking {
+	if known := m.slots.of(asking).Load(); known != nil && known.who == asking {
 		return known
 	}
 	asking.client = string(client)
 	return &memory{who: asking}
-}
-
-func (m *memories) slot(asking who) *atomic.Pointer[memory] {
-	return &m.slots[maphash.Comparable(m.seed, asking)%maxMemories]
 }
 
 // learn keeps facts that are new beside those that were known. Of two requests at
@@ -79,6 +68,6 @@ func (m *memories) learn(known *memory, facts []fact) {
 		}
 	}
 	if len(more.facts) > len(known.facts) {
-		m.slot(more.who).Store(more)
+		m.slots.of(more.who).Store(more)
 	}
 }

@@ -66,10 +66,8 @@ func (c *CORS) Parse(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.Build(nil); err != nil {
-		return grammar.At(line, err)
-	}
-	return nil
+	_, err = c.Build(nil)
+	return grammar.At(line, err)
 }
 
 // Build returns the policy that the settings describe. Headers that hold
