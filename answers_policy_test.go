@@ -45,7 +45,7 @@ refusals := {
 // R-BR-5, W4.
 func TestPolicyAnswers(t *testing.T) {
 	w := newWorld(t)
-	w.write("policies/authz.rego", refusals)
+	w.Write("policies/authz.rego", refusals)
 	h, _ := w.site(jwtSite + "basic {\n users DIR/users.yaml\n }\n policies DIR/policies\n")
 	token := "Bearer " + jwtOf(t, nil)
 	both := []string{basicLine, bearerLine}
@@ -98,7 +98,7 @@ func TestPolicyAnswers(t *testing.T) {
 // is room, in whole words; one that cannot be sent at all is the policy's error.
 func TestScopes(t *testing.T) {
 	w := newWorld(t)
-	w.write("policies/authz.rego", refusals)
+	w.Write("policies/authz.rego", refusals)
 	h, _ := w.site(jwtSite + "policies DIR/policies\n")
 	for path, want := range map[string]int{"/many": 403, "/quote": 500, "/umlaut": 500, "/empty": 500} {
 		recorder, err := ask(h, get(path, "Authorization", "Bearer "+jwtOf(t, nil)), new(reached))

@@ -19,12 +19,9 @@ import (
 // apiKey is a key of keys, which has one of each kind.
 const apiKey = canary + "-0123456789abcdef"
 
-// patientSite is basicSite for tests with many failures.
-const patientSite = "basic {\n users DIR/users.yaml\n throttle 1000 5m\n }\n access DIR/access.yaml\n"
-
 // keys gives the world a keys.yaml and returns the block that reads it.
 func (w *world) keys(from string) string {
-	w.write("keys.yaml", "keys:\n  - {id: ci, owner: build, hash: \"sha256:"+sha(apiKey)+"\"}\n  - {id: off, owner: build, disabled: true, hash: \"sha256:"+sha(apiKey+"-off")+"\"}\n")
+	w.Write("keys.yaml", "keys:\n  - {id: ci, owner: build, hash: \"sha256:"+sha(apiKey)+"\"}\n  - {id: off, owner: build, disabled: true, hash: \"sha256:"+sha(apiKey+"-off")+"\"}\n")
 	return "api_key {\n keys DIR/keys.yaml\n " + from + "\n }\n"
 }
 
@@ -34,9 +31,7 @@ func jwtFrom(place string) string {
 }
 
 const (
-	basicLine  = `Basic realm="restricted", charset="UTF-8"`
-	bearerLine = `Bearer realm="restricted"`
-	keyLine    = `ApiKey realm="restricted", header="X-API-Key"`
+	keyLine = `ApiKey realm="restricted", header="X-API-Key"`
 )
 
 // TestMethods: whatever a site's methods are, and however its refusals are

@@ -14,7 +14,7 @@ import (
 // BenchmarkAllow measures the whole handler on the way of an allowed request.
 func BenchmarkAllow(b *testing.B) {
 	w := newWorld(b)
-	w.write("policies/authz.rego", "package caddy.authz\n\nimport data.caddy.helpers\n\nallow if {\n\thelpers.under(\"/api\")\n\thelpers.has_role(\"member\")\n}\n")
+	w.Write("policies/authz.rego", "package caddy.authz\n\nimport data.caddy.helpers\n\nallow if {\n\thelpers.under(\"/api\")\n\thelpers.has_role(\"member\")\n}\n")
 	sites := map[string]string{
 		"basic, any known caller": "basic {\n users DIR/users.yaml\n }\n",
 		"basic, access table":     basicSite,

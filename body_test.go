@@ -25,8 +25,8 @@ func (u *upload) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 // the next handler gets every byte of it.
 func TestBody(t *testing.T) {
 	w := newWorld(t)
-	w.write("p/authz.rego", "package caddy.authz\n\nallow if not input.request.body.admin\n")
-	w.write("aware/authz.rego", "package caddy.authz\n\nallow if input.request.body_truncated\n\nallow if input.request.body.ok\n")
+	w.Write("p/authz.rego", "package caddy.authz\n\nallow if not input.request.body.admin\n")
+	w.Write("aware/authz.rego", "package caddy.authz\n\nallow if input.request.body_truncated\n\nallow if input.request.body.ok\n")
 	tests := []struct {
 		name, policies, contentType, body string
 		status                            int
@@ -75,7 +75,7 @@ func TestBodyUnread(t *testing.T) {
 // TestDecisionEffects: what an allow does to the request beside its headers.
 func TestDecisionEffects(t *testing.T) {
 	w := newWorld(t)
-	w.write("p/authz.rego", `package caddy.authz
+	w.Write("p/authz.rego", `package caddy.authz
 
 allow := {
 	"allow": true,

@@ -24,7 +24,7 @@ func (s stored) ServeHTTP(w http.ResponseWriter, _ *http.Request) error {
 func TestPrivate(t *testing.T) {
 	const key = canary + "-of-sufficient-length-0123456789"
 	w := newWorld(t)
-	w.write("keys.yaml", "keys:\n  - {id: ci, hash: \"sha256:"+sha(key)+"\", owner: ci}\n")
+	w.Write("keys.yaml", "keys:\n  - {id: ci, hash: \"sha256:"+sha(key)+"\", owner: ci}\n")
 	methods := "basic {\n users DIR/users.yaml\n }\n api_key {\n keys DIR/keys.yaml\n }\n access DIR/access.yaml\n" +
 		"jwt https://id.example.com {\n secret " + jwtSecret + "\n audience api\n from cookie token\n }\n"
 	query := "jwt https://id.example.com {\n secret " + jwtSecret + "\n audience api\n from query t\n }\n"
@@ -72,7 +72,7 @@ func TestPrivate(t *testing.T) {
 func TestPrivateError(t *testing.T) {
 	const key = canary + "-of-sufficient-length-0123456789"
 	w := newWorld(t)
-	w.write("keys.yaml", "keys:\n  - {id: ci, hash: \"sha256:"+sha(key)+"\", owner: ci}\n")
+	w.Write("keys.yaml", "keys:\n  - {id: ci, hash: \"sha256:"+sha(key)+"\", owner: ci}\n")
 	h, _ := w.site("api_key {\n keys DIR/keys.yaml\n }\n access DIR/access.yaml\n cors {\n origins https://spa.example\n }\n")
 	failing := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Access-Control-Allow-Origin", "*")

@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
 // edited are the headers of ours that a site's header directive edits.
@@ -17,7 +19,7 @@ var edited = []string{
 // does to one answer changes neither the next one nor another site's.
 func TestHeaderEdits(t *testing.T) {
 	w := newWorld(t)
-	auth := strings.ReplaceAll("policy_auth {\n"+basicSite+"cors {\n origins "+origin+"\n credentials\n expose X-Total\n }\n}\nrespond protected\n", "DIR", w.dir)
+	auth := strings.ReplaceAll("policy_auth {\n"+basicSite+"cors {\n origins "+origin+"\n credentials\n expose X-Total\n }\n}\nrespond protected\n", "DIR", w.Dir)
 	edits := ""
 	for _, name := range edited {
 		edits += "header >" + name + " ^(.*)$ \"$1!\"\n"
@@ -39,7 +41,7 @@ func TestHeaderEdits(t *testing.T) {
 				}
 				r.Header = header.Clone()
 				r.Header.Set("Origin", origin)
-				response, _ := exchange(t, server.Listener.Addr().String(), r)
+				response, _ := testenv.Exchange(t, server.Listener.Addr().String(), r)
 				return response.Header
 			}
 			before := ask("plain.example.com")

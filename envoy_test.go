@@ -9,7 +9,7 @@ import (
 // credential, nobody else does, and its answers are the client's (R-BR-12).
 func TestOPAEnvoy(t *testing.T) {
 	w := newWorld(t)
-	w.write("p/authz.rego", `package envoy.authz
+	w.Write("p/authz.rego", `package envoy.authz
 
 import input.attributes.request.http as http_request
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
 // expandable is a name that Caddy would turn into secrets if it expanded what a
@@ -86,20 +87,20 @@ const expansionSite = `http://HOST:8080 {
 func TestExpansion(t *testing.T) {
 	t.Setenv("POLICY_AUTH_CANARY", canary)
 	w := newWorld(t)
-	w.write("policies/authz.rego", expansionPolicy)
-	w.write("secret.txt", canary)
-	w.write("site/allowed/page.html", `{{placeholder "http.auth.user.id"}} {{.Req.Header.Get "X-Auth-User"}} {{.RespHeader.Get "X-Added"}} {{httpInclude "/inner"}} {{.OriginalReq.URL}}`)
+	w.Write("policies/authz.rego", expansionPolicy)
+	w.Write("secret.txt", canary)
+	w.Write("site/allowed/page.html", `{{placeholder "http.auth.user.id"}} {{.Req.Header.Get "X-Auth-User"}} {{.RespHeader.Get "X-Added"}} {{httpInclude "/inner"}} {{.OriginalReq.URL}}`)
 	told := ""
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { told = fmt.Sprint(r.Header) }))
 	t.Cleanup(upstream.Close)
-	words := strings.NewReplacer("DIR", w.dir, "UPSTREAM", upstream.Listener.Addr().String(), "SECRET", canary, "JWT", jwtSite)
+	words := strings.NewReplacer("DIR", w.Dir, "UPSTREAM", upstream.Listener.Addr().String(), "SECRET", canary, "JWT", jwtSite)
 	config := ""
 	for i, row := range expansions {
 		mode := ""
 		if row.name == "delegated" {
 			mode = "error_pages delegate"
 		}
-		config += strings.NewReplacer("HOST", hostOf(i), "MODE", mode, "SITE", row.site).Replace(expansionSite)
+		config += strings.NewReplacer("HOST", testenv.HostOf(i), "MODE", mode, "SITE", row.site).Replace(expansionSite)
 	}
 	server := httptest.NewServer(w.together("{\nauto_https off\n}\n" + words.Replace(config)))
 	t.Cleanup(server.Close)
@@ -107,11 +108,11 @@ func TestExpansion(t *testing.T) {
 	token := "Bearer " + jwtOf(t, jwt.MapClaims{"sub": text})
 	for i, row := range expansions {
 		t.Run(row.name, func(t *testing.T) {
-			r := httptest.NewRequest(http.MethodGet, "http://"+hostOf(i), nil)
+			r := httptest.NewRequest(http.MethodGet, "http://"+testenv.HostOf(i), nil)
 			r.URL.Path = words.Replace(row.path)
 			r.Header = http.Header{"Authorization": {token}, "X-Private": {canary}, "Accept": {"application/json"}}
 			told = ""
-			response, body := exchange(t, server.Listener.Addr().String(), r)
+			response, body := testenv.Exchange(t, server.Listener.Addr().String(), r)
 			got := strings.ReplaceAll(fmt.Sprint(response.Header, body, told), "X-Private:["+canary+"]", "")
 			if expanded := strings.Contains(got, canary) || strings.Contains(got, token); expanded != (row.name == "control") {
 				t.Errorf("%d %s", response.StatusCode, got)
@@ -128,8 +129,8 @@ func TestExpansion(t *testing.T) {
 func TestTemplatesAround(t *testing.T) {
 	t.Setenv("POLICY_AUTH_CANARY", canary)
 	w := newWorld(t)
-	w.write("policies/authz.rego", expansionPolicy)
-	site := strings.ReplaceAll("policy_auth {\n"+jwtSite+"policies DIR/policies\n}\nrespond {http.auth.user.id}\n", "DIR", w.dir)
+	w.Write("policies/authz.rego", expansionPolicy)
+	site := strings.ReplaceAll("policy_auth {\n"+jwtSite+"policies DIR/policies\n}\nrespond {http.auth.user.id}\n", "DIR", w.Dir)
 	server := httptest.NewServer(w.together("{\nauto_https off\n}\nhttp://site.example.com:8080 {\nroute {\ntemplates\n" + site + "}\n}\n"))
 	t.Cleanup(server.Close)
 	text := "{{env `POLICY_AUTH_CANARY`}}"
@@ -138,7 +139,7 @@ func TestTemplatesAround(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "http://site.example.com", nil)
 			r.URL.Path = path
 			r.Header = http.Header{"Authorization": {"Bearer " + jwtOf(t, jwt.MapClaims{"sub": text})}, "Accept": {accept}}
-			response, body := exchange(t, server.Listener.Addr().String(), r)
+			response, body := testenv.Exchange(t, server.Listener.Addr().String(), r)
 			if response.StatusCode == http.StatusOK || strings.Contains(body, canary) || strings.HasPrefix(path, "/page") && !strings.Contains(body, "POLICY_AUTH_CANARY") {
 				t.Errorf("%s, %s: %d %s", accept, path, response.StatusCode, body)
 			}

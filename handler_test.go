@@ -9,8 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +17,6 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
-	"golang.org/x/crypto/bcrypt"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -28,53 +25,13 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/refusal"
 )
 
-// canary is a password and a part of each secret in these tests: it must not
-// turn up in any log, page or upstream request (R-BR-12).
-const canary = "canary-4711-test-material-only"
-
-// world is a directory with what a site's configuration names.
-type world struct {
-	t   testing.TB
-	dir string
-}
-
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	w := &world{t: t, dir: t.TempDir()}
-	hash, err := bcrypt.GenerateFromPassword([]byte(canary), 8)
-	if err != nil {
-		t.Fatal(err)
-	}
-	account := func(name, more string) string { return "  " + name + ":\n    password: " + string(hash) + "\n" + more }
-	w.write("users.yaml", "users:\n"+account("alice", "    roles: [admin, member]\n")+account("bob", "    roles: [member]\n")+
-		account("carol", "    disabled: true\n")+account("dave", "    expires: 2001-01-01T00:00:00Z\n"))
-	w.write("access.yaml", "rules:\n  - paths: [/public/*]\n    allow: [{anyone: true}]\n  - paths: [/admin/*]\n    allow: [{roles: [admin]}]\n  - paths: [/*]\n    allow: [{authenticated: true}]\n")
-	return w
-}
-
-// write puts a file in the world, old enough to count as settled.
-func (w *world) write(name, content string) {
-	w.t.Helper()
-	path := filepath.Join(w.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		w.t.Fatal(err)
-	}
-	past := time.Now().Add(-time.Minute)
-	if err := os.Chtimes(path, past, past); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
 // site provisions a handler from the lines of a policy_auth block, in which
 // DIR stands for the world's directory.
 func (w *world) site(block string) (*Handler, *observer.ObservedLogs) {
-	w.t.Helper()
+	w.T.Helper()
 	h, err := w.provision(block)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
 	h.logTo(zap.New(core))
@@ -89,18 +46,18 @@ func (h *Handler) logTo(logger *zap.Logger) {
 
 func (w *world) provision(block string) (*Handler, error) {
 	h := new(Handler)
-	d := caddyfile.NewTestDispenser("policy_auth {\n" + strings.ReplaceAll(block, "DIR", w.dir) + "\n}")
+	d := caddyfile.NewTestDispenser("policy_auth {\n" + strings.ReplaceAll(block, "DIR", w.Dir) + "\n}")
 	if err := h.UnmarshalCaddyfile(d); err != nil {
 		return nil, err
 	}
-	storage := json.RawMessage(`{"module": "file_system", "root": "` + w.dir + `/storage"}`)
+	storage := json.RawMessage(`{"module": "file_system", "root": "` + w.Dir + `/storage"}`)
 	parent, err := caddy.ProvisionContext(&caddy.Config{StorageRaw: storage})
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := caddy.NewContext(parent)
-	w.t.Cleanup(cancel) // which cleans up the modules that the handler loads
-	w.t.Cleanup(func() { _ = h.Cleanup() })
+	w.T.Cleanup(cancel) // which cleans up the modules that the handler loads
+	w.T.Cleanup(func() { _ = h.Cleanup() })
 	encoded, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
@@ -109,7 +66,7 @@ func (w *world) provision(block string) (*Handler, error) {
 	if err := json.Unmarshal(encoded, loaded); err != nil {
 		return nil, err
 	}
-	w.t.Cleanup(func() { _ = loaded.Cleanup() })
+	w.T.Cleanup(func() { _ = loaded.Cleanup() })
 	if err := loaded.Provision(ctx); err != nil {
 		return nil, err
 	}
@@ -171,8 +128,6 @@ func asUser(r *http.Request, name string) *http.Request {
 	r.SetBasicAuth(name, canary)
 	return r
 }
-
-const basicSite = "basic {\n users DIR/users.yaml\n }\n access DIR/access.yaml\n"
 
 // TestAnswers is the table of product.md's section 5, through the whole
 // handler: R-401-1 to R-401-3, R-401-12, R-403-1, R-CACHE-1, T-01, T-59.
@@ -509,28 +464,11 @@ func TestErrorPaths(t *testing.T) {
 	})
 }
 
-const jwtSecret = "test-material-" + canary + "-32-bytes-and-more"
-
-func jwtOf(t testing.TB, claims jwt.MapClaims) string {
-	t.Helper()
-	all := jwt.MapClaims{"iss": "https://id.example.com", "aud": "api", "sub": "svc", "exp": time.Now().Add(time.Hour).Unix()}
-	for name, value := range claims {
-		all[name] = value
-	}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, all).SignedString([]byte(jwtSecret))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
-}
-
-const jwtSite = "jwt https://id.example.com {\n secret " + jwtSecret + "\n audience api\n }\n"
-
 // TestJWT: a token is accepted, and each way to be refused says why in the log
 // and nowhere else (R-BR-2 to R-BR-6, R-401-3, R-403-2, R-SU-1, T-51).
 func TestJWT(t *testing.T) {
 	w := newWorld(t)
-	w.write("policies/authz.rego", `package caddy.authz
+	w.Write("policies/authz.rego", `package caddy.authz
 
 allow if input.request.path == "/"
 
@@ -620,7 +558,7 @@ allow := 1 / object.get(input.config, "zero", 0) if input.request.path == "/erro
 // TestAPIKey: all of keys.yaml through the handler (R-KEY-1 to R-KEY-4).
 func TestAPIKey(t *testing.T) {
 	w := newWorld(t)
-	w.write("keys.yaml", "keys:\n"+
+	w.Write("keys.yaml", "keys:\n"+
 		"  - {id: ci, owner: build, roles: [admin], hash: \"sha256:"+sha(canary)+"\"}\n"+
 		"  - {id: old, owner: build, expires: 2001-01-01T00:00:00Z, hash: \"sha256:"+sha(canary+"-old")+"\"}\n"+
 		"  - {id: off, owner: build, disabled: true, hash: \"sha256:"+sha(canary+"-off")+"\"}\n"+
@@ -791,7 +729,7 @@ func TestNamelessForgers(t *testing.T) {
 // as none: the upstream would read it as one.
 func TestOpaqueTarget(t *testing.T) {
 	w := newWorld(t)
-	w.write("open.yaml", "rules:\n  - paths: [/admin/*]\n    allow: [{roles: [admin]}]\n  - allow: [{anyone: true}]\n")
+	w.Write("open.yaml", "rules:\n  - paths: [/admin/*]\n    allow: [{roles: [admin]}]\n  - allow: [{anyone: true}]\n")
 	h, _ := w.site("access DIR/open.yaml\n")
 	r := get("/")
 	r.URL.Scheme, r.URL.Opaque, r.URL.Path = "http", "x:/admin/secret", ""

@@ -17,6 +17,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
+	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
 // jwksURLForm is a line of which the test puts its own keys in place.
@@ -35,12 +36,12 @@ func TestIssuers(t *testing.T) {
 	}
 	encode := base64.RawURLEncoding.EncodeToString
 	w := newWorld(t)
-	w.write("keys.json", fmt.Sprintf(`{"keys":[{"kty":"EC","crv":"P-256","kid":"test","x":%q,"y":%q}]}`, encode(point[1:33]), encode(point[33:])))
+	w.Write("keys.json", fmt.Sprintf(`{"keys":[{"kty":"EC","crv":"P-256","kid":"test","x":%q,"y":%q}]}`, encode(point[1:33]), encode(point[33:])))
 	doc, err := os.ReadFile("docs/issuers.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, match := range blockForm.FindAllStringSubmatch(string(doc), -1) {
+	for _, match := range testenv.BlockForm.FindAllStringSubmatch(string(doc), -1) {
 		t.Run(match[2], func(t *testing.T) {
 			block := strings.TrimSuffix(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(match[3]), "policy_auth {")), "}")
 			block = jwksURLForm.ReplaceAllString(block, "")

@@ -155,7 +155,7 @@ func TestLoginCookie(t *testing.T) {
 // TestLoginPolicy: what a policy says of signing in, product.md section 3.
 func TestLoginPolicy(t *testing.T) {
 	w := newWorld(t)
-	w.write("p/authz.rego", "package caddy.authz\n\nallow := {\"allow\": false, \"login\": input.request.segments[0] == \"in\"} if input.request.segments[1]\n\nelse := false\n")
+	w.Write("p/authz.rego", "package caddy.authz\n\nallow := {\"allow\": false, \"login\": input.request.segments[0] == \"in\"} if input.request.segments[1]\n\nelse := false\n")
 	h, _ := w.site("basic {\n users DIR/users.yaml\n }\n policies DIR/p\n" + loginSite)
 	tests := []struct {
 		name   string

@@ -28,7 +28,7 @@ func strangers() int {
 // allowed, denied or come with a bad token.
 func TestMemory(t *testing.T) {
 	w := newWorld(t)
-	w.write("policies/authz.rego", "package caddy.authz\n\nallow if {\n\tinput.request.segments[0] == \"api\"\n\tinput.identity.claims.jti\n}\n")
+	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if {\n\tinput.request.segments[0] == \"api\"\n\tinput.identity.claims.jti\n}\n")
 	h, _ := w.site("insecure_http\n " + jwtSite + "policies DIR/policies {\n decision_cache 4MiB\n }\n")
 	h.logTo(zap.NewNop())
 	statuses, server := map[int]int{}, new(caddyhttp.Server)

@@ -1,31 +1,24 @@
 package policyauth
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"os"
 	"strings"
 	"testing"
 )
 
-func sha(s string) string {
-	digest := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(digest[:])
-}
-
 // TestProvisionErrors: a site whose configuration cannot work does not start
 // (T-07, T-08, T-60, T-63, T-68).
 func TestProvisionErrors(t *testing.T) {
 	w := newWorld(t)
-	w.write("bad.rego", "package caddy.authz\n\nallow if {\n")
-	w.write("typo.rego", "package caddy.authz\n\nallow if input.identity.authenticated == nope\n")
-	w.write("other.rego", "package somewhere.other\n\nallow := true\n")
-	w.write("send.rego", "package caddy.authz\n\nallow if http.send({\"method\": \"get\", \"url\": \"http://localhost\"})\n")
-	w.write("ignores.rego", "package caddy.authz\n\nallow if input.identity.authenticated\n")
-	w.write("access-bad.yaml", "rules:\n  - paths: [/*]\n    role: [admin]\n    allow: [{}]\n")
-	w.write("empty.yaml", "")
-	w.write("private.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
-	if err := os.Mkdir(w.dir+"/nothing", 0o755); err != nil {
+	w.Write("bad.rego", "package caddy.authz\n\nallow if {\n")
+	w.Write("typo.rego", "package caddy.authz\n\nallow if input.identity.authenticated == nope\n")
+	w.Write("other.rego", "package somewhere.other\n\nallow := true\n")
+	w.Write("send.rego", "package caddy.authz\n\nallow if http.send({\"method\": \"get\", \"url\": \"http://localhost\"})\n")
+	w.Write("ignores.rego", "package caddy.authz\n\nallow if input.identity.authenticated\n")
+	w.Write("access-bad.yaml", "rules:\n  - paths: [/*]\n    role: [admin]\n    allow: [{}]\n")
+	w.Write("empty.yaml", "")
+	w.Write("private.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+	if err := os.Mkdir(w.Dir+"/nothing", 0o755); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -107,7 +100,7 @@ func TestHelloWorld(t *testing.T) {
 func TestSharedButBroken(t *testing.T) {
 	w := newWorld(t)
 	first, _ := w.site(basicSite)
-	w.write("access.yaml", "rules: nonsense\n")
+	w.Write("access.yaml", "rules: nonsense\n")
 	if _, err := w.provision(basicSite); err == nil {
 		t.Error("broken policies were accepted")
 	}

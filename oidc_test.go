@@ -10,12 +10,8 @@ import (
 	"testing"
 
 	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
+	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
-
-// oidcSite is a site where people sign in at a provider.
-func oidcSite(fake *oidctest.Provider, more string) string {
-	return "login oidc " + fake.URL + " {\n client_id " + fake.ClientID + "\n client_secret " + fake.ClientSecret + "\n" + more + "}\n session {\n store file DIR/store.db\n }\n access DIR/access.yaml\n"
-}
 
 // atProvider lets the fake sign its user in, and returns the path of ours that it
 // sends the browser to.
@@ -113,7 +109,7 @@ func TestOIDCBackchannel(t *testing.T) {
 // provider for more, and a program gets 401.
 func TestOIDCStepUp(t *testing.T) {
 	w, fake := newWorld(t), oidctest.New(t)
-	w.write("p/vault.rego", `package caddy.authz
+	w.Write("p/vault.rego", `package caddy.authz
 
 allow := {"allow": false, "challenge": {"acr_values": ["phr"], "max_age": 300}} if {
 	input.identity.authenticated
@@ -157,7 +153,7 @@ func TestOIDCForwarded(t *testing.T) {
 // sends nobody round for ever.
 func TestOIDCCircles(t *testing.T) {
 	w, fake := newWorld(t), oidctest.New(t)
-	w.write("p/never.rego", "package caddy.authz\n\nallow := {\"allow\": false, \"login\": true}\n")
+	w.Write("p/never.rego", "package caddy.authz\n\nallow := {\"allow\": false, \"login\": true}\n")
 	h, _ := w.site(strings.Replace(oidcSite(fake, ""), "access DIR/access.yaml\n", "policies DIR/p\n", 1))
 	p := visitor(t, h)
 	for range 3 {
@@ -202,7 +198,7 @@ func TestProviders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := blockForm.FindAllStringSubmatch(string(doc), -1)
+	blocks := testenv.BlockForm.FindAllStringSubmatch(string(doc), -1)
 	for _, match := range blocks {
 		block := strings.TrimSuffix(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(match[3]), "policy_auth {")), "}")
 		if _, err := newWorld(t).provision(block + "session {\n store file DIR/store.db\n}"); err != nil {

@@ -11,45 +11,18 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/users"
+	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
-
-// blockForm is a fenced block of Markdown: its language, what else stands on
-// the fence, and its text.
-var blockForm = regexp.MustCompile("(?ms)^```([a-z]+) ?([a-z]*)\n(.*?)^```$")
-
-// manual is the README and the pages that it consists of.
-var manual = []string{"README.md", "docs/methods.md", "docs/access.md", "docs/policies.md", "docs/observing.md"}
-
-// blocks returns the manual's blocks of a language.
-func blocks(t testing.TB, language, kind string) []string {
-	t.Helper()
-	var found []string
-	for _, page := range manual {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, match := range blockForm.FindAllStringSubmatch(string(text), -1) {
-			if match[1] == language && match[2] == kind {
-				found = append(found, match[3])
-			}
-		}
-	}
-	if len(found) == 0 {
-		t.Fatalf("the manual has no block %s %s", language, kind)
-	}
-	return found
-}
 
 // TestREADMEFiles: the files that the manual shows are taken as they are. Its
 // Caddyfiles and its walk-through are run by the end-to-end tests.
 func TestREADMEFiles(t *testing.T) {
-	for _, content := range blocks(t, "yaml", "users") {
+	for _, content := range testenv.Blocks(t, ".", "yaml", "users") {
 		if _, err := users.ParseUsers("users.yaml", []byte(content)); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, content := range blocks(t, "yaml", "keys") {
+	for _, content := range testenv.Blocks(t, ".", "yaml", "keys") {
 		if _, err := users.ParseKeys("keys.yaml", []byte(content)); err != nil {
 			t.Error(err)
 		}
@@ -62,10 +35,10 @@ func TestREADMEFiles(t *testing.T) {
 		}
 		return path
 	}
-	for _, content := range blocks(t, "yaml", "access") {
+	for _, content := range testenv.Blocks(t, ".", "yaml", "access") {
 		load(t, policy.Config{Access: []string{write("access.yaml", content)}})
 	}
-	for _, content := range blocks(t, "rego", "") {
+	for _, content := range testenv.Blocks(t, ".", "rego", "") {
 		load(t, policy.Config{Sources: []string{write("authz.rego", content)}})
 	}
 }
@@ -157,7 +130,7 @@ func TestDecisionsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir, found := t.TempDir(), 0
-	for i, match := range blockForm.FindAllStringSubmatch(string(page), -1) {
+	for i, match := range testenv.BlockForm.FindAllStringSubmatch(string(page), -1) {
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.rego", i)), []byte(match[3]), 0o644); err != nil {
 			t.Fatal(err)
 		}

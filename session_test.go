@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +18,6 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/ops"
 )
-
-const formSite = "login form {\n users DIR/users.yaml\n }\n session {\n store file DIR/store.db\n }\n access DIR/access.yaml\n"
 
 // person is a browser and whoever sits before it.
 type person struct {
@@ -51,8 +48,6 @@ func (p *person) ask(r *http.Request, next *reached) *httptest.ResponseRecorder 
 	}
 	return recorder
 }
-
-var formToken = regexp.MustCompile(`name="token" value="([^"]+)"`)
 
 // signIn follows a refused navigation to the form and fills it in.
 func (p *person) signIn(target, name, password string) *httptest.ResponseRecorder {
@@ -200,14 +195,14 @@ func TestSessionDisabled(t *testing.T) {
 	w := newWorld(t)
 	hash, _ := bcrypt.GenerateFromPassword([]byte(canary), 8)
 	account := "users:\n  alice:\n    password: " + string(hash) + "\n"
-	w.write("users.yaml", account)
+	w.Write("users.yaml", account)
 	h, _ := w.site(formSite)
 	p := visitor(t, h)
 	p.signIn("/mail", "alice", canary)
 	session := p.cookies["__Host-policy_auth"]
 	reload := func(content string) {
 		t.Helper()
-		w.write("users.yaml", content)
+		w.Write("users.yaml", content)
 		other, _ := w.site(formSite) // takes the file at once
 		p.h = other
 	}
@@ -244,7 +239,7 @@ func TestSessionReload(t *testing.T) {
 	if answer := p.ask(elsewhere, new(reached)); answer.Code != 401 {
 		t.Errorf("on another host: %d", answer.Code)
 	}
-	w.write("others.yaml", "users:\n  alice:\n    password: "+hashOf(t, "another")+"\n")
+	w.Write("others.yaml", "users:\n  alice:\n    password: "+hashOf(t, "another")+"\n")
 	others, _ := w.site(strings.ReplaceAll(formSite, "DIR/users.yaml", "DIR/others.yaml"))
 	p.h, p.cookies["__Host-policy_auth"] = others, session
 	if answer := p.ask(secure(get("/mail")), new(reached)); answer.Code != 401 {
@@ -277,7 +272,7 @@ func TestSessionIdle(t *testing.T) {
 // a cookie, and nothing for others.
 func TestSessionStoreDown(t *testing.T) {
 	w := newWorld(t)
-	w.write("store.db", "this is no database, and large enough to be looked at as one: "+strings.Repeat("x", 1<<16))
+	w.Write("store.db", "this is no database, and large enough to be looked at as one: "+strings.Repeat("x", 1<<16))
 	h, _ := w.site(formSite)
 	p := visitor(t, h)
 	if answer := p.ask(secure(get("/public/x")), new(reached)); answer.Code != 200 {
@@ -423,7 +418,7 @@ func TestSessionAdmin(t *testing.T) {
 // navigation to sign in, with what it asks for, and everything else gets 401.
 func TestSessionStepUp(t *testing.T) {
 	w := newWorld(t)
-	w.write("p/authz.rego", `package caddy.authz
+	w.Write("p/authz.rego", `package caddy.authz
 
 default allow := false
 

@@ -34,14 +34,14 @@ type hotSite struct {
 // hotSites returns the sites that the handler's cost is held on: with as many
 // rules and keys as nobody has.
 func hotSites(t testing.TB, w *world) []hotSite {
-	w.write("policies/authz.rego", "package caddy.authz\n\nallow if {\n\tinput.request.segments[0] == \"api\"\n\t\"admin\" in input.identity.roles\n\tinput.request.headers.accept\n}\n")
+	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if {\n\tinput.request.segments[0] == \"api\"\n\t\"admin\" in input.identity.roles\n\tinput.request.headers.accept\n}\n")
 	rules, keys := "rules:\n", "keys:\n"
 	for i := range 500 {
 		rules += fmt.Sprintf("  - paths: [/%d/*]\n    allow: [{roles: [admin]}]\n", i)
 		keys += fmt.Sprintf("  - {id: k%d, hash: \"sha256:%s\", owner: ci, roles: [admin]}\n", i, sha(fmt.Sprintf("%s-of-sufficient-length-%d", canary, i)))
 	}
-	w.write("many.yaml", rules+"  - paths: [/*]\n    allow: [{roles: [admin]}]\n")
-	w.write("keys.yaml", keys)
+	w.Write("many.yaml", rules+"  - paths: [/*]\n    allow: [{roles: [admin]}]\n")
+	w.Write("keys.yaml", keys)
 	bearer := get("/api/a", "Authorization", "Bearer "+jwtOf(t, map[string]any{"roles": []string{"admin"}}), "Accept", "a/b", "User-Agent", "x", "X-Tenant", "blue")
 	return []hotSite{
 		{"a token, any known caller", jwtSite, bearer, handlerBudget},

@@ -58,8 +58,8 @@ func TestReadFrom(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			content := strings.Repeat("protected ", 10_000)
-			w.write("site/large.txt", content)
-			server := w.together(strings.ReplaceAll("{\nauto_https off\n}\nhttp://site.example.com:8080 {\nroot DIR/site\npolicy_auth {\n"+basicSite+mode+"}\nfile_server\n}\n", "DIR", w.dir))
+			w.Write("site/large.txt", content)
+			server := w.together(strings.ReplaceAll("{\nauto_https off\n}\nhttp://site.example.com:8080 {\nroot DIR/site\npolicy_auth {\n"+basicSite+mode+"}\nfile_server\n}\n", "DIR", w.Dir))
 			c := &connection{ResponseRecorder: httptest.NewRecorder()}
 			r := asUser(get("http://site.example.com/large.txt", "Origin", origin), "alice")
 			r.RemoteAddr = "127.0.0.1:1234"

@@ -1,256 +1,49 @@
 package policyauth
 
 import (
-	"bufio"
-	"compress/gzip"
-	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"net/http/httptest"
-	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
-
-	"golang.org/x/crypto/bcrypt"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
 // together provisions the one server of a Caddyfile as Caddy would, with its
 // routes and error routes; only the listener is missing.
 func (w *world) together(config string) *caddyhttp.Server {
-	w.t.Helper()
+	w.T.Helper()
 	adapted := adapt(config)
 	var parsed struct {
 		Apps struct{ HTTP json.RawMessage }
 	}
 	if err := json.Unmarshal([]byte(adapted), &parsed); err != nil {
-		w.t.Fatalf("%v\n%s", err, adapted)
+		w.T.Fatalf("%v\n%s", err, adapted)
 	}
-	base, err := caddy.ProvisionContext(&caddy.Config{StorageRaw: json.RawMessage(`{"module": "file_system", "root": "` + w.dir + `/storage"}`)})
+	base, err := caddy.ProvisionContext(&caddy.Config{StorageRaw: json.RawMessage(`{"module": "file_system", "root": "` + w.Dir + `/storage"}`)})
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	ctx, cancel := caddy.NewContext(base)
-	w.t.Cleanup(cancel)
+	w.T.Cleanup(cancel)
 	app, err := ctx.LoadModuleByID("http", parsed.Apps.HTTP)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	for _, server := range app.(*caddyhttp.App).Servers {
 		return server
 	}
-	w.t.Fatal("no server")
+	w.T.Fatal("no server")
 	return nil
-}
-
-// neighbourhood is where all neighbours live, each on a host of its own.
-type neighbourhood struct {
-	*world
-	hits atomic.Int64 // requests that reached the upstream
-}
-
-// hostOf returns the host of a neighbour.
-func hostOf(i int) string { return fmt.Sprintf("n%d.example.com", i) }
-
-// caddyfile returns the configuration of all neighbours.
-func (n *neighbourhood) caddyfile(port, global string) string {
-	n.t.Helper()
-	upstream := httptest.NewServer(http.HandlerFunc(n.upstream))
-	n.t.Cleanup(upstream.Close)
-	n.write("keys.yaml", "keys:\n  - {id: ci, owner: build, hash: \"sha256:"+sha(canary)+"\"}\n")
-	for name, content := range map[string]string{
-		"secret.html": "protected", "admin/secret.html": "protected", "shown.html": shownPage,
-		"errors/401.html": "sorry page", "large.html": strings.Repeat("protected ", 400),
-	} {
-		n.write("site/"+name, content)
-	}
-	hash, err := bcrypt.GenerateFromPassword([]byte(canary), 8)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	var config strings.Builder
-	fmt.Fprintf(&config, "{\nauto_https off\n%s\n}\n(guarded) {\npolicy_auth {\nAUTH\n}\nheader X-Age {args[0]}\n}\n", global)
-	for i, row := range neighbours {
-		fmt.Fprintf(&config, "http://%s:%s {\nroot DIR/site\n%s\n}\n", hostOf(i), port, row.site)
-	}
-	words := strings.NewReplacer("DIR", n.dir, "UPSTREAM", upstream.Listener.Addr().String(), "HASH", string(hash))
-	methods := strings.NewReplacer("AUTH", basicSite+corsSite+"identity_headers {\n X-Auth-User username\n }\n", "KEYS", "api_key {\n keys DIR/keys.yaml\n }\n"+corsSite)
-	return words.Replace(methods.Replace(config.String()))
-}
-
-// upstream answers what Caddy passes on; it allows any page to read that, which
-// is not for it to say.
-func (n *neighbourhood) upstream(w http.ResponseWriter, r *http.Request) {
-	n.hits.Add(1)
-	w.Header().Set("Access-Control-Allow-Origin", "*")
-	if strings.Contains(fmt.Sprint(r.Header), canary) || r.Header.Get("Authorization") != "" {
-		w.WriteHeader(http.StatusInternalServerError) // a credential that was meant for us
-	}
-	switch r.URL.Path {
-	case "/never":
-		w.WriteHeader(http.StatusTeapot)
-	case "/check":
-		w.Header().Set("X-Checked", r.Header.Get("X-Forwarded-Method")+" "+r.Header.Get("X-Forwarded-Uri"))
-	default:
-		body, _ := io.ReadAll(r.Body)
-		_, _ = fmt.Fprintf(w, "protected for %s: %s", r.Header.Get("X-Auth-User"), body)
-	}
-}
-
-// exchange sends one request over a connection of its own and returns the
-// answer. There must be no second one behind it.
-func exchange(t testing.TB, address string, r *http.Request) (*http.Response, string) {
-	t.Helper()
-	connection, err := net.DialTimeout("tcp", address, 5*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer connection.Close()
-	_ = connection.SetDeadline(time.Now().Add(10 * time.Second))
-	r.Close = true
-	if err := r.Write(connection); err != nil {
-		t.Fatal(err)
-	}
-	reader := bufio.NewReader(connection)
-	response, err := http.ReadResponse(reader, r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if rest, _ := io.ReadAll(reader); len(rest) > 0 {
-		t.Errorf("behind the answer came %q", rest)
-	}
-	if response.Header.Get("Content-Encoding") == "gzip" {
-		body = unzip(t, string(body))
-	}
-	return response, string(body)
-}
-
-func unzip(t testing.TB, body string) []byte {
-	t.Helper()
-	reader, err := gzip.NewReader(strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := io.ReadAll(reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return plain
-}
-
-// basicOf returns the Authorization of a user.
-func basicOf(name string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+canary))
-}
-
-// ask asks a neighbour.
-func (n *neighbourhood) ask(t testing.TB, address string, i int, known ...string) (*http.Response, string) {
-	t.Helper()
-	row := neighbours[i]
-	path := row.path
-	if path == "" {
-		path = "/secret.html"
-	}
-	r, err := http.NewRequest(http.MethodGet, "http://"+hostOf(i)+path, nil)
-	if row.body != "" {
-		r, err = http.NewRequest(http.MethodPost, "http://"+hostOf(i)+path, strings.NewReader(row.body))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Origin", origin)
-	r.Header.Set("Accept", "application/json")
-	r.Header.Set("X-Auth-User", "root")
-	for _, pairs := range [][]string{row.request, known} {
-		for j := 0; j < len(pairs); j += 2 {
-			r.Header.Set(pairs[j], pairs[j+1])
-		}
-	}
-	return exchange(t, address, r)
-}
-
-// try asks each neighbour twice: as somebody who is refused and as somebody who
-// is allowed.
-func (n *neighbourhood) try(t *testing.T, address string) {
-	for i, row := range neighbours {
-		t.Run(row.name, func(t *testing.T) {
-			var known []string
-			if row.user != "" {
-				known = []string{"Authorization", basicOf(row.user)}
-			}
-			hits := n.hits.Load()
-			response, body := n.ask(t, address, i, known...)
-			row.refused.check(t, response, body, http.StatusUnauthorized)
-			checkRefused(t, response, body)
-			if n.hits.Load() != hits {
-				t.Error("the upstream was asked although refused")
-			}
-			if known = row.known; known == nil {
-				known = []string{"Authorization", basicOf("alice")}
-			}
-			response, body = n.ask(t, address, i, known...)
-			row.allowed.check(t, response, body, http.StatusOK)
-			if (n.hits.Load() != hits) != row.upstream {
-				t.Errorf("the upstream was asked %d times", n.hits.Load()-hits)
-			}
-		})
-	}
-}
-
-// check compares an answer, refused or not, with what it is to be. One page may
-// read it, and that is said once (R-CORS-17).
-func (a reply) check(t *testing.T, response *http.Response, body string, status int) {
-	t.Helper()
-	if a.status != 0 {
-		status = a.status
-	}
-	if response.StatusCode != status || !strings.Contains(body, a.body) {
-		t.Errorf("%d %q, want %d %q", response.StatusCode, body, status, a.body)
-	}
-	for i := 0; i < len(a.header); i += 2 {
-		if got := strings.Join(response.Header.Values(a.header[i]), "|"); got != a.header[i+1] {
-			t.Errorf("%s is %q, want %q", a.header[i], got, a.header[i+1])
-		}
-	}
-	if got := response.Header.Values("Access-Control-Allow-Origin"); len(got) != 1 || got[0] != origin {
-		t.Errorf("pages of %q may read it", got)
-	}
-}
-
-// checkRefused checks what each refusal has, whoever wrote its body.
-func checkRefused(t *testing.T, response *http.Response, body string) {
-	t.Helper()
-	header := response.Header
-	if got := header.Values("Cache-Control"); len(got) != 1 || got[0] != "no-store" {
-		t.Errorf("Cache-Control is %q", got)
-	}
-	if (header.Get("WWW-Authenticate") != "") != (response.StatusCode == http.StatusUnauthorized) {
-		t.Errorf("challenges %q on a %d", header.Values("WWW-Authenticate"), response.StatusCode)
-	}
-	if strings.Contains(body, "prot") || header.Get("Content-Range") != "" {
-		t.Errorf("it tells what is protected: %s", body)
-	}
-	if header.Get("Content-Type") == "application/problem+json" && !json.Valid([]byte(body)) {
-		t.Errorf("not one document: %s", body)
-	}
 }
 
 // TestTogether: T-41, T-59, T-65, R-PAGE-13. A refused request gets one status
 // and one body, and nothing behind the handler sees it; an allowed one is
 // answered by its neighbours as if the handler were not there.
 func TestTogether(t *testing.T) {
-	n := &neighbourhood{world: newWorld(t)}
-	site := httptest.NewServer(n.together(n.caddyfile("8080", "")))
+	n := &testenv.Neighbourhood{Env: testenv.New(t)}
+	site := httptest.NewServer((&world{n.Env}).together(n.Caddyfile("8080", "")))
 	t.Cleanup(site.Close)
-	n.try(t, site.Listener.Addr().String())
+	n.Try(t, site.Listener.Addr().String())
 }

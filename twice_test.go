@@ -25,8 +25,8 @@ type pair struct {
 func newPair(t *testing.T, first, second string) *pair {
 	t.Helper()
 	w := newWorld(t)
-	w.write("keys.yaml", "keys:\n  - {id: ci, owner: build, roles: [robot], hash: \"sha256:"+sha(canary)+"\"}\n")
-	w.write("all.yaml", "rules:\n  - allow: [{anyone: true}]\n")
+	w.Write("keys.yaml", "keys:\n  - {id: ci, owner: build, roles: [robot], hash: \"sha256:"+sha(canary)+"\"}\n")
+	w.Write("all.yaml", "rules:\n  - allow: [{anyone: true}]\n")
 	p := new(pair)
 	p.first, p.firstLogs = w.site(first)
 	p.second, p.secondLogs = w.site(second)
@@ -44,8 +44,6 @@ func (p *pair) ask(t *testing.T, r *http.Request, next *reached) *httptest.Respo
 	}
 	return recorder
 }
-
-const keySite = "api_key {\n keys DIR/keys.yaml\n }\n"
 
 // TestTwice: T-65. Of two handlers both must allow, and one answers.
 func TestTwice(t *testing.T) {

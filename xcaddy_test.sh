@@ -102,7 +102,7 @@ fi
 "$work/caddy" list-modules | grep -q '^http.handlers.policy_auth$'
 
 step "end to end"
-POLICY_AUTH_CADDY="$work/caddy" tests e2e -tags "e2e,nobadger,nomysql,nopgx" -count=1 -run '^TestE2E' .
+POLICY_AUTH_CADDY="$work/caddy" tests e2e -tags "e2e,nobadger,nomysql,nopgx" -count=1 -run '^TestE2E' ./test/e2e
 
 step "benchmark, whether it runs"
 tools/bench/run --quick

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"fmt"
@@ -19,9 +19,9 @@ import (
 
 // secureSite writes a Caddyfile of one https site and returns its addresses.
 func (w *world) secureSite(name, host, site string) (config, admin, address string) {
-	admin, listen := "127.0.0.1:"+port(w.t), port(w.t)
-	w.write(name, fmt.Sprintf("{\n admin %s\n skip_install_trust\n auto_https disable_redirects\n}\nhttps://%s:%s {\n tls internal\n%s\n}\n",
-		admin, host, listen, strings.ReplaceAll(site, "DIR", w.dir)))
+	admin, listen := "127.0.0.1:"+port(w.T), port(w.T)
+	w.Write(name, fmt.Sprintf("{\n admin %s\n skip_install_trust\n auto_https disable_redirects\n}\nhttps://%s:%s {\n tls internal\n%s\n}\n",
+		admin, host, listen, strings.ReplaceAll(site, "DIR", w.Dir)))
 	return name, admin, "https://" + host + ":" + listen
 }
 
@@ -31,7 +31,7 @@ func (w *world) secureSite(name, host, site string) (config, admin, address stri
 func TestE2EBrowserSignIn(t *testing.T) {
 	w := newWorld(t)
 	config, admin, site := w.secureSite("Caddyfile", "app.test", "policy_auth {\n"+formSite+"}\nheader Content-Type text/html\nrespond \"<title>app</title>protected {http.auth.user.id} at {uri}\"")
-	start(t, w.dir, config, admin)
+	start(t, w.Dir, config, admin)
 	b := openWindow(t)
 	b.visit(site + "/mail?folder=in box")
 	if !strings.HasPrefix(b.url(), site+"/.policy_auth/login?") {
@@ -121,7 +121,7 @@ func pictures(t *testing.T, b *window, dir string) {
 func TestE2EBrowserIdle(t *testing.T) {
 	w := newWorld(t)
 	config, admin, site := w.secureSite("Caddyfile", "app.test", "policy_auth {\n"+strings.ReplaceAll(formSite, "session {", "session {\n idle 2s")+"}\nheader Content-Type text/html\nrespond \"<title>app</title>protected\"")
-	start(t, w.dir, config, admin)
+	start(t, w.Dir, config, admin)
 	b := openWindow(t)
 	b.visit(site + "/mail")
 	b.write("[name=username]", "alice")
@@ -205,10 +205,10 @@ func TestE2ESessionKilled(t *testing.T) {
 	adminAddress, listen := "127.0.0.1:"+port(t), port(t)
 	site := "http://127.0.0.1:" + listen
 	write := func(more string) {
-		w.write("Caddyfile", fmt.Sprintf("{\n admin %s\n auto_https off\n}\n%s {\npolicy_auth {\n%s}\nrespond \"protected%s\"\n}\n", adminAddress, site, strings.ReplaceAll(formSite, "DIR", w.dir), more))
+		w.Write("Caddyfile", fmt.Sprintf("{\n admin %s\n auto_https off\n}\n%s {\npolicy_auth {\n%s}\nrespond \"protected%s\"\n}\n", adminAddress, site, strings.ReplaceAll(formSite, "DIR", w.Dir), more))
 	}
 	write("")
-	server := start(t, w.dir, "Caddyfile", adminAddress)
+	server := start(t, w.Dir, "Caddyfile", adminAddress)
 	s := newSurfer(t)
 	s.signIn(site, "alice")
 	if got := s.status(site + "/mail"); got != 200 {
@@ -216,7 +216,7 @@ func TestE2ESessionKilled(t *testing.T) {
 	}
 	write(" again")
 	reload := exec.Command(binary(t), "reload", "--config", "Caddyfile", "--address", adminAddress)
-	reload.Dir = w.dir
+	reload.Dir = w.Dir
 	if output, err := reload.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, output)
 	}
@@ -225,7 +225,7 @@ func TestE2ESessionKilled(t *testing.T) {
 	}
 	_ = server.cmd.Process.Kill()
 	server.stop()
-	server = start(t, w.dir, "Caddyfile", adminAddress)
+	server = start(t, w.Dir, "Caddyfile", adminAddress)
 	if got := s.status(site + "/mail"); got != 200 {
 		t.Errorf("after a kill: %d", got)
 	}
@@ -235,7 +235,7 @@ func TestE2ESessionKilled(t *testing.T) {
 	}
 	_ = server.cmd.Process.Kill()
 	server.stop()
-	start(t, w.dir, "Caddyfile", adminAddress)
+	start(t, w.Dir, "Caddyfile", adminAddress)
 	if got := s.status(site + "/mail"); got != 303 {
 		t.Errorf("an ended session is back after a kill: %d", got)
 	}
@@ -251,15 +251,15 @@ func TestE2ESessionRedis(t *testing.T) {
 	var sites, admins []string
 	for _, name := range []string{"one", "two"} {
 		adminAddress, listen := "127.0.0.1:"+port(t), port(t)
-		w.write(name, fmt.Sprintf("{\n admin %s\n auto_https off\n}\nhttp://127.0.0.1:%s {\npolicy_auth {\n%s}\nrespond protected\n}\n", adminAddress, listen, strings.ReplaceAll(shared, "DIR", w.dir)))
+		w.Write(name, fmt.Sprintf("{\n admin %s\n auto_https off\n}\nhttp://127.0.0.1:%s {\npolicy_auth {\n%s}\nrespond protected\n}\n", adminAddress, listen, strings.ReplaceAll(shared, "DIR", w.Dir)))
 		config := exec.Command(binary(t), "adapt", "--config", name, "--adapter", "caddyfile")
-		config.Dir = w.dir
+		config.Dir = w.Dir
 		output, err := config.Output()
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.write(name+".json", string(output))
-		start(t, w.dir, name+".json", adminAddress)
+		w.Write(name+".json", string(output))
+		start(t, w.Dir, name+".json", adminAddress)
 		sites, admins = append(sites, "http://127.0.0.1:"+listen), append(admins, adminAddress)
 	}
 	s := newSurfer(t)

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"io"
@@ -16,8 +16,8 @@ import (
 func TestE2ERequireTests(t *testing.T) {
 	w := newWorld(t)
 	const good, wrong = "package caddy.authz\n\nallow if input.identity.kind == \"user\"\n", "package caddy.authz\n\nallow if true\n"
-	w.write("policies/authz.rego", good)
-	w.write("policies/authz_test.rego", "package caddy.authz_test\n\nimport data.caddy.authz\nimport data.caddy.testing\n\ntest_nobody if {\n\tnot authz.allow with input as testing.complete({})\n}\n")
+	w.Write("policies/authz.rego", good)
+	w.Write("policies/authz_test.rego", "package caddy.authz_test\n\nimport data.caddy.authz\nimport data.caddy.testing\n\ntest_nobody if {\n\tnot authz.allow with input as testing.complete({})\n}\n")
 	s, url := w.serve("policy_auth {\nbasic {\n users DIR/users.yaml\n }\n policies DIR/policies {\n require_tests\n }\n}\nrespond protected")
 	nobody := func(want int) {
 		t.Helper()
@@ -26,7 +26,7 @@ func TestE2ERequireTests(t *testing.T) {
 		}
 	}
 	nobody(401)
-	w.write("policies/authz.rego", wrong)
+	w.Write("policies/authz.rego", wrong)
 	const failure = "authz_test.rego:6: the test data.caddy.authz_test.test_nobody failed"
 	if status, _, body := do(t, "POST", s.admin+"/policy_auth/policies/reload", ""); status != 422 || !strings.Contains(body, failure) {
 		t.Errorf("%d %s", status, body)
@@ -42,11 +42,11 @@ func TestE2ERequireTests(t *testing.T) {
 		t.Error("the log does not tell the failure")
 	}
 	validate := exec.Command(binary(t), "validate", "--config", "Caddyfile")
-	validate.Dir = w.dir
+	validate.Dir = w.Dir
 	if output, err := validate.CombinedOutput(); err == nil || !strings.Contains(string(output), failure) {
 		t.Errorf("%v\n%s", err, output)
 	}
-	w.write("policies/authz.rego", good)
+	w.Write("policies/authz.rego", good)
 	if status, _, body := do(t, "POST", s.admin+"/policy_auth/policies/reload", ""); status != 200 {
 		t.Errorf("%d %s", status, body)
 	}
@@ -56,8 +56,8 @@ func TestE2ERequireTests(t *testing.T) {
 // request is done, and a policy sees the whole body or nobody does (T-46).
 func TestE2EDecision(t *testing.T) {
 	w := newWorld(t)
-	w.write("keys.yaml", "keys:\n  - {id: build, hash: \"sha256:"+sha(canary)+"\", owner: build}\n")
-	w.write("policies/authz.rego", `package caddy.authz
+	w.Write("keys.yaml", "keys:\n  - {id: build, hash: \"sha256:"+sha(canary)+"\", owner: build}\n")
+	w.Write("policies/authz.rego", `package caddy.authz
 
 allow := {
 	"allow": true,
@@ -110,7 +110,7 @@ allow if input.request.body.kind == "note"
 // documentation runs as it is.
 func TestE2EOPAEnvoy(t *testing.T) {
 	w := newWorld(t)
-	w.write("policies/policy.rego", `package envoy.authz
+	w.Write("policies/policy.rego", `package envoy.authz
 
 import input.attributes.request.http as http_request
 

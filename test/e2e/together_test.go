@@ -1,11 +1,13 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
 // TestE2ETogether: T-59, T-65, R-PAGE-13. All neighbours with a running Caddy,
@@ -13,23 +15,23 @@ import (
 func TestE2ETogether(t *testing.T) {
 	for _, config := range []string{"Caddyfile", "caddy.json"} {
 		t.Run(config, func(t *testing.T) {
-			n := &neighbourhood{world: newWorld(t)}
+			n := &testenv.Neighbourhood{Env: testenv.New(t)}
 			admin, listen := "127.0.0.1:"+port(t), port(t)
-			n.write("Caddyfile", n.caddyfile(listen, "admin "+admin+"\ndefault_bind 127.0.0.1"))
+			n.Write("Caddyfile", n.Caddyfile(listen, "admin "+admin+"\ndefault_bind 127.0.0.1"))
 			if config != "Caddyfile" {
 				adapted := exec.Command(binary(t), "adapt", "--config", "Caddyfile")
-				adapted.Dir = n.dir
+				adapted.Dir = n.Dir
 				output, err := adapted.Output()
 				if err != nil {
 					t.Fatal(err)
 				}
-				n.write(config, string(output))
+				n.Write(config, string(output))
 			}
-			s := start(t, n.dir, config, admin)
-			n.try(t, "127.0.0.1:"+listen)
-			for _, row := range neighbours {
-				if row.logged != "" {
-					eventually(t, "the access log has "+row.logged, func() bool { return strings.Contains(s.logged(), row.logged) })
+			s := start(t, n.Dir, config, admin)
+			n.Try(t, "127.0.0.1:"+listen)
+			for _, row := range testenv.Neighbours {
+				if row.Logged != "" {
+					eventually(t, "the access log has "+row.Logged, func() bool { return strings.Contains(s.logged(), row.Logged) })
 				}
 			}
 			if _, secret, _ := strings.Cut(basicOf("alice"), " "); strings.Contains(s.logged(), secret) {

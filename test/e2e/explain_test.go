@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"bytes"
@@ -47,7 +47,7 @@ func TestE2EExplain(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
-			w.write("policies/authz.rego", "package caddy.authz\n\ndefault allow := false\n\nallow if {\n\tinput.request.method == \"GET\"\n\t\"owner\" in input.identity.roles\n}\n")
+			w.Write("policies/authz.rego", "package caddy.authz\n\ndefault allow := false\n\nallow if {\n\tinput.request.method == \"GET\"\n\t\"owner\" in input.identity.roles\n}\n")
 			s, site := w.serve("policy_auth {\nbasic {\n users DIR/users.yaml\n }\n " + test.lines + "\n}\nrespond protected")
 			admin := strings.TrimPrefix(s.admin, "http://")
 			status, header, _ := do(t, "GET", site+"/admin/x?access_token="+canary, "bob")
@@ -56,7 +56,7 @@ func TestE2EExplain(t *testing.T) {
 				t.Fatalf("%d, id %q", status, id)
 			}
 			eventually(t, "the log names the command", func() bool { return strings.Contains(s.logged(), "caddy policy-auth explain "+id) })
-			code, stdout, stderr := typed(t, w.dir, "explain", id, "--address", admin)
+			code, stdout, stderr := typed(t, w.Dir, "explain", id, "--address", admin)
 			for _, want := range test.wants {
 				if !strings.Contains(stdout, want) {
 					t.Errorf("it lacks %q", want)
@@ -65,13 +65,13 @@ func TestE2EExplain(t *testing.T) {
 			if code != 1 || strings.Contains(stdout+stderr, canary) {
 				t.Errorf("exit status %d\n%s%s", code, stdout, stderr)
 			}
-			if code, stdout, stderr := typed(t, w.dir, append([]string{"explain", id, "--address", admin}, test.whatIf...)...); code != 0 || !strings.HasPrefix(stdout, "allowed") {
+			if code, stdout, stderr := typed(t, w.Dir, append([]string{"explain", id, "--address", admin}, test.whatIf...)...); code != 0 || !strings.HasPrefix(stdout, "allowed") {
 				t.Errorf("what if: %d\n%s%s", code, stdout, stderr)
 			}
-			if code, stdout, _ := typed(t, w.dir, "explain", "--address", admin, "--as", "eve", "--", "curl", "-I", site+"/admin/x"); code != 1 || !strings.Contains(stdout, "caller: eve") {
+			if code, stdout, _ := typed(t, w.Dir, "explain", "--address", admin, "--as", "eve", "--", "curl", "-I", site+"/admin/x"); code != 1 || !strings.Contains(stdout, "caller: eve") {
 				t.Errorf("curl: %d\n%s", code, stdout)
 			}
-			if code, _, stderr := typed(t, w.dir, "explain", "no-such-id", "--address", admin); code != 2 || !strings.Contains(stderr, "not among the last 1000 refusals") {
+			if code, _, stderr := typed(t, w.Dir, "explain", "no-such-id", "--address", admin); code != 2 || !strings.Contains(stderr, "not among the last 1000 refusals") {
 				t.Errorf("an unknown id: %d\n%s", code, stderr)
 			}
 			if status, _, body := do(t, "GET", s.admin+"/policy_auth/decisions?id="+id, ""); status != 200 || !strings.Contains(body, id) || strings.Contains(body, canary) {

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"bytes"

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"encoding/json"
@@ -15,7 +15,7 @@ import (
 // version of HTTP, the rule for it decides, or the request is refused.
 func TestE2EHosts(t *testing.T) {
 	w := newWorld(t)
-	w.write("hosts.yaml", "rules:\n  - hosts: [admin.example.com, '*.internal.example']\n    allow: [{roles: [admin]}]\n  - allow: [{anyone: true}]\n")
+	w.Write("hosts.yaml", "rules:\n  - hosts: [admin.example.com, '*.internal.example']\n    allow: [{roles: [admin]}]\n  - allow: [{anyone: true}]\n")
 	_, addresses := w.serveTLS("", "policy_auth {\n basic {\n users DIR/users.yaml\n }\n access DIR/hosts.yaml\n }\n respond \"served {host}\"")
 	guarded := []string{
 		"admin.example.com", "ADMIN.example.com", "admin.example.com.", "admin.example.com:443", "admin.example.com:80", "Admin.Example.Com.:8443", "admin.example.com:",
@@ -54,7 +54,7 @@ func TestE2EHosts(t *testing.T) {
 // too, and what MOVE and COPY write to is judged.
 func TestE2EMethods(t *testing.T) {
 	w := newWorld(t)
-	w.write("methods.yaml", "rules:\n  - paths: [/admin/*]\n    allow: [{roles: [admin]}]\n  - paths: [/read/*]\n    allow: [{anyone: true, methods: [GET, POST]}]\n  - allow: [{authenticated: true}]\n")
+	w.Write("methods.yaml", "rules:\n  - paths: [/admin/*]\n    allow: [{roles: [admin]}]\n  - paths: [/read/*]\n    allow: [{anyone: true, methods: [GET, POST]}]\n  - allow: [{authenticated: true}]\n")
 	_, addresses := w.serveTLS("", "policy_auth {\n basic {\n users DIR/users.yaml\n }\n access DIR/methods.yaml\n }\n respond served")
 	tests := []struct {
 		method, target string
@@ -144,8 +144,8 @@ func TestE2EForwarded(t *testing.T) {
 		"X_Forwarded_For", "192.168.1.8", "X-Real-Ip", "192.168.1.9", "X_Auth_User", "root", "X.Auth.User", "root", "X-Auth-User", "root", "X!Auth!User", "root",
 	}
 	w := newWorld(t)
-	w.write("p/authz.rego", seen)
-	w.write("lan.yaml", "networks: {lan: [192.168.0.0/16, 127.0.0.0/8]}\nrules:\n  - allow: [{networks: [lan]}]\n")
+	w.Write("p/authz.rego", seen)
+	w.Write("lan.yaml", "networks: {lan: [192.168.0.0/16, 127.0.0.0/8]}\nrules:\n  - allow: [{networks: [lan]}]\n")
 	var upstream http.Header
 	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { upstream = r.Header.Clone() }))
 	defer backend.Close()
@@ -188,7 +188,7 @@ func TestE2EForwarded(t *testing.T) {
 // that the next handler gets, and no parameter of the query is lost.
 func TestE2ERewrites(t *testing.T) {
 	w := newWorld(t)
-	w.write("p/authz.rego", seen)
+	w.Write("p/authz.rego", seen)
 	handler := "policy_auth {\n policies DIR/p\n }\n"
 	tests := []struct{ site, target, path, rewritten string }{
 		{handler + "respond ok", "/a/b", "/a/b", "/a/b"},

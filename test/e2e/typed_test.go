@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"os/exec"
@@ -14,8 +14,8 @@ import (
 func TestE2ETyped(t *testing.T) {
 	w := newWorld(t)
 	const good = "package caddy.authz\n\nallow if \"member\" in input.identity.roles\n"
-	w.write("policies/authz.rego", good)
-	w.write("claims.json", `{"type": "object", "properties": {"team": {"type": "string", "enum": ["red", "blue"]}}}`)
+	w.Write("policies/authz.rego", good)
+	w.Write("claims.json", `{"type": "object", "properties": {"team": {"type": "string", "enum": ["red", "blue"]}}}`)
 	s, url := w.serve("policy_auth {\nbasic {\n users DIR/users.yaml\n }\n policies DIR/policies {\n claims_schema DIR/claims.json\n }\n}\nrespond protected")
 	is := func(want int) bool { status, _, _ := do(t, "GET", url+"/", "bob"); return status == want }
 	if !is(200) {
@@ -27,7 +27,7 @@ func TestE2ETyped(t *testing.T) {
 		"allow if not input.identity.claims.tema":       `authz.rego:3: PA001: input.identity.claims has no \"tema\"; did you mean team?`,
 		"allow if input.identity.claims.team != \"re\"": `authz.rego:3: PA003: input.identity.claims.team is never \"re\"; did you mean red?`,
 	} {
-		w.write("policies/authz.rego", "package caddy.authz\n\n"+rule+"\n")
+		w.Write("policies/authz.rego", "package caddy.authz\n\n"+rule+"\n")
 		if status, _, body := do(t, "POST", s.admin+"/policy_auth/policies/reload", ""); status != 422 || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", rule, status, body)
 		}
@@ -35,13 +35,13 @@ func TestE2ETyped(t *testing.T) {
 			t.Errorf("%s: the last good policy is gone", rule)
 		}
 		validate := exec.Command(binary(t), "validate", "--config", "Caddyfile")
-		validate.Dir = w.dir
+		validate.Dir = w.Dir
 		if output, err := validate.CombinedOutput(); err == nil || !strings.Contains(unquoted(string(output)), unquoted(want)) {
 			t.Errorf("%s: %v\n%s", rule, err, output)
 		}
 	}
-	w.write("policies/authz.rego", good)
-	w.write("claims.json", `{"type": "objekt"}`)
+	w.Write("policies/authz.rego", good)
+	w.Write("claims.json", `{"type": "objekt"}`)
 	if status, _, body := do(t, "POST", s.admin+"/policy_auth/policies/reload", ""); status != 422 || !strings.Contains(body, "claims_schema: ") || !strings.Contains(body, "claims.json") {
 		t.Errorf("a bad schema: %d %s", status, body)
 	}

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"bufio"
@@ -121,11 +121,11 @@ func TestE2EConnectionKnowsNobody(t *testing.T) {
 func TestE2EOtherServerName(t *testing.T) {
 	w := newWorld(t)
 	admin, listen := "127.0.0.1:"+port(t), port(t)
-	w.write("Caddyfile", "{\n admin "+admin+"\n skip_install_trust\n auto_https disable_redirects\n}\n"+
+	w.Write("Caddyfile", "{\n admin "+admin+"\n skip_install_trust\n auto_https disable_redirects\n}\n"+
 		"https://localhost:"+listen+" {\n tls internal\n respond open\n}\n"+
 		"https://inner.localhost:"+listen+" {\n tls {\n  issuer internal\n  client_auth {\n   mode require_and_verify\n   trust_pool inline {\n    trust_der "+authority(t)+"\n   }\n  }\n }\n"+
-		" policy_auth {\n  access "+w.dir+"/access.yaml\n  basic {\n   users "+w.dir+"/users.yaml\n  }\n }\n respond inner\n}\n")
-	start(t, w.dir, "Caddyfile", admin)
+		" policy_auth {\n  access "+w.Dir+"/access.yaml\n  basic {\n   users "+w.Dir+"/users.yaml\n  }\n }\n respond inner\n}\n")
+	start(t, w.Dir, "Caddyfile", admin)
 	address := "127.0.0.1:" + listen
 	eventually(t, "a certificate", func() bool {
 		got, err := overHTTP2(address, query{"GET", "/", "localhost", nil})

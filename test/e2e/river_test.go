@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"bufio"
@@ -40,7 +40,7 @@ var riverSites = map[string][2]string{
 func newRiver(t *testing.T) *river {
 	t.Helper()
 	v := &river{world: newWorld(t), proceed: make(chan struct{})}
-	v.write("keys.yaml", "keys:\n  - {id: ci, owner: build, hash: \"sha256:"+sha(canary)+"\"}\n")
+	v.Write("keys.yaml", "keys:\n  - {id: ci, owner: build, hash: \"sha256:"+sha(canary)+"\"}\n")
 	upstream := httptest.NewUnstartedServer(v)
 	upstream.Config.Protocols = new(http.Protocols)
 	upstream.Config.Protocols.SetHTTP1(true)
@@ -53,8 +53,8 @@ func newRiver(t *testing.T) *river {
 		config += fmt.Sprintf("http://%s:%s {\npolicy_auth {\n%sidentity_headers {\n X-Auth-User id\n X-Auth-Roles roles\n }\n%s}\n%s\nreverse_proxy /h2c/* h2c://UPSTREAM\nreverse_proxy UPSTREAM\n}\n",
 			riverHost(name), listen, keySite, lines[0], lines[1])
 	}
-	v.write("Caddyfile", strings.NewReplacer("DIR", v.dir, "UPSTREAM", upstream.Listener.Addr().String()).Replace(config))
-	v.server, v.address = start(t, v.dir, "Caddyfile", admin), "127.0.0.1:"+listen
+	v.Write("Caddyfile", strings.NewReplacer("DIR", v.Dir, "UPSTREAM", upstream.Listener.Addr().String()).Replace(config))
+	v.server, v.address = start(t, v.Dir, "Caddyfile", admin), "127.0.0.1:"+listen
 	return v
 }
 

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"context"
@@ -128,7 +128,7 @@ func (e *edition) publish(t *testing.T, way string) {
 	} else {
 		for _, file := range e.contents(e.version) {
 			dir, name := filepath.Split(file[0])
-			e.put(t, way, filepath.Join(e.dir, dir, "..data", name), file[1])
+			e.put(t, way, filepath.Join(e.Dir, dir, "..data", name), file[1])
 		}
 	}
 	e.mu.Lock()
@@ -143,11 +143,11 @@ func (e *edition) swap(t *testing.T) {
 	next := fmt.Sprintf("..v%d", e.version)
 	for _, file := range e.contents(e.version) {
 		dir, name := filepath.Split(file[0])
-		e.world.write(filepath.Join(dir, next, name), file[1])
+		e.world.Write(filepath.Join(dir, next, name), file[1])
 	}
 	e.last, e.gap = time.Now(), 0
 	for _, dir := range []string{"p", "u"} {
-		link := filepath.Join(e.dir, dir, "..data")
+		link := filepath.Join(e.Dir, dir, "..data")
 		if err := os.Symlink(next, link+".new"); err != nil {
 			t.Error(err)
 		}
@@ -298,12 +298,12 @@ func TestE2EReload(t *testing.T) {
 	e.swap(t)
 	for _, file := range e.contents(1) {
 		dir, name := filepath.Split(file[0])
-		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(e.dir, dir, name)); err != nil {
+		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(e.Dir, dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range policies {
-		e.world.write(fmt.Sprintf("more/p%d.rego", i), fmt.Sprintf("package more.p%d\n\nallow if {\n\tsome role in input.identity.roles\n\trole in data.more.roles_%[1]d\n\tinput.request.method == \"GET\"\n}\n", i))
+		e.world.Write(fmt.Sprintf("more/p%d.rego", i), fmt.Sprintf("package more.p%d\n\nallow if {\n\tsome role in input.identity.roles\n\trole in data.more.roles_%[1]d\n\tinput.request.method == \"GET\"\n}\n", i))
 	}
 	s, url := e.serve("policy_auth {\nbasic {\n users DIR/u/users.yaml\n }\n access DIR/p/access.yaml\n policies DIR/p DIR/more {\n timeout 5s\n }\n}\nrespond ok")
 	up := func() bool { response, err := http.Get(url); return err == nil && response.Body.Close() == nil }

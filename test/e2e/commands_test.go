@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
 // policyAuth runs caddy policy-auth in a directory and returns its standard output.
@@ -122,7 +124,7 @@ func TestE2EReadmeInit(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	for _, block := range blocks(t, "console", "init") {
+	for _, block := range testenv.Blocks(t, ".", "console", "init") {
 		for _, step := range strings.Split("\n"+block, "\n$ ")[1:] {
 			command, promised, _ := strings.Cut(step, "\n")
 			steps++

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"fmt"
@@ -13,9 +13,9 @@ import (
 // header of a client's exempts it (T-06).
 func TestE2EOmitted(t *testing.T) {
 	w := newWorld(t)
-	w.write("all.yaml", "rules:\n  - allow: [{anyone: true}]\n")
+	w.Write("all.yaml", "rules:\n  - allow: [{anyone: true}]\n")
 	admin, listen := "127.0.0.1:"+port(t), port(t)
-	w.write("Caddyfile", strings.ReplaceAll(fmt.Sprintf(`{
+	w.Write("Caddyfile", strings.ReplaceAll(fmt.Sprintf(`{
 	admin %s
 	auto_https off
 }
@@ -48,8 +48,8 @@ http://127.0.0.1:%s {
 	}
 	respond protected
 }
-`, admin, listen), "DIR", w.dir))
-	start(t, w.dir, "Caddyfile", admin)
+`, admin, listen), "DIR", w.Dir))
+	start(t, w.Dir, "Caddyfile", admin)
 	url := "http://127.0.0.1:" + listen
 	for _, path := range []string{"/", "/override/x", "/stripped/x", "/route/x", "/healthz"} {
 		if status, _, body := do(t, "GET", url+path, ""); status != 401 || strings.Contains(body, "protected") {

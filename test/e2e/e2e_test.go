@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"bytes"
@@ -28,7 +28,16 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
+
+// TestMain runs the tests in the project's folder, whose examples they start.
+func TestMain(m *testing.M) {
+	if err := os.Chdir("../.."); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // binary is the Caddy to drive.
 func binary(t testing.TB) string {
@@ -122,10 +131,10 @@ func port(t testing.TB) string {
 // serve runs Caddy with one site on loopback and returns it with its URL. DIR
 // stands for the world's directory.
 func (w *world) serve(site string) (*server, string) {
-	w.t.Helper()
-	admin, listen := "127.0.0.1:"+port(w.t), port(w.t)
-	w.write("Caddyfile", fmt.Sprintf("{\n admin %s\n auto_https off\n}\nhttp://127.0.0.1:%s {\n%s\n}\n", admin, listen, strings.ReplaceAll(site, "DIR", w.dir)))
-	return start(w.t, w.dir, "Caddyfile", admin), "http://127.0.0.1:" + listen
+	w.T.Helper()
+	admin, listen := "127.0.0.1:"+port(w.T), port(w.T)
+	w.Write("Caddyfile", fmt.Sprintf("{\n admin %s\n auto_https off\n}\nhttp://127.0.0.1:%s {\n%s\n}\n", admin, listen, strings.ReplaceAll(site, "DIR", w.Dir)))
+	return start(w.T, w.Dir, "Caddyfile", admin), "http://127.0.0.1:" + listen
 }
 
 // do sends a request, without following redirects, and returns status, header and
@@ -181,7 +190,7 @@ func TestE2EWalkthrough(t *testing.T) {
 	}
 	s := start(t, dir, "examples/quickstart/Caddyfile", "localhost:2019")
 	steps := 0
-	for _, block := range blocks(t, "console", "") {
+	for _, block := range testenv.Blocks(t, ".", "console", "") {
 		for _, step := range strings.Split("\n"+block, "\n$ ")[1:] {
 			command, promised, _ := strings.Cut(step, "\n")
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -231,7 +240,7 @@ func browse(t testing.TB, url string, flags ...string) string {
 // TestE2EReadmeCaddyfiles runs each Caddyfile of the manual, on loopback.
 func TestE2EReadmeCaddyfiles(t *testing.T) {
 	siteForm := regexp.MustCompile(`(?m)^(localhost|[a-z]+\.example\.com) \{`)
-	for i, content := range blocks(t, "caddyfile", "") {
+	for i, content := range testenv.Blocks(t, ".", "caddyfile", "") {
 		t.Run(strconv.Itoa(i+1), func(t *testing.T) {
 			admin, listen := "127.0.0.1:"+port(t), port(t)
 			config := filepath.Join(t.TempDir(), "Caddyfile")
@@ -251,14 +260,14 @@ func TestE2EReadmeCaddyfiles(t *testing.T) {
 func TestE2EDecisionLog(t *testing.T) {
 	w := newWorld(t)
 	admin, listen := "127.0.0.1:"+port(t), port(t)
-	global := strings.Replace(blocks(t, "caddyfile", "global")[0], "{\n", "{\n admin "+admin+"\n auto_https off\n", 1)
-	w.write("Caddyfile", global+"http://127.0.0.1:"+listen+" {\npolicy_auth {\n"+strings.ReplaceAll(basicSite, "DIR", w.dir)+"}\nrespond protected\n}\n")
-	start(t, w.dir, "Caddyfile", admin)
+	global := strings.Replace(testenv.Blocks(t, ".", "caddyfile", "global")[0], "{\n", "{\n admin "+admin+"\n auto_https off\n", 1)
+	w.Write("Caddyfile", global+"http://127.0.0.1:"+listen+" {\npolicy_auth {\n"+strings.ReplaceAll(basicSite, "DIR", w.Dir)+"}\nrespond protected\n}\n")
+	start(t, w.Dir, "Caddyfile", admin)
 	if status, _, _ := do(t, "GET", "http://127.0.0.1:"+listen+"/admin/", "bob"); status != 403 {
 		t.Fatal(status)
 	}
 	eventually(t, "a line in the decision log", func() bool {
-		content, err := os.ReadFile(filepath.Join(w.dir, "decisions.log"))
+		content, err := os.ReadFile(filepath.Join(w.Dir, "decisions.log"))
 		var line struct{ Result struct{ Allow *bool } }
 		return err == nil && json.Unmarshal(content, &line) == nil && line.Result.Allow != nil && !*line.Result.Allow && !strings.Contains(string(content), canary)
 	})
@@ -309,7 +318,7 @@ func TestE2EArticle(t *testing.T) {
 // a directory that is gone (T-07, T-60, T-61).
 func TestE2EEdits(t *testing.T) {
 	w := newWorld(t)
-	w.write("policies/authz.rego", "package caddy.authz\n\nallow if \"member\" in input.identity.roles\n")
+	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if \"member\" in input.identity.roles\n")
 	s, url := w.serve("policy_auth {\nbasic {\n users DIR/users.yaml\n }\n policies DIR/policies\n}\nrespond protected")
 	is := func(want int) func() bool {
 		return func() bool { status, _, _ := do(t, "GET", url+"/", "bob"); return status == want }
@@ -318,9 +327,9 @@ func TestE2EEdits(t *testing.T) {
 	if !is(200)() {
 		t.Fatal("a member is refused")
 	}
-	w.write("policies/authz.rego", "package caddy.authz\n\nallow if \"admin\" in input.identity.roles\n")
+	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if \"admin\" in input.identity.roles\n")
 	eventually(t, "the edit counts", is(403))
-	w.write("policies/authz.rego", "package caddy.authz\n\nallow if {\n")
+	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if {\n")
 	eventually(t, "the broken edit is shown", func() bool { return strings.Contains(shown(), "authz.rego:4") })
 	if !is(403)() || !strings.Contains(s.logged(), "policies not taken; the last good ones stay in use") {
 		t.Error("a broken edit changed something, or was not logged")
@@ -328,24 +337,24 @@ func TestE2EEdits(t *testing.T) {
 	if status, _, _ := do(t, "POST", s.admin+"/policy_auth/policies/reload", ""); status != 422 {
 		t.Errorf("a reload of broken policies: %d", status)
 	}
-	w.write("policies/authz.rego", "package caddy.authz\n\nallow if \"member\" in input.identity.roles\n")
+	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if \"member\" in input.identity.roles\n")
 	if status, _, _ := do(t, "POST", s.admin+"/policy_auth/policies/reload", ""); status != 200 || !is(200)() {
 		t.Errorf("a reload of mended policies: %d", status)
 	}
-	if err := os.RemoveAll(w.dir + "/policies"); err != nil {
+	if err := os.RemoveAll(w.Dir + "/policies"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the removal is shown", func() bool { return strings.Contains(shown(), "no such file or directory") })
 	if !is(200)() {
 		t.Error("removing the directory changed the answers")
 	}
-	content, err := os.ReadFile(w.dir + "/users.yaml")
+	content, err := os.ReadFile(w.Dir + "/users.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.write("users.yaml", strings.Replace(string(content), "  bob:\n", "  bob:\n    disabled: true\n", 1))
+	w.Write("users.yaml", strings.Replace(string(content), "  bob:\n", "  bob:\n    disabled: true\n", 1))
 	eventually(t, "a disabled user is refused", is(401))
-	w.write("users.yaml", "users:\n  bob:\n    pasword: x\n")
+	w.Write("users.yaml", "users:\n  bob:\n    pasword: x\n")
 	eventually(t, "the broken users are logged", func() bool { return strings.Contains(s.logged(), "did you mean password?") })
 	if status, _, _ := do(t, "GET", s.admin+"/policy_auth/policies/reload", ""); status != 405 {
 		t.Errorf("GET of the reload: %d", status)
@@ -518,7 +527,7 @@ func TestE2EErrorRoutes(t *testing.T) {
 	for _, mode := range []string{"error_pages delegate", "conceal"} {
 		t.Run(mode, func(t *testing.T) {
 			w := newWorld(t)
-			w.write("site/admin/secret.html", "protected")
+			w.Write("site/admin/secret.html", "protected")
 			_, url := w.serve("policy_auth {\n" + basicSite + mode + "\n}\nroot DIR/site\nfile_server\nhandle_errors {\n file_server\n}")
 			for user, want := range map[string]int{"": 401, "bob": 403, "alice": 200} {
 				if mode == "conceal" && user == "bob" {
@@ -539,7 +548,7 @@ func TestE2EErrorRoutes(t *testing.T) {
 // TestE2EValidate: caddy validate finds mistakes offline and says where (T-08).
 func TestE2EValidate(t *testing.T) {
 	w := newWorld(t)
-	w.write("authz.rego", "package caddy.authz\n\nallow if input.identity.authenticated == nope\n")
+	w.Write("authz.rego", "package caddy.authz\n\nallow if input.identity.authenticated == nope\n")
 	for block, want := range map[string]string{
 		basicSite:                           "Valid configuration",
 		"basic {\n users DIR/none.yaml\n }": "none.yaml: no such file or directory",
@@ -548,9 +557,9 @@ func TestE2EValidate(t *testing.T) {
 		"acces DIR/access.yaml": "did you mean access?",
 		"basic {\n users DIR/users.yaml\n }\n login url https://login.example.com/": "login url has no {return_to}",
 	} {
-		w.write("Caddyfile", "http://127.0.0.1:1 {\npolicy_auth {\n"+strings.ReplaceAll(block, "DIR", w.dir)+"\n}\n}\n")
+		w.Write("Caddyfile", "http://127.0.0.1:1 {\npolicy_auth {\n"+strings.ReplaceAll(block, "DIR", w.Dir)+"\n}\n}\n")
 		validate := exec.Command(binary(t), "validate", "--config", "Caddyfile")
-		validate.Dir = w.dir
+		validate.Dir = w.Dir
 		output, err := validate.CombinedOutput()
 		valid := slices.Contains([]string{"Valid configuration", "login url has no {return_to}"}, want)
 		if !strings.Contains(string(output), want) || (err == nil) != valid {
@@ -572,7 +581,7 @@ func TestE2EModules(t *testing.T) {
 		}
 	}
 	w := newWorld(t)
-	w.write("first.yaml", "rules:\n  - paths: [/*]\n    allow: [{authenticated: true}]\n")
+	w.Write("first.yaml", "rules:\n  - paths: [/*]\n    allow: [{authenticated: true}]\n")
 	s, url := w.serve("policy_auth {\nbasic {\n users DIR/users.yaml\n }\n access DIR/first.yaml\n identity_headers {\n X-First username\n }\n}\npolicy_auth /admin/* {\n" + basicSite + "identity_headers {\n X-First username\n X-Second id\n }\n}\nrespond \"{header.X-First} {header.X-Second} {header.Authorization}\"")
 	for path, want := range map[string]string{"/": "alice  ", "/admin/": "alice alice "} {
 		if status, _, body := do(t, "GET", url+path, "alice", "X-First", "root", "X-Second", "root"); status != 200 || body != want {

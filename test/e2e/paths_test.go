@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"fmt"
@@ -54,14 +54,14 @@ const pathRules = `rules:
 // open to everybody, so that whatever slips past is seen.
 func TestE2EPaths(t *testing.T) {
 	w := newWorld(t)
-	w.write("www/admin/secret", "SECRET")
-	w.write("www/public/open", "open")
+	w.Write("www/admin/secret", "SECRET")
+	w.Write("www/public/open", "open")
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprintf(w, "ECHO %s", r.RequestURI) }))
 	defer echo.Close()
 	var sites []string
 	for i, next := range nextHandlers {
 		rules := fmt.Sprintf("paths%d.yaml", i)
-		w.write(rules, strings.ReplaceAll(pathRules, "PREFIX", next.prefix))
+		w.Write(rules, strings.ReplaceAll(pathRules, "PREFIX", next.prefix))
 		handler := "policy_auth {\n basic {\n users DIR/users.yaml\n }\n access DIR/" + rules + "\n }"
 		site := strings.ReplaceAll(next.site, "ECHO", strings.TrimPrefix(echo.URL, "http://"))
 		if !strings.Contains(site, "POLICY") {

@@ -1,11 +1,9 @@
-package policyauth
+package testenv
 
-import "github.com/policyauth/caddy-policy-auth/internal/refusal"
-
-// neighbour is a site on which policy_auth works together with other directives
+// Neighbour is a site on which policy_auth works together with other directives
 // of Caddy. In its lines AUTH stands for what stands in a policy_auth block and
 // UPSTREAM for the address of a server that answers "protected".
-type neighbour struct {
+type Neighbour struct {
 	name     string
 	site     string
 	path     string   // default /secret.html
@@ -16,7 +14,7 @@ type neighbour struct {
 	refused  reply
 	allowed  reply
 	upstream bool   // whether an allowed request gets there
-	logged   string // a part of the access log's line for an allowed request
+	Logged   string // a part of the access log's line for an allowed request
 }
 
 // reply is what a client is to get.
@@ -26,17 +24,12 @@ type reply struct {
 	header []string // names and values, in pairs
 }
 
-// origin is the page that may read what the neighbours answer.
-const origin = "https://app.example.com"
-
-const corsSite = "cors {\n origins " + origin + "\n }\n"
-
 // shownPage is a file for error routes and templates.
 const shownPage = `page {{placeholder "http.error.status_code"}} {{placeholder "http.auth.user.id"}} {{.Req.Header.Get "X-Auth-User"}}`
 
-// neighbours are tried in process and, by the end-to-end tests, with a running
+// Neighbours are tried in process and, by the end-to-end tests, with a running
 // Caddy, from a Caddyfile and from its JSON.
-var neighbours = []neighbour{
+var Neighbours = []Neighbour{
 	{name: "respond", site: "policy_auth {\nAUTH\n}\nrespond protected", allowed: reply{body: "protected"}},
 	{name: "file_server", site: "policy_auth {\nAUTH\n}\nfile_server", allowed: reply{body: "protected"}},
 	{name: "file_server, range", site: "policy_auth {\nAUTH\n}\nfile_server", request: []string{"Range", "bytes=0-3"}, allowed: reply{206, "prot", []string{"Content-Range", "bytes 0-3/9"}}},
@@ -55,15 +48,15 @@ var neighbours = []neighbour{
 	{name: "request_header", site: "policy_auth {\nAUTH\n}\nrequest_header X-Auth-User (.*) \"was $1\"\nreverse_proxy UPSTREAM", allowed: reply{body: "protected for was alice"}, upstream: true},
 	{name: "forward_auth", site: "policy_auth {\nAUTH\n}\nforward_auth UPSTREAM {\n uri /check\n copy_headers X-Checked\n}\nrespond \"protected {header.X-Checked}\"", allowed: reply{body: "protected GET /secret.html"}, upstream: true},
 	{name: "forward_auth refuses", site: "policy_auth {\nAUTH\n}\nforward_auth UPSTREAM {\n uri /never\n copy_headers X-Checked\n}\nrespond protected", allowed: reply{status: 418}, upstream: true},
-	{name: "basic_auth", site: "policy_auth {\nKEYS\n}\nbasic_auth {\n other HASH\n}\nrespond protected", known: []string{"X-API-Key", canary, "Authorization", basicOf("other")},
+	{name: "basic_auth", site: "policy_auth {\nKEYS\n}\nbasic_auth {\n other HASH\n}\nrespond protected", known: []string{"X-API-Key", Canary, "Authorization", BasicOf("other")},
 		allowed: reply{body: "protected"}},
-	{name: "basic_auth refuses", site: "policy_auth {\nKEYS\n}\nbasic_auth {\n other HASH\n}\nrespond protected", known: []string{"X-API-Key", canary},
+	{name: "basic_auth refuses", site: "policy_auth {\nKEYS\n}\nbasic_auth {\n other HASH\n}\nrespond protected", known: []string{"X-API-Key", Canary},
 		allowed: reply{status: 401, header: []string{"WWW-Authenticate", `Basic realm="restricted"`}}},
-	{name: "request_body", site: "route {\npolicy_auth {\nKEYS\n}\nrequest_body {\n max_size 4\n}\nreverse_proxy UPSTREAM\n}", body: "too large", known: []string{"X-API-Key", canary}, allowed: reply{status: 413}},
-	{name: "request_body, small", site: "policy_auth {\nKEYS\n}\nrequest_body {\n max_size 64\n}\nreverse_proxy UPSTREAM", body: "small", known: []string{"X-API-Key", canary}, allowed: reply{body: ": small"}, upstream: true},
+	{name: "request_body", site: "route {\npolicy_auth {\nKEYS\n}\nrequest_body {\n max_size 4\n}\nreverse_proxy UPSTREAM\n}", body: "too large", known: []string{"X-API-Key", Canary}, allowed: reply{status: 413}},
+	{name: "request_body, small", site: "policy_auth {\nKEYS\n}\nrequest_body {\n max_size 64\n}\nreverse_proxy UPSTREAM", body: "small", known: []string{"X-API-Key", Canary}, allowed: reply{body: ": small"}, upstream: true},
 	{name: "map", site: "policy_auth {\nAUTH\n}\nmap {http.auth.user.id} {who} {\n alice boss\n default nobody\n}\nrespond \"protected {who}\"", allowed: reply{body: "protected boss"}},
 	{name: "vars", site: "route {\npolicy_auth {\nAUTH\n}\nvars who {http.auth.user.id}\nrespond \"protected {vars.who}\"\n}", allowed: reply{body: "protected alice"}},
-	{name: "log_append", site: "log\nlog_append who {http.auth.user.id}\npolicy_auth {\nAUTH\n}\nrespond protected", allowed: reply{body: "protected"}, logged: `"who":"alice"`},
+	{name: "log_append", site: "log\nlog_append who {http.auth.user.id}\npolicy_auth {\nAUTH\n}\nrespond protected", allowed: reply{body: "protected"}, Logged: `"who":"alice"`},
 	{name: "handle", site: "policy_auth {\nAUTH\n}\nhandle /secret.html {\n respond \"protected a\"\n}\nhandle {\n respond \"protected b\"\n}", allowed: reply{body: "protected a"}},
 	{name: "policy_auth in handle", site: "handle /open {\n respond open\n}\nhandle {\n policy_auth {\nAUTH\n}\nrespond protected\n}", allowed: reply{body: "protected"}},
 	{name: "handle_path", site: "handle_path /app/* {\npolicy_auth {\nAUTH\n}\nfile_server\n}", path: "/app/secret.html", allowed: reply{body: "protected"}},
@@ -81,7 +74,7 @@ var neighbours = []neighbour{
 	{name: "handle_errors, rewrite and file_server", site: "policy_auth {\nAUTH\nerror_pages delegate\n}\nfile_server\nhandle_errors {\n rewrite * /errors/{err.status_code}.html\n file_server\n}", refused: reply{body: "sorry page"}, allowed: reply{body: "protected"}},
 	{name: "handle_errors, templates", site: "policy_auth {\nAUTH\nerror_pages delegate\n}\nfile_server\nhandle_errors {\n rewrite * /shown.html\n templates\n file_server\n}", refused: reply{body: "page 401"}, allowed: reply{body: "protected"}},
 	{name: "handle_errors, try_files", site: "policy_auth {\nAUTH\nerror_pages delegate\n}\nfile_server\nhandle_errors {\n try_files {path} /errors/401.html\n file_server\n}", refused: reply{body: "sorry page"}, allowed: reply{body: "protected"}},
-	{name: "handle_errors, header", site: "policy_auth {\nAUTH\nerror_pages delegate\n}\nrespond protected\nhandle_errors {\n header X-Error {err.status_code}\n respond \"{http.request.uri}\"\n}", refused: reply{body: refusal.Path, header: []string{"X-Error", "401"}}, allowed: reply{body: "protected"}},
+	{name: "handle_errors, header", site: "policy_auth {\nAUTH\nerror_pages delegate\n}\nrespond protected\nhandle_errors {\n header X-Error {err.status_code}\n respond \"{http.request.uri}\"\n}", refused: reply{body: "/.policy_auth/refused", header: []string{"X-Error", "401"}}, allowed: reply{body: "protected"}},
 	{name: "error of a neighbour", site: "policy_auth {\nAUTH\n}\nerror /secret.html teapot 418\nhandle_errors {\n respond \"sorry {err.status_code}\"\n}", allowed: reply{418, "sorry 418", nil}},
 	{name: "a matcher that fails", site: "@broken `{http.request.uri.path}.size() < int({http.request.header.X-Number})`\npolicy_auth @broken {\nAUTH\n}\nfile_server\nhandle_errors {\n file_server\n}",
 		refused: reply{status: 500}, allowed: reply{status: 500}},

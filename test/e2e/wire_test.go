@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"bufio"
@@ -175,19 +175,19 @@ func overHTTP3(address string, q query) (answer, error) {
 // serveTLS runs Caddy with sites over TLS and returns it and each site's address.
 // SITE is the host of a site; DIR is the world's directory.
 func (w *world) serveTLS(global string, sites ...string) (*server, []string) {
-	w.t.Helper()
-	admin := "127.0.0.1:" + port(w.t)
+	w.T.Helper()
+	admin := "127.0.0.1:" + port(w.T)
 	config := "{\n admin " + admin + "\n skip_install_trust\n auto_https disable_redirects\n" + global + "\n}\n"
 	var addresses []string
 	for _, site := range sites {
-		listen := port(w.t)
+		listen := port(w.T)
 		addresses = append(addresses, "127.0.0.1:"+listen)
-		config += "https://localhost:" + listen + ", https://:" + listen + " {\n tls internal\n" + strings.ReplaceAll(site, "DIR", w.dir) + "\n}\n"
+		config += "https://localhost:" + listen + ", https://:" + listen + " {\n tls internal\n" + strings.ReplaceAll(site, "DIR", w.Dir) + "\n}\n"
 	}
-	w.write("Caddyfile", config)
-	s := start(w.t, w.dir, "Caddyfile", admin)
+	w.Write("Caddyfile", config)
+	s := start(w.T, w.Dir, "Caddyfile", admin)
 	for _, address := range addresses {
-		eventually(w.t, "a certificate for "+address, func() bool {
+		eventually(w.T, "a certificate for "+address, func() bool {
 			for _, wire := range wires {
 				if _, err := wire.send(address, query{"GET", "/", "localhost", nil}); err != nil {
 					return false

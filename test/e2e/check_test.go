@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"encoding/json"
@@ -16,7 +16,7 @@ func check(t *testing.T, w *world, args ...string) (status int, stdout, stderr s
 	t.Helper()
 	var out, prose strings.Builder
 	cmd := exec.Command(binary(t), append([]string{"policy-auth", "check"}, args...)...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = w.dir, &out, &prose
+	cmd.Dir, cmd.Stdout, cmd.Stderr = w.Dir, &out, &prose
 	if err := cmd.Run(); cmd.ProcessState == nil {
 		t.Fatal(err)
 	}
@@ -37,8 +37,8 @@ func TestE2ECheck(t *testing.T) {
 	user := func(name, claims string) string {
 		return "  " + name + ":\n    password: " + string(hash) + "\n    claims: " + claims + "\n"
 	}
-	w.write("checked.yaml", "users:\n"+user("in", "{banned: false}")+user("out", "{banned: true}")+user("bare", "{}"))
-	w.write("policies/authz.rego", open)
+	w.Write("checked.yaml", "users:\n"+user("in", "{banned: false}")+user("out", "{banned: true}")+user("bare", "{}"))
+	w.Write("policies/authz.rego", open)
 	s, url := w.serve("policy_auth {\nbasic {\n users DIR/checked.yaml\n }\n policies DIR/policies\n}\nrespond protected")
 	answers := func() [3]int {
 		var statuses [3]int
@@ -63,7 +63,7 @@ func TestE2ECheck(t *testing.T) {
 		t.Errorf("%d %v %s", status, err, stdout)
 	}
 
-	w.write("policies/authz.rego", shut)
+	w.Write("policies/authz.rego", shut)
 	if status, _, body := do(t, "POST", s.admin+"/policy_auth/policies/reload", ""); status != 200 {
 		t.Fatalf("%d %s", status, body)
 	}
@@ -74,7 +74,7 @@ func TestE2ECheck(t *testing.T) {
 		t.Errorf("shut: %v", got)
 	}
 
-	w.write("policies/authz.rego", "package caddy.authz\n\nallow if not input.identity.blockd\n")
+	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if not input.identity.blockd\n")
 	const want = `authz.rego:3: PA001: input.identity has no "blockd"`
 	if status, stdout, stderr := check(t, w, "--policies", "policies"); status != 2 || stdout != "" || !strings.Contains(stderr, want) {
 		t.Errorf("%d %s%s", status, stdout, stderr)

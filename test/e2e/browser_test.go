@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"encoding/base64"
@@ -83,10 +83,10 @@ func TestE2EBrowserCORS(t *testing.T) {
 	listen, admin := port(t), "127.0.0.1:"+port(t)
 	_, payload, _ := strings.Cut(jwtOf(t, map[string]any{"iss": "https://down.example"}), ".")
 	down := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256"}`)) + "." + payload // no key is there to say what it is
-	fill := strings.NewReplacer("PORT", listen, "MEMBER", as("bob")[1], "DOWN", down, "UPSTREAM", strings.TrimPrefix(upstream.URL, "http://"), "DIR", w.dir, "ADMIN", admin)
-	w.write("www/cases.html", fill.Replace(casesPage))
-	w.write("www/main.html", fill.Replace(mainPage))
-	w.write("Caddyfile", fill.Replace(`{
+	fill := strings.NewReplacer("PORT", listen, "MEMBER", as("bob")[1], "DOWN", down, "UPSTREAM", strings.TrimPrefix(upstream.URL, "http://"), "DIR", w.Dir, "ADMIN", admin)
+	w.Write("www/cases.html", fill.Replace(casesPage))
+	w.Write("www/main.html", fill.Replace(mainPage))
+	w.Write("Caddyfile", fill.Replace(`{
 	admin ADMIN
 	skip_install_trust
 	auto_https disable_redirects
@@ -118,7 +118,7 @@ https://api.test:PORT {
 	reverse_proxy UPSTREAM
 }
 `))
-	start(t, w.dir, "Caddyfile", admin)
+	start(t, w.Dir, "Caddyfile", admin)
 	page := browse(t, "https://app.test:"+listen+"/main.html")
 	const problem = `{"type":"about:blank`
 	readable := []string{

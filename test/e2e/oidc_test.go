@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"fmt"
@@ -77,7 +77,7 @@ func TestE2EOIDC(t *testing.T) {
 	}))
 	defer upstream.Close()
 	listen, admin := port(t), "127.0.0.1:"+port(t)
-	w.write("Caddyfile", strings.NewReplacer("PORT", listen, "UPSTREAM", strings.TrimPrefix(upstream.URL, "http://"), "ADMIN", admin, "SITE", strings.ReplaceAll(oidcSite(fake, ""), "DIR", w.dir)).Replace(`{
+	w.Write("Caddyfile", strings.NewReplacer("PORT", listen, "UPSTREAM", strings.TrimPrefix(upstream.URL, "http://"), "ADMIN", admin, "SITE", strings.ReplaceAll(oidcSite(fake, ""), "DIR", w.Dir)).Replace(`{
 	admin ADMIN
 	skip_install_trust
 	auto_https disable_redirects
@@ -93,7 +93,7 @@ https://app.test:PORT {
 	reverse_proxy UPSTREAM
 }
 `))
-	server := start(t, w.dir, "Caddyfile", admin)
+	server := start(t, w.Dir, "Caddyfile", admin)
 	page := browse(t, "https://app.test:"+listen+"/public/driver", "--disable-popup-blocking")
 	_, got, _ := strings.Cut(page, `<pre id="out">`)
 	got, _, _ = strings.Cut(got, "</pre>")

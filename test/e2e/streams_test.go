@@ -1,6 +1,6 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
 	"bufio"
@@ -71,14 +71,14 @@ func TestE2ELarge(t *testing.T) {
 
 // memory returns the most memory that the running Caddy ever had.
 func (v *river) memory() (bytes int) {
-	v.t.Helper()
+	v.T.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", v.server.cmd.Process.Pid))
 	if err != nil {
-		v.t.Fatal(err)
+		v.T.Fatal(err)
 	}
 	_, peak, _ := strings.Cut(string(status), "VmHWM:")
 	if _, err := fmt.Sscan(peak, &bytes); err != nil {
-		v.t.Fatal(err)
+		v.T.Fatal(err)
 	}
 	return bytes << 10
 }

@@ -1,8 +1,9 @@
 //go:build e2e
 
-package policyauth
+package e2e
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
 // ofWire are fields of one version of HTTP, of one moment or of one request.
@@ -42,13 +44,13 @@ func (a answer) diff(other answer) string {
 // a capital are an error to the readers of HTTP/2 and 3.
 func TestE2EAnswers(t *testing.T) {
 	w := newWorld(t)
-	w.write("www/index.html", "protected")
-	w.write("www/admin/secret", "protected")
-	w.write("www/public/open", "open")
+	w.Write("www/index.html", "protected")
+	w.Write("www/admin/secret", "protected")
+	w.Write("www/public/open", "open")
 	_, addresses := w.serveTLS("", "header {\n ETag `\"a\"`\n Cache-Control \"public, max-age=600\"\n Last-Modified \"Mon, 01 Jan 2001 00:00:00 GMT\"\n}\n"+
 		"policy_auth {\n"+jwtSite+patientSite+"}\nroot DIR/www\nfile_server")
 	token := "Bearer " + jwtOf(t, nil)
-	both := []string{basicLine, bearerLine}
+	both := []string{testenv.BasicLine, bearerLine}
 	tests := []struct {
 		name, target string
 		header       []string
@@ -61,7 +63,7 @@ func TestE2EAnswers(t *testing.T) {
 		{"another scheme", "/", []string{"Authorization", "Foo x"}, 401, both},
 		{"for a proxy", "/", []string{"Proxy-Authorization", token}, 401, both},
 		{"wrong", "/", []string{"Authorization", "Basic eDp5"}, 401, both},
-		{"an invalid token", "/public/open", []string{"Authorization", token + "x"}, 401, []string{basicLine, bearerLine + `, error="invalid_token"`}},
+		{"an invalid token", "/public/open", []string{"Authorization", token + "x"}, 401, []string{testenv.BasicLine, bearerLine + `, error="invalid_token"`}},
 		{"not even a token", "/", []string{"Authorization", "Bearer a b"}, 400, []string{bearerLine + `, error="invalid_request"`}},
 		{"two credentials", "/", []string{"Authorization", token, "Authorization", token}, 400, []string{bearerLine + `, error="invalid_request"`}},
 		{"known, not allowed", "/admin/secret", as("bob"), 403, nil},
@@ -123,7 +125,7 @@ func likeGET(t *testing.T, wire wire, address string, q query, want answer) {
 // TestE2EConditions: R-401-9, T-47: who may is answered 304 and 206, who may not is not.
 func TestE2EConditions(t *testing.T) {
 	w := newWorld(t)
-	w.write("www/page", "protected")
+	w.Write("www/page", "protected")
 	_, addresses := w.serveTLS("", "policy_auth {\n"+basicSite+"}\nroot DIR/www\nfile_server")
 	for _, wire := range wires {
 		send := func(method, user string, header ...string) answer {
@@ -189,7 +191,7 @@ func TestE2ESameAnswer(t *testing.T) {
 	for _, wire := range wires {
 		for _, accept := range []string{"text/html", "application/json", "text/plain"} {
 			var want answer
-			for i, credential := range []string{basic(get("/"), "bob", "wrong").Header.Get("Authorization"), as("eve")[1], as("carol")[1], as("dave")[1]} {
+			for i, credential := range []string{"Basic " + base64.StdEncoding.EncodeToString([]byte("bob:wrong")), as("eve")[1], as("carol")[1], as("dave")[1]} {
 				got, err := wire.send(addresses[0], query{"GET", "/", "localhost", []string{"Authorization", credential, "Accept", accept}})
 				if err != nil || got.status != 401 || got.body == "" {
 					t.Fatalf("%s: %+v %v", wire.name, got, err)

@@ -1,0 +1,38 @@
+package policyauth
+
+import (
+	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/test/testenv"
+)
+
+const (
+	canary      = testenv.Canary
+	basicSite   = testenv.BasicSite
+	patientSite = testenv.PatientSite
+	formSite    = testenv.FormSite
+	keySite     = testenv.KeySite
+	jwtSecret   = testenv.JWTSecret
+	jwtSite     = testenv.JWTSite
+	corsSite    = testenv.CORSSite
+	origin      = testenv.Origin
+	basicLine   = testenv.BasicLine
+	bearerLine  = testenv.BearerLine
+)
+
+var (
+	formToken = testenv.FormToken
+	basicOf   = testenv.BasicOf
+	sha       = testenv.SHA
+	jwtOf     = testenv.JWTOf
+	oidcSite  = testenv.OIDCSite
+	inspect   = testenv.Inspect
+)
+
+// world is an environment in which handlers are provisioned in this process.
+type world struct{ *testenv.Env }
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	return &world{testenv.New(t)}
+}
