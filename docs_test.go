@@ -3,21 +3,13 @@ package policyauth
 import (
 	"bytes"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
-
-// idForm is the id of a line of the project's lists: what must never happen
-// (T-…) and what the standards require (R-…).
-var idForm = regexp.MustCompile(`\b(T-[0-9]{2}|R-[A-Z0-9]+-[0-9]+)\b`)
 
 // tableStart and tableEnd enclose the generated part of a document.
 const (
@@ -44,7 +36,7 @@ func TestSecurityDoc(t *testing.T) {
 		t.Fatal(err)
 	}
 	generated(t, "docs/SECURITY.md", table(holding))
-	generated(t, "docs/requirements-coverage.md", coverage(holding))
+	generated(t, "docs/requirements-coverage.md", coverage(holding)+numbered(holding))
 }
 
 // generated holds that a document has a text between its marks, or writes it there.
@@ -103,6 +95,35 @@ var families = []struct {
 	{"R-CORS", "CORS (Fetch)", 24},
 }
 
+// found are the numbers of the lines that were found from outside (N-…), by
+// their groups, and safety the number of rules for what was built since (S-…).
+var found = [][2]int{{1, 10}, {11, 20}, {21, 34}, {41, 48}, {51, 60}, {61, 65}}
+
+const safety = 42
+
+// numbered writes the N- and S- lines with their tests.
+func numbered(holding map[string][]string) string {
+	var out strings.Builder
+	row := func(id string) {
+		tests := strings.Join(holding[id], "; ")
+		if tests == "" {
+			tests = "– (no test yet)"
+		}
+		fmt.Fprintf(&out, "| %s | %s |\n", id, tests)
+	}
+	out.WriteString("\n## N: found from outside\n\n| line | held by |\n|---|---|\n")
+	for _, group := range found {
+		for number := group[0]; number <= group[1]; number++ {
+			row(fmt.Sprintf("N-%02d", number))
+		}
+	}
+	out.WriteString("\n## S: rules for what was built since\n\n| line | held by |\n|---|---|\n")
+	for number := range safety {
+		row(fmt.Sprintf("S-%02d", number+1))
+	}
+	return out.String()
+}
+
 // coverage writes each family's lines with their tests, and which have none.
 func coverage(holding map[string][]string) string {
 	var out strings.Builder
@@ -123,57 +144,6 @@ func coverage(holding map[string][]string) string {
 	return fmt.Sprintf("%d of %d lines are held by a test.\n%s", held, all, out.String())
 }
 
-// goTests adds the tests of a Go file by the ids in their text.
-func goTests(path string, holding map[string][]string) error {
-	source, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	files := token.NewFileSet()
-	file, err := parser.ParseFile(files, path, source, parser.ParseComments)
-	if err != nil {
-		return err
-	}
-	for _, declaration := range file.Decls {
-		function, ok := declaration.(*ast.FuncDecl)
-		if !ok || !strings.HasPrefix(function.Name.Name, "Test") && !strings.HasPrefix(function.Name.Name, "Fuzz") {
-			continue
-		}
-		start := function.Pos()
-		if function.Doc != nil {
-			start = function.Doc.Pos()
-		}
-		text := source[files.Position(start).Offset:files.Position(function.End()).Offset]
-		note(holding, string(text), filepath.ToSlash(filepath.Dir(path))+": "+function.Name.Name)
-	}
-	return nil
-}
-
-// regoTests adds the tests of a Rego file: an id counts for the next test.
-func regoTests(path string, holding map[string][]string) error {
-	source, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	pending := ""
-	for _, line := range strings.Split(string(source), "\n") {
-		pending += line + "\n"
-		if name, _, ok := strings.Cut(line, " if"); ok && strings.HasPrefix(name, "test_") {
-			note(holding, pending, filepath.ToSlash(filepath.Dir(path))+": "+name)
-			pending = ""
-		}
-	}
-	return nil
-}
-
-func note(holding map[string][]string, text, test string) {
-	for _, id := range idForm.FindAllString(text, -1) {
-		if !slices.Contains(holding[id], test) {
-			holding[id] = append(holding[id], test)
-		}
-	}
-}
-
 // table writes the lines in order, each with its tests.
 func table(holding map[string][]string) string {
 	var ids []string
@@ -190,9 +160,9 @@ func table(holding map[string][]string) string {
 	return out.String()
 }
 
-// sortable puts T- before R-, and 9 before 10.
+// sortable puts T- before R-, N- and S-, and 9 before 10.
 func sortable(id string) string {
 	cut := strings.LastIndex(id, "-")
-	prefix := map[byte]string{'T': "0", 'R': "1"}[id[0]]
+	prefix := map[byte]string{'T': "0", 'R': "1", 'N': "2", 'S': "3"}[id[0]]
 	return fmt.Sprintf("%s%s%06s", prefix, id[:cut], id[cut+1:])
 }

@@ -192,7 +192,8 @@ func TestConformance(t *testing.T) {
 		}
 		return p.follow(answer.Header().Get("Location"))
 	}
-	t.Run("oidcc-client-test-rp-init-logout", func(t *testing.T) { // R-LO-2
+	// R-LO-2
+	t.Run("oidcc-client-test-rp-init-logout", func(t *testing.T) {
 		p := newProvided(t, nil)
 		back := signOut(p)
 		out := p.fake.SignOuts()[0]
@@ -233,7 +234,8 @@ func TestConformance(t *testing.T) {
 			t.Errorf("%d", answer.Code)
 		}
 	})
-	t.Run("oidcc-client-test-3rd-party-init-login", func(t *testing.T) { // R-OID-17: off
+	// R-OID-17: off.
+	t.Run("oidcc-client-test-3rd-party-init-login", func(t *testing.T) {
 		p := newProvided(t, nil)
 		answer := p.visit("GET", LoginPath+"?iss=https%3A%2F%2Fevil.example&target_link_uri=https%3A%2F%2Fevil.example&login_hint=x", nil)
 		if to := answer.Header().Get("Location"); !strings.HasPrefix(to, p.fake.URL+"/authorize?") || strings.Contains(to, "evil") || strings.Contains(to, "login_hint") {
@@ -243,7 +245,8 @@ func TestConformance(t *testing.T) {
 			t.Errorf("led back to %v", answer.Header())
 		}
 	})
-	t.Run("oidcc-client-test-form-post-error", func(t *testing.T) { // R-OID-13: not asked for
+	// R-OID-13: not requested.
+	t.Run("oidcc-client-test-form-post-error", func(t *testing.T) {
 		p := newProvided(t, nil)
 		p.begin(LoginPath)
 		if p.fake.Asked()[0].Has("response_mode") {

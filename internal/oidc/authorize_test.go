@@ -31,7 +31,8 @@ func TestAuthorize(t *testing.T) {
 		{"a prompt", func(c *Config) { c.Prompt = []string{"login", "consent"} }, Any, url.Values{"prompt": {"login consent"}}},
 		{"silently", func(c *Config) { c.Prompt = []string{"none"} }, Any, url.Values{"prompt": {"none"}}},
 		{"silently, in vain", func(c *Config) { c.Prompt = []string{"none"} }, Demand{MaxAge: -1, Interactive: true}, url.Values{"prompt": nil}},
-		{"a step up (R-SU-5)", nil, Demand{ACRValues: []string{"phr", "phrh"}, MaxAge: 0}, url.Values{"acr_values": {"phr phrh"}, "max_age": {"0"}}},
+		// R-SU-5
+		{"a step up", nil, Demand{ACRValues: []string{"phr", "phrh"}, MaxAge: 0}, url.Values{"acr_values": {"phr phrh"}, "max_age": {"0"}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

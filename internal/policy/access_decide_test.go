@@ -91,8 +91,10 @@ func TestAccessDecides(t *testing.T) {
 		{"everybody may see the health", call{"GET", "x.example", "/healthz", nil, far, nil}, true, "access.yaml:5 (rule 1)"},
 		{"HEAD counts as GET", call{"HEAD", "x.example", "/healthz", nil, far, nil}, true, "access.yaml:5 (rule 1)"},
 		{"POST does not", call{"POST", "x.example", "/healthz", nil, far, nil}, false, "access.yaml:5 (rule 1)"},
-		{"get does not, T-23", call{"get", "x.example", "/healthz", nil, far, nil}, false, "access.yaml:5 (rule 1)"},
-		{"an overriding header does not, T-23", call{"POST", "x.example", "/healthz", map[string]string{"X-HTTP-Method-Override": "GET"}, far, nil}, false, "access.yaml:5 (rule 1)"},
+		// T-23
+		{"get does not", call{"get", "x.example", "/healthz", nil, far, nil}, false, "access.yaml:5 (rule 1)"},
+		// T-23
+		{"an overriding header does not", call{"POST", "x.example", "/healthz", map[string]string{"X-HTTP-Method-Override": "GET"}, far, nil}, false, "access.yaml:5 (rule 1)"},
 		{"a trailing slash changes nothing", call{"GET", "x.example", "/healthz/", nil, far, nil}, true, "access.yaml:5 (rule 1)"},
 		{"an exact path is not a prefix", call{"GET", "x.example", "/healthz/x", nil, far, nil}, false, "default"},
 		{"below", call{"GET", "x.example", "/.well-known/a/b", nil, far, nil}, true, "access.yaml:5 (rule 1)"},
@@ -101,25 +103,37 @@ func TestAccessDecides(t *testing.T) {
 		{"at home, IPv4 in IPv6", call{"GET", "photos.example.com", "/x", nil, "::ffff:192.168.1.2", nil}, true, "access.yaml:7 (rule 2)"},
 		{"far away", call{"GET", "photos.example.com", "/x", nil, far, nil}, false, "access.yaml:7 (rule 2)"},
 		{"far away, family", call{"GET", "photos.example.com", "/x", nil, far, family}, true, "access.yaml:7 (rule 2)"},
-		{"at home says a stranger, T-73", call{"GET", "photos.example.com", "/x", forwarded, lan, nil}, false, "access.yaml:7 (rule 2)"},
+		// T-73
+		{"at home says a stranger", call{"GET", "photos.example.com", "/x", forwarded, lan, nil}, false, "access.yaml:7 (rule 2)"},
 		{"no address", call{"GET", "photos.example.com", "/x", nil, "", nil}, false, "blocked"},
-		{"a host in capitals with port and dot, T-15", call{"GET", "PHOTOS.example.COM.:8443", "/x", nil, far, family}, true, "access.yaml:7 (rule 2)"},
+		// T-15
+		{"a host in capitals with port and dot", call{"GET", "PHOTOS.example.COM.:8443", "/x", nil, far, family}, true, "access.yaml:7 (rule 2)"},
 		{"an admin", call{"GET", "a.b.example.com", "/admin/x", nil, far, admin}, true, "access.yaml:12 (rule 4)"},
-		{"/admin itself, T-72", call{"GET", "a.example.com", "/admin", nil, far, bob}, false, "access.yaml:12 (rule 4)"},
-		{"/ADMIN, T-72", call{"GET", "open.example.com", "/ADMIN/x", nil, far, bob}, false, "access.yaml:12 (rule 4)"},
+		// T-72
+		{"/admin itself", call{"GET", "a.example.com", "/admin", nil, far, bob}, false, "access.yaml:12 (rule 4)"},
+		// T-72
+		{"/ADMIN", call{"GET", "open.example.com", "/ADMIN/x", nil, far, bob}, false, "access.yaml:12 (rule 4)"},
 		{"/%41dmin", call{"GET", "open.example.com", "/%41dmin/x", nil, far, bob}, false, "access.yaml:12 (rule 4)"},
-		{"//admin, T-12", call{"GET", "open.example.com", "//admin/x", nil, far, bob}, false, "access.yaml:12 (rule 4)"},
-		{"/admin%2fx, T-14", call{"GET", "open.example.com", "/admin%2fx", nil, far, bob}, false, "access.yaml:12 (rule 4)"},
-		{"/admin%2Fx, T-14", call{"GET", "open.example.com", "/admin%2Fx", nil, far, bob}, false, "access.yaml:12 (rule 4)"},
+		// T-12
+		{"//admin", call{"GET", "open.example.com", "//admin/x", nil, far, bob}, false, "access.yaml:12 (rule 4)"},
+		// T-14
+		{"/admin%2fx", call{"GET", "open.example.com", "/admin%2fx", nil, far, bob}, false, "access.yaml:12 (rule 4)"},
+		// T-14
+		{"/admin%2Fx", call{"GET", "open.example.com", "/admin%2Fx", nil, far, bob}, false, "access.yaml:12 (rule 4)"},
 		{"/admin;a/x", call{"GET", "open.example.com", "/admin;a/x", nil, far, bob}, false, "access.yaml:12 (rule 4)"},
-		{"/administrator, T-20, T-55", call{"GET", "open.example.com", "/administrator", nil, far, bob}, true, "access.yaml:17 (rule 6)"},
-		{"/x/admin, T-55", call{"GET", "open.example.com", "/x/admin", nil, far, bob}, true, "access.yaml:17 (rule 6)"},
-		{"a path in a query, T-18", call{"GET", "x.example", "/x?/healthz", nil, far, nil}, false, "default"},
-		{"a query in a path, T-18", call{"GET", "x.example", "/healthz%3fx", nil, far, nil}, false, "default"},
+		// T-20, T-55
+		{"/administrator", call{"GET", "open.example.com", "/administrator", nil, far, bob}, true, "access.yaml:17 (rule 6)"},
+		// T-55
+		{"/x/admin", call{"GET", "open.example.com", "/x/admin", nil, far, bob}, true, "access.yaml:17 (rule 6)"},
+		// T-18
+		{"a path in a query", call{"GET", "x.example", "/x?/healthz", nil, far, nil}, false, "default"},
+		// T-18
+		{"a query in a path", call{"GET", "x.example", "/healthz%3fx", nil, far, nil}, false, "default"},
 		{"the apex is not below itself", call{"GET", "example.com", "/admin", nil, far, admin}, false, "default"},
 		{"a host that only ends alike", call{"GET", "badexample.com", "/admin", nil, far, admin}, false, "default"},
 		{"a host that goes on", call{"GET", "a.example.com.evil", "/admin", nil, far, admin}, false, "default"},
-		{"MOVE into a protected destination, T-72", call{"MOVE", "open.example.com", "/a", map[string]string{"Destination": "https://open.example.com/Admin/a"}, far, bob}, false, "access.yaml:12 (rule 4)"},
+		// T-72
+		{"MOVE into a protected destination", call{"MOVE", "open.example.com", "/a", map[string]string{"Destination": "https://open.example.com/Admin/a"}, far, bob}, false, "access.yaml:12 (rule 4)"},
 		{"MOVE into an encoded one", call{"MOVE", "open.example.com", "/a", map[string]string{"Destination": "/%61dmin%2fa"}, far, bob}, false, "access.yaml:12 (rule 4)"},
 		{"MOVE out of a protected place", call{"MOVE", "open.example.com", "/admin/a", map[string]string{"Destination": "/a"}, far, bob}, false, "access.yaml:12 (rule 4)"},
 		{"MOVE by an admin", call{"MOVE", "open.example.com", "/a", map[string]string{"Destination": "/admin/a"}, far, admin}, true, "access.yaml:12 (rule 4), access.yaml:17 (rule 6)"},

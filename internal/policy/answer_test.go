@@ -33,7 +33,8 @@ func TestAnswers(t *testing.T) {
 		{"every of nothing", "allow if every role in input.identity.roles {\n\trole == \"admin\"\n}", "/x", "other", false, identity.ReasonPolicyUndefined},
 		{"a header that is missing", "allow if input.request.headers[\"x-a\"] == \"b\"", "/x", "", false, identity.ReasonPolicyUndefined},
 		{"a helper", "import data.caddy.helpers\n\nallow if helpers.has_role(\"admin\")", "/x", "admin", true, ""},
-		{"the query is no path", "allow if input.request.path == \"/x\"", "/x?/y", "", false, identity.ReasonPolicyUndefined}, // T-18
+		// T-18
+		{"the query is no path", "allow if input.request.path == \"/x\"", "/x?/y", "", false, identity.ReasonPolicyUndefined},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

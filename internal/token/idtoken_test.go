@@ -136,7 +136,7 @@ func TestVerifyIDHeader(t *testing.T) {
 		}
 	}
 	if _, err := v.Verify(sign(`{"alg":"RS256"}`)); reasonOf(t, err) != identity.ReasonTokenType {
-		t.Errorf("an ID token passed for an access token (R-JWT-19): %v", err)
+		t.Errorf("an ID token passed for an access token: %v", err)
 	}
 }
 

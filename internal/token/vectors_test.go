@@ -67,10 +67,10 @@ var wycheproofDeviations = map[int]struct {
 	accept bool
 	reason string
 }{
-	346: {false, "the JWK is for PS256, the token is PS384 (RFC 7517, section 4.4; R-JWT-4)"},
-	350: {false, "the JWK is for PS256, the token is PS384 (RFC 7517, section 4.4; R-JWT-4)"},
-	347: {false, "the JWK is for ES521, which does not exist (R-JWT-4)"},
-	351: {false, "the JWK is for ES521, which does not exist (R-JWT-4)"},
+	346: {false, "the JWK is for PS256, the token is PS384 (RFC 7517, section 4.4)"},
+	350: {false, "the JWK is for PS256, the token is PS384 (RFC 7517, section 4.4)"},
+	347: {false, "the JWK is for ES521, which does not exist"},
+	351: {false, "the JWK is for ES521, which does not exist"},
 	367: {true, "byte for byte the token of 357, which is labelled valid"},
 	370: {true, "byte for byte the token of 357, which is labelled valid"},
 	372: {false, "there is a ? in the header's segment (RFC 7515, sections 2 and 5.2)"},
@@ -124,7 +124,7 @@ func TestVectorsWycheproof(t *testing.T) {
 }
 
 // zeroKey returns the key of wycheproof's group base64, 32 zeros. We refuse to
-// load it (R-JWT-6), so it is made by hand to get at what the group is about.
+// load it, so it is made by hand to get at what the group is about.
 func zeroKey(t *testing.T, loading error) Key {
 	t.Helper()
 	if loading == nil || !strings.Contains(loading.Error(), "zeros") {

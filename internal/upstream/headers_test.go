@@ -100,7 +100,8 @@ func TestSet(t *testing.T) {
 		{"an object", identity.Identity{Claims: map[string]any{"o": map[string]any{}}}, "claims.o", "", true},
 		{"a list of lists", identity.Identity{Claims: map[string]any{"o": []any{[]any{"a"}}}}, "claims.o", "", true},
 		{"no such claim", identity.Identity{Claims: map[string]any{}}, "claims.o", "", false},
-		{"a placeholder stays text", identity.Identity{Name: "{env.SECRET}"}, "name", "{env.SECRET}", false}, // T-48
+		// T-48
+		{"a placeholder stays text", identity.Identity{Name: "{env.SECRET}"}, "name", "{env.SECRET}", false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

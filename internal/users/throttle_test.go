@@ -229,7 +229,7 @@ func TestThrottleConcurrent(t *testing.T) {
 	}
 }
 
-// model is the throttle as R-BA-9 describes it, by looking at everything that
+// model is the throttle as the requirement describes it, by looking at everything that
 // ever happened.
 type model struct {
 	limit    int

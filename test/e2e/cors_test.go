@@ -78,7 +78,8 @@ func TestE2ECORS(t *testing.T) {
 			if exposed := strings.ToLower(got.header.Get("Access-Control-Expose-Headers")); test.origin != "" && test.q.method == "GET" && !strings.Contains(exposed, "www-authenticate") {
 				t.Errorf("%s, %s: exposes %q", wire.name, test.name, exposed)
 			}
-			if private := got.header.Get("Access-Control-Allow-Private-Network"); private != "" { // R-CORS-20
+			// R-CORS-20
+			if private := got.header.Get("Access-Control-Allow-Private-Network"); private != "" {
 				t.Errorf("%s, %s: private network %s", wire.name, test.name, private)
 			}
 		}

@@ -308,7 +308,8 @@ func TestE2EArticle(t *testing.T) {
 	if status, header, body = do(t, "HEAD", url+"/", ""); status != 401 || body != "" || header.Get("Content-Length") == "0" {
 		t.Errorf("HEAD: %d %v %q", status, header, body)
 	}
-	if status, _, _ = do(t, "GET", url+"/", "", "If-None-Match", "*", "Range", "bytes=0-1"); status != 401 { // R-401-9
+	// R-401-9
+	if status, _, _ = do(t, "GET", url+"/", "", "If-None-Match", "*", "Range", "bytes=0-1"); status != 401 {
 		t.Errorf("conditional: %d", status)
 	}
 }
@@ -359,7 +360,8 @@ func TestE2EEdits(t *testing.T) {
 	if status, _, _ := do(t, "GET", s.admin+"/policy_auth/policies/reload", ""); status != 405 {
 		t.Errorf("GET of the reload: %d", status)
 	}
-	if status, _, _ := do(t, "GET", url+"/policy_auth/policies", ""); status != 401 { // T-50
+	// T-50
+	if status, _, _ := do(t, "GET", url+"/policy_auth/policies", ""); status != 401 {
 		t.Errorf("the admin endpoint through the site: %d", status)
 	}
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // Canary is a password and a part of each secret in these tests: it must not
-// turn up in any log, page or upstream request (R-BR-12).
+// turn up in any log, page or upstream request.
 const Canary = "canary-4711-test-material-only"
 
 // Blocks of policy_auth, in which DIR stands for the folder of an Env.

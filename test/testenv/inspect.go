@@ -11,8 +11,8 @@ import (
 )
 
 // Inspect returns how an answer of ours, which is not the next handler's, breaks
-// the rules that all of them keep: those of challenges (R-401-1, R-401-5, R-CH-1,
-// R-CH-2, R-CH-12, W4) and of caches (R-CACHE-1).
+// the rules that all of them keep: those of challenges and
+// of caches.
 func Inspect(status int, h http.Header) error {
 	challenges, err := challengetest.Read(h)
 	lines := h["Www-Authenticate"]

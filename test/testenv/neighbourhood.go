@@ -171,7 +171,7 @@ func (n *Neighbourhood) Try(t *testing.T, address string) {
 }
 
 // check compares an answer, refused or not, with what it is to be. One page may
-// read it, and that is said once (R-CORS-17).
+// read it, and that is said once.
 func (a reply) check(t *testing.T, response *http.Response, body string, status int) {
 	t.Helper()
 	if a.status != 0 {

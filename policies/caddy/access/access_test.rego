@@ -53,13 +53,14 @@ member := testing.user("bob", ["member"])
 
 nobody := testing.anonymous
 
+# T-23: methods are exact.
 test_anyone_with_method if {
 	allowed(testing.request("GET", "/healthz"), nobody)
 	allowed(testing.request("HEAD", "/healthz"), nobody) # HEAD counts as GET
 	allowed(testing.request("GET", "/healthz/"), nobody) # a trailing slash changes nothing
 	allowed(testing.request("GET", "/.well-known/x/y"), nobody)
 	not allowed(testing.request("POST", "/healthz"), nobody)
-	not allowed(testing.request("get", "/healthz"), nobody) # T-23: methods are exact
+	not allowed(testing.request("get", "/healthz"), nobody)
 	not allowed(testing.request("GET", "/healthzz"), nobody)
 }
 

@@ -1,0 +1,205 @@
+package policyauth
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// idForm is the id of a line of the project's lists: what must never happen
+// (T-…) and what the standards require (R-…).
+var idForm = regexp.MustCompile(`\b(T-[0-9]{2}|R-[A-Z0-9]+-[0-9]+)\b`)
+
+// nameForm finds what was found from outside (N-…) and the rules for it (S-…) in
+// the name of a test, caseForm in the name of a case.
+var (
+	nameForm = regexp.MustCompile(`(?:Test|Fuzz|_)([NS])([0-9]{2})`)
+	caseForm = regexp.MustCompile(`\b[NS]-[0-9]{2}\b`)
+)
+
+// goTests adds the tests of a Go file by the ids that they name, and returns an
+// error for an id that names no test: R- and T- ids stand in comment lines
+// directly above a test or a case, N- and S- ids in the name of a test or a case.
+func goTests(path string, holding map[string][]string) error {
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, path, source, parser.ParseComments)
+	if err != nil {
+		return err
+	}
+	g := goFile{path: path, files: files, lines: strings.Split(string(source), "\n"), holding: holding}
+	for _, declaration := range file.Decls {
+		function, ok := declaration.(*ast.FuncDecl)
+		if ok && (strings.HasPrefix(function.Name.Name, "Test") || strings.HasPrefix(function.Name.Name, "Fuzz")) {
+			g.tests = append(g.tests, function)
+		}
+	}
+	for _, comment := range file.Comments {
+		for _, line := range comment.List {
+			g.comment(line)
+		}
+	}
+	for _, test := range g.tests {
+		g.names(test)
+	}
+	ast.Inspect(file, g.text)
+	return errors.Join(g.wrong...)
+}
+
+// goFile is a Go file with tests, as the tables read it.
+type goFile struct {
+	path    string
+	files   *token.FileSet
+	lines   []string
+	tests   []*ast.FuncDecl
+	holding map[string][]string
+	wrong   []error
+}
+
+// refuse notes ids that stand where they name no test.
+func (g *goFile) refuse(at token.Pos, ids []string) {
+	if len(ids) > 0 {
+		g.wrong = append(g.wrong, fmt.Errorf("%s: %s: an id stands in a comment line directly above a test or case", g.files.Position(at), strings.Join(ids, " ")))
+	}
+}
+
+// comment takes the ids of a comment for the test that it stands above or within.
+func (g *goFile) comment(c *ast.Comment) {
+	ids := idForm.FindAllString(c.Text, -1)
+	if len(ids) == 0 {
+		return
+	}
+	if line := g.lines[g.files.Position(c.Pos()).Line-1]; strings.HasPrefix(strings.TrimSpace(line), "//") {
+		for _, test := range g.tests {
+			if test.Doc != nil && test.Doc.Pos() <= c.Pos() && c.Pos() < test.Doc.End() || test.Pos() <= c.Pos() && c.Pos() < test.End() {
+				g.hold(ids, test)
+				return
+			}
+		}
+		if g.aboveCase(g.files.Position(c.Pos()).Line) {
+			g.holdAll(ids)
+			return
+		}
+	}
+	g.refuse(c.Pos(), ids)
+}
+
+// aboveCase reports whether the comment on a line stands above a case of a table
+// outside a function.
+func (g *goFile) aboveCase(line int) bool {
+	for ; line < len(g.lines); line++ {
+		text := strings.TrimSpace(g.lines[line])
+		if !strings.HasPrefix(text, "//") {
+			return strings.HasPrefix(text, "{") || strings.HasPrefix(text, `"`)
+		}
+	}
+	return false
+}
+
+// names takes the ids of a test's name and of its cases' names.
+func (g *goFile) names(test *ast.FuncDecl) {
+	for _, match := range nameForm.FindAllStringSubmatch(test.Name.Name, -1) {
+		g.hold([]string{match[1] + "-" + match[2]}, test)
+	}
+	ast.Inspect(test, func(node ast.Node) bool {
+		if literal, ok := node.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+			g.hold(caseForm.FindAllString(literal.Value, -1), test)
+		}
+		return true
+	})
+}
+
+// text refuses ids in texts, such as the names of cases.
+func (g *goFile) text(node ast.Node) bool {
+	if literal, ok := node.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+		g.refuse(literal.Pos(), idForm.FindAllString(literal.Value, -1))
+	}
+	return true
+}
+
+func (g *goFile) hold(ids []string, test *ast.FuncDecl) {
+	note(g.holding, ids, filepath.ToSlash(filepath.Dir(g.path))+": "+test.Name.Name)
+}
+
+// holdAll takes ids for the file, whose tests share a table.
+func (g *goFile) holdAll(ids []string) {
+	note(g.holding, ids, filepath.ToSlash(g.path))
+}
+
+// regoTests adds the tests of a Rego file: an id in a comment line counts for the
+// next test.
+func regoTests(path string, holding map[string][]string) error {
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var pending []string
+	for i, line := range strings.Split(string(source), "\n") {
+		ids := append(idForm.FindAllString(line, -1), caseForm.FindAllString(line, -1)...)
+		if len(ids) > 0 && !strings.HasPrefix(line, "#") {
+			return fmt.Errorf("%s:%d: %s: an id stands in a comment line directly above a test", path, i+1, strings.Join(ids, " "))
+		}
+		pending = append(pending, ids...)
+		if name, _, ok := strings.Cut(line, " if"); ok && strings.HasPrefix(name, "test_") {
+			note(holding, pending, filepath.ToSlash(filepath.Dir(path))+": "+name)
+			pending = nil
+		}
+	}
+	return nil
+}
+
+func note(holding map[string][]string, ids []string, test string) {
+	for _, id := range ids {
+		if !slices.Contains(holding[id], test) {
+			holding[id] = append(holding[id], test)
+		}
+	}
+}
+
+// TestIDs: ids count where they name a test or a case, and are refused elsewhere.
+func TestIDs(t *testing.T) {
+	id, found := "R-"+"401-1", "N-"+"01"
+	tests := []struct {
+		name, source string
+		held         string // the ids that count
+		refused      bool
+	}{
+		{"above a test", "// TestA: " + id + ".\nfunc TestA(t *testing.T) {}\n", id, false},
+		{"above a case", "func TestA(t *testing.T) {\n\t// " + id + "\n\tprintln()\n}\n", id, false},
+		{"above a case of a shared table", "var cases = []struct{ a string }{\n\t// " + id + "\n\t{\"a\"},\n}\n", id, false},
+		{"in the name of a test", "func TestE2E_N" + "01Tunnel(t *testing.T) {}\n", found, false},
+		{"in the name of a case", "func TestA(t *testing.T) {\n\tt.Run(\"" + found + " a tunnel\", nil)\n}\n", found, false},
+		{"behind a statement", "func TestA(t *testing.T) {\n\tprintln() // " + id + "\n}\n", "", true},
+		{"in a text", "func TestA(t *testing.T) {\n\tprintln(\"" + id + "\")\n}\n", "", true},
+		{"above a helper", "// a: " + id + "\nfunc a() {}\n", "", true},
+		{"N in a comment", "// TestA: " + found + "\nfunc TestA(t *testing.T) {}\n", "", false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a_test.go")
+			if err := os.WriteFile(path, []byte("package a\n\n"+test.source), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			holding := map[string][]string{}
+			err := goTests(path, holding)
+			if (err != nil) != test.refused {
+				t.Errorf("refused: %v", err)
+			}
+			if got := slices.Collect(maps.Keys(holding)); strings.Join(got, " ") != test.held {
+				t.Errorf("held %q, want %q", got, test.held)
+			}
+		})
+	}
+}
