@@ -11,6 +11,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 	"github.com/policyauth/caddy-policy-auth/internal/visit"
 )
@@ -23,7 +24,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if h.chain.ServeMetadata(w, r, v.Request.URL().EscapedPath()) {
 		return nil
 	}
-	switch h.preflight(w, r) {
+	switch h.preflight(w, r, v) {
 	case cors.Answered:
 		return nil
 	case cors.Pass:
@@ -49,14 +50,33 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // preflight answers a preflight before anything asks for credentials, which it
 // cannot have (Fetch, section 3.3.5), and prepares CORS headers for whatever
 // answer comes.
-func (h *Handler) preflight(w http.ResponseWriter, r *http.Request) cors.Result {
+func (h *Handler) preflight(w http.ResponseWriter, r *http.Request, v *visit.Visit) cors.Result {
 	if h.cors == nil {
 		return cors.Ordinary
 	}
+	defer h.reportCORS(w, r, v)
 	if len(r.Header["Origin"]) > 1 {
 		h.logger.Info("a request with several Origin lines is treated as one of an origin that is not allowed")
 	}
-	return h.cors.Handle(w, r)
+	return h.cors.Handle(w, r, v.ID)
+}
+
+// reportCORS tells the operator what the cors block does not allow of a request
+// of another origin.
+func (h *Handler) reportCORS(w http.ResponseWriter, r *http.Request, v *visit.Visit) {
+	if len(r.Header["Origin"]) == 0 || w.Header()["Access-Control-Allow-Origin"] != nil {
+		return
+	}
+	refusal := h.cors.Refusal(r)
+	preflight := cors.IsPreflight(r)
+	if refusal == (cors.Refusal{}) || !preflight && request.OwnOrigin(r) {
+		return
+	}
+	observe.LogCrossOrigin(h.sampled, observe.CrossOrigin{
+		Preflight: preflight, What: refusal.What, Value: refusal.Value, Origin: r.Header.Get("Origin"),
+		Method: r.Header.Get("Access-Control-Request-Method"), Headers: r.Header.Get("Access-Control-Request-Headers"),
+		RequestID: v.ID(), Host: r.Host, Path: v.Request.Readings()[0].Path, ClientIP: v.Request.ClientIP(),
+	})
 }
 
 // guard keeps the next handler's answers from contradicting the site's own CORS

@@ -152,6 +152,7 @@ type Handler struct {
 	logger   *zap.Logger
 	// decisions is the decision log.
 	decisions *zap.Logger
+	sampled   *zap.Logger    // what strangers can cause at any rate
 	twice     *sync.Once     // the warning about a second handler
 	session   *authn.Session // nil without logins of the site's own
 	door      *login.Door    // nil without logins
@@ -173,7 +174,7 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 // Provision reads what the configuration names; it never uses the network.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger, h.twice = ctx.Logger(), new(sync.Once)
-	h.decisions = h.logger.Named("decisions")
+	h.decisions, h.sampled = h.logger.Named("decisions"), observe.Sampled(h.logger)
 	steps := []func(caddy.Context) error{
 		h.provisionMatchers, h.provisionLogin, h.provisionChain, h.provisionReading, h.provisionConfig,
 		h.provisionPolicies, h.provisionPages, h.provisionSite, h.provisionAnswers, h.provisionMetrics,

@@ -2,8 +2,6 @@ package authn
 
 import (
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -24,18 +22,8 @@ func newOriginCheck(trusted func(string) bool) *originCheck {
 // be what its user wanted.
 func (o *originCheck) allows(r *http.Request) bool {
 	lines := r.Header["Origin"]
-	if o.protection.Check(r) == nil && (!request.IsWebSocket(r) || ownOrigin(r, lines)) {
+	if o.protection.Check(r) == nil && (!request.IsWebSocket(r) || request.OwnOrigin(r)) {
 		return true
 	}
 	return o.trusted != nil && len(lines) == 1 && o.trusted(lines[0])
-}
-
-// ownOrigin reports whether a WebSocket, which CORS does not protect, is opened by
-// a page of the same host (R-CSRF-2). Only browsers say where they come from.
-func ownOrigin(r *http.Request, lines []string) bool {
-	if len(lines) == 0 {
-		return true
-	}
-	u, err := url.Parse(lines[0])
-	return err == nil && len(lines) == 1 && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }

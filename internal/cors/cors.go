@@ -62,8 +62,9 @@ func IsPreflight(r *http.Request) bool {
 // Handle answers a preflight, with 204 or 403, or prepares the headers of
 // whatever answer comes. It is called once for each request. Headers that
 // others set before, Access-Control-Allow-Origin and its kin, are removed: two
-// of a kind would close the answer to everybody.
-func (c *CORS) Handle(w http.ResponseWriter, r *http.Request) Result {
+// of a kind would close the answer to everybody. A refused preflight has the id
+// by which it is found in the log.
+func (c *CORS) Handle(w http.ResponseWriter, r *http.Request, id func() string) Result {
 	preflight := IsPreflight(r)
 	switch {
 	case c.upstream && preflight:
@@ -79,6 +80,7 @@ func (c *CORS) Handle(w http.ResponseWriter, r *http.Request) Result {
 	}
 	if result.status >= http.StatusBadRequest {
 		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Request-Id", id())
 	}
 	w.WriteHeader(result.status)
 	return Answered

@@ -28,7 +28,7 @@ type site struct {
 }
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch s.cors.Handle(w, r) {
+	switch s.cors.Handle(w, r, testID) {
 	case Answered:
 		return
 	case Pass:
@@ -73,7 +73,7 @@ func at(path string, r *http.Request) *http.Request {
 
 func handle(c *CORS, r *http.Request) (Result, *httptest.ResponseRecorder) {
 	recorder := httptest.NewRecorder()
-	return c.Handle(recorder, r), recorder
+	return c.Handle(recorder, r, testID), recorder
 }
 
 // owned returns the CORS headers of an answer.
@@ -270,3 +270,5 @@ func TestAllowed(t *testing.T) {
 		})
 	}
 }
+
+func testID() string { return "id-1" }

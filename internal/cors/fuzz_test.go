@@ -63,7 +63,7 @@ func FuzzPreflight(f *testing.F) {
 			r.Header["Access-Control-Request-Headers"] = []string{names, names}
 		}
 		recorder := httptest.NewRecorder()
-		if c.Handle(recorder, r) != Answered {
+		if c.Handle(recorder, r, testID) != Answered {
 			t.Fatal("it was not answered")
 		}
 		h := recorder.Header()

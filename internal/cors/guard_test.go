@@ -44,7 +44,7 @@ func TestGuard(t *testing.T) {
 		for origin, want := range map[string]http.Header{app: allowed, "https://evil.example": {}, "": {}} {
 			t.Run(name+" "+origin, func(t *testing.T) {
 				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					c.Handle(w, r)
+					c.Handle(w, r, testID)
 					w = guarded(c, w)
 					h := w.Header()
 					h.Add("Access-Control-Allow-Origin", "https://evil.example")
@@ -94,7 +94,7 @@ func TestGuardVary(t *testing.T) {
 func TestGuardHijack(t *testing.T) {
 	c := build(t, Config{Origins: []string{app}})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c.Handle(w, r)
+		c.Handle(w, r, testID)
 		w = guarded(c, w)
 		w.WriteHeader(http.StatusSwitchingProtocols)
 		connection, _, err := http.NewResponseController(w).Hijack()
@@ -126,7 +126,7 @@ func BenchmarkGuard(b *testing.B) {
 	c := build(b, Config{Origins: []string{app}, Credentials: true})
 	b.ReportAllocs()
 	w := &recorder{header: http.Header{}}
-	c.Handle(w, request("GET"))
+	c.Handle(w, request("GET"), testID)
 	for b.Loop() {
 		guarded(c, w).WriteHeader(http.StatusOK)
 	}

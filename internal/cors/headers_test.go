@@ -20,7 +20,7 @@ func TestVary(t *testing.T) {
 			recorder := httptest.NewRecorder()
 			before := []string{"Accept-Encoding", "", ""}[:1] // with room to grow
 			recorder.Header()["Vary"] = before
-			one.Handle(recorder, r)
+			one.Handle(recorder, r, testID)
 			if !mentions(recorder.Header(), "Origin") || !mentions(recorder.Header(), "Accept-Encoding") {
 				t.Errorf("got %v", recorder.Header()["Vary"])
 			}
@@ -101,7 +101,7 @@ func TestOthersHeaders(t *testing.T) {
 			recorder.Header().Set("Access-Control-Allow-Origin", "*")
 			recorder.Header().Set("Access-Control-Allow-Credentials", "true")
 			recorder.Header().Set("Server", "Caddy")
-			c.Handle(recorder, r)
+			c.Handle(recorder, r, testID)
 			h := recorder.Header()
 			var want []string
 			if r.Header.Get("Origin") == app {
@@ -126,7 +126,7 @@ func BenchmarkHandle(b *testing.B) {
 			w := &recorder{header: http.Header{}}
 			for b.Loop() {
 				delete(w.header, "Vary")
-				c.Handle(w, r)
+				c.Handle(w, r, testID)
 			}
 		})
 	}
@@ -137,7 +137,7 @@ func TestAllocations(t *testing.T) {
 	c, r, w := build(t, Config{Origins: []string{app}}), request("GET"), &recorder{header: http.Header{}}
 	got := testing.AllocsPerRun(100, func() {
 		delete(w.header, "Vary")
-		c.Handle(w, r)
+		c.Handle(w, r, testID)
 	})
 	if got > 1 {
 		t.Errorf("got %v allocations", got)

@@ -58,7 +58,7 @@ var verdicts = map[identity.Verdict]string{
 // Register adds the collectors to a registry. A registry that has them is left
 // as it is.
 func Register(registry prometheus.Registerer) error {
-	for _, collector := range []prometheus.Collector{decisions, authentications, evaluations, reloads, sessions, remembered} {
+	for _, collector := range []prometheus.Collector{decisions, authentications, evaluations, reloads, sessions, remembered, crossOrigin} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(collector); err != nil && !errors.As(err, &already) {
 			return fmt.Errorf("registering metrics: %w", err)

@@ -1,7 +1,9 @@
 package request
 
 import (
+	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -62,4 +64,15 @@ func isName(text string) bool {
 		}
 	}
 	return !start && len(text) <= maxHost
+}
+
+// OwnOrigin reports whether a request comes from a page of the same host, or from
+// no page at all: only browsers say where they come from.
+func OwnOrigin(r *http.Request) bool {
+	lines := r.Header["Origin"]
+	if len(lines) == 0 {
+		return true
+	}
+	u, err := url.Parse(lines[0])
+	return err == nil && len(lines) == 1 && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
