@@ -92,7 +92,7 @@ func decode(value ast.Value) Decision {
 	}
 	return Decision{
 		Reason: identity.ReasonPolicyUndefined,
-		Err:    fmt.Errorf("the decision is of type %s, want a boolean or an object", ast.ValueName(value)),
+		Err:    fmt.Errorf("the decision is of type %s: write true, false or an object with the member allow", ast.ValueName(value)),
 	}
 }
 

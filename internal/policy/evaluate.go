@@ -253,10 +253,13 @@ func withoutData(err error) error {
 	return &topdown.Error{Code: failure.Code, Message: name + ": " + cause, Location: failure.Location}
 }
 
+// errUndefined is what an operator reads of a decision without a value.
+var errUndefined = errors.New("the decision is undefined: no rule gives it a value for this request; write default allow := false in its package to deny by rule")
+
 // decode takes the decision's value, nil if that is undefined.
 func (s *snapshot) decode(value ast.Value) Decision {
 	if value == nil {
-		return Decision{Reason: identity.ReasonPolicyUndefined, Err: errors.New("the decision is undefined")}
+		return Decision{Reason: identity.ReasonPolicyUndefined, Err: errUndefined}
 	}
 	decode := decode
 	if s.envoy {

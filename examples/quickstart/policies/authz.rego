@@ -2,6 +2,8 @@ package caddy.authz
 
 import data.caddy.helpers
 
+default allow := false
+
 # Members may read what config.members_path names.
 allow if {
 	helpers.is_method("GET")

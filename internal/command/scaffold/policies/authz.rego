@@ -3,6 +3,8 @@ package caddy.authz
 
 import data.caddy.helpers
 
+default allow := false
+
 # What access.yaml allows.
 allow if data.caddy.access.allow
 
