@@ -16,6 +16,10 @@ const (
 	// KindClient is a program acting for itself, such as the holder of a token
 	// from the client credentials grant (RFC 9700, section 4.15).
 	KindClient Kind = "client"
+	// KindUnknown is an authenticated caller whose credential does not say which
+	// of the two it is: neither "user" nor "client" holds for it, and a rule that
+	// denies either of them must hold for it.
+	KindUnknown Kind = "unknown"
 	// KindAnonymous is a caller who presented no credential that counts.
 	KindAnonymous Kind = "anonymous"
 )
@@ -26,7 +30,7 @@ const (
 type Identity struct {
 	// Authenticated is false only for an anonymous caller.
 	Authenticated bool `json:"authenticated"`
-	// Kind is user, client or anonymous.
+	// Kind is user, client, unknown or anonymous.
 	Kind Kind `json:"kind"`
 	// ID names the caller uniquely within Issuer; never empty when Authenticated.
 	ID string `json:"id"`
@@ -61,17 +65,27 @@ type Identity struct {
 	ExpiresAt int64 `json:"expires_at"`
 	// Bound says what the credential is bound to: none, dpop or certificate.
 	Bound string `json:"bound"`
+	// Unknown names the fields of UnknownFields whose value the issuer did not
+	// tell in a form that can be read, sorted; never nil. Such a field is empty,
+	// which does not mean that the caller has no such roles or groups.
+	Unknown []string `json:"unknown"`
+}
+
+// UnknownFields returns the names that Unknown may hold, sorted.
+func UnknownFields() []string {
+	return []string{"acr", "amr", "auth_time", "claims", "email", "groups", "kind", "name", "roles", "scopes", "username"}
 }
 
 // anonymous is shared: an Identity is never written to.
 var anonymous = &Identity{
-	Kind:   KindAnonymous,
-	Roles:  []string{},
-	Groups: []string{},
-	Scopes: []string{},
-	Claims: map[string]any{},
-	AMR:    []string{},
-	Bound:  "none",
+	Kind:    KindAnonymous,
+	Roles:   []string{},
+	Groups:  []string{},
+	Scopes:  []string{},
+	Claims:  map[string]any{},
+	AMR:     []string{},
+	Bound:   "none",
+	Unknown: []string{},
 }
 
 // Anonymous returns the identity of a caller about whom nothing is known.
@@ -81,7 +95,7 @@ func Anonymous() *Identity { return anonymous }
 // and claims become empty ones, an empty Kind becomes user, an empty Bound
 // becomes none. Authenticators call it once, before they hand i out.
 func (i *Identity) Normalize() *Identity {
-	for _, list := range []*[]string{&i.Roles, &i.Groups, &i.Scopes, &i.AMR} {
+	for _, list := range []*[]string{&i.Roles, &i.Groups, &i.Scopes, &i.AMR, &i.Unknown} {
 		if *list == nil {
 			*list = []string{}
 		}

@@ -26,7 +26,7 @@ func contractInput() Input {
 			Authenticated: true, ID: "u1", Username: "alice", Name: "Alice", Issuer: "https://id.example", Method: "jwt",
 			Roles: []string{"admin"}, Groups: []string{"staff"}, Scopes: []string{"read"}, Email: "alice@example.com",
 			Claims: map[string]any{"team": "blue", "level": json.Number("3"), "tags": []any{"x"}},
-			ACR:    "gold", AMR: []string{"otp"}, AuthTime: 100, ExpiresAt: 200,
+			ACR:    "gold", AMR: []string{"otp"}, AuthTime: 100, ExpiresAt: 200, Unknown: []string{"kind"},
 		}).Normalize(),
 		Failure: identity.ReasonSessionExpired,
 		Config:  NewConstants(map[string]any{"tenants": []string{"blue", "red"}, "limit": 5}),
@@ -76,6 +76,7 @@ func TestContract(t *testing.T) {
 		`input.identity.claims`:                                                `{"team": "blue", "level": 3, "tags": ["x"]}`,
 		`[input.identity.acr, input.identity.amr, input.identity.bound]`:       `["gold", ["otp"], "none"]`,
 		`[input.identity.auth_time, input.identity.expires_at]`:                `[100, 200]`,
+		`input.identity.unknown`:                                               `["kind"]`,
 		`input.failure.reason`:                                                 `"session_expired"`,
 		`input.config`:                                                         `{"tenants": ["blue", "red"], "limit": 5}`,
 		`{key | some key, _ in input}`:                                         `{"contract", "request", "client", "tls", "identity", "failure", "config"}`,
@@ -106,7 +107,7 @@ allow if {
 	input.identity == {
 		"authenticated": false, "kind": "anonymous", "id": "", "username": "", "name": "", "issuer": "", "method": "",
 		"roles": [], "groups": [], "scopes": [], "email": "", "claims": {}, "acr": "", "amr": [], "auth_time": 0,
-		"expires_at": 0, "bound": "none",
+		"expires_at": 0, "bound": "none", "unknown": [],
 	}
 	input.failure == {"reason": ""}
 	input.config == {}

@@ -196,6 +196,7 @@ var identityParts = []part[identity.Identity]{
 	number("auth_time", func(i *identity.Identity) int64 { return i.AuthTime }),
 	number("expires_at", func(i *identity.Identity) int64 { return i.ExpiresAt }),
 	text("bound", func(i *identity.Identity) string { return i.Bound }),
+	texts("unknown", func(i *identity.Identity) []string { return i.Unknown }),
 }
 
 var failureParts = []part[request.Failure]{

@@ -89,7 +89,7 @@ func nobody() map[string]any {
 	return map[string]any{
 		"authenticated": false, "kind": "anonymous", "id": "", "username": "", "name": "", "issuer": "", "method": "",
 		"roles": list(), "groups": list(), "scopes": list(), "email": "", "claims": map[string]any{},
-		"acr": "", "amr": list(), "auth_time": 0, "expires_at": 0, "bound": "none",
+		"acr": "", "amr": list(), "auth_time": 0, "expires_at": 0, "bound": "none", "unknown": list(),
 	}
 }
 

@@ -127,9 +127,9 @@ func ParseIdentity(content []byte) (*identity.Identity, error) {
 	if _, explicit := said["authenticated"]; !explicit {
 		id.Authenticated = id.ID != ""
 	}
-	switch known := []identity.Kind{"", identity.KindUser, identity.KindClient, identity.KindAnonymous}; {
+	switch known := []identity.Kind{"", identity.KindUser, identity.KindClient, identity.KindUnknown, identity.KindAnonymous}; {
 	case !slices.Contains(known, id.Kind):
-		return nil, fmt.Errorf("identity: kind is user, client or anonymous, not %q", id.Kind)
+		return nil, fmt.Errorf("identity: kind is user, client, unknown or anonymous, not %q", id.Kind)
 	case id.Authenticated && id.ID == "":
 		return nil, errors.New("identity: an authenticated caller has an id")
 	case !id.Authenticated && id.Kind == "":

@@ -18,7 +18,8 @@ var closed = map[string][]string{
 	"request.path_flags":  flagNames(pathFlags),
 	"request.query_flags": flagNames([]Flag{FlagSemicolon, FlagBadEscape, FlagInvalidUTF8}),
 	"tls.version":         {"", "1.0", "1.1", "1.2", "1.3"},
-	"identity.kind":       {string(identity.KindUser), string(identity.KindClient), string(identity.KindAnonymous)},
+	"identity.kind":       {string(identity.KindUser), string(identity.KindClient), string(identity.KindUnknown), string(identity.KindAnonymous)},
+	"identity.unknown":    identity.UnknownFields(),
 	"identity.bound":      {"none", "dpop", "certificate"},
 	"failure.reason":      reasonNames(),
 }

@@ -69,6 +69,7 @@ anonymous := {
 	"auth_time": 0,
 	"expires_at": 0,
 	"bound": "none",
+	"unknown": [],
 }
 
 # METADATA
@@ -163,4 +164,8 @@ identity_for(part) := user(part.id, []) if {
 	object.get(part, "id", "") != ""
 	object.get(part, "authenticated", true)
 	part.kind == "client"
+} else := object.union(user(part.id, []), {"username": "", "method": "jwt", "kind": "unknown", "unknown": ["kind"]}) if {
+	object.get(part, "id", "") != ""
+	object.get(part, "authenticated", true)
+	part.kind == "unknown"
 } else := anonymous
