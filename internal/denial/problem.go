@@ -24,6 +24,8 @@ type problem struct {
 	Codes       []string `json:"codes,omitempty"`
 	Remediation string   `json:"remediation,omitempty"`
 	LoginURL    string   `json:"login_url,omitempty"`
+	// Unread says where the request has a credential that this site does not read.
+	Unread []string `json:"unread_credentials,omitempty"`
 
 	// What the challenge asks for, in its own words.
 	Error            string `json:"error,omitempty"`
@@ -37,7 +39,7 @@ type problem struct {
 func problemOf(rf Refusal, class Class, say sentence) ([]byte, error) {
 	p := problem{
 		Type: "about:blank", Title: phrase(rf.Status, say), Status: rf.Status, Detail: firstOf(rf.Message, say.Summary),
-		Class: class, RequestID: rf.RequestID, Codes: rf.Codes, Remediation: rf.Remediation, LoginURL: rf.LoginURL,
+		Class: class, RequestID: rf.RequestID, Codes: rf.Codes, Remediation: rf.Remediation, LoginURL: rf.LoginURL, Unread: rf.Unread,
 		Error: stated(rf, "error"), ErrorDescription: stated(rf, "error_description"),
 	}
 	p.Scope, _ = clean("scope", strings.Join(rf.Scopes, " "))

@@ -41,6 +41,9 @@ type Refusal struct {
 	RequestID string
 	// RetryAfter is how long to wait, or 0.
 	RetryAfter time.Duration
+	// Unread are the places of credentials that the site does not read:
+	// authorization, header, query.
+	Unread []string
 	// Headers are a policy's own headers.
 	Headers http.Header
 	// Body is a policy's own body, or nil; it is plain text unless Headers say

@@ -55,7 +55,7 @@ func (d *Desk) told(r *http.Request, v *visit.Visit, decision policy.Decision) d
 		Challenges: denial.Applicable(event.Status, d.Chain.Challenges(demand)),
 		Scopes:     demand.Scopes, ACRValues: demand.ACRValues, MaxAge: demand.MaxAge,
 		Identity: event.Identity, RequestID: v.ID(), RetryAfter: event.Outcome.RetryAfter,
-		Headers: decision.Headers, Body: decision.Body,
+		Headers: decision.Headers, Body: decision.Body, Unread: v.Unread.Kinds,
 	}
 }
 

@@ -5,6 +5,8 @@ package refusal
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -41,8 +43,14 @@ type Desk struct {
 
 // Choose chooses the reason and the status of a refusal, with a hint for the operator.
 func (d *Desk) Choose(r *http.Request, v *visit.Visit, decision policy.Decision) {
+	if outcome := &v.Event.Outcome; outcome.Verdict == identity.Absent {
+		v.Unread = d.Chain.Unread(r)
+		if names := v.Unread.Names; len(names) > 0 {
+			outcome.Details = append(slices.Clone(outcome.Details), identity.Detail{Name: "unread_credential", Value: strings.Join(names, ", ")})
+		}
+	}
 	v.Event.Reason, v.Event.Status = denial.Choose(d.situation(r, v, decision))
-	v.Event.Hint = d.hint(r, v.Event.Reason)
+	v.Event.Hint = d.hint(r, v)
 }
 
 // situation is what the choice of a status depends on.
@@ -63,10 +71,12 @@ func (d *Desk) situation(r *http.Request, v *visit.Visit, decision policy.Decisi
 }
 
 // hint tells an operator of what is often forgotten.
-func (d *Desk) hint(r *http.Request, reason identity.Reason) string {
+func (d *Desk) hint(r *http.Request, v *visit.Visit) string {
 	switch {
-	case reason == identity.ReasonInsecureTransport:
+	case v.Event.Reason == identity.ReasonInsecureTransport:
 		return "the credential came over plain HTTP: use https, name the proxy that ends TLS in trusted_proxies, or say insecure_http"
+	case len(v.Unread.Names) > 0:
+		return "the request has a credential that no method of this site reads: name the method, or where it looks for one, by from"
 	case !d.CORS && cors.IsPreflight(r):
 		return "this is a browser's preflight, which never has credentials: a cors block answers it"
 	}

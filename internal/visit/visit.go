@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/response"
@@ -33,6 +34,8 @@ type Visit struct {
 	Rail response.Rail
 	// Event is what was decided.
 	Event observe.Event
+	// Unread is set for a denied request of an anonymous caller.
+	Unread authn.Unread
 
 	first Journey // of the first handler on the way
 }
