@@ -76,8 +76,13 @@ type JWT struct {
 	Typ string `json:"typ,omitempty"`
 
 	// Where identity fields come from: id, username, name, email, roles, groups,
-	// scopes, each with dotted paths or JSON pointers of which the first that
-	// exists counts. Default: the claims of those names, see the documentation.
+	// scopes, each with dotted paths or JSON pointers of which the first with a
+	// value other than null counts. For roles, groups and scopes there are also
+	// "<path>[].<member>" (a member of each object in a list), "keys:<path>" (the
+	// names in an object whose value is true or not empty) and "keys:<path> having
+	// <member>" (those whose value has that member). A token with a value of
+	// another form there is refused. Default: the claims of those names, where
+	// values of another form are left out.
 	Map map[string][]string `json:"map,omitempty"`
 
 	// Claims that must hold one of some values. Default: none.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -101,9 +102,10 @@ func (j *JWT) place() ([]Place, error) {
 	return bearerPlaces, nil
 }
 
-// parseMap adds a line of sources to the map at target:
+// parseMap adds a line of sources to the map at target, each a <path>, a
+// <path>[].<member> or the keys of an object:
 //
-//	map <field> <source>...
+//	map <field> <path>|<path>[].<member>|keys:<path> [having <member>]...
 func parseMap(target *map[string][]string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		args, err := grammar.Several(d)
@@ -114,12 +116,34 @@ func parseMap(target *map[string][]string) func(*caddyfile.Dispenser) error {
 		if len(sources) == 0 {
 			return d.Errf("map %s names no source: write a claim, such as map roles realm_access.roles", field)
 		}
+		if sources, err = joinHaving(sources); err != nil {
+			return d.Errf("map %s: %v", field, err)
+		}
 		if *target == nil {
 			*target = make(map[string][]string)
 		}
 		(*target)[field] = append((*target)[field], sources...)
 		return nil
 	}
+}
+
+// joinHaving makes one source of keys:<path>, having and a member.
+func joinHaving(words []string) ([]string, error) {
+	var sources []string
+	for i := 0; i < len(words); i++ {
+		switch {
+		case words[i] != "having":
+			sources = append(sources, words[i])
+		case len(sources) == 0 || !strings.HasPrefix(sources[len(sources)-1], "keys:") || strings.Contains(sources[len(sources)-1], " having "):
+			return nil, errors.New("having stands after keys:<path>, such as keys:my_roles having my_organization")
+		case i+1 == len(words):
+			return nil, errors.New("having names no member")
+		default:
+			i++
+			sources[len(sources)-1] += " having " + words[i]
+		}
+	}
+	return sources, nil
 }
 
 func (j *JWT) parseRequire(d *caddyfile.Dispenser) error {
@@ -220,7 +244,7 @@ func (j *JWT) config(keys token.KeySource) token.Config {
 	config := token.Config{
 		Issuer: j.Issuer, Audiences: j.Audience, Algorithms: j.Algorithms,
 		Leeway: time.Duration(j.Leeway), MaxAge: time.Duration(j.MaxTokenAge),
-		Type: j.Typ, Map: j.Map, Keys: keys,
+		Type: j.Typ, Map: j.Map, Foreign: logForeign("jwt", j.Issuer), Keys: keys,
 	}
 	if j.Issuer == anyone {
 		config.Issuer = ""

@@ -86,6 +86,17 @@ func openRemote(issuer, url string, maxStale time.Duration, storage certmagic.St
 	})
 }
 
+// logForeign returns a function that writes to the debug log which claims of an
+// issuer were left out because of their form.
+func logForeign(method, issuer string) func([]string) {
+	return func(claims []string) {
+		logger := caddy.Log().Named("http.handlers.policy_auth")
+		if entry := logger.Check(zap.DebugLevel, "claims left out"); entry != nil {
+			entry.Write(zap.String("method", method), zap.String("issuer", issuer), zap.Strings("claims", claims))
+		}
+	}
+}
+
 // keyStore keeps fetched keys in Caddy's storage.
 type keyStore struct{ storage certmagic.Storage }
 

@@ -151,6 +151,7 @@ func (l *LoginOIDC) config() oidc.Config {
 	return oidc.Config{
 		Issuer: l.Issuer, ClientID: l.ClientID, ClientSecret: l.ClientSecret,
 		Scopes: l.Scopes, Prompt: l.Prompt, Map: l.Map, NoUserinfo: l.Userinfo == "off",
+		Foreign: logForeign("login oidc", l.Issuer),
 		Report: func(err error) {
 			caddy.Log().Named("http.handlers.policy_auth").Warn("login oidc", zap.String("issuer", l.Issuer), zap.Error(err))
 		},

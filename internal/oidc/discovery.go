@@ -178,7 +178,7 @@ func (p *Provider) authStyle(methods []string) oauth2.AuthStyle {
 func (p *Provider) verifier(said []string) (*token.Verifier, error) {
 	var algorithms []string
 	for _, name := range p.config.Keys.Algorithms() {
-		if slices.Contains(said, name) {
+		if slices.ContainsFunc(said, func(s string) bool { return token.Canonical(s) == name }) {
 			algorithms = append(algorithms, name)
 		}
 	}
@@ -190,6 +190,6 @@ func (p *Provider) verifier(said []string) (*token.Verifier, error) {
 	}
 	return token.New(token.Config{
 		Issuer: p.config.Issuer, Audiences: []string{p.config.ClientID}, Algorithms: algorithms,
-		MaxAge: maxIDTokenAge, Map: p.config.Map, Keys: p.config.Keys, Now: p.config.Now,
+		MaxAge: maxIDTokenAge, Map: p.config.Map, Foreign: p.config.Foreign, Keys: p.config.Keys, Now: p.config.Now,
 	})
 }

@@ -36,6 +36,8 @@ type Config struct {
 	Prompt []string
 	// Map says where identity fields come from, as in token.Config.
 	Map map[string][]string
+	// Foreign is told which claims were left out for their form, as in token.Config.
+	Foreign func(claims []string)
 	// NoUserinfo leaves the userinfo endpoint alone.
 	NoUserinfo bool
 	// Keys are the issuer's.

@@ -52,5 +52,14 @@ func asymmetric() []string {
 	return names
 }
 
+// Canonical returns the name under which an algorithm is known here. Ed25519 is
+// the newer name of EdDSA with the only curve that is supported (RFC 9864).
+func Canonical(algorithm string) string {
+	if algorithm == "Ed25519" {
+		return "EdDSA"
+	}
+	return algorithm
+}
+
 // symmetric reports whether the algorithm's key is a shared secret.
 func symmetric(algorithm string) bool { return strings.HasPrefix(algorithm, "HS") }

@@ -113,6 +113,7 @@ func parseHeader(data []byte) (header, error) {
 	case len(h.keyID) > maxKeyID:
 		return header{}, errors.New("has a kid that is too long")
 	}
+	h.algorithm = Canonical(h.algorithm)
 	return h, cmp.Or(errAlg, errKid, errTyp)
 }
 

@@ -43,8 +43,14 @@ type Config struct {
 	Type string
 	// Map says where the fields id, username, name, email, roles, groups and
 	// scopes of an identity come from: dotted paths or JSON pointers, of which
-	// the first that exists counts. A field that is not named keeps its default.
+	// the first with a value other than null counts. For lists a path may end in
+	// [].<member>, a member of each object in a list, or begin with keys:, the
+	// names in an object, and then end in " having <member>". A field that is not
+	// named keeps its default.
 	Map map[string][]string
+	// Foreign is told which claims of a verified token were left out because of
+	// their form, such as "groups: an object"; nil tells nobody.
+	Foreign func(claims []string)
 	// Require lists what the claims must hold beside.
 	Require []Requirement
 	// Keys finds the keys.
@@ -65,7 +71,7 @@ type Requirement struct {
 // New returns a verifier. Its errors name the bad word and the allowed words.
 // It does not wait for keys.
 func New(c Config) (*Verifier, error) {
-	v := &Verifier{issuer: c.Issuer, keys: c.Keys, now: c.Now, maxAge: c.MaxAge, cache: newCache()}
+	v := &Verifier{issuer: c.Issuer, keys: c.Keys, now: c.Now, maxAge: c.MaxAge, foreign: c.Foreign, cache: newCache()}
 	if v.now == nil {
 		v.now = time.Now
 	}
@@ -101,6 +107,10 @@ func (v *Verifier) setAlgorithms(c Config) error {
 	if len(fitting) == 0 {
 		return errors.New("keys: they fit no algorithm")
 	}
+	chosen := slices.Clone(c.Algorithms)
+	for i, name := range chosen {
+		chosen[i] = Canonical(name)
+	}
 	if c.Algorithms == nil {
 		v.algorithms = asymmetric()
 		if allSymmetric(fitting) {
@@ -111,20 +121,20 @@ func (v *Verifier) setAlgorithms(c Config) error {
 	if len(c.Algorithms) == 0 {
 		return fmt.Errorf("algorithms: empty (allowed: %s)", strings.Join(fitting, " "))
 	}
-	for _, name := range c.Algorithms {
+	for _, name := range chosen {
 		if methods[name] == nil {
 			return fmt.Errorf("algorithms: %q is unknown (allowed: %s)", name, strings.Join(fitting, " "))
 		}
 	}
-	if err := checkMix(c.Algorithms); err != nil {
+	if err := checkMix(chosen); err != nil {
 		return fmt.Errorf("algorithms: %w", err)
 	}
-	for _, name := range c.Algorithms {
+	for _, name := range chosen {
 		if !slices.Contains(fitting, name) {
 			return fmt.Errorf("algorithms: no key fits %s (allowed: %s)", name, strings.Join(fitting, " "))
 		}
 	}
-	v.algorithms = slices.Clone(c.Algorithms)
+	v.algorithms = chosen
 	return nil
 }
 
@@ -162,13 +172,13 @@ func (v *Verifier) setMap(c Config) error {
 		}
 		wanted[field] = c.Map[field]
 	}
-	v.sources = map[string][]identity.Path{}
+	v.sources, v.mapped = map[string][]source{}, map[string]bool{}
 	for field, texts := range wanted {
-		sources, err := parseSources(texts)
+		sources, err := parseSources(texts, slices.Contains(listFields, field))
 		if err != nil {
 			return fmt.Errorf("map %s: %w", field, err)
 		}
-		v.sources[field] = sources
+		v.sources[field], v.mapped[field] = sources, c.Map[field] != nil
 	}
 	return nil
 }
@@ -185,19 +195,4 @@ func (v *Verifier) setRequirements(c Config) error {
 		v.requirements = append(v.requirements, requirement{source: s, values: slices.Clone(r.Values)})
 	}
 	return nil
-}
-
-// parseSources reads the sources of one field.
-func parseSources(texts []string) ([]identity.Path, error) {
-	if len(texts) == 0 {
-		return nil, errors.New("no source: name at least one claim")
-	}
-	sources := make([]identity.Path, len(texts))
-	for i, text := range texts {
-		var err error
-		if sources[i], err = identity.ParsePath(text); err != nil {
-			return nil, err
-		}
-	}
-	return sources, nil
 }

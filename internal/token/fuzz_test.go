@@ -109,7 +109,7 @@ func FuzzIdentify(f *testing.F) {
 		}
 		_ = v.checkClaims(&jws{}, claims)
 		_ = v.checkRequirements(claims)
-		id, err := v.identify(claims)
+		id, err := v.identify(claims, kindOf(claims))
 		if (err == nil) != (id != nil) {
 			t.Fatalf("identity %v with %v", id, err)
 		}

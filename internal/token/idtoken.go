@@ -44,7 +44,10 @@ type IDToken struct {
 	SessionID string
 	// AuthTime is when the user signed in, in seconds since 1970, or 0.
 	AuthTime int64
-	claims   object
+	// Incomplete says that the issuer would not or could not tell what else there
+	// is of the user: every field that is empty is unknown.
+	Incomplete bool
+	claims     object
 }
 
 // idTokenChecks are those of OpenID Connect Core, section 3.1.3.7, that need no
@@ -161,12 +164,11 @@ func halfHash(algorithm, value string) string {
 // idToken reads what a session needs to know, and checks how the user signed in
 // (items 12 and 13).
 func (v *Verifier) idToken(claims object, want Expected) (*IDToken, error) {
-	m := &mapping{claims: claims}
-	t := &IDToken{Subject: m.claim("sub"), SessionID: m.claim("sid"), AuthTime: m.seconds("auth_time"), claims: claims}
-	acr := m.claim("acr")
+	m := &mapping{verifier: v, claims: claims}
+	t := &IDToken{SessionID: labelOf(claims["sid"]), AuthTime: m.authTime(), claims: claims}
+	t.Subject, _, _ = claims.text("sub") // checkSubject has read it
+	acr := m.label("acr")
 	switch oldest := v.now().Add(-v.leeway).Add(-time.Duration(max(want.MaxAge, 0)) * time.Second); {
-	case m.err != nil:
-		return nil, malformed("the payload %v", m.err)
 	case t.Subject == "":
 		return nil, malformed("the payload has no sub")
 	case want.Refreshed && t.Subject != want.Subject:
@@ -190,13 +192,34 @@ func (v *Verifier) Identify(t *IDToken, more map[string]any) (*identity.Identity
 	for _, name := range tokenOnly {
 		delete(claims, name)
 	}
-	maps.Copy(claims, t.claims)
-	id, err := v.identify(claims)
+	for name, value := range t.claims {
+		if value != nil || claims[name] == nil { // null says nothing
+			claims[name] = value
+		}
+	}
+	id, err := v.identify(claims, identity.KindUser)
 	if err != nil {
 		return nil, err
 	}
-	id.Kind, id.Method, id.ExpiresAt = identity.KindUser, "oidc", 0
+	id.Method, id.ExpiresAt = "oidc", 0
+	if t.Incomplete {
+		id.Unknown = slices.Compact(slices.Sorted(slices.Values(append(id.Unknown, emptyFields(id)...))))
+	}
 	return id, nil
+}
+
+// emptyFields returns what userinfo could have told of a user and is not known.
+func emptyFields(id *identity.Identity) []string {
+	fields := []string{"claims"}
+	for name, empty := range map[string]bool{
+		"username": id.Username == "", "name": id.Name == "", "email": id.Email == "",
+		"roles": len(id.Roles) == 0, "groups": len(id.Groups) == 0,
+	} {
+		if empty {
+			fields = append(fields, name)
+		}
+	}
+	return fields
 }
 
 // tokenOnly are the claims that speak of the token and of how the user signed

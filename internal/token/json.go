@@ -36,10 +36,11 @@ func decodeObject(data []byte) (object, error) {
 }
 
 // text returns the string that o has under name; present is false if o has no
-// such member, and anything but a string is an error.
+// such member or null (OpenID Connect Core, section 5.3.2), and anything but a
+// string is an error.
 func (o object) text(name string) (value string, present bool, err error) {
-	member, present := o[name]
-	if !present {
+	member := o[name]
+	if member == nil {
 		return "", false, nil
 	}
 	value, ok := member.(string)
@@ -51,8 +52,8 @@ func (o object) text(name string) (value string, present bool, err error) {
 
 // texts returns the list of strings that o has under name, like text.
 func (o object) texts(name string) (values []string, present bool, err error) {
-	member, present := o[name]
-	if !present {
+	member := o[name]
+	if member == nil {
 		return nil, false, nil
 	}
 	values, ok := stringsOf(member)

@@ -110,7 +110,7 @@ func TestObjectText(t *testing.T) {
 		value       string
 		present, ok bool
 	}{
-		"s": {"x", true, true}, "e": {"", true, true}, "missing": {"", false, true}, "n": {"", true, false}, "z": {"", true, false}, "l": {"", true, false},
+		"s": {"x", true, true}, "e": {"", true, true}, "missing": {"", false, true}, "n": {"", true, false}, "z": {"", false, true}, "l": {"", true, false},
 	} {
 		value, present, err := o.text(name)
 		if value != want.value || present != want.present || (err == nil) != want.ok {
@@ -122,7 +122,7 @@ func TestObjectText(t *testing.T) {
 		present, ok bool
 	}{
 		"l": {[]string{"a", "b"}, true, true}, "none": {[]string{}, true, true}, "missing": {nil, false, true},
-		"m": {nil, true, false}, "s": {nil, true, false}, "z": {nil, true, false},
+		"m": {nil, true, false}, "s": {nil, true, false}, "z": {nil, false, true},
 	} {
 		values, present, err := o.texts(name)
 		if present != want.present || (err == nil) != want.ok || want.ok && !cmp.Equal(values, want.values) {

@@ -70,6 +70,7 @@ func describe(key Key, members object) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
+	algorithm = Canonical(algorithm)
 	if narrowed {
 		if !key.fits(algorithm) {
 			return Key{}, fmt.Errorf("is for the algorithm %s (allowed for such a key: %v)", printable(algorithm), key.algorithms)

@@ -39,19 +39,19 @@ func (v *Verifier) checkType(h header) error {
 func (v *Verifier) checkKind(h header, claims object) error {
 	if v.typ == accessToken {
 		for _, name := range accessClaims {
-			if _, present := claims[name]; !present {
+			if !present(claims, name) {
 				return malformed("the payload has no %s, which an access token must have (RFC 9068, section 2.2)", name)
 			}
 		}
-		if _, _, err := claims.text("jti"); err != nil {
-			return malformed("the payload %v", err)
-		}
+	}
+	if present(claims, "events") {
+		return refuse(identity.ReasonTokenType, "problem", "a security event token (RFC 8417) is not an access token: it has events")
 	}
 	if h.hasTyp {
 		return nil
 	}
 	for _, name := range idTokenClaims {
-		if _, present := claims[name]; present {
+		if present(claims, name) {
 			return refuse(identity.ReasonTokenType, "problem", "an ID token is not an access token: it has "+name)
 		}
 	}
@@ -62,16 +62,4 @@ func (v *Verifier) checkKind(h header, claims object) error {
 // which may be left out (RFC 7515, section 4.1.9).
 func normalType(typ string) string {
 	return strings.TrimPrefix(strings.ToLower(typ), "application/")
-}
-
-// kindOf tells a program that acts for itself from a user: the token's subject
-// is the client that it was issued to (RFC 9068, section 5; RFC 9700, section 4.15).
-func kindOf(claims object) identity.Kind {
-	subject, _ := claims["sub"].(string)
-	for _, name := range []string{"client_id", "azp"} {
-		if client, _ := claims[name].(string); client != "" && client == subject {
-			return identity.KindClient
-		}
-	}
-	return identity.KindUser
 }

@@ -81,31 +81,5 @@ func TestKindAccessTokenClaims(t *testing.T) {
 			}
 		})
 	}
-	wantReason(t, v, accessToken("jti", 1), identity.ReasonTokenMalformed)
-	wantReason(t, v, accessToken("client_id", 1), identity.ReasonTokenMalformed)
-}
-
-// R-AT-5: a client that acts for itself does not pose as a user.
-func TestKindOfCaller(t *testing.T) {
-	v := newVerifier(t, testConfig(t, "HS256"))
-	for name, test := range map[string]struct {
-		changes map[string]any
-		want    identity.Kind
-	}{
-		"user":             {nil, identity.KindUser},
-		"user of a client": {map[string]any{"client_id": "app", "azp": "app"}, identity.KindUser},
-		"client":           {map[string]any{"sub": "app", "client_id": "app"}, identity.KindClient},
-		"client by azp":    {map[string]any{"sub": "app", "azp": "app"}, identity.KindClient},
-		"other case":       {map[string]any{"sub": "app", "client_id": "APP"}, identity.KindUser},
-	} {
-		t.Run(name, func(t *testing.T) {
-			id, err := v.Verify(token("HS256", test.changes))
-			if err != nil || id.Kind != test.want {
-				t.Errorf("identity %v, %v, want the kind %s", id, err, test.want)
-			}
-		})
-	}
-	if kindOf(object{"client_id": ""}) != identity.KindUser {
-		t.Error("an empty client_id makes a client of a token without a subject")
-	}
+	wantReason(t, v, accessToken("jti", null), identity.ReasonTokenMalformed)
 }

@@ -39,10 +39,10 @@ func (v *Verifier) VerifyLogout(raw string) (*LogoutToken, error) {
 	if err := v.checkSignature(t); err != nil {
 		return nil, err
 	}
-	m := &mapping{claims: claims}
-	logout := &LogoutToken{Subject: m.claim("sub"), SessionID: m.claim("sid"), ID: m.claim("jti")}
-	if m.err != nil {
-		return nil, malformed("the payload %v", m.err)
+	logout := &LogoutToken{SessionID: labelOf(claims["sid"]), ID: labelOf(claims["jti"])}
+	logout.Subject, _, _ = claims.text("sub") // checkSubject has read it
+	if present(claims, "sid") && logout.SessionID == "" {
+		return nil, malformed("the payload has a sid that is not a string")
 	}
 	if logout.Subject == "" && logout.SessionID == "" || logout.ID == "" {
 		return nil, malformed("the payload has neither sub nor sid, or no jti")
@@ -53,14 +53,14 @@ func (v *Verifier) VerifyLogout(raw string) (*LogoutToken, error) {
 // checkLogout tells a logout token from every other one: by the event that it
 // has, and by the nonce that it has not.
 func (v *Verifier) checkLogout(_ header, claims object) error {
-	if _, present := claims["nonce"]; present {
+	if present(claims, "nonce") {
 		return refuse(identity.ReasonTokenType, "problem", "an ID token is not a logout token: it has nonce")
 	}
 	events, _ := claims["events"].(map[string]any)
 	if _, object := events[logoutEvent].(map[string]any); !object {
 		return refuse(identity.ReasonTokenType, "problem", "the events are not those of a logout token")
 	}
-	if _, present := claims["iat"]; !present {
+	if !present(claims, "iat") {
 		return malformed("the payload has no iat")
 	}
 	return nil

@@ -1,8 +1,11 @@
 package token
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
@@ -18,28 +21,37 @@ var defaultMap = map[string][]string{
 	"scopes":   {"scope", "scp"},
 }
 
-// identify makes an identity of verified claims. A claim of the wrong type
-// refuses the token, as does the lack of an id.
-func (v *Verifier) identify(claims object) (*identity.Identity, error) {
-	m := &mapping{claims: claims, sources: v.sources}
+// listFields are those of defaultMap that hold several values.
+var listFields = []string{"roles", "groups", "scopes"}
+
+// identify makes an identity of verified claims. It is an error if the id is
+// missing, or if a claim at a field that the site maps itself has another form
+// than the field. Any other claim of a foreign form is left out, and its field is
+// unknown.
+func (v *Verifier) identify(claims object, kind identity.Kind) (*identity.Identity, error) {
+	m := &mapping{verifier: v, claims: claims}
+	m.overage()
+	if kind == identity.KindUnknown {
+		m.leaveOut("kind", "claims", "neither those of a person nor those of a program")
+	}
 	id := &identity.Identity{
 		Authenticated: true,
-		Kind:          kindOf(claims),
+		Kind:          kind,
 		ID:            m.text("id"),
 		Username:      m.text("username"),
 		Name:          m.text("name"),
-		Issuer:        m.claim("iss"),
 		Method:        "jwt",
 		Roles:         m.list("roles"),
 		Groups:        m.list("groups"),
-		Scopes:        m.scopes(),
+		Scopes:        m.list("scopes"),
 		Email:         m.text("email"),
 		Claims:        claims,
-		ACR:           m.claim("acr"),
+		ACR:           m.label("acr"),
 		AMR:           m.amr(),
-		AuthTime:      m.seconds("auth_time"),
+		AuthTime:      m.authTime(),
 		ExpiresAt:     m.seconds("exp"),
 	}
+	id.Issuer, _, _ = claims.text("iss")
 	if v.maxAge > 0 {
 		id.ExpiresAt = min(id.ExpiresAt, m.seconds("iat")+int64(v.maxAge.Seconds()))
 	}
@@ -49,91 +61,163 @@ func (v *Verifier) identify(claims object) (*identity.Identity, error) {
 	if id.ID == "" {
 		return nil, malformed("the payload has no id of the caller: there is nothing at %s", names(v.sources["id"]))
 	}
+	slices.Sort(m.unknown)
+	id.Unknown = slices.Compact(m.unknown)
+	if len(m.foreign) > 0 && v.foreign != nil {
+		v.foreign(m.foreign)
+	}
 	return id.Normalize(), nil
 }
 
-// mapping reads claims into fields and keeps the first error.
+// mapping reads claims into fields.
 type mapping struct {
-	claims  object
-	sources map[string][]identity.Path
-	err     error
+	verifier *Verifier
+	claims   object
+	elsewhere
+	unknown []string // fields that the issuer did not tell in a form that can be read
+	foreign []string // why, for the debug log: the claim and what it is
+	err     error    // the first form that refuses the token
 }
 
-// fail keeps err unless it is nil or a later one.
-func (m *mapping) fail(err error) {
-	if m.err == nil {
-		m.err = err
-	}
-}
-
-// find returns the value of the first source of field that exists.
-func (m *mapping) find(field string) (value any, from string, found bool) {
-	for _, s := range m.sources[field] {
-		if value, found := s.Lookup(map[string]any(m.claims)); found {
-			return value, s.String(), true
+// find returns the value of the first source of a field that has one.
+func (m *mapping) find(field string) (value any, from source, found bool) {
+	for _, s := range m.verifier.sources[field] {
+		if field != "id" && m.isElsewhere(s.path.Names()[0]) {
+			m.leaveOut(field, s.text, "told elsewhere")
+			return nil, s, false
+		}
+		if value, found := s.lookup(m.claims); found {
+			return value, s, true
 		}
 	}
-	return nil, "", false
+	return nil, source{}, false
 }
 
-// text returns a field that is a string.
+// refuse refuses the token for what is at a source if the site maps the field
+// itself, or if it is the id; otherwise the field is unknown.
+func (m *mapping) refuse(field string, from source, value any, want string) {
+	if !m.verifier.mapped[field] && field != "id" {
+		m.leaveOut(field, from.text, formOf(value))
+		return
+	}
+	if m.err == nil {
+		m.err = fmt.Errorf("has at %s, for the field %s, %s: want %s", from.text, field, formOf(value), want)
+	}
+}
+
+// leaveOut notes that a field is unknown because of a claim.
+func (m *mapping) leaveOut(field, claim, form string) {
+	m.unknown = append(m.unknown, field)
+	m.foreign = append(m.foreign, claim+": "+form)
+}
+
+// text returns a field that is one string.
 func (m *mapping) text(field string) string {
 	value, from, found := m.find(field)
-	if !found {
-		return ""
-	}
 	text, ok := value.(string)
-	if !ok {
-		m.fail(fmt.Errorf("has at %s, for the field %s, something that is not a string", from, field))
+	if found && !ok {
+		m.refuse(field, from, value, "a string")
 	}
 	return text
 }
 
-// list returns a field that is a list of strings, or one string.
+// list returns a field that is a list of strings, or one string. One string of
+// scopes is a list with spaces between its items (RFC 8693, section 4.2).
 func (m *mapping) list(field string) []string {
 	value, from, found := m.find(field)
 	if !found {
 		return nil
 	}
-	if text, ok := value.(string); ok {
-		return []string{text}
+	if text, ok := value.(string); ok && field == "scopes" && from.form == formValue {
+		return splitScope(text)
 	}
-	list, ok := stringsOf(value)
+	list, ok := from.list(value)
 	if !ok {
-		m.fail(fmt.Errorf("has at %s, for the field %s, something that is neither a string nor a list of strings", from, field))
+		m.refuse(field, from, value, from.wants())
 	}
 	return list
 }
 
-// scopes returns the field of that name. One string is a list with spaces
-// between its items (RFC 8693, section 4.2).
-func (m *mapping) scopes() []string {
-	value, _, _ := m.find("scopes")
-	if text, ok := value.(string); ok {
-		return splitScope(text)
+// wants says which form the value at a source must have.
+func (s source) wants() string {
+	switch s.form {
+	case formKeys:
+		return "an object, whose keys are read"
+	case formEach:
+		return "a list of objects in which " + s.each.String() + " is a string"
 	}
-	return m.list("scopes")
+	return "a string or a list of strings"
 }
 
-// claim returns a claim that is a string.
-func (m *mapping) claim(name string) string {
-	text, _, err := m.claims.text(name)
-	m.fail(err)
+// label returns a claim that names something, such as acr: a string, or a number
+// as it is written.
+func (m *mapping) label(name string) string {
+	text := labelOf(m.claims[name])
+	if value := m.claims[name]; text == "" && value != nil && value != "" {
+		m.leaveOut(name, name, formOf(value))
+	}
 	return text
 }
 
-// amr returns the methods by which the caller signed in (RFC 8176, section 1).
-func (m *mapping) amr() []string {
-	list, _, err := m.claims.texts("amr")
-	m.fail(err)
-	return list
+// labelOf returns a string, or a number as it is written; "" for anything else.
+func labelOf(value any) string {
+	switch value := value.(type) {
+	case string:
+		return value
+	case json.Number:
+		return value.String()
+	}
+	return ""
 }
 
-// seconds returns a NumericDate in whole seconds since 1970, or 0.
+// amr returns the methods by which the caller signed in (RFC 8176, section 1): a
+// list of strings, or of objects with a method, as Supabase has them; or one
+// string.
+func (m *mapping) amr() []string {
+	value := m.claims["amr"]
+	items, isList := value.([]any)
+	if !isList && value != nil {
+		items = []any{value}
+	}
+	methods := make([]string, 0, len(items))
+	for _, item := range items {
+		object, _ := item.(map[string]any)
+		if method, ok := object["method"]; ok {
+			item = method
+		}
+		method, ok := item.(string)
+		if !ok {
+			m.leaveOut("amr", "amr", "no list of methods")
+			return nil
+		}
+		methods = append(methods, method)
+	}
+	return methods
+}
+
+// authTime returns when the caller signed in, in seconds since 1970, or 0: a
+// number or, as AD FS writes it, a date and time (RFC 3339). One that is yet to
+// come is not believed, since max_age would hold for ever.
+func (m *mapping) authTime() int64 {
+	at, present, err := m.claims.time("auth_time")
+	if text, ok := m.claims["auth_time"].(string); ok {
+		at, err = time.Parse(time.RFC3339, text)
+	}
+	switch {
+	case !present:
+		return 0
+	case err != nil, at.Unix() < 0, at.After(m.verifier.now().Add(m.verifier.leeway)):
+		m.leaveOut("auth_time", "auth_time", "no time in the past")
+		return 0
+	}
+	return at.Unix()
+}
+
+// seconds returns exp or iat, which were checked before, in whole seconds since
+// 1970, or 0.
 func (m *mapping) seconds(name string) int64 {
 	at, present, err := m.claims.time(name)
-	m.fail(err)
-	if !present {
+	if !present || err != nil {
 		return 0
 	}
 	return at.Unix()
@@ -144,11 +228,19 @@ func splitScope(scope string) []string {
 	return strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' })
 }
 
-// names lists sources as they were written.
-func names(sources []identity.Path) string {
-	texts := make([]string, len(sources))
-	for i, s := range sources {
-		texts[i] = s.String()
+// formOf says what a decoded JSON value is.
+func formOf(value any) string {
+	switch value.(type) {
+	case nil:
+		return "null"
+	case string:
+		return "a string"
+	case json.Number:
+		return "a number"
+	case bool:
+		return "true or false"
+	case []any:
+		return "a list of something else"
 	}
-	return strings.Join(texts, " ")
+	return "an object"
 }

@@ -25,7 +25,9 @@ type Verifier struct {
 	leeway       time.Duration
 	maxAge       time.Duration
 	typ          string // as normalType returns it, or ""
-	sources      map[string][]identity.Path
+	sources      map[string][]source
+	mapped       map[string]bool // the fields that the site maps itself
+	foreign      func(claims []string)
 	requirements []requirement
 	keys         KeySource
 	now          func() time.Time
@@ -69,7 +71,7 @@ func (v *Verifier) verify(raw string) (*identity.Identity, error) {
 	if err := v.checkRequirements(claims); err != nil {
 		return nil, err
 	}
-	return v.identify(claims)
+	return v.identify(claims, kindOf(claims))
 }
 
 // open takes a token apart and checks its algorithm.
@@ -96,6 +98,7 @@ var claimChecks = []func(*Verifier, header, object) error{
 	(*Verifier).checkKind,
 	(*Verifier).checkSubject,
 	(*Verifier).checkTimes,
+	(*Verifier).checkBound,
 }
 
 // checkClaims checks claims that are not verified yet.

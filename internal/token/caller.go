@@ -1,0 +1,131 @@
+package token
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// The claims that name the client to which a token was issued: RFC 9068, OpenID
+// Connect, Okta, and Entra ID and AD FS.
+var clientClaims = []string{"client_id", "azp", "cid", "appid"}
+
+// personClaims are found in the token of a person, and of none that acts for
+// itself: how and where somebody signed in, and what people are called.
+var personClaims = []string{"sid", "auth_time", "amr", "email", "name", "preferred_username"}
+
+// kindOf tells a program that acts for itself from a person by claims that people
+// cannot choose. A token that names a client and says nothing of a person may be
+// of either: its kind is unknown.
+func kindOf(claims object) identity.Kind {
+	clients, readable := clientsOf(claims)
+	switch {
+	case isProgram(claims, clients):
+		return identity.KindClient
+	case isServiceAccount(claims):
+		if present(claims, "auth_time") { // somebody signed in under that name
+			return identity.KindUnknown
+		}
+		return identity.KindClient
+	case !readable:
+		return identity.KindUnknown
+	case len(clients) > 0 && !speaksOfPerson(claims):
+		return identity.KindUnknown
+	}
+	return identity.KindUser
+}
+
+// clientsOf returns the names of the client; readable is false if a claim that
+// says what sort of caller this is has a foreign form.
+func clientsOf(claims object) (clients []string, readable bool) {
+	readable = true
+	for _, name := range clientClaims {
+		client, _, err := claims.text(name)
+		if err != nil {
+			readable = false
+		}
+		if client != "" {
+			clients = append(clients, client)
+		}
+	}
+	idtyp, _, err := claims.text("idtyp")
+	if err != nil || idtyp != "" && idtyp != "user" && idtyp != "app" {
+		readable = false
+	}
+	if _, ok := grantsOf(claims); !ok {
+		readable = false
+	}
+	return clients, readable
+}
+
+// grantsOf returns how a token was obtained, where the issuer says so: Auth0 as a
+// string, others as a list.
+func grantsOf(claims object) ([]string, bool) {
+	switch gty := claims["gty"].(type) {
+	case nil:
+		return nil, true
+	case string:
+		return splitScope(gty), true
+	default:
+		return stringsOf(gty)
+	}
+}
+
+// isProgram reports whether a token says that its subject is a program: the
+// client itself (RFC 9068, section 5; RFC 9700, section 4.15), or by a claim of
+// Auth0, Entra ID, Kubernetes, SPIFFE or a build server.
+func isProgram(claims object, clients []string) bool {
+	subject, _, _ := claims.text("sub")
+	grants, _ := grantsOf(claims)
+	owner, ofClients := strings.CutSuffix(subject, "@clients")
+	kubernetes, _ := claims["kubernetes.io"].(map[string]any)
+	switch {
+	case subject != "" && slices.Contains(clients, subject):
+		return true
+	case claims["idtyp"] == "app":
+		return true
+	case slices.Contains(grants, "client-credentials"), slices.Contains(grants, "client_credentials"):
+		return true
+	case ofClients && owner != "":
+		return len(clients) == 0 || slices.Contains(clients, owner)
+	case strings.HasPrefix(subject, "spiffe://"), kubernetes["serviceaccount"] != nil:
+		return true
+	}
+	// a job of GitHub Actions or of GitLab
+	return present(claims, "job_workflow_ref") && present(claims, "run_id") || present(claims, "pipeline_id") && present(claims, "job_id")
+}
+
+// isServiceAccount reports whether the caller is named as Keycloak names the
+// service account of a client. People may choose preferred_username, so that
+// nothing else in it counts.
+func isServiceAccount(claims object) bool {
+	client, _, _ := claims.text("azp")
+	return client != "" && claims["preferred_username"] == "service-account-"+client
+}
+
+// speaksOfPerson reports whether a token says something that only tokens of
+// people say.
+func speaksOfPerson(claims object) bool {
+	for _, name := range personClaims {
+		if present(claims, name) {
+			return true
+		}
+	}
+	if claims["idtyp"] == "user" {
+		return true
+	}
+	for _, name := range []string{"scope", "scp"} {
+		scopes, _ := stringsOf(claims[name])
+		if text, ok := claims[name].(string); ok {
+			scopes = splitScope(text)
+		}
+		if slices.Contains(scopes, "openid") {
+			return true
+		}
+	}
+	return false
+}
+
+// present reports whether a claim is there and not null.
+func present(claims object, name string) bool { return claims[name] != nil }

@@ -1,0 +1,173 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// source says where the value of a field is among the claims. Its text is one of
+//
+//	<path>                      the value there
+//	<path>[].<member>           a member of each object of the list there
+//	keys:<path>                 the names of the members of the object there
+//	keys:<path> having <member> of them those whose value has that member
+type source struct {
+	text   string
+	path   identity.Path
+	each   identity.Path // of each item of a list
+	form   sourceForm
+	having string
+}
+
+type sourceForm int
+
+const (
+	formValue sourceForm = iota
+	formEach
+	formKeys
+)
+
+// zitadelRoles begins the names of the claims in which ZITADEL puts roles. The
+// owners of every organization that a project is granted to can assign its roles.
+const zitadelRoles = "urn:zitadel:"
+
+// parseSource reads one source.
+func parseSource(text string) (source, error) {
+	s := source{text: text}
+	rest, isKeys := strings.CutPrefix(text, "keys:")
+	path, member, isEach := strings.Cut(text, "[].")
+	var err error
+	switch {
+	case isKeys:
+		s.form = formKeys
+		var having bool
+		rest, s.having, having = strings.Cut(rest, " having ")
+		if having && s.having == "" {
+			return s, fmt.Errorf("%q: having names no member", text)
+		}
+		s.path, err = identity.ParsePath(rest)
+	case isEach:
+		s.form = formEach
+		if strings.Contains(member, "[]") {
+			return s, fmt.Errorf("%q: [] stands once in a source", text)
+		}
+		if s.path, err = identity.ParsePath(path); err == nil {
+			s.each, err = identity.ParsePath(member)
+		}
+	case strings.HasSuffix(text, "[]"):
+		return s, fmt.Errorf("%q: [] wants a member of each item, such as %s.value; a list of strings needs no []", text, text)
+	default:
+		s.path, err = identity.ParsePath(text)
+	}
+	if err == nil && isKeys && s.having == "" && strings.HasPrefix(s.path.Names()[0], zitadelRoles) {
+		err = fmt.Errorf("%q: write having <organization id> after it: without it, roles that the owners of any other organization assign count too", text)
+	}
+	return s, err
+}
+
+// parseSources reads the sources of one field. Only lists are made from several
+// values.
+func parseSources(texts []string, list bool) ([]source, error) {
+	if len(texts) == 0 {
+		return nil, errors.New("no source: name at least one claim")
+	}
+	sources := make([]source, len(texts))
+	for i, text := range texts {
+		var err error
+		if sources[i], err = parseSource(text); err != nil {
+			return nil, err
+		}
+		if sources[i].form != formValue && !list {
+			return nil, fmt.Errorf("%q gives a list, and the field is one text (lists: roles groups scopes)", text)
+		}
+	}
+	return sources, nil
+}
+
+// lookup returns what is at the source's path; null counts as nothing (OpenID
+// Connect Core, section 5.3.2).
+func (s source) lookup(claims object) (value any, found bool) {
+	value, found = s.path.Lookup(map[string]any(claims))
+	return value, found && value != nil
+}
+
+// list returns the strings that the source makes of the value at its path, false
+// if the value has another form.
+func (s source) list(value any) ([]string, bool) {
+	switch s.form {
+	case formKeys:
+		return s.keys(value)
+	case formEach:
+		return s.members(value)
+	}
+	if text, ok := value.(string); ok {
+		return []string{text}, true
+	}
+	return stringsOf(value)
+}
+
+// keys returns the names of an object's members that stand for something, sorted.
+func (s source) keys(value any) ([]string, bool) {
+	members, ok := value.(map[string]any)
+	if !ok {
+		return nil, false
+	}
+	names := []string{}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if s.counts(members[name]) {
+			names = append(names, name)
+		}
+	}
+	return names, true
+}
+
+// counts reports whether a key's value says that the caller has the key: true, or
+// an object or list that is not empty. With having, an object with that member.
+func (s source) counts(value any) bool {
+	object, isObject := value.(map[string]any)
+	if s.having != "" {
+		member := object[s.having]
+		return member != nil && member != false
+	}
+	items, _ := value.([]any)
+	return value == true || isObject && len(object) > 0 || len(items) > 0
+}
+
+// members returns a member of each object in a list. An object without it adds
+// nothing.
+func (s source) members(value any) ([]string, bool) {
+	items, ok := value.([]any)
+	if !ok {
+		return nil, false
+	}
+	texts := []string{}
+	for _, item := range items {
+		if _, ok := item.(map[string]any); !ok {
+			return nil, false
+		}
+		member, found := s.each.Lookup(item)
+		if !found || member == nil {
+			continue
+		}
+		text, ok := member.(string)
+		if !ok {
+			return nil, false
+		}
+		texts = append(texts, text)
+	}
+	return texts, true
+}
+
+// names lists sources as they were written.
+func names(sources []source) string {
+	texts := make([]string, len(sources))
+	for i, s := range sources {
+		texts[i] = s.text
+	}
+	return strings.Join(texts, " ")
+}

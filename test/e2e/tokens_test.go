@@ -1,0 +1,200 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// tokenIssuer is an issuer that publishes keys and signs tokens as they come.
+type tokenIssuer struct {
+	*httptest.Server
+	ec *ecdsa.PrivateKey
+	ed ed25519.PrivateKey
+}
+
+// newTokenIssuer starts an issuer whose key set has, beside its two keys, some
+// that cannot verify anything.
+func newTokenIssuer(t testing.TB) *tokenIssuer {
+	t.Helper()
+	i := new(tokenIssuer)
+	var err error
+	if i.ec, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err == nil {
+		_, i.ed, err = ed25519.GenerateKey(rand.Reader)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, i.URL, i.URL+"/keys")
+	})
+	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, i.keys("")) })
+	mux.HandleFunc("/bundle", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, i.keys("jwt-svid")) })
+	i.Server = httptest.NewServer(mux)
+	t.Cleanup(i.Close)
+	return i
+}
+
+// keys is the key set; use is what its keys are for, or "".
+func (i *tokenIssuer) keys(use string) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	point, _ := i.ec.PublicKey.Bytes()
+	member := ""
+	if use != "" {
+		member = fmt.Sprintf(`,"use":%q`, use)
+	}
+	return fmt.Sprintf(`{"keys":[
+		{"kty":"EC","crv":"P-256","kid":"ec","x":%q,"y":%q%s},
+		{"kty":"OKP","crv":"Ed25519","alg":"Ed25519","kid":"ed","x":%q%s},
+		{"kty":"OKP","crv":"X25519","kid":"x","x":"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08"},
+		{"kty":"EC","crv":"P-256","use":"enc","kid":"enc","x":%q,"y":%q},
+		{"kty":"EC","crv":"secp256k1","kid":"k1","x":%q,"y":%q}]}`,
+		encode(point[1:33]), encode(point[33:]), member, encode(i.ed.Public().(ed25519.PublicKey)), member,
+		encode(point[1:33]), encode(point[33:]), encode(point[1:33]), encode(point[33:]))
+}
+
+// sign signs good claims, changed: nil as a value removes a claim. Members of
+// the header follow as pairs; "" removes one.
+func (i *tokenIssuer) sign(t testing.TB, algorithm string, changes map[string]any, header ...string) string {
+	t.Helper()
+	claims := map[string]any{"iss": i.URL, "aud": "api", "sub": "u1", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()}
+	maps.Copy(claims, changes)
+	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
+	head := map[string]any{"alg": algorithm, "typ": "JWT", "kid": "ec"}
+	var method jwt.SigningMethod = jwt.SigningMethodES256
+	var key any = i.ec
+	if algorithm != "ES256" {
+		method, key, head["kid"] = jwt.SigningMethodEdDSA, i.ed, "ed"
+	}
+	for n := 0; n+1 < len(header); n += 2 {
+		head[header[n]] = header[n+1]
+		if header[n+1] == "" {
+			delete(head, header[n])
+		}
+	}
+	encode := func(value any) string {
+		text, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.RawURLEncoding.EncodeToString(text)
+	}
+	signed := encode(head) + "." + encode(claims)
+	signature, err := method.Sign(signed, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// callerPolicy answers a known caller with who they are.
+const callerPolicy = `package caddy.authz
+
+default allow := false
+
+allow := {"allow": true, "dynamic_metadata": {"caller": json.marshal(object.remove(input.identity, ["claims"]))}} if {
+	input.identity.authenticated
+}
+`
+
+// serveTokens runs a site whose answer is the caller, with a debug log.
+func serveTokens(t testing.TB, method string) (*server, func(token string) (int, map[string]any, string)) {
+	t.Helper()
+	w := newWorld(t)
+	w.Write("p/caller.rego", callerPolicy)
+	admin, listen := "127.0.0.1:"+port(t), port(t)
+	w.Write("Caddyfile", fmt.Sprintf("{\n debug\n admin %s\n auto_https off\n}\nhttp://127.0.0.1:%s {\n policy_auth {\n%s\n policies %s/p\n }\n respond {http.policy_auth.vars.caller}\n}\n",
+		admin, listen, strings.ReplaceAll(method, "DIR", w.Dir), w.Dir))
+	s := start(t, w.Dir, "Caddyfile", admin)
+	return s, func(token string) (int, map[string]any, string) {
+		status, _, body := do(t, "GET", "http://127.0.0.1:"+listen+"/", "", "Authorization", "Bearer "+token, "Accept", "application/json")
+		var caller map[string]any
+		if status == 200 {
+			if err := json.Unmarshal([]byte(body), &caller); err != nil {
+				t.Fatalf("%q: %v", body, err)
+			}
+		}
+		return status, caller, body
+	}
+}
+
+// null is a claim that is there and null.
+var nullClaim = json.RawMessage("null")
+
+// Tokens as providers make them, on one site: what their claims give, and which
+// are refused.
+func TestE2E_N21_N22_N25_N26_N05_Tokens(t *testing.T) {
+	issuer := newTokenIssuer(t)
+	s, ask := serveTokens(t, "jwt "+issuer.URL+" {\n audience api\n map id oid sub\n }")
+	object := func(pairs ...any) map[string]any {
+		o := map[string]any{}
+		for i := 0; i+1 < len(pairs); i += 2 {
+			o[pairs[i].(string)] = pairs[i+1]
+		}
+		return o
+	}
+	list := func(items ...any) []any { return append([]any{}, items...) }
+	for name, test := range map[string]struct {
+		algorithm string
+		claims    map[string]any
+		want      map[string]any // fields of the caller
+		reason    string         // or why there is none
+	}{
+		"N-21 nulls": {"ES256", object("groups", nullClaim, "roles", nullClaim, "scope", nullClaim, "preferred_username", nullClaim, "name", nullClaim,
+			"email", nullClaim, "amr", nullClaim, "acr", nullClaim, "oid", nullClaim), object("id", "u1", "kind", "user", "roles", list(), "unknown", list()), ""},
+		"N-22 Supabase":            {"ES256", object("amr", list(object("method", "password", "timestamp", 1))), object("amr", list("password"), "unknown", list()), ""},
+		"N-22 AD FS":               {"ES256", object("auth_time", "2026-01-02T03:04:05.678Z", "acr", 1, "amr", "pwd"), object("auth_time", 1767323045.0, "acr", "1", "amr", list("pwd")), ""},
+		"S-10 roles of objects":    {"ES256", object("roles", list(object("name", "admin"))), object("roles", list(), "unknown", list("roles")), ""},
+		"S-10 overage":             {"ES256", object("_claim_names", object("groups", "src1")), object("groups", list(), "unknown", list("claims", "groups")), ""},
+		"S-11 a mapped id":         {"ES256", object("oid", 7), nil, "token_malformed"},
+		"N-25 Auth0":               {"ES256", object("gty", "client-credentials", "sub", "app@clients", "azp", "app"), object("kind", "client"), ""},
+		"N-25 Entra ID":            {"ES256", object("idtyp", "app", "azp", "app"), object("kind", "client"), ""},
+		"N-25 Okta":                {"ES256", object("sub", "app", "cid", "app"), object("kind", "client", "id", "app"), ""},
+		"N-25 Keycloak":            {"ES256", object("azp", "app", "preferred_username", "service-account-app"), object("kind", "client"), ""},
+		"N-25 in doubt":            {"ES256", object("client_id", "app", "scope", "read"), object("kind", "unknown", "unknown", list("kind")), ""},
+		"N-25 a person":            {"ES256", object("client_id", "app", "scope", "openid read"), object("kind", "user", "unknown", list()), ""},
+		"N-26 EdDSA":               {"EdDSA", nil, object("id", "u1"), ""},
+		"N-26 Ed25519":             {"Ed25519", nil, object("id", "u1"), ""},
+		"N-05 jkt":                 {"ES256", object("cnf", object("jkt", "x")), nil, "token_unbound"},
+		"N-05 x5t":                 {"ES256", object("cnf", object("x5t#S256", "x")), nil, "token_unbound"},
+		"N-05 jwk":                 {"ES256", object("cnf", object("jwk", object("kty", "EC"))), nil, "token_unbound"},
+		"N-05 acting for somebody": {"ES256", object("act", object("sub", "proxy")), object("id", "u1"), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, caller, body := ask(issuer.sign(t, test.algorithm, test.claims))
+			if test.reason != "" {
+				if status != 401 || !strings.Contains(s.logged(), test.reason) {
+					t.Errorf("got %d %s, want 401 and %s in the log", status, body, test.reason)
+				}
+				return
+			}
+			for field, want := range test.want {
+				if got := caller[field]; fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Errorf("%d: %s is %v, want %v", status, field, got, want)
+				}
+			}
+		})
+	}
+	if log := s.logged(); !strings.Contains(log, `"claims left out"`) || !strings.Contains(log, "roles: a list of something else") {
+		t.Errorf("the debug log does not tell of foreign claims:\n%s", log)
+	}
+	if _, _, body := do(t, "GET", s.admin+"/policy_auth/keys", ""); slices.ContainsFunc([]string{`"enc"`, `"k1"`, `"kid":"x"`}, func(kid string) bool { return strings.Contains(body, kid) }) {
+		t.Errorf("keys that cannot verify are in use: %s", body)
+	}
+}
