@@ -20,7 +20,8 @@ var rooms = map[string]struct {
 }{
 	"internal/identity":   {"", false},
 	"internal/strictjson": {"", false},
-	"internal/request":    {"identity strictjson", false},
+	"internal/fairqueue":  {"", false},
+	"internal/request":    {"fairqueue identity strictjson", false},
 	"internal/files":      {"", false},
 	"internal/users":      {"identity files", false},
 	"internal/token":      {"identity files strictjson", false},
@@ -28,7 +29,7 @@ var rooms = map[string]struct {
 	"internal/lint":       {"", false},
 	"internal/explain":    {"", false},
 	"internal/witness":    {"", false},
-	"internal/policy":     {"identity request files lint explain witness policies", false},
+	"internal/policy":     {"fairqueue identity request files strictjson lint explain witness policies", false},
 	"internal/response":   {"", false},
 	"internal/store":      {"", false},
 	"internal/session":    {"identity store", false},

@@ -29,7 +29,7 @@ func addSources(cmd *cobra.Command) *sources {
 	flags.StringArrayVar(&c.Access, "access", nil, "an access table (may be repeated)")
 	flags.StringVar(&c.Decision, "decision", "", "the rule that decides (data.caddy.authz.allow)")
 	flags.DurationVar(&c.Timeout, "timeout", 0, "how long a decision may take (100ms)")
-	flags.StringArrayVar(&c.AllowBuiltins, "builtin", nil, "a built-in function to allow: http.send, net.lookup_ip_addr or opa.runtime (may be repeated)")
+	flags.StringArrayVar(&c.AllowBuiltins, "builtin", nil, "a built-in function to turn on, such as http.send; docs/policies.md lists those that are off (may be repeated)")
 	flags.StringVar(&c.ClaimsSchema, "claims-schema", "", "a JSON Schema of input.identity.claims")
 	flags.BoolVar(&c.OPAEnvoy, "opa-envoy", false, "the policies are written for opa-envoy-plugin")
 	return s

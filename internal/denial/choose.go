@@ -74,7 +74,7 @@ func (c Case) denied(known bool) (identity.Reason, int) {
 	switch c.Reason {
 	case identity.ReasonPolicyError, identity.ReasonPolicyTimeout:
 		return c.Reason, http.StatusInternalServerError
-	case identity.ReasonPolicyUnavailable, identity.ReasonStoreUnavailable:
+	case identity.ReasonPolicyUnavailable, identity.ReasonStoreUnavailable, identity.ReasonBusy:
 		return c.Reason, http.StatusServiceUnavailable
 	}
 	switch {

@@ -59,6 +59,7 @@ var classes = map[identity.Reason]Class{
 	identity.ReasonKeysUnavailable:      ClassUnavailable,
 	identity.ReasonStoreUnavailable:     ClassUnavailable,
 	identity.ReasonPolicyUnavailable:    ClassUnavailable,
+	identity.ReasonBusy:                 ClassUnavailable,
 	identity.ReasonPolicyError:          ClassError,
 	identity.ReasonPolicyTimeout:        ClassError,
 }

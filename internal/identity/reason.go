@@ -40,6 +40,7 @@ const (
 	ReasonPolicyUnavailable    Reason = "policy_unavailable"
 	ReasonStoreUnavailable     Reason = "store_unavailable"
 	ReasonThrottled            Reason = "throttled"
+	ReasonBusy                 Reason = "busy"
 )
 
 // Reasons returns all reasons but ReasonNone.
@@ -51,6 +52,6 @@ func Reasons() []Reason {
 		ReasonKeysUnavailable, ReasonAccountDisabled, ReasonAccountLocked, ReasonSessionExpired,
 		ReasonSessionRevoked, ReasonCertificateRequired, ReasonLoginStateInvalid, ReasonStepUpRequired,
 		ReasonInsufficientScope, ReasonCrossSite, ReasonPathAmbiguous, ReasonPolicyDenied, ReasonPolicyUndefined,
-		ReasonPolicyError, ReasonPolicyTimeout, ReasonPolicyUnavailable, ReasonStoreUnavailable, ReasonThrottled,
+		ReasonPolicyError, ReasonPolicyTimeout, ReasonPolicyUnavailable, ReasonStoreUnavailable, ReasonThrottled, ReasonBusy,
 	}
 }

@@ -88,7 +88,7 @@ func due(uses *atomic.Uint64) bool { return uses.Add(1)%review == 0 }
 // policy allows. What failed is not remembered.
 func (c *cache) put(key []byte, decision Decision, id *identity.Identity) {
 	switch {
-	case decision.Reason == identity.ReasonPolicyError, decision.Reason == identity.ReasonPolicyTimeout, len(key) > maxKey:
+	case decision.unanswered(), len(key) > maxKey:
 		return
 	}
 	size := overhead + len(key) + sizeOf(decision.made.value)
@@ -100,6 +100,15 @@ func (c *cache) put(key []byte, decision Decision, id *identity.Identity) {
 		return
 	}
 	c.entries.Set(string(key), entry)
+}
+
+// unanswered reports whether the policies gave no answer.
+func (d Decision) unanswered() bool {
+	switch d.Reason {
+	case identity.ReasonPolicyError, identity.ReasonPolicyTimeout, identity.ReasonBusy:
+		return true
+	}
+	return false
 }
 
 // unshared returns a decision whose headers are nobody else's.
@@ -160,7 +169,7 @@ func sameAnswer(a, b Decision) bool {
 // One that failed, say because its caller has gone, proves nothing.
 func (c *cache) judge(before, again Decision) Decision {
 	switch {
-	case again.Reason == identity.ReasonPolicyError, again.Reason == identity.ReasonPolicyTimeout, sameAnswer(before, again):
+	case again.unanswered(), sameAnswer(before, again):
 		return before
 	}
 	if !c.broken.Swap(true) {

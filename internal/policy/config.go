@@ -41,8 +41,10 @@ type Config struct {
 	Decision string
 	// Timeout bounds one evaluation; 0 means 100ms.
 	Timeout time.Duration
-	// AllowBuiltins names built-in functions that are off otherwise: http.send,
-	// net.lookup_ip_addr, opa.runtime.
+	// AllowBuiltins names built-in functions that are off otherwise: those that
+	// reach out of the policy (http.send, net.lookup_ip_addr, opa.runtime), and those
+	// that may compute for seconds on a short text (graph.reachable_paths,
+	// rego.parse_module, graphql.*, each by its name).
 	AllowBuiltins []string
 	// OPAEnvoy gives policies the document of opa-envoy-plugin, with credentials,
 	// and reads their answers as it does. Errors of built-in functions are then
@@ -59,9 +61,6 @@ type Config struct {
 	// Watch takes changed files while running.
 	Watch bool
 }
-
-// gated are the built-in functions that reach out of the policy: off unless named.
-var gated = []string{"http.send", "net.lookup_ip_addr", "opa.runtime"}
 
 // decisionForm is what a decision path looks like. Nothing else of it is ever
 // made part of a query.

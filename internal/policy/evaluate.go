@@ -13,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -60,6 +61,7 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 		return Decision{Reason: identity.ReasonPolicyDenied, Codes: []string{string(problem)}, Status: problem.Status(), Revision: current.revision}
 	}
 	asked := question{ctx: ctx, in: in, timeout: s.config.Timeout}
+	defer asked.leave()
 	result := failed(errNoPath)
 	readings := in.Request.Readings()
 	for i := range readings {
@@ -91,6 +93,7 @@ type question struct {
 	allotted span
 	elapsed  time.Duration
 	cached   Cached
+	queue    *fairqueue.Queue // that it has a slot of, or nil
 }
 
 // answer completes the decision about the request.
@@ -184,6 +187,9 @@ func (s *snapshot) recall(q *question, d *request.Document, caller *knownCaller,
 // consult asks the policies about one reading, with what is known of the caller;
 // without, all rules are evaluated and nothing is learnt.
 func (s *snapshot) consult(q *question, d *request.Document, caller *knownCaller, reading *request.Reading, known *memory) Decision {
+	if err := q.enter(s.reaches); err != nil {
+		return unevaluated(err)
+	}
 	start := time.Now()
 	if q.started.IsZero() {
 		q.started, q.allotted = start, s.span(q.timeout)
@@ -219,12 +225,15 @@ func (s *snapshot) evaluate(ctx context.Context, input ast.Value, allotted span,
 	}
 	found := newResults(s.steady, known)
 	defer found.free()
-	value, err := s.evaluator.evaluate(ctx, input, found, newLimit(ctx, allotted.end, allotted.max), time.Time{})
+	clock := newLimit(ctx, allotted.end, allotted.max)
+	value, err := s.evaluator.evaluate(ctx, input, found, clock, time.Time{})
 	switch {
 	case topdown.IsCancel(err):
-		return Decision{Reason: identity.ReasonPolicyTimeout, Err: errors.New("the policy was cut off: its caller is gone, or it took longer than its timeout")}
+		return timedOut("it was cut off: its caller is gone, or it took longer than its timeout")
 	case err != nil:
 		return failed(withoutData(err))
+	case clock.late():
+		return timedOut("it took longer than its timeout in a built-in function, which cannot be cut off")
 	}
 	if len(found.learnt) > 0 {
 		s.memories.learn(known, found.learnt)
@@ -245,9 +254,11 @@ func withoutData(err error) error {
 		return err
 	}
 	name, cause, _ := strings.Cut(failure.Message, ": ")
-	if slices.Contains(gated, name) {
+	switch {
+	case errors.Is(err, errTooMuch):
+	case slices.Contains(reaching, name):
 		cause = quotation.ReplaceAllString(cause, `"…"`)
-	} else {
+	default:
 		cause = "it cannot take what it was given"
 	}
 	return &topdown.Error{Code: failure.Code, Message: name + ": " + cause, Location: failure.Location}

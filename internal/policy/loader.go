@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -123,19 +122,4 @@ func revisionOf(manifest string, tree files.Tree) string {
 		return contents
 	}
 	return manifest + "+" + contents
-}
-
-// allowed returns OPA's capabilities without the gated built-ins that are not
-// named, so that a policy that calls one does not even compile. Nor does a
-// schema's $ref reach another host, by json.match_schema and its kin, unless
-// http.send may (T-49).
-func allowed(names []string) *ast.Capabilities {
-	capabilities := ast.CapabilitiesForThisVersion()
-	if !slices.Contains(names, "http.send") {
-		capabilities.AllowNet = []string{}
-	}
-	capabilities.Builtins = slices.DeleteFunc(slices.Clone(capabilities.Builtins), func(b *ast.Builtin) bool {
-		return slices.Contains(gated, b.Name) && !slices.Contains(names, b.Name)
-	})
-	return capabilities
 }

@@ -36,7 +36,7 @@ func (l *loader) compile(m *material) (*program, error) {
 	p := &program{modules: m.modules, typing: m.typing}
 	p.compiler = ast.NewCompiler().WithCapabilities(l.capabilities).SetErrorLimit(maxErrors)
 	if p.compiler.Compile(m.modules); p.compiler.Failed() { // it works on copies
-		return nil, joinBounded([]error{p.compiler.Errors})
+		return nil, joinBounded([]error{explainGated(p.compiler.Errors)})
 	}
 	var err error
 	if p.decision, err = resolve(p.compiler, l.config); err != nil {

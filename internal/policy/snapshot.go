@@ -51,7 +51,7 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 	if conflicts := ast.CheckPathConflicts(p.compiler, storage.NonEmpty(ctx, store, txn)); len(conflicts) > 0 {
 		return nil, joinBounded([]error{conflicts})
 	}
-	s := &snapshot{program: p, reaches: len(l.config.AllowBuiltins) > 0, envoy: l.config.OPAEnvoy, warnings: slices.Concat(m.warnings, p.findings)}
+	s := &snapshot{program: p, reaches: slices.ContainsFunc(l.config.AllowBuiltins, func(name string) bool { return slices.Contains(reaching, name) }), envoy: l.config.OPAEnvoy, warnings: slices.Concat(m.warnings, p.findings)}
 	options := []func(*rego.Rego){
 		rego.Compiler(p.compiler), rego.Store(store), rego.Transaction(txn), rego.Capabilities(l.capabilities), rego.StrictBuiltinErrors(!s.envoy),
 	}

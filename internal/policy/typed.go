@@ -115,7 +115,7 @@ func (m *material) judgeTests(config Config) ([]lint.Finding, error) {
 	maps.Copy(modules, m.tests)
 	compiler := ast.NewCompiler().WithCapabilities(allowed(config.AllowBuiltins)).WithEnablePrintStatements(true).SetErrorLimit(maxErrors)
 	if compiler.Compile(modules); compiler.Failed() {
-		return nil, joinBounded([]error{compiler.Errors})
+		return nil, joinBounded([]error{explainGated(compiler.Errors)})
 	}
 	input, err := m.typing.inputShape()
 	if err != nil {

@@ -30,8 +30,11 @@ type Policies struct {
 	// "watch" takes changed files while running, "off" waits for a reload through
 	// the admin API. Default: watch.
 	Reload string `json:"reload,omitempty"`
-	// Built-in functions that are off unless named: http.send
-	// net.lookup_ip_addr opa.runtime. Default: none.
+	// Built-in functions that are off unless named, because they reach out of the
+	// policy: http.send net.lookup_ip_addr opa.runtime; or because they may compute
+	// for seconds on a short text: graph.reachable_paths rego.parse_module
+	// graphql.is_valid graphql.parse graphql.parse_and_verify graphql.parse_query
+	// graphql.parse_schema graphql.schema_is_valid. Default: none.
 	Builtins []string `json:"builtins,omitempty"`
 	// Give policies the document of opa-envoy-plugin beside our own, with the
 	// credentials that it has, and read their answers as it does; errors of

@@ -70,3 +70,63 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestN11TooComplex: values and nesting are counted as Decode would find them.
+func TestN11TooComplex(t *testing.T) {
+	tests := []struct {
+		text          string
+		values, depth int
+	}{
+		{`1`, 1, 0},
+		{` "a,[b" `, 1, 0},
+		{`[]`, 1, 1},
+		{`[ { } ]`, 2, 2},
+		{`[1, 2, "\"],[", 3]`, 5, 1},
+		{`{"a": [1, 2], "b": {"c,": null}}`, 6, 2},
+		{`{"a" : "x\\" , "b":[ [ ] , [ ] ]}`, 5, 3},
+		{"\n[\t[\r[ 1 ] ] ]", 4, 3},
+	}
+	for _, test := range tests {
+		if TooComplex(test.text, Limits{test.values, test.depth}) || TooComplex([]byte(test.text), Limits{test.values, test.depth}) {
+			t.Errorf("N-11 %s: more than %d values or deeper than %d", test.text, test.values, test.depth)
+		}
+		if !TooComplex(test.text, Limits{test.values - 1, test.depth}) || test.depth > 0 && !TooComplex(test.text, Limits{test.values, test.depth - 1}) {
+			t.Errorf("N-11 %s: fewer than %d values or not as deep as %d", test.text, test.values, test.depth)
+		}
+	}
+}
+
+// FuzzN11TooComplex: what is counted of JSON is what is in it.
+func FuzzN11TooComplex(f *testing.F) {
+	f.Add([]byte(`{"a": [1, "x,\"]", {}]}`))
+	f.Add([]byte(`[[`))
+	f.Add([]byte(`"\`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if TooComplex(text, Limits{1 << 30, 1 << 30}) {
+			t.Errorf("%q is too complex for any limits", text)
+		}
+		value, err := Decode(text, 64)
+		if err != nil {
+			return
+		}
+		if n := count(value); TooComplex(text, Limits{n, 64}) || !TooComplex(text, Limits{n - 1, 64}) {
+			t.Errorf("%q does not count as %d values", text, n)
+		}
+	})
+}
+
+// count returns how many values there are in a value, it included.
+func count(value any) int {
+	n := 1
+	switch v := value.(type) {
+	case []any:
+		for _, item := range v {
+			n += count(item)
+		}
+	case map[string]any:
+		for _, member := range v {
+			n += count(member)
+		}
+	}
+	return n
+}

@@ -1,0 +1,270 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// constantsOf returns what a request without a credential is asked with.
+func constantsOf(values map[string]any) Input {
+	in := asked("/", "")
+	in.Config = NewConstants(values)
+	return in
+}
+
+// TestN15Operands: a built-in function takes no more than it can compute in time;
+// more ends the evaluation, also behind "not" and under opa_envoy, and nothing of it
+// is in the error.
+func TestN15Operands(t *testing.T) {
+	long := strings.Repeat("s3cret ", maxOperand/7+1)
+	items := func(n int) []any {
+		list := make([]any, n)
+		for i := range list {
+			list[i] = "10.0.0.1"
+		}
+		return list
+	}
+	tests := []struct {
+		call string
+		x    any
+	}{
+		{"yaml.unmarshal(x)", long},
+		{"yaml.is_valid(x)", long},
+		{"units.parse(x)", strings.Repeat("1", maxOperand+1)},
+		{"units.parse_bytes(x)", strings.Repeat("1", maxOperand+1)},
+		{"semver.compare(x, \"1.0.0\")", long},
+		{"semver.is_valid(x)", long},
+		{"strings.render_template(x, {})", long},
+		{"io.jwt.decode(x)", long},
+		{"io.jwt.decode_verify(x, {\"secret\": \"x\"})", long},
+		{"json.verify_schema(x)", long},
+		{"json.unmarshal(x)", "[" + strings.Repeat("{},", 20_000) + "1]"},
+		{"json.unmarshal(x)", strings.Repeat("[", 65) + strings.Repeat("]", 65)},
+		{"json.match_schema(x, {})", "[" + strings.Repeat("{},", 20_000) + "1]"},
+		{"glob.match(x, [], \"a\")", long},
+		{"regex.globs_match(x, \"a\")", long},
+		{"regex.template_match(x, \"a\", \"{\", \"}\")", long},
+		{"regex.match(x, \"a\")", long},
+		{"regex.match(x, \"a\")", strings.Repeat("(a|b)*", 1000)},
+		{"regex.is_valid(x)", strings.Repeat("(a|b)*", 1000)},
+		{"regex.match(\"" + strings.Repeat("ab?", 100) + "\", x)", strings.Repeat("a", 1<<20)},
+		{"regex.split(x, \"a\")", long},
+		{"regex.find_n(x, \"a\", 1)", long},
+		{"regex.find_all_string_submatch_n(x, \"a\", 1)", long},
+		{"regex.replace(\"a\", x, \"a\")", long},
+		{"sprintf(x, [])", long},
+		{"graphql.is_valid(x, \"type Query{a:Int}\")", long},
+		{"graphql.is_valid(\"{a}\", x)", long},
+		{"graphql.parse(x, \"type Query{a:Int}\")", long},
+		{"graphql.parse_and_verify(x, \"type Query{a:Int}\")", long},
+		{"graphql.parse_query(x)", long},
+		{"graphql.parse_schema(x)", long},
+		{"graphql.schema_is_valid(x)", long},
+		{"rego.parse_module(\"a.rego\", x)", long},
+		{"net.cidr_contains_matches(x, x)", items(400)},
+		{"bits.lsh(1, x)", 100_000_000},
+		{"product(x)", items(1001)},
+		{"json.patch({}, x)", items(1001)},
+		{"graph.reachable(x, [\"0-0\"])", layers(10, 30)},
+		{"graph.reachable(x, [\"0-0\"])", layers(2, 101)},
+		{"graph.reachable_paths(x, [\"0-0\"])", layers(12, 3)},
+		{"graph.reachable_paths(x, [\"0-0\"])", layers(1, 1, "chain", 1000)},
+	}
+	covered := map[string]bool{}
+	for _, test := range tests {
+		name, _, _ := strings.Cut(test.call, "(")
+		covered[name] = true
+		for _, envoy := range []bool{false, true} {
+			source := "package caddy.authz\n\nx := input.config.x\n\nbad if " + test.call + "\n\nallow if not bad\n"
+			config := Config{Sources: []string{newDir(t).write("authz.rego", source)}, AllowBuiltins: costly, OPAEnvoy: envoy, Decision: defaultDecision, Timeout: time.Minute}
+			start := time.Now()
+			got := open(t, config).Decide(t.Context(), constantsOf(map[string]any{"x": test.x}))
+			if got.Allow || got.Reason != identity.ReasonPolicyError || got.Err == nil || !strings.Contains(got.Err.Error(), "eval_builtin_error: "+name+": ") ||
+				strings.Contains(got.Err.Error(), "cannot take what it was given") || strings.Contains(got.Err.Error(), "s3cret") {
+				t.Errorf("N-15 %s, envoy %v: %+v", test.call, envoy, got)
+			}
+			if took := time.Since(start); took > 10*time.Second {
+				t.Errorf("N-15 %s took %s", test.call, took)
+			}
+		}
+	}
+	for name := range bounds {
+		if !covered[name] {
+			t.Errorf("N-15 %s has a bound without a case", name)
+		}
+	}
+}
+
+// TestN15Fits: what is usual fits, and the functions answer as OPA's own do.
+func TestN15Fits(t *testing.T) {
+	list := "[" + strings.Repeat("{},", 19_998/2) + "1]"
+	tests := []struct {
+		call string
+		x    any
+	}{
+		{"count(yaml.unmarshal(x)) == 10", strings.Repeat("- a\n", 10)},
+		{"units.parse_bytes(x) == 10000000", "10MB"},
+		{"count(json.unmarshal(x)) == 10000", list},
+		{"json.match_schema(x, {\"type\": \"array\"})[0]", list},
+		{"regex.match(`^[a-z]+@example\\.com$`, x)", "me@example.com"},
+		{"regex.match(x, \"b77\")", "^(" + strings.Repeat("b77|", 2000) + "c)$"},
+		{"count(regex.split(\"/\", x)) == 1000001", strings.Repeat("/", 1_000_000)},
+		{"regex.replace(x, \"a\", \"b\") == \"b\"", "a"},
+		{"glob.match(x, [\"/\"], \"/a/b\")", "/*/b"},
+		{"count(net.cidr_contains_matches(x, \"10.0.0.1\")) == 2", []any{"10.0.0.0/8", "10.0.0.0/24"}},
+		{"bits.lsh(1, x) == 1024", 10},
+		{"product(x) == 6", []any{1, 2, 3}},
+		{"json.patch({\"a\": 1}, x) == {\"a\": 2}", []any{map[string]any{"op": "replace", "path": "/a", "value": 2}}},
+		{"count(graph.reachable(x, [\"0-0\"])) == 13", layers(5, 3)},
+		{"count(graph.reachable_paths(x, [\"0-0\"])) == 81", layers(5, 3)},
+		{"graphql.is_valid(x, \"type Query{a:Int}\")", "{a}"},
+		{"rego.parse_module(\"a.rego\", x)[\"package\"]", "package a"},
+	}
+	for _, test := range tests {
+		path := newDir(t).write("authz.rego", "package caddy.authz\n\nx := input.config.x\n\nallow if "+test.call+"\n")
+		got := open(t, Config{Sources: []string{path}, AllowBuiltins: costly, Timeout: time.Minute}).Decide(t.Context(), constantsOf(map[string]any{"x": test.x}))
+		if !got.Allow {
+			t.Errorf("N-15 %s: %+v", test.call, got)
+		}
+	}
+}
+
+// layers returns a graph of layers of nodes in which each one leads to all of the
+// next layer, and perhaps a chain of nodes after the first one.
+func layers(count, width int, chain ...any) map[string]any {
+	graph := map[string]any{}
+	for layer := range count {
+		for node := range width {
+			var next []any
+			for other := range width {
+				if layer+1 < count {
+					next = append(next, fmt.Sprintf("%d-%d", layer+1, other))
+				}
+			}
+			graph[fmt.Sprintf("%d-%d", layer, node)] = append([]any{}, next...)
+		}
+	}
+	if len(chain) > 0 {
+		graph["0-0"] = []any{"c0"}
+		for i := range chain[1].(int) {
+			graph[fmt.Sprintf("c%d", i)] = []any{fmt.Sprintf("c%d", i+1)}
+		}
+	}
+	return graph
+}
+
+// TestN15Graphs: what is counted of a graph is what OPA's functions do with it.
+func TestN15Graphs(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		graph := map[string]any{}
+		nodes := 1 + random.IntN(6)
+		for i := range nodes {
+			edges := []any{}
+			for range random.IntN(4) {
+				edges = append(edges, strconv.Itoa(random.IntN(nodes+1)))
+			}
+			graph[strconv.Itoa(i)] = edges
+		}
+		operands := []*ast.Term{valueTerm(graph), ast.ArrayTerm(ast.StringTerm("0"))}
+		object := operands[0].Value.(ast.Object)
+		var found []*ast.Term
+		if err := topdown.GetBuiltin("graph.reachable_paths")(topdown.BuiltinContext{}, operands, func(result *ast.Term) error {
+			found = result.Value.(ast.Set).Slice()
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		nodesFound := 0
+		for _, path := range found {
+			nodesFound += path.Value.(*ast.Array).Len()
+		}
+		if counted := paths(object, operands[1]); counted < nodesFound {
+			t.Fatalf("%v: %d counted, %d nodes in the paths", operands[0], counted, nodesFound)
+		}
+		if counted := visits(object, operands[1]); counted < 1 {
+			t.Fatalf("%v: %d visits", operands[0], counted)
+		}
+	}
+}
+
+// TestN15Gated: what may compute for long on a short text is off, and the error
+// says so and how to turn it on (N-59).
+func TestN15Gated(t *testing.T) {
+	calls := map[string]string{
+		"graph.reachable_paths": `count(graph.reachable_paths({}, [])) == 0`,
+		"graphql.is_valid":      `graphql.is_valid("{a}", "type Query{a:Int}")`,
+		"graphql.parse_query":   `graphql.parse_query("{a}")`,
+		"rego.parse_module":     `rego.parse_module("a", "package a")`,
+	}
+	for name, call := range calls {
+		path := newDir(t).write("authz.rego", "package caddy.authz\n\nallow if "+call+"\n")
+		refused(t, Config{Sources: []string{path}}, "authz.rego:3", "undefined function "+name+": it is off", `write "builtins allow `+name+`" in the policies block`)
+		if got := open(t, Config{Sources: []string{path}, AllowBuiltins: []string{name}, Timeout: time.Minute}).Decide(t.Context(), asked("/", "")); !got.Allow {
+			t.Errorf("%s allowed: %+v", name, got)
+		}
+	}
+	for _, name := range reaching {
+		call := map[string]string{"http.send": `http.send({})`, "net.lookup_ip_addr": `net.lookup_ip_addr("a")`, "opa.runtime": `opa.runtime()`}[name]
+		refused(t, Config{Sources: []string{newDir(t).write("authz.rego", "package caddy.authz\n\nallow if "+call+"\n")}},
+			"undefined function "+name+": it is off, because it reaches out of the policy", `"builtins allow `+name+`"`)
+	}
+}
+
+// TestN15LateResult: a result that comes after the timeout is none, although
+// nothing could cut the call off.
+func TestN15LateResult(t *testing.T) {
+	path := newDir(t).write("authz.rego", "package caddy.authz\n\nallow if not regex.match(`(a?){50}a{50}b`, input.config.x)\n")
+	set := open(t, Config{Sources: []string{path}, Timeout: 5 * time.Millisecond})
+	got := set.Decide(t.Context(), constantsOf(map[string]any{"x": strings.Repeat("a", 512<<10)}))
+	if got.Allow || got.Reason != identity.ReasonPolicyTimeout || got.Err == nil {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestN15EvaluationsAtOnce: they are bounded; who waits too long is told to come
+// again, and one that panics gives its turn back.
+func TestN15EvaluationsAtOnce(t *testing.T) {
+	plain := policyOf(t, "package caddy.authz\n\nallow if input.identity.id == \"\"\n")
+	panics := asked("/", "")
+	panics.Identity = nil
+	for range 4 * runtime.GOMAXPROCS(0) {
+		if got := plain.Decide(t.Context(), panics); got.Reason != identity.ReasonPolicyError {
+			t.Fatalf("one that panics: %+v", got)
+		}
+	}
+	slots := 2 * runtime.GOMAXPROCS(0)
+	for range slots {
+		if err := computing.Enter(t.Context(), netip.Addr{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := time.Now()
+	got := plain.Decide(t.Context(), asked("/", ""))
+	if took := time.Since(start); got.Allow || got.Reason != identity.ReasonBusy || got.Err == nil || took < maxWait || took > 10*maxWait {
+		t.Errorf("after %s: %+v", took, got)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if got := plain.Decide(gone, asked("/", "")); got.Allow || got.Reason != identity.ReasonPolicyTimeout {
+		t.Errorf("one who is gone: %+v", got)
+	}
+	for range slots {
+		computing.Leave()
+	}
+	if got := plain.Decide(t.Context(), asked("/", "")); !got.Allow {
+		t.Errorf("afterwards: %+v", got)
+	}
+}
