@@ -27,6 +27,8 @@ const (
 	Misspelt Code = "PA005"
 	// WrongInput is a value that a policy is asked with and that no server gives.
 	WrongInput Code = "PA006"
+	// NegatedUnknown is a not that holds where the server could not tell.
+	NegatedUnknown Code = "PA008"
 )
 
 // Severity says what becomes of a finding.

@@ -74,7 +74,7 @@ func findings[T any](t testing.TB, compiler *ast.Compiler, judged map[string]T) 
 		files[name] = true
 	}
 	var lines []string
-	for _, finding := range lint.Run(lint.Config{Compiler: compiler, Files: files, Input: input(t)}) {
+	for _, finding := range lint.Run(lint.Config{Compiler: compiler, Files: files, Input: input(t), Decision: ast.MustParseRef("data.caddy.authz.allow"), Unknowns: unknowns}) {
 		lines = append(lines, finding.String())
 	}
 	return lines

@@ -23,6 +23,10 @@ type Config struct {
 	Files map[string]bool
 	// Input is the shape of input.
 	Input *Shape
+	// Decision is the rule that decides, nil if none is judged.
+	Decision ast.Ref
+	// Unknowns are what of input may not be known.
+	Unknowns []Unknowns
 	// Data is the shape of the data that no rule makes, nil if that is anything.
 	Data *Shape
 }
@@ -39,6 +43,7 @@ func Run(config Config) []Finding {
 			l.clause(rule, nil)
 		}
 	}
+	l.negations()
 	return order(l.findings)
 }
 

@@ -65,13 +65,25 @@ func TestCheckFinds(t *testing.T) {
 		}},
 		{"a time in a claim, which OPA reads before it negates", `allow if not time.parse_rfc3339_ns(input.identity.claims.until) < 17`, nil},
 		{"a list of roles that are shut out", `allow if not "guest" in input.identity.roles`, []string{
-			"a.rego:3" + becomes + "with input.identity.roles empty: not \"guest\" in input.identity.roles",
+			"a.rego:3" + becomes + "with input.identity.roles empty or unknown: not \"guest\" in input.identity.roles",
 		}},
 		{"a helper under not", "import data.caddy.helpers\n\nallow if not helpers.has_group(\"guests\")", []string{
-			"a.rego:5" + becomes + "with input.identity.groups empty: not helpers.has_group(\"guests\")",
+			"a.rego:5" + becomes + "with input.identity.groups empty or unknown: not helpers.has_group(\"guests\")",
 		}},
 		{"a network that is shut out", "import data.caddy.helpers\n\nallow if {\n\thelpers.under(\"/admin/*\")\n\tnot helpers.in_network(\"10.0.0.0/8\")\n}", []string{
 			"a.rego:7" + becomes + "when net.cidr_contains_matches in line",
+			"a.rego:7" + becomes + "with input.client.ip hidden by a proxy that is not trusted: not helpers.in_network",
+		}},
+		{"S-10 a list that is known to be empty or not known", "allow if {\n\tnot \"guest\" in input.identity.roles\n\tnot \"roles\" in input.identity.unknown\n}", []string{
+			"a.rego:4" + becomes + "with input.identity.roles empty: not \"guest\" in input.identity.roles",
+		}},
+		{"S-10 a list that is not known", "allow if {\n\tnot \"guest\" in input.identity.roles\n\t\"roles\" in input.identity.unknown\n}", []string{
+			"a.rego:4" + becomes + "with input.identity.roles empty: not \"guest\" in input.identity.roles",
+			"a.rego:4" + becomes + "with input.identity.roles unknown: not \"guest\" in input.identity.roles",
+		}},
+		{"S-10 an address that is hidden", `allow if not net.cidr_contains("10.0.0.0/8", input.client.ip)`, []string{
+			"a.rego:3" + becomes + "when net.cidr_contains in line 3 has no answer: not net.cidr_contains",
+			"a.rego:3" + becomes + "with input.client.ip hidden by a proxy that is not trusted: not net.cidr_contains",
 		}},
 		{"a header that shuts out", `allow if not input.request.headers["x-blocked"]`, []string{
 			"a.rego:3" + becomes + `without input.request.headers["x-blocked"]: not `,
@@ -96,11 +108,11 @@ func TestCheckFinds(t *testing.T) {
 			"a.rego:3" + becomes + "without input.identity.claims.level: object.get(",
 		}},
 		{"an empty field that lets in", `allow if input.identity.email != "root@example.com"`, []string{
-			"a.rego:3" + becomes + "with input.identity.email empty: input.identity.email != ",
+			"a.rego:3" + becomes + "with input.identity.email empty or unknown: input.identity.email != ",
 		}},
 		{"not first", "allow if input.identity.email == \"\"\n\nallow if not input.identity.claims.banned", []string{
 			"a.rego:5" + becomes + "without input.identity.claims.banned: not ",
-			"a.rego:3" + becomes + "with input.identity.email empty: ",
+			"a.rego:3" + becomes + "with input.identity.email empty or unknown: ",
 		}},
 		{"a function of its own", "allow if not listed(input.identity.claims, \"banned\")\n\nlisted(o, k) if o[k] == true", []string{
 			"a.rego:3" + becomes + "without input.identity.claims.banned: not listed(",

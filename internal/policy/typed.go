@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/lint"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -89,7 +90,7 @@ func (m *material) judge(compiler *ast.Compiler, decision ast.Ref) ([]string, er
 	var problems []error
 	var warnings []string
 	wrong := map[string]bool{} // places with a finding
-	for _, finding := range lint.Run(lint.Config{Compiler: compiler, Files: judged, Input: input, Data: m.typing.dataShape()}) {
+	for _, finding := range lint.Run(lint.Config{Compiler: compiler, Files: judged, Input: input, Data: m.typing.dataShape(), Decision: decision, Unknowns: unknowns()}) {
 		if finding.Severity == lint.Warning {
 			warnings = append(warnings, finding.String())
 			continue
@@ -103,6 +104,15 @@ func (m *material) judge(compiler *ast.Compiler, decision ast.Ref) ([]string, er
 		}
 	}
 	return warnings, joinBounded(problems)
+}
+
+// unknowns are what of input a server may not be able to tell.
+func unknowns() []lint.Unknowns {
+	fields := identity.UnknownFields()
+	for i, name := range fields {
+		fields[i] = "identity." + name
+	}
+	return []lint.Unknowns{{Fields: fields, Told: "identity.unknown"}, {Fields: []string{"client.ip"}, Told: "client.forwarded_untrusted"}}
 }
 
 // judgeTests holds the tests to what input is: one that asks with a misspelt

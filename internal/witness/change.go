@@ -116,9 +116,10 @@ func (s *search) changes(input map[string]any) []change {
 	for _, field := range fields {
 		path := strings.Split(field.path, ".")
 		if value, there := at(input, path); there && s.reads(path) && !same(value, field.empty) {
-			all = append(all, empty(path, field.empty))
+			all = append(all, s.emptied(path, field.empty)...)
 		}
 	}
+	all = append(all, s.hidden(input)...)
 	for _, place := range optional {
 		path := strings.Split(place, ".")
 		if _, there := at(input, path); there && s.reads(path) {
@@ -132,6 +133,48 @@ func (s *search) changes(input map[string]any) []change {
 		}
 	}
 	return all[:min(len(all), maxChanges)]
+}
+
+// unknowns are the fields that a server may not be able to tell, such as a list of
+// roles that a token has in a foreign form. They are empty then, and
+// identity.unknown names them.
+var unknowns = map[string]bool{
+	"identity.username": true, "identity.name": true, "identity.email": true, "identity.acr": true, "identity.amr": true,
+	"identity.auth_time": true, "identity.roles": true, "identity.groups": true, "identity.scopes": true,
+}
+
+// emptied returns the changes that empty a field: the caller has none, or it is
+// not known whether there is one. Policies that do not read identity.unknown
+// cannot tell the two apart.
+func (s *search) emptied(path []string, value any) []change {
+	none := empty(path, value)
+	if !unknowns[strings.Join(path, ".")] {
+		return []change{none}
+	}
+	listed := []string{"identity", "unknown"}
+	if !s.reads(listed) {
+		none.what += " or unknown"
+		return []change{none}
+	}
+	unknown := change{kind: Unknown, what: "with " + named(path) + " unknown", edits: []edit{
+		{path: path, value: value}, {path: listed, value: []any{path[len(path)-1]}},
+	}}
+	return []change{none, unknown}
+}
+
+// containerHost is what a server behind a container's NAT takes for the client.
+const containerHost = "172.17.0.1"
+
+// hidden returns the change that hides the client's address behind a proxy that
+// is not trusted.
+func (s *search) hidden(input map[string]any) []change {
+	ip, told := []string{"client", "ip"}, []string{"client", "forwarded_untrusted"}
+	if value, there := at(input, told); !there || value != false || !s.reads(ip) && !s.reads(told) {
+		return nil
+	}
+	return []change{{kind: Unknown, what: "with input.client.ip hidden by a proxy that is not trusted", edits: []edit{
+		{path: ip, value: containerHost}, {path: []string{"client", "peer_ip"}, value: containerHost}, {path: told, value: true},
+	}}}
 }
 
 // maxDepth bounds how deep members of members are looked at.

@@ -20,6 +20,8 @@ const (
 	Missing Kind = "missing"
 	// Empty leaves nothing in a field, a list or an object.
 	Empty Kind = "empty"
+	// Unknown leaves a field empty since the server could not tell it.
+	Unknown Kind = "unknown"
 	// Broken leaves a call of a built-in function without an answer.
 	Broken Kind = "broken_call"
 )

@@ -76,15 +76,28 @@ blocked if table.blocked.users[input.identity.id]
 
 blocked if table.blocked.users[input.identity.username]
 
+# A name that the server could not tell may be a blocked one.
+blocked if {
+	"username" in input.identity.unknown
+	count(table.blocked.users) > 0
+}
+
 blocked if {
 	count(table.blocked.networks) > 0
-	not outside(table.blocked.networks)
+	not outside(table.blocked.networks, input.client.ip)
+}
+
+# An address that is hidden by untrusted forwarding: the peer's is tested.
+blocked if {
+	input.client.forwarded_untrusted
+	count(table.blocked.networks) > 0
+	not outside(table.blocked.networks, input.client.peer_ip)
 }
 
 # An address that cannot be read cannot be cleared of being blocked.
-outside(networks) if {
-	helpers.is_address(input.client.ip)
-	count(net.cidr_contains_matches(networks, input.client.ip)) == 0
+outside(networks, address) if {
+	helpers.is_address(address)
+	count(net.cidr_contains_matches(networks, address)) == 0
 }
 
 # The first rule that fits a path, or what counts where none does. The table has

@@ -131,6 +131,27 @@ test_networks if {
 	not access.allow with input as from_address("192.168.1.2", true) with data.caddy.access_table as table
 }
 
+# S-10: under blocked, what is not known holds; under allow it does not.
+test_unknown if {
+	known := testing.user("bob", ["admin"])
+	allowed(testing.request("GET", "/open"), known)
+	not allowed(testing.request("GET", "/open"), object.union(known, {"username": "", "unknown": ["username"]}))
+	allowed(testing.request("GET", "/open"), object.union(known, {"unknown": ["roles"]}))
+	shut := object.union(object.remove(table, ["blocked"]), {"blocked": {"users": {}, "networks": []}})
+	nameless := testing.input_of(testing.request("GET", "/open"), object.union(known, {"username": "", "unknown": ["username"]}))
+	access.allow with input as nameless with data.caddy.access_table as shut
+	admin_only := object.union(object.remove(table, ["index"]), {"rules": [], "index": {}, "default": [{"roles": ["admin"]}]})
+	unclear := testing.input_of(testing.request("GET", "/open"), object.union(known, {"roles": [], "unknown": ["roles"]}))
+	not access.allow with input as unclear with data.caddy.access_table as admin_only
+	one_kind := object.union(object.remove(table, ["index"]), {"rules": [], "index": {}, "default": [{"kinds": ["user"]}, {"kinds": ["client"]}]})
+	either := testing.input_of(testing.request("GET", "/open"), object.union(known, {"kind": "unknown"}))
+	not access.allow with input as either with data.caddy.access_table as one_kind
+
+	# The address of a peer that is hidden by forwarding headers still counts.
+	hidden := {"client": {"ip": "198.51.100.1", "peer_ip": "203.0.113.7", "forwarded_untrusted": true}}
+	not access.allow with input as object.union(testing.input_of(testing.request("GET", "/open"), nobody), hidden) with data.caddy.access_table as table
+}
+
 test_blocked if {
 	not allowed(testing.request("GET", "/open/x"), testing.user("mallory", ["admin"]))
 	blocked := object.union(testing.input_of(testing.request("GET", "/open"), nobody), {"client": {"ip": "203.0.113.7"}})
