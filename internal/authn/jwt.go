@@ -28,8 +28,8 @@ const anyone = "any"
 // JWT accepts JSON Web Tokens (RFC 7519) of one issuer as bearer tokens (RFC
 // 6750). Tokens of other issuers are left to other methods.
 type JWT struct {
-	// What iss must be, to the letter; "any" leaves the choice to the keys.
-	// Required.
+	// What iss must be, to the letter; "any" leaves the choice to the keys, which
+	// are then named by jwks_url, jwks_file, key_files or secret. Required.
 	Issuer string `json:"issuer,omitempty"`
 
 	// Where the issuer publishes its keys (a JWK Set, RFC 7517), over https.
@@ -147,7 +147,7 @@ func (j *JWT) keys(ctx caddy.Context) (token.KeySource, error) {
 	case j.JWKSFile != "":
 		return j.files("jwks", []string{j.JWKSFile}, token.ParseJWKFile)
 	case len(j.KeyFiles) > 0:
-		return j.files("pem", j.KeyFiles, token.ParsePEM)
+		return j.files("pem", j.KeyFiles, parsePEM)
 	}
 	stale := time.Duration(j.MaxStale)
 	remote, release, err := remoteKeys.Acquire(remoteKey(j.Issuer, j.JWKSURL, stale), func() (*token.Remote, error) {
@@ -157,7 +157,7 @@ func (j *JWT) keys(ctx caddy.Context) (token.KeySource, error) {
 	return remote, err
 }
 
-func (j *JWT) files(form string, paths []string, parse func(string, []byte) ([]token.Key, error)) (token.KeySource, error) {
+func (j *JWT) files(form string, paths []string, parse keyParser) (token.KeySource, error) {
 	source, release, err := keyFiles.Acquire([]any{form, paths}, func() (*keyFileSource, error) { return openKeyFiles(paths, parse) })
 	j.release = release
 	return source, err
@@ -253,7 +253,16 @@ var sharedIssuers = []string{
 
 // AcceptsAnybody reports whether strangers can make themselves known.
 func (j *JWT) AcceptsAnybody() bool {
-	return len(j.Require) == 0 && isShared(j.Issuer)
+	return len(j.Require) == 0 && (isShared(j.Issuer) || j.Issuer == anyone && hasSharedKeys(j.JWKSURL))
+}
+
+// hasSharedKeys reports whether the keys at a URL sign tokens for anybody.
+func hasSharedKeys(jwksURL string) bool {
+	u, err := url.Parse(jwksURL)
+	return err == nil && slices.ContainsFunc(append([]string{"https://www.googleapis.com"}, sharedIssuers...), func(issuer string) bool {
+		shared, err := url.Parse(issuer)
+		return err == nil && strings.EqualFold(shared.Hostname(), u.Hostname())
+	})
 }
 
 // isShared reports whether anybody can get a token from an issuer.

@@ -193,8 +193,10 @@ func (j *JWT) checkKeys() error {
 	switch {
 	case sources > 1:
 		return errors.New("more than one of jwks_url jwks_file key_file secret says where the keys are")
-	case published && j.Issuer == anyone:
-		return errors.New("any issuer's tokens are accepted only with keys of your own: one of jwks_file key_file secret")
+	case sources == 0 && j.Issuer == anyone:
+		return errors.New("any issuer's tokens are accepted only with keys that you name: one of jwks_url jwks_file key_file secret")
+	case published && j.Issuer == anyone && slices.Contains(j.Audience, anyone):
+		return errors.New("any issuer with jwks_url needs an audience: else every token that those keys sign is accepted")
 	case !published && j.MaxStale != 0:
 		return errors.New("max_stale is about keys that an issuer publishes")
 	case !published:

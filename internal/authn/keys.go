@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"path"
 	"time"
 
@@ -37,12 +38,24 @@ type keyFileSource struct {
 	paths []string
 }
 
+// keyParser reads the keys of a file, and says which were left out and why.
+type keyParser func(name string, data []byte) (keys []token.Key, skipped []error, err error)
+
+// parsePEM is a keyParser that leaves nothing out.
+func parsePEM(name string, data []byte) ([]token.Key, []error, error) {
+	keys, err := token.ParsePEM(name, data)
+	return keys, nil, err
+}
+
 // openKeyFiles opens files of PEM, or of one JWK Set each.
-func openKeyFiles(paths []string, parse func(name string, data []byte) ([]token.Key, error)) (*keyFileSource, error) {
+func openKeyFiles(paths []string, parse keyParser) (*keyFileSource, error) {
 	live, err := openFiles("keys", paths, func(tree files.Tree) (*token.Set, error) {
 		var keys []token.Key
 		for _, path := range tree.Paths() {
-			parsed, err := parse(path, tree[path])
+			parsed, skipped, err := parse(path, tree[path])
+			if len(skipped) > 0 {
+				caddy.Log().Named("http.handlers.policy_auth").Warn("keys left out", zap.String("file", path), zap.Error(errors.Join(skipped...)))
+			}
 			if err != nil {
 				return nil, err
 			}

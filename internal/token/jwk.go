@@ -1,14 +1,25 @@
 package token
 
 import (
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// errNotPublic is of keys with which whoever reads the set can sign.
+var errNotPublic = errors.New("which does not belong in a key set")
+
+// The uses of keys that sign tokens: RFC 7517, section 4.2, and those in the
+// bundles of SPIFFE (JWT-SVID, section 4).
+const (
+	useSignature = "sig"
+	useSVID      = "jwt-svid"
 )
 
 // parseJWK returns the key of one JWK (RFC 7517, section 4) if it may verify
@@ -37,14 +48,14 @@ func parseJWK(data []byte) (Key, error) {
 // sections 4.2 and 4.3) and those that are not public.
 func checkPurpose(members object) error {
 	if _, private := members["d"]; private {
-		return errors.New("is a private key")
+		return fmt.Errorf("is a private key, %w", errNotPublic)
 	}
 	use, hasUse, err := members.text("use")
 	if err != nil {
 		return err
 	}
-	if hasUse && use != "sig" {
-		return fmt.Errorf("is for the use %s (allowed: sig)", printable(use))
+	if hasUse && use != useSignature && use != useSVID {
+		return fmt.Errorf("is for the use %s (allowed: %s %s)", printable(use), useSignature, useSVID)
 	}
 	operations, hasOperations, err := members.texts("key_ops")
 	if err != nil {
@@ -77,99 +88,80 @@ func describe(key Key, members object) (Key, error) {
 		}
 		key.algorithms = []string{algorithm}
 	}
-	key.id = kid
+	key.id, key.named = kid, members["use"] == useSVID
+	if key.named && kid == "" {
+		return Key{}, errors.New("is for the use jwt-svid and has no kid, by which alone such a key may be chosen")
+	}
 	return key, nil
 }
 
-// publicMaterial reads the members that depend on the key's type (RFC 7518,
-// section 6, and RFC 8037, section 2).
+// A keyType says which members make a key of a type, and how long they are, in
+// bytes, by its curve; 0 for any length (RFC 7518, section 6, and RFC 8037,
+// section 2).
+type keyType struct {
+	members []string
+	curves  map[string]int
+}
+
+var keyTypes = map[string]keyType{
+	"RSA": {[]string{"n", "e"}, nil},
+	"EC":  {[]string{"x", "y"}, map[string]int{"P-256": 32, "P-384": 48, "P-521": 66}},
+	"OKP": {[]string{"x"}, map[string]int{"Ed25519": 32}},
+}
+
+// publicMaterial returns the public key. go-jose makes it, of the members alone
+// that are the key, after they were checked: it decodes base64url less strictly
+// than RFC 7515 wants, and looks at certificates that are of no use here.
 func publicMaterial(members object) (any, error) {
 	kty, _, err := members.text("kty")
 	if err != nil {
 		return nil, err
 	}
-	switch kty {
-	case "RSA":
-		return rsaMaterial(members)
-	case "EC":
-		return ecMaterial(members)
-	case "OKP":
-		return okpMaterial(members)
-	case "oct":
-		return nil, errors.New("is a secret, which does not belong in a key set")
+	if kty == "oct" {
+		return nil, fmt.Errorf("is a secret, %w", errNotPublic)
 	}
-	return nil, fmt.Errorf("has the kty %q (allowed: RSA, EC, OKP)", printable(kty))
+	of, known := keyTypes[kty]
+	if !known {
+		return nil, fmt.Errorf("has the kty %q (allowed: RSA, EC, OKP)", printable(kty))
+	}
+	material := map[string]any{"kty": kty}
+	size := 0
+	if of.curves != nil {
+		crv, _, err := members.text("crv")
+		if err != nil {
+			return nil, err
+		}
+		if size, known = of.curves[crv]; !known {
+			return nil, fmt.Errorf("has the crv %q (allowed: %s)", printable(crv), strings.Join(slices.Sorted(maps.Keys(of.curves)), ", "))
+		}
+		material["crv"] = crv
+	}
+	for _, name := range of.members {
+		data, err := members.bytes(name)
+		switch {
+		case err != nil:
+			return nil, err
+		case size > 0 && len(data) != size:
+			return nil, fmt.Errorf("has an %s that is not %d bytes long", name, size)
+		case name == "e" && new(big.Int).SetBytes(data).BitLen() > 31:
+			return nil, errors.New("has an exponent of more than 31 bits")
+		}
+		material[name] = members[name]
+	}
+	return joseKey(material)
 }
 
-func rsaMaterial(members object) (any, error) {
-	modulus, err := members.bytes("n")
+// joseKey returns the public key that a JWK's members make.
+func joseKey(material map[string]any) (any, error) {
+	encoded, err := json.Marshal(material)
 	if err != nil {
 		return nil, err
 	}
-	exponent, err := members.bytes("e")
-	if err != nil {
-		return nil, err
+	var key jose.JSONWebKey
+	if err := key.UnmarshalJSON(encoded); err != nil {
+		return nil, fmt.Errorf("is not a key of its kind: %w", err)
 	}
-	e := new(big.Int).SetBytes(exponent)
-	if e.BitLen() > 31 {
-		return nil, errors.New("has an exponent of more than 31 bits")
-	}
-	return &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: int(e.Int64())}, nil
-}
-
-// curves are the curves of RFC 7518, section 6.2.1.1.
-var curves = map[string]elliptic.Curve{
-	"P-256": elliptic.P256(),
-	"P-384": elliptic.P384(),
-	"P-521": elliptic.P521(),
-}
-
-// ecMaterial reads a point. Its coordinates have the full size of the curve's
-// field (RFC 7518, section 6.2.1.2).
-func ecMaterial(members object) (any, error) {
-	crv, _, err := members.text("crv")
-	if err != nil {
-		return nil, err
-	}
-	curve, ok := curves[crv]
-	if !ok {
-		return nil, fmt.Errorf("has the crv %q (allowed: P-256, P-384, P-521)", printable(crv))
-	}
-	x, err := members.bytes("x")
-	if err != nil {
-		return nil, err
-	}
-	y, err := members.bytes("y")
-	if err != nil {
-		return nil, err
-	}
-	size := (curve.Params().BitSize + 7) / 8
-	if len(x) != size || len(y) != size {
-		return nil, fmt.Errorf("has coordinates that are not %d bytes long", size)
-	}
-	public, err := ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y))
-	if err != nil {
-		return nil, errors.New("is not a point of its curve")
-	}
-	return public, nil
-}
-
-func okpMaterial(members object) (any, error) {
-	crv, _, err := members.text("crv")
-	if err != nil {
-		return nil, err
-	}
-	if crv != "Ed25519" {
-		return nil, fmt.Errorf("has the crv %q (allowed: Ed25519)", printable(crv))
-	}
-	x, err := members.bytes("x")
-	if err != nil {
-		return nil, err
-	}
-	if len(x) != ed25519.PublicKeySize {
-		return nil, fmt.Errorf("has an x that is not %d bytes long", ed25519.PublicKeySize)
-	}
-	return ed25519.PublicKey(x), nil
+	return key.Key, nil
 }
 
 // bytes returns the bytes that o has under name in base64url, at least one.

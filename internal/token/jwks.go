@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // maxSetKeys is how many keys a key set may have.
@@ -41,18 +42,18 @@ func ParseJWKSet(data []byte) (set *Set, skipped []error, err error) {
 	return set, skipped, err
 }
 
-// ParseJWKFile returns the usable keys of a file with a JWK Set. Unlike those of
-// a set that an issuer publishes, keys that are left out are an error: whoever
-// wrote the file can mend it.
-func ParseJWKFile(name string, data []byte) ([]Key, error) {
+// ParseJWKFile returns the usable keys of a file with a JWK Set, and why others
+// were left out, as ParseJWKSet does. A private key or a secret in it is an error:
+// whoever can read the file could sign.
+func ParseJWKFile(name string, data []byte) (keys []Key, skipped []error, err error) {
 	set, skipped, err := ParseJWKSet(data)
-	if err == nil {
-		err = errors.Join(skipped...)
+	if i := slices.IndexFunc(skipped, func(err error) bool { return errors.Is(err, errNotPublic) }); i >= 0 {
+		err = skipped[i]
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, skipped, fmt.Errorf("%s: %w", name, err)
 	}
-	return set.keys, nil
+	return set.keys, skipped, nil
 }
 
 // setEntries returns the members of keys, each as it stands, so that one that

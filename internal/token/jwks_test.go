@@ -45,7 +45,7 @@ func TestParseJWKSetSkipsJunk(t *testing.T) {
 		`key 6 of the key set has two members named "kty"`,
 		`key 7 of the key set is not UTF-8`,
 		`key 8 of the key set is for the algorithm RSA-OAEP (allowed for such a key: [RS256 RS384 RS512 PS256 PS384 PS512])`,
-		`key 9 of the key set is for the use enc (allowed: sig)`,
+		`key 9 of the key set is for the use enc (allowed: sig jwt-svid)`,
 	}
 	if diff := cmp.Diff(want, texts(skipped)); diff != "" {
 		t.Errorf("skipped (-want +got):\n%s", diff)

@@ -27,6 +27,8 @@ type Key struct {
 	// pinned says that an operator chose this key, so that tokens may name it as
 	// they like, since no kid of it was ever published.
 	pinned bool
+	// named says that only tokens with its kid mean this key.
+	named bool
 	// material is a []byte, *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey.
 	material   any
 	algorithms []string
@@ -67,6 +69,8 @@ func newRSAKey(public *rsa.PublicKey) (Key, error) {
 		return Key{}, errors.New("is an RSA key with an even modulus")
 	case public.E < 3 || public.E%2 == 0:
 		return Key{}, fmt.Errorf("is an RSA key with the exponent %d (allowed: odd numbers from 3)", public.E)
+	case isROCA(public.N):
+		return Key{}, errors.New("is an RSA key of a faulty generator (ROCA, CVE-2017-15361): its private key can be computed, replace it")
 	}
 	k := Key{material: public, algorithms: rsaAlgorithms}
 	k.thumbprint = thumbprint(`{"e":"%s","kty":"RSA","n":"%s"}`, big.NewInt(int64(public.E)).Bytes(), public.N.Bytes())

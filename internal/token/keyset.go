@@ -71,12 +71,12 @@ func (s *Set) pinned(algorithm string) int {
 
 // Candidates implements KeySource; its error is always nil. A kid that names a
 // key means that key alone. One that names none may mean a key without a
-// published kid; without a kid any key that fits is tried.
+// published kid; without a kid any key that fits is tried, unless it must be named.
 func (s *Set) Candidates(kid, algorithm string) ([]Key, error) {
 	named := kid != "" && slices.ContainsFunc(s.keys, func(k Key) bool { return k.id == kid })
 	var candidates []Key
 	for _, k := range s.keys {
-		meant := kid == "" || k.id == kid || !named && (k.pinned || k.id == "")
+		meant := kid == "" && !k.named || k.id == kid || !named && (k.pinned || k.id == "")
 		if meant && k.fits(algorithm) && len(candidates) < maxCandidates {
 			candidates = append(candidates, k)
 		}

@@ -12,7 +12,8 @@ const accessToken = "at+jwt"
 
 // plainTypes are the types that pass where no type is demanded. Other ones name
 // other kinds of tokens, such as dpop+jwt or logout+jwt (RFC 8725, section 3.11).
-var plainTypes = []string{"jwt", accessToken}
+// JOSE names none.
+var plainTypes = []string{"jwt", accessToken, "jose"}
 
 // accessClaims must be present in access tokens (RFC 9068, section 2.2).
 var accessClaims = []string{"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}
@@ -47,7 +48,7 @@ func (v *Verifier) checkKind(h header, claims object) error {
 	if present(claims, "events") {
 		return refuse(identity.ReasonTokenType, "problem", "a security event token (RFC 8417) is not an access token: it has events")
 	}
-	if h.hasTyp {
+	if h.hasTyp && normalType(h.typ) != "jose" {
 		return nil
 	}
 	for _, name := range idTokenClaims {

@@ -26,6 +26,8 @@ func TestKindType(t *testing.T) {
 		{"", `,"typ":"token-introspection+jwt"`, identity.ReasonTokenType},
 		{"", `,"typ":"APPLICATION/DPoP+JWT"`, identity.ReasonTokenType},
 		{"", `,"typ":"JWT "`, identity.ReasonTokenType},
+		{"", `,"typ":"JOSE"`, ""},
+		{"at+jwt", `,"typ":"JOSE"`, identity.ReasonTokenType},
 		{"at+jwt", `,"typ":"at+jwt"`, ""},
 		{"at+jwt", `,"typ":"AT+JWT"`, ""},
 		{"at+jwt", `,"typ":"application/at+jwt"`, ""},
@@ -55,6 +57,7 @@ func TestKindIDToken(t *testing.T) {
 	for _, claim := range idTokenClaims {
 		for header, want := range map[string]identity.Reason{
 			`{"alg":"HS256"}`:                identity.ReasonTokenType,
+			`{"alg":"HS256","typ":"JOSE"}`:   identity.ReasonTokenType,
 			`{"alg":"HS256","typ":"JWT"}`:    "",
 			`{"alg":"HS256","typ":"at+jwt"}`: "",
 		} {

@@ -11,8 +11,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -64,9 +67,24 @@ func (i *tokenIssuer) keys(use string) string {
 		{"kty":"OKP","crv":"Ed25519","alg":"Ed25519","kid":"ed","x":%q%s},
 		{"kty":"OKP","crv":"X25519","kid":"x","x":"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08"},
 		{"kty":"EC","crv":"P-256","use":"enc","kid":"enc","x":%q,"y":%q},
-		{"kty":"EC","crv":"secp256k1","kid":"k1","x":%q,"y":%q}]}`,
+		{"kty":"EC","crv":"secp256k1","kid":"k1","x":%q,"y":%q},
+		{"kty":"RSA","kid":"roca","e":"AQAB","n":%q}]}`,
 		encode(point[1:33]), encode(point[33:]), member, encode(i.ed.Public().(ed25519.PublicKey)), member,
-		encode(point[1:33]), encode(point[33:]), encode(point[1:33]), encode(point[33:]))
+		encode(point[1:33]), encode(point[33:]), encode(point[1:33]), encode(point[33:]), encode(rocaModulus()))
+}
+
+// rocaModulus is a number with the fingerprint of ROCA: a power of 65537 modulo
+// each prime up to 167.
+func rocaModulus() []byte {
+	product := big.NewInt(2)
+	for p := int64(3); p <= 167; p += 2 {
+		if prime := big.NewInt(p); prime.ProbablyPrime(0) {
+			product.Mul(product, prime)
+		}
+	}
+	n := new(big.Int).Lsh(big.NewInt(1), 2047)
+	n.Sub(n, new(big.Int).Mod(n, product)).Add(n, product)
+	return n.Add(n, new(big.Int).Exp(big.NewInt(65537), big.NewInt(1<<40), product)).Bytes()
 }
 
 // sign signs good claims, changed: nil as a value removes a claim. Members of
@@ -139,7 +157,7 @@ var nullClaim = json.RawMessage("null")
 
 // Tokens as providers make them, on one site: what their claims give, and which
 // are refused.
-func TestE2E_N21_N22_N25_N26_N05_Tokens(t *testing.T) {
+func TestE2E_N21_N22_N25_N26_N05_N09_Tokens(t *testing.T) {
 	issuer := newTokenIssuer(t)
 	s, ask := serveTokens(t, "jwt "+issuer.URL+" {\n audience api\n map id oid sub\n }")
 	object := func(pairs ...any) map[string]any {
@@ -194,7 +212,89 @@ func TestE2E_N21_N22_N25_N26_N05_Tokens(t *testing.T) {
 	if log := s.logged(); !strings.Contains(log, `"claims left out"`) || !strings.Contains(log, "roles: a list of something else") {
 		t.Errorf("the debug log does not tell of foreign claims:\n%s", log)
 	}
-	if _, _, body := do(t, "GET", s.admin+"/policy_auth/keys", ""); slices.ContainsFunc([]string{`"enc"`, `"k1"`, `"kid":"x"`}, func(kid string) bool { return strings.Contains(body, kid) }) {
+	if !strings.Contains(s.logged(), "ROCA") {
+		t.Error("N-09: the log does not tell of the key with the fingerprint of ROCA")
+	}
+	if _, _, body := do(t, "GET", s.admin+"/policy_auth/keys", ""); slices.ContainsFunc([]string{`"enc"`, `"k1"`, `"kid":"x"`, `"roca"`}, func(kid string) bool { return strings.Contains(body, kid) }) {
 		t.Errorf("keys that cannot verify are in use: %s", body)
+	}
+}
+
+// Workloads of SPIFFE: keys of a bundle, no iss, typ JOSE.
+func TestE2E_N27_SPIFFE(t *testing.T) {
+	issuer := newTokenIssuer(t)
+	_, ask := serveTokens(t, "jwt any {\n jwks_url "+issuer.URL+"/bundle\n audience api\n }")
+	svid := map[string]any{"iss": nil, "iat": nil, "sub": "spiffe://example.org/web"}
+	for name, test := range map[string]struct {
+		header []string
+		claims map[string]any
+		want   int
+	}{
+		"N-27 JOSE":             {[]string{"typ", "JOSE"}, svid, 200},
+		"N-27 no type":          {[]string{"typ", ""}, svid, 200},
+		"N-27 no kid":           {[]string{"kid", ""}, svid, 401},
+		"N-27 another audience": {nil, map[string]any{"iss": nil, "sub": "spiffe://example.org/web", "aud": "other"}, 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, caller, body := ask(issuer.sign(t, "ES256", test.claims, test.header...))
+			if status != test.want || status == 200 && (caller["id"] != "spiffe://example.org/web" || caller["kind"] != "client") {
+				t.Errorf("got %d %s", status, body)
+			}
+		})
+	}
+}
+
+// Roles as ZITADEL has them, and groups as SCIM has.
+func TestE2E_N28_Maps(t *testing.T) {
+	issuer := newTokenIssuer(t)
+	_, ask := serveTokens(t, "jwt "+issuer.URL+" {\n audience api\n map roles keys:urn:zitadel:iam:org:project:roles having org1\n map groups groups[].value\n }")
+	ours := map[string]any{"admin": map[string]any{"org1": "one.example"}, "owner": map[string]any{"org2": "evil.example"}}
+	for name, test := range map[string]struct {
+		roles, groups any
+		want          string // roles and groups, or the status
+	}{
+		"N-28 roles of our organization": {ours, []any{map[string]any{"value": "staff"}}, "[admin] [staff]"},
+		"S-12 only of another":           {map[string]any{"admin": map[string]any{"org2": "evil.example"}}, nil, "[] []"},
+		"S-12 true in every one":         {map[string]any{"admin": true}, nullClaim, "[] []"},
+		"S-11 roles of a foreign form":   {[]string{"admin"}, nil, "401"},
+		"S-11 groups of a foreign form":  {ours, []string{"staff"}, "401"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, caller, _ := ask(issuer.sign(t, "ES256", map[string]any{"urn:zitadel:iam:org:project:roles": test.roles, "groups": test.groups}))
+			got := fmt.Sprint(status)
+			if status == 200 {
+				got = fmt.Sprint(caller["roles"], " ", caller["groups"])
+			}
+			if got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// A file of keys with some that cannot verify: the server starts, takes a changed
+// file, and says what it left out.
+func TestE2E_N33_KeyFile(t *testing.T) {
+	first, second := newTokenIssuer(t), newTokenIssuer(t)
+	file := filepath.Join(t.TempDir(), "keys.json")
+	write := func(keys string) {
+		if err := os.WriteFile(file, []byte(keys), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(first.keys(""))
+	s, ask := serveTokens(t, "jwt any {\n jwks_file "+file+"\n audience api\n }")
+	if status, _, body := ask(first.sign(t, "ES256", nil)); status != 200 {
+		t.Fatalf("got %d %s", status, body)
+	}
+	for _, want := range []string{"keys left out", "for the use enc", "X25519", "secp256k1"} {
+		if !strings.Contains(s.logged(), want) {
+			t.Errorf("the log lacks %q", want)
+		}
+	}
+	write(second.keys(""))
+	eventually(t, "the changed file", func() bool { status, _, _ := ask(second.sign(t, "ES256", nil)); return status == 200 })
+	if status, _, _ := ask(first.sign(t, "ES256", nil)); status != 401 {
+		t.Errorf("a key that is no longer in the file: %d", status)
 	}
 }
