@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,17 +145,56 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestScripts: R-CH-9, R-403-4: Basic stays in the list for scripts too, and what
-// another site sent is refused without a challenge that would not help.
+// sessionLine is the challenge of a site's sessions.
+const sessionLine = `Session realm="restricted"`
+
+// TestN41Scripts: a page's script is not offered Basic, for which browsers open
+// a dialog over the page, while there is another way to authenticate.
+//
+// R-CH-9
+func TestN41Scripts(t *testing.T) {
+	w := newWorld(t)
+	sites := map[string]string{
+		"N-41 basic and jwt": basicSite + jwtSite, "N-41 basic and a form": formSite + strings.Replace(basicSite, " access DIR/access.yaml\n", "", 1), "N-41 basic and a page elsewhere": basicSite + loginSite, "N-41 basic alone": basicSite,
+	}
+	scripts := [][]string{{"Sec-Fetch-Mode", "cors"}, {"Sec-Fetch-Mode", "no-cors"}, {"Sec-Fetch-Mode", "websocket"}, {"X-Requested-With", "XMLHttpRequest"}}
+	want := map[string][2][]string{ // for navigations and programs; for scripts
+		"N-41 basic and jwt":              {{basicLine, bearerLine}, {bearerLine}},
+		"N-41 basic and a form":           {{basicLine, sessionLine}, {sessionLine}},
+		"N-41 basic and a page elsewhere": {{basicLine}, {sessionLine}},
+		"N-41 basic alone":                {{basicLine}, {basicLine}},
+	}
+	for name, block := range sites {
+		t.Run(name, func(t *testing.T) {
+			site, _ := w.site(block)
+			r := secure(get("/"))
+			check := func(want []string) {
+				t.Helper()
+				recorder, _ := ask(site, r, new(reached))
+				if diff := cmp.Diff(want, recorder.Header()["Www-Authenticate"]); diff != "" || recorder.Code != 401 {
+					t.Errorf("%v: %d (-want +got)\n%s", r.Header, recorder.Code, diff)
+				}
+				vary := recorder.Header()["Vary"]
+				if varies := slices.Contains(vary, "Sec-Fetch-Mode") && slices.Contains(vary, "X-Requested-With"); varies != (name != "N-41 basic alone") {
+					t.Errorf("Vary: %v", vary)
+				}
+			}
+			check(want[name][0])
+			for _, header := range scripts {
+				r = secure(get("/", header...))
+				check(want[name][1])
+			}
+		})
+	}
+}
+
+// TestScripts: what another site sent is refused without a challenge that would
+// not help.
+//
+// R-403-4
 func TestScripts(t *testing.T) {
 	w := newWorld(t)
 	site, _ := w.site(basicSite + jwtSite + jwtFrom("cookie token"))
-	for _, header := range [][]string{{"Sec-Fetch-Mode", "cors"}, {"Sec-Fetch-Mode", "no-cors"}, {"X-Requested-With", "XMLHttpRequest"}} {
-		recorder, _ := ask(site, get("/", header...), new(reached))
-		if diff := cmp.Diff([]string{basicLine, bearerLine}, recorder.Header()["Www-Authenticate"]); diff != "" {
-			t.Errorf("%v (-want +got)\n%s", header, diff)
-		}
-	}
 	for name, r := range map[string]*http.Request{
 		"a password": asUser(get("/", "Sec-Fetch-Site", "cross-site"), "bob"),
 		"a cookie":   get("/", "Sec-Fetch-Site", "cross-site", "Cookie", "token="+jwtOf(t, nil)),

@@ -70,7 +70,11 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("policy_auth takes a matcher such as /admin/* or @name and a block, not %q", d.Val())
 	}
-	return grammar.Block(d, "policy_auth", h.words())
+	line := d.Token()
+	if err := grammar.Block(d, "policy_auth", h.words()); err != nil {
+		return err
+	}
+	return grammar.At(line, authn.CheckOffers(h.AuthenticatorsRaw, len(h.LoginRaw)))
 }
 
 // words is the directive's grammar: what each subdirective sets.

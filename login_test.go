@@ -62,6 +62,8 @@ func TestLogin(t *testing.T) {
 		{"a WebSocket", secure(get("/mail", "Sec-Fetch-Mode", "websocket", "Upgrade", "websocket", "Accept", "text/html")), 401, ""},
 		{"two modes", secure(get("/mail", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Mode", "cors", "Accept", "text/html")), 401, ""},
 		{"a form is not sent again", navigate(post("/mail", "Referer", "https://example.com/write")), 303, loginTo("/write")},
+		{"N-43 a script of an old browser", secure(get("/mail", "X-Requested-With", "XMLHttpRequest", "Accept", "text/html, */*")), 401, ""},
+		{"N-43 a page in Android's WebView", secure(get("/mail", "X-Requested-With", "com.example.app", "Accept", "text/html, */*")), 303, loginTo("/mail")},
 		{"a form of an old browser", secure(post("/mail", "Accept", "text/html")), 401, ""},
 		{"a path that leads elsewhere", navigate(get("/%2fevil.example")), 303, loginTo("/")},
 		{"a wrong password", navigate(basic(get("/mail"), "alice", "wrong")), 401, ""},

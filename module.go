@@ -202,6 +202,9 @@ func (h *Handler) provisionMatchers(ctx caddy.Context) error {
 // origins may use credentials that browsers attach, and its key headers are
 // allowed in preflights.
 func (h *Handler) provisionChain(ctx caddy.Context) error {
+	if err := authn.CheckOffers(h.AuthenticatorsRaw, len(h.LoginRaw)); err != nil {
+		return err
+	}
 	methods, err := authn.Load(ctx, h, "AuthenticatorsRaw")
 	if err != nil {
 		return err

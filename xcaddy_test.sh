@@ -68,6 +68,8 @@ need gcc gcc
 need chromium chromium
 need chromedriver chromium-driver
 need redis-server redis-server
+need docker-registry docker-registry
+need skopeo skopeo
 
 step "format and vet"
 unformatted=$(gofmt -l .)

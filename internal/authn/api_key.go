@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,6 +39,8 @@ type APIKey struct {
 	// The header's name. Default: X-API-Key.
 	Header string `json:"header,omitempty"`
 
+	Offer
+
 	places  []Place
 	keys    *keySource
 	release func()
@@ -53,6 +56,7 @@ func (APIKey) CaddyModule() caddy.ModuleInfo {
 //	api_key {
 //	    keys <file>...
 //	    from header <name> | bearer | basic_password
+//	    challenge off
 //	}
 func (k *APIKey) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
@@ -60,7 +64,7 @@ func (k *APIKey) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	err := grammar.Block(d, "api_key", grammar.Words{"keys": grammar.Strings(&k.Keys), "from": k.parseFrom})
+	err := grammar.Block(d, "api_key", grammar.Words{"keys": grammar.Strings(&k.Keys), "from": k.parseFrom, "challenge": k.word()})
 	if err != nil {
 		return err
 	}
@@ -95,7 +99,7 @@ func (k *APIKey) check() error {
 	if len(k.Keys) == 0 {
 		return errors.New("api_key: name the file of keys: keys <file>")
 	}
-	if err := k.checkFrom(); err != nil {
+	if err := cmp.Or(k.Offer.check(), k.checkFrom()); err != nil {
 		return fmt.Errorf("api_key: %w", err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -43,6 +44,8 @@ type Basic struct {
 	// afterwards. Default: 10 in 5m.
 	Throttle *Throttle `json:"throttle,omitempty"`
 
+	Offer
+
 	verifier *basicVerifier
 	release  func()
 }
@@ -66,6 +69,7 @@ func (Basic) CaddyModule() caddy.ModuleInfo {
 //	    users <file>...
 //	    user <name> <hash>
 //	    throttle <failures> <window>
+//	    challenge off
 //	}
 func (b *Basic) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
@@ -80,9 +84,10 @@ func (b *Basic) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	err := grammar.Block(d, "basic", grammar.Words{
-		"users":    grammar.Strings(&b.Users),
-		"user":     b.parseUser,
-		"throttle": parseThrottle(&b.Throttle),
+		"users":     grammar.Strings(&b.Users),
+		"user":      b.parseUser,
+		"throttle":  parseThrottle(&b.Throttle),
+		"challenge": b.word(),
 	})
 	if err != nil {
 		return err
@@ -112,7 +117,7 @@ func (b *Basic) check() error {
 			return fmt.Errorf("basic: %w", err)
 		}
 	}
-	if err := b.Throttle.check(); err != nil {
+	if err := cmp.Or(b.Offer.check(), b.Throttle.check()); err != nil {
 		return fmt.Errorf("basic: %w", err)
 	}
 	return nil

@@ -197,11 +197,14 @@ func (c *Chain) reader(place Place) string {
 	return ""
 }
 
-// Challenges returns every method's challenge, one of each kind: where several
+// Challenges returns the challenge of every method that is offered, one of each kind: where several
 // methods share a scheme, realm and header, the challenge that names an error wins.
 func (c *Chain) Challenges(d identity.Demand) []identity.Challenge {
 	var result []identity.Challenge
 	for _, method := range c.methods {
+		if !method.offered() {
+			continue
+		}
 		own := d
 		if d.Method != "" && d.Method != method.Name {
 			own = identity.Demand{MaxAge: -1}

@@ -96,6 +96,8 @@ type JWT struct {
 	// The name of the header, the cookie or the parameter of the query.
 	Name string `json:"name,omitempty"`
 
+	Offer
+
 	places   []Place
 	metadata *url.URL // of the resource, or nil
 	forgers  *forgers

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,6 +33,7 @@ import (
 //	    from bearer | basic_password | header <name> | cookie <name> | query <name>
 //	    map <field> <source>...
 //	    require <claim> <value>...
+//	    challenge off
 //	}
 func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
@@ -55,6 +57,7 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"from":          j.parseFrom,
 		"map":           parseMap(&j.Map),
 		"require":       j.parseRequire,
+		"challenge":     j.word(),
 	})
 	if err != nil {
 		return err
@@ -166,7 +169,7 @@ func (j *JWT) check() error {
 	case len(j.Audience) > 1 && slices.Contains(j.Audience, anyone):
 		return fmt.Errorf("jwt %s: audience any stands alone", j.Issuer)
 	}
-	if err := j.checkKeys(); err != nil {
+	if err := cmp.Or(j.Offer.check(), j.checkKeys()); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
 	if err := j.checkResource(); err != nil {

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,6 +48,8 @@ type Session struct {
 	// Where sessions are kept. Default: a file below Caddy's data directory.
 	Store *SessionStore `json:"store,omitempty"`
 
+	Offer
+
 	registry *session.Registry
 	release  func()
 	sessions *session.Sessions
@@ -74,6 +77,7 @@ func (Session) CaddyModule() caddy.ModuleInfo {
 //	    cookie_domain <domain>
 //	    same_site lax|strict|none
 //	    store file [<path>] | store redis <url>
+//	    challenge off
 //	}
 func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
@@ -89,6 +93,7 @@ func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"cookie_domain": grammar.String(&s.CookieDomain),
 		"same_site":     grammar.Choice(&s.SameSite, "lax", "strict", "none"),
 		"store":         s.parseStore,
+		"challenge":     s.word(),
 	})
 	if err != nil {
 		return err
@@ -101,7 +106,7 @@ func (s *Session) check() error {
 	if _, known := sameSites[s.SameSite]; !known {
 		return fmt.Errorf("session: %s", grammar.Unknown("value of same_site", s.SameSite, []string{"lax", "strict", "none"}))
 	}
-	if err := s.Store.check(); err != nil {
+	if err := cmp.Or(s.Offer.check(), s.Store.check()); err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
 	if _, err := session.New(nil, s.config()); err != nil {

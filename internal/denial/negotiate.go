@@ -42,19 +42,6 @@ func negotiate(h http.Header) mediaType {
 	return best
 }
 
-// IsNavigation reports whether a browser shows the answer to a request to a
-// person: it says so itself, or, where it is too old for that, asks for HTML by
-// name (Fetch Metadata, section 2.2).
-func IsNavigation(r *http.Request) bool {
-	if mode := r.Header["Sec-Fetch-Mode"]; len(mode) > 0 {
-		return len(mode) == 1 && mode[0] == "navigate"
-	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return false
-	}
-	return qualityOf("text/html", true, parseAccept(strings.Join(r.Header["Accept"], ","))) > 0
-}
-
 // mediaRange is one member of Accept.
 type mediaRange struct {
 	name    string // lower-case, such as text/* or text/html

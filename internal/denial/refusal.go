@@ -28,6 +28,9 @@ type Refusal struct {
 	Codes []string
 	// Challenges stand in WWW-Authenticate; a 401 without one gets a fallback.
 	Challenges []identity.Challenge
+	// Script says that a page's script asked (IsScript): challenges that open a
+	// browser's own dialog are left out if there is another way to authenticate.
+	Script bool
 	// Scopes, ACRValues and MaxAge (in seconds, negative for none) repeat what
 	// the challenges ask for.
 	Scopes, ACRValues []string
@@ -49,6 +52,9 @@ type Refusal struct {
 	// Body is a policy's own body, or nil; it is plain text unless Headers say
 	// otherwise.
 	Body *string
+
+	// byMode says that navigations are answered otherwise than scripts.
+	byMode bool
 }
 
 const (
@@ -65,6 +71,11 @@ func (rf Refusal) sound() Refusal {
 		rf.Status = http.StatusInternalServerError
 	}
 	rf.Codes = rf.Codes[:min(len(rf.Codes), maxCodes)]
+	scripted := rf.forScripts()
+	rf.byMode = rf.LoginURL != "" || len(scripted) < len(rf.Challenges)
+	if rf.Script {
+		rf.Challenges = scripted
+	}
 	rf.Challenges = sendable(rf.Challenges)
 	if rf.Status == http.StatusUnauthorized && len(rf.Challenges) == 0 {
 		rf.Challenges = []identity.Challenge{fallback}
@@ -89,8 +100,8 @@ func prepare(h http.Header, rf Refusal) {
 	}
 	response.AddVary(h, "Accept")
 	response.AddVary(h, "Accept-Language")
-	if rf.LoginURL != "" {
-		response.AddVary(h, navigationHeader)
+	if rf.byMode {
+		varyByMode(h)
 	}
 	if rf.RetryAfter == 0 && rf.Status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
 		rf.RetryAfter = defaultRetry
@@ -120,15 +131,11 @@ func add(h http.Header, name string, lines []string) {
 	}
 }
 
-// navigationHeader tells navigations, which can be sent to sign in, from what
-// scripts and programs ask for.
-const navigationHeader = "Sec-Fetch-Mode"
-
 // SignIn sends a navigation to where its user signs in (RFC 9110, section
 // 15.4.4): another answer than others get.
 func SignIn(w http.ResponseWriter, to string) {
 	response.AddVary(w.Header(), "Accept")
-	response.AddVary(w.Header(), navigationHeader)
+	varyByMode(w.Header())
 	Redirect(w, to, http.StatusSeeOther)
 }
 

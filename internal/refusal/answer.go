@@ -52,8 +52,8 @@ func (d *Desk) told(r *http.Request, v *visit.Visit, decision policy.Decision) d
 	return denial.Refusal{
 		Status: event.Status, Reason: event.Reason, Codes: event.Codes, LoginURL: d.loginURL(r, v, decision),
 		Message: decision.Message, Remediation: decision.Remediation,
-		Challenges: denial.Applicable(event.Status, d.Chain.Challenges(demand)),
-		Scopes:     demand.Scopes, ACRValues: demand.ACRValues, MaxAge: demand.MaxAge,
+		Challenges: denial.Applicable(event.Status, d.Chain.Challenges(demand)), Script: denial.IsScript(r),
+		Scopes: demand.Scopes, ACRValues: demand.ACRValues, MaxAge: demand.MaxAge,
 		Identity: event.Identity, RequestID: v.ID(), RetryAfter: event.Outcome.RetryAfter,
 		Headers: decision.Headers, Body: decision.Body, Unread: v.Unread.Kinds,
 	}

@@ -1,0 +1,62 @@
+package authn
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// quiet is a method that no challenge offers.
+type quiet struct {
+	fake
+	Offer
+}
+
+// TestN42Offer: a method with challenge off is accepted and never offered.
+func TestN42Offer(t *testing.T) {
+	method := &quiet{fake: fake{name: "one", place: InScheme("Bearer"), accept: "first", other: identity.Unclaimed}, Offer: Offer{"off"}}
+	basic := &fake{name: "basic", place: InScheme("Basic"), accept: "good", other: identity.Rejected}
+	chain, err := NewChain([]Method{{"one", method}, {"basic", basic}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, demand := range []identity.Demand{{MaxAge: -1}, {Method: "one", Verdict: identity.Rejected, MaxAge: -1}, {Method: "basic", Verdict: identity.Rejected, MaxAge: -1}} {
+		if got := chain.Challenges(demand); len(got) != 1 || got[0].Scheme != "basic" {
+			t.Errorf("%+v: %v", demand, got)
+		}
+	}
+	if outcome, _ := chain.Identify(&http.Request{Header: http.Header{"Authorization": {"Bearer first"}}}, true); outcome.Verdict != identity.Accepted {
+		t.Errorf("it is not accepted: %+v", outcome)
+	}
+}
+
+// TestN42CheckOffers: where no method is offered there has to be a login.
+//
+// R-401-1
+func TestN42CheckOffers(t *testing.T) {
+	off, on := json.RawMessage(`{"method": "jwt", "challenge": "off"}`), json.RawMessage(`{"method": "basic"}`)
+	other := json.RawMessage(`{"method": "other", "challenge": {"scheme": "Other"}}`)
+	tests := []struct {
+		name    string
+		methods []json.RawMessage
+		logins  int
+		ok      bool
+	}{
+		{"none", nil, 0, true},
+		{"all are offered", []json.RawMessage{on, on}, 0, true},
+		{"one is offered", []json.RawMessage{off, on}, 0, true},
+		{"another module's word", []json.RawMessage{off, other}, 0, true},
+		{"none is offered", []json.RawMessage{off, off}, 0, false},
+		{"none is offered, beside a login", []json.RawMessage{off, off}, 1, true},
+		{"no object", []json.RawMessage{json.RawMessage(`[]`)}, 0, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if err := CheckOffers(test.methods, test.logins); (err == nil) != test.ok {
+				t.Error(err)
+			}
+		})
+	}
+}

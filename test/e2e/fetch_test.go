@@ -1,0 +1,59 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// fetchSite is a site with a public page and a method of two.
+const fetchSite = "policy_auth {\n" + basicSite + "METHOD}\nrespond /public/page `<!doctype html><title>page</title><p>page</p>`\nrespond protected"
+
+// fetchScript asks for a protected path and keeps the status of the answer,
+// which a script gets only when no dialog of the browser is in between.
+const fetchScript = "window.seen = ''; fetch('/mail', {headers: HEADERS}).then(answer => window.seen = String(answer.status))"
+
+// TestE2E_N41: a browser's fetch on a site with a login and Basic gets its 401;
+// Chromium opens its own password dialog where Basic is the only challenge.
+//
+// R-CH-9
+func TestE2E_N41(t *testing.T) {
+	w := newWorld(t)
+	window := openWindow(t)
+	ask := func(method, headers string) func() string {
+		_, url := w.serve(strings.Replace(fetchSite, "METHOD", method, 1))
+		window.visit(url + "/public/page")
+		window.run(strings.Replace(fetchScript, "HEADERS", headers, 1))
+		return func() (seen string) {
+			_ = window.try("POST", "/execute/sync", map[string]any{"script": "return window.seen", "args": []any{}}, &seen)
+			return seen
+		}
+	}
+	form := "login form {\n users DIR/users.yaml\n }\n session {\n store file DIR/store.db\n }\n"
+	for name, headers := range map[string]string{"fetch": "{}", "X-Requested-With": "{'X-Requested-With': 'XMLHttpRequest', Accept: 'text/html'}"} {
+		seen := ask(form, headers)
+		eventually(t, name+" has its 401", func() bool { return seen() == "401" })
+	}
+	seen := ask("", "{}")
+	time.Sleep(time.Second) // a dialog is open: nothing comes
+	if got := seen(); got != "" {
+		t.Errorf("where Basic is alone, fetch got %q without a dialog: this test shows nothing", got)
+	}
+}
+
+// TestE2E_N43: a script of an old browser is not sent to sign in, a page is.
+//
+// R-PAGE-6
+func TestE2E_N43(t *testing.T) {
+	w := newWorld(t)
+	_, url := w.serve("policy_auth {\n" + formSite + "}\nrespond protected")
+	const html = "text/html, */*; q=0.01"
+	if status, header, _ := do(t, "GET", url+"/mail", "", "Accept", html, "X-Requested-With", "XMLHttpRequest"); status != 401 || header.Get("Location") != "" {
+		t.Errorf("a script: %d %v", status, header)
+	}
+	if status, _, _ := do(t, "GET", url+"/mail", "", "Accept", html); status != 303 {
+		t.Errorf("a page: %d", status)
+	}
+}
