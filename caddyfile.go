@@ -56,7 +56,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    login form { ... }
 //	    login oidc <issuer> { ... }
 //	    login url <template>
-//	    body { max_size <size> }
+//	    body { max_size <size>; max_values <number>; max_depth <number> }
 //	    error_pages [<dir>|delegate|bare] { ... }
 //	    identity_headers { <Header> <field> }
 //	    forward_credentials

@@ -201,7 +201,7 @@ func (h *Handler) decide(r *http.Request, v *visit.Visit, outcome identity.Outco
 
 // input is what policies are asked about.
 func (h *Handler) input(v *visit.Visit, outcome identity.Outcome) policy.Input {
-	in := policy.Input{Request: &v.Request, Identity: caller(outcome), Config: h.config, MaxBody: h.maxBody}
+	in := policy.Input{Request: &v.Request, Identity: caller(outcome), Config: h.config, Body: h.body}
 	if outcome.Verdict == identity.Absent {
 		in.Failure = outcome.Reason
 	}

@@ -157,7 +157,7 @@ type Handler struct {
 	session   *authn.Session // nil without logins of the site's own
 	door      *login.Door    // nil without logins
 	site      *login.Site    // the site's own pages, or nil
-	maxBody   int64
+	body      request.BodyLimits
 	gate      *admission.Gate
 	desk      *refusal.Desk
 	releases  []func()
@@ -245,7 +245,7 @@ func (h *Handler) provisionPolicies(caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if h.maxBody, err = h.Body.Limit(); err != nil {
+	if h.body, err = h.Body.Limits(); err != nil {
 		return err
 	}
 	set, release, err := ops.AcquirePolicies(config)

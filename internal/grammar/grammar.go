@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -169,6 +170,26 @@ func Size(target *int64) func(*caddyfile.Dispenser) error {
 			return d.Errf("%s wants a size such as 1MiB, not %q", word, value)
 		}
 		*target = int64(size)
+		return nil
+	}
+}
+
+// Number sets target to the line's one argument, from 1 to most.
+func Number(target *int, most int) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		word := d.Val()
+		if *target != 0 {
+			return d.Errf("%s is set twice", word)
+		}
+		value, err := One(d)
+		if err != nil {
+			return err
+		}
+		number, err := strconv.Atoi(value)
+		if err != nil || number < 1 || number > most {
+			return d.Errf("%s wants a number from 1 to %d, not %q", word, most, value)
+		}
+		*target = number
 		return nil
 	}
 }

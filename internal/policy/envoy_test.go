@@ -27,7 +27,7 @@ func called(method, target, body string, header ...string) Input {
 		r.Header.Add(header[i], header[i+1])
 	}
 	facts := request.Facts{ID: func() string { return "id" }, Time: time.Unix(1700000000, 5), ClientIP: "192.0.2.7", PeerIP: "192.0.2.7"}
-	return Input{Request: request.New(r, facts, new(request.Config)), Identity: identity.Anonymous(), Config: NewConstants(nil), MaxBody: 1 << 10}
+	return Input{Request: request.New(r, facts, new(request.Config)), Identity: identity.Anonymous(), Config: NewConstants(nil), Body: request.BodyLimits{Size: 1 << 10, Values: 100, Depth: 8}}
 }
 
 // TestEnvoyDocument: the document of opa-envoy-plugin, field by field.

@@ -28,8 +28,8 @@ type Input struct {
 	Failure identity.Reason
 	// Config holds the operator's constants.
 	Config *Constants
-	// MaxBody is how many bytes of a body are read, if the policies read it.
-	MaxBody int64
+	// Body is how much of a body is read, if the policies read it.
+	Body request.BodyLimits
 }
 
 // Constants are an operator's constants, ready for every request. Call NewConstants.
@@ -57,8 +57,9 @@ func NewConstants(values map[string]any) *Constants {
 // first one is evaluated.
 func (s *Set) Decide(ctx context.Context, in Input) Decision {
 	current := s.live.Load()
-	if problem := current.readBody(in); problem != "" {
-		return Decision{Reason: identity.ReasonPolicyDenied, Codes: []string{string(problem)}, Status: problem.Status(), Revision: current.revision}
+	if refused := current.readBody(ctx, in, s.config.Timeout); refused != nil {
+		refused.Revision = current.revision
+		return *refused
 	}
 	asked := question{ctx: ctx, in: in, timeout: s.config.Timeout}
 	defer asked.leave()
@@ -116,18 +117,25 @@ func (s *snapshot) span(timeout time.Duration) span {
 	return allotted
 }
 
-// readBody reads the request's body if the decision reads it. A body that cannot
-// be read as a whole is a problem unless the decision looks at body_truncated
-// itself: what a policy does not see it would otherwise take for absent.
-func (s *snapshot) readBody(in Input) request.BodyProblem {
+// readBody reads the request's body if the decision reads it; it returns nil if
+// the request can be judged. A body that cannot be read as a whole is a problem
+// unless the decision looks at body_truncated itself: what a policy does not see
+// it would otherwise take for absent.
+func (s *snapshot) readBody(ctx context.Context, in Input, timeout time.Duration) *Decision {
 	if !s.readsBody {
-		return ""
+		return nil
 	}
-	problem := in.Request.ReadBody(in.MaxBody)
-	if s.reads["request.body_truncated"] || s.reads["truncated_body"] {
-		return ""
+	limits := in.Body
+	limits.Forms, limits.Time = s.envoy && s.reads.reads("parsed_body"), patience*timeout
+	problem, err := in.Request.ReadBody(ctx, limits)
+	switch {
+	case err != nil:
+		refused := unevaluated(err)
+		return &refused
+	case problem == "", s.reads["request.body_truncated"], s.reads["truncated_body"]:
+		return nil
 	}
-	return problem
+	return &Decision{Reason: identity.ReasonPolicyDenied, Codes: []string{string(problem)}, Status: problem.Status()}
 }
 
 // bodyPaths are where input holds the body.

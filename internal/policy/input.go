@@ -34,7 +34,7 @@ type sections struct{ request, client, tls, identity, failure bool }
 func project(r reads) *projection {
 	return &projection{
 		contract: r.reads("contract"), config: r.reads("config"),
-		request: filter(requestParts, "request", r), client: filter(clientParts, "client", r), tls: filter(tlsParts, "tls", r),
+		request: append(filter(requestParts, "request", r), bodyParts(r)...), client: filter(clientParts, "client", r), tls: filter(tlsParts, "tls", r),
 		identity: filter(identityParts, "identity", r), failure: filter(failureParts, "failure", r),
 		sections: sections{r.reads("request"), r.reads("client"), r.reads("tls"), r.reads("identity"), r.reads("failure")},
 		parts:    request.NewParts(r.reads, r.below("request.headers"), r.below("request.header_values")),
@@ -148,8 +148,21 @@ var requestParts = []part[request.Fields]{
 	number("content_length", func(f *request.Fields) int64 { return f.ContentLength }),
 	boolean("websocket", func(f *request.Fields) bool { return f.WebSocket }),
 	boolean("grpc", func(f *request.Fields) bool { return f.GRPC }),
-	document("body", func(f *request.Fields) any { return f.Body }),
 	boolean("body_truncated", func(f *request.Fields) bool { return f.BodyTruncated }),
+}
+
+// bodyParts returns the part for the body, if it is read: a client chooses how
+// large it is, so that no more of it is built than can be asked for.
+func bodyParts(r reads) []part[request.Fields] {
+	if !r.reads("request.body") {
+		return nil
+	}
+	wanted := r.tree("request.body")
+	return []part[request.Fields]{{
+		name: ast.StringTerm("body"),
+		term: func(f *request.Fields) *ast.Term { return narrowTerm(f.Body, wanted) },
+		key:  func(key []byte, f *request.Fields) []byte { return appendValue(key, f.Body) },
+	}}
 }
 
 var clientParts = []part[request.Client]{

@@ -221,6 +221,23 @@ func (r reads) below(path string) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
+// readTree is the members of an object that may be read, each with its own; nil if
+// all of it may be, as a whole.
+type readTree map[string]readTree
+
+// tree returns what may be read below a path.
+func (r reads) tree(path string) readTree {
+	names := r.below(path)
+	if names == nil {
+		return nil
+	}
+	tree := make(readTree, len(names))
+	for _, name := range names {
+		tree[name] = r.tree(path + "." + name)
+	}
+	return tree
+}
+
 // names returns the prefixes, sorted; the whole input is "input".
 func (r reads) names() []string {
 	if r[""] {

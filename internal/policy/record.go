@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -81,8 +82,8 @@ func envoyRequest(envoy map[string]any) map[string]any {
 // Documents returns the input documents for a request, one for each reading of
 // its path, without credentials. The body is read if the decision reads it.
 func (s *Set) Documents(in Input) ([]json.RawMessage, error) {
-	if s.live.Load().readBody(in) != "" {
-		in.Request.ReadBody(0)
+	if s.live.Load().readBody(context.Background(), in, s.config.Timeout) != nil {
+		in.Request.HideBody()
 	}
 	var documents []json.RawMessage
 	for _, reading := range in.Request.Readings() {

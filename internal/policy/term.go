@@ -114,15 +114,7 @@ func textsByName[T any](name string, get func(*T) map[string][]string) part[T] {
 	return byName(name, get, listTerm, appendTexts)
 }
 
-// document is decoded JSON, and claims an object of it.
-func document[T any](name string, get func(*T) any) part[T] {
-	return part[T]{
-		name: ast.StringTerm(name),
-		term: func(from *T) *ast.Term { return valueTerm(get(from)) },
-		key:  func(key []byte, from *T) []byte { return appendValue(key, get(from)) },
-	}
-}
-
+// claims is an object of decoded JSON.
 func claims[T any](name string, get func(*T) map[string]any) part[T] {
 	return byName(name, get, valueTerm, appendValue)
 }
@@ -184,6 +176,27 @@ func objectTerm[V any](values map[string]V, term func(V) *ast.Term) *ast.Term {
 		members = append(members, member{textTerm(name), term(value)})
 	}
 	return ast.ObjectTerm(members...)
+}
+
+// narrowTerm builds what is wanted of decoded JSON. Where members are, a list has
+// none of them and is empty; scalars are as they are.
+func narrowTerm(value any, wanted readTree) *ast.Term {
+	if wanted == nil {
+		return valueTerm(value)
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		present := make([]member, 0, len(wanted))
+		for name, inner := range wanted {
+			if found, ok := v[name]; ok {
+				present = append(present, member{textTerm(name), narrowTerm(found, inner)})
+			}
+		}
+		return ast.ObjectTerm(present...)
+	case []any:
+		return ast.ArrayTerm()
+	}
+	return valueTerm(value)
 }
 
 // valueTerm builds decoded JSON, whose numbers are json.Number or, in an

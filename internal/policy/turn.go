@@ -54,9 +54,9 @@ func (q *question) leave() {
 // unevaluated is the decision where there was no turn.
 func unevaluated(err error) Decision {
 	if errors.Is(err, fairqueue.ErrBusy) {
-		return Decision{Reason: identity.ReasonBusy, Err: errors.New("too many evaluations at once")}
+		return Decision{Reason: identity.ReasonBusy, Err: errors.New("too many bodies are parsed or policies evaluated at once")}
 	}
-	return timedOut("its caller is gone")
+	return timedOut("its caller is gone, or parsing the body took too long")
 }
 
 // timedOut is the decision of a policy that did not answer in time.

@@ -11,13 +11,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-const (
-	// documentationIP is an address for examples (RFC 5737), which no network of
-	// anybody's holds.
-	documentationIP = "192.0.2.1"
-	// maxBody is how much of a body policies read unless the site says otherwise.
-	maxBody = 1 << 20
-)
+// documentationIP is an address for examples (RFC 5737), which no network of
+// anybody's holds.
+const documentationIP = "192.0.2.1"
 
 // input returns the request that is described, and what policies are asked.
 func (d Description) input() (*http.Request, policy.Input, error) {
@@ -41,5 +37,5 @@ func (d Description) input() (*http.Request, policy.Input, error) {
 	}
 	facts := request.Facts{ID: func() string { return "" }, Time: time.Now(), ClientIP: ip, PeerIP: ip}
 	reading := &request.Config{CredentialHeaders: []string{"X-API-Key"}, CredentialParameters: []string{"access_token"}}
-	return r, policy.Input{Request: request.New(r, facts, reading), Identity: caller, Config: policy.NewConstants(d.Config), MaxBody: maxBody}, nil
+	return r, policy.Input{Request: request.New(r, facts, reading), Identity: caller, Config: policy.NewConstants(d.Config), Body: request.DefaultBody}, nil
 }

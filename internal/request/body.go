@@ -2,14 +2,28 @@ package request
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
-	"strings"
-
-	"github.com/policyauth/caddy-policy-auth/internal/strictjson"
+	"time"
 )
+
+// BodyLimits bound what is read of a body.
+type BodyLimits struct {
+	// Size is the most bytes it may have.
+	Size int64
+	// Values is the most values it may hold as JSON, or fields as a form, and Depth
+	// how deep JSON may nest.
+	Values, Depth int
+	// Forms says that forms are parsed too.
+	Forms bool
+	// Time is how long parsing may take, once it has begun; 0 for as long as it does.
+	Time time.Duration
+}
+
+// DefaultBody is how much of a body is read unless a site says otherwise.
+var DefaultBody = BodyLimits{Size: 1 << 20, Values: 20_000, Depth: 64}
 
 // BodyProblem says why a body cannot be judged as a whole. It is a code for
 // logs and for the refused.
@@ -17,16 +31,17 @@ type BodyProblem string
 
 // The problems of a body.
 const (
-	BodyTooLarge  BodyProblem = "body_too_large"
-	BodyEncoded   BodyProblem = "body_encoded"   // compressed
-	BodyStreamed  BodyProblem = "body_streamed"  // gRPC and WebSockets have no end
-	BodyMalformed BodyProblem = "body_malformed" // no JSON though it says so, or JSON that can be read in two ways
+	BodyTooLarge   BodyProblem = "body_too_large"
+	BodyTooComplex BodyProblem = "body_too_complex" // more values or deeper than is parsed
+	BodyEncoded    BodyProblem = "body_encoded"     // compressed
+	BodyStreamed   BodyProblem = "body_streamed"    // gRPC and WebSockets have no end
+	BodyMalformed  BodyProblem = "body_malformed"   // no JSON though it says so, or JSON that can be read in two ways
 )
 
 // Status returns the status with which a body is refused.
 func (p BodyProblem) Status() int {
 	switch p {
-	case BodyTooLarge:
+	case BodyTooLarge, BodyTooComplex:
 		return http.StatusRequestEntityTooLarge
 	case BodyMalformed:
 		return http.StatusBadRequest
@@ -34,21 +49,26 @@ func (p BodyProblem) Status() int {
 	return http.StatusUnsupportedMediaType
 }
 
-// maxBodyDepth is how deep a JSON body may nest.
-const maxBodyDepth = 64
-
-// ReadBody reads the body for policies, of at most limit bytes, and puts it back
-// for whoever comes next, to the byte (T-46). A body that cannot be read as a
-// whole is shown as null and truncated; the problem says why.
-func (r *Request) ReadBody(limit int64) BodyProblem {
-	content, problem := readBody(r.http, limit)
+// ReadBody reads the body for policies, as far as the limits allow, and puts it
+// back for whoever comes next, to the byte (T-46). A body that cannot be read as a
+// whole is shown as null and truncated; the problem says why. An error says that
+// there was no time to parse it: fairqueue.ErrBusy where too many are parsed, or
+// the context's.
+func (r *Request) ReadBody(ctx context.Context, limits BodyLimits) (problem BodyProblem, err error) {
+	content, problem := readBody(r.http, limits.Size)
 	if problem == "" && len(content) > 0 {
-		r.bodyText = valid(string(content))
-		r.body, problem = parseBody(r.http.Header["Content-Type"], content)
+		r.content = content
+		problem, err = r.parseBody(ctx, limits)
 	}
-	r.truncated = problem != ""
-	return problem
+	r.truncated = problem != "" || err != nil
+	return problem, err
 }
+
+// HideBody shows policies no body, and says so.
+func (r *Request) HideBody() { r.body, r.parsed, r.content, r.truncated = nil, nil, nil, true }
+
+// bodyText returns a body that has been read as text.
+func (r *Request) bodyText() string { return valid(string(r.content)) }
 
 func readBody(r *http.Request, limit int64) ([]byte, BodyProblem) {
 	switch {
@@ -61,7 +81,12 @@ func readBody(r *http.Request, limit int64) ([]byte, BodyProblem) {
 	case r.ContentLength > limit:
 		return nil, BodyTooLarge
 	}
-	content, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	var buffer bytes.Buffer
+	if r.ContentLength > 0 {
+		buffer.Grow(int(r.ContentLength) + bytes.MinRead) // its length alone, not twice as much
+	}
+	_, err := buffer.ReadFrom(io.LimitReader(r.Body, limit+1))
+	content := buffer.Bytes()
 	r.Body = &restored{Reader: io.MultiReader(bytes.NewReader(content), &failing{r.Body, err}), Closer: r.Body}
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -71,25 +96,6 @@ func readBody(r *http.Request, limit int64) ([]byte, BodyProblem) {
 		return nil, BodyMalformed
 	}
 	return content, ""
-}
-
-// parseBody returns JSON as its value, and anything else as text.
-func parseBody(types []string, content []byte) (any, BodyProblem) {
-	if len(types) == 0 {
-		return valid(string(content)), ""
-	}
-	mediaType, _, err := mime.ParseMediaType(types[0])
-	switch {
-	case len(types) > 1, err != nil:
-		return nil, BodyMalformed
-	case mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json"):
-		return valid(string(content)), ""
-	}
-	value, err := strictjson.Decode(content, maxBodyDepth)
-	if err != nil {
-		return nil, BodyMalformed
-	}
-	return value, ""
 }
 
 // restored is a body of which something has been read.

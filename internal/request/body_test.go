@@ -1,16 +1,22 @@
 package request
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
 )
 
 // TestReadBody: T-46. What policies see of a body, and that whoever comes next
@@ -35,6 +41,10 @@ func TestReadBody(t *testing.T) {
 		{"a name twice", "application/json", `{"a": 1, "a": 2}`, nil, nil, BodyMalformed},
 		{"a type that begins with JSON's", "application/jsonp", `{"a": 1, "a": 2}`, nil, `{"a": 1, "a": 2}`, ""},
 		{"no type at all", "application/json; =", `{}`, nil, nil, BodyMalformed},
+		{"N-11 as many values as fit", "application/json", `[[[]], "a,b"]`, nil, []any{[]any{[]any{}}, "a,b"}, ""},
+		{"N-11 one value more", "application/json", `[[[]], 1, 2]`, nil, nil, BodyTooComplex},
+		{"N-11 one level more", "application/json", `[[[[]]]]`, nil, nil, BodyTooComplex},
+		{"N-11 too much and no JSON", "application/json", `[{},{},{},{},`, nil, nil, BodyTooComplex},
 		{"compressed", "application/json", "\x1f\x8b", http.Header{"Content-Encoding": {"gzip"}}, nil, BodyEncoded},
 		{"gRPC", "application/grpc", "x", nil, nil, BodyStreamed},
 		{"a WebSocket by extended CONNECT", "", "x", http.Header{"Upgrade": {"websocket"}}, nil, BodyStreamed},
@@ -56,8 +66,8 @@ func TestReadBody(t *testing.T) {
 				}
 				before := r.ContentLength
 				req := New(r, Facts{ID: func() string { return "" }}, new(Config))
-				if got := req.ReadBody(limit); got != test.problem {
-					t.Errorf("problem %q, want %q", got, test.problem)
+				if got, err := req.ReadBody(t.Context(), BodyLimits{Size: limit, Values: 4, Depth: 3}); got != test.problem || err != nil {
+					t.Errorf("problem %q, %v, want %q", got, err, test.problem)
 				}
 				fields := req.Fields(req.Readings()[0], Everything)
 				if diff := cmp.Diff(test.want, fields.Body); diff != "" || fields.BodyTruncated != (test.problem != "") {
@@ -83,14 +93,14 @@ func TestReadBodyErrors(t *testing.T) {
 		r := httptest.NewRequest("POST", "/", nil)
 		r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader("begun"), iotest.ErrReader(err))), -1
 		req := New(r, Facts{}, new(Config))
-		if got := req.ReadBody(100); got != want {
-			t.Errorf("%v: %s", err, got)
+		if got, problem := req.ReadBody(t.Context(), DefaultBody); got != want || problem != nil {
+			t.Errorf("%v: %s, %v", err, got, problem)
 		}
 		if rest, again := io.ReadAll(r.Body); string(rest) != "begun" || !errors.Is(again, err) {
 			t.Errorf("the next reader gets %q, %v", rest, again)
 		}
 	}
-	for problem, want := range map[BodyProblem]int{BodyTooLarge: 413, BodyEncoded: 415, BodyStreamed: 415, BodyMalformed: 400} {
+	for problem, want := range map[BodyProblem]int{BodyTooLarge: 413, BodyTooComplex: 413, BodyEncoded: 415, BodyStreamed: 415, BodyMalformed: 400} {
 		if problem.Status() != want {
 			t.Errorf("%s: %d", problem, problem.Status())
 		}
@@ -101,12 +111,63 @@ func TestReadBodyErrors(t *testing.T) {
 func FuzzReadBody(f *testing.F) {
 	f.Add("application/json", []byte(`{"a":1}`))
 	f.Add("text/plain", []byte("\xff\x00"))
+	f.Add("multipart/form-data; boundary=x", []byte("--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--x--"))
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(string(body)))
 		r.Header["Content-Type"] = []string{contentType}
-		New(r, Facts{}, new(Config)).ReadBody(64)
+		_, _ = New(r, Facts{}, new(Config)).ReadBody(t.Context(), BodyLimits{Size: 64, Values: 8, Depth: 4, Forms: true})
 		if rest, err := io.ReadAll(r.Body); err != nil || string(rest) != string(body) {
 			t.Errorf("%q became %q, %v", body, rest, err)
 		}
 	})
+}
+
+// jsonRequest is a request with a JSON body.
+func jsonRequest(body string) *Request {
+	r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	return New(r, Facts{ClientIP: "192.0.2.1"}, new(Config))
+}
+
+// TestN11ParsersAtOnce: as many bodies are parsed at once as there are processors;
+// others wait, a second at most, and not at all if the client hangs up.
+func TestN11ParsersAtOnce(t *testing.T) {
+	for range runtime.GOMAXPROCS(0) {
+		if err := parsers.Enter(t.Context(), netip.Addr{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start, req := time.Now(), jsonRequest(`{}`)
+	problem, err := req.ReadBody(t.Context(), DefaultBody)
+	if took := time.Since(start); problem != "" || !errors.Is(err, fairqueue.ErrBusy) || took < maxWait || took > 10*maxWait || !req.truncated {
+		t.Errorf("%s: %q, %v", took, problem, err)
+	}
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	if _, err := jsonRequest(`{}`).ReadBody(gone, DefaultBody); !errors.Is(err, context.Canceled) {
+		t.Errorf("a client who is gone: %v", err)
+	}
+	if problem, err := jsonRequest("["+strings.Repeat("{},", 30_000)+"1]").ReadBody(t.Context(), DefaultBody); problem != BodyTooComplex || err != nil {
+		t.Errorf("one that is too complex waits: %q, %v", problem, err)
+	}
+	for range runtime.GOMAXPROCS(0) {
+		parsers.Leave()
+	}
+	if problem, err := jsonRequest(`{}`).ReadBody(t.Context(), DefaultBody); problem != "" || err != nil {
+		t.Errorf("afterwards: %q, %v", problem, err)
+	}
+}
+
+// TestN11GivenUp: parsing ends when its time is over or its client is gone.
+func TestN11GivenUp(t *testing.T) {
+	large := "[" + strings.Repeat("{},", 400_000) + "1]"
+	limits := BodyLimits{Size: 1 << 30, Values: 1 << 30, Depth: 64, Time: time.Nanosecond}
+	req := jsonRequest(large)
+	if problem, err := req.ReadBody(t.Context(), limits); problem != "" || !errors.Is(err, context.DeadlineExceeded) || req.body != nil || !req.truncated {
+		t.Errorf("out of time: %q, %v", problem, err)
+	}
+	limits.Time = 0
+	if problem, err := jsonRequest(large).ReadBody(t.Context(), limits); problem != "" || err != nil {
+		t.Errorf("with time: %q, %v", problem, err)
+	}
 }

@@ -25,17 +25,16 @@ func (r *Request) Envoy(reading Reading, credentials bool) map[string]any {
 	if rawQuery != "" {
 		path += "?" + rawQuery
 	}
-	body, text := r.body, r.bodyText
 	return map[string]any{
 		"attributes": map[string]any{
 			"source":          r.envoySource(),
 			"destination":     envoyAddress(localAddress(r.http)),
-			"request":         map[string]any{"time": r.facts.Time.UTC().Format(time.RFC3339Nano), "http": r.envoyHTTP(path, text, credentials)},
+			"request":         map[string]any{"time": r.facts.Time.UTC().Format(time.RFC3339Nano), "http": r.envoyHTTP(path, r.bodyText(), credentials)},
 			"metadataContext": map[string]any{},
 		},
 		"parsed_path":    listOf(envoySegments(reading)),
 		"parsed_query":   listsOf(query),
-		"parsed_body":    envoyBody(r.http, body),
+		"parsed_body":    r.parsed,
 		"truncated_body": r.truncated,
 		"version":        map[string]any{"ext_authz": "v3", "encoding": "protojson"},
 	}
@@ -130,20 +129,6 @@ func localAddress(r *http.Request) (host, port string) {
 		host, port, _ = net.SplitHostPort(local.String())
 	}
 	return host, port
-}
-
-// envoyBody returns a body as the plugin parses it: JSON and forms; null for
-// anything else.
-func envoyBody(r *http.Request, body any) any {
-	text, isText := body.(string)
-	if !isText {
-		return body
-	}
-	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		return nil
-	}
-	form, _ := parseQuery(nil, text)
-	return listsOf(form)
 }
 
 func listOf(texts []string) []any {

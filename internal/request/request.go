@@ -52,7 +52,8 @@ type Request struct {
 	room     room
 	// set by ReadBody
 	body      any
-	bodyText  string
+	parsed    any    // as opa-envoy-plugin parses it: JSON and forms
+	content   []byte // of the body as it came
 	truncated bool
 }
 

@@ -1,11 +1,12 @@
 package settings
 
 import (
-	"errors"
+	"fmt"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // Body bounds what policies read of a body.
@@ -14,30 +15,61 @@ type Body struct {
 	// refused with 413, unless the policy looks at body_truncated itself.
 	// Default: 1 MiB.
 	MaxSize int64 `json:"max_size,omitempty"`
+	// How many values JSON may hold, at most 10000000: each member and item counts. A
+	// body with more is refused with 413 before it takes memory, unless the policy
+	// looks at body_truncated itself. Default: 20000.
+	MaxValues int `json:"max_values,omitempty"`
+	// How deep the arrays and objects of JSON may nest, at most 1000; a deeper body is
+	// refused like one of too many values. Default: 64.
+	MaxDepth int `json:"max_depth,omitempty"`
 }
 
-// defaultMaxBody is Body.MaxSize where none is set.
-const defaultMaxBody = 1 << 20
+// What can be configured at most.
+const (
+	mostValues = 10_000_000
+	mostDepth  = 1000
+)
 
 // Parse parses
 //
 //	body {
-//	    max_size <size>
+//	    max_size   <size>
+//	    max_values <number>
+//	    max_depth  <number>
 //	}
 func (b *Body) Parse(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("body takes a block, not %q: body { max_size <size> }", d.Val())
 	}
-	return grammar.Block(d, "body", grammar.Words{"max_size": grammar.Size(&b.MaxSize)})
+	return grammar.Block(d, "body", grammar.Words{
+		"max_size":   grammar.Size(&b.MaxSize),
+		"max_values": grammar.Number(&b.MaxValues, mostValues),
+		"max_depth":  grammar.Number(&b.MaxDepth, mostDepth),
+	})
 }
 
-// Limit returns the size of the largest body, in bytes.
-func (b *Body) Limit() (int64, error) {
-	switch {
-	case b == nil || b.MaxSize == 0:
-		return defaultMaxBody, nil
-	case b.MaxSize < 0:
-		return 0, errors.New("body: max_size is negative")
+// Limits returns what is read of a body.
+func (b *Body) Limits() (request.BodyLimits, error) {
+	limits := request.DefaultBody
+	if b == nil {
+		return limits, nil
 	}
-	return b.MaxSize, nil
+	for _, field := range []struct {
+		name        string
+		value, most int64
+	}{{"max_size", b.MaxSize, 1 << 62}, {"max_values", int64(b.MaxValues), mostValues}, {"max_depth", int64(b.MaxDepth), mostDepth}} {
+		if field.value < 0 || field.value > field.most {
+			return limits, fmt.Errorf("body: %s is %d; it wants a number from 1 to %d", field.name, field.value, field.most)
+		}
+	}
+	if b.MaxSize > 0 {
+		limits.Size = b.MaxSize
+	}
+	if b.MaxValues > 0 {
+		limits.Values = b.MaxValues
+	}
+	if b.MaxDepth > 0 {
+		limits.Depth = b.MaxDepth
+	}
+	return limits, nil
 }

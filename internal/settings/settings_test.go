@@ -20,8 +20,16 @@ func TestJSON(t *testing.T) {
 			_, err := (&Policies{Reload: "never"}).Config(nil)
 			return err
 		}},
-		{"body", "max_size is negative", func() error {
-			_, err := (&Body{MaxSize: -1}).Limit()
+		{"body", "max_size is -1", func() error {
+			_, err := (&Body{MaxSize: -1}).Limits()
+			return err
+		}},
+		{"N-11 values of a body", "max_values is -1", func() error {
+			_, err := (&Body{MaxValues: -1}).Limits()
+			return err
+		}},
+		{"N-11 depth of a body", "max_depth is 1001; it wants a number from 1 to 1000", func() error {
+			_, err := (&Body{MaxDepth: 1001}).Limits()
 			return err
 		}},
 		{"mode", `mode is one of [pages delegate bare], not "none"`, func() error {
@@ -54,8 +62,8 @@ func TestLeftOut(t *testing.T) {
 	if config, err := (*Policies)(nil).Config([]string{"access.yaml"}); err != nil || !config.Watch || len(config.Access) != 1 || config.Sources != nil {
 		t.Errorf("policies: %+v, %v", config, err)
 	}
-	if limit, err := (*Body)(nil).Limit(); err != nil || limit != 1<<20 {
-		t.Errorf("body: %d, %v", limit, err)
+	if limits, err := (*Body)(nil).Limits(); err != nil || limits.Size != 1<<20 || limits.Values != 20_000 || limits.Depth != 64 {
+		t.Errorf("body: %+v, %v", limits, err)
 	}
 	var none *ErrorPages
 	pages, err := none.Open(nil)

@@ -18,10 +18,16 @@ import (
 // the outermost included. It returns nil, booleans, strings, json.Number as it
 // was written, []any and map[string]any.
 func Decode(data []byte, maxDepth int) (any, error) {
+	return DecodeWhile(data, maxDepth, func() error { return nil })
+}
+
+// DecodeWhile is Decode for what may take long: it is given up, with the error, as
+// soon as proceed returns one.
+func DecodeWhile(data []byte, maxDepth int, proceed func() error) (any, error) {
 	if err := checkText(data); err != nil {
 		return nil, err
 	}
-	r := reader{data: data, maxDepth: maxDepth}
+	r := reader{data: data, maxDepth: maxDepth, proceed: proceed}
 	return r.value(1)
 }
 
@@ -96,11 +102,21 @@ type reader struct {
 	data     []byte
 	at       int
 	maxDepth int
+	values   int
+	proceed  func() error
 }
+
+// stride is how many values are read from one look at proceed to the next.
+const stride = 1024
 
 // value reads the next value at a depth of nesting.
 func (r *reader) value(depth int) (any, error) {
 	r.space()
+	if r.values++; r.values%stride == 0 {
+		if err := r.proceed(); err != nil {
+			return nil, err
+		}
+	}
 	c := r.data[r.at]
 	if (c == '{' || c == '[') && depth > r.maxDepth {
 		return nil, fmt.Errorf("nests deeper than %d levels", r.maxDepth)

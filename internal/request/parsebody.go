@@ -1,0 +1,139 @@
+package request
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
+	"github.com/policyauth/caddy-policy-auth/internal/strictjson"
+)
+
+const (
+	// maxWaiting is how many requests wait until their body is parsed, maxWait how
+	// long each of them does.
+	maxWaiting = 256
+	maxWait    = time.Second
+)
+
+// parsers parse bodies, of all sites, as many at once as there are processors: more
+// would finish no sooner and only take memory.
+var parsers = fairqueue.New(runtime.GOMAXPROCS(0), maxWaiting, maxWait)
+
+// parseBody makes of the body its value, if it is JSON, and else text. Of JSON and
+// of forms it counts the values before it makes any.
+func (r *Request) parseBody(ctx context.Context, limits BodyLimits) (BodyProblem, error) {
+	types := r.http.Header["Content-Type"]
+	if len(types) == 0 {
+		r.body = r.bodyText()
+		return "", nil
+	}
+	kind, params, err := mime.ParseMediaType(types[0])
+	if len(types) > 1 || err != nil {
+		return BodyMalformed, nil
+	}
+	isJSON := kind == "application/json" || strings.HasSuffix(kind, "+json")
+	if !isJSON {
+		r.body = r.bodyText()
+		if !limits.Forms || kind != formType && kind != multipartType {
+			return "", nil
+		}
+	}
+	within := strictjson.Limits{Values: limits.Values, Depth: limits.Depth}
+	if isJSON && strictjson.TooComplex(r.content, within) || kind == formType && bytes.Count(r.content, []byte("&")) >= limits.Values {
+		return BodyTooComplex, nil
+	}
+	if err := parsers.Enter(ctx, r.ClientAddr()); err != nil {
+		return "", err
+	}
+	defer parsers.Leave()
+	if limits.Time > 0 {
+		var release context.CancelFunc
+		ctx, release = context.WithTimeout(ctx, limits.Time)
+		defer release()
+	}
+	switch {
+	case isJSON:
+		r.body, err = strictjson.DecodeWhile(r.content, limits.Depth, ctx.Err)
+		r.parsed = r.body
+	case kind == formType:
+		form, _ := parseQuery(nil, string(r.content))
+		r.parsed = listsOf(form)
+	default:
+		r.parsed, err = parseMultipart(ctx, r.content, params["boundary"], within)
+	}
+	return problemOf(ctx, err)
+}
+
+// problemOf tells a body that is wrong from one that there was no time for.
+func problemOf(ctx context.Context, err error) (BodyProblem, error) {
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case errors.Is(err, errTooComplex):
+		return BodyTooComplex, nil
+	case err != nil:
+		return BodyMalformed, nil
+	}
+	return "", nil
+}
+
+const (
+	formType      = "application/x-www-form-urlencoded"
+	multipartType = "multipart/form-data"
+)
+
+var errTooComplex = errors.New("the body holds too much")
+
+// parseMultipart returns a form's fields as opa-envoy-plugin does: each name with
+// the list of its values, as text, or as what it says where a part is JSON.
+func parseMultipart(ctx context.Context, content []byte, boundary string, limits strictjson.Limits) (any, error) {
+	if boundary == "" {
+		return nil, errors.New("a multipart body without a boundary")
+	}
+	fields, parts := map[string]any{}, multipart.NewReader(bytes.NewReader(content), boundary)
+	for count := 0; ; count++ {
+		part, err := parts.NextRawPart()
+		switch {
+		case errors.Is(err, io.EOF):
+			return fields, nil
+		case err != nil:
+			return nil, err
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case count == limits.Values:
+			return nil, errTooComplex
+		}
+		name := part.FormName()
+		if name == "" {
+			continue
+		}
+		value, err := partValue(ctx, part, limits)
+		if err != nil {
+			return nil, err
+		}
+		list, _ := fields[valid(name)].([]any)
+		fields[valid(name)] = append(list, value)
+	}
+}
+
+// partValue returns what one part of a multipart body holds.
+func partValue(ctx context.Context, part *multipart.Part, limits strictjson.Limits) (any, error) {
+	content, err := io.ReadAll(part)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.Contains(part.Header.Get("Content-Type"), "application/json") {
+		return valid(string(content)), nil
+	}
+	if strictjson.TooComplex(content, limits) {
+		return nil, errTooComplex
+	}
+	return strictjson.DecodeWhile(content, limits.Depth, ctx.Err)
+}
