@@ -141,7 +141,7 @@ func (s *Session) Provision(ctx caddy.Context) (err error) {
 	if s.SameSite == "none" {
 		ctx.Logger().Warn("same_site none: browsers send the session with requests of every other site, and only cors and the check of their origin hold those back")
 	}
-	if s.registry, s.release, err = s.Store.acquire(); err != nil {
+	if s.registry, s.release, err = s.Store.acquire(ctx.Storage()); err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
 	s.places = InSession(s.config().Cookie.WithDefaults())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/certmagic"
 
 	"github.com/policyauth/caddy-policy-auth/internal/grammar"
 	"github.com/policyauth/caddy-policy-auth/internal/pool"
@@ -81,10 +82,11 @@ var registries = pool.New[*session.Registry]()
 // Registries calls f for the sessions of every store in use.
 func Registries(f func(*session.Registry)) { registries.Each(f) }
 
-// acquire returns the sessions in the store.
-func (s *SessionStore) acquire() (*session.Registry, func(), error) {
+// acquire returns the sessions in the store, sealed by a key in Caddy's storage.
+// Neither is touched before its first use: validating a configuration makes nothing.
+func (s *SessionStore) acquire(storage certmagic.Storage) (*session.Registry, func(), error) {
 	if s != nil && s.Kind == "redis" {
-		return s.acquireRedis()
+		return s.acquireRedis(storage)
 	}
 	path := filepath.Join(caddy.AppDataDir(), "policy_auth", "store.db")
 	if s != nil && s.Path != "" {
@@ -99,11 +101,11 @@ func (s *SessionStore) acquire() (*session.Registry, func(), error) {
 		if err != nil {
 			return nil, err
 		}
-		return session.NewRegistry(file), nil
+		return session.NewRegistry(file, newSealer(storage, real)), nil
 	})
 }
 
-func (s *SessionStore) acquireRedis() (*session.Registry, func(), error) {
+func (s *SessionStore) acquireRedis(storage certmagic.Storage) (*session.Registry, func(), error) {
 	url, err := caddy.NewReplacer().ReplaceOrErr(s.URL, true, true)
 	if err != nil {
 		return nil, nil, fmt.Errorf("store redis: %w", err)
@@ -113,6 +115,6 @@ func (s *SessionStore) acquireRedis() (*session.Registry, func(), error) {
 		if err != nil {
 			return nil, fmt.Errorf("store redis: %w", err)
 		}
-		return session.NewRegistry(server), nil
+		return session.NewRegistry(server, newSealer(storage, "redis")), nil
 	})
 }

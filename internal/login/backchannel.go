@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -125,13 +127,16 @@ func (o *OIDC) endAll(v *Visit, logout *oidc.LogoutToken) error {
 		}
 		found = append(found, listed...)
 	}
+	ended := map[string]*session.Session{}
 	for _, s := range found {
-		if s.Login != o.ID() || !spokenOf(s, logout) {
-			continue
+		if s.Login == o.ID() && spokenOf(s, logout) {
+			ended[s.ID] = s
 		}
-		if err := registry.End(ctx, s.ID); err != nil {
-			return err
-		}
+	}
+	if err := registry.End(ctx, slices.Collect(maps.Keys(ended))...); err != nil {
+		return err
+	}
+	for _, s := range ended {
 		v.tell(Event{Kind: SignedOut, Login: o.Word, Identity: s.Identity})
 	}
 	return nil

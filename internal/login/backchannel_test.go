@@ -108,12 +108,12 @@ type stuck struct {
 	until int // so many sessions are not ended
 }
 
-func (s *stuck) Delete(ctx context.Context, key string) error {
-	if strings.HasPrefix(key, "session/") && s.until > 0 {
+func (s *stuck) Delete(ctx context.Context, keys ...string) error {
+	if strings.HasPrefix(keys[0], "session.") && s.until > 0 {
 		s.until--
 		return store.ErrUnavailable
 	}
-	return s.Store.Delete(ctx, key)
+	return s.Store.Delete(ctx, keys...)
 }
 
 // TestBackchannelAgain: R-LO-3, R-LO-5. A notice that could not end everything is
@@ -123,7 +123,7 @@ func TestBackchannelAgain(t *testing.T) {
 	p.store, p.cookies = nil, map[string]string{}
 	in := &stuck{Store: store.NewMemory(func() time.Time { return p.now }), until: 1}
 	var err error
-	p.Sessions, err = session.New(session.NewRegistry(in), session.Config{Logins: []string{p.oidc.ID()}, Now: func() time.Time { return p.now }})
+	p.Sessions, err = session.New(session.NewRegistry(in, store.NewSealer(store.Secret(make([]byte, store.SecretSize)), nil)), session.Config{Logins: []string{p.oidc.ID()}, Now: func() time.Time { return p.now }})
 	if err != nil {
 		t.Fatal(err)
 	}

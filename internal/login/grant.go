@@ -11,7 +11,6 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
-	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
 const (
@@ -78,7 +77,7 @@ func (o *OIDC) Vouch(ctx context.Context, in *session.Sessions, s *session.Sessi
 	if err != nil || !o.Provider.Due(granted) {
 		return identity.Accept(s.Identity)
 	}
-	if first, err := in.Registry().Store().PutNew(ctx, "refresh/"+s.ID, store.Item{Lifetime: refreshTime}); err != nil || !first {
+	if first, err := in.BeginRefresh(ctx, s, refreshTime); err != nil || !first {
 		return identity.Accept(s.Identity)
 	}
 	return o.refresh(ctx, in, s)

@@ -63,7 +63,7 @@ func (w *world) sessionsIn(in store.Store) *session.Sessions {
 	for _, m := range w.Methods {
 		ids = append(ids, m.ID())
 	}
-	sessions, err := session.New(session.NewRegistry(in), session.Config{Logins: ids, Now: func() time.Time { return w.now }})
+	sessions, err := session.New(session.NewRegistry(in, store.NewSealer(store.Secret(make([]byte, store.SecretSize)), nil)), session.Config{Logins: ids, Now: func() time.Time { return w.now }})
 	if err != nil {
 		w.t.Fatal(err)
 	}

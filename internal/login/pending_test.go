@@ -54,9 +54,11 @@ func (h *held) Count(ctx context.Context, key string, window time.Duration) (int
 	return h.Store.Count(ctx, key, window)
 }
 
-func (h *held) Delete(ctx context.Context, key string) error {
-	delete(h.sizes, key)
-	return h.Store.Delete(ctx, key)
+func (h *held) Delete(ctx context.Context, keys ...string) error {
+	for _, key := range keys {
+		delete(h.sizes, key)
+	}
+	return h.Store.Delete(ctx, keys...)
 }
 
 // TestPendingBounded: T-57. However many networks somebody has, the sign-ins that

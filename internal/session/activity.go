@@ -11,7 +11,7 @@ func (s *Sessions) Touch(found *Session) {
 	found.use(now)
 	saved := found.saved.Load()
 	if now-saved >= int64(s.every) && found.saved.CompareAndSwap(saved, now) {
-		s.registry.save(found, now, s.config.Idle)
+		s.registry.save(found, now, s.left(found))
 	}
 }
 

@@ -37,11 +37,16 @@ type site struct {
 	store *store.Memory
 }
 
+// sealer returns a sealer with the key of all tests.
+func sealer() *store.Sealer {
+	return store.NewSealer(store.Secret(make([]byte, store.SecretSize)), nil)
+}
+
 func newSite(t testing.TB, config Config) site {
 	t.Helper()
 	c := &clock{t: time.Unix(1_800_000_000, 0)}
 	memory := store.NewMemory(c.now)
-	return site{in(t, NewRegistry(memory), c, config), c, memory}
+	return site{in(t, NewRegistry(memory, sealer()), c, config), c, memory}
 }
 
 // in returns another site's view of a registry.

@@ -215,20 +215,19 @@ func (s *Sessions) Current(ctx context.Context, r *http.Request, https bool) (*S
 func (s *Sessions) Refresh(ctx context.Context, found *Session, id *identity.Identity, data []byte) error {
 	record := found.Record
 	record.Identity, record.Data = s.signedIn(id, record.Created), data
-	raw, err := record.encode()
-	if err != nil {
-		return err
-	}
-	left := record.Created.Add(s.config.Lifetime + grace).Sub(s.config.Now())
-	item := store.Item{Value: raw, Lifetime: max(left, time.Second), Owner: userOwner(record.Identity.ID), Sync: true}
-	replaced, err := s.registry.store.Replace(ctx, found.key, item)
-	switch {
-	case err != nil:
-		return fmt.Errorf("refreshing a session: %w", err)
-	case !replaced:
-		return ErrEnded
-	}
-	return nil
+	return s.registry.refresh(ctx, found, record, s.left(found))
+}
+
+// BeginRefresh reports whether the caller is to refresh a session: of those who ask
+// within a lifetime, on whichever machine, the first.
+func (s *Sessions) BeginRefresh(ctx context.Context, found *Session, lifetime time.Duration) (bool, error) {
+	item := store.Item{Lifetime: min(lifetime, s.left(found)), Owners: found.owners()}
+	return s.registry.Store().PutNew(ctx, refreshPrefix+found.ID, item)
+}
+
+// left returns how long a session's record is still kept.
+func (s *Sessions) left(found *Session) time.Duration {
+	return max(found.Created.Add(s.config.Lifetime+grace).Sub(s.config.Now()), time.Second)
 }
 
 // End ends a session and takes its cookie away.

@@ -32,7 +32,7 @@ func TestStart(t *testing.T) {
 		t.Errorf("an id of %d characters", len(cookie.Value))
 	}
 	keys, err := s.store.Owned(context.Background(), userOwner("alice"))
-	if err != nil || len(keys) != 1 || keys[0] != "session/"+started.ID || strings.Contains(keys[0], cookie.Value) {
+	if err != nil || len(keys) != 2 || keys[1].Key != "session.1/"+started.ID || strings.Contains(keys[1].Key, cookie.Value) {
 		t.Errorf("keys %v, %v", keys, err)
 	}
 	id := started.Identity
@@ -172,7 +172,7 @@ func TestUnavailable(t *testing.T) {
 // a session alive, and its end.
 func TestTwoMachines(t *testing.T) {
 	one := newSite(t, Config{})
-	two := site{in(t, NewRegistry(one.store), one.clock, Config{}), one.clock, one.store}
+	two := site{in(t, NewRegistry(one.store, sealer()), one.clock, Config{}), one.clock, one.store}
 	cookie := one.start(t, visit(host), alice())
 	if _, err := two.find(host, cookie); err != nil {
 		t.Fatal(err)
@@ -210,15 +210,15 @@ func TestTouches(t *testing.T) {
 	found, _ := s.find(host, s.start(t, visit(host), alice()))
 	saved := func() string {
 		s.registry.saving.Wait()
-		value, err := s.store.Get(context.Background(), usedPrefix+found.ID)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+		value, err := s.registry.Store().Get(context.Background(), usedPrefix+found.ID)
+		if err != nil {
 			t.Fatal(err)
 		}
 		return string(value)
 	}
 	s.clock.advance(29 * time.Second)
 	s.Touch(found)
-	if got := saved(); got != "" || found.Used() != s.clock.now() {
+	if got := saved(); got != "1800000000000000000" || found.Used() != s.clock.now() {
 		t.Errorf("saved %q, used %s", got, found.Used())
 	}
 	s.clock.advance(time.Second)
@@ -316,7 +316,7 @@ func TestPlain(t *testing.T) {
 // TestConfigErrors: what contradicts itself is refused.
 func TestConfigErrors(t *testing.T) {
 	for _, config := range []Config{{Idle: -1}, {Lifetime: -1}, {Idle: time.Hour, Lifetime: time.Minute}, {Cookie: Cookie{Name: "x"}}} {
-		if _, err := New(NewRegistry(store.NewMemory(nil)), config); err == nil {
+		if _, err := New(NewRegistry(store.NewMemory(nil), sealer()), config); err == nil {
 			t.Errorf("%+v is taken", config)
 		}
 	}

@@ -56,12 +56,12 @@ func (c *cache) end(f fetch, key string, value []byte, left time.Duration) []byt
 	return value
 }
 
-// forget is called after a change of a key.
-func (c *cache) forget(key string) {
+// forget is called after a change of keys.
+func (c *cache) forget(keys ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changes++
-	_ = c.items.Delete(context.Background(), key)
+	_ = c.items.Delete(context.Background(), keys...)
 }
 
 // forgetAll is called after a change of who knows which keys.

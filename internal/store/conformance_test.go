@@ -52,8 +52,8 @@ var conformance = map[string]func(*testing.T, home){
 		wantGone(t, h, "K")
 	},
 	"nothing outlives its lifetime": func(t *testing.T, h home) {
-		mustPut(t, h, "short", Item{Value: []byte("s"), Lifetime: time.Minute, Owner: "o"})
-		mustPut(t, h, "long", Item{Value: []byte("l"), Lifetime: time.Hour, Owner: "o"})
+		mustPut(t, h, "short", Item{Value: []byte("s"), Lifetime: time.Minute, Owners: []string{"o"}})
+		mustPut(t, h, "long", Item{Value: []byte("l"), Lifetime: time.Hour, Owners: []string{"o"}})
 		h.advance(59 * time.Second)
 		wantValue(t, h, "short", "s")
 		h.advance(time.Second)
@@ -84,12 +84,12 @@ var conformance = map[string]func(*testing.T, home){
 		}
 	},
 	"what was ended is not brought back by replacing it": func(t *testing.T, h home) {
-		item := Item{Value: []byte("a"), Lifetime: time.Minute, Owner: "o"}
+		item := Item{Value: []byte("a"), Lifetime: time.Minute, Owners: []string{"o"}}
 		if got, err := h.Replace(context.Background(), "k", item); err != nil || got {
 			t.Fatalf("replaced nothing: %v, %v", got, err)
 		}
 		mustPut(t, h, "k", item)
-		if got, err := h.Replace(context.Background(), "k", Item{Value: []byte("b"), Lifetime: time.Hour, Owner: "o"}); err != nil || !got {
+		if got, err := h.Replace(context.Background(), "k", Item{Value: []byte("b"), Lifetime: time.Hour, Owners: []string{"o"}}); err != nil || !got {
 			t.Fatalf("not replaced: %v, %v", got, err)
 		}
 		h.advance(time.Minute)
@@ -124,7 +124,7 @@ var conformance = map[string]func(*testing.T, home){
 		wantValue(t, h, "k", "text")
 	},
 	"deleting": func(t *testing.T, h home) {
-		mustPut(t, h, "k", Item{Value: []byte("a"), Lifetime: time.Minute, Owner: "o", Sync: true})
+		mustPut(t, h, "k", Item{Value: []byte("a"), Lifetime: time.Minute, Owners: []string{"o"}, Sync: true})
 		for range 2 {
 			if err := h.Delete(context.Background(), "k"); err != nil {
 				t.Fatal(err)
@@ -135,28 +135,60 @@ var conformance = map[string]func(*testing.T, home){
 	},
 	"owners have their own": func(t *testing.T, h home) {
 		for _, key := range []string{"b", "a", "c"} {
-			mustPut(t, h, key, Item{Value: []byte(key), Lifetime: time.Minute, Owner: "alice"})
+			mustPut(t, h, key, Item{Value: []byte(key), Lifetime: time.Minute, Owners: []string{"alice"}})
 		}
-		mustPut(t, h, "d", Item{Value: []byte("d"), Lifetime: time.Minute, Owner: "bob"})
+		mustPut(t, h, "d", Item{Value: []byte("d"), Lifetime: time.Minute, Owners: []string{"bob"}})
 		mustPut(t, h, "e", Item{Value: []byte("e"), Lifetime: time.Minute})
-		mustPut(t, h, "c", Item{Value: []byte("c"), Lifetime: time.Minute, Owner: "bob"})
+		mustPut(t, h, "c", Item{Value: []byte("c"), Lifetime: time.Minute, Owners: []string{"bob"}})
 		wantOwned(t, h, "alice", "a", "b")
 		wantOwned(t, h, "bob", "c", "d")
 		wantOwned(t, h, "")
-		wantDeleted(t, h, "alice", 2)
-		wantDeleted(t, h, "alice", 0)
-		wantDeleted(t, h, "", 0)
+		wantDeleted(t, h, "alice", "a", "b")
+		wantDeleted(t, h, "alice")
+		wantDeleted(t, h, "")
 		wantGone(t, h, "a")
 		wantValue(t, h, "c", "c")
 		wantValue(t, h, "e", "e")
 	},
+	"an item has several owners": func(t *testing.T, h home) {
+		both := Item{Value: []byte("v"), Lifetime: time.Minute, Owners: []string{"all", "alice", "p3", "p4", "p5", "p6", "p7", "p8"}}
+		for _, key := range []string{"a", "b", "c"} {
+			mustPut(t, h, key, both)
+		}
+		mustPut(t, h, "d", Item{Value: []byte("v"), Lifetime: time.Minute, Owners: []string{"all", "bob"}})
+		wantOwned(t, h, "all", "a", "b", "c", "d")
+		wantOwned(t, h, "p8", "a", "b", "c")
+		if got, err := h.Replace(context.Background(), "b", Item{Value: []byte("w"), Lifetime: time.Minute, Owners: []string{"all"}}); err != nil || !got {
+			t.Fatal(got, err)
+		}
+		wantOwned(t, h, "alice", "a", "c")
+		wantDeleted(t, h, "alice", "a", "c")
+		for _, owner := range both.Owners[1:] {
+			wantOwned(t, h, owner)
+		}
+		wantOwned(t, h, "all", "b", "d")
+		wantDeleted(t, h, "all", "b", "d")
+		wantOwned(t, h, "bob")
+	},
+	"several keys are deleted at once": func(t *testing.T, h home) {
+		for _, key := range []string{"a", "b", "c"} {
+			mustPut(t, h, key, Item{Value: []byte("v"), Lifetime: time.Minute, Owners: []string{"o"}})
+		}
+		if err := h.Delete(context.Background(), "c", "never", "a"); err != nil {
+			t.Fatal(err)
+		}
+		wantOwned(t, h, "o", "b")
+		if err := h.Delete(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	},
 	"odd names": func(t *testing.T, h home) {
 		for _, name := range []string{" ", "*", "a:b", "a/b", "\x00", "\xff\xfe", "a\r\nb", "{x}", strings.Repeat("k", maxName)} {
-			mustPut(t, h, name, Item{Value: []byte(name), Lifetime: time.Minute, Owner: name})
+			mustPut(t, h, name, Item{Value: []byte(name), Lifetime: time.Minute, Owners: []string{name}})
 			wantValue(t, h, name, name)
 			wantOwned(t, h, name, name)
 		}
-		wantDeleted(t, h, "*", 1)
+		wantDeleted(t, h, "*", "*")
 		wantValue(t, h, "a:b", "a:b")
 	},
 	"what no store takes": func(t *testing.T, h home) {
@@ -167,7 +199,9 @@ var conformance = map[string]func(*testing.T, home){
 		}{
 			"no key":         {"", good},
 			"long key":       {strings.Repeat("k", maxName+1), good},
-			"long owner":     {"k", Item{Lifetime: time.Minute, Owner: strings.Repeat("o", maxName+1)}},
+			"long owner":     {"k", Item{Lifetime: time.Minute, Owners: []string{strings.Repeat("o", maxName+1)}}},
+			"empty owner":    {"k", Item{Lifetime: time.Minute, Owners: []string{""}}},
+			"many owners":    {"k", Item{Lifetime: time.Minute, Owners: strings.Split("123456789", "")}},
 			"large value":    {"k", Item{Lifetime: time.Minute, Value: make([]byte, maxValue+1)}},
 			"no lifetime":    {"k", Item{}},
 			"over by itself": {"k", Item{Lifetime: -time.Second}},
@@ -257,14 +291,19 @@ func wantCount(t *testing.T, h Store, key string, want int) {
 func wantOwned(t *testing.T, h Store, owner string, want ...string) {
 	t.Helper()
 	got, err := h.Owned(context.Background(), owner)
-	if err != nil || !slices.Equal(got, want) {
-		t.Fatalf("%.40q owns %.80q, %v, want %.80q", owner, got, err, want)
+	keys := []string{}
+	for _, e := range got {
+		keys = append(keys, e.Key)
+		wantValue(t, h, e.Key, string(e.Value))
+	}
+	if err != nil || !slices.Equal(keys, want) {
+		t.Fatalf("%.40q owns %.80q, %v, want %.80q", owner, keys, err, want)
 	}
 }
 
-func wantDeleted(t *testing.T, h Store, owner string, want int) {
+func wantDeleted(t *testing.T, h Store, owner string, want ...string) {
 	t.Helper()
-	if got, err := h.DeleteOwner(context.Background(), owner); err != nil || got != want {
-		t.Fatalf("deleted %d of %q, %v, want %d", got, owner, err, want)
+	if got, err := h.DeleteOwner(context.Background(), owner); err != nil || !slices.Equal(got, want) {
+		t.Fatalf("deleted %q of %q, %v, want %q", got, owner, err, want)
 	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -23,7 +24,9 @@ var (
 	aboutBucket = []byte("policy_auth")
 	itemsBucket = []byte("items")
 	formatKey   = []byte("format")
-	format      = []byte("1")
+	format      = []byte("2")
+	// formatBefore had one owner an item, and nothing in it was sealed.
+	formatBefore = []byte("1")
 )
 
 // disk is the database file.
@@ -80,26 +83,36 @@ func (d *disk) prepare(path string) error {
 	return os.Chmod(path, 0o600)
 }
 
-// claim makes an empty database ours, and refuses another's.
+// claim makes an empty database ours, and refuses another's. What is in one of the
+// format before counts no longer: its sessions could have been written by others.
 func claim(tx *bbolt.Tx) error {
 	about := tx.Bucket(aboutBucket)
 	if about == nil {
 		if name, _ := tx.Cursor().First(); name != nil {
 			return errors.New("the database of another program; choose another file")
 		}
-		about, err := tx.CreateBucket(aboutBucket)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.CreateBucket(itemsBucket); err != nil {
-			return err
-		}
-		return about.Put(formatKey, format)
+		return begin(tx)
 	}
-	if got := about.Get(formatKey); string(got) != string(format) || tx.Bucket(itemsBucket) == nil {
+	got := about.Get(formatKey)
+	if bytes.Equal(got, formatBefore) && tx.Bucket(itemsBucket) != nil {
+		return errors.Join(tx.DeleteBucket(aboutBucket), tx.DeleteBucket(itemsBucket), begin(tx))
+	}
+	if !bytes.Equal(got, format) || tx.Bucket(itemsBucket) == nil {
 		return fmt.Errorf("a store of format %.20q, this program knows %q%s", got, format, moveAway)
 	}
 	return nil
+}
+
+// begin makes the buckets.
+func begin(tx *bbolt.Tx) error {
+	about, err := tx.CreateBucket(aboutBucket)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.CreateBucket(itemsBucket); err != nil {
+		return err
+	}
+	return about.Put(formatKey, format)
 }
 
 // read hands every item to found, also the expired: they are swept with the
@@ -157,24 +170,36 @@ func guard(err *error, before bool) {
 const moveAway = "; move it away to begin with an empty one"
 
 // encode is the record of an entry: expiry in nanoseconds since 1970 (8 bytes),
-// length of the owner (2 bytes), owner, value.
+// number of owners (1 byte), each owner after its length (2 bytes), value.
 func (e *entry) encode() []byte {
-	record := make([]byte, 0, 10+len(e.owner)+len(e.value))
+	record := make([]byte, 0, e.cost())
 	record = binary.BigEndian.AppendUint64(record, uint64(e.expires.UnixNano()))
-	record = binary.BigEndian.AppendUint16(record, uint16(len(e.owner)))
-	record = append(record, e.owner...)
+	record = append(record, byte(len(e.owners)))
+	for _, owner := range e.owners {
+		record = binary.BigEndian.AppendUint16(record, uint16(len(owner)))
+		record = append(record, owner...)
+	}
 	return append(record, e.value...)
 }
 
 // decode reads a record.
 func decode(key string, record []byte) (*entry, error) {
-	if len(record) < 10 {
-		return nil, errors.New("damaged (a short record)" + moveAway)
+	if len(record) < 9 {
+		return nil, errShort
 	}
-	expires := time.Unix(0, int64(binary.BigEndian.Uint64(record)))
-	owner, rest := int(binary.BigEndian.Uint16(record[8:])), record[10:]
-	if owner > len(rest) {
-		return nil, errors.New("damaged (an owner longer than its record)" + moveAway)
+	e := &entry{key: key, expires: time.Unix(0, int64(binary.BigEndian.Uint64(record)))}
+	owners, rest := int(record[8]), record[9:]
+	for range owners {
+		if len(rest) < 2 || len(rest)-2 < int(binary.BigEndian.Uint16(rest)) {
+			return nil, errShort
+		}
+		end := 2 + int(binary.BigEndian.Uint16(rest))
+		e.owners = append(e.owners, string(rest[2:end]))
+		rest = rest[end:]
 	}
-	return &entry{key: key, owner: string(rest[:owner]), value: append([]byte{}, rest[owner:]...), expires: expires}, nil
+	e.value = append([]byte{}, rest...)
+	return e, nil
 }
+
+// errShort is about a record that is shorter than it says.
+var errShort = errors.New("damaged (a short record)" + moveAway)

@@ -9,13 +9,16 @@ import (
 type entry struct {
 	key     string
 	value   []byte
-	owner   string
+	owners  []string
 	expires time.Time
 	place   int // in the queue
 }
 
 // overhead is roughly what an entry costs beside its bytes.
 const overhead = 200
+
+// overheadOfOwner is the same of its place among an owner's.
+const overheadOfOwner = 50
 
 // alive says whether the entry is there and has not expired.
 func (e *entry) alive(now time.Time) bool { return e != nil && now.Before(e.expires) }
@@ -25,7 +28,13 @@ func (e *entry) alive(now time.Time) bool { return e != nil && now.Before(e.expi
 func wall(now time.Time, lifetime time.Duration) time.Time { return now.Add(lifetime).Round(0) }
 
 // cost is what an entry counts against the limit, in bytes.
-func (e *entry) cost() int { return overhead + len(e.key) + len(e.owner) + len(e.value) }
+func (e *entry) cost() int {
+	cost := overhead + len(e.key) + len(e.value)
+	for _, owner := range e.owners {
+		cost += overheadOfOwner + len(owner)
+	}
+	return cost
+}
 
 // set puts an entry in the place of the one under its key. The lock is held.
 func (m *Memory) set(e *entry) error {
@@ -47,13 +56,12 @@ func (m *Memory) insert(e *entry) {
 	m.items[e.key] = e
 	m.size += e.cost()
 	heap.Push(&m.queue, e)
-	if e.owner == "" {
-		return
+	for _, owner := range e.owners {
+		if m.owners[owner] == nil {
+			m.owners[owner] = map[string]struct{}{}
+		}
+		m.owners[owner][e.key] = struct{}{}
 	}
-	if m.owners[e.owner] == nil {
-		m.owners[e.owner] = map[string]struct{}{}
-	}
-	m.owners[e.owner][e.key] = struct{}{}
 }
 
 // remove takes an entry out and tells so. The lock is held.
@@ -81,10 +89,11 @@ func (m *Memory) take(e *entry) {
 	delete(m.items, e.key)
 	m.size -= e.cost()
 	heap.Remove(&m.queue, e.place)
-	if keys := m.owners[e.owner]; keys != nil {
+	for _, owner := range e.owners {
+		keys := m.owners[owner]
 		delete(keys, e.key)
 		if len(keys) == 0 {
-			delete(m.owners, e.owner)
+			delete(m.owners, owner)
 		}
 	}
 }

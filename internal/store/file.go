@@ -183,14 +183,14 @@ func (f *File) Count(ctx context.Context, key string, window time.Duration) (int
 	return o.memory.Count(ctx, key, window)
 }
 
-// Delete implements Store. If it fails, the key is gone from memory, and its
-// removal from the disk is tried again; a crash before that brings it back.
-func (f *File) Delete(ctx context.Context, key string) error {
+// Delete implements Store. If it fails, the keys are gone from memory, and their
+// removal from the disk is tried again; a crash before that brings them back.
+func (f *File) Delete(ctx context.Context, keys ...string) error {
 	o, err := f.use()
 	if err != nil {
 		return err
 	}
-	was, err := o.memory.delete(key)
+	was, err := o.memory.delete(keys...)
 	if err != nil || !was && !o.journal.failing() {
 		return err
 	}
@@ -198,20 +198,20 @@ func (f *File) Delete(ctx context.Context, key string) error {
 }
 
 // DeleteOwner implements Store. It fails as Delete does.
-func (f *File) DeleteOwner(ctx context.Context, owner string) (int, error) {
+func (f *File) DeleteOwner(ctx context.Context, owner string) ([]string, error) {
 	o, err := f.use()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	n, err := o.memory.DeleteOwner(ctx, owner)
-	if err != nil || n == 0 && !o.journal.failing() {
-		return n, err
+	keys, err := o.memory.DeleteOwner(ctx, owner)
+	if err != nil || len(keys) == 0 && !o.journal.failing() {
+		return keys, err
 	}
-	return n, o.journal.flush(ctx)
+	return keys, o.journal.flush(ctx)
 }
 
 // Owned implements Store.
-func (f *File) Owned(ctx context.Context, owner string) ([]string, error) {
+func (f *File) Owned(ctx context.Context, owner string) ([]Entry, error) {
 	o, err := f.use()
 	if err != nil {
 		return nil, err

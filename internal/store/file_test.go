@@ -71,9 +71,9 @@ func newFile(t *testing.T, path string, now func() time.Time) *File {
 func TestRestart(t *testing.T) {
 	c, path := newClock(), filepath.Join(t.TempDir(), "store.db")
 	first := newFile(t, path, c.now)
-	mustPut(t, first, "synced", Item{Value: []byte("s"), Lifetime: time.Hour, Owner: "o", Sync: true})
-	mustPut(t, first, "behind", Item{Value: []byte("b"), Lifetime: time.Minute, Owner: "o"})
-	mustPut(t, first, "deleted", Item{Value: []byte("d"), Lifetime: time.Hour, Owner: "o", Sync: true})
+	mustPut(t, first, "synced", Item{Value: []byte("s"), Lifetime: time.Hour, Owners: []string{"o"}, Sync: true})
+	mustPut(t, first, "behind", Item{Value: []byte("b"), Lifetime: time.Minute, Owners: []string{"o"}})
+	mustPut(t, first, "deleted", Item{Value: []byte("d"), Lifetime: time.Hour, Owners: []string{"o"}, Sync: true})
 	wantCount(t, first, "counter", 1)
 	if err := first.Delete(context.Background(), "deleted"); err != nil {
 		t.Fatal(err)
@@ -104,12 +104,12 @@ func childWriter(path string) {
 	ctx := context.Background()
 	for i := 0; ; i++ {
 		key := strconv.Itoa(i)
-		if ok, err := f.PutNew(ctx, key, Item{Value: []byte(key), Lifetime: time.Hour, Owner: "o", Sync: true}); err != nil || !ok {
+		if ok, err := f.PutNew(ctx, key, Item{Value: []byte(key), Lifetime: time.Hour, Owners: []string{"o"}, Sync: true}); err != nil || !ok {
 			fmt.Println(ok, err)
 			return
 		}
 		fmt.Println("begun", key)
-		if _, err := f.Replace(ctx, key, Item{Value: []byte(key), Lifetime: 2 * time.Hour, Owner: "o"}); err != nil {
+		if _, err := f.Replace(ctx, key, Item{Value: []byte(key), Lifetime: 2 * time.Hour, Owners: []string{"o"}}); err != nil {
 			fmt.Println(err)
 			return
 		}
@@ -178,7 +178,7 @@ func childFullDisk(path string) {
 	ctx := context.Background()
 	for i := range 100 {
 		key := strconv.Itoa(i)
-		err := f.Put(ctx, key, Item{Value: make([]byte, 64<<10), Lifetime: time.Hour, Owner: "o", Sync: true})
+		err := f.Put(ctx, key, Item{Value: make([]byte, 64<<10), Lifetime: time.Hour, Owners: []string{"o"}, Sync: true})
 		if err == nil {
 			continue
 		}
@@ -248,9 +248,9 @@ func TestUnusable(t *testing.T) {
 		"short":                   {func(p string) error { return os.WriteFile(p, []byte("x"), 0o600) }, "not a store or damaged"},
 		"cut":                     {func(p string) error { return cut(p) }, "damaged"},
 		"of another program":      {func(p string) error { return foreign(p, "theirs", "", "") }, "another program"},
-		"of another format":       {func(p string) error { return foreign(p, "policy_auth", "format", "2") }, `format "2", this program knows "1"`},
+		"of another format":       {func(p string) error { return foreign(p, "policy_auth", "format", "3") }, `format "3", this program knows "2"`},
 		"with a short record":     {func(p string) error { return spoiled(p, "short") }, "short record"},
-		"with a long owner":       {func(p string) error { return spoiled(p, "12345678\xff\xffowner") }, "owner longer"},
+		"with a long owner":       {func(p string) error { return spoiled(p, "12345678\x01\xff\xffowner") }, "short record"},
 		"in a file as directory":  {func(p string) error { return os.WriteFile(filepath.Dir(p), nil, 0o600) }, "not a directory"},
 		"in use by somebody else": {held(t), "another process has it open"},
 	} {
@@ -428,7 +428,7 @@ func TestSweep(t *testing.T) {
 	c, path := newClock(), filepath.Join(t.TempDir(), "store.db")
 	first := newFile(t, path, c.now)
 	for i := range 3 * sliceOfExpired {
-		mustPut(t, first, strconv.Itoa(i), Item{Lifetime: time.Minute, Owner: "o"})
+		mustPut(t, first, strconv.Itoa(i), Item{Lifetime: time.Minute, Owners: []string{"o"}})
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)

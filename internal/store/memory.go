@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -111,7 +112,7 @@ func (m *Memory) put(key string, item Item, when condition) (*entry, error) {
 	if there := m.items[key].alive(now); there && when == ifAbsent || !there && when == ifPresent {
 		return nil, nil
 	}
-	e := &entry{key: key, value: bytes.Clone(item.Value), owner: item.Owner, expires: wall(now, item.Lifetime)}
+	e := &entry{key: key, value: bytes.Clone(item.Value), owners: slices.Clone(item.Owners), expires: wall(now, item.Lifetime)}
 	if err := m.set(e); err != nil {
 		return nil, err
 	}
@@ -143,46 +144,81 @@ func (m *Memory) Count(_ context.Context, key string, window time.Duration) (int
 }
 
 // Delete implements Store.
-func (m *Memory) Delete(_ context.Context, key string) error {
-	_, err := m.delete(key)
+func (m *Memory) Delete(_ context.Context, keys ...string) error {
+	_, err := m.delete(keys...)
 	return err
 }
 
-// delete removes a key and says whether there was one.
-func (m *Memory) delete(key string) (bool, error) {
+// delete removes keys and says whether there was one of them.
+func (m *Memory) delete(keys ...string) (was bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		return false, errClosed
 	}
 	m.sweep(m.now())
-	e := m.items[key]
-	m.remove(e)
-	return e != nil, nil
+	for _, key := range keys {
+		e := m.items[key]
+		was = was || e != nil
+		m.remove(e)
+	}
+	return was, nil
 }
 
 // DeleteOwner implements Store.
-func (m *Memory) DeleteOwner(_ context.Context, owner string) (int, error) {
+func (m *Memory) DeleteOwner(_ context.Context, owner string) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return 0, errClosed
+		return nil, errClosed
 	}
-	keys := m.owned(owner)
+	now, keys := m.now(), []string{}
+	for key := range m.owners[owner] {
+		if m.items[key].alive(now) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
 	for _, key := range keys {
 		m.remove(m.items[key])
 	}
-	return len(keys), nil
+	return keys, nil
 }
 
 // Owned implements Store.
-func (m *Memory) Owned(_ context.Context, owner string) ([]string, error) {
+func (m *Memory) Owned(_ context.Context, owner string) ([]Entry, error) {
+	entries, err := m.owned(owner)
+	sortEntries(entries)
+	return entries, err
+}
+
+// owned returns an owner's items that are alive. They are sorted without the lock.
+func (m *Memory) owned(owner string) ([]Entry, error) {
+	now := m.now()
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if m.closed {
 		return nil, errClosed
 	}
-	return m.owned(owner), nil
+	entries := make([]Entry, 0, len(m.owners[owner]))
+	for key := range m.owners[owner] {
+		if e := m.items[key]; e.alive(now) {
+			entries = append(entries, Entry{key, e.value})
+		}
+	}
+	return entries, nil
+}
+
+func sortEntries(entries []Entry) {
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
+}
+
+// Len returns how many items there are, also of those that have expired and are
+// yet to be removed.
+func (m *Memory) Len() int {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return len(m.items)
 }
 
 // Close implements Store.
@@ -201,16 +237,4 @@ func (m *Memory) clear() {
 	clear(m.items)
 	clear(m.owners)
 	m.queue, m.size = nil, 0
-}
-
-// owned returns the sorted keys of an owner that are alive. The lock is held.
-func (m *Memory) owned(owner string) []string {
-	now, keys := m.now(), []string{}
-	for key := range m.owners[owner] {
-		if m.items[key].alive(now) {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -46,7 +47,7 @@ func TestTogether(t *testing.T) {
 			for i := range 16 {
 				all.Go(func() {
 					ctx := context.Background()
-					ok, err := h.PutNew(ctx, "k", Item{Value: []byte(strconv.Itoa(i)), Lifetime: time.Minute, Owner: "o", Sync: true})
+					ok, err := h.PutNew(ctx, "k", Item{Value: []byte(strconv.Itoa(i)), Lifetime: time.Minute, Owners: []string{"o"}, Sync: true})
 					if err != nil {
 						t.Error(err)
 					}
@@ -81,7 +82,7 @@ func BenchmarkGet(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			ctx := context.Background()
 			for i := range 10_000 {
-				if err := s.Put(ctx, "session/"+strconv.Itoa(i), Item{Value: make([]byte, 500), Lifetime: time.Hour, Owner: "o"}); err != nil {
+				if err := s.Put(ctx, "session/"+strconv.Itoa(i), Item{Value: make([]byte, 500), Lifetime: time.Hour, Owners: []string{"o"}}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -125,12 +126,15 @@ func FuzzNames(f *testing.F) {
 	server, prefix := shared.Get(f)
 	stores := []Store{NewMemory(nil), file, newRedis(f, server.URL(), prefix, nil)}
 	f.Fuzz(func(t *testing.T, key, owner string, value []byte) {
-		item := Item{Value: value, Lifetime: time.Hour, Owner: owner}
+		item := Item{Value: value, Lifetime: time.Hour}
+		if owner != "" {
+			item.Owners = []string{owner, "both"}
+		}
 		for _, s := range stores {
 			names(t, s, key, item)
 		}
-		back, err := decode(key, (&entry{owner: owner, value: value}).encode())
-		if len(owner) <= maxName && (err != nil || back.owner != owner || string(back.value) != string(value)) {
+		back, err := decode(key, (&entry{owners: []string{owner, "both"}, value: value}).encode())
+		if len(owner) <= maxName && (err != nil || back.owners[0] != owner || string(back.value) != string(value)) {
 			t.Fatalf("on disk it is %+v, %v", back, err)
 		}
 	})
@@ -145,12 +149,12 @@ func names(t *testing.T, s Store, key string, item Item) {
 		}
 		return
 	}
-	mustPut(t, s, "beside", Item{Value: []byte("b"), Lifetime: time.Hour, Owner: "beside"})
+	mustPut(t, s, "beside", Item{Value: []byte("b"), Lifetime: time.Hour, Owners: []string{"beside"}})
 	mustPut(t, s, key, item)
 	wantValue(t, s, key, string(item.Value))
-	if item.Owner != "" && item.Owner != "beside" {
-		wantOwned(t, s, item.Owner, key)
-		wantDeleted(t, s, item.Owner, 1)
+	if owner := slices.Concat(item.Owners, []string{"beside"})[0]; owner != "beside" {
+		wantOwned(t, s, owner, key)
+		wantDeleted(t, s, owner, key)
 	}
 	if err := s.Delete(ctx, key); err != nil {
 		t.Fatal(err)

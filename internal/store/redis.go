@@ -15,6 +15,13 @@ import (
 // answer. A request is told 503 rather than kept waiting.
 const redisTimeout = 500 * time.Millisecond
 
+const (
+	// manyTimeout is the same where many items are listed or removed at once.
+	manyTimeout = 10 * time.Second
+	// sliceOfOwned is how many items' values are asked for in one step.
+	sliceOfOwned = 500
+)
+
 // defaultPrefix begins the names of our keys in Redis.
 const defaultPrefix = "policy_auth:"
 
@@ -25,9 +32,10 @@ const defaultPrefix = "policy_auth:"
 // unavailable until the server is back. How much of the data a crash of the
 // server loses is the server's setting: Item.Sync means nothing here.
 type Redis struct {
-	client *redis.Client
-	prefix string
-	cache  *cache
+	client  *redis.Client
+	patient *redis.Client // for what concerns many items, on the same connections
+	prefix  string
+	cache   *cache
 }
 
 // OpenRedis returns the store in the server at url:
@@ -53,7 +61,8 @@ func OpenRedis(url, prefix string, now func() time.Time) (*Redis, error) {
 	if now == nil {
 		now = time.Now
 	}
-	return &Redis{redis.NewClient(options), prefix, newCache(now)}, nil
+	client := redis.NewClient(options)
+	return &Redis{client, client.WithTimeout(max(options.ReadTimeout, manyTimeout)), prefix, newCache(now)}, nil
 }
 
 // bound sets the timeouts that the URL does not set, and switches off what
@@ -111,8 +120,11 @@ func (r *Redis) put(ctx context.Context, key string, item Item, when condition) 
 	}
 	// Deferred also for a call that failed: it may have reached the server.
 	defer r.cache.forget(key)
-	done, err := putScript.Run(ctx, r.client, []string{r.item(key)},
-		item.Value, item.Owner, milliseconds(item.Lifetime), int(when), r.owners()).Bool()
+	args := []any{item.Value, milliseconds(item.Lifetime), int(when), r.owners()}
+	for _, owner := range item.Owners {
+		args = append(args, owner)
+	}
+	done, err := putScript.Run(ctx, r.client, []string{r.item(key)}, args...).Bool()
 	return done, unavailable(err)
 }
 
@@ -130,29 +142,54 @@ func (r *Redis) Count(ctx context.Context, key string, window time.Duration) (in
 }
 
 // Delete implements Store.
-func (r *Redis) Delete(ctx context.Context, key string) error {
-	defer r.cache.forget(key)
-	return unavailable(deleteScript.Run(ctx, r.client, []string{r.item(key)}, r.owners()).Err())
+func (r *Redis) Delete(ctx context.Context, keys ...string) error {
+	items := make([]string, len(keys))
+	for i, key := range keys {
+		items[i] = r.item(key)
+	}
+	defer r.cache.forget(keys...)
+	return unavailable(deleteScript.Run(ctx, r.patient, items, r.owners()).Err())
 }
 
 // DeleteOwner implements Store.
-func (r *Redis) DeleteOwner(ctx context.Context, owner string) (int, error) {
+func (r *Redis) DeleteOwner(ctx context.Context, owner string) ([]string, error) {
 	defer r.cache.forgetAll()
-	n, err := deleteOwnerScript.Run(ctx, r.client, []string{r.owners() + owner}, owner).Int()
-	return n, unavailable(err)
+	items, err := deleteOwnerScript.Run(ctx, r.patient, []string{r.owners() + owner}, r.owners()).StringSlice()
+	keys := r.keys(items)
+	slices.Sort(keys)
+	return keys, unavailable(err)
 }
 
-// Owned implements Store.
-func (r *Redis) Owned(ctx context.Context, owner string) ([]string, error) {
-	keys, err := ownedScript.Run(ctx, r.client, []string{r.owners() + owner}, owner).StringSlice()
+// Owned implements Store. The values come in slices, so that the server answers
+// others in between.
+func (r *Redis) Owned(ctx context.Context, owner string) ([]Entry, error) {
+	items, err := ownedScript.Run(ctx, r.patient, []string{r.owners() + owner}).StringSlice()
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	for i, key := range keys {
-		keys[i] = key[len(r.item("")):]
+	entries := make([]Entry, 0, len(items))
+	for some := range slices.Chunk(items, sliceOfOwned) {
+		values, err := valuesScript.Run(ctx, r.patient, some, owner).Slice()
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		for i, key := range r.keys(some) {
+			if value, there := values[i].(string); there {
+				entries = append(entries, Entry{key, []byte(value)})
+			}
+		}
 	}
-	slices.Sort(keys)
-	return keys, nil
+	sortEntries(entries)
+	return entries, nil
+}
+
+// keys returns the keys of items from their names in Redis.
+func (r *Redis) keys(items []string) []string {
+	keys := make([]string, len(items))
+	for i, item := range items {
+		keys[i] = item[len(r.item("")):]
+	}
+	return keys
 }
 
 // Close implements Store.

@@ -65,7 +65,7 @@ func TestTwoMachines(t *testing.T) {
 	s, prefix := shared.Get(t)
 	c, ctx := newClock(), context.Background()
 	a, b := newRedis(t, s.URL(), prefix, c.now), newRedis(t, s.URL(), prefix, c.now)
-	session := Item{Value: []byte("s"), Lifetime: time.Hour, Owner: "alice", Sync: true}
+	session := Item{Value: []byte("s"), Lifetime: time.Hour, Owners: []string{"alice"}, Sync: true}
 	for name, end := range map[string]func() error{
 		"one":         func() error { return a.Delete(ctx, "one") },
 		"all":         func() error { _, err := a.DeleteOwner(ctx, "alice"); return err },
@@ -96,7 +96,7 @@ func TestTwoMachines(t *testing.T) {
 func TestRedisAway(t *testing.T) {
 	s, c, ctx := redistest.New(t), newClock(), context.Background()
 	r := newRedis(t, s.URL(), "", c.now)
-	mustPut(t, r, "k", Item{Value: []byte("v"), Lifetime: time.Hour, Owner: "o"})
+	mustPut(t, r, "k", Item{Value: []byte("v"), Lifetime: time.Hour, Owners: []string{"o"}})
 	wantValue(t, r, "k", "v")
 	s.Stop()
 	wantValue(t, r, "k", "v")
@@ -243,18 +243,18 @@ func TestOwnersEnd(t *testing.T) {
 	r := newRedis(t, s.URL(), prefix, nil)
 	ctx := context.Background()
 	for i := range 5 {
-		mustPut(t, r, strconv.Itoa(i), Item{Lifetime: time.Minute, Owner: "o"})
+		mustPut(t, r, strconv.Itoa(i), Item{Lifetime: time.Minute, Owners: []string{"o"}})
 		age(t, r, time.Minute)
 	}
-	mustPut(t, r, "last", Item{Lifetime: time.Hour, Owner: "o"})
-	mustPut(t, r, "short", Item{Lifetime: time.Minute, Owner: "o"})
+	mustPut(t, r, "last", Item{Lifetime: time.Hour, Owners: []string{"o"}})
+	mustPut(t, r, "short", Item{Lifetime: time.Minute, Owners: []string{"o"}})
 	if n := r.client.ZCard(ctx, r.owners()+"o").Val(); n != 2 {
 		t.Errorf("%d remembered", n)
 	}
 	if left := r.client.PTTL(ctx, r.owners()+"o").Val(); left <= time.Minute || left > time.Hour {
 		t.Errorf("remembered for %s", left)
 	}
-	wantDeleted(t, r, "o", 2)
+	wantDeleted(t, r, "o", "last", "short")
 	if keys := r.client.Keys(ctx, prefix+"*").Val(); len(keys) != 0 {
 		t.Errorf("left: %q", keys)
 	}

@@ -4,14 +4,15 @@
 // that survives a restart), [Redis] for several.
 //
 // A key is any string of 1 to 1024 bytes; so is an owner. Keys of different
-// kinds are kept apart by their callers with a prefix ("session/…"). Nothing
-// here is hashed or encrypted: who stores a secret stores its hash.
+// kinds are kept apart by their callers with a prefix ("session/…"). The homes
+// neither hash nor encrypt; [Sealed] encrypts and authenticates values.
 package store
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -27,8 +28,9 @@ var ErrUnavailable = errors.New("store unavailable")
 // Limits of a single item. They are generous for what is kept here and small
 // enough that no caller's mistake becomes the store's.
 const (
-	maxName  = 1024    // bytes of a key or an owner
-	maxValue = 1 << 20 // bytes of a value
+	maxName   = 1024    // bytes of a key or an owner
+	maxValue  = 1 << 20 // bytes of a value
+	maxOwners = 8       // of an item
 )
 
 // Item is what is put under a key.
@@ -39,13 +41,19 @@ type Item struct {
 	// Lifetime is how long the item can be found, counted from now. It must be
 	// positive: nothing is kept for ever.
 	Lifetime time.Duration
-	// Owner groups items, so that all of a person's can be listed and deleted.
-	// Empty: nobody's.
-	Owner string
+	// Owners group items, so that all of a person's, of a provider's session's and
+	// so on can be listed and deleted. At most 8, each of 1 to 1024 bytes.
+	Owners []string
 	// Sync asks for the item to be on disk before Put returns. Without it, the
 	// item is found at once and reaches the disk a little later, so that the
 	// caller does not wait; a crash in between loses it.
 	Sync bool
+}
+
+// Entry is an item as Owned lists it.
+type Entry struct {
+	Key   string
+	Value []byte // shared and not to be changed
 }
 
 // Store is a set of items under keys. Its methods may be called from several
@@ -68,14 +76,15 @@ type Store interface {
 	// it in decimal, and Delete starts anew. A key that holds an item counts
 	// nothing: that is an error.
 	Count(ctx context.Context, key string, window time.Duration) (int, error)
-	// Delete removes a key for good: it is on disk, or gone from every other
-	// machine within a second, when Delete returns. A key that is not there is
-	// no error.
-	Delete(ctx context.Context, key string) error
-	// DeleteOwner removes all items of an owner and returns their number.
-	DeleteOwner(ctx context.Context, owner string) (int, error)
-	// Owned returns the keys of an owner's items, sorted.
-	Owned(ctx context.Context, owner string) ([]string, error)
+	// Delete removes keys for good, in one transaction: they are off the disk, or
+	// gone from every other machine within a second, when Delete returns. A key
+	// that is not there is no error.
+	Delete(ctx context.Context, keys ...string) error
+	// DeleteOwner removes all items of an owner, as Delete does, and returns their
+	// keys, sorted.
+	DeleteOwner(ctx context.Context, owner string) ([]string, error)
+	// Owned returns an owner's items, sorted by key, in one pass.
+	Owned(ctx context.Context, owner string) ([]Entry, error)
 	// Close writes what is not written yet and gives everything back. A closed
 	// store is unavailable.
 	Close() error
@@ -86,8 +95,10 @@ func check(key string, item Item) error {
 	switch {
 	case key == "" || len(key) > maxName:
 		return fmt.Errorf("a key has 1 to %d bytes, not %d", maxName, len(key))
-	case len(item.Owner) > maxName:
-		return fmt.Errorf("an owner has at most %d bytes, not %d", maxName, len(item.Owner))
+	case len(item.Owners) > maxOwners:
+		return fmt.Errorf("an item has at most %d owners, not %d", maxOwners, len(item.Owners))
+	case slices.ContainsFunc(item.Owners, func(owner string) bool { return owner == "" || len(owner) > maxName }):
+		return fmt.Errorf("an owner has 1 to %d bytes", maxName)
 	case len(item.Value) > maxValue:
 		return fmt.Errorf("a value has at most %d bytes, not %d", maxValue, len(item.Value))
 	case item.Lifetime <= 0:

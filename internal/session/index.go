@@ -1,0 +1,204 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/store"
+)
+
+// What items of the store are called, each before a session's ID. Earlier versions
+// called records session/ and did not seal them: neither reads the other's.
+const (
+	recordPrefix  = "session.1/"
+	usedPrefix    = "session.1-used/"
+	refreshPrefix = "session.1-refresh/"
+)
+
+// keysOf returns everything in the store that belongs to a session.
+func keysOf(id string) []string {
+	return []string{recordPrefix + id, usedPrefix + id, refreshPrefix + id}
+}
+
+// allOwner owns everything of every session.
+const allOwner = "sessions"
+
+// owners returns by what a session is found. Its items have all of them, so that
+// each ends the whole session.
+func (r Record) owners() []string {
+	owners := []string{allOwner, r.person(), userOwner(r.Identity.ID)}
+	if name := r.Identity.Username; name != "" && name != r.Identity.ID {
+		owners = append(owners, userOwner(name))
+	}
+	if r.SID != "" {
+		owners = append(owners, sidOwner(r.Identity.Issuer, r.SID))
+	}
+	if r.Subject != "" {
+		owners = append(owners, subOwner(r.Identity.Issuer, r.Subject))
+	}
+	return owners
+}
+
+// person is the owner that stands for who signed in. A name alone does not say that:
+// two logins may each have a person of that name.
+func (r Record) person() string {
+	return "person/" + hashed(r.Login, r.Identity.Issuer, r.Identity.ID)
+}
+
+func userOwner(name string) string { return "user/" + hashed(name) }
+
+func sidOwner(issuer, sid string) string { return "sid/" + hashed(issuer, sid) }
+
+func subOwner(issuer, subject string) string { return "sub/" + hashed(issuer, subject) }
+
+// hashed returns a short name for texts of any length.
+func hashed(texts ...string) string {
+	hash := sha256.New()
+	for _, text := range texts {
+		_, _ = hash.Write([]byte(strconv.Itoa(len(text)) + ":" + text))
+	}
+	return base64.RawURLEncoding.EncodeToString(hash.Sum(nil))
+}
+
+// List returns the sessions of a user, by id or name, the latest last; of all
+// users if user is "".
+func (g *Registry) List(ctx context.Context, user string) ([]*Session, error) {
+	return g.owned(ctx, ownerOf(user))
+}
+
+func ownerOf(user string) string {
+	if user == "" {
+		return allOwner
+	}
+	return userOwner(user)
+}
+
+// OfSID returns the sessions that an issuer's session has led to.
+func (g *Registry) OfSID(ctx context.Context, issuer, sid string) ([]*Session, error) {
+	return g.owned(ctx, sidOwner(issuer, sid))
+}
+
+// OfSubject returns the sessions of whom an issuer calls so.
+func (g *Registry) OfSubject(ctx context.Context, issuer, subject string) ([]*Session, error) {
+	return g.owned(ctx, subOwner(issuer, subject))
+}
+
+// owned returns an owner's sessions, in one pass over the store.
+func (g *Registry) owned(ctx context.Context, owner string) ([]*Session, error) {
+	entries, err := g.store.Owned(ctx, owner)
+	if err != nil {
+		return nil, fmt.Errorf("listing sessions: %w", err)
+	}
+	var found []*Session
+	uses := map[string][]byte{}
+	for _, e := range entries {
+		if id, ok := strings.CutPrefix(e.Key, usedPrefix); ok {
+			uses[id] = e.Value
+			continue
+		}
+		s, err := g.listed(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		if s != nil {
+			found = append(found, s)
+		}
+	}
+	for _, s := range found {
+		if sealed := uses[s.ID]; sealed != nil {
+			if err := g.readUsed(ctx, s, sealed); err != nil {
+				return nil, fmt.Errorf("listing sessions: %w", err)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b *Session) int { return a.Created.Compare(b.Created) })
+	return found, nil
+}
+
+// listed returns the session of an entry, or nil if it is none.
+func (g *Registry) listed(ctx context.Context, e store.Entry) (*Session, error) {
+	id, ok := strings.CutPrefix(e.Key, recordPrefix)
+	sum, err := base64.RawURLEncoding.DecodeString(id)
+	if !ok || err != nil || len(sum) != sha256.Size {
+		return nil, nil
+	}
+	if held, known := g.cache.GetIfPresent(digest(sum)); known && string(held.raw) == string(e.Value) {
+		return held, nil
+	}
+	record, err := g.open(ctx, e.Key, e.Value)
+	if errors.Is(err, ErrEnded) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(digest(sum), record, e.Value)
+	s.use(record.Created.UnixNano())
+	return s, nil
+}
+
+// makeRoom ends the oldest of a person's sessions if one more would be too many.
+// What is no session of ours among them goes first.
+func (g *Registry) makeRoom(ctx context.Context, person string) error {
+	entries, err := g.store.Owned(ctx, person)
+	if err != nil {
+		return fmt.Errorf("counting a person's sessions: %w", err)
+	}
+	entries = slices.DeleteFunc(entries, func(e store.Entry) bool { return !strings.HasPrefix(e.Key, recordPrefix) })
+	excess := len(entries) - maxPerPerson + 1
+	if excess <= 0 {
+		return nil
+	}
+	created := map[string]time.Time{}
+	for _, e := range entries {
+		s, err := g.listed(ctx, e)
+		if err != nil {
+			return err
+		}
+		if s != nil {
+			created[e.Key] = s.Created
+		}
+	}
+	slices.SortFunc(entries, func(a, b store.Entry) int { return created[a.Key].Compare(created[b.Key]) })
+	ids := make([]string, excess)
+	for i, e := range entries[:excess] {
+		ids[i] = strings.TrimPrefix(e.Key, recordPrefix)
+	}
+	return g.End(ctx, ids...)
+}
+
+// End ends sessions by their IDs, in one transaction. Nothing is left of them in the
+// store. One that is not there is no error.
+func (g *Registry) End(ctx context.Context, ids ...string) error {
+	var keys []string
+	for _, id := range ids {
+		keys = append(keys, keysOf(id)...)
+	}
+	if err := g.store.Delete(ctx, keys...); err != nil {
+		return fmt.Errorf("ending a session: %w", err)
+	}
+	return nil
+}
+
+// EndUser ends the sessions of a user, by id or name, in one transaction, and
+// returns how many there were; of all users if user is "".
+func (g *Registry) EndUser(ctx context.Context, user string) (int, error) {
+	keys, err := g.store.DeleteOwner(ctx, ownerOf(user))
+	ended := 0
+	for _, key := range keys {
+		if strings.HasPrefix(key, recordPrefix) {
+			ended++
+		}
+	}
+	if err != nil {
+		return ended, fmt.Errorf("ending sessions: %w", err)
+	}
+	return ended, nil
+}

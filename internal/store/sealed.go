@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"errors"
+)
+
+// Sealed is a Store whose values are sealed in another. A value that does not
+// verify is not found. Counters are not sealed: Get does not find them.
+type Sealed struct {
+	Store
+	sealer *Sealer
+}
+
+// NewSealed returns a Store that keeps its values sealed in another.
+func NewSealed(in Store, sealer *Sealer) *Sealed { return &Sealed{in, sealer} }
+
+// Get implements Store.
+func (s *Sealed) Get(ctx context.Context, key string) ([]byte, error) {
+	sealed, err := s.Store.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	value, err := s.sealer.Open(ctx, key, sealed)
+	if errors.Is(err, ErrForged) {
+		return nil, ErrNotFound
+	}
+	return value, err
+}
+
+// Put implements Store.
+func (s *Sealed) Put(ctx context.Context, key string, item Item) error {
+	item, err := s.seal(ctx, key, item)
+	if err != nil {
+		return err
+	}
+	return s.Store.Put(ctx, key, item)
+}
+
+// PutNew implements Store. What is there counts, whether it verifies or not.
+func (s *Sealed) PutNew(ctx context.Context, key string, item Item) (bool, error) {
+	item, err := s.seal(ctx, key, item)
+	if err != nil {
+		return false, err
+	}
+	return s.Store.PutNew(ctx, key, item)
+}
+
+// Replace implements Store. What is there counts, whether it verifies or not.
+func (s *Sealed) Replace(ctx context.Context, key string, item Item) (bool, error) {
+	item, err := s.seal(ctx, key, item)
+	if err != nil {
+		return false, err
+	}
+	return s.Store.Replace(ctx, key, item)
+}
+
+// Owned implements Store, without what does not verify.
+func (s *Sealed) Owned(ctx context.Context, owner string) ([]Entry, error) {
+	entries, err := s.Store.Owned(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	opened := entries[:0]
+	for _, e := range entries {
+		e.Value, err = s.sealer.Open(ctx, e.Key, e.Value)
+		switch {
+		case err == nil:
+			opened = append(opened, e)
+		case !errors.Is(err, ErrForged):
+			return nil, err
+		}
+	}
+	return opened, nil
+}
+
+// seal returns an item as it is stored.
+func (s *Sealed) seal(ctx context.Context, key string, item Item) (_ Item, err error) {
+	item.Value, err = s.sealer.Seal(ctx, key, item.Value)
+	return item, err
+}

@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+// SecretSize is how many bytes a Sealer's secret has.
+const SecretSize = chacha20poly1305.KeySize
+
+const (
+	// sealedForm is the first byte of every sealed value.
+	sealedForm = 1
+	// sealedHead is its length with the secret's id, sealedSize what sealing adds.
+	sealedHead = 1 + secretID
+	sealedSize = sealedHead + chacha20poly1305.NonceSizeX + chacha20poly1305.Overhead
+	// secretID is how many bytes tell secrets apart, in errors alone.
+	secretID = 4
+	// retrySecret is how long a secret that could not be loaded is left alone.
+	retrySecret = time.Second
+)
+
+// ErrForged is the error of a value that was not sealed by us under its key: others
+// wrote it, moved it there from another key, or sealed it with another secret.
+var ErrForged = errors.New("it does not verify")
+
+// A Sealer encrypts and authenticates values (XChaCha20-Poly1305), each bound to
+// its key: who can write to the store can remove values and bring older ones
+// back, but neither read, make nor change one. It is safe for concurrent use.
+type Sealer struct {
+	load   func(context.Context) ([]byte, error)
+	report func(error)
+	forged sync.Once
+
+	secret atomic.Pointer[secret]
+
+	mu       sync.Mutex
+	failure  error // of the last loading
+	failedAt time.Time
+}
+
+// secret is a loaded secret.
+type secret struct {
+	aead cipher.AEAD
+	id   [secretID]byte
+}
+
+// NewSealer returns a Sealer. Its secret of SecretSize bytes is loaded at the first
+// use, and again a second after that failed. Report is told of the first value that
+// does not verify; nil tells nobody.
+func NewSealer(load func(context.Context) ([]byte, error), report func(error)) *Sealer {
+	if report == nil {
+		report = func(error) {}
+	}
+	return &Sealer{load: load, report: report}
+}
+
+// Secret is a way to load a secret that is known.
+func Secret(secret []byte) func(context.Context) ([]byte, error) {
+	return func(context.Context) ([]byte, error) { return secret, nil }
+}
+
+// Seal returns a value as it is stored under a key.
+func (s *Sealer) Seal(ctx context.Context, key string, value []byte) ([]byte, error) {
+	secret, err := s.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sealed := make([]byte, sealedHead+chacha20poly1305.NonceSizeX, sealedSize+len(value))
+	sealed[0] = sealedForm
+	copy(sealed[1:], secret.id[:])
+	nonce := sealed[sealedHead:]
+	_, _ = rand.Read(nonce) // never fails
+	return secret.aead.Seal(sealed, nonce, value, []byte(key)), nil
+}
+
+// Open returns the value that was sealed under a key, or ErrForged. Every other
+// error wraps ErrUnavailable.
+func (s *Sealer) Open(ctx context.Context, key string, sealed []byte) ([]byte, error) {
+	secret, err := s.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(sealed) < sealedSize || sealed[0] != sealedForm {
+		return nil, s.refuse(key, "it was written by another program")
+	}
+	if [secretID]byte(sealed[1:sealedHead]) != secret.id {
+		return nil, s.refuse(key, "another key sealed it: machines that share a store share Caddy's storage, where the key is")
+	}
+	nonce, text := sealed[sealedHead:sealedHead+chacha20poly1305.NonceSizeX], sealed[sealedHead+chacha20poly1305.NonceSizeX:]
+	value, err := secret.aead.Open(nil, nonce, text, []byte(key))
+	if err != nil {
+		return nil, s.refuse(key, "it was changed or moved there")
+	}
+	return value, nil
+}
+
+// refuse returns ErrForged, and reports the first time.
+func (s *Sealer) refuse(key, why string) error {
+	err := fmt.Errorf("the record %.60q: %w (%s)", key, ErrForged, why)
+	s.forged.Do(func() { s.report(err) })
+	return err
+}
+
+// use returns the secret, which is loaded once.
+func (s *Sealer) use(ctx context.Context) (*secret, error) {
+	if secret := s.secret.Load(); secret != nil {
+		return secret, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if secret := s.secret.Load(); secret != nil {
+		return secret, nil
+	}
+	if s.failure != nil && time.Since(s.failedAt) < retrySecret {
+		return nil, s.failure
+	}
+	loaded, err := s.load(ctx)
+	if err == nil && len(loaded) != SecretSize {
+		err = fmt.Errorf("it has %d bytes, not %d", len(loaded), SecretSize)
+	}
+	if err != nil {
+		s.failure, s.failedAt = fmt.Errorf("%w: the key of its records: %w", ErrUnavailable, err), time.Now()
+		return nil, s.failure
+	}
+	aead, err := chacha20poly1305.NewX(loaded)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	sum := sha256.Sum256(append([]byte("policy_auth store key id\n"), loaded...))
+	made := &secret{aead: aead, id: [secretID]byte(sum[:secretID])}
+	s.secret.Store(made)
+	return made, nil
+}
