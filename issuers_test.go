@@ -20,8 +20,11 @@ import (
 	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
-// jwksURLForm is a line of which the test puts its own keys in place.
-var jwksURLForm = regexp.MustCompile(`(?m)^\s*jwks_url .*$`)
+// keysForm is a line in whose place the test puts its own keys.
+var keysForm = regexp.MustCompile(`(?m)^\s*jwks_(url|file) .*$`)
+
+// issuerCase is a payload of an issuer's form, and fields of the identity that it makes.
+type issuerCase struct{ Payload, Want map[string]any }
 
 // TestIssuers holds docs/issuers.md: each block accepts a token of its issuer's
 // form and makes of it what it should, and not one for somebody else.
@@ -44,20 +47,23 @@ func TestIssuers(t *testing.T) {
 	for _, match := range testenv.BlockForm.FindAllStringSubmatch(string(doc), -1) {
 		t.Run(match[2], func(t *testing.T) {
 			block := strings.TrimSuffix(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(match[3]), "policy_auth {")), "}")
-			block = jwksURLForm.ReplaceAllString(block, "")
+			block = keysForm.ReplaceAllString(block, "")
 			block = strings.Replace(block, "audience ", "jwks_file DIR/keys.json\n audience ", 1)
 			h, _ := w.site(block)
 			content, err := os.ReadFile("testdata/issuers/" + match[2] + ".json")
 			if err != nil {
 				t.Fatal(err)
 			}
-			var test struct{ Payload, Want map[string]any }
+			var test struct {
+				issuerCase
+				Machine *issuerCase // a program's token
+			}
 			if err := json.Unmarshal(content, &test); err != nil {
 				t.Fatal(err)
 			}
-			ask := func(changes jwt.MapClaims) map[string]any {
+			ask := func(of issuerCase, changes jwt.MapClaims) map[string]any {
 				claims := jwt.MapClaims{"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()}
-				maps.Copy(claims, test.Payload)
+				maps.Copy(claims, of.Payload)
 				maps.Copy(claims, changes)
 				token := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
 				token.Header["kid"] = "test"
@@ -81,19 +87,27 @@ func TestIssuers(t *testing.T) {
 				if err := json.Unmarshal(encoded, &fields); err != nil {
 					t.Fatal(err)
 				}
-				maps.DeleteFunc(fields, func(name string, _ any) bool { _, asked := test.Want[name]; return !asked })
+				maps.DeleteFunc(fields, func(name string, _ any) bool { _, asked := of.Want[name]; return !asked })
 				return fields
 			}
-			if diff := cmp.Diff(test.Want, ask(nil)); diff != "" {
+			if diff := cmp.Diff(test.Want, ask(test.issuerCase, nil)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
+			if test.Machine != nil {
+				if diff := cmp.Diff(test.Machine.Want, ask(*test.Machine, nil)); diff != "" {
+					t.Errorf("of a program, -want +got:\n%s", diff)
+				}
+			}
 			for name, value := range map[string]any{"aud": "somebody-else", "iss": "https://evil.example", "exp": 1} {
-				if got := ask(jwt.MapClaims{name: value}); got["reason"] == nil {
+				if name == "aud" && strings.Contains(block, "audience any") || name == "iss" && strings.Contains(block, "jwt any") {
+					continue
+				}
+				if got := ask(test.issuerCase, jwt.MapClaims{name: value}); got["reason"] == nil {
 					t.Errorf("%s %v: %v", name, value, got)
 				}
 			}
-			for _, required := range []string{"hd", "email_verified", "repository", "ref"} {
-				if strings.Contains(block, "require "+required+" ") && ask(jwt.MapClaims{required: "other"})["reason"] != "credentials_invalid" {
+			for _, required := range []string{"hd", "email_verified", "repository", "ref", "token_use", "client_id", "is_anonymous"} {
+				if strings.Contains(block, "require "+required+" ") && ask(test.issuerCase, jwt.MapClaims{required: "other"})["reason"] != "credentials_invalid" {
 					t.Errorf("another %s is accepted", required)
 				}
 			}
