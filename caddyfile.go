@@ -58,7 +58,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    login url <template>
 //	    body { max_size <size>; max_values <number>; max_depth <number> }
 //	    error_pages [<dir>|delegate|bare] { ... }
-//	    identity_headers { <Header> <field> }
+//	    identity_headers { <Header> <field> | encoding percent|rfc8187|omit }
 //	    forward_credentials
 //	    allow_ambiguous_paths <flag>...
 //	    insecure_http
@@ -74,7 +74,11 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := grammar.Block(d, "policy_auth", h.words()); err != nil {
 		return err
 	}
-	return grammar.At(line, authn.CheckOffers(h.AuthenticatorsRaw, len(h.LoginRaw)))
+	if err := authn.CheckOffers(h.AuthenticatorsRaw, len(h.LoginRaw)); err != nil {
+		return grammar.At(line, err)
+	}
+	_, err := upstream.New(h.IdentityHeaders, upstream.Encoding(h.IdentityHeadersEncoding))
+	return grammar.At(line, err)
 }
 
 // words is the directive's grammar: what each subdirective sets.
@@ -178,6 +182,12 @@ func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
+		if name == "encoding" { // a header of that name is written Encoding
+			if err := grammar.Choice(&h.IdentityHeadersEncoding, upstream.Encodings()...)(d); err != nil {
+				return err
+			}
+			continue
+		}
 		field, err := grammar.One(d)
 		if err != nil {
 			return err
@@ -189,7 +199,7 @@ func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
 			return d.Errf("identity header %s is set twice", name)
 		}
 		h.IdentityHeaders[name] = field
-		if _, err := upstream.New(h.IdentityHeaders); err != nil {
+		if _, err := upstream.New(h.IdentityHeaders, ""); err != nil {
 			return d.WrapErr(err)
 		}
 	}

@@ -120,6 +120,13 @@ type Handler struct {
 	// spelling, on every request. Default: none.
 	IdentityHeaders map[string]string `json:"identity_headers,omitempty"`
 
+	// How identity headers hold values that are not printable ASCII: "percent"
+	// (UTF-8, percent-encoded; a percent sign is always encoded, in items of a
+	// list a comma, too), "rfc8187" (such values as UTF-8''..., as in RFC 8187) or
+	// "omit" (the header is left out, with a warning). Values with CR, LF or NUL
+	// are always left out. Default: percent.
+	IdentityHeadersEncoding string `json:"identity_headers_encoding,omitempty"`
+
 	// Leave the accepted credential in the request for the next handler.
 	// Default: it is removed; others are not ours and stay.
 	ForwardCredentials bool `json:"forward_credentials,omitempty"`
@@ -287,7 +294,7 @@ func (h *Handler) provisionSite(caddy.Context) (err error) {
 
 // provisionAnswers sets up the ways on for the allowed and the refused.
 func (h *Handler) provisionAnswers(caddy.Context) (err error) {
-	h.headers, err = upstream.New(h.IdentityHeaders)
+	h.headers, err = upstream.New(h.IdentityHeaders, upstream.Encoding(h.IdentityHeadersEncoding))
 	if err != nil {
 		return fmt.Errorf("identity_headers: %w", err)
 	}

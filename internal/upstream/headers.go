@@ -19,7 +19,8 @@ import (
 
 // Headers are a site's identity headers.
 type Headers struct {
-	lines []line
+	lines    []line
+	encoding Encoding
 }
 
 // line is one identity header.
@@ -49,9 +50,16 @@ func CheckName(name string) error {
 }
 
 // New returns the identity headers for a map from a header's name to the
-// identity field that it carries. Two spellings of one name are an error.
-func New(fieldOf map[string]string) (*Headers, error) {
-	h := &Headers{}
+// identity field that it carries, and the encoding of their values. Two
+// spellings of one name are an error.
+func New(fieldOf map[string]string, encoding Encoding) (*Headers, error) {
+	if err := encoding.check(); err != nil {
+		return nil, err
+	}
+	if encoding != "" && len(fieldOf) == 0 {
+		return nil, errNoHeaders
+	}
+	h := &Headers{encoding: encoding}
 	for _, name := range slices.Sorted(maps.Keys(fieldOf)) {
 		fieldName := fieldOf[name]
 		if err := CheckName(name); err != nil {
@@ -126,9 +134,9 @@ func (h *Headers) Set(r *http.Request, id *identity.Identity, passage *Passage) 
 	for i := range h.lines {
 		l := &h.lines[i]
 		remove(r.Header, l.folded) // an earlier handler's caller is not ours
-		text, ok := identity.Text(l.field(id))
+		text, ok := h.encoding.text(l.field(id))
 		switch {
-		case !ok || !safe(text):
+		case !ok:
 			leftOut = append(leftOut, l.name)
 		case text != "":
 			r.Header[l.name] = []string{text}

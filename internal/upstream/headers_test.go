@@ -14,7 +14,7 @@ import (
 
 func headers(t testing.TB, fieldOf map[string]string) *Headers {
 	t.Helper()
-	h, err := New(fieldOf)
+	h, err := New(fieldOf, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,12 +87,14 @@ func TestSet(t *testing.T) {
 		{"empty", identity.Identity{}, "username", "", false},
 		{"list", identity.Identity{Roles: []string{"a", "b"}}, "roles", "a,b", false},
 		{"no items", identity.Identity{Roles: []string{}}, "roles", "", false},
-		{"an item that passes for two", identity.Identity{Roles: []string{"x,admin"}}, "roles", "", true},
+		{"S-26 an item that would pass for two", identity.Identity{Roles: []string{"x,admin"}}, "roles", "x%2Cadmin", false},
 		{"CR LF", identity.Identity{Name: "a\r\nX-Admin: 1"}, "name", "", true},
 		{"NUL", identity.Identity{Name: "a\x00"}, "name", "", true},
-		{"not ASCII", identity.Identity{Name: "Zoë"}, "name", "", true},
-		{"a space at the end", identity.Identity{Username: "alice "}, "username", "", true},
-		{"a tab", identity.Identity{Username: "a\tb"}, "username", "", true},
+		{"N-45 not ASCII", identity.Identity{Name: "Zoë"}, "name", "Zo%C3%AB", false},
+		{"N-45 a space at the end", identity.Identity{Username: "alice "}, "username", "alice%20", false},
+		{"N-45 a tab", identity.Identity{Username: "a\tb"}, "username", "a%09b", false},
+		{"S-26 a percent sign", identity.Identity{Name: "100%"}, "name", "100%25", false},
+		{"S-26 one empty item is not none", identity.Identity{Roles: []string{""}}, "roles", "", true},
 		{"a claim", identity.Identity{Claims: map[string]any{"team": "blue"}}, "claims.team", "blue", false},
 		{"a claim by pointer", identity.Identity{Claims: map[string]any{"https://x/y": []any{"a", "b"}}}, "claims./https:~1~1x~1y", "a,b", false},
 		{"a nested claim", identity.Identity{Claims: map[string]any{"a": map[string]any{"b": json.Number("12345678901234567890")}}}, "claims.a.b", "12345678901234567890", false},
@@ -123,7 +125,7 @@ func TestNew(t *testing.T) {
 		"named twice":               {"X-Auth": "id", "X_Auth": "name"},
 		"empty name":                {"X-Auth": "claims.a..b"},
 	} {
-		if _, err := New(fieldOf); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := New(fieldOf, ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, want %q", fieldOf, err, want)
 		}
 	}
