@@ -201,6 +201,7 @@ func (s *surfer) status(address string) int {
 // TestE2ESessionKilled: R-SES-7, T-58. Nobody is signed out by a reload, a restart or a
 // kill of the server.
 func TestE2ESessionKilled(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir()) // the key of the store outlives the kill
 	w := newWorld(t)
 	adminAddress, listen := "127.0.0.1:"+port(t), port(t)
 	site := "http://127.0.0.1:" + listen
@@ -247,6 +248,7 @@ func TestE2ESessionRedis(t *testing.T) {
 	w := newWorld(t)
 	redisPort := port(t)
 	redis := startRedis(t, redisPort)
+	t.Setenv("XDG_DATA_HOME", t.TempDir()) // they share Caddy's storage
 	shared := strings.ReplaceAll(formSite, "store file DIR/store.db", "store redis redis://127.0.0.1:"+redisPort)
 	var sites, admins []string
 	for _, name := range []string{"one", "two"} {

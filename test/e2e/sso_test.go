@@ -30,6 +30,7 @@ func TestE2ESSO(t *testing.T) {
 	for name, value := range map[string]string{"ISSUER": provider.URL, "OIDC_SECRET": provider.ClientSecret, "REDIS_URL": redis.URL()} {
 		t.Setenv(name, value)
 	}
+	t.Setenv("XDG_DATA_HOME", t.TempDir()) // they share Caddy's storage
 	var ports []string
 	var servers []*server
 	for range 2 {
