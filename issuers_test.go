@@ -44,7 +44,11 @@ func TestIssuers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, match := range testenv.BlockForm.FindAllStringSubmatch(string(doc), -1) {
+	blocks := testenv.BlockForm.FindAllStringSubmatch(string(doc), -1)
+	if cases, err := os.ReadDir("testdata/issuers"); err != nil || len(cases) != len(blocks) {
+		t.Errorf("%d blocks and %d payloads, %v", len(blocks), len(cases), err)
+	}
+	for _, match := range blocks {
 		t.Run(match[2], func(t *testing.T) {
 			block := strings.TrimSuffix(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(match[3]), "policy_auth {")), "}")
 			block = keysForm.ReplaceAllString(block, "")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -60,7 +61,10 @@ func (p *Provider) Refresh(ctx context.Context, g *Grant) (*Grant, error) {
 	if renewed.AuthTime == 0 {
 		renewed.AuthTime = g.AuthTime
 	}
-	renewed.Identity.AuthTime = renewed.AuthTime
+	if renewed.AuthTime != 0 {
+		renewed.Identity.AuthTime = renewed.AuthTime
+		renewed.Identity.Unknown = slices.DeleteFunc(renewed.Identity.Unknown, func(field string) bool { return field == "auth_time" })
+	}
 	return renewed, nil
 }
 

@@ -118,7 +118,7 @@ func (s *Sessions) Check(r *http.Request, https bool) error {
 func (s *Sessions) signedIn(of *identity.Identity, at time.Time) *identity.Identity {
 	id := *of
 	id.Method = "session"
-	if id.AuthTime == 0 {
+	if id.AuthTime == 0 && !slices.Contains(id.Unknown, "auth_time") {
 		id.AuthTime = at.Unix()
 	}
 	end := at.Add(s.config.Lifetime).Unix()

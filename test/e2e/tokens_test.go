@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
 )
 
 // tokenIssuer is an issuer that publishes keys and signs tokens as they come.
@@ -296,5 +298,33 @@ func TestE2E_N33_KeyFile(t *testing.T) {
 	eventually(t, "the changed file", func() bool { status, _, _ := ask(second.sign(t, "ES256", nil)); return status == 200 })
 	if status, _, _ := ask(first.sign(t, "ES256", nil)); status != 401 {
 		t.Errorf("a key that is no longer in the file: %d", status)
+	}
+}
+
+// People sign in at a provider whose ID tokens have claims that are null or of
+// other forms, and which signs with Ed25519.
+func TestE2E_N21_N22_N26_SignIn(t *testing.T) {
+	w, fake := newWorld(t), oidctest.New(t)
+	fake.SetKeys(oidctest.NewKey("Ed25519"))
+	fake.IDToken = func(_ string, _, claims map[string]any) {
+		delete(claims, "at_hash")
+		maps.Copy(claims, map[string]any{
+			"groups": nil, "roles": map[string]any{"admin": true}, "amr": []any{map[string]any{"method": "password"}},
+			"auth_time": "2026-01-02T03:04:05Z", "acr": 1, "email": nil,
+		})
+	}
+	w.Write("p/caller.rego", callerPolicy)
+	s, url := w.serve("policy_auth {\n login oidc " + fake.URL + " {\n client_id " + fake.ClientID + "\n client_secret " + fake.ClientSecret + "\n }\n policies DIR/p\n }\n respond {http.policy_auth.vars.caller}")
+	status, _, page := newFollower(t).open(url+"/", nil)
+	var caller map[string]any
+	if err := json.Unmarshal([]byte(page), &caller); err != nil || status != 200 {
+		t.Fatalf("got %d %s, %v\n%s", status, page, err, s.logged())
+	}
+	for field, want := range map[string]any{
+		"id": "user-1", "email": "alice@example.com", "acr": "1", "auth_time": 1767323045.0, "amr": []any{"password"}, "roles": []any{}, "unknown": []any{"roles"},
+	} {
+		if fmt.Sprint(caller[field]) != fmt.Sprint(want) {
+			t.Errorf("%s is %v, want %v", field, caller[field], want)
+		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 // BlockForm is a fenced block of Markdown: its language, what else stands on
 // the fence, and its text.
-var BlockForm = regexp.MustCompile("(?ms)^```([a-z]+) ?([a-z]*)\n(.*?)^```$")
+var BlockForm = regexp.MustCompile("(?ms)^```([a-z]+) ?([a-z0-9]*)\n(.*?)^```$")
 
 // Manual is the README and the pages that it consists of.
 var Manual = []string{"README.md", "docs/methods.md", "docs/access.md", "docs/policies.md", "docs/observing.md"}

@@ -3,6 +3,7 @@ package oidctest
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -147,6 +148,9 @@ func Sign(key any, header, claims map[string]any) string {
 	if algorithm == "none" {
 		return signed + "."
 	}
+	if algorithm == "Ed25519" { // the newer name (RFC 9864), which the library does not know
+		algorithm = "EdDSA"
+	}
 	signature, err := jwt.GetSigningMethod(algorithm).Sign(signed, key)
 	if err != nil {
 		panic(err)
@@ -162,13 +166,16 @@ func segment(value any) string {
 	return base64.RawURLEncoding.EncodeToString(encoded)
 }
 
-// NewKey makes a key for RS256 or ES256.
+// NewKey makes a key for RS256, ES256 or Ed25519.
 func NewKey(algorithm string) Key {
 	var private crypto.Signer
 	var err error
-	if algorithm == "ES256" {
+	switch algorithm {
+	case "ES256":
 		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	} else {
+	case "Ed25519":
+		_, private, err = ed25519.GenerateKey(rand.Reader)
+	default:
 		private, err = rsa.GenerateKey(rand.Reader, 2048)
 	}
 	if err != nil {
@@ -187,6 +194,8 @@ func (k Key) public() map[string]any {
 	switch public := k.Private.Public().(type) {
 	case *rsa.PublicKey:
 		jwk["kty"], jwk["n"], jwk["e"] = "RSA", encode(public.N.Bytes()), encode(big.NewInt(int64(public.E)).Bytes())
+	case ed25519.PublicKey:
+		jwk["kty"], jwk["crv"], jwk["x"] = "OKP", "Ed25519", encode(public)
 	case *ecdsa.PublicKey:
 		point, err := public.Bytes() // 4, x, y
 		if err != nil {
