@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
@@ -100,7 +101,7 @@ type JWT struct {
 
 	places   []Place
 	metadata *url.URL // of the resource, or nil
-	forgers  *forgers
+	forged   *badSignatureLimiter
 	verifier *token.Verifier
 	release  func()
 }
@@ -130,7 +131,7 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 	if j.Resource != "" {
 		j.metadata, _ = parseResource(j.Resource) // check has tried it
 	}
-	j.forgers = newForgers()
+	j.forged = newBadSignatureLimiter()
 	keys, err := j.keys(ctx)
 	if err == nil {
 		j.verifier, err = token.New(j.config(keys))
@@ -210,18 +211,18 @@ func (j *JWT) Authenticate(r *http.Request, c Credential) identity.Outcome {
 			{Name: "expected_issuer", Value: j.Issuer}, {Name: "received_issuer", Value: issuer},
 		}}
 	}
-	if outcome, wait := j.forgers.refuse(r); wait {
-		return outcome
-	}
-	id, err := j.verifier.Verify(raw)
+	client := clientOf(r)
+	id, err := j.verifier.VerifyInTurn(raw, func() (func(), error) { return signatures.Leave, signatures.Enter(r.Context(), client) })
 	if err == nil {
 		return identity.Accept(id)
 	}
 	outcome, forged := outcomeOf(err)
-	if forged {
-		j.forgers.count(r)
+	if forged && j.forged.exceeds(client) {
+		outcome = tooManyForged()
 	}
 	switch {
+	case outcome.Reason == identity.ReasonBusy:
+		outcome.Verdict, outcome.RetryAfter = identity.Unavailable, fairqueue.RetryAfter
 	case !isToken:
 		outcome.Verdict = identity.Unclaimed
 	case outcome.Reason == identity.ReasonKeysUnavailable:

@@ -1,6 +1,9 @@
 // Package fairqueue bounds how many callers do expensive work at once. The others
 // wait: in turn by the network they come from, so that a flood from a few
-// networks delays the callers of others by a few turns and no more.
+// networks delays the callers of others by a few turns and no more. Where there is
+// no room, the network with the most callers gives it up: a caller of a network
+// with no more than a 32nd of the room waiting is never refused for a flood from
+// fewer than 32 others.
 package fairqueue
 
 import (
@@ -9,54 +12,58 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/netutil"
 )
+
+// RetryAfter is when a caller who was refused may try again.
+const RetryAfter = 2 * time.Second
 
 // ErrBusy says that a caller got no slot in time, or that too many are waiting.
 var ErrBusy = errors.New("too much is going on at once")
 
-// Queue has a number of slots and a bounded number of callers who wait for one. It
+// Queue has a number of slots and bounded numbers of callers who wait for one. It
 // is safe for concurrent use.
 type Queue struct {
 	slots, room int
 	patience    time.Duration
 
-	mu      sync.Mutex
-	taken   int
-	waiting int
-	lines   map[netip.Prefix]*line
-	turns   []*line // networks with callers who wait, the next one first
+	mu       sync.Mutex
+	taken    int
+	ordinary network // the callers who wait
+	reserved network // those with room of their own
+	favoured bool    // the last slot went to one of reserved
 }
-
-// line is the callers of one network who wait, the first one first.
-type line struct {
-	network netip.Prefix
-	waiters []*waiter
-}
-
-// waiter is a caller who waits. Its channel says true once it has a slot, and
-// false if it has to leave for callers of other networks.
-type waiter struct{ admitted chan bool }
 
 // New returns a queue with a number of slots, in which at most room callers wait,
-// each no longer than patience.
+// and as many reserved ones, each no longer than patience; patience 0 has no end.
 func New(slots, room int, patience time.Duration) *Queue {
-	return &Queue{slots: slots, room: room, patience: patience, lines: map[netip.Prefix]*line{}}
+	return &Queue{slots: slots, room: room, patience: patience}
 }
 
 // Enter waits for a slot, which Leave gives back. It returns ErrBusy if there is
 // none in time, or the context's error if that is done before.
 func (q *Queue) Enter(ctx context.Context, client netip.Addr) error {
-	q.mu.Lock()
-	if q.taken < q.slots {
-		q.taken++
-		q.mu.Unlock()
+	return q.enter(ctx, client, &q.ordinary)
+}
+
+// EnterReserved does the same in a lane of its own, which gets every other slot:
+// neither its room nor its turns are taken by those who Enter.
+func (q *Queue) EnterReserved(ctx context.Context, client netip.Addr) error {
+	return q.enter(ctx, client, &q.reserved)
+}
+
+func (q *Queue) enter(ctx context.Context, client netip.Addr, lane *network) error {
+	w := q.wait(client, lane)
+	if w == nil {
 		return nil
 	}
-	w, network := &waiter{make(chan bool, 1)}, networkOf(client)
-	q.add(network, w)
-	q.mu.Unlock()
-	timer := time.NewTimer(q.patience)
-	defer timer.Stop()
+	var over <-chan time.Time
+	if q.patience > 0 {
+		timer := time.NewTimer(q.patience)
+		defer timer.Stop()
+		over = timer.C
+	}
 	select {
 	case admitted := <-w.admitted:
 		if !admitted {
@@ -64,105 +71,64 @@ func (q *Queue) Enter(ctx context.Context, client netip.Addr) error {
 		}
 		return nil
 	case <-ctx.Done():
-		return q.giveUp(network, w, ctx.Err())
-	case <-timer.C:
-		return q.giveUp(network, w, ErrBusy)
+		return q.giveUp(w, ctx.Err())
+	case <-over:
+		return q.giveUp(w, ErrBusy)
 	}
+}
+
+// wait takes a slot and returns nil, or puts a caller into a lane. One too many
+// there is refused.
+func (q *Queue) wait(client netip.Addr, lane *network) *waiter {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.taken < q.slots {
+		q.taken++
+		return nil
+	}
+	w := &waiter{admitted: make(chan bool, 1)}
+	lane.add(netutil.Networks(client), w)
+	if lane.waiting > q.room {
+		lane.last().admitted <- false
+	}
+	return w
 }
 
 // Leave gives a slot back, to the caller whose turn it is.
 func (q *Queue) Leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.turns) == 0 {
+	lane := &q.ordinary
+	if q.reserved.waiting > 0 && (!q.favoured || q.ordinary.waiting == 0) {
+		lane = &q.reserved
+	}
+	if lane.waiting == 0 {
 		q.taken--
 		return
 	}
-	next := q.turns[0]
-	w := next.waiters[0]
-	next.waiters = next.waiters[1:]
-	q.waiting--
-	q.turns = q.turns[1:]
-	if len(next.waiters) > 0 {
-		q.turns = append(q.turns, next)
-	} else {
-		delete(q.lines, next.network)
-	}
-	w.admitted <- true
-}
-
-// add puts a caller at the end of its network's line. Where there is no room, the
-// last one of the longest line has to leave.
-func (q *Queue) add(network netip.Prefix, w *waiter) {
-	at := q.lines[network]
-	if at == nil {
-		at = &line{network: network}
-		q.lines[network] = at
-		q.turns = append(q.turns, at)
-	}
-	at.waiters = append(at.waiters, w)
-	q.waiting++
-	if q.waiting <= q.room {
-		return
-	}
-	longest := at
-	for _, other := range q.turns {
-		if len(other.waiters) > len(longest.waiters) {
-			longest = other
-		}
-	}
-	last := longest.waiters[len(longest.waiters)-1]
-	q.remove(longest, len(longest.waiters)-1)
-	last.admitted <- false
+	q.favoured = lane == &q.reserved
+	lane.next().admitted <- true
 }
 
 // giveUp takes a caller out who waits no longer. One that has got a slot
 // meanwhile hands it on.
-func (q *Queue) giveUp(network netip.Prefix, w *waiter, reason error) error {
-	q.mu.Lock()
-	if at := q.lines[network]; at != nil {
-		for i, other := range at.waiters {
-			if other == w {
-				q.remove(at, i)
-				q.mu.Unlock()
-				return reason
-			}
-		}
+func (q *Queue) giveUp(w *waiter, reason error) error {
+	if q.left(w) {
+		return reason
 	}
-	q.mu.Unlock()
 	if <-w.admitted {
 		q.Leave()
 	}
 	return reason
 }
 
-// remove takes a caller out of its line.
-func (q *Queue) remove(from *line, i int) {
-	from.waiters = append(from.waiters[:i], from.waiters[i+1:]...)
-	q.waiting--
-	if len(from.waiters) > 0 {
-		return
+// left reports whether a caller was waiting until now.
+func (q *Queue) left(w *waiter) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if w.network == nil {
+		return false
 	}
-	delete(q.lines, from.network)
-	for j, other := range q.turns {
-		if other == from {
-			q.turns = append(q.turns[:j], q.turns[j+1:]...)
-			return
-		}
-	}
-}
-
-// networkOf returns the network that a client shares its turns with: as much of
-// its address as one customer of a provider has at most.
-func networkOf(client netip.Addr) netip.Prefix {
-	client = client.Unmap().WithZone("")
-	bits := 48
-	if client.Is4() {
-		bits = 24
-	}
-	prefix, err := client.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return prefix
+	w.remove()
+	return true
 }

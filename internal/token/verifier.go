@@ -37,12 +37,22 @@ type Verifier struct {
 // Verify returns whom a token is about. An error is an *Error; with the reason
 // keys_unavailable nobody can tell whether the token is good. The identity and
 // every claim in it come from this token alone.
-func (v *Verifier) Verify(raw string) (*identity.Identity, error) {
+func (v *Verifier) Verify(raw string) (*identity.Identity, error) { return v.VerifyInTurn(raw, nil) }
+
+// Turn waits until a signature may be checked, and returns what is called
+// afterwards. An error says that there was no turn.
+type Turn func() (leave func(), err error)
+
+// VerifyInTurn does what Verify does, and waits for a turn before it checks a
+// signature: what is remembered, what is refused for less and what waits for the
+// issuer's keys takes none. Without a turn the reason is busy, and nobody can tell
+// whether the token is good. A nil turn does not wait.
+func (v *Verifier) VerifyInTurn(raw string, turn Turn) (*identity.Identity, error) {
 	if id := v.Remembered(raw); id != nil {
 		return id, nil
 	}
 	generation := v.keys.Generation() // before the keys are used: a swap in between is no harm
-	id, err := v.verify(raw)
+	id, err := v.verify(raw, turn)
 	if err == nil {
 		v.remember(raw, id, generation)
 	}
@@ -50,7 +60,7 @@ func (v *Verifier) Verify(raw string) (*identity.Identity, error) {
 }
 
 // verify verifies a token that is not remembered.
-func (v *Verifier) verify(raw string) (*identity.Identity, error) {
+func (v *Verifier) verify(raw string, turn Turn) (*identity.Identity, error) {
 	t, err := v.open(raw)
 	if err != nil {
 		return nil, err
@@ -65,7 +75,7 @@ func (v *Verifier) verify(raw string) (*identity.Identity, error) {
 	if err := v.checkClaims(t, claims); err != nil {
 		return nil, err
 	}
-	if err := v.checkSignature(t); err != nil {
+	if err := v.checkSignature(t, turn); err != nil {
 		return nil, err
 	}
 	if err := v.checkRequirements(claims); err != nil {
@@ -111,11 +121,18 @@ func (v *Verifier) checkClaims(t *jws, claims object) error {
 	return nil
 }
 
-// checkSignature tries the keys that the token may mean.
-func (v *Verifier) checkSignature(t *jws) error {
+// checkSignature tries the keys that the token may mean, when it is its turn.
+func (v *Verifier) checkSignature(t *jws, turn Turn) error {
 	candidates, err := v.keys.Candidates(t.header.keyID, t.header.algorithm)
 	if err != nil {
 		return refuse(identity.ReasonKeysUnavailable, "problem", err.Error(), "received_kid", t.header.keyID)
+	}
+	if turn != nil && len(candidates) > 0 {
+		leave, err := turn()
+		if err != nil {
+			return refuse(identity.ReasonBusy, "problem", err.Error())
+		}
+		defer leave()
 	}
 	for _, key := range candidates {
 		if key.verify(t.header.algorithm, t.signed, t.signature) {

@@ -1,0 +1,51 @@
+package authn
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/time/rate"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/netutil"
+)
+
+// How many tokens with bad signatures a client may send before it is answered
+// 429 instead of 401.
+const (
+	badSignatures       = 100
+	badSignaturesRefill = 2 // a second
+	badSignatureClients = 50_000
+)
+
+// badSignatureLimiter knows the clients that sent tokens with bad signatures. It
+// is asked only once a signature has proved bad: clients behind one address, as
+// behind a proxy that is not trusted, are never refused for what others send.
+type badSignatureLimiter struct {
+	limits *otter.Cache[netip.Prefix, *rate.Limiter]
+}
+
+func newBadSignatureLimiter() *badSignatureLimiter {
+	return &badSignatureLimiter{limits: otter.Must(&otter.Options[netip.Prefix, *rate.Limiter]{
+		MaximumSize:      badSignatureClients,
+		ExpiryCalculator: otter.ExpiryAccessing[netip.Prefix, *rate.Limiter](badSignatures / badSignaturesRefill * time.Second),
+	})}
+}
+
+// exceeds counts a bad signature and reports whether the client sends too many.
+func (b *badSignatureLimiter) exceeds(client netip.Addr) bool {
+	network := netutil.Network(client)
+	limiter, known := b.limits.GetIfPresent(network)
+	if !known {
+		limiter, _ = b.limits.SetIfAbsent(network, rate.NewLimiter(badSignaturesRefill, badSignatures))
+	}
+	return !limiter.Allow()
+}
+
+// tooManyForged is the outcome for a bad signature of a client that sends too many.
+func tooManyForged() identity.Outcome {
+	outcome := identity.Reject(identity.ReasonThrottled, identity.Detail{Name: "problem", Value: "too many tokens with bad signatures from this client"})
+	outcome.RetryAfter = time.Second
+	return outcome
+}
