@@ -165,6 +165,7 @@ func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *visit.Visi
 		}, authn.Place{}
 	}
 	outcome, place := h.chain.Identify(r, h.InsecureHTTP || v.Request.Secure())
+	v.Request.SetForeignBearer(outcome.ForeignBearer)
 	if outcome.Verdict == identity.Absent && place.Cookie() != "" {
 		place.Clear(w, v.Request.Scheme() == "https")
 	}

@@ -19,6 +19,8 @@ type Chain struct {
 	places   []Place
 	origins  *originCheck
 	metadata metadata
+	// foreigners are the bearer tokens of the application behind, or nil.
+	foreigners *foreignBearers
 }
 
 // NewChain returns a chain of methods. Unsafe requests with a credential that
@@ -30,7 +32,11 @@ func NewChain(methods []Method, trusted func(origin string) bool) (*Chain, error
 	if err != nil {
 		return nil, err
 	}
-	c := &Chain{methods: methods, origins: newOriginCheck(trusted), metadata: metadata}
+	foreigners, err := newForeignBearers(methods)
+	if err != nil {
+		return nil, err
+	}
+	c := &Chain{methods: methods, origins: newOriginCheck(trusted), metadata: metadata, foreigners: foreigners}
 	for _, method := range methods {
 		for _, place := range method.Places() {
 			if !slices.Contains(c.places, place) {
@@ -94,13 +100,16 @@ func (c *Chain) Identify(r *http.Request, secure bool) (identity.Outcome, Place)
 	credential, found := c.find(r)
 	switch {
 	case found == 0:
-		return c.ambient(r, secure)
+		return c.ambientIn(r, c.places, secure)
 	case found > 1:
 		return malformed("", identity.ReasonCredentialsAmbiguous), credential.Place
 	case !secure:
 		return identity.Reject(identity.ReasonInsecureTransport), credential.Place
 	case !credential.wellFormed():
 		return malformed(c.reader(credential.Place), identity.ReasonTokenMalformed), credential.Place
+	}
+	if outcome, place, foreign := c.foreign(r, credential); foreign {
+		return outcome, place
 	}
 	return c.judge(r, credential), credential.Place
 }
@@ -122,13 +131,13 @@ func (c *Chain) find(r *http.Request) (credential Credential, found int) {
 	return credential, found
 }
 
-// ambient judges a cookie, if there is no explicit credential. One that is not
+// ambientIn judges a cookie in one of some places, if there is no explicit credential. One that is not
 // accepted, or that is there twice (R-CK-5), leaves the caller anonymous: the
 // outcome says why, and the place which cookie is to be cleared.
-func (c *Chain) ambient(r *http.Request, secure bool) (identity.Outcome, Place) {
+func (c *Chain) ambientIn(r *http.Request, places []Place, secure bool) (identity.Outcome, Place) {
 	var dead identity.Outcome
 	var where Place
-	for _, place := range c.places {
+	for _, place := range places {
 		if place.cookie == "" {
 			continue
 		}

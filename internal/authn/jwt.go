@@ -97,6 +97,12 @@ type JWT struct {
 	// The name of the header, the cookie or the parameter of the query.
 	Name string `json:"name,omitempty"`
 
+	// "pass" leaves bearer tokens that no method of the site issues to the
+	// application behind it, if a session makes the caller known: what is no
+	// token, or one of an issuer that no method names. Policies see it as
+	// input.request.foreign_bearer. Default: they are refused.
+	UnknownIssuer string `json:"unknown_issuer,omitempty"`
+
 	Offer
 
 	places   []Place

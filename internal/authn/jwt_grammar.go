@@ -33,6 +33,7 @@ import (
 //	    from bearer | basic_password | header <name> | cookie <name> | query <name>
 //	    map <field> <source>...
 //	    require <claim> <value>...
+//	    unknown_issuer pass
 //	    challenge off
 //	}
 func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -58,6 +59,8 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"map":           parseMap(&j.Map),
 		"require":       j.parseRequire,
 		"challenge":     j.word(),
+
+		"unknown_issuer": grammar.Choice(&j.UnknownIssuer, pass),
 	})
 	if err != nil {
 		return err
@@ -169,7 +172,7 @@ func (j *JWT) check() error {
 	case len(j.Audience) > 1 && slices.Contains(j.Audience, anyone):
 		return fmt.Errorf("jwt %s: audience any stands alone", j.Issuer)
 	}
-	if err := cmp.Or(j.Offer.check(), j.checkKeys()); err != nil {
+	if err := cmp.Or(j.Offer.check(), j.checkUnknownIssuer(), j.checkKeys()); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
 	if err := j.checkResource(); err != nil {
@@ -180,6 +183,21 @@ func (j *JWT) check() error {
 	}
 	if _, err := token.New(j.config(placeholderKeys(j.Secret != ""))); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
+	}
+	return nil
+}
+
+// checkUnknownIssuer reports a place or an issuer with which no issuer is unknown.
+func (j *JWT) checkUnknownIssuer() error {
+	switch {
+	case j.UnknownIssuer == "":
+		return nil
+	case j.UnknownIssuer != pass:
+		return errors.New(grammar.Unknown("value of unknown_issuer", j.UnknownIssuer, []string{pass}))
+	case j.From != "" && j.From != "bearer":
+		return fmt.Errorf("unknown_issuer pass is about bearer tokens, and from %s reads none; leave one of the two out", j.From)
+	case j.Issuer == anyone:
+		return errors.New("unknown_issuer pass: any knows every issuer; name the issuer, or leave unknown_issuer pass out")
 	}
 	return nil
 }

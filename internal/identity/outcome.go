@@ -45,6 +45,9 @@ type Outcome struct {
 	// BrowserAttached says that browsers send this credential unasked (Basic,
 	// cookies, certificates), so that requests from other sites must be told apart.
 	BrowserAttached bool
+	// ForeignBearer says that the request also has a bearer token, which is the
+	// application's own and was not judged.
+	ForeignBearer bool
 	// RetryAfter is how long to wait when throttled or unavailable; 0 if unknown.
 	RetryAfter time.Duration
 	// Hold is set if the credential is kept alive by its use. It is called while

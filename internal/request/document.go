@@ -74,6 +74,9 @@ type Fields struct {
 	ContentLength int64 `json:"content_length"`
 	// WebSocket says that the request asks for a WebSocket.
 	WebSocket bool `json:"websocket"`
+	// ForeignBearer says that the request, whose caller a session makes known, has
+	// a bearer token of an application's own, which no method judged.
+	ForeignBearer bool `json:"foreign_bearer"`
 	// GRPC says that the request is a gRPC call.
 	GRPC bool `json:"grpc"`
 	// Body is the request's body, parsed if it is JSON, else as text; null if

@@ -58,6 +58,7 @@ var parts = []struct {
 	{"request.protocol request.content_length", func(r *Request, _ *Reading, d *Document) {
 		d.Request.Protocol, d.Request.ContentLength = r.http.Proto, r.http.ContentLength
 	}},
+	{"request.foreign_bearer", func(r *Request, _ *Reading, d *Document) { d.Request.ForeignBearer = r.foreign }},
 	{"request.websocket", func(r *Request, _ *Reading, d *Document) { d.Request.WebSocket = IsWebSocket(r.http) }},
 	{"request.grpc", func(r *Request, _ *Reading, d *Document) { d.Request.GRPC = isGRPC(r.http) }},
 	{"request.body request.body_truncated", func(r *Request, _ *Reading, d *Document) {

@@ -50,6 +50,8 @@ type Request struct {
 	readings []Reading
 	flags    []Flag
 	room     room
+	// foreign says that the bearer token is the application's own.
+	foreign bool
 	// set by ReadBody
 	body      any
 	parsed    any    // as opa-envoy-plugin parses it: JSON and forms
@@ -106,6 +108,10 @@ func (r *Request) ID() string { return r.facts.ID() }
 
 // Time returns when the request came.
 func (r *Request) Time() time.Time { return r.facts.Time }
+
+// SetForeignBearer says whether the request has a bearer token that is the
+// application's own, which no method judged.
+func (r *Request) SetForeignBearer(foreign bool) { r.foreign = foreign }
 
 // TrustedProxy reports whether the peer's forwarding headers may be believed.
 func (r *Request) TrustedProxy() bool { return r.facts.TrustedProxy }

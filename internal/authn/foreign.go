@@ -1,0 +1,86 @@
+package authn
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/token"
+)
+
+// pass is the one value of unknown_issuer.
+const pass = "pass"
+
+// foreignBearers tells bearer tokens that an application behind the site issued
+// from those that the site's methods judge.
+type foreignBearers struct {
+	issuers []string // of all jwt methods, as foldIssuer has them
+	session []Place  // where a session's cookie is
+}
+
+// newForeignBearers returns nil unless a jwt method says unknown_issuer pass.
+// It fails if another method would judge such tokens, or if there is no session
+// to know the caller by.
+func newForeignBearers(methods []Method) (*foreignBearers, error) {
+	passes := func(m Method) bool { j, ok := m.Authenticator.(*JWT); return ok && j.UnknownIssuer == pass }
+	if !slices.ContainsFunc(methods, passes) {
+		return nil, nil
+	}
+	f := new(foreignBearers)
+	for _, method := range methods {
+		switch m := method.Authenticator.(type) {
+		case *JWT:
+			if m.Issuer == anyone && slices.Contains(m.Places(), bearerPlaces[0]) {
+				return nil, errors.New("unknown_issuer pass: jwt any knows every issuer; leave one of the two out")
+			}
+			f.issuers = append(f.issuers, foldIssuer(m.Issuer))
+			continue
+		case *Session:
+			f.session = m.Places()
+			continue
+		}
+		if slices.Contains(method.Places(), bearerPlaces[0]) {
+			return nil, fmt.Errorf("unknown_issuer pass: %s takes bearer tokens of any form, so that none is unknown; read its credentials from another place, or leave unknown_issuer pass out", method.Name)
+		}
+	}
+	if f.session == nil {
+		return nil, errors.New("unknown_issuer pass: such tokens pass beside a session alone, and no login makes one; write login form or login oidc beside it, or leave unknown_issuer pass out")
+	}
+	return f, nil
+}
+
+// foldIssuer returns an issuer as it is compared here: what differs from one of
+// ours in letter case or slashes alone is no other application's.
+func foldIssuer(issuer string) string {
+	return strings.ToLower(strings.Trim(strings.TrimSpace(issuer), "/"))
+}
+
+// owns reports whether a bearer token is another application's: it has not the
+// form of a token, or it has one issuer, whom no method names.
+func (f *foreignBearers) owns(raw string) bool {
+	if dots := strings.Count(raw, "."); dots != 2 && dots != 4 {
+		return true
+	}
+	issuer, readable := token.Issuer(raw)
+	return readable && !slices.Contains(f.issuers, foldIssuer(issuer))
+}
+
+// foreign judges the session beside a bearer token that is another application's,
+// as if that token were not there. It is false if the token is to be judged:
+// what is not known by a session gets nothing by such a token.
+func (c *Chain) foreign(r *http.Request, credential Credential) (identity.Outcome, Place, bool) {
+	if c.foreigners == nil || credential.Place != bearerPlaces[0] || !c.foreigners.owns(credential.Value) {
+		return identity.Outcome{}, Place{}, false
+	}
+	outcome, place := c.ambientIn(r, c.foreigners.session, true)
+	switch {
+	case outcome.Verdict == identity.Accepted:
+		outcome.ForeignBearer = true
+	case outcome.Verdict == identity.Absent:
+		return identity.Outcome{}, Place{}, false
+	}
+	return outcome, place, true
+}
