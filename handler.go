@@ -1,7 +1,9 @@
 package policyauth
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -134,11 +136,16 @@ func (h *Handler) matches(r *http.Request, v *visit.Visit) (bool, error) {
 	asked := r.URL
 	defer func() { r.URL = asked }()
 	for _, reading := range readings {
-		read := *asked
-		read.Path, read.RawPath = reading.Path, ""
-		r.URL = &read
-		if matched, err := h.matchers.AnyMatchWithError(r); matched || err != nil {
-			return matched, err
+		for _, path := range []string{reading.Rewritten, reading.Path} {
+			read := *asked
+			read.Path, read.RawPath = path, ""
+			if reading.Query != v.Request.URL().RawQuery {
+				read.RawQuery = reading.Query
+			}
+			r.URL = &read
+			if matched, err := h.matchers.AnyMatchWithError(r); matched || err != nil {
+				return matched, err
+			}
 		}
 	}
 	return false, nil
@@ -193,6 +200,9 @@ func (h *Handler) decide(r *http.Request, v *visit.Visit, outcome identity.Outco
 	observe.Decision(h.decisions, func() (any, bool) { return h.policies.Entry(r.Context(), in, decision) })
 	if !decision.Allow {
 		return decision
+	}
+	if v.Request.Hides(decision.QueryToRemove) || v.Request.Hides(slices.Collect(maps.Keys(decision.QueryToSet))) {
+		return policy.Decision{Reason: identity.ReasonPathAmbiguous, Revision: decision.Revision, Elapsed: decision.Elapsed, Cached: decision.Cached}
 	}
 	if err := h.headers.Check(decision.Headers, decision.RequestHeadersToRemove); err != nil {
 		return policy.Decision{Reason: identity.ReasonPolicyError, Revision: decision.Revision, Err: err, Elapsed: decision.Elapsed, Cached: decision.Cached}

@@ -1,10 +1,49 @@
 package policyauth
 
 import (
+	"context"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
+
+// TestN02MatcherRewritten: a matcher is asked about each reading of the path that the
+// next handler sees, too.
+func TestN02MatcherRewritten(t *testing.T) {
+	w := newWorld(t)
+	h, err := w.provision("basic {\n users DIR/users.yaml\n }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchPath{"/ours/*"}}}
+	for now, want := range map[string]int{"/ours/x": 401, "/%256furs/x": 401, "/theirs/%2578": 200} {
+		r := get("/theirs/x")
+		r = r.WithContext(context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, *r))
+		r.URL, err = r.URL.Parse(now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if recorder, err := ask(h, r, new(reached)); err != nil || recorder.Code != want {
+			t.Errorf("%s: %d %v, want %d", now, recorder.Code, err, want)
+		}
+	}
+}
+
+// TestS06HiddenParameter: what a policy removes from the query or sets there must not
+// come out of the path afterwards.
+func TestS06HiddenParameter(t *testing.T) {
+	w := newWorld(t)
+	w.Write("p/p.rego", "package caddy.authz\n\ndecision := {\"allow\": true, \"query_parameters_to_remove\": [\"debug\"], \"query_parameters_to_set\": {\"user\": \"x\"}}\n")
+	h, err := w.provision("basic {\n users DIR/users.yaml\n }\n policies DIR/p {\n decision data.caddy.authz.decision\n }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for target, want := range map[string]int{"/a?debug=1": 200, "/a%3fdebug=1": 400, "/a%253f%255fx%26user=y": 400, "/a%3fother": 200} {
+		if recorder, err := ask(h, get(target), new(reached)); err != nil || recorder.Code != want {
+			t.Errorf("%s: %d %v, want %d", target, recorder.Code, err, want)
+		}
+	}
+}
 
 // TestMatcherReadings: T-12 to T-17, T-54, T-70. No spelling of a path slips past
 // the matcher, and nobody is judged for what no reading asks for.
@@ -17,6 +56,7 @@ func TestMatcherReadings(t *testing.T) {
 	h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchPath{"/ours/*"}}}
 	tests := map[string]int{
 		"/ours/x": 401, "/OURS/x": 401, "/ours;v=1/x": 401, "/ours%2fx": 401, "//ours/x": 401, "/ours%5cx": 401, "/%6furs/x": 401,
+		"/%256furs/x": 401, "/ours%252fx": 401, "/ours%253bx/x": 401, "/ours/x%3f": 401, // N-02, N-03
 		"/theirs/x": 200, "/theirs;v=1/x": 200, "/theirs/ours/x": 200, "/theirs%2fours/x": 200,
 		"/theirs/%2e%2e/ours/x": 400, "/theirs/../ours/x": 400, "/theirs/../x": 200,
 	}

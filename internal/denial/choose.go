@@ -74,6 +74,8 @@ func (c Case) denied(known bool) (identity.Reason, int) {
 	switch c.Reason {
 	case identity.ReasonPolicyError, identity.ReasonPolicyTimeout:
 		return c.Reason, http.StatusInternalServerError
+	case identity.ReasonPathAmbiguous:
+		return c.Reason, http.StatusBadRequest
 	case identity.ReasonPolicyUnavailable, identity.ReasonStoreUnavailable, identity.ReasonBusy:
 		return c.Reason, http.StatusServiceUnavailable
 	}

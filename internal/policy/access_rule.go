@@ -46,6 +46,7 @@ func (p *accessParser) parseRule(number int, item *yaml.Node) {
 			hosts = parsed(p, m.value, "hosts", parseHost)
 		case "paths":
 			paths = parsed(p, m.value, "paths", parsePath)
+			rule["named"] = true
 		case "allow":
 			allowed = true
 			rule["allow"] = p.alternatives(m.value, "allow")

@@ -16,9 +16,9 @@ import (
 // otherwise they are redacted. Forwarding headers of a stranger are replaced by
 // what this server knows, as Envoy at the edge does.
 func (r *Request) Envoy(reading Reading, credentials bool) map[string]any {
-	query, rawQuery, _ := r.query(nil)
+	query, rawQuery, _ := r.query(nil, reading.Query)
 	if credentials {
-		rawQuery = valid(r.facts.URL.RawQuery)
+		rawQuery = valid(reading.Query)
 		query, _ = parseQuery(nil, rawQuery)
 	}
 	path := r.envoyPath(reading)

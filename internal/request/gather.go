@@ -49,7 +49,7 @@ var parts = []struct {
 		d.Request.Path, d.Request.Segments, d.Request.DestinationPath = reading.Path, reading.Segments, reading.Destination
 	}},
 	{"request.path_folded", func(_ *Request, reading *Reading, d *Document) { d.Request.PathFolded = strings.ToLower(reading.Path) }},
-	{"request.rewritten_path", func(r *Request, _ *Reading, d *Document) { d.Request.RewrittenPath = valid(r.http.URL.Path) }},
+	{"request.rewritten_path", func(_ *Request, reading *Reading, d *Document) { d.Request.RewrittenPath = reading.Rewritten }},
 	{"request.raw_path", func(r *Request, _ *Reading, d *Document) {
 		d.Request.RawPath = valid(r.facts.URL.EscapedPath())
 	}},
@@ -73,8 +73,8 @@ var parts = []struct {
 	{"tls", func(r *Request, _ *Reading, d *Document) { d.TLS = r.TLS() }},
 }
 
-func (r *Request) gatherQuery(_ *Reading, d *Document) {
-	query, raw, flags := r.query(emptied(d.Request.Query))
+func (r *Request) gatherQuery(reading *Reading, d *Document) {
+	query, raw, flags := r.query(emptied(d.Request.Query), reading.Query)
 	d.Request.Query, d.Request.RawQuery, d.Request.QueryFlags = query, raw, flagNames(flags)
 }
 

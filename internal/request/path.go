@@ -14,8 +14,16 @@ type Reading struct {
 	Path string
 	// Segments is Path, split at slashes and then decoded; a trailing slash adds none.
 	Segments []string
+	// Rewritten is the decoded path that the next handler sees, in this reading; it
+	// is Path where nothing has rewritten the request.
+	Rewritten string
+	// Query is the raw query in this reading: what follows an encoded "?" may
+	// become the query of a handler that decodes the path again.
+	Query string
 	// Destination is the decoded path that a WebDAV MOVE or COPY points to, or "".
 	Destination string
+
+	cut bool // Query comes from the path
 }
 
 // Flag names something that makes a path or a query readable in more than one
@@ -33,17 +41,20 @@ const (
 	FlagDoubleEncoding   Flag = "double_encoding"   // an escape that decodes to an escape
 	FlagControlCharacter Flag = "control_character" // NUL and its kin
 	FlagInvalidUTF8      Flag = "invalid_utf8"
-	FlagBadEscape        Flag = "bad_escape"      // % without two hexadecimal digits
-	FlagBadDestination   Flag = "bad_destination" // a Destination that is no single URL
-	FlagOpaque           Flag = "opaque"          // a target such as http:x:/admin, which goes to the upstream unread
-	FlagTooLong          Flag = "too_long"        // a path beyond maxAmbiguous that has another flag, or with more than maxReadings
-	FlagBadHost          Flag = "bad_host"        // a Host that servers could read in different ways
+	FlagBadEscape        Flag = "bad_escape"        // % without two hexadecimal digits
+	FlagBadDestination   Flag = "bad_destination"   // a Destination that is no single URL
+	FlagOpaque           Flag = "opaque"            // a target such as http:x:/admin, which goes to the upstream unread
+	FlagTooLong          Flag = "too_long"          // a path beyond maxAmbiguous that has another flag, or with more than maxReadings
+	FlagOverEncoded      Flag = "over_encoded"      // a path that still changes after maxDecodings more decodings
+	FlagHiddenCredential Flag = "hidden_credential" // the parameter of a credential behind an encoded "?" of the path
+	FlagBadHost          Flag = "bad_host"          // a Host that servers could read in different ways
 )
 
 // pathFlags are the flags that a path may have.
 var pathFlags = []Flag{
 	FlagFragment, FlagEncodedSlash, FlagBackslash, FlagPathParameter, FlagDotSegment, FlagDoubleSlash, FlagDoubleEncoding,
-	FlagControlCharacter, FlagInvalidUTF8, FlagBadEscape, FlagBadDestination, FlagOpaque, FlagTooLong, FlagBadHost,
+	FlagControlCharacter, FlagInvalidUTF8, FlagBadEscape, FlagBadDestination, FlagOpaque, FlagTooLong, FlagOverEncoded,
+	FlagHiddenCredential, FlagBadHost,
 }
 
 // refusedFlags are answered with 400 unless the site allows them: there is no
@@ -57,12 +68,14 @@ var refusedFlags = map[Flag]bool{
 	FlagBadEscape:        true,
 	FlagBadDestination:   true,
 	FlagTooLong:          true,
+	FlagOverEncoded:      true,
+	FlagHiddenCredential: true,
 	FlagOpaque:           true,
 	FlagBadHost:          true,
 }
 
 // unreadable are the refused flags of targets that have no reading to go by.
-var unreadable = []Flag{FlagTooLong, FlagOpaque, FlagBadHost}
+var unreadable = []Flag{FlagTooLong, FlagOverEncoded, FlagHiddenCredential, FlagOpaque, FlagBadHost}
 
 // RefusedFlags returns, sorted, the flags that AllowedFlags can name: all that
 // are refused but those that no policy could judge.
@@ -86,58 +99,114 @@ const maxReadings = 64
 
 func (c *Config) allows(flag Flag) bool { return slices.Contains(c.AllowedFlags, flag) }
 
-// readings reads a request's public path and, for MOVE and COPY, its
-// destination: every pair of their readings.
-func readings(facts *Facts, dest string, room *room) ([]Reading, []Flag) {
-	path := facts.URL.EscapedPath()
-	if path == "" {
-		path = "/"
+// readings reads a request's public path, the path that the next handler sees and,
+// for MOVE and COPY, the destination: every combination of their readings.
+func readings(facts *Facts, now *url.URL, dest string, room *room) ([]Reading, []Flag) {
+	path := escapedPath(facts.URL)
+	rewritten := path
+	if now.Path != facts.URL.Path || now.RawPath != facts.URL.RawPath {
+		rewritten = escapedPath(now)
 	}
+	flags := targetFlags(facts)
+	if dest == "" && len(flags) == 0 && isPlain(path) && isPlain(rewritten) {
+		return room.read(path, rewritten, facts.URL.RawQuery), nil
+	}
+	result, flags := readPath(path, facts.URL.RawQuery, flags)
+	if rewritten != path {
+		var others []Reading
+		others, flags = readPath(rewritten, now.RawQuery, flags)
+		result = withRewritten(result, others)
+	}
+	switch dest {
+	case "":
+	case badDestination:
+		flags = append(flags, FlagBadDestination)
+	default:
+		var destinations []Reading
+		destinations, flags = readPath(dest, "", flags)
+		result = pair(result, destinations)
+	}
+	if len(result) > maxReadings {
+		return result[:maxReadings], addFlag(flags, FlagTooLong)
+	}
+	return result, flags
+}
+
+func escapedPath(u *url.URL) string {
+	if path := u.EscapedPath(); path != "" {
+		return path
+	}
+	return "/"
+}
+
+// targetFlags returns the flags of a request target as a whole.
+func targetFlags(facts *Facts) []Flag {
 	var flags []Flag
-	var result []Reading
 	if facts.URL.Opaque != "" {
 		flags = append(flags, FlagOpaque)
 	}
 	if strings.Contains(facts.RequestURI, "#") {
 		flags = append(flags, FlagFragment)
 	}
-	if len(flags) == 0 && isPlain(path) {
-		result = room.read(path)
-	} else {
-		result, flags = readPath(path, flags)
-	}
-	if dest == "" {
-		return result, flags
-	}
-	if dest == badDestination {
-		return result, append(flags, FlagBadDestination)
-	}
-	destinations, flags := readPath(dest, flags)
-	if len(result)*len(destinations) > maxReadings {
-		return result, addFlag(flags, FlagTooLong)
-	}
-	return pair(result, destinations), flags
+	return flags
 }
 
-// readPath returns the distinct readings of an escaped path and adds to flags
-// what it noticed.
-func readPath(escaped string, flags []Flag) ([]Reading, []Flag) {
-	if len(flags) == 0 && isPlain(escaped) {
-		return []Reading{read(escaped)}, nil
+// readPath returns the distinct readings of an escaped path and its query, and
+// adds to flags what it noticed.
+func readPath(escaped, query string, flags []Flag) ([]Reading, []Flag) {
+	first := spelling{path: escaped, query: query}
+	if isPlain(escaped) {
+		return []Reading{first.read()}, flags
 	}
 	if len(escaped) > maxAmbiguous {
-		return []Reading{read(escaped)}, addFlag(flags, FlagTooLong)
+		return []Reading{first.read()}, addFlag(flags, FlagTooLong)
 	}
-	variants, flags := variants(escaped, flags)
+	flags = inspect(first.read(), flags)
+	if changesAfter(escaped, 1) {
+		flags = addFlag(flags, FlagDoubleEncoding)
+	}
+	if changesAfter(escaped, maxDecodings+1) {
+		return []Reading{first.read()}, addFlag(flags, FlagOverEncoded)
+	}
+	spellings, flags := spellings(first, flags)
 	var result []Reading
-	for _, variant := range variants {
-		reading := read(variant)
-		flags = inspect(reading, flags)
-		if !slices.ContainsFunc(result, func(r Reading) bool { return slices.Equal(r.Segments, reading.Segments) }) {
+	for _, spelling := range spellings {
+		reading := spelling.read()
+		flags = inspectAgain(&reading, flags)
+		if !slices.ContainsFunc(result, reading.same) {
 			result = append(result, reading)
 		}
 	}
 	return result, flags
+}
+
+// same reports whether two readings of one path are equal but for a trailing slash.
+func (r *Reading) same(other Reading) bool {
+	return r.Query == other.Query && slices.Equal(r.Segments, other.Segments)
+}
+
+// withRewritten returns each combination of the readings of the public path and
+// of the rewritten one. A query that the rewritten path gives is judged beside the
+// public one.
+func withRewritten(paths, rewritten []Reading) []Reading {
+	var result []Reading
+	for i, path := range paths {
+		for j, other := range rewritten {
+			path.Rewritten = other.Path
+			if j == 0 || other.Path != rewritten[j-1].Path {
+				result = append(result, path)
+			}
+			if i == 0 && other.cut {
+				both := path
+				both.Query, both.cut = other.Query, true
+				result = append(result, both)
+			}
+			if len(result) > maxReadings {
+				return result
+			}
+		}
+	}
+	return result
 }
 
 // room is where the one reading of a usual path is put.
@@ -146,9 +215,9 @@ type room struct {
 	segments [8]string
 }
 
-// read reads a path that can be read in one way.
-func (r *room) read(plain string) []Reading {
-	reading := Reading{Path: plain, Segments: r.segments[:0]}
+// read reads a path that can be read in one way, as can the rewritten one.
+func (r *room) read(plain, rewritten, query string) []Reading {
+	reading := Reading{Path: plain, Segments: r.segments[:0], Rewritten: rewritten, Query: query}
 	rest := strings.TrimPrefix(plain, "/")
 	for rest != "" {
 		var segment string
@@ -172,40 +241,6 @@ func isPlain(escaped string) bool {
 	return true
 }
 
-// rewriting is one thing that a server behind us may do to a path.
-type rewriting struct {
-	flag    Flag
-	rewrite func(string) string
-}
-
-// rewritings are applied in this order, each or not, so that a path with n of
-// them has up to 2^n readings.
-var rewritings = []rewriting{
-	{FlagFragment, cutFragment},
-	{FlagEncodedSlash, replaceFold("%2f", "/")},
-	{FlagBackslash, func(s string) string { return replaceFold("%5c", "/")(strings.ReplaceAll(s, `\`, "/")) }},
-	{FlagPathParameter, cutParameters},
-	{FlagDotSegment, resolveDots},
-	{FlagDoubleSlash, collapseSlashes},
-}
-
-// variants applies each combination of the rewritings that change something.
-func variants(escaped string, flags []Flag) ([]string, []Flag) {
-	result := []string{escaped}
-	for _, rw := range rewritings {
-		if rw.flag == FlagFragment && !slices.Contains(flags, FlagFragment) {
-			continue // an encoded # is an ordinary character
-		}
-		for _, variant := range result {
-			if changed := rw.rewrite(variant); changed != variant {
-				flags = addFlag(flags, rw.flag)
-				result = append(result, changed)
-			}
-		}
-	}
-	return result, flags
-}
-
 // inspect adds the flags that show only in decoded segments.
 func inspect(reading Reading, flags []Flag) []Flag {
 	for _, segment := range reading.Segments {
@@ -215,18 +250,42 @@ func inspect(reading Reading, flags []Flag) []Flag {
 		if strings.ContainsFunc(segment, func(c rune) bool { return c < 0x20 || c == 0x7f }) {
 			flags = addFlag(flags, FlagControlCharacter)
 		}
-		if unescaped, err := url.PathUnescape(segment); err == nil && unescaped != segment {
-			flags = addFlag(flags, FlagDoubleEncoding)
-		}
 	}
 	return flags
+}
+
+// inspectAgain is inspect for a further decoding. What is no UTF-8 there, as in
+// the name 100%ab, is shown as U+FFFD: no rule can name it. What old decoders take
+// for ASCII (RFC 3629, section 10) is refused.
+func inspectAgain(reading *Reading, flags []Flag) []Flag {
+	for i, segment := range reading.Segments {
+		if !utf8.ValidString(segment) && !overlong(segment) {
+			reading.Segments[i] = valid(segment)
+		}
+	}
+	reading.Path = valid(reading.Path)
+	reading.Rewritten = reading.Path
+	return inspect(*reading, flags)
+}
+
+// overlong reports whether there is a longer form of a shorter sequence of UTF-8.
+func overlong(s string) bool {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == 0xc0, c == 0xc1,
+			c == 0xe0 && i+1 < len(s) && s[i+1] >= 0x80 && s[i+1] < 0xa0,
+			c == 0xf0 && i+1 < len(s) && s[i+1] >= 0x80 && s[i+1] < 0x90:
+			return true
+		}
+	}
+	return false
 }
 
 // read splits an escaped path into decoded segments.
 func read(escaped string) Reading {
 	trimmed := strings.TrimPrefix(escaped, "/")
 	if trimmed == "" {
-		return Reading{Path: "/", Segments: []string{}}
+		return Reading{Path: "/", Segments: []string{}, Rewritten: "/"}
 	}
 	segments := strings.Split(trimmed, "/")
 	shown := segments
@@ -244,77 +303,21 @@ func read(escaped string) Reading {
 	if last := len(segments) - 1; segments[last] == "" {
 		segments = segments[:last]
 	}
-	return Reading{Path: path, Segments: segments}
-}
-
-// decode undoes percent-encoding once; what cannot be decoded stays as it is.
-func decode(segment string) string {
-	if decoded, err := url.PathUnescape(segment); err == nil {
-		return decoded
-	}
-	return segment
+	return Reading{Path: path, Segments: segments, Rewritten: path}
 }
 
 // pair returns each combination of a path's and a destination's readings.
 func pair(paths, destinations []Reading) []Reading {
-	result := make([]Reading, 0, len(paths)*len(destinations))
+	result := make([]Reading, 0, min(len(paths)*len(destinations), maxReadings+1))
 	for _, path := range paths {
 		for _, destination := range destinations {
 			path.Destination = destination.Path
-			result = append(result, path)
+			if result = append(result, path); len(result) > maxReadings {
+				return result
+			}
 		}
 	}
 	return result
-}
-
-func cutFragment(s string) string {
-	before, _, _ := strings.Cut(s, "%23")
-	return before
-}
-
-// cutParameters removes what follows a semicolon in each segment.
-func cutParameters(s string) string {
-	segments := strings.Split(replaceFold("%3b", ";")(s), "/")
-	for i, segment := range segments {
-		segments[i], _, _ = strings.Cut(segment, ";")
-	}
-	return strings.Join(segments, "/")
-}
-
-// resolveDots removes dot segments (RFC 3986, section 5.2.4), encoded ones too.
-func resolveDots(s string) string {
-	var kept []string
-	segments := strings.Split(strings.TrimPrefix(s, "/"), "/")
-	for i, segment := range segments {
-		last := i == len(segments)-1
-		switch decode(segment) {
-		case ".", "..":
-			if decode(segment) == ".." && len(kept) > 0 {
-				kept = kept[:len(kept)-1]
-			}
-			if last {
-				kept = append(kept, "")
-			}
-		default:
-			kept = append(kept, segment)
-		}
-	}
-	return s[:len(s)-len(strings.TrimPrefix(s, "/"))] + strings.Join(kept, "/")
-}
-
-func collapseSlashes(s string) string {
-	for strings.Contains(s, "//") {
-		s = strings.ReplaceAll(s, "//", "/")
-	}
-	return s
-}
-
-// replaceFold replaces an escape in either case of its digits.
-func replaceFold(escape, with string) func(string) string {
-	upper := strings.ToUpper(escape)
-	return func(s string) string {
-		return strings.ReplaceAll(strings.ReplaceAll(s, escape, with), upper, with)
-	}
 }
 
 func addFlag(flags []Flag, flag Flag) []Flag {

@@ -11,10 +11,9 @@ import (
 // separator and net/url drops together with its parameter.
 const FlagSemicolon Flag = "semicolon"
 
-// query returns the public query, parsed into an empty map or a new one, and as
-// received, without credentials.
-func (r *Request) query(into map[string][]string) (map[string][]string, string, []Flag) {
-	raw := r.facts.URL.RawQuery
+// query returns a raw query, parsed into an empty map or a new one, and as it is,
+// without credentials.
+func (r *Request) query(into map[string][]string, raw string) (map[string][]string, string, []Flag) {
 	query, flags := parseQuery(into, raw)
 	for _, name := range r.config.CredentialParameters {
 		if _, present := query[name]; present {
@@ -27,7 +26,8 @@ func (r *Request) query(into map[string][]string) (map[string][]string, string, 
 
 // parseQuery returns the parameters of a raw query, in an empty map or, for nil,
 // a new one. Unlike net/url it never drops one: semicolons are ordinary
-// characters, and what cannot be decoded is kept as it is; both are flagged.
+// characters, and what cannot be decoded is kept as it is; both are flagged. The
+// parameter _method also has the values of all spellings of its name.
 func parseQuery(query map[string][]string, raw string) (map[string][]string, []Flag) {
 	if query == nil {
 		query = map[string][]string{}
@@ -42,13 +42,61 @@ func parseQuery(query map[string][]string, raw string) (map[string][]string, []F
 		if pair == "" {
 			continue
 		}
+		if strings.Contains(pair, ";") {
+			query = addOverrides(query, pair)
+		}
 		name, value, _ := strings.Cut(pair, "=")
 		for _, text := range []*string{&name, &value} {
 			flags = unescapeQuery(text, flags)
 		}
 		query[name] = append(query[name], value)
+		if name != overrideParameter && isOverride(name) {
+			query[overrideParameter] = append(query[overrideParameter], value)
+		}
 	}
 	return query, flags
+}
+
+// overrideParameter names the method that applications take instead of the
+// request's own.
+const overrideParameter = "_method"
+
+// isOverride reports whether PHP or Rack read a parameter's name as _method. PHP
+// drops leading spaces, ends names at a NUL, and turns ".", " " and an unclosed
+// "[" into "_"; Rack drops leading brackets; with both, _method[] is a list.
+func isOverride(name string) bool {
+	if !strings.Contains(name, "method") {
+		return false
+	}
+	name, _, _ = strings.Cut(name, "\x00")
+	rest := strings.TrimLeft(name, " _.[]")
+	if !strings.ContainsAny(name[:len(name)-len(rest)], "_.[") {
+		return false
+	}
+	rest, found := strings.CutPrefix(rest, "method")
+	return found && (rest == "" || rest[0] == '[' || rest[0] == ']')
+}
+
+// addOverrides adds the values of _method in what a semicolon parts.
+func addOverrides(query map[string][]string, pair string) map[string][]string {
+	for part := range strings.SplitSeq(pair, ";") {
+		name, value, _ := strings.Cut(part, "=")
+		unescapeQuery(&name, nil)
+		unescapeQuery(&value, nil)
+		if isOverride(name) {
+			query[overrideParameter] = append(query[overrideParameter], value)
+		}
+	}
+	return query
+}
+
+// foldParameter returns the name under which PHP knows a parameter.
+func foldParameter(name string) string {
+	name, _, _ = strings.Cut(strings.TrimLeft(name, " "), "\x00")
+	if !strings.ContainsAny(name, " .[") {
+		return name
+	}
+	return strings.NewReplacer(" ", "_", ".", "_", "[", "_").Replace(name)
 }
 
 // unescapeQuery decodes *text in place and adds to flags why it could not.
@@ -64,8 +112,8 @@ func unescapeQuery(text *string, flags []Flag) []Flag {
 	return flags
 }
 
-// CutParameters takes each parameter of some names out of a raw query; the rest
-// stays as it is written. Where a semicolon may part two parameters it does,
+// CutParameters takes each parameter of some names, also as PHP folds them, out of a
+// raw query; the rest stays as it is written. Where a semicolon may part two parameters it does,
 // since the next reader may think so.
 func CutParameters(raw string, names []string) string {
 	if len(names) == 0 || raw == "" {
@@ -78,10 +126,18 @@ func CutParameters(raw string, names []string) string {
 			end = len(rest)
 		}
 		key, _, _ := strings.Cut(rest[:end], "=")
-		if name, err := url.QueryUnescape(key); err != nil || !slices.Contains(names, name) {
+		if !isAmong(key, names) {
 			kept.WriteString(rest[:min(end+1, len(rest))])
 		}
 		rest = rest[min(end+1, len(rest)):]
 	}
 	return strings.TrimRight(kept.String(), "&;")
+}
+
+// isAmong reports whether an escaped name is one of some names.
+func isAmong(key string, names []string) bool {
+	unescapeQuery(&key, nil)
+	return slices.ContainsFunc(names, func(name string) bool {
+		return name == key || foldParameter(name) == foldParameter(key)
+	})
 }

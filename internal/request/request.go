@@ -73,7 +73,10 @@ func (r *Request) Open(from *http.Request, facts Facts, config *Config) {
 		facts.Method, facts.URL, facts.RequestURI = from.Method, from.URL, from.RequestURI
 	}
 	r.http, r.facts, r.config = from, facts, config
-	r.readings, r.flags = readings(&r.facts, destination(from), &r.room)
+	r.readings, r.flags = readings(&r.facts, from.URL, destination(from), &r.room)
+	if r.Hides(config.CredentialParameters) {
+		r.flags = append(r.flags, FlagHiddenCredential)
+	}
 	if _, _, ok := splitHost(from.Host); !ok {
 		r.flags = append(r.flags, FlagBadHost)
 	}
@@ -92,6 +95,14 @@ func (r *Request) Refused() Flag {
 		}
 	}
 	return ""
+}
+
+// Hides reports whether a parameter of some names would come out of the path if a
+// handler decodes it again and parses it as a URL, so that it cannot be removed.
+func (r *Request) Hides(names []string) bool {
+	return len(names) > 0 && slices.ContainsFunc(r.readings, func(reading Reading) bool {
+		return reading.cut && CutParameters(reading.Query, names) != strings.TrimRight(reading.Query, "&;")
+	})
 }
 
 // Unreadable reports whether there is something about the request's target that

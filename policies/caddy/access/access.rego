@@ -4,7 +4,8 @@
 #   Judges a request by the table in data.caddy.access_table, which is made of
 #   access.yaml. The first rule whose hosts and paths fit decides; one of its
 #   alternatives must hold, with all of its conditions. A WebDAV destination is
-#   judged like the path, by a rule of its own choice.
+#   judged like the path, by a rule of its own choice, and so is the path that a
+#   rewrite made, if the rule that fits it has paths.
 package caddy.access
 
 import data.caddy.access_table as table
@@ -18,6 +19,7 @@ allow if {
 	not blocked
 	permits(picked(input.request.path_folded))
 	destination_permitted
+	rewritten_permitted
 }
 
 destination_permitted if input.request.destination_path == ""
@@ -25,6 +27,18 @@ destination_permitted if input.request.destination_path == ""
 destination_permitted if {
 	input.request.destination_path != ""
 	permits(picked(lower(input.request.destination_path)))
+}
+
+rewritten_permitted if not rewritten
+
+rewritten_permitted if permits(rewritten)
+
+# The rule that fits the path that the next handler sees, if a rewrite made it and
+# the rule names it. What says nothing of paths was written for public ones.
+rewritten := rule if {
+	input.request.rewritten_path != input.request.path
+	rule := picked(lower(input.request.rewritten_path))
+	rule.named
 }
 
 # METADATA
@@ -129,10 +143,12 @@ host_forms := array.concat(
 	[domain | some domain in table.domains; endswith(input.request.host, domain)],
 )
 
-# What is judged: the rules that the path and a destination pick.
+# What is judged: the rules that the path, a destination and a rewritten path pick.
 judged contains picked(input.request.path_folded)
 
 judged contains picked(lower(input.request.destination_path)) if input.request.destination_path != ""
+
+judged contains rewritten
 
 # The rules that do not let the caller do what they were picked for.
 refused contains rule if {

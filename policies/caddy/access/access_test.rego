@@ -79,6 +79,21 @@ test_method_override if {
 	}
 }
 
+# N-04, S-06: the path that a rewrite made is judged too, by the rule that fits it if
+# that rule has paths of its own. Neither default nor rules without paths are asked.
+test_rewritten_path if {
+	named := object.union(table, {"rules": [object.union(rule, {"named": rule.label != "access.yaml:4 (rule 2)"}) | some rule in table.rules]})
+	rewritten := object.union(testing.request("GET", "/open/x"), {"rewritten_path": "/ADMIN/x"})
+	access.allow with input as testing.input_of(rewritten, admin) with data.caddy.access_table as named
+	not access.allow with input as testing.input_of(rewritten, nobody) with data.caddy.access_table as named
+	elsewhere := object.union(rewritten, {"rewritten_path": "/elsewhere"})
+	access.allow with input as testing.input_of(elsewhere, nobody) with data.caddy.access_table as named
+	photos := object.union(elsewhere, {"host": "photos.example.com", "path": "/open/y", "path_folded": "/healthz"})
+	access.allow with input as testing.input_of(photos, nobody) with data.caddy.access_table as named
+	other := object.union(rewritten, {"host": "example.org"})
+	access.allow with input as testing.input_of(other, nobody) with data.caddy.access_table as named
+}
+
 # T-72, T-20, T-55: whole segments, whatever the case, the path itself too.
 test_admin_paths if {
 	every path in ["/admin", "/admin/", "/ADMIN", "/Admin/x", "/admin/x/y"] {

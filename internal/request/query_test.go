@@ -1,0 +1,60 @@
+package request
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestN06Override: _method is found under each name that PHP or Rack read so.
+func TestN06Override(t *testing.T) {
+	for _, query := range []string{
+		"_method=DELETE", ".method=DELETE", "+_method=DELETE", "%20.method=DELETE", "[method=DELETE", "%5Bmethod=DELETE", "[_method]=DELETE", "_method[]=DELETE",
+		"_method%00x=DELETE", "a=1;_method=DELETE", "_method=DELETE;a=1", "a=1&b;+.method=DELETE", "%5fmethod=DELETE", "_method=GET&.method=DELETE",
+	} {
+		if got, _ := parseQuery(nil, query); !slices.Contains(got["_method"], "DELETE") {
+			t.Errorf("%s: %q", query, got)
+		}
+	}
+	for _, query := range []string{"method=DELETE", "x_method=DELETE", "+method=DELETE", "_methods=DELETE", "a=_method%3DDELETE", "a=1%3b_method=DELETE", "_Method=DELETE"} {
+		if got, _ := parseQuery(nil, query); got["_method"] != nil {
+			t.Errorf("%s: %q", query, got)
+		}
+	}
+	if got, _ := parseQuery(nil, ".method=DELETE"); !slices.Equal(got[".method"], []string{"DELETE"}) {
+		t.Errorf("the parameter itself is gone: %q", got)
+	}
+	r := ask(t, "GET", "/a%3f.method=DELETE", nil)
+	if !slices.ContainsFunc(r.Readings(), func(reading Reading) bool {
+		return slices.Contains(r.Fields(reading, Everything).Query["_method"], "DELETE")
+	}) {
+		t.Error("S-06: the override that comes out of the path is not shown")
+	}
+}
+
+// FuzzCutParameters: what is cut is gone in every spelling, and what else there is
+// stays as it is.
+func FuzzCutParameters(f *testing.F) {
+	for _, seed := range []string{"a=1&b=2", "access_token=x;a", "access.token=1&+access[token=2", "%61ccess_token", "&&;=", "a=%zz"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		cut := CutParameters(raw, []string{"access_token"})
+		if again := CutParameters(cut, []string{"access_token"}); again != cut {
+			t.Fatalf("%q: %q is cut again to %q", raw, cut, again)
+		}
+		for part := range strings.FieldsFuncSeq(cut, func(c rune) bool { return c == '&' || c == ';' }) {
+			name, _, _ := strings.Cut(part, "=")
+			if decoded, err := url.QueryUnescape(name); err == nil && foldParameter(decoded) == "access_token" {
+				t.Errorf("%q keeps %q", raw, part)
+			}
+			if !strings.Contains(raw, part) {
+				t.Errorf("%q has got %q", raw, part)
+			}
+		}
+		if !strings.Contains(raw, "access") && !strings.Contains(raw, "%") && !strings.Contains(raw, "token") && strings.Trim(raw, "&;") != strings.Trim(cut, "&;") {
+			t.Errorf("%q became %q", raw, cut)
+		}
+	})
+}

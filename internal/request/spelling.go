@@ -1,0 +1,194 @@
+package request
+
+import (
+	"slices"
+	"strings"
+)
+
+// maxDecodings is how many times a path is decoded again, after the decoding that
+// every server does. A path that still changes then is refused.
+const maxDecodings = 4
+
+// maxSpellings bounds the work for one path.
+const maxSpellings = 256
+
+// spelling is an escaped path and the query that goes with it, on their way
+// through what a server behind us may do to them.
+type spelling struct {
+	path, query string
+	cut         bool // the query comes from the path
+}
+
+func (s spelling) read() Reading {
+	reading := read(s.path)
+	reading.Query, reading.cut = s.query, s.cut
+	return reading
+}
+
+// rewriting is one thing that a server behind us may do to a path. Its flag is ""
+// if it is usual.
+type rewriting struct {
+	flag    Flag
+	rewrite func(string) string
+}
+
+// rewritings are applied in any order, each as often as it changes something.
+// Each makes the path shorter or has fewer escapes to work on, so that they end.
+var rewritings = []rewriting{
+	{FlagEncodedSlash, replaceFold("%2f", "/")},
+	{FlagBackslash, func(s string) string { return replaceFold("%5c", "/")(strings.ReplaceAll(s, `\`, "/")) }},
+	{FlagPathParameter, cutParameters},
+	{FlagDotSegment, resolveDots},
+	{FlagDoubleSlash, collapseSlashes},
+	{"", decode}, // rewrites decode the text of placeholders again
+}
+
+// spellings returns the closure of the rewritings: everything that any of them
+// makes of a path in any order, the path itself first.
+func spellings(first spelling, flags []Flag) ([]spelling, []Flag) {
+	all := []spelling{first}
+	add := func(s spelling) bool {
+		fresh := !slices.Contains(all, s)
+		if fresh {
+			all = append(all, s)
+		}
+		return fresh
+	}
+	for i := 0; i < len(all); i++ {
+		from := all[i]
+		for _, rw := range rewritings {
+			if changed := rw.rewrite(from.path); changed != from.path && add(spelling{changed, from.query, from.cut}) && rw.flag != "" {
+				flags = addFlag(flags, rw.flag)
+			}
+		}
+		for _, cut := range from.cuts() {
+			add(cut)
+		}
+		if len(all) > maxSpellings {
+			return all[:maxSpellings], addFlag(flags, FlagTooLong)
+		}
+	}
+	return all, flags
+}
+
+// cuts returns what becomes of a path whose decoded text is parsed as a URL again.
+// What follows a "?" is the query, with or without the one that there was; what
+// follows a "#" is dropped.
+func (s spelling) cuts() []spelling {
+	var result []spelling
+	if path, after, found := cutFold(s.path, "?", "%3f"); found {
+		result = append(result, spelling{path, after, true}, spelling{path, joinQueries(after, s.query), true})
+	}
+	if path, _, found := cutFold(s.path, "#", "%23"); found {
+		result = append(result, spelling{path, s.query, s.cut})
+	}
+	return result
+}
+
+// cutFold cuts a path at the first of a character and its escape.
+func cutFold(path, character, escape string) (before, after string, found bool) {
+	for i := 0; i < len(path); i++ {
+		for _, mark := range []string{character, escape} {
+			if end := i + len(mark); end <= len(path) && strings.EqualFold(path[i:end], mark) {
+				return path[:i], path[end:], true
+			}
+		}
+	}
+	return path, "", false
+}
+
+func joinQueries(first, second string) string {
+	if first == "" || second == "" {
+		return first + second
+	}
+	return first + "&" + second
+}
+
+// decode undoes percent-encoding once; what is no escape stays as it is.
+func decode(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	decoded := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
+			decoded = append(decoded, unhex(s[i+1])<<4|unhex(s[i+2]))
+			i += 2
+			continue
+		}
+		decoded = append(decoded, s[i])
+	}
+	return string(decoded)
+}
+
+// changesAfter reports whether a path that was decoded some times changes if it is
+// decoded once more.
+func changesAfter(escaped string, times int) bool {
+	for range times {
+		decoded := decode(escaped)
+		if decoded == escaped {
+			return false
+		}
+		escaped = decoded
+	}
+	return decode(escaped) != escaped
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c <= '9':
+		return c - '0'
+	case c <= 'F':
+		return c - 'A' + 10
+	}
+	return c - 'a' + 10
+}
+
+// cutParameters removes what follows a semicolon in each segment.
+func cutParameters(s string) string {
+	segments := strings.Split(replaceFold("%3b", ";")(s), "/")
+	for i, segment := range segments {
+		segments[i], _, _ = strings.Cut(segment, ";")
+	}
+	return strings.Join(segments, "/")
+}
+
+// resolveDots removes dot segments (RFC 3986, section 5.2.4), encoded ones too.
+func resolveDots(s string) string {
+	var kept []string
+	segments := strings.Split(strings.TrimPrefix(s, "/"), "/")
+	for i, segment := range segments {
+		last := i == len(segments)-1
+		switch decode(segment) {
+		case ".", "..":
+			if decode(segment) == ".." && len(kept) > 0 {
+				kept = kept[:len(kept)-1]
+			}
+			if last {
+				kept = append(kept, "")
+			}
+		default:
+			kept = append(kept, segment)
+		}
+	}
+	return s[:len(s)-len(strings.TrimPrefix(s, "/"))] + strings.Join(kept, "/")
+}
+
+func collapseSlashes(s string) string {
+	for strings.Contains(s, "//") {
+		s = strings.ReplaceAll(s, "//", "/")
+	}
+	return s
+}
+
+// replaceFold replaces an escape in either case of its digits.
+func replaceFold(escape, with string) func(string) string {
+	upper := strings.ToUpper(escape)
+	return func(s string) string {
+		return strings.ReplaceAll(strings.ReplaceAll(s, escape, with), upper, with)
+	}
+}
