@@ -171,6 +171,9 @@ func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *visit.Visi
 			Details: []identity.Detail{{Name: "path_flag", Value: string(flag)}},
 		}, authn.Place{}
 	}
+	if outcome, refused := h.chain.RefuseOrigin(r, v.Request.Readings(), h.namesOrigin); refused {
+		return outcome, authn.Place{}
+	}
 	outcome, place := h.chain.Identify(r, h.InsecureHTTP || v.Request.Secure())
 	v.Request.SetForeignBearer(outcome.ForeignBearer)
 	if outcome.Verdict == identity.Absent && place.Cookie() != "" {
@@ -178,6 +181,9 @@ func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *visit.Visi
 	}
 	return outcome, place
 }
+
+// namesOrigin reports whether the site's cors block lets scripts of an origin call.
+func (h *Handler) namesOrigin(origin string) bool { return h.cors != nil && h.cors.Names(origin) }
 
 // warnTwice tells the operator, once, that requests pass two handlers.
 func (h *Handler) warnTwice(v *visit.Visit) {

@@ -62,6 +62,16 @@ type JWT struct {
 	// in challenges. It is an audience too. Default: none.
 	Resource string `json:"resource,omitempty"`
 
+	// The scopes that the resource knows: described, and named in challenges.
+	// offline_access is not one of them. Default: none.
+	ResourceScopes []string `json:"resource_scopes,omitempty"`
+
+	// What people call the resource. Default: nothing.
+	ResourceName string `json:"resource_name,omitempty"`
+
+	// The URL of a page about the resource, for developers. Default: none.
+	ResourceDocumentation string `json:"resource_documentation,omitempty"`
+
 	// The algorithms that alg may name. Default: those that fit the keys; HS256
 	// for a secret.
 	Algorithms []string `json:"algorithms,omitempty"`
@@ -288,26 +298,14 @@ func (j *JWT) Challenges(d identity.Demand) []identity.Challenge {
 		return []identity.Challenge{keyChallenge(j.Name)}
 	}
 	// a cookie has no scheme to ask for it by: a bearer token would do as well
+	if len(d.Scopes) == 0 {
+		d.Scopes = j.ResourceScopes
+	}
 	challenge := bearerChallenge(d)
 	if j.metadata != nil {
 		challenge.Params = append(challenge.Params, identity.Param{Name: "resource_metadata", Value: j.metadata.String()})
 	}
 	return []identity.Challenge{challenge}
-}
-
-// resource implements described.
-func (j *JWT) resource() (*metadataFields, *url.URL) {
-	if j.metadata == nil {
-		return nil, nil
-	}
-	fields := &metadataFields{Resource: j.Resource, AuthorizationServers: []string{j.Issuer}}
-	switch j.From {
-	case "", "bearer":
-		fields.BearerMethods = []string{"header"}
-	case "query":
-		fields.BearerMethods = []string{"query"}
-	}
-	return fields, j.metadata
 }
 
 // Interface guards.

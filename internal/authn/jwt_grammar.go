@@ -25,7 +25,11 @@ import (
 //	    secret <secret>
 //	    max_stale <duration>
 //	    audience <audience>...|any
-//	    resource <url>
+//	    resource <url> {
+//	        scopes <scope>...
+//	        name <name>
+//	        documentation <url>
+//	    }
 //	    algorithms <name>...
 //	    leeway <duration>
 //	    max_token_age <duration>
@@ -50,7 +54,7 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"secret":        grammar.String(&j.Secret),
 		"key_file":      grammar.Strings(&j.KeyFiles),
 		"audience":      grammar.Strings(&j.Audience),
-		"resource":      grammar.String(&j.Resource),
+		"resource":      j.parseResource,
 		"algorithms":    grammar.Strings(&j.Algorithms),
 		"leeway":        grammar.Duration(&j.Leeway),
 		"max_token_age": grammar.Duration(&j.MaxTokenAge),
@@ -227,20 +231,6 @@ func (j *JWT) checkKeys() error {
 	if err != nil && sources == 0 {
 		return fmt.Errorf("the issuer's keys cannot be discovered: %w; or say where they are: one of jwks_url jwks_file key_file secret", err)
 	}
-	return err
-}
-
-// checkResource reports a protected resource that cannot be described.
-func (j *JWT) checkResource() error {
-	switch {
-	case j.Resource == "":
-		return nil
-	case j.Issuer == anyone:
-		return errors.New("resource: its description has to name an issuer, and any is none")
-	case slices.Contains(j.Audience, anyone):
-		return errors.New("resource: tokens for it are not tokens for anybody; leave out audience any")
-	}
-	_, err := parseResource(j.Resource)
 	return err
 }
 

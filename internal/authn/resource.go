@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -20,10 +21,16 @@ type metadataFields struct {
 	Resource             string   `json:"resource"`
 	AuthorizationServers []string `json:"authorization_servers"`
 	BearerMethods        []string `json:"bearer_methods_supported"`
+	Scopes               []string `json:"scopes_supported,omitempty"`
+	Name                 string   `json:"resource_name,omitempty"`
+	Documentation        string   `json:"resource_documentation,omitempty"`
 }
 
-// metadata are the documents of a site's protected resources, by path.
-type metadata map[string][]byte
+// metadata are a site's protected resources.
+type metadata struct {
+	documents map[string][]byte // by the path of the description
+	paths     []string          // of the resources, without a slash at the end
+}
 
 // parseResource checks the identifier of a protected resource (RFC 9728, section
 // 1.2) and returns the URL of its description, which is made of it alone: what a
@@ -80,20 +87,25 @@ func newMetadata(methods []Method) (metadata, error) {
 			merged[at.EscapedPath()] = into
 		}
 		if into.Resource != fields.Resource {
-			return nil, fmt.Errorf("resource: %s and %s would be described at the same path of this site", into.Resource, fields.Resource)
+			return metadata{}, fmt.Errorf("resource: %s and %s would be described at the same path of this site", into.Resource, fields.Resource)
 		}
 		into.AuthorizationServers = union(into.AuthorizationServers, fields.AuthorizationServers)
 		into.BearerMethods = union(into.BearerMethods, fields.BearerMethods)
+		into.Scopes = union(into.Scopes, fields.Scopes)
+		into.Name, into.Documentation = cmp.Or(into.Name, fields.Name), cmp.Or(into.Documentation, fields.Documentation)
 	}
 	return encode(merged), nil
 }
 
 func encode(resources map[string]*metadataFields) metadata {
-	documents := metadata{}
+	m := metadata{documents: map[string][]byte{}}
 	for path, fields := range resources {
-		documents[path], _ = json.Marshal(fields) // strings always can be
+		m.documents[path], _ = json.Marshal(fields) // strings always can be
+		if u, err := url.Parse(fields.Resource); err == nil {
+			m.paths = append(m.paths, strings.TrimRight(u.Path, "/"))
+		}
 	}
-	return documents
+	return m
 }
 
 func union(a, b []string) []string {
@@ -110,12 +122,12 @@ func union(a, b []string) []string {
 // is false for requests for anything else.
 func (m metadata) serve(w http.ResponseWriter, r *http.Request, path string) bool {
 	rest, ours := strings.CutPrefix(path, metadataPath)
-	if len(m) == 0 || !ours || rest != "" && rest[0] != '/' {
+	if len(m.documents) == 0 || !ours || rest != "" && rest[0] != '/' {
 		return false
 	}
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
-	document, known := m[path]
+	document, known := m.documents[path]
 	switch {
 	case r.Method == http.MethodOptions:
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD")

@@ -123,6 +123,17 @@ func (c *CORS) Allowed(origin string) bool {
 	return len(allowed) == 1 && allowed[0] == origin
 }
 
+// Names reports whether scripts of an origin may call, with credentials or
+// without. The upstream decides that for itself where it answers preflights.
+func (c *CORS) Names(origin string) bool {
+	if c.upstream || origin == "null" {
+		return c.upstream
+	}
+	result := run(c.library, &http.Request{Method: http.MethodGet, Header: http.Header{"Origin": {origin}}})
+	allowed := result.header["Access-Control-Allow-Origin"]
+	return len(allowed) == 1 && (allowed[0] == origin || allowed[0] == "*")
+}
+
 // isOwned reports whether a response header is this room's alone to set.
 func isOwned(name string) bool { return strings.HasPrefix(name, "Access-Control-") }
 

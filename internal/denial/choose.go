@@ -63,7 +63,7 @@ func rejected(reason identity.Reason) int {
 	switch reason {
 	case identity.ReasonThrottled:
 		return http.StatusTooManyRequests
-	case identity.ReasonInsecureTransport, identity.ReasonCrossSite:
+	case identity.ReasonInsecureTransport, identity.ReasonCrossSite, identity.ReasonOriginRefused:
 		return http.StatusForbidden
 	}
 	return http.StatusUnauthorized

@@ -56,6 +56,7 @@ var classes = map[identity.Reason]Class{
 	identity.ReasonCredentialsAmbiguous: ClassBadRequest,
 	identity.ReasonPathAmbiguous:        ClassBadRequest,
 	identity.ReasonCrossSite:            ClassCrossSite,
+	identity.ReasonOriginRefused:        ClassCrossSite,
 	identity.ReasonKeysUnavailable:      ClassUnavailable,
 	identity.ReasonStoreUnavailable:     ClassUnavailable,
 	identity.ReasonPolicyUnavailable:    ClassUnavailable,

@@ -42,7 +42,7 @@ func problemOf(rf Refusal, class Class, say sentence) ([]byte, error) {
 		Class: class, RequestID: rf.RequestID, Codes: rf.Codes, Remediation: rf.Remediation, LoginURL: rf.LoginURL, Unread: rf.Unread,
 		Error: stated(rf, "error"), ErrorDescription: stated(rf, "error_description"),
 	}
-	p.Scope, _ = clean("scope", strings.Join(rf.Scopes, " "))
+	p.Scope, _ = clean("scope", firstOf(strings.Join(rf.Scopes, " "), stated(rf, "scope")))
 	p.ACRValues, _ = clean("acr_values", strings.Join(rf.ACRValues, " "))
 	if rf.RequestID != "" {
 		p.Instance = "urn:uuid:" + rf.RequestID

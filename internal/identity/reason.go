@@ -32,6 +32,7 @@ const (
 	ReasonStepUpRequired       Reason = "step_up_required"
 	ReasonInsufficientScope    Reason = "insufficient_scope"
 	ReasonCrossSite            Reason = "cross_site"
+	ReasonOriginRefused        Reason = "origin_refused"
 	ReasonPathAmbiguous        Reason = "path_ambiguous"
 	ReasonPolicyDenied         Reason = "policy_denied"
 	ReasonPolicyUndefined      Reason = "policy_undefined"
@@ -51,7 +52,7 @@ func Reasons() []Reason {
 		ReasonTokenIssuer, ReasonTokenType, ReasonTokenRevoked, ReasonTokenUnbound, ReasonProofInvalid,
 		ReasonKeysUnavailable, ReasonAccountDisabled, ReasonAccountLocked, ReasonSessionExpired,
 		ReasonSessionRevoked, ReasonCertificateRequired, ReasonLoginStateInvalid, ReasonStepUpRequired,
-		ReasonInsufficientScope, ReasonCrossSite, ReasonPathAmbiguous, ReasonPolicyDenied, ReasonPolicyUndefined,
+		ReasonInsufficientScope, ReasonCrossSite, ReasonOriginRefused, ReasonPathAmbiguous, ReasonPolicyDenied, ReasonPolicyUndefined,
 		ReasonPolicyError, ReasonPolicyTimeout, ReasonPolicyUnavailable, ReasonStoreUnavailable, ReasonThrottled, ReasonBusy,
 	}
 }
