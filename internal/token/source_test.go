@@ -118,3 +118,42 @@ func TestS12Zitadel(t *testing.T) {
 		}
 	}
 }
+
+// FuzzSource: no source and no value panics, and a list holds only names and
+// strings that stand in the value.
+func FuzzSource(f *testing.F) {
+	f.Add("keys:a having b", []byte(`{"a":{"x":{"b":1},"y":[]}}`))
+	f.Add("a[].b.c", []byte(`{"a":[{"b":{"c":"x"}},{"b":null},1]}`))
+	f.Add("/a~1b/0", []byte(`{"a/b":[["x"]]}`))
+	f.Add("keys: having ", []byte(`{}`))
+	f.Fuzz(func(t *testing.T, text string, data []byte) {
+		s, err := parseSource(text)
+		if err != nil {
+			return
+		}
+		claims, err := decodeObject(data)
+		if err != nil {
+			return
+		}
+		value, found := s.lookup(claims)
+		if !found {
+			return
+		}
+		list, ok := s.list(value)
+		if !ok && list != nil {
+			t.Fatalf("%q of %s: %v with an error", text, data, list)
+		}
+		said := map[string]bool{}
+		collect(value, said)
+		if names, ok := value.(map[string]any); ok {
+			for name, member := range names {
+				said[name] = said[name] || member != nil && member != false
+			}
+		}
+		for _, word := range list {
+			if !said[word] {
+				t.Fatalf("%q of %s: %q from nowhere", text, data, word)
+			}
+		}
+	})
+}

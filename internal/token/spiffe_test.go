@@ -36,6 +36,10 @@ func TestN27SVID(t *testing.T) {
 			wantReason(t, v, forge("ES256", p256Key(), header, payload), want)
 		})
 	}
+	for _, subject := range []string{"alice", "https://example.org/api", ""} {
+		raw := forge("ES256", p256Key(), `{"alg":"ES256","kid":"a"}`, claimsWith(map[string]any{"iss": nil, "sub": subject}))
+		wantReason(t, v, raw, identity.ReasonTokenMalformed)
+	}
 	id, err := v.Verify(forge("ES256", p256Key(), `{"alg":"ES256","kid":"a"}`, payload))
 	if err != nil || id.ID != "spiffe://example.org/api" || id.Kind != identity.KindClient || id.Issuer != "" {
 		t.Errorf("got %+v, %v", id, err)

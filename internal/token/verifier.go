@@ -75,7 +75,11 @@ func (v *Verifier) verify(raw string, turn Turn) (*identity.Identity, error) {
 	if err := v.checkClaims(t, claims); err != nil {
 		return nil, err
 	}
-	if err := v.checkSignature(t, turn); err != nil {
+	key, err := v.signedBy(t, turn)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSVID(key, claims); err != nil {
 		return nil, err
 	}
 	if err := v.checkRequirements(claims); err != nil {
@@ -121,22 +125,29 @@ func (v *Verifier) checkClaims(t *jws, claims object) error {
 	return nil
 }
 
-// checkSignature tries the keys that the token may mean, when it is its turn.
+// checkSignature returns an error unless one of the verifier's keys signed a token.
 func (v *Verifier) checkSignature(t *jws, turn Turn) error {
+	_, err := v.signedBy(t, turn)
+	return err
+}
+
+// signedBy tries the keys that the token may mean, when it is its turn, and returns
+// the one that signed it.
+func (v *Verifier) signedBy(t *jws, turn Turn) (Key, error) {
 	candidates, err := v.keys.Candidates(t.header.keyID, t.header.algorithm)
 	if err != nil {
-		return refuse(identity.ReasonKeysUnavailable, "problem", err.Error(), "received_kid", t.header.keyID)
+		return Key{}, refuse(identity.ReasonKeysUnavailable, "problem", err.Error(), "received_kid", t.header.keyID)
 	}
 	if turn != nil && len(candidates) > 0 {
 		leave, err := turn()
 		if err != nil {
-			return refuse(identity.ReasonBusy, "problem", err.Error())
+			return Key{}, refuse(identity.ReasonBusy, "problem", err.Error())
 		}
 		defer leave()
 	}
 	for _, key := range candidates {
 		if key.verify(t.header.algorithm, t.signed, t.signature) {
-			return nil
+			return key, nil
 		}
 	}
 	problem := "the signature is not of any key tried"
@@ -146,5 +157,14 @@ func (v *Verifier) checkSignature(t *jws, turn Turn) error {
 	refusal := refuse(identity.ReasonTokenSignature, "problem", problem,
 		"received_kid", t.header.keyID, "received_algorithm", t.header.algorithm)
 	refusal.Forged = len(candidates) > 0
-	return refusal
+	return Key{}, refusal
+}
+
+// checkSVID refuses what a key for the use jwt-svid has signed unless it is about a
+// SPIFFE ID (JWT-SVID, section 3.1): it vouches for no other names.
+func checkSVID(key Key, claims object) error {
+	if subject, _, _ := claims.text("sub"); key.named && !strings.HasPrefix(subject, "spiffe://") {
+		return refuse(identity.ReasonTokenMalformed, "problem", "the key is for the use jwt-svid and the sub is no SPIFFE ID", "received_sub", subject)
+	}
+	return nil
 }

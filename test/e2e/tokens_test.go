@@ -328,3 +328,31 @@ func TestE2E_N21_N22_N26_SignIn(t *testing.T) {
 		}
 	}
 }
+
+// An access table by kinds: machine tokens are not taken for people, and a token
+// that may be of either is neither.
+func TestE2E_N25_S13_Access(t *testing.T) {
+	issuer, w := newTokenIssuer(t), newWorld(t)
+	w.Write("kinds.yaml", "rules:\n  - paths: [/people]\n    allow: [{kinds: [user]}]\n  - paths: [/programs]\n    allow: [{kinds: [client]}]\n")
+	_, url := w.serve("policy_auth {\n jwt " + issuer.URL + " {\n audience api\n }\n access DIR/kinds.yaml\n }\n respond reached")
+	for name, test := range map[string]struct {
+		claims           map[string]any
+		people, programs int
+	}{
+		"N-25 a person":        {map[string]any{"azp": "app", "sid": "1"}, 200, 403},
+		"N-25 Auth0":           {map[string]any{"azp": "app", "sub": "app@clients", "gty": "client-credentials"}, 403, 200},
+		"N-25 Keycloak":        {map[string]any{"azp": "app", "preferred_username": "service-account-app"}, 403, 200},
+		"S-13 in doubt":        {map[string]any{"azp": "app", "scope": "read"}, 403, 403},
+		"S-13 a chosen name":   {map[string]any{"azp": "app", "preferred_username": "service-account-app", "auth_time": 1700000000}, 403, 403},
+		"S-13 a claim is true": {map[string]any{"azp": true, "sid": "1"}, 403, 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			token := issuer.sign(t, "ES256", test.claims)
+			for path, want := range map[string]int{"/people": test.people, "/programs": test.programs} {
+				if status, _, _ := do(t, "GET", url+path, "", "Authorization", "Bearer "+token); status != want {
+					t.Errorf("%s: %d, want %d", path, status, want)
+				}
+			}
+		})
+	}
+}
