@@ -38,3 +38,31 @@ allow := {"allowed": true, "headers": {"x-user": "alice"}, "response_headers_to_
 		}
 	}
 }
+
+// TestN61OwnChallenge: where no method is configured, a policy's 401 passes if it
+// brings a challenge of its own, which is the only one; without, it is a 403, since
+// a 401 needs one (R-401-1).
+func TestN61OwnChallenge(t *testing.T) {
+	w := newWorld(t)
+	w.Write("p/authz.rego", `package envoy.authz
+
+allow := {"allowed": false, "http_status": 401, "headers": {"www-authenticate": "Bearer realm=\"api\""}} if input.parsed_path[0] == "own"
+
+allow := {"allowed": false, "http_status": 401} if input.parsed_path[0] == "none"
+
+allow := {"allowed": false, "http_status": 401, "headers": {"www-authenticate": ""}} if input.parsed_path[0] == "empty"
+
+allow := {"allowed": false, "headers": {"www-authenticate": "Bearer realm=\"api\""}} if input.parsed_path[0] == "other"
+`)
+	h, _ := w.site("policies DIR/p {\n opa_envoy\n }\n")
+	for path, want := range map[string]int{"/own": 401, "/none": 403, "/empty": 403, "/other": 403} {
+		recorder, err := ask(h, get(path), new(reached))
+		if err != nil || recorder.Code != want {
+			t.Errorf("N-61 %s: %d %v", path, recorder.Code, err)
+		}
+		challenges := recorder.Header().Values("WWW-Authenticate")
+		if want == 401 && (len(challenges) != 1 || challenges[0] != `Bearer realm="api"`) {
+			t.Errorf("N-61 %s: challenges %q", path, challenges)
+		}
+	}
+}

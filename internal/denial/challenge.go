@@ -2,6 +2,7 @@ package denial
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -27,6 +28,15 @@ var restricted = identity.Param{Name: "realm", Value: "restricted"}
 // fallback is the challenge of a 401 for which nobody gave one, since there
 // must never be a 401 without (RFC 9110, section 15.5.2).
 var fallback = identity.Challenge{Scheme: "Session", Params: []identity.Param{restricted}}
+
+// challengeForm is how a challenge begins: with the name of a scheme (RFC 9110,
+// section 11.6.1).
+var challengeForm = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+( |$)")
+
+// HasChallenge reports whether a policy's headers hold a challenge.
+func HasChallenge(h http.Header) bool {
+	return slices.ContainsFunc(h["Www-Authenticate"], challengeForm.MatchString)
+}
 
 // setChallenges writes one line of WWW-Authenticate for each challenge: more
 // than one on a line is not read by all clients (RFC 9110, section 11.6.1).

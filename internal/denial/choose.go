@@ -17,8 +17,9 @@ type Case struct {
 	// StepUp says that the policy wants a stronger or fresher sign-in, Scopes
 	// that it misses scopes.
 	StepUp, Scopes bool
-	// Challenged says that some method can be asked for in a challenge.
-	Challenged bool
+	// Challenged says that some method can be asked for in a challenge, OwnChallenge
+	// that the policy brings one.
+	Challenged, OwnChallenge bool
 	// SignIn says that signing in elsewhere may help, Navigation that the answer
 	// is shown by a browser, which can be sent there.
 	SignIn, Navigation bool
@@ -33,7 +34,7 @@ type Case struct {
 func Choose(c Case) (identity.Reason, int) {
 	reason, status := c.choose()
 	switch {
-	case status == http.StatusUnauthorized && !c.Challenged:
+	case status == http.StatusUnauthorized && !c.Challenged && !(c.OwnChallenge && c.Status == status):
 		status = http.StatusForbidden // a 401 needs a challenge (section 15.5.2)
 	case status == http.StatusProxyAuthRequired:
 		status = http.StatusForbidden // a proxy's answer to its own clients (section 15.5.8)

@@ -77,7 +77,7 @@ func (rf Refusal) sound() Refusal {
 		rf.Challenges = scripted
 	}
 	rf.Challenges = sendable(rf.Challenges)
-	if rf.Status == http.StatusUnauthorized && len(rf.Challenges) == 0 {
+	if rf.Status == http.StatusUnauthorized && len(rf.Challenges) == 0 && !HasChallenge(rf.Headers) {
 		rf.Challenges = []identity.Challenge{fallback}
 	}
 	return rf
@@ -123,7 +123,9 @@ var ofAnother = []string{
 // write to, it is added; what the site's cors block says stands.
 func add(h http.Header, name string, lines []string) {
 	switch {
-	case name == "Vary", name == "Set-Cookie", name == "Www-Authenticate":
+	case name == "Www-Authenticate":
+		h[name] = append(slices.Clone(h[name]), slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !challengeForm.MatchString(line) })...)
+	case name == "Vary", name == "Set-Cookie":
 		h[name] = append(slices.Clone(h[name]), lines...)
 	case strings.HasPrefix(name, "Access-Control-") && len(h[name]) > 0:
 	default:

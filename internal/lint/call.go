@@ -58,6 +58,8 @@ func (l *linter) call(e *ast.Expr, s *scope) {
 	default:
 		if ast.BuiltinMap[name] == nil {
 			l.follow(e, s)
+		} else {
+			l.reads(e, name, s)
 		}
 	}
 }

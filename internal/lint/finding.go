@@ -29,6 +29,8 @@ const (
 	WrongInput Code = "PA006"
 	// NegatedUnknown is a not that holds where the server could not tell.
 	NegatedUnknown Code = "PA008"
+	// RedactedHeader is a credential's header that is taken for its text.
+	RedactedHeader Code = "PA010"
 )
 
 // Severity says what becomes of a finding.

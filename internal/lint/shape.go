@@ -24,6 +24,8 @@ type Shape struct {
 	known  []string          // the texts that it usually is
 	lower  bool              // its texts are lower-case
 	folded bool              // the names of its members are lower-case
+	hidden map[string]*Shape // members of an object that are redacted
+	secret bool              // it is always redacted
 }
 
 // kind returns the kinds that a value may have.

@@ -126,6 +126,9 @@ func memberOfShape(s *Shape, key value) *Shape {
 	name, named := key.text()
 	switch s.kind() {
 	case object:
+		if field := s.hidden[name]; named && field != nil {
+			return field
+		}
 		if field := s.fields[name]; named && field != nil {
 			return field
 		}

@@ -18,6 +18,9 @@ import (
 // maxAccess bounds one table, in bytes.
 const maxAccess = 1 << 20
 
+// packageLine is how a file of Rego begins, and no line of an access table.
+var packageLine = regexp.MustCompile(`(?m)^package[ \t]+[A-Za-z_][\w.]*[ \t\r]*$`)
+
 // document parses a file to its one mapping, or notes why there is none.
 func (p *accessParser) document(data []byte) *yaml.Node {
 	fail := func(err error) *yaml.Node {
@@ -26,6 +29,9 @@ func (p *accessParser) document(data []byte) *yaml.Node {
 	}
 	if len(data) > maxAccess {
 		return fail(fmt.Errorf("an access table has at most %d bytes", maxAccess))
+	}
+	if packageLine.Match(data) {
+		return fail(fmt.Errorf("this is Rego and no access table: write policies %s", p.table.name))
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root, more yaml.Node

@@ -39,7 +39,7 @@ func baseInput(envoy bool) (map[string]any, error) {
 	}
 	input, err := decodeData("input", text)
 	if err == nil && envoy {
-		maps.Copy(input, asked.Envoy(asked.Readings()[0], true))
+		maps.Copy(input, asked.Envoy(asked.Readings()[0], nil, true))
 	}
 	return input, err
 }

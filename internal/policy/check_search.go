@@ -53,7 +53,7 @@ func (m *material) asker(ctx context.Context, config Config, decision ast.Ref) (
 	a := &asker{decision: decision, store: inmem.NewFromASTObject(m.data), envoy: config.OPAEnvoy}
 	a.compiler = ast.NewCompiler().WithCapabilities(allowed(config.AllowBuiltins))
 	if a.compiler.Compile(maps.Clone(m.modules)); a.compiler.Failed() {
-		return nil, joinBounded([]error{a.compiler.Errors})
+		return nil, joinBounded([]error{explainGated(a.compiler.Errors)})
 	}
 	var err error
 	a.txn, err = a.store.NewTransaction(ctx)

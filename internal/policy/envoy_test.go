@@ -1,9 +1,13 @@
 package policy
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -38,14 +42,15 @@ func TestEnvoyDocument(t *testing.T) {
 		`input.attributes.request.http.host`:                               `"example.com"`,
 		`input.attributes.request.http.scheme`:                             `"http"`,
 		`input.attributes.request.http.protocol`:                           `"HTTP/1.1"`,
-		`input.attributes.request.http.size`:                               `"11"`,
+		`input.attributes.request.http.size`:                               `11`,
+		`input.attributes.contextExtensions`:                               `{}`,
 		`input.attributes.request.http.body`:                               `"{\"a\": [1]} "`,
 		`input.attributes.request.http.headers.authorization`:              `"Bearer token"`,
 		`input.attributes.request.http.headers["x-list"]`:                  `"a,b"`,
 		`input.attributes.request.http.headers[":path"]`:                   `"/api/a%20b/?x=1&x=2"`,
 		`input.attributes.request.http.headers[":authority"]`:              `"example.com"`,
 		`input.attributes.request.http.headers["x-forwarded-for"]`:         `"192.0.2.7"`,
-		`input.attributes.request.time`:                                    `"2023-11-14T22:13:20.000000005Z"`,
+		`input.attributes.request.time`:                                    `{"seconds": 1700000000, "nanos": 5}`,
 		`input.attributes.source.address.socketAddress`:                    `{"address": "192.0.2.7", "portValue": 1234}`,
 		`input.parsed_path`:                                                `["api", "a b", ""]`,
 		`input.parsed_query`:                                               `{"x": ["1", "2"]}`,
@@ -65,6 +70,51 @@ func TestEnvoyDocument(t *testing.T) {
 	got := envoySet(t, source.String()).Decide(t.Context(), in)
 	if !got.Allow || got.Headers.Get("X-Wrong") != "" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestN63Envoy: multipart bodies, forms and JSON texts are parsed as the plugin does,
+// a client certificate names the principal, and constants that are texts are the
+// context extensions. A size is a number (N-62).
+func TestN63Envoy(t *testing.T) {
+	const form = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"f\"\r\n\r\n2\r\n" +
+		"--x\r\nContent-Disposition: form-data; name=\"j\"\r\nContent-Type: application/json\r\n\r\n{\"b\": [true]}\r\n--x\r\n\r\nwithout a name\r\n--x--\r\n"
+	in := called("POST", "/", form, "Content-Type", "multipart/form-data; boundary=x")
+	in.Config = NewConstants(map[string]any{"tenant": "blue", "limits": []any{1}})
+	tests := []struct {
+		name, rule string
+		in         Input
+		problem    string
+	}{
+		{"N-63 multipart", `input.parsed_body == {"a": ["1", "2"], "j": [{"b": [true]}]}`, called("POST", "/", form, "Content-Type", "multipart/form-data; boundary=x"), ""},
+		{"N-63 multipart that breaks off", "input.parsed_body.a", called("POST", "/", form[:60], "Content-Type", "multipart/form-data; boundary=x"), "body_malformed"},
+		{"N-63 multipart without a boundary", "input.parsed_body.a", called("POST", "/", form, "Content-Type", "multipart/form-data"), "body_malformed"},
+		{"N-63 multipart with wrong JSON", "input.parsed_body.a", called("POST", "/", strings.Replace(form, "[true]", "[true", 1), "Content-Type", "multipart/form-data; boundary=x"), "body_malformed"},
+		{"N-11 multipart with too many values", "input.parsed_body.a", called("POST", "/", strings.Replace(form, "true", strings.Repeat("1,", 100)+"1", 1), "Content-Type", "multipart/form-data; boundary=x"), "body_too_complex"},
+		{"N-11 multipart of too many parts", "input.parsed_body.a", called("POST", "/", strings.Repeat("--x\r\n\r\n\r\n", 101)+"--x--", "Content-Type", "multipart/form-data; boundary=x"), "body_too_complex"},
+		{"N-11 a form of too many fields", "input.parsed_body.a", called("POST", "/", strings.Repeat("a&", 100), "Content-Type", "application/x-www-form-urlencoded"), "body_too_complex"},
+		{"N-63 a form", `input.parsed_body == {"a": ["1", "2"]}`, called("POST", "/", "a=1&a=2", "Content-Type", "application/x-www-form-urlencoded"), ""},
+		{"N-63 a JSON text", `input.parsed_body == "x"`, called("POST", "/", `"x"`, "Content-Type", "application/json"), ""},
+		{"N-63 what is neither", `input.parsed_body == null`, called("POST", "/", "a=1", "Content-Type", "text/plain"), ""},
+		{"N-63 context extensions", `input.attributes.contextExtensions == {"tenant": "blue"}`, in, ""},
+		{"N-63 no principal", `not input.attributes.source.principal`, called("GET", "/", ""), ""},
+		{"N-62 a size", `input.attributes.request.http.size < 100000`, called("POST", "/", "x"), ""},
+		{"N-62 a large size", `not input.attributes.request.http.size > 100000`, called("POST", "/", "x"), ""},
+		{"N-62 a time", `input.attributes.request.time == {"seconds": 1700000000, "nanos": 5}`, called("GET", "/", ""), ""},
+	}
+	for _, test := range tests {
+		got := envoySet(t, "package envoy.authz\n\nimport rego.v1\n\ndefault allow := false\n\nallow if { "+test.rule+" }\n").Decide(t.Context(), test.in)
+		if got.Allow != (test.problem == "") || test.problem != "" && (len(got.Codes) != 1 || got.Codes[0] != test.problem) {
+			t.Errorf("%s: %+v", test.name, got)
+		}
+	}
+	in = called("GET", "/", "")
+	r := httptest.NewRequest("GET", "/", nil)
+	leaf := &x509.Certificate{URIs: []*url.URL{{Scheme: "spiffe", Host: "example.com", Path: "/web"}}, DNSNames: []string{"web.example.com"}, SerialNumber: big.NewInt(1)}
+	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf}}}
+	in.Request = request.New(r, request.Facts{ID: func() string { return "id" }}, new(request.Config))
+	if got := envoySet(t, "package envoy.authz\n\nallow if input.attributes.source.principal == \"spiffe://example.com/web\"\n").Decide(t.Context(), in); !got.Allow {
+		t.Errorf("N-63 a principal: %+v", got)
 	}
 }
 

@@ -208,7 +208,7 @@ func (s *snapshot) consult(q *question, d *request.Document, caller *knownCaller
 	}
 	input := s.projection.term(d, q.in.Config.term, caller.termOf(s.projection.identity), place)
 	if s.envoy {
-		input = withEnvoy(input, q.in.Request.Envoy(*reading, true))
+		input = withEnvoy(input, q.in.Request.Envoy(*reading, q.in.Config.values, true))
 	}
 	decision := s.evaluate(q.ctx, input, q.allotted, known)
 	q.elapsed += time.Since(start)

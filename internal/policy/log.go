@@ -66,7 +66,7 @@ func (s *Set) Entry(ctx context.Context, in Input, d Decision) (*Entry, bool) {
 	}
 	input := whole.term(&document, in.Config.term, nil, nil)
 	if by.envoy {
-		input = withEnvoy(input, in.Request.Envoy(d.made.reading, false))
+		input = withEnvoy(input, in.Request.Envoy(d.made.reading, in.Config.values, false))
 	}
 	dropped, err := e.judge(ctx, by, input, d.made.value)
 	if err != nil {

@@ -15,6 +15,13 @@ import (
 // manifestName is the name of a bundle's manifest, which stands at its root.
 const manifestName = ".manifest"
 
+// signaturesName is the name of a bundle's signatures, beside the manifest.
+const signaturesName = ".signatures.json"
+
+// errUnverified refuses a signed bundle as OPA does without a key: whoever signs
+// expects that nothing else is taken.
+var errUnverified = errors.New("verification key not provided: the bundle is signed, and signatures are not verified here; remove the file if you trust the directory as it is")
+
 // manifest is what a bundle says of itself. The zero value says nothing.
 type manifest struct {
 	bundle.Manifest

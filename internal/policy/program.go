@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -40,6 +41,9 @@ func (l *loader) compile(m *material) (*program, error) {
 	}
 	var err error
 	if p.decision, err = resolve(p.compiler, l.config); err != nil {
+		for _, path := range m.tableAt {
+			err = fmt.Errorf("%w; %s is read as data, but %s", err, path, asTable(path))
+		}
 		return nil, err
 	}
 	if !l.config.OPAEnvoy { // those are written for another input

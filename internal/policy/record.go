@@ -63,7 +63,7 @@ func (s *Set) recorded(in Input, reading request.Reading, whole request.Document
 	if !s.config.OPAEnvoy {
 		return json.Marshal(whole)
 	}
-	envoy := in.Request.Envoy(reading, false)
+	envoy := in.Request.Envoy(reading, in.Config.values, false)
 	envoy["parsed_body"] = nil
 	if attributes := envoyRequest(envoy); attributes != nil {
 		delete(attributes, "body")
@@ -90,7 +90,7 @@ func (s *Set) Documents(in Input) ([]json.RawMessage, error) {
 		whole := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values, request.Everything)
 		var envoy map[string]any
 		if s.config.OPAEnvoy {
-			envoy = in.Request.Envoy(reading, false)
+			envoy = in.Request.Envoy(reading, in.Config.values, false)
 		}
 		document, err := joined(whole, envoy)
 		if err != nil {

@@ -20,6 +20,9 @@ func resolve(compiler *ast.Compiler, config Config) (ast.Ref, error) {
 	switch {
 	case isPackage(compiler, ref):
 		return nil, fmt.Errorf("%s is a package and not a rule; rules there: %s; name one with decision", name, ruleNames(compiler, ref))
+	case len(rules) == 0 && !config.OPAEnvoy && len(compiler.GetRulesWithPrefix(refOf(envoyDecision))) > 0:
+		return nil, fmt.Errorf("no rule %s in %s, but there is %s, which is opa-envoy-plugin's: write opa_envoy in the policies block, or name another rule with decision",
+			name, strings.Join(config.Sources, ", "), strings.TrimPrefix(envoyDecision, "data."))
 	case len(rules) == 0:
 		return nil, fmt.Errorf("no rule %s in %s; packages there: %s; rules in %s: %s; name another one with decision",
 			name, strings.Join(config.Sources, ", "), packageNames(compiler),

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
 )
@@ -18,7 +19,7 @@ import (
 func keep(path string) bool {
 	name := filepath.Base(path)
 	if strings.HasPrefix(name, ".") {
-		return name == manifestName
+		return name == manifestName || name == signaturesName
 	}
 	switch filepath.Ext(name) {
 	case ".rego":
@@ -45,7 +46,8 @@ type material struct {
 	typing   typing
 	tables   []accessFile
 	warnings []string
-	revision string // of a manifest, or ""
+	revision string   // of a manifest, or ""
+	tableAt  []string // sources that look like access tables
 }
 
 // gather parses the policies and data of all sources in a tree.
@@ -71,6 +73,9 @@ func (m *material) add(s *source) error {
 	if s.manifest.Revision != "" {
 		m.revision = s.manifest.Revision
 	}
+	if s.table {
+		m.tableAt = append(m.tableAt, s.path)
+	}
 	m.typing.add(s)
 	merged, conflict := merge(m.data, s.data, "data")
 	if conflict != "" {
@@ -89,6 +94,7 @@ type source struct {
 	schema   *schema // of the data, nil if there is none
 	warnings []string
 	manifest manifest
+	table    bool // it is a file that looks like an access table
 }
 
 // read parses what a tree has of the source. Data alone will do, since another
@@ -112,9 +118,18 @@ func (l *loader) read(s *source, tree files.Tree) error {
 			problems = append(problems, l.readSchema(s, path, tree[path]))
 		case slices.Contains(dataNames, base):
 			found = true
+			if path == s.path && tableLike(tree[path]) {
+				s.table = true
+				s.warnings = append(s.warnings, path+" is read as data, but "+asTable(path))
+			}
 			problems = append(problems, l.readData(s, path, name, tree[path]))
 		case name == manifestName:
 			problems = append(problems, s.manifest.read(path, tree[path]))
+		case name == signaturesName:
+			problems = append(problems, fmt.Errorf("%s: %w", path, errUnverified))
+		case base == signaturesName:
+		case tableLike(tree[path]) && !slices.Contains(named, path):
+			s.warnings = append(s.warnings, path+" is not read: "+asTable(path))
 		case base != manifestName && !slices.Contains(named, path):
 			s.warnings = append(s.warnings, fmt.Sprintf("%s is not read: data files are named %s", path, strings.Join(dataNames, ", ")))
 		}
@@ -163,10 +178,37 @@ func parsePolicy(path string, content []byte, capabilities *ast.Capabilities) (*
 	module, err := ast.ParseModuleWithOpts(path, string(content), ast.ParserOptions{
 		RegoVersion: ast.RegoV1, Capabilities: capabilities, ProcessAnnotation: true,
 	})
+	if err != nil && isV0(path, content) {
+		err = fmt.Errorf("%w\n%s is written in Rego v0, and only Rego v1 is read: convert it with \"opa fmt --write --v0-v1 %s\"", joinBounded([]error{err}), path, path)
+	}
 	if err == nil && module == nil {
 		err = fmt.Errorf("%s:1: the file has no policy in it", path)
 	}
 	return module, err
+}
+
+// isV0 reports whether a file that is no Rego of version 1 is one of version 0.
+func isV0(path string, content []byte) bool {
+	module, err := ast.ParseModuleWithOpts(path, string(content), ast.ParserOptions{RegoVersion: ast.RegoV0})
+	return err == nil && module != nil
+}
+
+// asTable says what to do with an access table among policies.
+func asTable(path string) string {
+	return fmt.Sprintf("it looks like an access table: write access %s, and keep it out of policies", path)
+}
+
+// tableLike reports whether a file of data is rather an access table.
+func tableLike(content []byte) bool {
+	var table struct {
+		Rules []map[string]any `json:"rules"`
+	}
+	if util.Unmarshal(content, &table) != nil {
+		return false
+	}
+	return slices.ContainsFunc(table.Rules, func(rule map[string]any) bool {
+		return rule["allow"] != nil || rule["paths"] != nil && rule["deny"] != nil
+	})
 }
 
 // maxErrors bounds how many mistakes are listed at once.

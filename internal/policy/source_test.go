@@ -155,7 +155,7 @@ func TestRevision(t *testing.T) {
 // TestSignatureNames: T-10. A file that is named like the signatures of a bundle
 // is no data.
 func TestSignatureNames(t *testing.T) {
-	for _, name := range []string{"foosignatures.json", "signatures.json", ".signatures.json", "sub/.signatures.json", "x.signatures.json"} {
+	for _, name := range []string{"foosignatures.json", "signatures.json", "sub/.signatures.json", "x.signatures.json"} {
 		t.Run(name, func(t *testing.T) {
 			d := newDir(t)
 			d.write("p/a.rego", "package caddy.authz\n\nallow if data.signatures\n\nallow if data.sub.signatures\n")

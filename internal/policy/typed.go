@@ -17,7 +17,14 @@ import (
 )
 
 // contract is the shape of input, whose claims are open.
-var contract = sync.OnceValues(func() (*lint.Shape, error) { return lint.Parse(request.Schema(), "input") })
+var contract = sync.OnceValues(func() (*lint.Shape, error) {
+	shape, err := lint.Parse(request.Schema(), "input")
+	if err != nil {
+		return nil, err
+	}
+	names := request.RedactedHeaders()
+	return shape.Redact(names, "request", "headers").Redact(names, "request", "header_values"), nil
+})
 
 // typing is what the schemas of a load say. Equal ones hold policies to the same.
 type typing struct {

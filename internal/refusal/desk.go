@@ -58,7 +58,7 @@ func (d *Desk) situation(r *http.Request, v *visit.Visit, decision policy.Decisi
 	c := denial.Case{
 		Outcome: v.Event.Outcome, Reason: decision.Reason, Status: decision.Status,
 		Challenged: d.Chain.Challenged() || d.Door != nil, Conceal: d.Conceal,
-		SignIn: d.offersSignIn(r, v, decision),
+		SignIn: d.offersSignIn(r, v, decision), OwnChallenge: denial.HasChallenge(decision.Headers),
 	}
 	c.Navigation = c.SignIn && denial.IsNavigation(r)
 	if decision.Redirect != nil {

@@ -13,9 +13,16 @@ import (
 // Envoy returns the request as opa-envoy-plugin gives it to policies: Envoy's
 // CheckRequest (ext_authz v3, in the JSON form of protocol buffers) and what the
 // plugin adds to it. With credentials, headers hold them as they came;
-// otherwise they are redacted. Forwarding headers of a stranger are replaced by
+// otherwise they are redacted. The context extensions are the texts among the
+// operator's constants. Forwarding headers of a stranger are replaced by
 // what this server knows, as Envoy at the edge does.
-func (r *Request) Envoy(reading Reading, credentials bool) map[string]any {
+func (r *Request) Envoy(reading Reading, config map[string]any, credentials bool) map[string]any {
+	extensions := map[string]any{}
+	for name, value := range config {
+		if text, ok := value.(string); ok {
+			extensions[name] = text
+		}
+	}
 	query, rawQuery, _ := r.query(nil, reading.Query)
 	if credentials {
 		rawQuery = valid(reading.Query)
@@ -27,10 +34,10 @@ func (r *Request) Envoy(reading Reading, credentials bool) map[string]any {
 	}
 	return map[string]any{
 		"attributes": map[string]any{
-			"source":          r.envoySource(),
-			"destination":     envoyAddress(localAddress(r.http)),
-			"request":         map[string]any{"time": r.facts.Time.UTC().Format(time.RFC3339Nano), "http": r.envoyHTTP(path, r.bodyText(), credentials)},
-			"metadataContext": map[string]any{},
+			"source":            r.envoySource(),
+			"destination":       envoyAddress(localAddress(r.http)),
+			"request":           map[string]any{"time": envoyTime(r.facts.Time), "http": r.envoyHTTP(path, r.bodyText(), credentials)},
+			"contextExtensions": extensions, "metadataContext": map[string]any{},
 		},
 		"parsed_path":    listOf(envoySegments(reading)),
 		"parsed_query":   listsOf(query),
@@ -73,7 +80,7 @@ func (r *Request) envoyHTTP(path, body string, credentials bool) map[string]any 
 		"protocol": strings.TrimSuffix(r.http.Proto, ".0"), "headers": r.envoyHeaders(path, credentials),
 	}
 	if r.http.ContentLength != 0 {
-		attributes["size"] = strconv.FormatInt(r.http.ContentLength, 10) // a 64-bit number is text in this form of JSON
+		attributes["size"] = r.http.ContentLength
 	}
 	if body != "" {
 		attributes["body"] = body
@@ -116,6 +123,11 @@ func (r *Request) envoySource() map[string]any {
 		source["principal"] = names[0]
 	}
 	return source
+}
+
+// envoyTime returns a time as a message of protocol buffers.
+func envoyTime(t time.Time) map[string]any {
+	return map[string]any{"seconds": t.Unix(), "nanos": t.Nanosecond()}
 }
 
 func envoyAddress(host, port string) map[string]any {

@@ -93,13 +93,16 @@ func mayForward(name string) bool {
 	return false
 }
 
+// redactedHeaders hold credentials on every site.
+var redactedHeaders = []string{"authorization", "proxy-authorization", "cookie"}
+
+// RedactedHeaders returns the lower-case names of the headers that are redacted on
+// every site.
+func RedactedHeaders() []string { return slices.Clone(redactedHeaders) }
+
 // isCredential reports whether a header holds a credential.
 func (c *Config) isCredential(folded string) bool {
-	switch folded {
-	case "authorization", "proxy-authorization", "cookie":
-		return true
-	}
-	return slices.ContainsFunc(c.CredentialHeaders, func(name string) bool { return SameName(name, folded) })
+	return slices.Contains(redactedHeaders, folded) || slices.ContainsFunc(c.CredentialHeaders, func(name string) bool { return SameName(name, folded) })
 }
 
 // eachHeader visits the headers that policies may see, with lower-case names:

@@ -44,7 +44,7 @@ func TestHide(t *testing.T) {
 	if err := json.Unmarshal(encoded, &document); err != nil {
 		t.Fatal(err)
 	}
-	for name, value := range req.Envoy(req.Readings()[0], true) {
+	for name, value := range req.Envoy(req.Readings()[0], nil, true) {
 		encoded, _ := json.Marshal(value)
 		var decoded any
 		_ = json.Unmarshal(encoded, &decoded)
