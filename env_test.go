@@ -1,6 +1,7 @@
 package policyauth
 
 import (
+	"os"
 	"testing"
 
 	"github.com/policyauth/caddy-policy-auth/test/testenv"
@@ -31,6 +32,20 @@ var (
 
 // world is an environment in which handlers are provisioned in this process.
 type world struct{ *testenv.Env }
+
+// TestMain gives the tests a data directory of their own.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "policy_auth")
+	if err == nil {
+		err = os.Setenv("XDG_DATA_HOME", dir)
+	}
+	if err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
 
 func newWorld(t testing.TB) *world {
 	t.Helper()

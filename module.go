@@ -219,6 +219,7 @@ func (h *Handler) provisionChain(ctx caddy.Context) error {
 	if methods, h.session, err = authn.WithSession(ctx, methods, h.door); err != nil {
 		return err
 	}
+	authn.KeepAttempts(ctx, methods, h.door, h.session)
 	h.chain, err = authn.NewChain(methods, func(origin string) bool { return h.cors != nil && h.cors.Allowed(origin) })
 	if err != nil {
 		return err

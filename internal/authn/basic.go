@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -20,6 +23,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/grammar"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/pool"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
 	"github.com/policyauth/caddy-policy-auth/internal/users"
 )
 
@@ -47,7 +51,7 @@ type Basic struct {
 	Offer
 
 	verifier *basicVerifier
-	release  func()
+	releases []func()
 }
 
 // InlineUser is a user in the configuration itself.
@@ -134,18 +138,26 @@ func (b *Basic) Provision(caddy.Context) error {
 	if b.Throttle == nil {
 		b.Throttle = defaultThrottle()
 	}
-	var err error
-	if b.verifier, b.release, err = acquireBasic(b.Users, b.Inline, *b.Throttle); err != nil {
+	verifier, release, err := acquireBasic(b.Users, b.Inline, *b.Throttle)
+	if err != nil {
 		return fmt.Errorf("basic: %w", err)
 	}
+	b.verifier, b.releases = verifier, append(b.releases, release)
 	return nil
+}
+
+// keepIn has what is kept of attempts kept in a store, and calls release with
+// Cleanup.
+func (b *Basic) keepIn(s store.Store, release func()) {
+	b.releases = append(b.releases, release, b.verifier.keepIn(s))
 }
 
 // Cleanup lets go of the users.
 func (b *Basic) Cleanup() error {
-	if b.release != nil {
-		b.release()
+	for _, release := range slices.Backward(b.releases) {
+		release()
 	}
+	b.releases = nil
 	return nil
 }
 
@@ -163,7 +175,11 @@ func (b *Basic) Authenticate(r *http.Request, c Credential) identity.Outcome {
 	}
 	result := b.verifier.verify(r.Context(), name, password, clientOf(r))
 	if result.User == nil {
-		return identity.Outcome{Verdict: identity.Rejected, Reason: result.Reason, Candidate: name, RetryAfter: result.RetryAfter}
+		outcome := identity.Outcome{Verdict: identity.Rejected, Reason: result.Reason, Candidate: name, RetryAfter: result.RetryAfter}
+		if result.Reason == identity.ReasonBusy {
+			outcome.Verdict = identity.Unavailable
+		}
+		return outcome
 	}
 	return identity.Accept(result.User.Identity)
 }
@@ -205,6 +221,7 @@ var basicVerifiers = pool.New[*basicVerifier]()
 // basicVerifier verifies passwords of watched users.
 type basicVerifier struct {
 	*files.Live[users.Users]
+	throttle *users.Throttle
 	verifier *users.Verifier
 }
 
@@ -224,7 +241,15 @@ func openBasic(paths []string, inline []InlineUser, throttle Throttle) (*basicVe
 	}
 	hashes := users.Hashes{Bcrypt: caddyauth.BcryptHash{}, Argon2id: caddyauth.Argon2idHash{}}
 	slow := users.NewThrottle(throttle.Failures, time.Duration(throttle.Window), nil)
-	return &basicVerifier{Live: live, verifier: users.NewVerifier(hashes, slow, nil)}, nil
+	return &basicVerifier{Live: live, throttle: slow, verifier: users.NewVerifier(hashes, slow, hashing, nil)}, nil
+}
+
+// keepIn has what is kept of attempts kept in a store, until release is called.
+// The log is the process's own: shared users outlive a configuration.
+func (v *basicVerifier) keepIn(s store.Store) (release func()) {
+	return v.throttle.KeepIn(s, func(err error) {
+		caddy.Log().Named("http.handlers.policy_auth").Warn("the networks that users sign in from, and the tries of those who are locked, are kept in memory alone, since the store does not answer", zap.Error(err))
+	})
 }
 
 func (v *basicVerifier) verify(ctx context.Context, name, password string, client netip.Addr) users.Result {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/grammar"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
 func init() {
@@ -31,8 +32,8 @@ type LoginForm struct {
 	// afterwards. Default: 10 in 5m.
 	Throttle *Throttle `json:"throttle,omitempty"`
 
-	form    *login.Form
-	release func()
+	form     *login.Form
+	releases []func()
 }
 
 // CaddyModule returns the Caddy module information.
@@ -86,8 +87,9 @@ func (l *LoginForm) Provision(caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("login form: %w", err)
 	}
+	l.releases = append(l.releases, release)
 	l.form = &login.Form{Key: keyOfFiles(l.Users), Verify: verifier.verify, Users: verifier.Load}
-	l.release = release
+	l.form.KeepIn = func(s store.Store) { l.releases = append(l.releases, verifier.keepIn(s)) }
 	return nil
 }
 
@@ -101,9 +103,10 @@ func keyOfFiles(paths []string) string {
 
 // Cleanup lets go of the users.
 func (l *LoginForm) Cleanup() error {
-	if l.release != nil {
-		l.release()
+	for _, release := range slices.Backward(l.releases) {
+		release()
 	}
+	l.releases = nil
 	return nil
 }
 

@@ -110,6 +110,13 @@ func (q *Queue) Leave() {
 	lane.next().admitted <- true
 }
 
+// Waiting returns how many callers wait, and how many with room of their own.
+func (q *Queue) Waiting() (ordinary, reserved int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.ordinary.waiting, q.reserved.waiting
+}
+
 // giveUp takes a caller out who waits no longer. One that has got a slot
 // meanwhile hands it on.
 func (q *Queue) giveUp(w *waiter, reason error) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/denial"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
 	"github.com/policyauth/caddy-policy-auth/internal/users"
 )
 
@@ -30,6 +31,8 @@ type Form struct {
 	// Verify says whether a name and a password are a user's, at the same cost
 	// for whoever is and is not one; it slows down whoever guesses.
 	Verify func(ctx context.Context, name, password string, client netip.Addr) users.Result
+	// KeepIn has what is kept of attempts kept in the store of the site's sessions.
+	KeepIn func(store.Store)
 	// Users returns the users as they are now.
 	Users func() *users.Users
 	// Now tells the time; nil is time.Now.
@@ -117,8 +120,11 @@ func one(values url.Values, name string) bool { return len(values[name]) == 1 }
 // and whatever was wrong (R-401-7).
 func (f *Form) fail(v *Visit, name, returnTo string, result users.Result) {
 	e := Event{Login: formName, Status: http.StatusUnauthorized, Reason: result.Reason, Candidate: name}
-	if result.Reason == identity.ReasonThrottled {
+	if result.Reason == identity.ReasonThrottled || result.Reason == identity.ReasonBusy {
 		e.Kind, e.Status = Failed, http.StatusTooManyRequests
+		if result.Reason == identity.ReasonBusy {
+			e.Status = http.StatusServiceUnavailable
+		}
 		v.tell(e)
 		v.page(e, denial.Refusal{RetryAfter: result.RetryAfter})
 		return

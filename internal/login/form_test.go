@@ -4,6 +4,7 @@ import (
 	"context"
 	"html"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/denial/challengetest"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/users"
 )
 
 // TestForm: somebody signs in by the form, comes back to the page that was asked
@@ -122,6 +124,22 @@ func TestFormThrottled(t *testing.T) {
 	w.now = w.now.Add(time.Minute)
 	if answer := w.signIn("alice", password, "/"); answer.Code != 303 {
 		t.Errorf("for good: %d", answer.Code)
+	}
+}
+
+// TestS28FormBusy: where there is no room for an attempt, the answer is 503 with
+// Retry-After, and tells nothing of the password.
+func TestS28FormBusy(t *testing.T) {
+	w := newWorld(t)
+	w.Methods[0].(*Form).Verify = func(context.Context, string, string, netip.Addr) users.Result {
+		return users.Result{Reason: identity.ReasonBusy, RetryAfter: 2 * time.Second}
+	}
+	answer := w.signIn("alice", password, "/")
+	if answer.Code != 503 || answer.Header().Get("Retry-After") != "2" || answer.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+	if e := w.lastEvent(); e.Reason != identity.ReasonBusy || e.Status != 503 || e.Kind != Failed {
+		t.Errorf("event %+v", e)
 	}
 }
 

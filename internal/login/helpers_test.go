@@ -80,7 +80,7 @@ func (plain) Compare(hashed, plaintext []byte) (bool, error) {
 // form returns a form for the world's users.
 func (w *world) form() *Form {
 	throttle := users.NewThrottle(5, time.Minute, func() time.Time { return w.now })
-	verifier := users.NewVerifier(users.Hashes{Bcrypt: plain{}}, throttle, func() time.Time { return w.now })
+	verifier := users.NewVerifier(users.Hashes{Bcrypt: plain{}}, throttle, nil, func() time.Time { return w.now })
 	return &Form{
 		Key: "test", Now: func() time.Time { return w.now }, Users: func() *users.Users { return w.users },
 		Verify: func(ctx context.Context, name, password string, client netip.Addr) users.Result {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -44,7 +45,7 @@ func plain(t testing.TB, set ...*User) *Users {
 
 func plainVerifier(throttle *Throttle, now func() time.Time) (*Verifier, *counting) {
 	counter := &counting{Hash: quick{}}
-	return NewVerifier(hashes(counter, counter), throttle, now), counter
+	return NewVerifier(hashes(counter, counter), throttle, nil, now), counter
 }
 
 // TestPasswords: R-BA-3 to R-BA-6. Which texts are the same password; nothing is
@@ -105,7 +106,7 @@ func TestEmptyPassword(t *testing.T) {
 // TestNobody: R-BA-4, T-36. A set without users lets nobody in and does not
 // panic, whatever is sent.
 func TestNobody(t *testing.T) {
-	v := NewVerifier(hashes(caddyauth.BcryptHash{}, caddyauth.Argon2idHash{}), NewThrottle(100, time.Minute, nil), nil)
+	v := NewVerifier(hashes(caddyauth.BcryptHash{}, caddyauth.Argon2idHash{}), NewThrottle(100, time.Minute, nil), nil, nil)
 	users := plain(t)
 	for _, name := range []string{"", "alice", "\x00", "\xff", strings.Repeat("x", 1<<20)} {
 		for _, password := range []string{"", "x", "\xff", strings.Repeat("x", 1<<20)} {
@@ -258,7 +259,7 @@ func TestBurstOfSuccesses(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if got := counter.n.Load(); got > int64(cap(v.slots)) {
+	if got := counter.n.Load(); got > int64(runtime.GOMAXPROCS(0)) {
 		t.Errorf("%d comparisons", got)
 	}
 }
@@ -266,14 +267,14 @@ func TestBurstOfSuccesses(t *testing.T) {
 // TestSlots: no more hashes are computed at a time than there are processors.
 func TestSlots(t *testing.T) {
 	gauge := &gauge{}
-	v := NewVerifier(hashes(gauge, gauge), nil, nil)
+	v := NewVerifier(hashes(gauge, gauge), nil, nil, nil)
 	users := plain(t, &User{Name: "alice", Hash: "x"})
 	var group sync.WaitGroup
 	for i := range 50 {
 		group.Go(func() { v.Verify(context.Background(), users, "alice", fmt.Sprint(i), home) })
 	}
 	group.Wait()
-	if gauge.most > cap(v.slots) || gauge.most == 0 {
+	if gauge.most > runtime.GOMAXPROCS(0) || gauge.most == 0 {
 		t.Errorf("%d at a time", gauge.most)
 	}
 }
@@ -296,18 +297,22 @@ func (g *gauge) Compare(_, _ []byte) (bool, error) {
 	return false, nil
 }
 
-// TestPanicFreesSlot: a hash that panics does not take a processor for ever.
-func TestPanicFreesSlot(t *testing.T) {
-	v := NewVerifier(hashes(panics{}, panics{}), nil, nil)
+// TestS28PanicFreesSlot: a hash that panics does not take a processor for ever.
+func TestS28PanicFreesSlot(t *testing.T) {
+	v := NewVerifier(hashes(panics{}, panics{}), nil, nil, nil)
 	users := plain(t, &User{Name: "alice", Hash: "x"})
-	for range cap(v.slots) + 1 {
+	for range runtime.GOMAXPROCS(0) + 1 {
 		func() {
 			defer func() { _ = recover() }()
 			v.Verify(t.Context(), users, "alice", "x", home)
 		}()
 	}
-	if len(v.slots) != 0 {
-		t.Errorf("%d slots are taken", len(v.slots))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range runtime.GOMAXPROCS(0) {
+		if err := v.queue.Enter(ctx, home); err != nil {
+			t.Errorf("a slot is taken: %v", err)
+		}
 	}
 }
 

@@ -77,7 +77,7 @@ func TestDummyCost(t *testing.T) {
 		t.Fatal(err)
 	}
 	counter := &counting{Hash: same{}}
-	v := NewVerifier(hashes(counter, counter), nil, nil)
+	v := NewVerifier(hashes(counter, counter), nil, nil, nil)
 	costs := map[string]int{}
 	for i := range 300 {
 		var seen [2]string

@@ -22,7 +22,7 @@ func TestCollected(t *testing.T) {
 	before := runtime.NumGoroutine()
 	users := plain(t, &User{Name: "alice", Hash: "x"})
 	for range 200 {
-		v := NewVerifier(hashes(quick{}, quick{}), NewThrottle(3, time.Minute, nil), nil)
+		v := NewVerifier(hashes(quick{}, quick{}), NewThrottle(3, time.Minute, nil), nil, nil)
 		if v.Verify(t.Context(), users, "alice", "x", home).User == nil {
 			t.Fatal("refused")
 		}

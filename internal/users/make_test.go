@@ -32,7 +32,7 @@ func TestHashPassword(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		verifier := NewVerifier(Hashes{Bcrypt: caddyauth.BcryptHash{}, Argon2id: caddyauth.Argon2idHash{}}, nil, nil)
+		verifier := NewVerifier(Hashes{Bcrypt: caddyauth.BcryptHash{}, Argon2id: caddyauth.Argon2idHash{}}, nil, nil, nil)
 		for password, want := range map[string]bool{composed: true, combined: true, "Schlussel": false} {
 			if got := verifier.Verify(t.Context(), set, "alice", password, netip.Addr{}); (got.User != nil) != want {
 				t.Errorf("%s: %q: %+v", name, password, got)

@@ -1,11 +1,15 @@
 package users
 
 import (
+	"context"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
+
+	"github.com/policyauth/caddy-policy-auth/internal/netutil"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
 const (
@@ -14,29 +18,45 @@ const (
 	// networkFactor is how many times more failures a network may have than a
 	// user: many people share an address.
 	networkFactor = 10
-	// trustTime is how long a network is known as one that a user signs in from.
+	// trustTime is how long a network is trusted as one that a user signs in from;
+	// how long it is known for longer, and of how many of them, says known.go.
 	trustTime = 24 * time.Hour
-	// renewTime is how long that is not written down again, so that whoever signs
-	// in with each request takes no lock.
+	// renewTime is how long that is not written down again, so that a client that
+	// signs in with each request takes no lock.
 	renewTime = time.Minute
 )
 
-// Throttle slows down whoever guesses passwords: by the user, by the network
-// and by both (R-BA-9). It locks nobody out for good: a network from which a
-// user has signed in does not suffer for what others do to that user's name.
-// A nil Throttle never says wait. It is safe for concurrent use.
+// Throttle slows down the guessing of passwords: by the user, by the network and
+// by both (R-BA-9). It locks nobody out for good: a network from which a user has
+// signed in does not suffer for what others do to that user's name or in that
+// network, and from others a bounded number of tries counts while the name is
+// locked. A nil Throttle never says wait. It is safe for concurrent use.
 type Throttle struct {
 	limit    int
 	window   time.Duration
 	now      func() time.Time
 	failures *otter.Cache[subject, *failures]
-	trusted  *otter.Cache[subject, time.Time]
+	trusted  *otter.Cache[pair, time.Time]
+	keeper   *keeper
+	known    knownNetworks
+	tries    lockedTries
 }
 
 // subject is whose failures are counted: a user's, a network's, or a user's
-// from a network.
+// from a network; those of tries that got no answer are counted apart.
 type subject struct {
-	user    string
+	user       string
+	network    netip.Prefix
+	unanswered bool
+}
+
+// account is a user's name, with the hash that a password is compared with.
+type account struct{ name, hash string }
+
+// pair is an account and a network. A user who is given another password is
+// another account.
+type pair struct {
+	account
 	network netip.Prefix
 }
 
@@ -52,47 +72,81 @@ func NewThrottle(limit int, window time.Duration, now func() time.Time) *Throttl
 	if now == nil {
 		now = time.Now
 	}
+	kept := newKeeper(now)
 	return &Throttle{
 		limit: max(1, limit), window: window, now: now,
+		keeper: kept, known: knownNetworks{kept, now}, tries: lockedTries{kept, window},
 		failures: otter.Must(&otter.Options[subject, *failures]{
 			MaximumSize: counters, ExpiryCalculator: otter.ExpiryAccessing[subject, *failures](window),
 		}),
-		trusted: otter.Must(&otter.Options[subject, time.Time]{
-			MaximumSize: counters, ExpiryCalculator: otter.ExpiryWriting[subject, time.Time](trustTime),
+		trusted: otter.Must(&otter.Options[pair, time.Time]{
+			MaximumSize: counters, ExpiryCalculator: otter.ExpiryWriting[pair, time.Time](trustTime),
 		}),
 	}
 }
 
-// unknown stands for clients whose address is not known. It is not the zero
-// Prefix, which stands for no network in particular.
-var unknown = netip.PrefixFrom(netip.IPv4Unspecified(), 32)
-
-// networkOf returns what counts as one client: an IPv4 address, or the /64 that
-// an IPv6 client can choose addresses from.
-func networkOf(client netip.Addr) netip.Prefix {
-	client = client.Unmap().WithZone("")
-	bits := 32
-	if client.Is6() {
-		bits = 64
-	}
-	prefix, err := client.Prefix(bits)
-	if err != nil || !prefix.IsValid() {
-		return unknown
-	}
-	return prefix
+// KeepIn has what a restart must not lose, and what is counted over several
+// machines, kept in a store until release is called. While the store is out of
+// reach, the process counts and knows alone, and report is told, which may be nil.
+func (t *Throttle) KeepIn(s store.Store, report func(error)) (release func()) {
+	return t.keeper.use(s, report)
 }
 
 // Wait returns how long a client has to wait before it may try as a user, or 0.
-func (t *Throttle) Wait(user string, client netip.Addr) time.Duration {
+func (t *Throttle) Wait(a account, client netip.Addr) time.Duration {
 	if t == nil {
 		return 0
 	}
-	network := networkOf(client)
-	wait := max(t.wait(subject{user, network}, t.limit), t.wait(subject{network: network}, t.limit*networkFactor))
-	if seen, ok := t.trusted.GetIfPresent(subject{user, network}); ok && t.now().Sub(seen) < trustTime {
+	wait := t.own(a.name, client)
+	if t.trusts(a, client) {
 		return wait
 	}
-	return max(wait, t.wait(subject{user: user}, t.limit))
+	return max(wait, t.locked(a.name, client))
+}
+
+// own returns how long a user's failures from a network have clients there wait.
+func (t *Throttle) own(user string, client netip.Addr) time.Duration {
+	return t.wait(subject{user: user, network: netutil.Network(client)}, t.limit)
+}
+
+// locked returns how long what others may have done, to the user's name or in the
+// network, has those wait who are not known.
+func (t *Throttle) locked(user string, client netip.Addr) time.Duration {
+	return max(t.wait(subject{user: user}, t.limit), t.wait(subject{network: netutil.Network(client)}, t.limit*networkFactor))
+}
+
+// trusts reports whether the right password came from a network lately.
+func (t *Throttle) trusts(a account, client netip.Addr) bool {
+	seen, ok := t.trusted.GetIfPresent(pair{a, netutil.Network(client)})
+	return ok && t.now().Sub(seen) < trustTime
+}
+
+// admit returns how long an attempt has to wait, or 0. While the name is locked,
+// one from a network that is not known needs one of the tries that count.
+func (t *Throttle) admit(ctx context.Context, a attempt, try func(lockedTries, context.Context, attempt) bool) time.Duration {
+	if t == nil {
+		return 0
+	}
+	if wait := t.own(a.name, a.client); wait > 0 {
+		return wait
+	}
+	wait := t.locked(a.name, a.client)
+	if wait == 0 || t.trusts(a.account, a.client) || t.known.has(ctx, a.account, a.client) || try(t.tries, ctx, a) {
+		return 0
+	}
+	return wait
+}
+
+// quick reports whether an attempt may be answered from memory before it waits for
+// its turn: where the right password came from lately, and unless too many tries
+// there left before theirs. Others could test guesses without one of them counting.
+func (t *Throttle) quick(a account, client netip.Addr) bool {
+	return t == nil || t.trusts(a, client) && t.wait(subject{a.name, netutil.Network(client), true}, t.limit) == 0
+}
+
+// reserved reports whether an attempt has room of its own in the queue.
+func (t *Throttle) reserved(ctx context.Context, a account, client netip.Addr) bool {
+	return t != nil && t.known.has(ctx, a, client)
 }
 
 // wait returns how long until fewer than limit failures are within the window.
@@ -114,11 +168,22 @@ func (t *Throttle) Fail(user string, client netip.Addr) {
 	if t == nil {
 		return
 	}
-	network := networkOf(client)
-	for _, s := range []subject{{user, network}, {user: user}, {network: network}} {
-		f, _ := t.failures.SetIfAbsent(s, new(failures))
-		f.add(t.now(), t.limit*networkFactor)
+	network := netutil.Network(client)
+	for _, s := range []subject{{user: user, network: network}, {user: user}, {network: network}} {
+		t.count(s)
 	}
+}
+
+// unanswered counts a try that left before its turn.
+func (t *Throttle) unanswered(user string, client netip.Addr) {
+	if t != nil {
+		t.count(subject{user, netutil.Network(client), true})
+	}
+}
+
+func (t *Throttle) count(s subject) {
+	f, _ := t.failures.SetIfAbsent(s, new(failures))
+	f.add(t.now(), t.limit*networkFactor)
 }
 
 // add counts one more and forgets what no limit needs.
@@ -133,15 +198,19 @@ func (f *failures) add(now time.Time, keep int) {
 
 // Succeed forgets a user's failures from a network, and remembers the network
 // as one that the user signs in from.
-func (t *Throttle) Succeed(user string, client netip.Addr) {
+func (t *Throttle) Succeed(ctx context.Context, a account, client netip.Addr) {
 	if t == nil {
 		return
 	}
-	s, now := subject{user, networkOf(client)}, t.now()
-	if _, failed := t.failures.GetIfPresent(s); failed {
-		t.failures.Invalidate(s)
+	p, now := pair{a, netutil.Network(client)}, t.now()
+	for _, unanswered := range []bool{false, true} {
+		s := subject{a.name, p.network, unanswered}
+		if _, failed := t.failures.GetIfPresent(s); failed {
+			t.failures.Invalidate(s)
+		}
 	}
-	if seen, known := t.trusted.GetIfPresent(s); !known || now.Sub(seen) >= renewTime {
-		t.trusted.Set(s, now)
+	if seen, known := t.trusted.GetIfPresent(p); !known || now.Sub(seen) >= renewTime {
+		t.trusted.Set(p, now)
+		t.known.add(ctx, a, client)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/text/secure/precis"
 
+	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
@@ -24,6 +25,10 @@ const (
 	// maxPassword is how many bytes a password may have, before anything is done
 	// with it.
 	maxPassword = 4 << 10
+	// maxWaiting is how many attempts wait for their hash to be computed, and as
+	// many from networks that their users are known to sign in from. One more is
+	// refused, of the network with the most.
+	maxWaiting = 256
 )
 
 // Verifier verifies names and passwords. It remembers successes for a while,
@@ -34,19 +39,27 @@ type Verifier struct {
 	throttle *Throttle
 	key      [32]byte
 	good     *otter.Cache[[32]byte, struct{}]
-	slots    chan struct{}
+	queue    *fairqueue.Queue
 	now      func() time.Time
 }
 
-// NewVerifier returns a verifier; throttle nil slows nobody down, now nil is
-// time.Now.
-func NewVerifier(hashes Hashes, throttle *Throttle, now func() time.Time) *Verifier {
+// NewQueue returns a queue for the computing of hashes, no more at a time than
+// there are processors: each may take megabytes, and much of a second.
+func NewQueue() *fairqueue.Queue {
+	return fairqueue.New(runtime.GOMAXPROCS(0), maxWaiting, 0)
+}
+
+// NewVerifier returns a verifier; throttle nil slows nobody down, queue nil is one
+// of its own, now nil is time.Now.
+func NewVerifier(hashes Hashes, throttle *Throttle, queue *fairqueue.Queue, now func() time.Time) *Verifier {
 	if now == nil {
 		now = time.Now
 	}
+	if queue == nil {
+		queue = NewQueue()
+	}
 	v := &Verifier{
-		hashes: hashes, throttle: throttle, now: now,
-		slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		hashes: hashes, throttle: throttle, queue: queue, now: now,
 		good: otter.Must(&otter.Options[[32]byte, struct{}]{
 			MaximumSize:      successes,
 			ExpiryCalculator: otter.ExpiryWriting[[32]byte, struct{}](successTime),
@@ -60,9 +73,10 @@ func NewVerifier(hashes Hashes, throttle *Throttle, now func() time.Time) *Verif
 type Result struct {
 	// User is set if the password is right and the account counts.
 	User *User
-	// Reason says why not: credentials_invalid, account_disabled or throttled.
+	// Reason says why not: credentials_invalid, account_disabled, throttled or
+	// busy: the queue had no room.
 	Reason identity.Reason
-	// RetryAfter is how long to wait when throttled.
+	// RetryAfter is how long to wait when throttled or busy.
 	RetryAfter time.Duration
 }
 
@@ -70,26 +84,32 @@ type Result struct {
 // set costs as much as whoever is. A disabled or expired account is told apart
 // only behind the right password, and only to the log: its password is neither
 // remembered nor, for the throttle, better than a wrong one. Once throttled, the
-// right password does not help either.
+// right password does not help either. Computing a hash waits for its turn; what
+// is remembered does not.
 func (v *Verifier) Verify(ctx context.Context, users *Users, name, password string, client netip.Addr) Result {
 	normal, password, ok := credentials(name, password)
-	if wait := v.throttle.Wait(normal, client); wait > 0 {
+	user := users.byName[normal]
+	a := attempt{
+		account: account{normal, v.hashFor(users, user, normal)},
+		user:    user, password: password, possible: ok, client: client, seed: users.seed,
+	}
+	if wait := v.throttle.admit(ctx, a, lockedTries.left); wait > 0 {
 		return Result{Reason: identity.ReasonThrottled, RetryAfter: wait}
 	}
-	user := users.byName[normal]
-	a := attempt{user: user, name: normal, hash: v.hashFor(users, user, normal), password: password, possible: ok, client: client}
-	if v.remembered(a) {
-		return v.accept(a)
+	if v.throttle.quick(a.account, client) && v.remembered(a) {
+		return v.accept(ctx, a)
 	}
 	return v.try(ctx, a)
 }
 
 // attempt is a name and a password that somebody has sent.
 type attempt struct {
-	user                 *User // nil for an unknown name
-	name, hash, password string
-	possible             bool // whether they can be somebody's at all
-	client               netip.Addr
+	account
+	user     *User // nil for an unknown name
+	password string
+	possible bool // whether they can be somebody's at all
+	client   netip.Addr
+	seed     [32]byte // of the users
 }
 
 // remembered reports whether the same attempt has had success, with the hash
@@ -102,27 +122,29 @@ func (v *Verifier) remembered(a attempt) bool {
 	return hit
 }
 
-func (v *Verifier) accept(a attempt) Result {
-	v.throttle.Succeed(a.name, a.client)
+func (v *Verifier) accept(ctx context.Context, a attempt) Result {
+	v.throttle.Succeed(ctx, a.account, a.client)
 	return Result{User: a.user}
 }
 
-// try computes a hash, no more at a time than there are processors: each may
-// take megabytes. A failure is counted before the next one has its turn, so
-// that a burst of guesses is throttled like a row of them; a success likewise, so
-// that a browser's first burst computes one.
+// try computes a hash when it is the attempt's turn. A failure is counted before
+// the next one has its turn, so that a burst of guesses is throttled like a row of
+// them; a success likewise, so that a browser's first burst computes one.
 func (v *Verifier) try(ctx context.Context, a attempt) Result {
-	select {
-	case v.slots <- struct{}{}:
-		defer func() { <-v.slots }()
-	case <-ctx.Done():
-		return Result{Reason: identity.ReasonCredentialsInvalid}
+	enter := v.queue.Enter
+	if v.throttle.reserved(ctx, a.account, a.client) {
+		enter = v.queue.EnterReserved
 	}
-	if wait := v.throttle.Wait(a.name, a.client); wait > 0 {
+	if err := enter(ctx, a.client); err != nil {
+		v.throttle.unanswered(a.name, a.client)
+		return Result{Reason: identity.ReasonBusy, RetryAfter: fairqueue.RetryAfter}
+	}
+	defer v.queue.Leave()
+	if wait := v.throttle.admit(ctx, a, lockedTries.take); wait > 0 {
 		return Result{Reason: identity.ReasonThrottled, RetryAfter: wait}
 	}
 	if v.remembered(a) {
-		return v.accept(a)
+		return v.accept(ctx, a)
 	}
 	right := v.hashes.compare(a.hash, a.password) && a.user != nil && a.possible
 	switch {
@@ -134,7 +156,7 @@ func (v *Verifier) try(ctx context.Context, a attempt) Result {
 		return Result{Reason: identity.ReasonAccountDisabled}
 	}
 	v.good.Set(mac(v.key, a.hash, a.name, a.password), struct{}{})
-	return v.accept(a)
+	return v.accept(ctx, a)
 }
 
 // hashFor returns a user's hash, or for an unknown name a dummy as costly as

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,7 +44,7 @@ func newClock() *clock                { c := new(clock); c.at.Store(time.Now().U
 func addr(s string) netip.Addr        { return netip.MustParseAddr(s) }
 func hashes(b, a Hash) Hashes         { return Hashes{Bcrypt: b, Argon2id: a} }
 func verifier(b *counting, t *Throttle, now func() time.Time) *Verifier {
-	return NewVerifier(hashes(b, caddyauth.Argon2idHash{}), t, now)
+	return NewVerifier(hashes(b, caddyauth.Argon2idHash{}), t, nil, now)
 }
 
 func people(t testing.TB) *Users {
@@ -252,8 +253,8 @@ func TestThrottle(t *testing.T) {
 	if got := v.Verify(t.Context(), users, "alice", testPassword, addr("198.51.100.1")); got.Reason != identity.ReasonThrottled || got.RetryAfter <= 0 || got.RetryAfter > time.Minute {
 		t.Errorf("the right password from there: %+v", got)
 	}
-	if got := try("alice", testPassword, "203.0.113.5"); got != identity.ReasonThrottled {
-		t.Errorf("from a network that alice does not use: %q", got)
+	if got := try("alice", "x", "203.0.113.5"); got != identity.ReasonCredentialsInvalid {
+		t.Errorf("the first try from a network that alice does not use: %q", got)
 	}
 	if got := try("alice", testPassword, "192.0.2.1"); got != "" {
 		t.Errorf("from where alice signs in: %q", got)
@@ -274,10 +275,16 @@ func TestThrottle(t *testing.T) {
 	for i := range limit * networkFactor { // many names from one network
 		try(fmt.Sprintf("name%d", i), "x", "2001:db8::1")
 	}
-	if got := try("somebody", "x", "2001:db8::ffff"); got != identity.ReasonThrottled {
-		t.Errorf("the same /64: %q", got)
+	for i := range 1 + maxRest + 1 {
+		want := identity.ReasonCredentialsInvalid
+		if i > maxRest || i >= limit {
+			want = identity.ReasonThrottled
+		}
+		if got := try("somebody", "x", "2001:db8::ffff"); got != want {
+			t.Errorf("the same /64, try %d: %q", i+1, got)
+		}
 	}
-	if got := try("somebody", "x", "2001:db8:0:1::1"); got != identity.ReasonCredentialsInvalid {
+	if got := try("somebody else", "x", "2001:db8:0:1::1"); got != identity.ReasonCredentialsInvalid {
 		t.Errorf("another /64: %q", got)
 	}
 	for range limit { // unknown users are counted alike
@@ -299,7 +306,7 @@ func TestThrottleBurst(t *testing.T) {
 		group.Go(func() { v.Verify(context.Background(), users, "alice", fmt.Sprint(i), addr("192.0.2.1")) })
 	}
 	group.Wait()
-	if got := counter.n.Load(); got > 5+int64(cap(v.slots)) {
+	if got := counter.n.Load(); got > 5+int64(runtime.GOMAXPROCS(0)) {
 		t.Errorf("%d guesses were tried", got)
 	}
 }
@@ -308,8 +315,10 @@ func TestThrottleBurst(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	counter := &counting{Hash: caddyauth.BcryptHash{}}
 	v := verifier(counter, nil, nil)
-	for range cap(v.slots) {
-		v.slots <- struct{}{}
+	for range runtime.GOMAXPROCS(0) {
+		if err := v.queue.Enter(t.Context(), home); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -1,0 +1,126 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/store"
+)
+
+const (
+	// storeTimeout is how long a sign-in waits for the store.
+	storeTimeout = time.Second
+	// storePause is how long a store that did not answer is not asked again.
+	storePause = 30 * time.Second
+)
+
+// keeper keeps what a throttle counts and knows: in a store, or in memory as long
+// as there is none or it does not answer. Signing in does not depend on it.
+type keeper struct {
+	now    func() time.Time
+	memory *store.Memory
+
+	mu     sync.Mutex
+	places []*place  // the last one counts; none: in memory alone
+	paused time.Time // until when the store is not asked
+}
+
+// place is a store, for as long as a site has it open.
+type place struct {
+	store  store.Store
+	report func(error)
+}
+
+func newKeeper(now func() time.Time) *keeper {
+	return &keeper{now: now, memory: store.NewMemory(now)}
+}
+
+// use begins to use a store, until the returned function is called.
+func (k *keeper) use(s store.Store, report func(error)) (release func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h := &place{s, report}
+	k.places, k.paused = append(k.places, h), time.Time{}
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.places = slices.DeleteFunc(k.places, func(other *place) bool { return other == h })
+	}
+}
+
+// current returns the store to ask now.
+func (k *keeper) current() store.Store {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.places) == 0 || k.now().Before(k.paused) {
+		return k.memory
+	}
+	return k.places[len(k.places)-1].store
+}
+
+// failed leaves a store alone for a while, and reports why.
+func (k *keeper) failed(s store.Store, err error) {
+	if report := k.pause(s); report != nil {
+		report(err)
+	}
+}
+
+// pause returns what to report to, nil if that was done.
+func (k *keeper) pause(s store.Store) func(error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.places) == 0 || k.places[len(k.places)-1].store != s || k.now().Before(k.paused) {
+		return nil
+	}
+	k.paused = k.now().Add(storePause)
+	return k.places[len(k.places)-1].report
+}
+
+// ask calls f with the store, and again with the memory if the store fails. What
+// the client does, which may hang up, does not count as the store's failure.
+func (k *keeper) ask(ctx context.Context, f func(context.Context, store.Store) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	s := k.current()
+	err := f(ctx, s)
+	if err == nil || errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	k.failed(s, err)
+	return f(ctx, k.memory)
+}
+
+// get returns what is kept under a key, nil if nothing is.
+func (k *keeper) get(ctx context.Context, key string) (value []byte) {
+	err := k.ask(ctx, func(ctx context.Context, s store.Store) (err error) {
+		value, err = s.Get(ctx, key)
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	return value
+}
+
+// put keeps a value under a key.
+func (k *keeper) put(ctx context.Context, key string, value []byte, lifetime time.Duration) {
+	_ = k.ask(ctx, func(ctx context.Context, s store.Store) error {
+		return s.Put(ctx, key, store.Item{Value: value, Lifetime: lifetime})
+	}) // the memory forgets it if it is full
+}
+
+// count counts one more under a key since the first in a window. What cannot be
+// counted is more than any limit.
+func (k *keeper) count(ctx context.Context, key string, window time.Duration) (n int) {
+	err := k.ask(ctx, func(ctx context.Context, s store.Store) (err error) {
+		n, err = s.Count(ctx, key, window)
+		return err
+	})
+	if err != nil {
+		return maxTries + 1
+	}
+	return n
+}
