@@ -61,6 +61,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    identity_headers { <Header> <field> | encoding percent|rfc8187|omit }
 //	    forward_credentials
 //	    allow_ambiguous_paths <flag>...
+//	    upgrades <token>...
 //	    insecure_http
 //	    conceal
 //	    shared_cache
@@ -94,6 +95,7 @@ func (h *Handler) words() grammar.Words {
 		"identity_headers":      h.parseIdentityHeaders,
 		"forward_credentials":   grammar.Flag(&h.ForwardCredentials),
 		"allow_ambiguous_paths": h.parseAmbiguousPaths,
+		"upgrades":              h.parseUpgrades,
 		"insecure_http":         grammar.Flag(&h.InsecureHTTP),
 		"conceal":               grammar.Flag(&h.Conceal),
 		"shared_cache":          grammar.Flag(&h.SharedCache),
@@ -214,6 +216,17 @@ func (h *Handler) parseAmbiguousPaths(d *caddyfile.Dispenser) error {
 		}
 	}
 	h.AllowAmbiguousPaths = append(h.AllowAmbiguousPaths, flags...)
+	return err
+}
+
+func (h *Handler) parseUpgrades(d *caddyfile.Dispenser) error {
+	tokens, err := grammar.Several(d)
+	for _, token := range tokens {
+		if err := request.CheckUpgrade(token); err != nil {
+			return d.Errf("upgrades: %v", err)
+		}
+	}
+	h.Upgrades = append(h.Upgrades, tokens...)
 	return err
 }
 

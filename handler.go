@@ -118,16 +118,27 @@ func (h *Handler) reportSignIn(r *http.Request, e login.Event) {
 func (h *Handler) pass(w http.ResponseWriter, r *http.Request, v *visit.Visit, next caddyhttp.Handler) error {
 	h.gate.Strip(r, v)
 	upstream.Withdraw(r.Header, h.chain.Headers())
+	upstream.Bare(r)
 	return next.ServeHTTP(w, r)
 }
 
 // matches reports whether the request is one to authenticate and judge: in any
-// reading of its path, so that no spelling slips past a path matcher, and
-// always if there is none to go by.
+// reading of its path and of its method, so that no spelling slips past a
+// matcher, and always if there is none to go by.
 func (h *Handler) matches(r *http.Request, v *visit.Visit) (bool, error) {
-	if h.matchers == nil || v.Request.Unreadable() {
+	if h.matchers == nil || v.Request.Unreadable() || v.Request.UpgradeRefused() {
 		return true, nil
 	}
+	if matched, err := h.matchesPath(r, v); matched || err != nil || !v.Request.OverConnect() {
+		return matched, err
+	}
+	asked := r.Method
+	defer func() { r.Method = asked }()
+	r.Method = http.MethodGet // as the upstream gets it
+	return h.matchesPath(r, v)
+}
+
+func (h *Handler) matchesPath(r *http.Request, v *visit.Visit) (bool, error) {
 	readings := v.Request.Readings()
 	matched, err := h.matchers.AnyMatchWithError(r)
 	if matched || err != nil || len(readings) == 1 {
@@ -165,11 +176,8 @@ func (h *Handler) unjudged(r *http.Request, v *visit.Visit, next caddyhttp.Handl
 func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *visit.Visit) (identity.Outcome, authn.Place) {
 	h.warnTwice(v)
 	v.Journey.Restore(r.Header)
-	if flag := v.Request.Refused(); flag != "" {
-		return identity.Outcome{
-			Verdict: identity.Malformed, Reason: identity.ReasonPathAmbiguous,
-			Details: []identity.Detail{{Name: "path_flag", Value: string(flag)}},
-		}, authn.Place{}
+	if refused := refusedUnread(v); refused != nil {
+		return *refused, authn.Place{}
 	}
 	if outcome, refused := h.chain.RefuseOrigin(r, v.Request.Readings(), h.namesOrigin); refused {
 		return outcome, authn.Place{}
@@ -184,6 +192,21 @@ func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *visit.Visi
 
 // namesOrigin reports whether the site's cors block lets scripts of an origin call.
 func (h *Handler) namesOrigin(origin string) bool { return h.cors != nil && h.cors.Names(origin) }
+
+// refusedUnread returns the outcome of a request that is refused whoever asks, or
+// nil.
+func refusedUnread(v *visit.Visit) *identity.Outcome {
+	if v.Request.UpgradeRefused() {
+		return &identity.Outcome{Verdict: identity.Malformed, Reason: identity.ReasonUpgradeRefused}
+	}
+	if flag := v.Request.Refused(); flag != "" {
+		return &identity.Outcome{
+			Verdict: identity.Malformed, Reason: identity.ReasonPathAmbiguous,
+			Details: []identity.Detail{{Name: "path_flag", Value: string(flag)}},
+		}
+	}
+	return nil
+}
 
 // warnTwice tells the operator, once, that requests pass two handlers.
 func (h *Handler) warnTwice(v *visit.Visit) {

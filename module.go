@@ -135,6 +135,13 @@ type Handler struct {
 	// of being refused with 400. Default: none.
 	AllowAmbiguousPaths []string `json:"allow_ambiguous_paths,omitempty"`
 
+	// Protocols that a request may change its connection to, beside websocket,
+	// where policies allow it, such as tcp or SPDY/3.1: what they carry is not
+	// judged. h2c, http/*, tls/* and connect-ip, which carry whole requests, are
+	// refused at load. Default: none; others are removed from requests, and a
+	// CONNECT for one gets 501.
+	Upgrades []string `json:"upgrades,omitempty"`
+
 	// Accept credentials over plain HTTP from other machines. Default: they are
 	// refused with 403, unless a trusted proxy says that it was HTTPS.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`
@@ -234,6 +241,12 @@ func (h *Handler) provisionChain(ctx caddy.Context) error {
 
 func (h *Handler) provisionReading(caddy.Context) error {
 	h.reading.CredentialHeaders, h.reading.CredentialParameters = h.chain.Headers(), h.chain.Parameters()
+	for _, token := range h.Upgrades {
+		if err := request.CheckUpgrade(token); err != nil {
+			return fmt.Errorf("upgrades: %w", err)
+		}
+	}
+	h.reading.Upgrades = h.Upgrades
 	for _, name := range h.AllowAmbiguousPaths {
 		if !slices.Contains(request.RefusedFlags(), name) {
 			return fmt.Errorf("allow_ambiguous_paths: %s", unknownFlag(name))

@@ -155,7 +155,7 @@ func TestSessionForgery(t *testing.T) {
 	p := visitor(t, h)
 	p.signIn("/mail", "bob", canary)
 	socket := func(header ...string) *http.Request {
-		return secure(get("/mail", append(header, "Connection", "Upgrade", "Upgrade", "websocket")...))
+		return secure(get("/mail", append(header, webSocket...)...))
 	}
 	tests := []struct {
 		name   string

@@ -70,6 +70,7 @@ need chromedriver chromium-driver
 need redis-server redis-server
 need docker-registry docker-registry
 need skopeo skopeo
+need hypercorn python3-hypercorn
 
 step "format and vet"
 unformatted=$(gofmt -l .)

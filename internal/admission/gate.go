@@ -43,8 +43,10 @@ type Gate struct {
 // New returns the gate of a site.
 func New(config Config) *Gate { return &Gate{Config: config} }
 
-// Strip removes headers that the site may set from what the client sent.
+// Strip removes headers that the site may set from what the client sent, and each
+// upgrade that it does not let through.
 func (g *Gate) Strip(r *http.Request, v *visit.Visit) {
+	upstream.StripUpgrade(r, v.Request.Upgrade())
 	g.Headers.Strip(r, &v.Journey.Passage, v.Request.TrustedProxy())
 }
 
@@ -55,6 +57,9 @@ func (g *Gate) Forward(r *http.Request, v *visit.Visit, next caddyhttp.Handler) 
 		v.Journey.TakeCookies(r.Header, g.Cookies...) // also beside another credential, or where nobody is asked who they are
 	}
 	v.Journey.Withhold(r.Header) // what an earlier handler took stays taken
+	if v.Request.IsHandshake() {
+		v.Rail.ExpectWebSocket(r.Header.Get("Sec-Websocket-Key"))
+	}
 	err := next.ServeHTTP(v.Rail.Writer(), r)
 	if err != nil {
 		v.Rail.Correct()

@@ -48,7 +48,7 @@ func Choose(c Case) (identity.Reason, int) {
 func (c Case) choose() (identity.Reason, int) {
 	switch c.Outcome.Verdict {
 	case identity.Malformed:
-		return c.Outcome.Reason, http.StatusBadRequest
+		return c.Outcome.Reason, malformed(c.Outcome.Reason)
 	case identity.Unavailable:
 		return c.Outcome.Reason, http.StatusServiceUnavailable
 	case identity.Accepted:
@@ -57,6 +57,17 @@ func (c Case) choose() (identity.Reason, int) {
 		return c.denied(false)
 	}
 	return c.Outcome.Reason, rejected(c.Outcome.Reason)
+}
+
+// malformed returns the status for a request that is not read.
+func malformed(reason identity.Reason) int {
+	switch reason {
+	case identity.ReasonUpgradeRefused:
+		return http.StatusNotImplemented // RFC 8441, section 4; RFC 9110, section 15.6.2
+	case identity.ReasonEarlyData:
+		return http.StatusTooEarly // RFC 8470, section 5.2
+	}
+	return http.StatusBadRequest
 }
 
 // rejected returns the status for a credential that was not accepted.

@@ -55,6 +55,8 @@ var classes = map[identity.Reason]Class{
 	identity.ReasonInsecureTransport:    ClassInsecure,
 	identity.ReasonCredentialsAmbiguous: ClassBadRequest,
 	identity.ReasonPathAmbiguous:        ClassBadRequest,
+	identity.ReasonUpgradeRefused:       ClassBadRequest,
+	identity.ReasonEarlyData:            ClassBadRequest,
 	identity.ReasonCrossSite:            ClassCrossSite,
 	identity.ReasonOriginRefused:        ClassCrossSite,
 	identity.ReasonKeysUnavailable:      ClassUnavailable,

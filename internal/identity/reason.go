@@ -34,6 +34,8 @@ const (
 	ReasonCrossSite            Reason = "cross_site"
 	ReasonOriginRefused        Reason = "origin_refused"
 	ReasonPathAmbiguous        Reason = "path_ambiguous"
+	ReasonUpgradeRefused       Reason = "upgrade_refused"
+	ReasonEarlyData            Reason = "early_data"
 	ReasonPolicyDenied         Reason = "policy_denied"
 	ReasonPolicyUndefined      Reason = "policy_undefined"
 	ReasonPolicyError          Reason = "policy_error"
@@ -52,7 +54,7 @@ func Reasons() []Reason {
 		ReasonTokenIssuer, ReasonTokenType, ReasonTokenRevoked, ReasonTokenUnbound, ReasonProofInvalid,
 		ReasonKeysUnavailable, ReasonAccountDisabled, ReasonAccountLocked, ReasonSessionExpired,
 		ReasonSessionRevoked, ReasonCertificateRequired, ReasonLoginStateInvalid, ReasonStepUpRequired,
-		ReasonInsufficientScope, ReasonCrossSite, ReasonOriginRefused, ReasonPathAmbiguous, ReasonPolicyDenied, ReasonPolicyUndefined,
+		ReasonInsufficientScope, ReasonCrossSite, ReasonOriginRefused, ReasonPathAmbiguous, ReasonUpgradeRefused, ReasonEarlyData, ReasonPolicyDenied, ReasonPolicyUndefined,
 		ReasonPolicyError, ReasonPolicyTimeout, ReasonPolicyUnavailable, ReasonStoreUnavailable, ReasonThrottled, ReasonBusy,
 	}
 }

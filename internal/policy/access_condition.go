@@ -9,11 +9,12 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // conditionNames are the conditions that an alternative may have.
 var conditionNames = []string{
-	"anyone", "authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr",
+	"anyone", "authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr", "upgrades",
 }
 
 // alternatives takes a list of alternatives. An empty list lets nobody in; an
@@ -33,6 +34,9 @@ func (p *accessParser) alternatives(node *yaml.Node, what string) []any {
 			}
 		}
 		p.checkAnyone(members)
+		if alternative["anyone"] != nil && alternative["upgrades"] != nil {
+			alternative["anyone"] = anyoneUpgrades
+		}
 		if item.Kind == yaml.MappingNode && len(item.Content) == 0 {
 			p.problem(item, "an empty alternative; everybody is {anyone: true}")
 		}
@@ -41,6 +45,10 @@ func (p *accessParser) alternatives(node *yaml.Node, what string) []any {
 	return result
 }
 
+// anyoneUpgrades is what anyone becomes beside upgrades. Alone it lets nobody open
+// anything but a WebSocket: what other protocols carry is not judged.
+const anyoneUpgrades = "upgrades"
+
 // checkAnyone refuses conditions that ask who the caller is beside anyone: it is
 // not clear which of the two is meant.
 func (p *accessParser) checkAnyone(members []accessMember) {
@@ -48,8 +56,8 @@ func (p *accessParser) checkAnyone(members []accessMember) {
 		return
 	}
 	for _, m := range members {
-		if !slices.Contains([]string{"anyone", "methods", "networks"}, m.name) {
-			p.problem(m.key, "anyone and %s do not go together: anyone lets everybody in, %s only some; beside anyone go methods and networks", m.name, m.name)
+		if !slices.Contains([]string{"anyone", "methods", "networks", "upgrades"}, m.name) {
+			p.problem(m.key, "anyone and %s do not go together: anyone lets everybody in, %s only some; beside anyone go methods, networks and upgrades", m.name, m.name)
 		}
 	}
 }
@@ -65,6 +73,8 @@ func (p *accessParser) condition(name string, node *yaml.Node) any {
 		values = p.kinds(node)
 	case "methods":
 		values = p.methods(node)
+	case "upgrades":
+		values = p.upgrades(node)
 	case "networks":
 		values = p.namedNetworks(node, name, false)
 	case "claims":
@@ -114,6 +124,20 @@ func (p *accessParser) methods(node *yaml.Node) []any {
 		}
 	}
 	return wordsOf(items)
+}
+
+// upgrades takes protocols, which input has in lower case.
+func (p *accessParser) upgrades(node *yaml.Node) []any {
+	items := p.texts(node, "upgrades", false)
+	values := make([]any, len(items))
+	for i, item := range items {
+		token := strings.ToLower(item.Value)
+		if err := request.CheckUpgrade(token); err != nil && token != "websocket" {
+			p.problem(item, "upgrades: %v", err)
+		}
+		values[i] = token
+	}
+	return values
 }
 
 // claims takes a mapping from a claim's path to the value, or values, of which

@@ -61,7 +61,12 @@ default:
   - {anyone: true, methods: [GET, M-SEARCH], networks: [lan, 192.0.2.7, "::1"]}
   - {authenticated: true, users: [a], roles: [b], groups: [c], scopes: [d], kinds: [user, client], issuers: [https://id.example.com], acr: [phr]}
   - {claims: {a.b: x, /c: [1, true]}}
+  - {upgrades: [websocket, tcp, SPDY/3.1], roles: [a]}
+  - {anyone: true, upgrades: [tcp]}
 `, true},
+		{"an upgrade that is a tunnel", "rules: [{allow: [{upgrades: [h2c]}]}]", false},
+		{"another, with its version", "rules: [{allow: [{upgrades: [HTTP/2.0]}]}]", false},
+		{"any upgrade", "rules: [{allow: [{upgrades: ['*']}]}]", false},
 		{"selectors", "rules: [{hosts: [a.example, '*.a.example'], paths: [/, /*, /a, /a/, /a/*, /a/b/*], allow: []}]", true},
 		{"an empty file", "", false},
 		{"an empty mapping", "{}", false},

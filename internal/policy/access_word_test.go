@@ -27,6 +27,8 @@ func TestAccessRefused(t *testing.T) {
 		{"anyone beside authenticated", "default: [{anyone: true, authenticated: true}]\n", []string{"anyone and authenticated do not go together"}},
 		{"authenticated: false", "default: [{authenticated: false}]\n", []string{`authenticated: the only value is true, not "false"`}},
 		{"any method", "rules:\n  - allow: [{methods: [\"*\"]}]\n", []string{`methods: "*" is no method; without methods any will do`}},
+		{"S-07 a tunnel", "rules:\n  - allow: [{roles: [a], upgrades: [h2c]}]\n", []string{"access.yaml:2:37: upgrades: h2c can never pass"}},
+		{"S-07 any upgrade", "rules:\n  - allow: [{roles: [a], upgrades: [\"*\"]}]\n", []string{`upgrades: "*" is not a protocol's name`}},
 		{"a null selector", "rules:\n  - paths:\n    allow: []\n", []string{"paths: want a list such as [a, b], not nothing"}},
 		{"null rules", "rules:\n", []string{"access.yaml:1:7: rules: want a list, not nothing"}},
 		{"null blocked", "blocked:\nrules: []\n", []string{"blocked: want a mapping, not nothing"}},

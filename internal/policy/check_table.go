@@ -84,6 +84,7 @@ var tellings = map[string]func(caller map[string]any, wanted []any){
 	"issuers":  first("identity", "issuer"),
 	"acr":      first("identity", "acr"),
 	"methods":  first("request", "method"),
+	"upgrades": first("request", "upgrade"),
 	"roles":    every("roles"),
 	"groups":   every("groups"),
 	"scopes":   every("scopes"),

@@ -14,6 +14,8 @@ var hasPaths = map[string]string{
 	"kinds":         "data.identity.kind",
 	"methods":       "data.request.method",
 	"networks":      "data.client.ip",
+	"anyone":        "data.request.upgrade",
+	"upgrades":      "data.request.upgrade",
 	"issuers":       "data.identity.issuer",
 	"acr":           "data.identity.acr",
 }
@@ -28,6 +30,9 @@ func has(name string, wanted any, document ast.Value) any {
 		return nil
 	}
 	value := inputAt(document, refOf(path)[1:])
+	if name == "anyone" && value == "" {
+		return nil // it holds without an upgrade
+	}
 	if name == "networks" && inputAt(document, refOf("data.client.forwarded_untrusted")[1:]) == true {
 		return "an address behind a proxy that is not trusted"
 	}

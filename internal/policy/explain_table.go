@@ -63,10 +63,13 @@ var tableQuery = ast.MustParseBody(`x := {
 	"blocked": count([1 | data.caddy.access.blocked]) > 0,
 	"rules": [{"label": rule.label, "alternatives": alternatives} |
 		some rule in data.caddy.access.judged
-		alternatives := [[{"name": name, "wanted": wanted, "holds": holds} |
-			some name, wanted in alternative
-			holds := count([1 | data.caddy.access.condition(name, wanted)]) > 0
-		] | some alternative in rule.allow]
+		alternatives := [array.concat(
+			[{"name": name, "wanted": wanted, "holds": holds} |
+				some name, wanted in alternative
+				holds := count([1 | data.caddy.access.condition(name, wanted)]) > 0
+			],
+			[{"name": "upgrades", "wanted": ["websocket"], "holds": false} | not data.caddy.access.visible(alternative)],
+		) | some alternative in rule.allow]
 	],
 }`)
 
@@ -175,6 +178,9 @@ func (w wordedAlternative) explain(conditions []tableCondition, document ast.Val
 		result.Conditions = append(result.Conditions, TableCondition{
 			At: said.at, Name: said.name, Wanted: said.text, Holds: c.Holds, Has: has(said.name, c.Wanted, document),
 		})
+	}
+	if c := byName["upgrades"]; c.Name != "" && len(result.Conditions) < len(conditions) { // the table does not name it
+		result.Conditions = append(result.Conditions, TableCondition{Name: c.Name, Wanted: "[websocket]", Has: has(c.Name, c.Wanted, document)})
 	}
 	return result
 }

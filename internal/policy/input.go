@@ -146,6 +146,7 @@ var requestParts = []part[request.Fields]{
 	textsByName("header_values", func(f *request.Fields) map[string][]string { return f.HeaderValues }),
 	text("protocol", func(f *request.Fields) string { return f.Protocol }),
 	number("content_length", func(f *request.Fields) int64 { return f.ContentLength }),
+	word("upgrade", func(f *request.Fields) string { return f.Upgrade }),
 	boolean("foreign_bearer", func(f *request.Fields) bool { return f.ForeignBearer }),
 	boolean("websocket", func(f *request.Fields) bool { return f.WebSocket }),
 	boolean("grpc", func(f *request.Fields) bool { return f.GRPC }),

@@ -34,7 +34,7 @@ const (
 	BodyTooLarge   BodyProblem = "body_too_large"
 	BodyTooComplex BodyProblem = "body_too_complex" // more values or deeper than is parsed
 	BodyEncoded    BodyProblem = "body_encoded"     // compressed
-	BodyStreamed   BodyProblem = "body_streamed"    // gRPC and WebSockets have no end
+	BodyStreamed   BodyProblem = "body_streamed"    // gRPC has no end
 	BodyMalformed  BodyProblem = "body_malformed"   // no JSON though it says so, or JSON that can be read in two ways
 )
 
@@ -55,6 +55,9 @@ func (p BodyProblem) Status() int {
 // there was no time to parse it: fairqueue.ErrBusy where too many are parsed, or
 // the context's.
 func (r *Request) ReadBody(ctx context.Context, limits BodyLimits) (problem BodyProblem, err error) {
+	if r.upgrade.token == webSocket || r.http.Method == http.MethodConnect {
+		return "", nil // what follows is no body (N-19)
+	}
 	content, problem := readBody(r.http, limits.Size)
 	if problem == "" && len(content) > 0 {
 		r.content = content
@@ -74,7 +77,7 @@ func readBody(r *http.Request, limit int64) ([]byte, BodyProblem) {
 	switch {
 	case r.Body == nil, r.Body == http.NoBody:
 		return nil, ""
-	case IsWebSocket(r), isGRPC(r):
+	case isGRPC(r):
 		return nil, BodyStreamed
 	case len(r.Header["Content-Encoding"]) > 0:
 		return nil, BodyEncoded

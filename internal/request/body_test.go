@@ -47,7 +47,6 @@ func TestReadBody(t *testing.T) {
 		{"N-11 too much and no JSON", "application/json", `[{},{},{},{},`, nil, nil, BodyTooComplex},
 		{"compressed", "application/json", "\x1f\x8b", http.Header{"Content-Encoding": {"gzip"}}, nil, BodyEncoded},
 		{"gRPC", "application/grpc", "x", nil, nil, BodyStreamed},
-		{"a WebSocket by extended CONNECT", "", "x", http.Header{"Upgrade": {"websocket"}}, nil, BodyStreamed},
 		{"just fits", "text/plain", long[:limit], nil, long[:limit], ""},
 		{"too large", "text/plain", long, nil, nil, BodyTooLarge},
 	}
@@ -81,6 +80,23 @@ func TestReadBody(t *testing.T) {
 					t.Error(err)
 				}
 			})
+		}
+	}
+}
+
+// TestN19UpgradeBody: what follows an upgrade is no body, whatever reader stands
+// there, and nothing of it is read.
+func TestN19UpgradeBody(t *testing.T) {
+	for _, r := range []*http.Request{handshake(func(*http.Request) {}), connect(2, "websocket"), connect(3, "websocket")} {
+		r.Body = io.NopCloser(strings.NewReader("a frame"))
+		req := New(r, Facts{ID: func() string { return "" }}, new(Config))
+		problem, err := req.ReadBody(t.Context(), DefaultBody)
+		if err != nil {
+			t.Error(err)
+		}
+		fields := req.Fields(req.Readings()[0], Everything)
+		if rest, err := io.ReadAll(r.Body); problem != "" || fields.Body != nil || fields.BodyTruncated || err != nil || string(rest) != "a frame" {
+			t.Errorf("HTTP/%d: %q, body %v, %q is left, %v", r.ProtoMajor, problem, fields.Body, rest, err)
 		}
 	}
 }

@@ -72,7 +72,11 @@ type Fields struct {
 	Protocol string `json:"protocol"`
 	// ContentLength is the body's length in bytes, or -1 when unknown.
 	ContentLength int64 `json:"content_length"`
-	// WebSocket says that the request asks for a WebSocket.
+	// Upgrade is the protocol, in lower case, that the next handler is asked to
+	// change the connection to, such as websocket, or "". What a site does not let
+	// through never stands here.
+	Upgrade string `json:"upgrade"`
+	// WebSocket says that Upgrade is websocket.
 	WebSocket bool `json:"websocket"`
 	// ForeignBearer says that the request, whose caller a session makes known, has
 	// a bearer token of an application's own, which no method judged.

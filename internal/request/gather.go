@@ -42,7 +42,7 @@ var parts = []struct {
 }{
 	{"request.id", func(r *Request, _ *Reading, d *Document) { d.Request.ID = r.facts.ID() }},
 	{"request.time_ns", func(r *Request, _ *Reading, d *Document) { d.Request.TimeNS = r.facts.Time.UnixNano() }},
-	{"request.method", func(r *Request, _ *Reading, d *Document) { d.Request.Method = r.facts.Method }},
+	{"request.method", func(r *Request, _ *Reading, d *Document) { d.Request.Method = r.method() }},
 	{"request.scheme", func(r *Request, _ *Reading, d *Document) { d.Request.Scheme = r.Scheme() }},
 	{"request.host request.port", func(r *Request, _ *Reading, d *Document) { d.Request.Host, d.Request.Port = r.hostPort() }},
 	{"request.path request.segments request.destination_path", func(_ *Request, reading *Reading, d *Document) {
@@ -56,10 +56,12 @@ var parts = []struct {
 	{"request.path_flags", func(r *Request, _ *Reading, d *Document) { d.Request.PathFlags = flagNames(r.flags) }},
 	{"request.query request.raw_query request.query_flags", (*Request).gatherQuery},
 	{"request.protocol request.content_length", func(r *Request, _ *Reading, d *Document) {
-		d.Request.Protocol, d.Request.ContentLength = r.http.Proto, r.http.ContentLength
+		d.Request.Protocol, d.Request.ContentLength = r.protocol(), r.http.ContentLength
+	}},
+	{"request.upgrade request.websocket", func(r *Request, _ *Reading, d *Document) {
+		d.Request.Upgrade, d.Request.WebSocket = strings.ToLower(r.upgrade.token), r.upgrade.token == webSocket
 	}},
 	{"request.foreign_bearer", func(r *Request, _ *Reading, d *Document) { d.Request.ForeignBearer = r.foreign }},
-	{"request.websocket", func(r *Request, _ *Reading, d *Document) { d.Request.WebSocket = IsWebSocket(r.http) }},
 	{"request.grpc", func(r *Request, _ *Reading, d *Document) { d.Request.GRPC = isGRPC(r.http) }},
 	{"request.body request.body_truncated", func(r *Request, _ *Reading, d *Document) {
 		d.Request.Body, d.Request.BodyTruncated = r.body, r.truncated

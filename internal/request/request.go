@@ -40,6 +40,9 @@ type Config struct {
 	CredentialParameters []string
 	// AllowedFlags are path flags that do not refuse a request.
 	AllowedFlags []Flag
+	// Upgrades are the protocols that may pass beside websocket; CheckUpgrade has
+	// been passed.
+	Upgrades []string
 }
 
 // Request is one request, ready to be judged. It belongs to one goroutine.
@@ -52,6 +55,7 @@ type Request struct {
 	room     room
 	// foreign says that the bearer token is the application's own.
 	foreign bool
+	upgrade upgrade
 	// set by ReadBody
 	body      any
 	parsed    any    // as opa-envoy-plugin parses it: JSON and forms
@@ -73,6 +77,7 @@ func (r *Request) Open(from *http.Request, facts Facts, config *Config) {
 		facts.Method, facts.URL, facts.RequestURI = from.Method, from.URL, from.RequestURI
 	}
 	r.http, r.facts, r.config = from, facts, config
+	r.upgrade = upgradeOf(from, config.Upgrades)
 	r.readings, r.flags = readings(&r.facts, from.URL, destination(from), &r.room)
 	if r.Hides(config.CredentialParameters) {
 		r.flags = append(r.flags, FlagHiddenCredential)
@@ -197,16 +202,6 @@ func (r *Request) hostPort() (string, int) {
 		return name, 443
 	}
 	return name, 80
-}
-
-// IsWebSocket reports whether r asks for a WebSocket, by Upgrade (RFC 6455,
-// section 4.1) or by extended CONNECT (RFC 8441, section 4).
-func IsWebSocket(r *http.Request) bool {
-	if r.Method == http.MethodConnect {
-		protocol := r.Header[":protocol"]
-		return len(protocol) == 1 && protocol[0] == "websocket"
-	}
-	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
 func isGRPC(r *http.Request) bool {

@@ -215,15 +215,3 @@ func TestFoldName(t *testing.T) {
 		t.Error("different names pass for the same")
 	}
 }
-
-// TestWebSocket: R-CSRF-2 needs to know.
-func TestWebSocket(t *testing.T) {
-	upgrade := httptest.NewRequest("GET", "/", nil)
-	upgrade.Header.Set("Upgrade", "WebSocket")
-	extended := httptest.NewRequest("CONNECT", "/", nil)
-	extended.Header[":protocol"] = []string{"websocket"}
-	plain := httptest.NewRequest("GET", "/", nil)
-	if !IsWebSocket(upgrade) || !IsWebSocket(extended) || IsWebSocket(plain) {
-		t.Error("WebSocket not told apart")
-	}
-}

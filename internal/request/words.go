@@ -27,11 +27,12 @@ var closed = map[string][]string{
 // usual are the fields that may be anything but are usually one of a few words.
 var usual = map[string][]string{
 	"request.method":  strings.Fields("GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK"),
+	"request.upgrade": {"", webSocket},
 	"identity.method": {"", "jwt", "introspection", "basic", "api_key", "client_certificate", "session", "provider"},
 }
 
 // folded are the fields in lower case, of objects the names in them.
-var folded = []string{"request.host", "request.path_folded", "request.headers", "request.header_values"}
+var folded = []string{"request.host", "request.path_folded", "request.upgrade", "request.headers", "request.header_values"}
 
 func reasonNames() []string {
 	names := []string{""}

@@ -20,6 +20,8 @@ type Rail struct {
 	corrections []Correction
 	room        [2]Correction // for the usual ones
 	sent        bool
+	accept      string // of the WebSocket that was asked for, or ""
+	broken      bool   // the next handler changed to another protocol
 }
 
 // Wrap sets whose headers are corrected.
@@ -36,7 +38,7 @@ func (r *Rail) Add(c Correction) {
 // Writer returns what the next handler writes to: the wrapped response itself
 // if there is nothing to correct.
 func (r *Rail) Writer() http.ResponseWriter {
-	if len(r.corrections) == 0 {
+	if len(r.corrections) == 0 && r.accept == "" {
 		return r.ResponseWriter
 	}
 	return r
@@ -56,6 +58,10 @@ func (r *Rail) Correct() {
 
 // WriteHeader implements http.ResponseWriter.
 func (r *Rail) WriteHeader(status int) {
+	if r.refuses(status) {
+		r.badGateway()
+		return
+	}
 	r.Correct()
 	// an informational answer is followed by another (RFC 9110, section 15.2)
 	r.sent = r.sent || status >= http.StatusOK || status == http.StatusSwitchingProtocols
@@ -96,5 +102,6 @@ func (r *Rail) send() {
 // Interface guards.
 var (
 	_ http.Flusher  = (*Rail)(nil)
+	_ http.Hijacker = (*Rail)(nil)
 	_ io.ReaderFrom = (*Rail)(nil)
 )

@@ -77,7 +77,7 @@ login if {
 
 within_reach(rule) if {
 	some alternative in rule.allow
-	every name in {"methods", "networks"} & object.keys(alternative) {
+	every name in {"anyone", "methods", "networks", "upgrades"} & object.keys(alternative) {
 		condition(name, alternative[name])
 	}
 }
@@ -165,12 +165,27 @@ permits(rule) if {
 # is not known never holds, nor does one that wants nothing.
 holds(alternative) if {
 	count(alternative) > 0
+	visible(alternative)
 	every name, wanted in alternative {
 		condition(name, wanted)
 	}
 }
 
-condition("anyone", true)
+# What a connection carries after an upgrade other than WebSocket is not judged: an
+# alternative that does not name the protocol allows it only for known callers, and
+# anyone never does.
+visible(_) if not unseen
+
+visible(alternative) if alternative.upgrades
+
+unseen if {
+	not input.request.upgrade in {"", "websocket"}
+	not input.identity.authenticated
+}
+
+condition("anyone", true) if input.request.upgrade in {"", "websocket"}
+
+condition("anyone", "upgrades") # beside upgrades, which says the rest
 
 condition("authenticated", true) if input.identity.authenticated
 
@@ -208,6 +223,8 @@ condition("methods", wanted) if {
 }
 
 condition("networks", wanted) if helpers.in_networks(wanted)
+
+condition("upgrades", wanted) if input.request.upgrade in wanted
 
 condition("issuers", wanted) if {
 	input.identity.authenticated

@@ -361,3 +361,27 @@ offered(alternatives, identity) if {
 }
 
 away(identity) := object.union(testing.input_of(testing.request("GET", "/"), identity), {"client": {"ip": "198.51.100.7"}})
+
+upgraded(protocol, alternative, identity) if {
+	req := object.union(testing.request("GET", "/"), {"upgrade": protocol, "websocket": protocol == "websocket"})
+	access.allow with input as testing.input_of(req, identity)
+		with data.caddy.access_table as object.union(table, {"index": {}, "default": [alternative]})
+}
+
+# S-07: what no policy sees afterwards is allowed by its name, or to known callers.
+test_upgrades if {
+	every protocol in ["", "websocket"] {
+		upgraded(protocol, {"anyone": true}, nobody)
+		upgraded(protocol, {"kinds": ["anonymous"]}, nobody)
+	}
+	every alternative in [{"anyone": true}, {"anyone": true, "methods": ["GET"]}, {"methods": ["GET"]}, {"kinds": ["anonymous"]}, {"upgrades": ["websocket"]}] {
+		not upgraded("tcp", alternative, nobody)
+	}
+	not upgraded("tcp", {"anyone": true}, admin)
+	not upgraded("tcp", {"roles": ["admin"]}, member)
+	not upgraded("tcp", {"roles": ["admin"], "upgrades": ["spdy/3.1"]}, admin)
+	not upgraded("", {"anyone": "upgrades", "upgrades": ["tcp"]}, nobody)
+	upgraded("tcp", {"anyone": "upgrades", "upgrades": ["tcp"]}, nobody)
+	upgraded("tcp", {"roles": ["admin"]}, admin)
+	upgraded("tcp", {"roles": ["admin"], "upgrades": ["spdy/3.1", "tcp"]}, admin)
+}

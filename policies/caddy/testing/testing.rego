@@ -37,6 +37,7 @@ request(method, path) := {
 	"header_values": {},
 	"protocol": "HTTP/2.0",
 	"content_length": 0,
+	"upgrade": "",
 	"foreign_bearer": false,
 	"websocket": false,
 	"grpc": false,
