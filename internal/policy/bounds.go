@@ -24,6 +24,7 @@ const (
 	maxShift    = 64 << 10 // bits of a shift
 	maxFactors  = 1000     // of a product
 	maxPatches  = 1000     // of a document
+	maxKeys     = 2000     // of an object, given as a list: numbers that share a hash make a slow set
 )
 
 // maxDocument is how much a text may hold that is decoded to a document, as much
@@ -49,6 +50,7 @@ var bounds = map[string]bound{
 	"graph.reachable": smallGraph(visits), "graph.reachable_paths": smallGraph(paths),
 	"net.cidr_contains_matches": fewPairs, "bits.lsh": smallShift,
 	"product": fewItems(0, maxFactors), "json.patch": fewItems(1, maxPatches),
+	"object.filter": fewItems(1, maxKeys), "object.remove": fewItems(1, maxKeys),
 }
 
 // The functions are OPA's own, for the whole process: there is no other way to
