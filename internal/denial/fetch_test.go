@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
@@ -78,5 +79,19 @@ func TestN41Dialogs(t *testing.T) {
 				t.Errorf("for others %v", got.Header)
 			}
 		})
+	}
+}
+
+// TestN47Icon: the pages that people see have an empty icon, so that browsers ask
+// for none.
+func TestN47Icon(t *testing.T) {
+	const icon = `<link rel="icon" href="data:,">`
+	p := open(t, Config{})
+	if page := bodyOf(t, p, refuse(http.StatusForbidden, identity.ReasonPolicyDenied), "Accept", asHTML); !strings.Contains(page, icon) {
+		t.Error("a refusal has no icon")
+	}
+	recorder := httptest.NewRecorder()
+	if err := p.WriteSignIn(recorder, httptest.NewRequest(http.MethodGet, "/", nil), SignInPage{Kind: PasswordLogin}); err != nil || !strings.Contains(recorder.Body.String(), icon) {
+		t.Errorf("a sign-in page has no icon: %v", err)
 	}
 }

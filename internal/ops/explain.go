@@ -29,7 +29,7 @@ const (
 func showDecisions(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	if id := query.Get("id"); id != "" {
-		found := refusals.latest(maxRefusals, func(refusal question.Refusal) bool { return refusal.ID == id })
+		found := withID(id, maxRefusals)
 		if len(found) == 0 {
 			return unknownID(id)
 		}
@@ -88,10 +88,11 @@ func explain(w http.ResponseWriter, r *http.Request) error {
 
 // explainRefusal asks the policies that refused a request, as they are now.
 func explainRefusal(w http.ResponseWriter, r *http.Request, q question.Question) error {
-	refusal, known := refusals.byID(q.ID)
-	if !known {
+	latest := withID(q.ID, 1)
+	if len(latest) == 0 {
 		return unknownID(q.ID)
 	}
+	refusal := latest[0]
 	name := refusal.Set
 	if q.Set != "" {
 		name = q.Set

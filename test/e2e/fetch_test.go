@@ -57,3 +57,22 @@ func TestE2E_N43(t *testing.T) {
 		t.Errorf("a page: %d", status)
 	}
 }
+
+// TestE2E_N47: a browser that shows our pages asks for no icon of the site; on the
+// site's own page without one, it does.
+func TestE2E_N47(t *testing.T) {
+	w := newWorld(t)
+	window := openWindow(t)
+	s, url := w.serve("policy_auth {\n" + jwtSite + "access DIR/access.yaml\n}\nrespond /public/page `<!doctype html><title>page</title><p>page</p>`\nrespond protected")
+	s.mu.Lock()
+	s.log.Reset()
+	s.mu.Unlock()
+	window.visit(url + "/mail")
+	window.wantText("Sign in")
+	window.visit(url + "/admin/")
+	if strings.Contains(s.logged(), "favicon") {
+		t.Error("a page of ours has the browser ask for an icon")
+	}
+	window.visit(url + "/public/page")
+	eventually(t, "a page without an icon has the browser ask for one", func() bool { return strings.Contains(s.logged(), "/favicon.ico") })
+}
