@@ -13,7 +13,10 @@ var clientClaims = []string{"client_id", "azp", "cid", "appid"}
 
 // personClaims are found in the token of a person, and of none that acts for
 // itself: how and where somebody signed in, and what people are called.
-var personClaims = []string{"sid", "auth_time", "amr", "email", "name", "preferred_username"}
+var personClaims = []string{"sid", "auth_time", "email", "name", "preferred_username"}
+
+// serviceAccount begins the names of Keycloak's service accounts.
+const serviceAccount = "service-account-"
 
 // kindOf tells a program that acts for itself from a person by claims that people
 // cannot choose. A token that names a client and says nothing of a person may be
@@ -101,18 +104,19 @@ func isProgram(claims object, clients []string) bool {
 // nothing else in it counts.
 func isServiceAccount(claims object) bool {
 	client, _, _ := claims.text("azp")
-	return client != "" && claims["preferred_username"] == "service-account-"+client
+	return client != "" && claims["preferred_username"] == serviceAccount+client
 }
 
 // speaksOfPerson reports whether a token says something that only tokens of
-// people say.
+// people say. What cannot be read says nothing.
 func speaksOfPerson(claims object) bool {
 	for _, name := range personClaims {
-		if present(claims, name) {
+		if text := labelOf(claims[name]); text != "" && !strings.HasPrefix(text, serviceAccount) {
 			return true
 		}
 	}
-	if claims["idtyp"] == "user" {
+	methods, _ := claims["amr"].([]any)
+	if len(methods) > 0 || labelOf(claims["amr"]) != "" || claims["idtyp"] == "user" {
 		return true
 	}
 	for _, name := range []string{"scope", "scp"} {

@@ -61,9 +61,9 @@ func TestS13Evidence(t *testing.T) {
 		claims object
 		want   identity.Kind
 	}{
-		"S-13 a name that only looks like one": {object{"sub": "u1", "azp": "app", "preferred_username": "service-account-other"}, identity.KindUser},
+		"S-13 a name that only looks like one": {object{"sub": "u1", "azp": "app", "preferred_username": "service-account-other"}, identity.KindUnknown},
 		"S-13 without azp":                     {object{"sub": "u1", "preferred_username": "service-account-app"}, identity.KindUser},
-		"S-13 by client_id":                    {object{"sub": "u1", "client_id": "app", "preferred_username": "service-account-app"}, identity.KindUser},
+		"S-13 by client_id":                    {object{"sub": "u1", "client_id": "app", "preferred_username": "service-account-app"}, identity.KindUnknown},
 		"S-13 a person who chose the name":     {object{"sub": "u1", "azp": "app", "preferred_username": "service-account-app", "auth_time": 1}, identity.KindUnknown},
 		"S-13 azp is empty":                    {object{"sub": "u1", "azp": "", "preferred_username": "service-account-"}, identity.KindUser},
 		"S-13 another client's subject":        {object{"sub": "other@clients", "azp": "app"}, identity.KindUnknown},
@@ -72,6 +72,9 @@ func TestS13Evidence(t *testing.T) {
 		"S-13 gty of a foreign form":           {object{"sub": "u1", "gty": map[string]any{}, "email": "a@example.com"}, identity.KindUnknown},
 		"S-13 idtyp of a foreign form":         {object{"sub": "u1", "idtyp": true}, identity.KindUnknown},
 		"S-13 idtyp device":                    {object{"sub": "u1", "idtyp": "device", "name": "x"}, identity.KindUnknown},
+		"S-13 a name of another's and sid":     {object{"sub": "u1", "azp": "app", "preferred_username": "service-account-other", "sid": "1"}, identity.KindUser},
+		"S-13 evidence of foreign forms":       {object{"sub": "u1", "azp": "app", "name": true, "email": []any{}, "sid": map[string]any{}, "amr": []any{}, "auth_time": false}, identity.KindUnknown},
+		"S-13 evidence that is empty":          {object{"sub": "u1", "azp": "app", "name": "", "email": "", "sid": ""}, identity.KindUnknown},
 		"S-13 name is null":                    {object{"sub": "u1", "client_id": "app", "name": nil}, identity.KindUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
