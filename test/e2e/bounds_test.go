@@ -139,8 +139,8 @@ func TestE2E_N11Bodies(t *testing.T) {
 		want     string
 		slack    time.Duration // for machines that do something else as well
 	}{
-		{"N-11 too complex", complexBody(), 500 * time.Millisecond, "413 body_too_complex", 5 * time.Millisecond},
-		{"N-11 large", largeBody(), time.Second, "200", 5 * time.Millisecond},
+		{"N-11 too complex", complexBody(), 500 * time.Millisecond, "413 body_too_complex", 20 * time.Millisecond},
+		{"N-11 large", largeBody(), time.Second, "200", 20 * time.Millisecond},
 		{"N-11 too complex, without a pause", complexBody(), 0, "413 body_too_complex", 250 * time.Millisecond}, // the clients take the processors
 		{"N-11 large, without a pause", largeBody(), 0, "200", 250 * time.Millisecond},
 	}
