@@ -98,6 +98,7 @@ func (h *Handler) signsIn(w http.ResponseWriter, r *http.Request, v *visit.Visit
 	if !h.site.Owns(path) {
 		return false
 	}
+	h.desk.Arrivals.Arrived()
 	asked := r.WithContext(r.Context())
 	asked.URL = v.Request.URL() // as it was before any rewrite
 	return h.site.Serve(&login.Visit{

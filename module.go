@@ -294,7 +294,7 @@ func (h *Handler) provisionLogin(ctx caddy.Context) (err error) {
 }
 
 // provisionSite sets up the site's own pages of signing in and out.
-func (h *Handler) provisionSite(caddy.Context) (err error) {
+func (h *Handler) provisionSite(ctx caddy.Context) (err error) {
 	if h.session == nil {
 		return nil
 	}
@@ -303,6 +303,9 @@ func (h *Handler) provisionSite(caddy.Context) (err error) {
 		return fmt.Errorf("session: %w", err)
 	}
 	h.site.Pages, h.site.Report = h.pages, h.reportSignIn
+	if refusal.Unreachable(ctx) {
+		h.logger.Warn("the sign-in page cannot be reached: the routes around this policy_auth keep its path from it, so that, unless another one serves it, people are sent there in vain; "+refusal.Remedy, zap.String("path", login.LoginPath))
+	}
 	return nil
 }
 

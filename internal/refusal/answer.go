@@ -31,6 +31,9 @@ func (d *Desk) Answer(w http.ResponseWriter, r *http.Request, v *visit.Visit, de
 	told := d.told(r, v, decision)
 	if status == http.StatusSeeOther {
 		w.Header().Set("X-Request-Id", v.ID())
+		if d.Sessions {
+			d.Arrivals.Sent(v.Request.Time(), d.Logger)
+		}
 		denial.SignIn(w, told.LoginURL)
 		return nil
 	}

@@ -37,6 +37,8 @@ type Desk struct {
 	Conceal bool
 	// CORS says that preflights are answered.
 	CORS bool
+	// Arrivals notices redirects to the site's own sign-in page that get nowhere.
+	Arrivals Arrivals
 	// Logger takes what cannot be kept.
 	Logger *zap.Logger
 }
