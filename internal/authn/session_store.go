@@ -101,6 +101,7 @@ func (s *SessionStore) acquire(storage certmagic.Storage) (*session.Registry, fu
 		if err != nil {
 			return nil, err
 		}
+		file.Report(func(err error) { reportStore(real, err) })
 		return session.NewRegistry(file, newSealer(storage, real)), nil
 	})
 }

@@ -33,6 +33,15 @@ func storeLogger(name string) *zap.Logger {
 	return caddy.Log().Named("http.handlers.policy_auth").With(zap.String("store", name))
 }
 
+// reportStore logs that a store's file cannot be used, or can be again.
+func reportStore(name string, err error) {
+	if err != nil {
+		storeLogger(name).Error("the store's file cannot be used: no session begins, and those that end are to be ended again", zap.Error(err))
+		return
+	}
+	storeLogger(name).Info("the store's file is in use again")
+}
+
 // storeKey returns the key, which is made at its first use. One that was made and
 // cannot be read is an error: with another, everybody would be signed out.
 func storeKey(ctx context.Context, storage certmagic.Storage) (key []byte, err error) {

@@ -5,9 +5,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -29,38 +34,58 @@ var (
 	formatBefore = []byte("1")
 )
 
-// disk is the database file.
-type disk struct{ db *bbolt.DB }
+// disk is the open database file, used by one goroutine at a time.
+type disk struct {
+	db   *bbolt.DB
+	file *os.File
+	path string
+	size int64 // that the file has at least
+	last int   // transaction of ours, 0 before the first
+}
 
 // openDisk opens or creates the file and makes sure that it is ours.
 func openDisk(path string) (d *disk, err error) {
-	var file *os.File
+	d = &disk{path: path}
 	defer func() {
 		// bbolt closes the file when it fails but not when it panics; the lock
 		// would stay with us and look like another process's.
-		if err != nil && file != nil {
-			_ = file.Close()
+		if err != nil {
+			d.abandon()
+			d = nil
 		}
 	}()
 	defer guard(&err, debug.SetPanicOnFault(true))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
+		return d, err
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, NoStatistics: true,
-		OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
-			file, err = os.OpenFile(name, flag, mode)
-			return file, err
-		},
+	d.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, NoStatistics: true, OpenFile: d.openFile,
 	})
 	if err != nil {
-		return nil, explain(err)
+		return d, explain(err)
 	}
-	d = &disk{db}
 	if err := d.prepare(path); err != nil {
-		return nil, errors.Join(err, d.close())
+		return d, errors.Join(err, d.db.Close())
 	}
 	return d, nil
+}
+
+// openFile opens the file for bbolt. What is no file is refused, and a pipe in its
+// place is not waited for.
+func (d *disk) openFile(name string, flag int, mode os.FileMode) (*os.File, error) {
+	file, err := os.OpenFile(name, flag|syscall.O_NONBLOCK, mode)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	d.file = file
+	return file, nil
 }
 
 // explain says in an operator's words what bbolt found.
@@ -70,6 +95,8 @@ func explain(err error) error {
 		return errors.New("another process has it open")
 	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrVersionMismatch), errors.Is(err, bbolterrors.ErrChecksum):
 		return fmt.Errorf("not a store or damaged (%w)%s", err, moveAway)
+	case strings.Contains(err.Error(), "file size too small"): // bbolt has no name for it
+		return fmt.Errorf("damaged (%w)%s", err, moveAway)
 	}
 	return err
 }
@@ -77,7 +104,7 @@ func explain(err error) error {
 // prepare writes the buckets of an empty file, or checks those of another, and
 // takes away what others may do with a file that was copied or restored.
 func (d *disk) prepare(path string) error {
-	if err := d.db.Update(claim); err != nil {
+	if err := d.update(claim); err != nil {
 		return err
 	}
 	return os.Chmod(path, 0o600)
@@ -132,8 +159,11 @@ func (d *disk) read(found func(*entry)) (err error) {
 
 // write makes changes in one transaction that is on disk when it returns.
 func (d *disk) write(changes map[string]*entry) (err error) {
+	if err := d.inPlace(); err != nil {
+		return err
+	}
 	defer guard(&err, debug.SetPanicOnFault(true))
-	return d.db.Update(func(tx *bbolt.Tx) error {
+	return d.update(func(tx *bbolt.Tx) error {
 		items := tx.Bucket(itemsBucket)
 		for key, e := range changes {
 			var err error
@@ -150,19 +180,100 @@ func (d *disk) write(changes map[string]*entry) (err error) {
 	})
 }
 
+// replace puts entries in the place of everything that is there.
+func (d *disk) replace(all map[string]*entry) (err error) {
+	defer guard(&err, debug.SetPanicOnFault(true))
+	return d.update(func(tx *bbolt.Tx) error {
+		if err := tx.DeleteBucket(itemsBucket); err != nil {
+			return err
+		}
+		items, err := tx.CreateBucket(itemsBucket)
+		if err != nil {
+			return err
+		}
+		for _, key := range slices.Sorted(maps.Keys(all)) {
+			if err := items.Put([]byte(key), all[key].encode()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// update makes a transaction. It has to be the one after our last: otherwise somebody
+// else has written to the file, in spite of its lock.
+func (d *disk) update(change func(*bbolt.Tx) error) error {
+	var id int
+	err := d.db.Update(func(tx *bbolt.Tx) error {
+		if id = tx.ID(); d.last != 0 && id != d.last+1 {
+			return broken{errors.New("somebody else has written to it")}
+		}
+		return change(tx)
+	})
+	if err != nil {
+		return err
+	}
+	d.last = id
+	if info, err := d.file.Stat(); err == nil {
+		d.size = info.Size()
+	}
+	return nil
+}
+
+// inPlace reports whether the file is still the one at its path, and whole: what is
+// written to another would be lost with the process.
+func (d *disk) inPlace() error {
+	there, err := os.Stat(d.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err // it may come back
+	}
+	ours, failure := d.file.Stat()
+	switch {
+	case failure != nil:
+		return broken{failure}
+	case err != nil:
+		return broken{errors.New("it was removed")}
+	case !os.SameFile(there, ours):
+		return broken{errors.New("another file has taken its place")}
+	case ours.Size() < d.size:
+		return broken{fmt.Errorf("it was cut from %d to %d bytes", d.size, ours.Size())}
+	}
+	return nil
+}
+
 // close gives the file back.
 func (d *disk) close() (err error) {
 	defer guard(&err, debug.SetPanicOnFault(true))
 	return d.db.Close()
 }
 
+// end gives the file back after an error.
+func (d *disk) end(err error) error {
+	if isBroken(err) {
+		d.abandon()
+		return nil
+	}
+	return d.close()
+}
+
+// abandon gives the file back where bbolt may hold its own locks for ever: after a
+// panic. The mapping of the file stays, and would keep the file's lock.
+func (d *disk) abandon() {
+	if d.file != nil {
+		_ = unlock(d.file)
+		_ = d.file.Close()
+	}
+}
+
 // guard turns a panic into an error: bbolt panics at a page that makes no
-// sense, and a file cut short beneath it is a fault of memory, which
-// SetPanicOnFault makes a panic while the guard stands. Used with defer.
+// sense, and a file cut short beneath it is a fault of memory. SetPanicOnFault makes
+// that a panic too, for this goroutine alone and as long as the guard stands; a
+// fault in a goroutine without it ends the process. After a panic bbolt's locks may
+// be held: nothing but abandon may touch the disk again. Used with defer.
 func guard(err *error, before bool) {
 	debug.SetPanicOnFault(before)
 	if r := recover(); r != nil {
-		*err = fmt.Errorf("damaged (%v)%s", r, moveAway)
+		*err = broken{fmt.Errorf("damaged (%v)%s", r, moveAway)}
 	}
 }
 

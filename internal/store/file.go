@@ -24,23 +24,33 @@ const retryOpening = time.Second
 // A File is opened at its first use, not when it is made: the configuration can
 // be validated while another process has the file. Two Files on one path in one
 // process shut each other out; share one by its RealPath.
+//
+// Where somebody cuts, removes or replaces the file in use, what is in memory stays:
+// the change that finds it so fails, and the next one begins a file anew. No call
+// waits longer than some seconds for the disk.
 type File struct {
-	path string
-	now  func() time.Time
+	now    func() time.Time
+	report func(error)
 
 	used atomic.Pointer[opened] // nil until the first use
 
 	mu       sync.Mutex
-	failure  error // of the last opening
+	opener   opener
+	opening  chan struct{} // closed when the opening that goes on ends; nil if none does
+	began    time.Time     // when that began
+	failure  error         // of the last opening
 	failedAt time.Time
 	closed   bool
+
+	telling sync.Mutex
+	told    string // what was reported last
 }
 
 // opened is a file in use.
 type opened struct {
-	memory  *Memory
-	journal *journal
-	disk    *disk
+	memory   *Memory
+	journal  *journal
+	database *database
 }
 
 // OpenFile returns the store in the file at path, which is created at the first
@@ -60,7 +70,7 @@ func OpenFile(path string, now func() time.Time) (*File, error) {
 	if now == nil {
 		now = time.Now
 	}
-	return &File{path: path, now: now}, nil
+	return &File{opener: opener{path: path}, now: now, report: func(error) {}}, nil
 }
 
 // RealPath returns the one name of a store file: absolute and without symbolic
@@ -84,49 +94,127 @@ func RealPath(path string) (string, error) {
 	return filepath.Join(dir, filepath.Base(absolute)), nil
 }
 
-// use opens the file unless it is open.
-func (f *File) use() (*opened, error) {
+// Report has f told when the file cannot be opened or written, each reason once, and
+// of nil when it can be again. It is called before the first use.
+func (f *File) Report(told func(error)) { f.report = told }
+
+// tell reports a change for the worse or the better.
+func (f *File) tell(err error) error {
+	f.telling.Lock()
+	defer f.telling.Unlock()
+	text := ""
+	if err != nil {
+		err = fmt.Errorf("store file %s: %w", f.opener.path, err)
+		text = err.Error()
+	}
+	if text != f.told {
+		f.told = text
+		f.report(err)
+	}
+	return err
+}
+
+// use returns the open file, which is opened by the first who wants it.
+func (f *File) use(ctx context.Context) (*opened, error) {
+	if o := f.used.Load(); o != nil {
+		return o, nil
+	}
+	opening, err := f.begin()
+	if err != nil {
+		return nil, err
+	}
+	if err := await(ctx, opening); err != nil {
+		return nil, err
+	}
 	if o := f.used.Load(); o != nil {
 		return o, nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if o := f.used.Load(); o != nil {
-		return o, nil
-	}
 	if f.closed {
 		return nil, errClosed
 	}
-	if f.failure != nil && f.now().Sub(f.failedAt) < retryOpening {
+	return nil, f.failure
+}
+
+// await waits for an opening, if there is one, for diskPatience at most.
+func await(ctx context.Context, opening <-chan struct{}) error {
+	if opening == nil {
+		return nil
+	}
+	timer := time.NewTimer(diskPatience)
+	defer timer.Stop()
+	select {
+	case <-opening:
+		return nil
+	case <-timer.C:
+		return errStuck
+	case <-ctx.Done():
+		return fmt.Errorf("%w: waiting for the disk: %w", ErrUnavailable, context.Cause(ctx))
+	}
+}
+
+// begin starts opening the file unless that goes on already, and returns what is
+// closed at its end; nil if the file is open.
+func (f *File) begin() (<-chan struct{}, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.closed:
+		return nil, errClosed
+	case f.used.Load() != nil: // meanwhile
+		return nil, nil
+	case f.opening != nil && time.Since(f.began) >= diskPatience:
+		return nil, errStuck
+	case f.opening != nil:
+		return f.opening, nil
+	case f.failure != nil && f.now().Sub(f.failedAt) < retryOpening:
 		return nil, f.failure
 	}
+	f.opening, f.began = make(chan struct{}), time.Now()
+	go f.finish(f.opening)
+	return f.opening, nil
+}
+
+// finish opens the file for all who wait.
+func (f *File) finish(opening chan struct{}) {
+	defer close(opening)
 	o, err := f.open()
-	if err != nil {
-		f.failure, f.failedAt = fmt.Errorf("%w: store file %s: %w", ErrUnavailable, f.path, err), f.now()
-		return nil, f.failure
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.opening = nil
+	err = f.tell(err)
+	switch {
+	case err != nil:
+		f.failure, f.failedAt = fmt.Errorf("%w: %w", ErrUnavailable, err), f.now()
+	case f.closed: // meanwhile
+		_ = o.close()
+	default:
+		f.failure = nil
+		f.used.Store(o)
 	}
-	f.used.Store(o)
-	return o, nil
 }
 
 // open opens the file and reads it into memory.
 func (f *File) open() (*opened, error) {
-	d, err := openDisk(f.path)
+	d, err := f.opener.open()
 	if err != nil {
 		return nil, err
 	}
 	memory := NewMemory(f.now)
 	if err := d.read(memory.insert); err != nil {
-		return nil, errors.Join(err, d.close())
+		f.opener.note(err)
+		return nil, errors.Join(err, d.end(err))
 	}
-	j := newJournal(d.write)
+	db := &database{opener: opener{path: f.opener.path}, disk: d, all: memory.all}
+	j := newJournal(func(changes map[string]*entry) error { return f.tell(db.write(changes)) })
 	memory.changed = j.note
-	return &opened{memory, j, d}, nil
+	return &opened{memory, j, db}, nil
 }
 
 // Get implements Store. Once the file is open it does not wait for the disk.
 func (f *File) Get(ctx context.Context, key string) ([]byte, error) {
-	o, err := f.use()
+	o, err := f.use(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +241,7 @@ func (f *File) Replace(ctx context.Context, key string, item Item) (bool, error)
 // What the disk does not take is not kept in memory either: a session that the
 // next restart forgets is not begun.
 func (f *File) put(ctx context.Context, key string, item Item, when condition) (bool, error) {
-	o, err := f.use()
+	o, err := f.use(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -173,7 +261,7 @@ func (f *File) put(ctx context.Context, key string, item Item, when condition) (
 
 // Count implements Store. Counters are written behind.
 func (f *File) Count(ctx context.Context, key string, window time.Duration) (int, error) {
-	o, err := f.use()
+	o, err := f.use(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -186,7 +274,7 @@ func (f *File) Count(ctx context.Context, key string, window time.Duration) (int
 // Delete implements Store. If it fails, the keys are gone from memory, and their
 // removal from the disk is tried again; a crash before that brings them back.
 func (f *File) Delete(ctx context.Context, keys ...string) error {
-	o, err := f.use()
+	o, err := f.use(ctx)
 	if err != nil {
 		return err
 	}
@@ -199,7 +287,7 @@ func (f *File) Delete(ctx context.Context, keys ...string) error {
 
 // DeleteOwner implements Store. It fails as Delete does.
 func (f *File) DeleteOwner(ctx context.Context, owner string) ([]string, error) {
-	o, err := f.use()
+	o, err := f.use(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -212,25 +300,48 @@ func (f *File) DeleteOwner(ctx context.Context, owner string) ([]string, error) 
 
 // Owned implements Store.
 func (f *File) Owned(ctx context.Context, owner string) ([]Entry, error) {
-	o, err := f.use()
+	o, err := f.use(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return o.memory.Owned(ctx, owner)
 }
 
-// Close implements Store. It fails if the last changes could not be written.
+// Close implements Store. It fails if the last changes could not be written, and
+// does not wait for a disk that does not answer.
 func (f *File) Close() error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return nil
-	}
+	was, opening := f.closed, f.opening
 	f.closed = true
-	o := f.used.Load()
-	if o == nil {
+	f.mu.Unlock()
+	if was {
 		return nil
 	}
-	// Memory first: what is changed after that could no longer be written.
-	return errors.Join(o.memory.Close(), o.journal.close(), o.disk.close())
+	if err := await(context.Background(), opening); err != nil {
+		return err
+	}
+	if o := f.used.Load(); o != nil {
+		return o.close()
+	}
+	return nil
+}
+
+// close writes what is not written yet and gives the file back. Memory first: what is
+// changed after that could no longer be written.
+func (o *opened) close() error {
+	o.memory.shut()
+	err := o.journal.close()
+	if errors.Is(err, errStuck) {
+		return err // the disk belongs to who waits for it
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- o.database.close() }()
+	timer := time.NewTimer(diskPatience)
+	defer timer.Stop()
+	select {
+	case failure := <-closed:
+		return errors.Join(err, failure, o.memory.Close())
+	case <-timer.C:
+		return errors.Join(err, errStuck)
+	}
 }

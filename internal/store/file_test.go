@@ -439,7 +439,7 @@ func TestSweep(t *testing.T) {
 	for range 4 {
 		mustPut(t, f, "k", Item{Lifetime: time.Hour, Sync: true})
 		n := 0
-		if err := f.used.Load().disk.read(func(*entry) { n++ }); err != nil {
+		if err := f.used.Load().database.disk.read(func(*entry) { n++ }); err != nil {
 			t.Fatal(err)
 		}
 		left = append(left, n)

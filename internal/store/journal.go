@@ -29,7 +29,8 @@ type journal struct {
 	mu      sync.Mutex
 	pending map[string]*entry // nil for a removal
 	waiting []chan error
-	failed  bool // the last write
+	failed  bool      // the last write
+	began   time.Time // when the write that goes on began, or zero
 
 	dirty  chan struct{} // something is pending
 	urgent chan struct{} // somebody waits
@@ -62,14 +63,17 @@ func (j *journal) note(key string, now *entry) {
 	}
 }
 
-// flush waits until everything noted so far is on disk.
+// flush waits until everything noted so far is on disk, for diskPatience at most.
 func (j *journal) flush(ctx context.Context) error {
-	answer := make(chan error, 1)
-	j.mu.Lock()
-	j.waiting = append(j.waiting, answer)
-	j.mu.Unlock()
-	signal(j.urgent)
+	answer, err := j.ask()
+	if err != nil {
+		return err
+	}
+	timer := time.NewTimer(diskPatience)
+	defer timer.Stop()
 	select {
+	case <-timer.C:
+		return errStuck
 	case err := <-answer:
 		return err
 	case <-j.done:
@@ -77,6 +81,19 @@ func (j *journal) flush(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("%w: waiting for the disk: %w", ErrUnavailable, context.Cause(ctx))
 	}
+}
+
+// ask returns where the next write is answered, or errStuck if one does not end.
+func (j *journal) ask() (<-chan error, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.began.IsZero() && time.Since(j.began) >= diskPatience {
+		return nil, errStuck
+	}
+	answer := make(chan error, 1)
+	j.waiting = append(j.waiting, answer)
+	signal(j.urgent)
+	return answer, nil
 }
 
 // room says whether more may be noted.
@@ -96,11 +113,18 @@ func (j *journal) failing() bool {
 	return j.failed
 }
 
-// close writes what is pending and ends the goroutine.
+// close writes what is pending and ends the goroutine. A disk that does not answer
+// is not waited for: then the goroutine ends when it does, and errStuck is returned.
 func (j *journal) close() error {
 	close(j.stop)
-	<-j.done
-	return j.last
+	timer := time.NewTimer(diskPatience)
+	defer timer.Stop()
+	select {
+	case <-j.done:
+		return j.last
+	case <-timer.C:
+		return errStuck
+	}
 }
 
 // run writes when somebody waits, and else a while after the first change.
@@ -129,15 +153,15 @@ func (j *journal) run() {
 func (j *journal) commit() error {
 	j.mu.Lock()
 	changes, waiting := j.pending, j.waiting
-	j.pending, j.waiting = map[string]*entry{}, nil
+	j.pending, j.waiting, j.began = map[string]*entry{}, nil, time.Now()
 	j.mu.Unlock()
 	var err error
 	if len(changes) > 0 {
 		if err = j.write(changes); err != nil {
 			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		j.settle(changes, err)
 	}
+	j.settle(changes, err)
 	for _, answer := range waiting {
 		answer <- err
 	}
@@ -149,6 +173,10 @@ func (j *journal) commit() error {
 func (j *journal) settle(changes map[string]*entry, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.began = time.Time{}
+	if len(changes) == 0 {
+		return
+	}
 	if j.failed = err != nil; !j.failed {
 		return
 	}

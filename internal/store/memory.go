@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -223,11 +224,23 @@ func (m *Memory) Len() int {
 
 // Close implements Store.
 func (m *Memory) Close() error {
+	m.shut()
 	m.clear()
+	return nil
+}
+
+// shut ends every use, and keeps what is there.
+func (m *Memory) shut() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	return nil
+}
+
+// all returns everything, also what has expired and is yet to be removed.
+func (m *Memory) all() map[string]*entry {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return maps.Clone(m.items)
 }
 
 // clear forgets everything, without telling.

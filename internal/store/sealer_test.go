@@ -162,7 +162,7 @@ func TestN18Transactions(t *testing.T) {
 
 // transactions returns how many the file has had.
 func (f *File) transactions() int {
-	tx, err := f.used.Load().disk.db.Begin(false)
+	tx, err := f.used.Load().database.disk.db.Begin(false)
 	if err != nil {
 		panic(err)
 	}
