@@ -53,25 +53,7 @@ func referrer(r *http.Request, origin string) *url.URL {
 
 // IsSafePath reports whether every browser, and every program that decodes once
 // more than it should, takes an escaped path for a path on this site (T-40).
-func IsSafePath(escaped string) bool {
-	for range 3 {
-		if !strings.HasPrefix(escaped, "/") || strings.HasPrefix(escaped, "//") || strings.HasPrefix(escaped, Own) {
-			return false
-		}
-		if strings.ContainsFunc(escaped, func(c rune) bool { return c <= ' ' || c == '\\' || c == 0x7f || c == '\uFFFD' }) {
-			return false
-		}
-		decoded, err := url.PathUnescape(escaped)
-		if err != nil {
-			return false
-		}
-		if decoded == escaped {
-			return true
-		}
-		escaped = strings.ReplaceAll(decoded, " ", "") // an escaped space is no danger
-	}
-	return false
-}
+func IsSafePath(escaped string) bool { return request.IsLocalPath(escaped, Own) }
 
 // Local returns a path of this site to come back to, with its query, from what a
 // stranger may have written: the root for whatever any reader would take for

@@ -147,6 +147,7 @@ func FuzzReturnTo(f *testing.F) {
 func TestLocal(t *testing.T) {
 	for target, want := range map[string]string{
 		"/": "/", "/a": "/a", "/a/b?x=1&y=%20#z": "/a/b?x=1&y=%20", "/a%20b/%C3%BC": "/a%20b/%C3%BC", "/?x=//evil.example": "/?x=//evil.example",
+		"/x/..//evil.example": "/", "/x/%2e%2e//evil.example": "/", "/x/..%2f%2fevil.example?y": "/", "/100%25": "/100%25", // N-08
 		"": "/", "a": "/", "?x": "/", "#x": "/", "https://app.example.com/a": "/", "https:a": "/", "//evil": "/", "///evil": "/", "/\\evil": "/",
 		"/%2fevil": "/", "/%5cevil": "/", "/\tevil": "/", "/a b": "/", "/ü": "/", "/a?x=\r\nSet-Cookie:y": "/", "/a?\"": "/", "/%zz": "/", "/%": "/",
 		"/.policy_auth/login": "/", "/x/../.policy_auth/login": "/", "/%2e/.policy_auth/logout": "/", "/.policy_auth": "/", "/.policy_authority": "/.policy_authority",

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // Challenge asks for scopes (RFC 6750, section 3.1), or for a stronger or
@@ -71,6 +73,9 @@ func (d *decoder) decodeRedirect(value any) error {
 		case "to":
 			if err := decodeText(&r.To, m.value, maxText); err != nil || !sameOrigin(r.To) {
 				return errors.New("to: want a path on the same origin, such as /welcome")
+			}
+			if end := strings.IndexAny(r.To+"?", "?#"); !request.IsLocalPath(r.To[:end], "") {
+				r.To = "/" // it would resolve to another origin for some reader
 			}
 		case "status":
 			status, err := decodeInt(m.value)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"github.com/open-policy-agent/opa/v1/ast"
 	"net/http"
 	"reflect"
 	"strings"
@@ -143,4 +144,17 @@ allow := {"allow": true, "headers": {"X-Method": input.request.method}} if {
 			}
 		}
 	})
+}
+
+// TestN08Redirect: where a policy sends the refused has the guard of return_to.
+func TestN08Redirect(t *testing.T) {
+	for to, want := range map[string]string{
+		"/welcome": "/welcome", "/a/../b?next=/x/..//y#z": "/a/../b?next=/x/..//y#z", "/a#b": "/a#b",
+		"/x/..//evil.example": "/", "/x/%2e%2e//evil.example?y": "/", "/%2fevil.example": "/", "/%5cevil.example": "/",
+	} {
+		got := decode(ast.MustInterfaceToValue(map[string]any{"allow": false, "redirect": map[string]any{"to": to}}))
+		if got.Err != nil || got.Redirect == nil || got.Redirect.To != want {
+			t.Errorf("%s: %+v %v, want %s", to, got.Redirect, got.Err, want)
+		}
+	}
 }
