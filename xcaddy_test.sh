@@ -68,6 +68,7 @@ need gcc gcc
 need chromium chromium
 need chromedriver chromium-driver
 need redis-server redis-server
+need php-cgi php-cgi
 need docker-registry docker-registry
 need skopeo skopeo
 need hypercorn python3-hypercorn

@@ -26,78 +26,12 @@ type Reading struct {
 	cut bool // Query comes from the path
 }
 
-// Flag names something that makes a path or a query readable in more than one
-// way.
-type Flag string
-
-// The flags of a path, in the order in which they are listed.
-const (
-	FlagFragment         Flag = "fragment"          // a raw # in the request target
-	FlagEncodedSlash     Flag = "encoded_slash"     // %2F
-	FlagBackslash        Flag = "backslash"         // \ or %5C
-	FlagPathParameter    Flag = "path_parameter"    // ; in a segment (RFC 3986, section 3.3)
-	FlagDotSegment       Flag = "dot_segment"       // . or .. as a segment, also encoded
-	FlagDoubleSlash      Flag = "double_slash"      // //
-	FlagDoubleEncoding   Flag = "double_encoding"   // an escape that decodes to an escape
-	FlagControlCharacter Flag = "control_character" // NUL and its kin
-	FlagInvalidUTF8      Flag = "invalid_utf8"
-	FlagBadEscape        Flag = "bad_escape"        // % without two hexadecimal digits
-	FlagBadDestination   Flag = "bad_destination"   // a Destination that is no single URL
-	FlagOpaque           Flag = "opaque"            // a target such as http:x:/admin, which goes to the upstream unread
-	FlagTooLong          Flag = "too_long"          // a path beyond maxAmbiguous that has another flag, or with more than maxReadings
-	FlagOverEncoded      Flag = "over_encoded"      // a path that still changes after maxDecodings more decodings
-	FlagHiddenCredential Flag = "hidden_credential" // the parameter of a credential behind an encoded "?" of the path
-	FlagBadHost          Flag = "bad_host"          // a Host that servers could read in different ways
-)
-
-// pathFlags are the flags that a path may have.
-var pathFlags = []Flag{
-	FlagFragment, FlagEncodedSlash, FlagBackslash, FlagPathParameter, FlagDotSegment, FlagDoubleSlash, FlagDoubleEncoding,
-	FlagControlCharacter, FlagInvalidUTF8, FlagBadEscape, FlagBadDestination, FlagOpaque, FlagTooLong, FlagOverEncoded,
-	FlagHiddenCredential, FlagBadHost,
-}
-
-// refusedFlags are answered with 400 unless the site allows them: there is no
-// good reason to send one.
-var refusedFlags = map[Flag]bool{
-	FlagFragment:         true,
-	FlagBackslash:        true,
-	FlagDotSegment:       true,
-	FlagControlCharacter: true,
-	FlagInvalidUTF8:      true,
-	FlagBadEscape:        true,
-	FlagBadDestination:   true,
-	FlagTooLong:          true,
-	FlagOverEncoded:      true,
-	FlagHiddenCredential: true,
-	FlagOpaque:           true,
-	FlagBadHost:          true,
-}
-
-// unreadable are the refused flags of targets that have no reading to go by.
-var unreadable = []Flag{FlagTooLong, FlagOverEncoded, FlagHiddenCredential, FlagOpaque, FlagBadHost}
-
-// RefusedFlags returns, sorted, the flags that AllowedFlags can name: all that
-// are refused but those that no policy could judge.
-func RefusedFlags() []string {
-	var names []string
-	for flag := range refusedFlags {
-		if flag != FlagInvalidUTF8 && !slices.Contains(unreadable, flag) {
-			names = append(names, string(flag))
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
 // maxAmbiguous bounds the work for paths with more than one reading, in bytes.
 const maxAmbiguous = 8 << 10
 
 // maxReadings bounds how many times a policy is asked about one request: each
 // combination of the rewritings of a path, or of a path's and a destination's.
 const maxReadings = 64
-
-func (c *Config) allows(flag Flag) bool { return slices.Contains(c.AllowedFlags, flag) }
 
 // readings reads a request's public path, the path that the next handler sees and,
 // for MOVE and COPY, the destination: every combination of their readings.
@@ -111,7 +45,7 @@ func readings(facts *Facts, now *url.URL, dest string, room *room) ([]Reading, [
 	if dest == "" && len(flags) == 0 && isPlain(path) && isPlain(rewritten) {
 		return room.read(path, rewritten, facts.URL.RawQuery), nil
 	}
-	result, flags := readPath(path, facts.URL.RawQuery, flags)
+	result, flags := readPath(path, facts.URL.RawQuery, inspect(read(path), flags))
 	if rewritten != path {
 		var others []Reading
 		others, flags = readPath(rewritten, now.RawQuery, flags)
@@ -123,7 +57,7 @@ func readings(facts *Facts, now *url.URL, dest string, room *room) ([]Reading, [
 		flags = append(flags, FlagBadDestination)
 	default:
 		var destinations []Reading
-		destinations, flags = readPath(dest, "", flags)
+		destinations, flags = readPath(dest, "", inspect(read(dest), flags))
 		result = pair(result, destinations)
 	}
 	if len(result) > maxReadings {
@@ -161,7 +95,6 @@ func readPath(escaped, query string, flags []Flag) ([]Reading, []Flag) {
 	if len(escaped) > maxAmbiguous {
 		return []Reading{first.read()}, addFlag(flags, FlagTooLong)
 	}
-	flags = inspect(first.read(), flags)
 	if changesAfter(escaped, 1) {
 		flags = addFlag(flags, FlagDoubleEncoding)
 	}
@@ -254,7 +187,7 @@ func inspect(reading Reading, flags []Flag) []Flag {
 	return flags
 }
 
-// inspectAgain is inspect for a further decoding. What is no UTF-8 there, as in
+// inspectAgain is inspect for a further decoding, or what a rewrite made. What is no UTF-8 there, as in
 // the name 100%ab, is shown as U+FFFD: no rule can name it. What old decoders take
 // for ASCII (RFC 3629, section 10) is refused.
 func inspectAgain(reading *Reading, flags []Flag) []Flag {
@@ -318,19 +251,4 @@ func pair(paths, destinations []Reading) []Reading {
 		}
 	}
 	return result
-}
-
-func addFlag(flags []Flag, flag Flag) []Flag {
-	if slices.Contains(flags, flag) {
-		return flags
-	}
-	return append(flags, flag)
-}
-
-func flagNames(flags []Flag) []string {
-	names := make([]string, len(flags))
-	for i, flag := range flags {
-		names[i] = string(flag)
-	}
-	return names
 }

@@ -125,6 +125,8 @@ func TestN04Rewritten(t *testing.T) {
 		{"N-04 ambiguous", "/x/a", "/%2561", []string{"/x/a > /%61 ?", "/x/a > /a ?"}, ""},
 		{"N-04 both", "/x%3b/a", "/;/a", []string{"/x;/a > /;/a ?", "/x;/a > //a ?", "/x;/a > /a ?", "/x/a > /;/a ?", "/x/a > //a ?", "/x/a > /a ?"}, ""},
 		{"S-06 a query", "/x/a?q", "/a%3fb", []string{"/x/a > /a?b ?q", "/x/a > /a ?q", "/x/a > /a ?b"}, ""},
+		{"S-05 no UTF-8", "/100%25ab", "/100%ab", []string{"/100%ab > /100\uFFFD ?", "/100\uFFFD > /100\uFFFD ?"}, ""},
+		{"S-05 overlong", "/x", "/%c0%ae", nil, FlagInvalidUTF8},
 		{"S-05 dots", "/x", "/a/%252e%252e/b", nil, FlagDotSegment},
 		{"S-05 a NUL", "/x", "/%2500", nil, FlagControlCharacter},
 		{"S-05 too deep", "/x", "/%252525252561", nil, FlagOverEncoded},
@@ -167,7 +169,7 @@ func FuzzN02Decode(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		readings, flags := readPath(path, "q", nil)
+		readings, flags := readPath(path, "q", inspect(read(path), nil))
 		if len(path) > maxAmbiguous || slices.Contains(flags, FlagOverEncoded) || slices.Contains(flags, FlagTooLong) {
 			return
 		}
