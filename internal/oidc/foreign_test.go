@@ -1,7 +1,11 @@
 package oidc
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
@@ -54,5 +58,30 @@ func TestN26Provider(t *testing.T) {
 	b.fake.IDToken = func(_ string, _, claims map[string]any) { delete(claims, "at_hash") } // the fake hashes with SHA-256
 	if g := b.mustSignIn(); g.Identity.ID != "user-1" {
 		t.Errorf("got %+v", g.Identity)
+	}
+}
+
+// Where the userinfo endpoint does not answer, the ID token speaks alone, and what
+// it does not say is unknown; the operator is told once.
+func TestS10NoUserinfo(t *testing.T) {
+	for _, status := range []int{403, 404} {
+		answer := status
+		gone := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(answer) }))
+		defer gone.Close()
+		b := newBench(t, nil)
+		b.fake.Metadata = func(m map[string]any) { m["userinfo_endpoint"] = gone.URL }
+		b.fake.IDToken = func(_ string, _, claims map[string]any) { claims["name"] = "Alice Example" }
+		b.mustSignIn()
+		g := b.mustSignIn()
+		if want := []string{"claims", "email", "groups", "roles", "username"}; g.Identity.Name != "Alice Example" || !slices.Equal(g.Identity.Unknown, want) {
+			t.Errorf("%d: got %+v", status, g.Identity)
+		}
+		if len(b.told) != 1 || !strings.Contains(b.told[0].Error(), fmt.Sprint(status)) {
+			t.Errorf("%d: told %v", status, b.told)
+		}
+		answer = 401
+		if _, err := b.signIn(Any); err == nil {
+			t.Error("a userinfo endpoint that refuses its own token is no reason to sign in")
+		}
 	}
 }

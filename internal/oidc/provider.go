@@ -66,6 +66,8 @@ type Provider struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	known  atomic.Pointer[metadata]
+	// incomplete says that the userinfo endpoint did not answer the last time.
+	incomplete atomic.Bool
 
 	mu       sync.Mutex
 	inflight chan struct{} // closed when the discovery under way ends; nil without one

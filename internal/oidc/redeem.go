@@ -129,9 +129,17 @@ func (p *Provider) userinfo(ctx context.Context, m *metadata, tokens *oauth2.Tok
 		return nil, nil
 	}
 	claims, err := p.askUserinfo(ctx, m, tokens)
+	if errors.Is(err, errNoUserinfo) {
+		if !p.incomplete.Swap(true) { // once, not for each user
+			p.config.Report(fmt.Errorf("what the ID token does not say of a user is unknown: %w", err))
+		}
+		about.Incomplete = true
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
+	p.incomplete.Store(false)
 	if subject, _ := claims["sub"].(string); subject != about.Subject {
 		return nil, fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, fmt.Errorf("the userinfo answer is about another user: %s", printable(subject)))
 	}

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -11,6 +12,10 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
+
+// errNoUserinfo says that the endpoint does not answer for this user or this
+// client: the ID token speaks alone.
+var errNoUserinfo = errors.New("the userinfo endpoint does not say who the user is")
 
 // askUserinfo asks the userinfo endpoint. go-oidc would too, but it verifies a
 // signed answer by rules of its own.
@@ -32,6 +37,8 @@ func (p *Provider) askUserinfo(ctx context.Context, m *metadata, tokens *oauth2.
 		return nil, unavailable(0, fmt.Errorf("the userinfo endpoint: %w", plain(err)))
 	case answer.StatusCode >= http.StatusInternalServerError:
 		return nil, unavailable(0, fmt.Errorf("the userinfo endpoint answered %d", answer.StatusCode))
+	case answer.StatusCode == http.StatusForbidden, answer.StatusCode == http.StatusNotFound:
+		return nil, fmt.Errorf("%w: it answered %d", errNoUserinfo, answer.StatusCode)
 	case answer.StatusCode != http.StatusOK:
 		return nil, fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, fmt.Errorf("the userinfo endpoint answered %d", answer.StatusCode))
 	}
