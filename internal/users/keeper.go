@@ -15,6 +15,9 @@ const (
 	storeTimeout = time.Second
 	// storePause is how long a store that did not answer is not asked again.
 	storePause = 30 * time.Second
+	// fullTime is how long a count whose window another process may have begun is
+	// taken to be full before it is counted again.
+	fullTime = time.Minute
 )
 
 // keeper keeps what a throttle counts and knows: in a store, or in memory as long
@@ -112,15 +115,31 @@ func (k *keeper) put(ctx context.Context, key string, value []byte, lifetime tim
 	}) // the memory forgets it if it is full
 }
 
-// count counts one more under a key since the first in a window. What cannot be
-// counted is more than any limit.
-func (k *keeper) count(ctx context.Context, key string, window time.Duration) (n int) {
-	err := k.ask(ctx, func(ctx context.Context, s store.Store) (err error) {
-		n, err = s.Count(ctx, key, window)
+// count counts one more under a key since the first in a window, and reports
+// whether it is within a limit. What cannot be counted is not.
+func (k *keeper) count(ctx context.Context, key string, limit int, window time.Duration) bool {
+	n := limit + 1
+	_ = k.ask(ctx, func(ctx context.Context, s store.Store) error {
+		counted, err := s.Count(ctx, key, window)
+		if err == nil {
+			n = counted
+		}
 		return err
 	})
-	if err != nil {
-		return maxTries + 1
+	if n < limit {
+		return true
 	}
-	return n
+	lifetime := min(window, fullTime)
+	if n == 1 {
+		lifetime = window // it began just now
+	}
+	_ = k.memory.Put(ctx, "full/"+key, store.Item{Value: []byte{1}, Lifetime: lifetime})
+	return n == limit
+}
+
+// full reports whether the limit of a key was reached, as far as this process has
+// seen lately. Counters in a store are counted and not read.
+func (k *keeper) full(key string) bool {
+	_, err := k.memory.Get(context.Background(), "full/"+key)
+	return err == nil
 }

@@ -27,7 +27,7 @@ type machine struct {
 func newMachine(t *testing.T, c *clock, s store.Store) *machine {
 	throttle := NewThrottle(3, 5*time.Minute, c.now)
 	if s != nil {
-		throttle.KeepIn(s, nil)
+		throttle.KeepIn(store.NewSealed(s, store.NewSealer(store.Secret(make([]byte, store.SecretSize)), nil)), nil)
 	}
 	v, counter := plainVerifier(throttle, c.now)
 	return &machine{t, c, plain(t, &User{Name: "alice", Hash: testPassword}), v, counter}
@@ -113,34 +113,38 @@ func TestS28TriesWhileLocked(t *testing.T) {
 	}
 }
 
-// TestS28FirstTries: the first tries are one of each network, and a few of those
-// within a wider one, so that a customer with a /48 does not take all.
+// TestS28FirstTries: the first tries are one of each network, most of them kept for
+// different /48s and /24s, so that what 31 of these send leaves one for another.
 func TestS28FirstTries(t *testing.T) {
 	tests := []struct {
 		name   string
 		client func(i int) string
-		want   int64 // of 50 tries
+		want   int // of 200 tries
+		last   string
 	}{
-		{"one address", func(int) string { return "192.0.2.1" }, 1},
-		{"a /24", func(i int) string { return fmt.Sprintf("192.0.2.%d", i) }, 4},
-		{"a /64", func(i int) string { return fmt.Sprintf("2001:db8::%x", i) }, 1},
-		{"a /56", func(i int) string { return fmt.Sprintf("2001:db8:0:%x::1", i) }, 2},
-		{"a /48", func(i int) string { return fmt.Sprintf("2001:db8:0:%x00::1", i) }, 4},
-		{"many", func(i int) string { return fmt.Sprintf("2001:db8:%x::1", i) }, 50},
+		{"one address", func(int) string { return "192.0.2.1" }, 1, "192.0.2.2"},
+		{"a /24", func(i int) string { return fmt.Sprintf("192.0.2.%d", i) }, 29, "192.0.3.1"},
+		{"a /64", func(i int) string { return fmt.Sprintf("2001:db8::%x", i) }, 1, "2001:db8:0:1::1"},
+		{"a /56", func(i int) string { return fmt.Sprintf("2001:db8:0:%x::1", i) }, 29, "2001:db8:1::1"},
+		{"a /48", func(i int) string { return fmt.Sprintf("2001:db8:0:%x00::1", i) }, 29, "2001:db8:1::1"},
+		{"31 /48s", func(i int) string { return fmt.Sprintf("2001:db8:%x:%x::1", i%31, i) }, 59, "2001:db8:ffff::1"},
+		{"many", func(i int) string { return fmt.Sprintf("2001:db8:%x::1", i) }, 60, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMachine(t, newClock(), nil)
-			m.lock("alice")
-			tries, first := m.v.throttle.tries, int64(0)
-			for i := range 50 {
-				a := attempt{account: account{"alice", "h"}, user: new(User), client: addr(test.client(i))}
-				if prefix := a.triesPrefix(); tries.leftFirst(t.Context(), prefix, a) && tries.takeFirst(t.Context(), prefix, a) {
+			tries, first := m.v.throttle.tries, 0
+			take := func(client string) bool {
+				a := attempt{account: account{"alice", "h"}, user: new(User), client: addr(client)}
+				return tries.takeFirst(t.Context(), a.triesPrefix(), a)
+			}
+			for i := range 200 {
+				if take(test.client(i)) {
 					first++
 				}
 			}
-			if first != test.want {
-				t.Errorf("%d first tries, want %d", first, test.want)
+			if first != test.want || test.last != "" && !take(test.last) {
+				t.Errorf("%d first tries, want %d and one of %s", first, test.want, test.last)
 			}
 		})
 	}

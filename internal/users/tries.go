@@ -15,17 +15,16 @@ import (
 // While a name is locked, so many tries of it count in a day, from all networks
 // that are not known and on all machines: maxFirst for the first try of each
 // network, the rest for all, at most maxRest in a window. So the right password
-// gets through, at a rate that is of no use for guessing.
+// gets through, at a rate that is of no use for guessing. Most of the first tries
+// are of different /48s or /24s, so that a customer with many networks in one of
+// them takes few of the others'; the remaining ones are of networks beside others.
 const (
 	maxTries  = 100
 	maxFirst  = 60
+	maxWide   = 32
 	maxRest   = 10
 	triesTime = 24 * time.Hour
 )
-
-// maxFirstWithin is how many networks have a first try of those within the same
-// wider one, by the bits of its prefix.
-var maxFirstWithin = map[int]int{64: 1, 56: 2, 48: 4, 32: 1, 24: 4}
 
 // unknownNames is how many counts stand for all names that are no user's, so that
 // strangers' names do not fill the store.
@@ -38,59 +37,52 @@ type lockedTries struct {
 }
 
 // left reports whether an attempt may be one of the tries that count.
-func (l lockedTries) left(ctx context.Context, a attempt) bool {
+func (l lockedTries) left(_ context.Context, a attempt) bool {
 	prefix := a.triesPrefix()
-	return l.leftFirst(ctx, prefix, a) || l.leftRest(ctx, prefix)
+	wide, narrow := l.firstOf(prefix, a)
+	return wide || narrow || !l.keeper.full(prefix+"rest") && !l.keeper.full(prefix+"window")
 }
 
 // take reports whether an attempt is one of the tries that count, and counts it.
 func (l lockedTries) take(ctx context.Context, a attempt) bool {
 	prefix := a.triesPrefix()
-	if l.leftFirst(ctx, prefix, a) && l.takeFirst(ctx, prefix, a) {
+	if l.takeFirst(ctx, prefix, a) {
 		return true
 	}
-	return l.leftRest(ctx, prefix) && l.keeper.count(ctx, prefix+"window", l.window) <= maxRest &&
-		l.keeper.count(ctx, prefix+"rest", triesTime) <= maxTries-maxFirst
+	return !l.keeper.full(prefix+"rest") && !l.keeper.full(prefix+"window") &&
+		l.keeper.count(ctx, prefix+"window", maxRest, l.window) && l.keeper.count(ctx, prefix+"rest", maxTries-maxFirst, triesTime)
 }
 
-// leftFirst reports whether there is a first try left for an attempt's network.
-func (l lockedTries) leftFirst(ctx context.Context, prefix string, a attempt) bool {
-	if l.counted(ctx, prefix+"first") >= maxFirst {
+// firstOf reports whether an attempt may be the first try of the widest network
+// that its client is in, and whether of the narrowest beside others.
+func (l lockedTries) firstOf(prefix string, a attempt) (wide, narrow bool) {
+	networks := netutil.Networks(a.client)
+	if l.keeper.full(networkKey(prefix, networks[len(networks)-1])) {
+		return false, false
+	}
+	wide = !l.keeper.full(networkKey(prefix, networks[0])) && !l.keeper.full(prefix+"wide")
+	return wide, !l.keeper.full(prefix + "narrow")
+}
+
+// takeFirst counts the first try of a network; it is false if there is none left
+// or others were quicker.
+func (l lockedTries) takeFirst(ctx context.Context, prefix string, a attempt) bool {
+	wide, narrow := l.firstOf(prefix, a)
+	networks := netutil.Networks(a.client)
+	if !wide && !narrow || !l.keeper.count(ctx, networkKey(prefix, networks[len(networks)-1]), 1, triesTime) {
 		return false
 	}
-	for _, network := range netutil.Networks(a.client) {
-		if l.counted(ctx, networkKey(prefix, network)) >= maxFirstWithin[network.Bits()] {
-			return false
-		}
+	if wide && (len(networks) == 1 || l.keeper.count(ctx, networkKey(prefix, networks[0]), 1, triesTime)) &&
+		l.keeper.count(ctx, prefix+"wide", maxWide, triesTime) {
+		return true
 	}
-	return true
-}
-
-// takeFirst counts the first try of a network; it is false if others were quicker.
-func (l lockedTries) takeFirst(ctx context.Context, prefix string, a attempt) bool {
-	for _, network := range netutil.Networks(a.client) {
-		if l.keeper.count(ctx, networkKey(prefix, network), triesTime) > maxFirstWithin[network.Bits()] {
-			return false
-		}
-	}
-	return l.keeper.count(ctx, prefix+"first", triesTime) <= maxFirst
-}
-
-// leftRest reports whether there is a try left for all.
-func (l lockedTries) leftRest(ctx context.Context, prefix string) bool {
-	return l.counted(ctx, prefix+"rest") < maxTries-maxFirst && l.counted(ctx, prefix+"window") < maxRest
+	return narrow && l.keeper.count(ctx, prefix+"narrow", maxFirst-maxWide, triesTime)
 }
 
 // networkKey is where a network's first tries are counted.
 func networkKey(prefix string, network netip.Prefix) string {
 	mark := mac(sha256.Sum256([]byte(prefix)), network.String())
 	return prefix + base64.RawURLEncoding.EncodeToString(mark[:markSize])
-}
-
-// counted returns what a count is, without counting.
-func (l lockedTries) counted(ctx context.Context, key string) int {
-	n, _ := strconv.Atoi(string(l.keeper.get(ctx, key))) // nothing is 0
-	return n
 }
 
 // triesPrefix begins the keys of what is counted of an attempt's name. It is a

@@ -71,6 +71,9 @@ func sendUntil(t *testing.T, connections int, url string, credential func(i int6
 					mu.Lock()
 					statuses[status]++
 					mu.Unlock()
+					if status == 503 {
+						time.Sleep(50 * time.Millisecond) // leave the server the processors that it shares with us
+					}
 				}
 			}
 		})

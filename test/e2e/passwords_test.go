@@ -33,7 +33,7 @@ func TestE2E_N13_KnownNetworks(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	w, lines := newWorld(t), "users:\n"
 	for i := range 5 {
-		hash, err := bcrypt.GenerateFromPassword([]byte(canary), 10)
+		hash, err := bcrypt.GenerateFromPassword([]byte(canary), 9)
 		if err != nil {
 			t.Fatal(err)
 		}
