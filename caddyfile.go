@@ -85,7 +85,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // words is the directive's grammar: what each subdirective sets.
 func (h *Handler) words() grammar.Words {
 	words := grammar.Words{
-		"access":                grammar.Strings(&h.Access),
+		"access":                h.parseAccess,
 		"policies":              h.parsePolicies,
 		"config":                h.parseConstants,
 		"cors":                  once(&h.CORS, (*settings.CORS).Parse),
@@ -115,6 +115,16 @@ func (h *Handler) parseAuthenticator(d *caddyfile.Dispenser) error {
 	}
 	h.AuthenticatorsRaw = append(h.AuthenticatorsRaw, caddyconfig.JSONModuleObject(module, "method", name, nil))
 	return nil
+}
+
+func (h *Handler) parseAccess(d *caddyfile.Dispenser) error {
+	if d.CountRemainingArgs() == 0 {
+		return d.Err("access wants a file, such as access access.yaml; its rules stand in that file and not in a block")
+	}
+	if err := grammar.Strings(&h.Access)(d); err != nil {
+		return err
+	}
+	return grammar.NoBlock(d, "access")
 }
 
 func (h *Handler) parsePolicies(d *caddyfile.Dispenser) error {

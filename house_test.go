@@ -48,7 +48,7 @@ var rooms = map[string]struct {
 	"internal/visit":      {"authn observe request response upstream", true},
 	"internal/admission":  {"authn policy response upstream visit", true},
 	"internal/refusal":    {"authn cors denial identity login ops policy question upstream visit", true},
-	"internal/command":    {"identity request users policy token authn explain question ops files witness", true},
+	"internal/command":    {"grammar identity request users policy token authn explain question ops files witness", true},
 	"policies":            {"", false},
 	"errorpages":          {"", false},
 

@@ -176,7 +176,7 @@ func (j *JWT) check() error {
 	case len(j.Audience) > 1 && slices.Contains(j.Audience, anyone):
 		return fmt.Errorf("jwt %s: audience any stands alone", j.Issuer)
 	}
-	if err := cmp.Or(j.Offer.check(), j.checkUnknownIssuer(), j.checkKeys()); err != nil {
+	if err := cmp.Or(checkIssuer(j.Issuer), j.checkRequire(), j.Offer.check(), j.checkUnknownIssuer(), j.checkKeys()); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
 	if err := j.checkResource(); err != nil {
@@ -202,6 +202,16 @@ func (j *JWT) checkUnknownIssuer() error {
 		return fmt.Errorf("unknown_issuer pass is about bearer tokens, and from %s reads none; leave one of the two out", j.From)
 	case j.Issuer == anyone:
 		return errors.New("unknown_issuer pass: any knows every issuer; name the issuer, or leave unknown_issuer pass out")
+	}
+	return nil
+}
+
+// checkRequire refuses a * that would match nothing.
+func (j *JWT) checkRequire() error {
+	for _, r := range j.Require {
+		if slices.Contains(r.Values, "*") {
+			return fmt.Errorf("require %s: * is no pattern and matches nothing; name the values that the claim may hold", r.Claim)
+		}
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func (l *LoginOIDC) UnmarshalCaddyfile(d *caddyfile.Dispenser) (err error) {
 	d.Next() // the kind of login
 	line := d.Token()
 	if l.Issuer, err = grammar.One(d); err != nil {
-		return err
+		return d.Err("login oidc wants the provider's issuer, such as login oidc https://id.example.com")
 	}
 	err = grammar.Block(d, "login oidc", grammar.Words{
 		"name":          grammar.String(&l.Name),
@@ -143,7 +143,7 @@ func (l *LoginOIDC) checkWords() error {
 	case l.Userinfo != "" && !slices.Contains(switches, l.Userinfo):
 		return errors.New(grammar.Unknown("value of userinfo", l.Userinfo, slices.Clone(switches)))
 	}
-	return nil
+	return checkIssuer(l.Issuer)
 }
 
 // config returns how the provider is asked, without the keys.

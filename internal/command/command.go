@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/policyauth/caddy-policy-auth/internal/grammar"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 )
@@ -44,13 +46,27 @@ var subcommands = []func() *cobra.Command{
 // assemble adds the subcommands to caddy policy-auth.
 func assemble(parent *cobra.Command) {
 	parent.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fail(cmd, fmt.Errorf("%w; %s --help shows the flags", err, cmd.CommandPath()))
+		return fail(cmd, fmt.Errorf("%w%s; %s --help shows the flags", err, nearFlag(cmd, err), cmd.CommandPath()))
 	})
 	members := make([]*cobra.Command, 0, len(subcommands))
 	for _, newMember := range subcommands {
 		members = append(members, newMember())
 	}
 	group(parent, members...)
+}
+
+// nearFlag suggests the flag that an unknown one may mean.
+func nearFlag(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	if near := grammar.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+		return "; did you mean --" + near + "?"
+	}
+	return ""
 }
 
 // errNo is the answer no; it says nothing, since the command has.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -38,7 +39,19 @@ func readPassword(cmd *cobra.Command) (string, error) {
 	if line == "" {
 		return "", errors.New("no password on standard input")
 	}
-	return line, nil
+	return line, longEnough(line)
+}
+
+// minPassword is how many characters a password has at least (NIST SP 800-63B,
+// section 3.1.1.2).
+const minPassword = 8
+
+// longEnough refuses a password that is soon guessed.
+func longEnough(password string) error {
+	if count := utf8.RuneCountInString(password); count < minPassword {
+		return fmt.Errorf("the password has %d characters; it wants at least %d, or --generate one", count, minPassword)
+	}
+	return nil
 }
 
 // typedTwice asks for a password two times; both have to be the same.
@@ -50,6 +63,9 @@ func typedTwice(cmd *cobra.Command, terminal int) (string, error) {
 	again, err := typed(cmd, terminal, "The same again: ")
 	if err == nil && again != password {
 		err = errors.New("the two are not the same")
+	}
+	if err == nil {
+		err = longEnough(password)
 	}
 	return password, err
 }

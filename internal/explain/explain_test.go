@@ -108,6 +108,24 @@ allow if {
 			`p.rego:4 missing 1 | p.rego:6 "writer" in input.identity.roles | input.identity.roles = ["reader","staff"]`,
 		},
 		{
+			"N-60 a reference into a rule", `allow if subordinates[input.identity.id].carol
+subordinates := {"bob": {"betty": true}, "alice": {"carol": true}}`,
+			`p.rego:3 missing 1 | p.rego:3 subordinates[input.identity.id].carol | caddy.authz.subordinates.bob.carol = undefined | input.identity.id = "bob" | because caddy.authz.subordinates p.rego:4`,
+		},
+		{
+			"N-60 a reference to a part of a rule", `allow if count(subordinates.bob) > 1
+subordinates := {"bob": {"betty": true}, "alice": {"x": true}}`,
+			`p.rego:3 missing 1 | p.rego:3 count(subordinates.bob) > 1 | count(subordinates.bob) = 1 | because caddy.authz.subordinates p.rego:4`,
+		},
+		{
+			"N-60 or", "import future.keywords.or\nallow if input.identity.id == \"alice\" or input.request.method == \"GET\"",
+			`p.rego:4 missing 1 | p.rego:4 input.identity.id == "alice" or input.request.method == "GET" | input.identity.id = "bob" | input.request.method = "POST"`,
+		},
+		{
+			"N-60 and", "import future.keywords.and\nallow if input.identity.id == \"bob\" and input.request.method == \"GET\"",
+			`p.rego:4 missing 1 | p.rego:4 input.identity.id == "bob" and input.request.method == "GET" | input.identity.id = "bob" | input.request.method = "POST"`,
+		},
+		{
 			"something undefined", "allow if input.identity.claims.tenant == \"a\"",
 			`p.rego:3 missing 1 | p.rego:3 input.identity.claims.tenant == "a" | input.identity.claims.tenant = undefined`,
 		},
@@ -160,7 +178,7 @@ blocked if input.identity.id == "bob"`,
 		startswith(role, "r")
 	}
 }`,
-			`p.rego:3 missing 1 | p.rego:4 every role in input.identity.roles { startswith(role, "r") } | role = "staff"`,
+			`p.rego:3 missing 1 | p.rego:4 every role in input.identity.roles { startswith(role, "r") } | input.identity.roles = ["reader","staff"] | role = "staff"`,
 		},
 		{
 			"data", `allow if data.roles[input.identity.id].admin`,

@@ -114,8 +114,23 @@ func operands(expr *ast.Expr) []*ast.Term {
 		return []*ast.Term{terms}
 	case []*ast.Term:
 		return terms[1:]
+	case *ast.Every:
+		return []*ast.Term{terms.Domain}
+	case *ast.LogicalAnd:
+		return slices.Concat(operandsOf(terms.Lhs), operandsOf(terms.Rhs))
+	case *ast.LogicalOr:
+		return slices.Concat(operandsOf(terms.Lhs), operandsOf(terms.Rhs))
 	}
 	return nil
+}
+
+// operandsOf returns what the expressions of a body are about.
+func operandsOf(body ast.Body) []*ast.Term {
+	var all []*ast.Term
+	for _, expr := range body {
+		all = append(all, operands(expr)...)
+	}
+	return all
 }
 
 // variable returns a variable that has a value, by its name or by the source that
@@ -192,7 +207,7 @@ func (r reader) ref(ref ast.Ref) (string, Value, bool) {
 		return plugged.String(), find(r.event.Input(), plugged[1:]), true
 	case head.Equal(ast.DefaultRootDocument.Value):
 		if len(r.trail.compiler.GetRulesForVirtualDocument(ref)) > 0 {
-			return strings.TrimPrefix(plugged.String(), "data."), r.rule(ref), true
+			return strings.TrimPrefix(plugged.String(), "data."), r.rule(ref, plugged), true
 		}
 		return plugged.String(), find(r.trail.data, plugged[1:]), r.trail.data != nil
 	}
@@ -204,12 +219,17 @@ func (r reader) ref(ref ast.Ref) (string, Value, bool) {
 	return shown.String(), find(r.event.Plug(ref[0]), plugged[1:]), true
 }
 
-// rule returns the latest value of a rule that a reference names.
-func (r reader) rule(ref ast.Ref) Value {
+// rule returns the latest value of a rule that a reference names, or what is at the
+// rest of the reference in it.
+func (r reader) rule(ref, plugged ast.Ref) Value {
 	for _, a := range slices.Backward(r.trail.attemptsOf(ref)) {
-		if a.held && a.rule.Head.RuleKind() == ast.SingleValue {
-			return valueOf(a.value)
+		if !a.held || a.rule.Head.RuleKind() != ast.SingleValue {
+			continue
 		}
+		if own := len(a.rule.Ref()); len(plugged) > own {
+			return find(a.value, plugged[own:])
+		}
+		return valueOf(a.value)
 	}
 	return undefined
 }

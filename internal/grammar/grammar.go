@@ -75,9 +75,9 @@ func alike(a, b string) bool { return len(a) >= 5 && len(b) >= 5 && a[:5] == b[:
 
 // One returns the line's one argument.
 func One(d *caddyfile.Dispenser) (string, error) {
-	args := d.RemainingArgs()
+	word, args := d.Val(), d.RemainingArgs()
 	if len(args) != 1 {
-		return "", d.ArgErr()
+		return "", d.Errf("%s wants one argument, not %d", word, len(args))
 	}
 	if args[0] == "" {
 		return "", d.Err("the argument is empty")
@@ -90,7 +90,7 @@ func Several(d *caddyfile.Dispenser) ([]string, error) {
 	word := d.Val()
 	args := d.RemainingArgs()
 	if len(args) == 0 {
-		return nil, d.ArgErr()
+		return nil, d.Errf("%s wants an argument", word)
 	}
 	if slices.Contains(args, "") {
 		return nil, d.Errf("an argument of %s is empty", word)
@@ -166,6 +166,9 @@ func Size(target *int64) func(*caddyfile.Dispenser) error {
 			return err
 		}
 		size, err := humanize.ParseBytes(value)
+		if _, bare := strconv.ParseFloat(value, 64); bare == nil && size > 0 {
+			return d.Errf("%s wants a size with its unit, such as %sMiB, not %q, which would be bytes", word, value, value)
+		}
 		if err != nil || size == 0 || size > math.MaxInt64 {
 			return d.Errf("%s wants a size such as 1MiB, not %q", word, value)
 		}

@@ -39,7 +39,7 @@ func TestDocs(t *testing.T) {
 			t.Errorf("%s: the good one: %q", code, got)
 		}
 	}
-	if want := []lint.Code{lint.UnknownField, lint.Impossible, lint.UnknownWord, lint.UpperCase, lint.Misspelt, lint.WrongInput, lint.NegatedUnknown, lint.RedactedHeader}; !slices.Equal(codes, want) {
+	if want := []lint.Code{lint.UnknownField, lint.Impossible, lint.UnknownWord, lint.UpperCase, lint.Misspelt, lint.WrongInput, lint.NegatedUnknown, lint.WrongDecision, lint.RedactedHeader}; !slices.Equal(codes, want) {
 		t.Errorf("sections for %v, want %v", codes, want)
 	}
 }

@@ -28,9 +28,11 @@ const (
 	// WrongInput is a value that a policy is asked with and that no server gives.
 	WrongInput Code = "PA006"
 	// NegatedUnknown is a not that holds where the server could not tell.
-	NegatedUnknown Code = "PA008"
+	NegatedUnknown Code = "PA007"
+	// WrongDecision is a decision of a kind that allows no request.
+	WrongDecision Code = "PA008"
 	// RedactedHeader is a credential's header that is taken for its text.
-	RedactedHeader Code = "PA010"
+	RedactedHeader Code = "PA009"
 )
 
 // Severity says what becomes of a finding.

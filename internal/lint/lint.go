@@ -43,6 +43,7 @@ func Run(config Config) []Finding {
 			l.clause(rule, nil)
 		}
 	}
+	l.decision()
 	l.negations()
 	return order(l.findings)
 }

@@ -143,7 +143,7 @@ func (p *accessParser) parseBlocked(node *yaml.Node) {
 	for _, m := range p.members(node, "blocked", []string{"users", "networks"}) {
 		switch m.name {
 		case "users":
-			for _, item := range p.texts(m.value, "blocked users", true) {
+			for _, item := range p.plainTexts(m.value, "blocked users", true) {
 				p.blockedUsers[item.Value] = true
 			}
 		case "networks":

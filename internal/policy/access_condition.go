@@ -80,12 +80,29 @@ func (p *accessParser) condition(name string, node *yaml.Node) any {
 	case "claims":
 		values = p.claims(node)
 	default:
-		values = wordsOf(p.texts(node, name, false))
+		values = wordsOf(p.plainTexts(node, name, false))
 	}
 	if len(values) == 0 {
 		return nil
 	}
 	return values
+}
+
+// plainTexts takes a list of words that are compared as they are.
+func (p *accessParser) plainTexts(node *yaml.Node, what string, mayBeEmpty bool) []*yaml.Node {
+	items := p.texts(node, what, mayBeEmpty)
+	for _, item := range items {
+		p.checkWildcard(item, what)
+	}
+	return items
+}
+
+// checkWildcard refuses a * where words are compared as they are: it would match
+// nothing.
+func (p *accessParser) checkWildcard(item *yaml.Node, what string) {
+	if item.Value == "*" {
+		p.problem(item, "%s: * is no pattern here and matches nothing; every known caller is {authenticated: true}, everybody {anyone: true}", what)
+	}
 }
 
 // truth takes a condition that has no other value than true.
@@ -173,6 +190,7 @@ func (p *accessParser) claimValues(node *yaml.Node, what string) []any {
 	}
 	values := make([]any, 0, len(items))
 	for _, item := range items {
+		p.checkWildcard(item, what)
 		value, ok := scalar(item)
 		if !ok {
 			p.problem(item, "%s: want a string, a number or a boolean, or a list of them, not %s; quote a string that looks like something else", what, describe(item))

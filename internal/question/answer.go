@@ -230,7 +230,16 @@ func ask(ctx context.Context, set *policy.Set, document map[string]any, changes 
 		answer.note(true, "%s looks like a credential: its value is not used; say who is calling by as or identity", name)
 	}
 	answer.Explanation, err = set.Explain(ctx, document)
+	answer.note(readsCredential(answer.Explanation), "a condition reads a credential, which is redacted in what is kept of a request: it is explained "+
+		"as if the credential were the text %s; read input.identity instead", request.Redacted)
 	return answer, err
+}
+
+// readsCredential reports whether a condition that counts was told a credential's
+// place or takes a token apart.
+func readsCredential(e policy.Explanation) bool {
+	content, err := json.Marshal(e)
+	return err == nil && (bytes.Contains(content, []byte(request.Redacted)) || bytes.Contains(content, []byte("io.jwt.")))
 }
 
 // inShort returns a document's request in short; of a document in another shape,

@@ -63,7 +63,7 @@ func (e *ErrorPages) parseBrand(d *caddyfile.Dispenser) error {
 	err := grammar.Block(d, "brand", grammar.Words{
 		"name":               grammar.String(&b.Name),
 		"logo":               grammar.String(&b.Logo),
-		"color":              grammar.String(&b.Color),
+		"color":              parseColor(&b.Color),
 		"support_url":        grammar.String(&b.SupportURL),
 		"request_access_url": grammar.String(&b.RequestAccessURL),
 		"home_url":           grammar.String(&b.HomeURL),
@@ -72,6 +72,17 @@ func (e *ErrorPages) parseBrand(d *caddyfile.Dispenser) error {
 		return err
 	}
 	return grammar.At(line, b.Validate())
+}
+
+// parseColor takes a color, which begins a comment unless it is quoted.
+func parseColor(color *string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		if !d.NextArg() {
+			return d.Err(`color has no color: quote it, as in color "#3366cc", since # begins a comment`)
+		}
+		d.Prev()
+		return grammar.String(color)(d)
+	}
 }
 
 // Delegate reports whether the site's error routes write the body.

@@ -3,6 +3,7 @@ package users
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -40,6 +41,11 @@ func (e UsersEditor) Add(a NewAccount) error {
 	}
 	if e.index(normal) >= 0 {
 		return fmt.Errorf("%s: user %s is there already", e.name, normal)
+	}
+	for i := 0; i < len(e.list.Content); i += 2 {
+		if other := e.list.Content[i].Value; strings.EqualFold(other, normal) {
+			return fmt.Errorf("%s: users %s and %s differ in upper and lower case alone: people and rules mix them up", e.name, other, normal)
+		}
 	}
 	user := newEntry()
 	user.add("password", quoted(a.Hash))

@@ -41,7 +41,13 @@ type Users struct {
 // NewUsers returns the set of some users. Two of one name are an error.
 func NewUsers(users ...*User) (*Users, error) {
 	set := &Users{byName: make(map[string]*User, len(users))}
+	folded := make(map[string]string, len(users))
 	for _, user := range users {
+		lower := strings.ToLower(user.Name)
+		if other, alike := folded[lower]; alike && other != user.Name {
+			return nil, fmt.Errorf("users %s and %s differ in upper and lower case alone: people and rules mix them up, so rename one", other, user.Name)
+		}
+		folded[lower] = user.Name
 		if set.byName[user.Name] != nil {
 			return nil, fmt.Errorf("user %s is there twice", user.Name)
 		}

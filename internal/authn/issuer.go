@@ -1,0 +1,20 @@
+package authn
+
+import (
+	"fmt"
+	"strings"
+)
+
+// checkIssuer refuses the address of an issuer's discovery document, which is
+// often taken for the issuer.
+func checkIssuer(issuer string) error {
+	before, after, found := strings.Cut(issuer, "/.well-known/")
+	if !found {
+		return nil
+	}
+	_, path, _ := strings.Cut(after, "/") // RFC 8414, section 3.1, puts the issuer's path behind
+	if path != "" {
+		before += "/" + path
+	}
+	return fmt.Errorf("%s is the address of a discovery document; the issuer is most likely %s, as its field issuer says", issuer, before)
+}
