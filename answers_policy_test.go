@@ -18,7 +18,7 @@ const refusals = `package caddy.authz
 
 allow := object.union({"allow": false}, refusals[input.request.segments[0]])
 
-allow := "yes" if input.request.path == "/text"
+allow := object.get(input.config, "none", "yes") if input.request.path == "/text"
 
 allow if input.request.path == "/open"
 

@@ -43,7 +43,7 @@ func TestBody(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			h, logs := w.site("policies DIR/" + test.policies + "\n body {\n max_size 64\n }\n")
+			h, logs := w.site("policies DIR/" + test.policies + "\n body {\n max_size 64B\n }\n")
 			r := httptest.NewRequest("POST", "/", strings.NewReader(test.body))
 			r.Header.Set("Content-Type", test.contentType)
 			next := new(upload)

@@ -485,7 +485,10 @@ allow := {"allow": true, "headers": {"X-Tenant": "blue"}, "response_headers_to_a
 
 allow := {"allow": true, "headers": {"X-Auth-User": "root"}} if input.request.path == "/forged"
 
-allow := 1 / object.get(input.config, "zero", 0) if input.request.path == "/error"
+allow := x > 1 if {
+	input.request.path == "/error"
+	x := 1 / object.get(input.config, "zero", 0)
+}
 `)
 	h, logs := w.site(jwtSite + "policies DIR/policies\n identity_headers {\n X-Auth-User id\n }\n")
 	good := "Bearer " + jwtOf(t, nil)

@@ -49,8 +49,8 @@ func TestFailures(t *testing.T) {
 		reason       identity.Reason
 	}{
 		{"undefined", "allow if false", identity.ReasonPolicyUndefined},
-		{"a default that is no decision", "default allow := \"no\"", identity.ReasonPolicyUndefined},
-		{"a number", "allow := 1", identity.ReasonPolicyUndefined},
+		{"a default that is no decision", "allow := object.get(input.config, \"none\", \"no\")", identity.ReasonPolicyUndefined},
+		{"a number", "allow := object.get(input.config, \"none\", 1)", identity.ReasonPolicyUndefined},
 		{"an object without allow", "allow := {\"ok\": true}", identity.ReasonPolicyError},
 		{"a partial object", "allow[x] := true if some x in [\"a\"]", identity.ReasonPolicyError},
 		{"a conflict", "allow := true if true\n\nallow := false if true", identity.ReasonPolicyError},
