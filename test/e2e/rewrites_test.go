@@ -21,6 +21,7 @@ import (
 // keptAlive is a connection that sends targets byte for byte, one after the other.
 type keptAlive struct {
 	address string
+	name    string // of the site, localhost if it is empty
 	conn    net.Conn
 	reader  *bufio.Reader
 }
@@ -34,7 +35,7 @@ func (k *keptAlive) send(method, target, header string) (status int, body string
 		k.reader = bufio.NewReader(k.conn)
 	}
 	_ = k.conn.SetDeadline(time.Now().Add(10 * time.Second))
-	if _, err = fmt.Fprintf(k.conn, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", method, target, header); err == nil {
+	if _, err = fmt.Fprintf(k.conn, "%s %s HTTP/1.1\r\n%s%s\r\n", method, target, k.host(), header); err == nil {
 		var response *http.Response
 		if response, err = http.ReadResponse(k.reader, &http.Request{Method: method}); err == nil {
 			var content []byte
@@ -48,6 +49,14 @@ func (k *keptAlive) send(method, target, header string) (status int, body string
 	}
 	k.close()
 	return 0, "", err
+}
+
+// host returns the line that names the site.
+func (k *keptAlive) host() string {
+	if k.name == "" {
+		return "Host: localhost\r\n"
+	}
+	return "Host: " + k.name + "\r\n"
 }
 
 func (k *keptAlive) close() {
