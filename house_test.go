@@ -44,7 +44,7 @@ var rooms = map[string]struct {
 	"internal/observe":    {"identity", true},
 	"internal/question":   {"identity request policy", false},
 	"internal/ops":        {"authn policy question pool observe session", true},
-	"internal/settings":   {"cors denial grammar policy request", true},
+	"internal/settings":   {"cors denial grammar policy pool request", true},
 	"internal/visit":      {"authn observe request response upstream", true},
 	"internal/admission":  {"authn policy response upstream visit", true},
 	"internal/refusal":    {"authn cors denial identity login ops policy question upstream visit", true},

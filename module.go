@@ -279,12 +279,13 @@ func (h *Handler) provisionPolicies(caddy.Context) error {
 }
 
 func (h *Handler) provisionPages(caddy.Context) error {
-	pages, err := h.ErrorPages.Open(func(err error) { h.logger.Error("error pages not taken", zap.Error(err)) })
+	logger := caddy.Log().Named("http.handlers.policy_auth") // shared pages outlive the configuration
+	pages, release, err := h.ErrorPages.Open(func(err error) { logger.Error("error pages not taken", zap.Error(err)) })
 	if err != nil {
 		return err
 	}
 	h.pages = pages
-	h.releases = append(h.releases, func() { _ = pages.Close() })
+	h.releases = append(h.releases, release)
 	return nil
 }
 

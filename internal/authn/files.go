@@ -14,7 +14,10 @@ import (
 // names it in the log, which is the process's own: shared files outlive the
 // configuration that opened them.
 func openFiles[T any](what string, paths []string, parse func(files.Tree) (*T, error)) (*files.Live[T], error) {
-	live, err := files.Open(files.Options{Paths: absolute(paths)}, parse)
+	warn := func(err error) {
+		caddy.Log().Named("http.handlers.policy_auth").Warn("watching files", zap.Strings("files", paths), zap.Error(err))
+	}
+	live, err := files.Open(files.Options{Paths: absolute(paths), Warn: warn}, parse)
 	if err != nil {
 		return nil, err
 	}

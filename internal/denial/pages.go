@@ -67,7 +67,7 @@ func New(config Config, report func(error)) (*Pages, error) {
 
 // open loads the pages of a directory and watches it.
 func (p *Pages) open(dir string) error {
-	options := files.Options{Paths: []string{dir}, Keep: isPage}
+	options := files.Options{Paths: []string{dir}, Keep: isPage, Warn: p.report}
 	custom, err := files.Open(options, func(tree files.Tree) (*pageSet, error) { return parsePages(dir, tree) })
 	if err != nil {
 		return err
@@ -173,6 +173,14 @@ func (p *Pages) Close() error {
 		return nil
 	}
 	return p.custom.Close()
+}
+
+// Reload reads the pages of a directory now.
+func (p *Pages) Reload() error {
+	if p.custom == nil {
+		return nil
+	}
+	return p.custom.Reload()
 }
 
 // choose returns the most specific page for a status.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,6 +35,7 @@ type looker struct {
 	options Options
 	left    int64 // bytes
 	entries int
+	found   []string // files to read
 }
 
 // look reads everything once.
@@ -47,7 +49,28 @@ func look(o Options) (sight, error) {
 			return sight{}, err
 		}
 	}
+	for _, path := range l.found {
+		if err := l.read(path); l.vanished(path, err) && !slices.Contains(o.Paths, path) {
+			l.newest = time.Now()
+		} else if err != nil {
+			return sight{}, err
+		}
+	}
 	return l.sight, nil
+}
+
+// find notes a file that is to be read. Files that are too large together are known
+// by their sizes, and none of them is read.
+func (l *looker) find(path string, size int64) error {
+	if l.left -= size; l.left < 0 {
+		return tooLarge(path)
+	}
+	l.found = append(l.found, path)
+	return nil
+}
+
+func tooLarge(path string) error {
+	return fmt.Errorf("%s: the files are too large together", absolute(path))
 }
 
 // visit reads a file or a directory, following symbolic links.
@@ -68,7 +91,7 @@ func (l *looker) visit(path string, depth int) error {
 	case !info.Mode().IsRegular():
 		return irregular(path)
 	}
-	return l.read(path)
+	return l.find(path, info.Size())
 }
 
 func later(a, b time.Time) time.Time {
@@ -130,7 +153,12 @@ func (l *looker) read(path string) error {
 		return err
 	}
 	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, l.left+1))
+	before, err := file.Stat()
+	if err != nil {
+		return explain(path, err)
+	}
+	room := l.left + before.Size() // a file that grows meanwhile has what is left
+	content, err := io.ReadAll(io.LimitReader(file, room+1))
 	if err != nil {
 		return explain(path, err)
 	}
@@ -140,8 +168,8 @@ func (l *looker) read(path string) error {
 	}
 	l.written = later(l.written, info.ModTime())
 	l.newest = later(l.newest, l.written)
-	if l.left -= int64(len(content)); l.left < 0 {
-		return fmt.Errorf("%s: the files are too large together", absolute(path))
+	if int64(len(content)) > room {
+		return tooLarge(path)
 	}
 	l.Tree[path] = content
 	return nil

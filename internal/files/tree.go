@@ -30,6 +30,8 @@ type Options struct {
 	Keep func(path string) bool
 	// MaxBytes bounds all contents together; 0 means 64 MiB.
 	MaxBytes int64
+	// Warn is told once if changes are found by polling alone; nil tells nobody.
+	Warn func(error)
 }
 
 const (

@@ -3,19 +3,20 @@ package files
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 )
 
 // watcher looks at files whenever something may have changed in them.
 type watcher struct {
 	options Options
-	notify  *fsnotify.Watcher       // nil where the system has no notifications
+	hub     *hub                    // nil where only polling is wanted
+	news    chan struct{}           // one that waits is enough
+	warned  bool                    // that the system has no notifications left
 	known   func(state string) bool // whether a look's result is the one that was delivered last
 	deliver func(Tree, error)
 	cancel  context.CancelFunc
@@ -25,8 +26,7 @@ type watcher struct {
 // watch calls deliver, from one goroutine, with each settled tree and each
 // error that is not known.
 func watch(o Options, known func(string) bool, deliver func(Tree, error)) *watcher {
-	w := &watcher{options: o, known: known, deliver: deliver}
-	w.notify, _ = fsnotify.NewWatcher() // without one, polling has to do
+	w := &watcher{options: o, hub: notifications, news: make(chan struct{}, 1), known: known, deliver: deliver}
 	w.start()
 	return w
 }
@@ -45,8 +45,8 @@ func (w *watcher) close() {
 
 func (w *watcher) run(ctx context.Context) {
 	defer close(w.done)
-	if w.notify != nil {
-		defer w.notify.Close()
+	if w.hub != nil {
+		defer w.hub.leave(w)
 	}
 	w.check(ctx)
 	for w.wait(ctx, poll, true) && w.wait(ctx, gather, false) {
@@ -58,13 +58,6 @@ func (w *watcher) run(ctx context.Context) {
 // is false when the watcher is closed. All notifications of the time are spent:
 // a thousand files that change are one reason to look, not a thousand.
 func (w *watcher) wait(ctx context.Context, d time.Duration, wake bool) bool {
-	var (
-		events <-chan fsnotify.Event
-		losses <-chan error // of notifications; nobody else reads them, and unread they block all others
-	)
-	if w.notify != nil {
-		events, losses = w.notify.Events, w.notify.Errors
-	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for {
@@ -73,8 +66,7 @@ func (w *watcher) wait(ctx context.Context, d time.Duration, wake bool) bool {
 			return false
 		case <-timer.C:
 			return true
-		case <-events:
-		case <-losses:
+		case <-w.news:
 		}
 		if wake {
 			return true
@@ -82,17 +74,25 @@ func (w *watcher) wait(ctx context.Context, d time.Duration, wake bool) bool {
 	}
 }
 
-// subscribe asks for notifications of every directory that matters. Asking
-// again for one that is known changes nothing, and one that is gone is
-// forgotten by the system.
+// wake tells of a change.
+func (w *watcher) wake() {
+	select {
+	case w.news <- struct{}{}:
+	default:
+	}
+}
+
+// subscribe asks for notifications of every directory that matters. Where the system
+// has none left, polling has to do, which is warned of.
 func (w *watcher) subscribe() {
-	if w.notify == nil {
+	if w.hub == nil {
 		return
 	}
+	dirs := map[string]struct{}{}
 	for _, path := range w.options.Paths {
-		w.add(filepath.Dir(path))
+		add(dirs, filepath.Dir(path))
 		if target, err := filepath.EvalSymlinks(path); err == nil {
-			w.add(filepath.Dir(target))
+			add(dirs, filepath.Dir(target))
 			path = target
 		}
 		_ = filepath.WalkDir(path, func(below string, entry fs.DirEntry, err error) error {
@@ -100,22 +100,31 @@ func (w *watcher) subscribe() {
 				if below != path && strings.HasPrefix(entry.Name(), ".") {
 					return filepath.SkipDir
 				}
-				w.add(below)
+				add(dirs, below)
 			}
 			return nil
 		})
 	}
+	err := w.hub.subscribe(w, dirs)
+	if err != nil && !w.warned && w.options.Warn != nil {
+		w.options.Warn(fmt.Errorf("the system has no file notifications left, changes are noticed within %s: %w", poll, err))
+	}
+	w.warned = err != nil
 }
 
-// add subscribes to a directory or, if it is missing, to the nearest one above,
-// in which it will come back.
-func (w *watcher) add(dir string) {
-	info, err := os.Stat(dir)
+// add adds a directory or, if it is missing, the nearest one above, in which it will
+// come back. Directories have one name each: the system knows them by their inode.
+func add(dirs map[string]struct{}, dir string) {
+	real, err := filepath.EvalSymlinks(dir)
+	if err == nil {
+		real, err = filepath.Abs(real)
+	}
+	info, failure := os.Stat(dir)
 	switch above := filepath.Dir(dir); {
-	case err == nil && info.IsDir():
-		_ = w.notify.Add(dir) // what cannot be watched is polled
+	case err == nil && failure == nil && info.IsDir():
+		dirs[real] = struct{}{}
 	case errors.Is(err, fs.ErrNotExist) && above != dir:
-		w.add(above)
+		add(dirs, above)
 	}
 }
 

@@ -246,7 +246,7 @@ func TestLostNotifications(t *testing.T) {
 	<-looked // at the start
 	for range 3 {
 		select {
-		case w.notify.Errors <- errors.New("overflow"):
+		case notifications.lost() <- errors.New("overflow"):
 		case <-time.After(soon):
 			t.Fatal("nobody reads errors")
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/denial"
 	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/pool"
 )
 
 // ErrorPages says what the refused see.
@@ -88,20 +89,24 @@ func parseColor(color *string) func(*caddyfile.Dispenser) error {
 // Delegate reports whether the site's error routes write the body.
 func (e *ErrorPages) Delegate() bool { return e != nil && e.Mode == "delegate" }
 
-// Open loads the pages. What later goes wrong with a directory is reported.
-func (e *ErrorPages) Open(report func(error)) (*denial.Pages, error) {
+// pages holds the pages in use: sites with the same ones share them.
+var pages = pool.New[*denial.Pages]()
+
+// Open loads the pages, which are shared with other sites until they are released.
+// What later goes wrong with a directory is reported by who opened it first.
+func (e *ErrorPages) Open(report func(error)) (_ *denial.Pages, release func(), err error) {
 	var config denial.Config
 	if e != nil {
 		config = denial.Config{Dir: e.Dir, Brand: e.Brand, Bare: e.Mode == "bare"}
 		if e.Mode != "" && !slices.Contains(pageModes, e.Mode) {
-			return nil, fmt.Errorf("error_pages: mode is one of %v, not %q", pageModes, e.Mode)
+			return nil, nil, fmt.Errorf("error_pages: mode is one of %v, not %q", pageModes, e.Mode)
 		}
 	}
-	pages, err := denial.New(config, report)
+	opened, release, err := pages.Acquire(config, func() (*denial.Pages, error) { return denial.New(config, report) })
 	if err != nil {
-		return nil, fmt.Errorf("error_pages: %w", err)
+		return nil, nil, fmt.Errorf("error_pages: %w", err)
 	}
-	return pages, nil
+	return opened, release, nil
 }
 
 // Validate reports settings that contradict each other.

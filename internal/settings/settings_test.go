@@ -33,7 +33,7 @@ func TestJSON(t *testing.T) {
 			return err
 		}},
 		{"mode", `mode is one of [pages delegate bare], not "none"`, func() error {
-			_, err := (&ErrorPages{Mode: "none"}).Open(nil)
+			_, _, err := (&ErrorPages{Mode: "none"}).Open(nil)
 			return err
 		}},
 		{"origins", "cors: ", func() error {
@@ -66,13 +66,16 @@ func TestLeftOut(t *testing.T) {
 		t.Errorf("body: %+v, %v", limits, err)
 	}
 	var none *ErrorPages
-	pages, err := none.Open(nil)
+	pages, release, err := none.Open(nil)
 	if err != nil || none.Delegate() || none.Validate() != nil {
 		t.Fatal("error_pages", err)
 	}
-	if err := pages.Close(); err != nil {
-		t.Error(err)
+	again, releaseAgain, err := none.Open(nil)
+	if err != nil || again != pages {
+		t.Error("N-17: sites with the same pages do not share them", err)
 	}
+	release()
+	releaseAgain()
 }
 
 // TestPolicies: a second block adds to the first, and each word counts.
