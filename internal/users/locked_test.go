@@ -79,6 +79,26 @@ func TestN14NoLockout(t *testing.T) {
 	}
 }
 
+// TestN14KnownAfterRestart: a known network is let through after a restart, also once
+// guesses have taken all tries of a day.
+func TestN14KnownAfterRestart(t *testing.T) {
+	c, kept := newClock(), store.NewMemory(nil)
+	if got := newMachine(t, c, kept).try("alice", testPassword, "192.0.2.1"); got != "" {
+		t.Fatal(got)
+	}
+	m := newMachine(t, c, kept)
+	m.lock("alice")
+	for i := range 150 {
+		m.try("alice", "x", fmt.Sprintf("10.0.%d.1", i))
+	}
+	if got := m.try("alice", testPassword, "198.51.100.1"); got != identity.ReasonThrottled {
+		t.Errorf("tries are left: %q", got)
+	}
+	if got := m.try("alice", testPassword, "192.0.2.1"); got != "" {
+		t.Errorf("from home: %q", got)
+	}
+}
+
 // TestS28TriesWhileLocked: over two machines and however many networks, 60 first
 // tries of networks and 40 others are hashed in a day, at most ten of these in a
 // window; then the day is over, and there are as many again.
