@@ -71,6 +71,8 @@ need redis-server redis-server
 need php-cgi php-cgi
 need docker-registry docker-registry
 need skopeo skopeo
+need node nodejs
+need npm npm
 need hypercorn python3-hypercorn
 
 step "format and vet"
@@ -104,6 +106,12 @@ else
 	echo "xcaddy build took $((SECONDS - before)) s"
 fi
 "$work/caddy" list-modules | grep -q '^http.handlers.policy_auth$'
+
+step "npm"
+# In a copy, so that no file of npm's stands among the project's.
+cp -r test/e2e/npm "$work/npm"
+(cd "$work/npm" && npm ci --ignore-scripts --no-audit --no-fund --silent)
+export POLICY_AUTH_NPM="$work/npm"
 
 step "end to end"
 POLICY_AUTH_CADDY="$work/caddy" tests e2e -tags "e2e,nobadger,nomysql,nopgx" -count=1 -run '^TestE2E' ./test/e2e
