@@ -71,6 +71,7 @@ need redis-server redis-server
 need php-cgi php-cgi
 need docker-registry docker-registry
 need skopeo skopeo
+need rclone rclone
 need node nodejs
 need npm npm
 need hypercorn python3-hypercorn
