@@ -122,13 +122,17 @@ func (r *Request) eachHeader(names []string, visit func(name string, lines []str
 }
 
 // lowerAmong returns a header's name in lower case and whether it is one of some
-// names; nil stands for all.
+// names; nil stands for all. A header that overrides the method has one name in
+// every spelling that CGI takes for the same.
 func lowerAmong(name string, names []string) (string, bool) {
 	if names == nil {
+		if i := slices.IndexFunc(MethodOverrides, func(override string) bool { return SameName(name, override) }); i >= 0 {
+			return MethodOverrides[i], true
+		}
 		return strings.ToLower(valid(name)), true
 	}
 	for _, wanted := range names {
-		if equalLower(name, wanted) {
+		if equalLower(name, wanted) || SameName(name, wanted) && slices.Contains(MethodOverrides, wanted) {
 			return wanted, true
 		}
 	}

@@ -244,9 +244,10 @@ condition("claims", wanted) if {
 	}
 }
 
-# What applications may take for the method instead of the request's own.
+# What applications may take for the method instead of the request's own. The
+# server gives every spelling of these headers one name.
 overrides contains upper(trim_space(name)) if {
-	some header in ["x-http-method-override", "x_http_method_override", "x-http-method", "x-method-override"]
+	some header in ["x-http-method-override", "x-http-method", "x-method-override"]
 	some line in input.request.header_values[header]
 	some name in split(line, ",")
 }
