@@ -33,13 +33,16 @@ func report(r policy.Report) {
 			zap.Strings("sources", r.Sources), zap.String("revision", r.Revision))
 		return
 	}
+	for _, warning := range r.Warnings {
+		logger.Warn("policies: "+warning, zap.Strings("sources", r.Sources))
+	}
+	if r.Revision == "" && r.Err == nil {
+		return // nothing was loaded
+	}
 	observe.CountReload(r.Err)
 	if r.Err != nil {
 		logger.Error("policies not taken; the last good ones stay in use", zap.Strings("sources", r.Sources), zap.Error(r.Err))
 		return
-	}
-	for _, warning := range r.Warnings {
-		logger.Warn("policies: "+warning, zap.Strings("sources", r.Sources))
 	}
 	logger.Info("policies loaded", zap.Strings("sources", r.Sources), zap.String("revision", r.Revision))
 }
