@@ -23,6 +23,9 @@ import (
 // request is not the handler's to judge or a policy allowed it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	v := visit.Open(w, r, &h.reading)
+	if v.Request.TooEarly() {
+		return h.refuseEarly(w, r, v)
+	}
 	if h.chain.ServeMetadata(w, r, v.Request.URL().EscapedPath()) {
 		return nil
 	}
@@ -46,6 +49,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if decision.Allow {
 		return h.desk.Cover(r, v, h.gate.Admit(r, v, place, decision, next))
 	}
+	return h.desk.Answer(w, r, v, decision)
+}
+
+// refuseEarly answers what an attacker may have sent again (RFC 8470, section 5.2),
+// before anything acts on it.
+func (h *Handler) refuseEarly(w http.ResponseWriter, r *http.Request, v *visit.Visit) error {
+	outcome := identity.Outcome{Verdict: identity.Malformed, Reason: identity.ReasonEarlyData}
+	decision := h.decide(r, v, outcome)
+	h.record(r, v, outcome, decision)
 	return h.desk.Answer(w, r, v, decision)
 }
 

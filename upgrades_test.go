@@ -1,6 +1,7 @@
 package policyauth
 
 import (
+	"crypto/tls"
 	"net/http"
 	"strings"
 	"testing"
@@ -105,5 +106,37 @@ func TestS07Connect(t *testing.T) {
 				t.Errorf("%d %v %s", recorder.Code, err, recorder.Body)
 			}
 		})
+	}
+}
+
+// TestS03EarlyData: what may have been sent again reaches neither the next handler
+// nor the site's own pages.
+func TestS03EarlyData(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(strings.Replace(formSite, "access DIR/access.yaml", "access DIR/access.yaml\n cors upstream", 1))
+	early := func(r *http.Request) *http.Request {
+		r.TLS = &tls.ConnectionState{}
+		return r
+	}
+	options := preflightOf()
+	tests := []struct {
+		name   string
+		r      *http.Request
+		status int
+	}{
+		{"S-03 a POST", early(post("/public/x")), 425},
+		{"S-03 signing in", early(post("/.policy_auth/login")), 425},
+		{"S-03 signing out", early(post("/.policy_auth/logout")), 425},
+		{"S-03 a preflight that passes", early(options), 425},
+		{"S-03 of which a proxy says so", post("/public/x", "Early-Data", "1"), 425},
+		{"a GET", early(get("/public/x")), 200},
+		{"the page of signing in", early(get("/.policy_auth/login")), 200},
+	}
+	for _, test := range tests {
+		next := new(reached)
+		recorder, err := ask(h, test.r, next)
+		if err != nil || recorder.Code != test.status || test.status == 425 && (next.request != nil || len(recorder.Header()["Set-Cookie"]) > 0) {
+			t.Errorf("%s: %d %v %v", test.name, recorder.Code, err, recorder.Header())
+		}
 	}
 }

@@ -257,3 +257,18 @@ func connectHTTP3(address, protocol string) (int, error) {
 	_ = response.Body.Close()
 	return response.StatusCode, nil
 }
+
+// TestE2E_S03: early data of which a proxy tells is refused over each version of
+// HTTP, unless it is safe.
+func TestE2E_S03(t *testing.T) {
+	w := newWorld(t)
+	_, addresses := w.serveTLS("", "policy_auth {\n"+basicSite+"}\nrespond ok")
+	for _, wire := range wires {
+		for method, want := range map[string]int{"POST": 425, "DELETE": 425, "OPTIONS": 425, "GET": 200, "HEAD": 200} {
+			got, err := wire.send(addresses[0], query{method, "/public/x", "localhost", []string{"Early-Data", "1"}})
+			if err != nil || got.status != want {
+				t.Errorf("%s, %s: %d %v", wire.name, method, got.status, err)
+			}
+		}
+	}
+}

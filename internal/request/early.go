@@ -1,0 +1,30 @@
+package request
+
+import (
+	"net/http"
+	"slices"
+)
+
+// TooEarly reports whether the request may have been recorded and sent again by
+// an attacker, and would then do harm (RFC 8470, section 3): it came before the
+// TLS handshake was complete, as HTTP/3 allows, or a proxy says so, and it is
+// more than a GET or HEAD. Whoever sends Early-Data is believed, since it only
+// makes the client send the request once more.
+func (r *Request) TooEarly() bool {
+	incomplete := r.http.TLS != nil && !r.http.TLS.HandshakeComplete
+	if !incomplete && len(r.http.Header["Early-Data"]) == 0 {
+		return false
+	}
+	return r.http.Method != http.MethodGet && r.http.Method != http.MethodHead || r.facts.Method != r.http.Method ||
+		r.upgrade.token != "" || overridesMethod(r.http.Header)
+}
+
+// overridesMethod reports whether a header names another method.
+func overridesMethod(h http.Header) bool {
+	for name := range h {
+		if slices.ContainsFunc(MethodOverrides, func(folded string) bool { return SameName(name, folded) }) {
+			return true
+		}
+	}
+	return false
+}
