@@ -25,9 +25,11 @@ func (v *Visit) browser() string {
 	if value, ok := v.known(); ok {
 		return value
 	}
-	value := random()
-	browserCookie.Set(v.W, value, v.HTTPS)
-	return value
+	if v.given == "" {
+		v.given = random()
+		browserCookie.Set(v.W, v.given, v.HTTPS)
+	}
+	return v.given
 }
 
 // known returns the browser's value, and whether it has one.

@@ -17,7 +17,7 @@ const (
 )
 
 // completedCookie holds when the browser's last sign-ins were completed, in
-// seconds since 1970. Who writes it himself keeps himself out.
+// milliseconds since 1970. Who writes it himself keeps himself out.
 var completedCookie = session.Cookie{Name: "__Host-policy_auth_completed"}.WithDefaults()
 
 // errCircles says why nobody is sent on.
@@ -30,20 +30,27 @@ func (v *Visit) circles() bool { return len(v.recent()) >= maxCompleted }
 func (v *Visit) recent() []string {
 	value, _ := completedCookie.Read(v.R, v.HTTPS)
 	var kept []string
-	now := v.Sessions.Now().Unix()
+	now := v.Sessions.Now().UnixMilli()
 	for text := range strings.SplitSeq(value, ".") {
 		at, err := strconv.ParseInt(text, 10, 64)
-		if err == nil && at <= now && now-at < int64(circleTime/time.Second) && len(kept) < maxCompleted {
+		if err == nil && at <= now && now-at < circleTime.Milliseconds() && len(kept) < maxCompleted {
 			kept = append(kept, text)
 		}
 	}
 	return kept
 }
 
-// completed notes a sign-in.
-func (v *Visit) completed() {
-	now := strconv.FormatInt(v.Sessions.Now().Unix(), 10)
-	completedCookie.Set(v.W, strings.Join(append(v.recent(), now), "."), v.HTTPS)
+// completed notes a sign-in that began at some time. One that began before the last
+// was completed is of another tab, and goes in no circle.
+func (v *Visit) completed(began int64) {
+	recent := v.recent()
+	if n := len(recent); n > 0 {
+		if last, err := strconv.ParseInt(recent[n-1], 10, 64); err == nil && began < last {
+			return
+		}
+	}
+	now := strconv.FormatInt(v.Sessions.Now().UnixMilli(), 10)
+	completedCookie.Set(v.W, strings.Join(append(recent, now), "."), v.HTTPS)
 }
 
 // straight forgets the sign-ins of who signs out.

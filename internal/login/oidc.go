@@ -62,8 +62,14 @@ func (o *OIDC) Login(v *Visit, returnTo string) {
 	if !v.allows(http.MethodGet, http.MethodHead) {
 		return
 	}
+	if !v.navigates() {
+		return
+	}
 	if v.circles() {
 		o.stop(v)
+		return
+	}
+	if v.waits() {
 		return
 	}
 	o.begin(v, returnTo, demandOf(v.R.URL.Query()))
@@ -87,15 +93,19 @@ func demandOf(query url.Values) oidc.Demand {
 	return demand
 }
 
+// demands reports whether a sign-in has to be like something.
+func demands(ask oidc.Demand) bool { return len(ask.ACRValues) > 0 || ask.MaxAge >= 0 }
+
 // begin sends the browser to the provider.
 func (o *OIDC) begin(v *Visit, returnTo string, demand oidc.Demand) {
 	state := random()
 	to, pending, err := o.Provider.Authorize(v.R.Context(), state, o.callback(v), demand)
 	if err == nil {
-		err = o.keep(v, state, Transaction{ReturnTo: returnTo}, underway{To: toSignIn, Request: pending})
+		pending.Demand = oidc.Demand{} // Ask has it
+		err = o.keep(v, state, Transaction{ReturnTo: returnTo, Ask: demand}, underway{To: toSignIn, Request: pending})
 	}
 	if err != nil {
-		o.fail(v, err)
+		o.fail(v, err, Transaction{Login: o.Word, ReturnTo: returnTo, Ask: demand})
 		return
 	}
 	v.Redirect(to)
@@ -130,10 +140,12 @@ func (o *OIDC) Callback(v *Visit) {
 	answer := v.R.URL.Query()
 	t, u, err := o.take(v, answer["state"])
 	switch {
+	case errors.Is(err, ErrUsed):
+		o.again(v, t)
 	case errors.Is(err, ErrState):
 		o.lost(v, err)
 	case err != nil:
-		o.fail(v, err)
+		o.fail(v, err, t)
 	case u.To == toSignOut:
 		v.Redirect(LogoutPath)
 	default:
@@ -146,12 +158,14 @@ func (o *OIDC) take(v *Visit, states []string) (t Transaction, u underway, err e
 	if len(states) != 1 {
 		return t, u, ErrState
 	}
-	if t, err = v.Take(v.R.Context(), states[0]); err != nil {
+	t, err = v.Take(v.R.Context(), states[0])
+	switch {
+	case errors.Is(err, ErrUsed) && t.Login == o.Word, err != nil && !errors.Is(err, ErrUsed):
 		return t, u, err
+	case t.Login != o.Word || json.Unmarshal(t.Data, &u) != nil:
+		return Transaction{}, u, ErrState
 	}
-	if t.Login != o.Word || json.Unmarshal(t.Data, &u) != nil {
-		return t, u, ErrState
-	}
+	u.Request.Demand = t.Ask
 	return t, u, nil
 }
 
@@ -165,17 +179,39 @@ func (o *OIDC) finish(v *Visit, answer url.Values, t Transaction, pending oidc.R
 		o.begin(v, t.ReturnTo, demand)
 		return
 	}
+	var record session.Record
+	if err == nil {
+		record, err = o.record(granted)
+	}
 	if err != nil {
-		o.fail(v, err)
+		if t.Retry = errors.As(err, &failure) && failure.Status >= http.StatusInternalServerError; t.Retry {
+			err = errors.Join(err, v.keepUsed(v.R.Context(), answer.Get("state"), t))
+		}
+		o.fail(v, err, t)
 		return
 	}
-	record, err := o.record(granted)
-	if err != nil {
-		o.fail(v, err)
+	v.completed(t.Began)
+	if v.keeps(t, record) {
+		v.Redirect(Local(t.ReturnTo))
 		return
 	}
-	v.completed()
 	v.SignIn(o.Word, record, t.ReturnTo)
+}
+
+// again answers a browser that comes back a second time, by the Back button or by
+// loading the page once more: it goes on to the page asked for if it is signed in,
+// and begins another sign-in if the first one failed for a reason that may have
+// passed. The policy asks for a step-up there if it is still wanted.
+func (o *OIDC) again(v *Visit, t Transaction) {
+	switch {
+	case v.present() != nil:
+		v.Redirect(Local(t.ReturnTo))
+	case t.Retry:
+		o.begin(v, t.ReturnTo, t.Ask)
+	default:
+		v.loginURL = v.backTo(t)
+		o.lost(v, ErrUsed)
+	}
 }
 
 // record returns what a session keeps of a grant.
@@ -186,11 +222,16 @@ func (o *OIDC) record(granted *oidc.Grant) (session.Record, error) {
 	}, err
 }
 
-// lost answers who comes back with a state that leads nowhere.
+// lost answers a browser that comes back with a state that leads nowhere. One that
+// is signed in has an old page, and is told so.
 func (o *OIDC) lost(v *Visit, err error) {
+	if id := v.present(); id != nil {
+		v.greet(v, id)
+		return
+	}
 	v.tell(Event{Kind: Failed, Login: o.Word, Status: http.StatusBadRequest, Reason: identity.ReasonLoginStateInvalid, Err: err})
 	_ = v.Pages.WriteSignIn(v.W, v.R, denial.SignInPage{
-		Kind: denial.ChooseLogin, Status: http.StatusBadRequest, Failed: denial.TryAgain, LoginURL: LoginPath, RequestID: v.RequestID,
+		Kind: denial.ChooseLogin, Status: http.StatusBadRequest, Failed: denial.TryAgain, LoginURL: v.signInURL(), RequestID: v.RequestID,
 	})
 }
 
@@ -200,8 +241,11 @@ func (o *OIDC) stop(v *Visit) {
 	_ = v.Pages.WriteSignIn(v.W, v.R, denial.SignInPage{Kind: denial.SignInLoop, Status: http.StatusForbidden, RequestID: v.RequestID})
 }
 
-// fail answers a sign-in that failed.
-func (o *OIDC) fail(v *Visit, err error) {
+// fail answers a sign-in that failed. The page's link asks for the same again.
+func (o *OIDC) fail(v *Visit, err error, t Transaction) {
+	if t.Login != "" {
+		v.loginURL = v.backTo(t)
+	}
 	e := Event{Kind: Failed, Login: o.Word, Status: http.StatusServiceUnavailable, Reason: identity.ReasonStoreUnavailable, Err: err}
 	var page denial.Refusal
 	var failure *oidc.Failure

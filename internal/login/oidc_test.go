@@ -150,6 +150,7 @@ func TestCallbackBound(t *testing.T) {
 	if answer := p.visit("GET", back, nil); answer.Code != 303 {
 		t.Fatalf("%d", answer.Code)
 	}
+	p.visit("POST", LogoutPath, nil)
 	if answer := p.visit("GET", back, nil); answer.Code != 400 || p.fake.Seen("/token") != 1 {
 		t.Errorf("a second time: %d", answer.Code)
 	}

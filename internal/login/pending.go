@@ -9,6 +9,7 @@ import (
 	"hash/maphash"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/store"
@@ -16,8 +17,8 @@ import (
 
 // What strangers can leave in the store, who have yet to sign in, is bounded, from
 // however many networks they come: twice maxPending transactions of maxTransaction,
-// 64 MiB, a quarter of what a store holds, as many marks of those that were taken,
-// and as many counters as there are shares. People who are signed in already notice
+// 96 MiB, less than half of what a store holds, as many slots of browsers and marks
+// of those that were taken, and as many counters as there are shares. People who are signed in already notice
 // nothing, and nobody is kept from signing in.
 const (
 	// transactionTime is how long somebody may take to sign in elsewhere (R-OID-3).
@@ -29,7 +30,7 @@ const (
 	// somebody floods the site, others have to be quicker.
 	maxPending = 1 << 13
 	// maxTransaction is how many bytes each may take.
-	maxTransaction = 4 << 10
+	maxTransaction = 6 << 10
 	// shares is how many counters stand for all networks.
 	shares = 1 << 16
 )
@@ -62,18 +63,22 @@ func (v *Visit) admit(ctx context.Context, in store.Store) (place string, err er
 	return fmt.Sprintf("login-place/%d/%d", span%2, begun%maxPending), err
 }
 
-// displace puts the key of a transaction in a place, and ends the one that was
-// there. That one's mark goes after it, without which nobody can take it.
-func displace(ctx context.Context, in store.Store, place, key string) error {
+// displace puts a transaction, its key and its browser's slot, in a place, and ends
+// the one that was there.
+func displace(ctx context.Context, in store.Store, place, transaction string) error {
 	switch old, err := in.Get(ctx, place); {
 	case err == nil:
-		if err := errors.Join(in.Delete(ctx, string(old)), in.Delete(ctx, takenKey(string(old)))); err != nil {
+		key, slot, _ := strings.Cut(string(old), "\n")
+		if err := end(ctx, in, key); err != nil {
+			return err
+		}
+		if err := in.Delete(ctx, slot); err != nil {
 			return err
 		}
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
-	return in.Put(ctx, place, store.Item{Value: []byte(key), Lifetime: transactionTime})
+	return in.Put(ctx, place, store.Item{Value: []byte(transaction), Lifetime: 2 * transactionTime})
 }
 
 // encode returns the transaction as it is stored. Whoever asks for so much that it

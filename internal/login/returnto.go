@@ -1,6 +1,7 @@
 package login
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	pathpkg "path"
@@ -9,37 +10,41 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// maxReturnTo bounds where to come back to, in bytes; sign-in pages carry it in
-// their own URL.
-const maxReturnTo = 2048
+// maxReturnTo bounds where to come back to, in bytes of the path and the query;
+// sign-in pages carry it in their own URL.
+const maxReturnTo = 4 << 10
 
 // Own is the path below which this module's own pages are; nobody comes back to one.
 const Own = "/.policy_auth/"
 
 // ReturnTo returns the URL of this site to come back to after signing in: what
 // was asked for, if a browser can ask for it again, or else the page of this
-// site that asked. Where neither is fit it is the site's root. Asked is the URL
+// site that asked. Where neither is fit it is the site's root, and tooLong says
+// that it would be another page if its address were shorter. Asked is the URL
 // that the client asked for, before any rewrite, scheme is the scheme as the
 // client sees it, and without names parameters that hold credentials.
-func ReturnTo(r *http.Request, asked *url.URL, scheme string, navigation bool, without []string) string {
+func ReturnTo(r *http.Request, asked *url.URL, scheme string, navigation bool, without []string) (to string, tooLong bool) {
 	if r.Host == "" {
-		return "/"
+		return "/", false
 	}
-	origin, target := scheme+"://"+r.Host, asked
+	origin, from := scheme+"://"+r.Host, asked
 	if !navigation || r.Method != http.MethodGet && r.Method != http.MethodHead {
-		target = referrer(r, origin)
+		from = referrer(r, origin)
 	}
-	if target == nil || !IsSafePath(target.EscapedPath()) {
-		return origin + "/"
+	if from == nil {
+		return origin + "/", false
 	}
-	result := origin + target.EscapedPath()
-	if query := request.CutParameters(target.RawQuery, without); query != "" {
-		result += "?" + query
+	target := from.EscapedPath()
+	if query := request.CutParameters(from.RawQuery, without); query != "" {
+		target += "?" + encodeQuery(query)
 	}
-	if len(result) > maxReturnTo {
-		return origin + "/"
+	if !isTarget(target) {
+		return origin + "/", false
 	}
-	return result
+	if len(target) > maxReturnTo {
+		return origin + "/", true
+	}
+	return origin + target, false
 }
 
 // referrer returns the page that asked, if it is of this site, or nil.
@@ -51,22 +56,52 @@ func referrer(r *http.Request, origin string) *url.URL {
 	return u
 }
 
-// IsSafePath reports whether every browser, and every program that decodes once
-// more than it should, takes an escaped path for a path on this site (T-40).
-func IsSafePath(escaped string) bool { return request.IsLocalPath(escaped, Own) }
-
 // Local returns a path of this site to come back to, with its query, from what a
-// stranger may have written: the root for whatever any reader would take for
-// another site's, or for one of our own pages (R-OID-11, T-40).
+// stranger may have written: the root for everything that some reader would take for
+// another site's, and for our own pages (R-OID-11, T-40).
 func Local(target string) string {
 	target, _, _ = strings.Cut(target, "#")
-	path, _, _ := strings.Cut(target, "?")
-	strange := func(c rune) bool { return c <= ' ' || c >= 0x7f || strings.ContainsRune("\\\"<>^`{|}", c) }
-	if len(target) > maxReturnTo || strings.ContainsFunc(target, strange) || !IsSafePath(path) || isOwn(path) {
+	if len(target) > maxReturnTo || !isTarget(target) {
 		return "/"
 	}
 	return target
 }
+
+// isTarget reports whether people may be sent to a path with a query after they
+// signed in. ReturnTo, which writes return_to, and Local, which reads it, both ask
+// it, so that what the one writes the other accepts.
+func isTarget(target string) bool {
+	path, query, _ := strings.Cut(target, "?")
+	strange := func(c rune) bool { return c >= 0x7f || strings.ContainsRune("\"<>^`{|}", c) }
+	return !strings.ContainsFunc(path, strange) && IsSafePath(path) && !isOwn(path) && !strings.ContainsFunc(query, isEncoded)
+}
+
+// isEncoded reports whether browsers percent-encode a character of a query (URL
+// Standard, query percent-encode set). The others, such as { | } ^ and the
+// backtick, they send as they are.
+func isEncoded(c rune) bool {
+	return c <= ' ' || c >= 0x7f || c == '"' || c == '#' || c == '<' || c == '>'
+}
+
+// encodeQuery encodes what a browser would have encoded.
+func encodeQuery(query string) string {
+	if !strings.ContainsFunc(query, isEncoded) {
+		return query
+	}
+	var b strings.Builder
+	for i := 0; i < len(query); i++ {
+		if c := query[i]; isEncoded(rune(c)) {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// IsSafePath reports whether every browser, and every program that decodes once
+// more than it should, takes an escaped path for a path on this site (T-40).
+func IsSafePath(escaped string) bool { return request.IsLocalPath(escaped, Own) }
 
 // isOwn reports whether a path leads to one of our pages once its dots are
 // resolved.

@@ -18,7 +18,8 @@ func returnTo(method string, target *url.URL, referer string, navigation bool, w
 	if referer != "" {
 		r.Header.Set("Referer", referer)
 	}
-	return ReturnTo(r, target, "https", navigation, without)
+	to, _ := ReturnTo(r, target, "https", navigation, without)
+	return to
 }
 
 // TestReturnTo: R-OID-11's guard, R-PAGE-6, T-40, T-56.
@@ -48,7 +49,7 @@ func TestReturnTo(t *testing.T) {
 		{"a tab", "GET", "/%09/evil.example", "", true, "/"},
 		{"a line end", "GET", "/a%0d%0aSet-Cookie:x", "", true, "/"},
 		{"a space between slashes", "GET", "/%20/evil.example", "", true, "/"},
-		{"too long", "GET", "/" + strings.Repeat("a", 4000), "", true, "/"},
+		{"too long", "GET", "/" + strings.Repeat("a", maxReturnTo), "", true, "/"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -64,7 +65,7 @@ func TestReturnTo(t *testing.T) {
 	}
 	bare := httptest.NewRequest("GET", "/x", nil)
 	bare.Host = ""
-	if got := ReturnTo(bare, bare.URL, "https", true, nil); got != "/" {
+	if got, _ := ReturnTo(bare, bare.URL, "https", true, nil); got != "/" {
 		t.Errorf("without a host: %s", got)
 	}
 }
@@ -186,4 +187,52 @@ func FuzzLocal(f *testing.F) {
 			t.Errorf("%q becomes %q and then something else", target, got)
 		}
 	})
+}
+
+// TestN32ReturnToRoundTrip: each character that browsers send in a query as it is
+// (URL Standard) comes back as it was, at any length up to 4 KiB; what they encode
+// comes back encoded. Whoever writes return_to and whoever reads it agree.
+func TestN32ReturnToRoundTrip(t *testing.T) {
+	roundTrip := func(path, query string) string {
+		written := returnTo("GET", &url.URL{Path: path, RawQuery: query}, "", true)
+		address, err := url.Parse((&Site{}).URL(strings.TrimPrefix(written, origin), "", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Local(address.Query().Get("return_to"))
+	}
+	all := ""
+	for c := range 256 {
+		query, want := string([]byte{'x', '=', byte(c), 'y'}), ""
+		if isEncoded(rune(c)) {
+			want = "/a?x=" + url.PathEscape(string([]byte{byte(c)})) + "y"
+		} else {
+			want, all = "/a?"+query, all+string(rune(c))
+		}
+		if got := roundTrip("/a", query); got != want {
+			t.Errorf("%q: got %q, want %q", query, got, want)
+		}
+	}
+	for _, c := range "{|}^`'\\[]$%" {
+		if !strings.ContainsRune(all, c) {
+			t.Errorf("%q is not kept", c)
+		}
+	}
+	long := "/a?" + strings.Repeat("{|}^`&x=1", maxReturnTo)[:maxReturnTo-3]
+	if got := roundTrip("/a", long[3:]); got != long {
+		t.Errorf("%d bytes come back as %d", len(long), len(got))
+	}
+	if to, tooLong := ReturnTo(httptest.NewRequest("GET", "/", nil), &url.URL{Path: "/a", RawQuery: long}, "https", true, nil); !tooLong || !strings.HasSuffix(to, ".com/") {
+		t.Errorf("%.40s, %v", to, tooLong)
+	}
+}
+
+// TestN32SignIn: such a page is where a sign-in ends.
+func TestN32SignIn(t *testing.T) {
+	for _, page := range []string{"/d/abc?var-x={a|b}&y=^`'", "/?" + strings.Repeat("{&}", maxReturnTo/3-1)} {
+		p := newProvided(t, nil)
+		if answer := p.signIn(page); answer.Header().Get("Location") != page {
+			t.Errorf("%d %.60s", answer.Code, answer.Header().Get("Location"))
+		}
+	}
 }

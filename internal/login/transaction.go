@@ -7,13 +7,18 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
-// ErrState says that a transaction cannot go on: the state is not one of ours, was
-// used before, has expired, made room for others or belongs to another browser.
-// Every other error says that the store cannot tell.
-var ErrState = errors.New("this sign-in was not begun here, has been used, has expired or made room for others")
+var (
+	// ErrState says that a transaction cannot go on: the state is not one of ours,
+	// has expired, made room for others or belongs to another browser.
+	ErrState = errors.New("this sign-in was not begun here, has expired or made room for others")
+	// ErrUsed says that this browser's transaction was used before. It still says
+	// which page was asked for. Every other error says that the store cannot tell.
+	ErrUsed = errors.New("the answer to this sign-in came before")
+)
 
 // Transaction is a sign-in that goes on somewhere else. Only the server knows
 // what is in it; the browser has its state alone.
@@ -22,10 +27,17 @@ type Transaction struct {
 	Login string `json:"login"`
 	// ReturnTo is the path of this site to come back to.
 	ReturnTo string `json:"return_to"`
-	// Data is the method's own, such as a nonce.
+	// Ask is what the sign-in has to be like.
+	Ask oidc.Demand `json:"ask"`
+	// Data is the method's own, such as a nonce; a used transaction has none.
 	Data json.RawMessage `json:"data,omitempty"`
-	// Browser binds the transaction to whoever began it; Begin sets it.
+	// Retry says of a used transaction that the sign-in failed for a reason that may
+	// pass, so that the next visit begins another one.
+	Retry bool `json:"retry,omitempty"`
+	// Browser binds the transaction to the browser that began it, and Began says
+	// when, in milliseconds since 1970; Begin sets both.
 	Browser string `json:"browser"`
+	Began   int64  `json:"began"`
 }
 
 // Begin stores a transaction under a state, made by random, which names it once.
@@ -35,12 +47,17 @@ func (v *Visit) Begin(ctx context.Context, state string, t Transaction) error {
 	if err != nil {
 		return beginning(err)
 	}
-	t.Browser = token(v.browser(), state)
+	browser := v.browser()
+	t.Browser, t.Began = token(browser, state), v.Sessions.Now().UnixMilli()
 	encoded, err := t.encode()
 	if err != nil {
 		return beginning(err)
 	}
-	if err := displace(ctx, in, place, key); err != nil {
+	slot, err := claim(ctx, in, browser, key, t.Began)
+	if err != nil {
+		return beginning(err)
+	}
+	if err := displace(ctx, in, place, key+"\n"+slot); err != nil {
 		return beginning(err)
 	}
 	return beginning(in.Put(ctx, key, store.Item{Value: encoded, Lifetime: transactionTime}))
@@ -54,33 +71,62 @@ func beginning(err error) error {
 	return fmt.Errorf("beginning a sign-in: %w", err)
 }
 
-// Take returns the transaction of a state and ends it: a second call, also on
-// another machine, gets ErrState, and so does another browser.
+// Take returns the transaction of a state and marks it used: a second call, also
+// on another machine, gets ErrUsed with what is kept of it for ten minutes. Another
+// browser gets ErrState.
 func (v *Visit) Take(ctx context.Context, state string) (Transaction, error) {
-	if len(state) != len(random()) {
-		return Transaction{}, ErrState
+	t, err := v.read(ctx, state)
+	if err != nil {
+		return Transaction{}, err
 	}
 	in, key := v.Sessions.Registry().Store(), transactionKey(state)
-	encoded, err := in.Get(ctx, key)
+	first, err := in.PutNew(ctx, takenKey(key), store.Item{Lifetime: 2 * transactionTime})
+	switch {
+	case err != nil:
+		return Transaction{}, goingOn(err)
+	case !first:
+		t.Data = nil
+		return t, ErrUsed
+	}
+	return t, v.keepUsed(ctx, state, t)
+}
+
+// read returns the transaction of a state, if it is this browser's.
+func (v *Visit) read(ctx context.Context, state string) (t Transaction, err error) {
+	if len(state) != len(random()) {
+		return t, ErrState
+	}
+	encoded, err := v.Sessions.Registry().Store().Get(ctx, transactionKey(state))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return Transaction{}, ErrState
+		return t, ErrState
 	case err != nil:
-		return Transaction{}, fmt.Errorf("going on with a sign-in: %w", err)
+		return t, goingOn(err)
 	}
-	var t Transaction
 	browser, known := v.known()
 	if err := json.Unmarshal(encoded, &t); err != nil || !known || !same(t.Browser, token(browser, state)) {
 		return Transaction{}, ErrState
 	}
-	first, err := in.PutNew(ctx, takenKey(key), store.Item{Lifetime: transactionTime})
-	switch {
-	case err != nil:
-		return Transaction{}, fmt.Errorf("going on with a sign-in: %w", err)
-	case !first:
-		return Transaction{}, ErrState
+	return t, nil
+}
+
+// keepUsed keeps of a transaction which page was asked for, without its secrets.
+func (v *Visit) keepUsed(ctx context.Context, state string, t Transaction) error {
+	t.Data = nil
+	encoded, err := t.encode()
+	if err == nil {
+		item := store.Item{Value: encoded, Lifetime: transactionTime}
+		_, err = v.Sessions.Registry().Store().Replace(ctx, transactionKey(state), item)
 	}
-	return t, in.Delete(ctx, key)
+	return goingOn(err)
+}
+
+// goingOn says what failed; nil is nothing.
+func goingOn(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("going on with a sign-in: %w", err)
 }
 
 // transactionKey is where a transaction is stored; the state does not follow

@@ -49,7 +49,7 @@ func TestTransaction(t *testing.T) {
 		{"too late", func(w *world, _ *string) { w.now = w.now.Add(transactionTime) }, ErrState},
 		{"another browser", func(w *world, _ *string) { w.cookies = map[string]string{} }, ErrState},
 		{"another browser with a cookie", func(w *world, _ *string) { w.cookies["__Host-policy_auth_login"] = random() }, ErrState},
-		{"used", func(w *world, state *string) { _, _ = w.take(*state) }, ErrState},
+		{"used", func(w *world, state *string) { _, _ = w.take(*state) }, ErrUsed},
 		{"none", func(_ *world, state *string) { *state = "" }, ErrState},
 		{"another", func(_ *world, state *string) { *state = random() }, ErrState},
 		{"changed", func(_ *world, state *string) { *state = "A" + (*state)[1:] + "A" }, ErrState},

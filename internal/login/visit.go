@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 
@@ -24,7 +25,13 @@ type Visit struct {
 	Client netip.Addr
 	// RequestID is the id that is also in the log.
 	RequestID string
+
+	loginURL string // where to sign in again, if not LoginPath
+	given    string // the browser's value that the answer sets
 }
+
+// signInURL returns where to sign in again.
+func (v *Visit) signInURL() string { return cmp.Or(v.loginURL, LoginPath) }
 
 // Kind says what became of a visit.
 type Kind string
@@ -88,7 +95,7 @@ func (v *Visit) Refuse(e Event) {
 func (v *Visit) page(e Event, rf denial.Refusal) {
 	rf.Status, rf.Reason, rf.RequestID, rf.MaxAge = e.Status, e.Reason, v.RequestID, -1
 	if e.Status < http.StatusInternalServerError && e.Reason != identity.ReasonInsecureTransport {
-		rf.LoginURL = LoginPath
+		rf.LoginURL = v.signInURL()
 	}
 	_ = v.Pages.Write(v.W, v.R, rf) // it fails only if nobody is there any more
 }

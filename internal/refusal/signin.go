@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"go.uber.org/zap"
+
 	"github.com/policyauth/caddy-policy-auth/internal/denial"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
@@ -34,7 +36,10 @@ func (d *Desk) loginURL(r *http.Request, v *visit.Visit, decision policy.Decisio
 	if decision.Login != nil {
 		name = decision.Login.Name
 	}
-	returnTo := login.ReturnTo(r, v.Request.URL(), v.Request.Scheme(), denial.IsNavigation(r), d.Chain.Parameters())
+	returnTo, tooLong := login.ReturnTo(r, v.Request.URL(), v.Request.Scheme(), denial.IsNavigation(r), d.Chain.Parameters())
+	if tooLong {
+		d.Logger.Info("the address of the page asked for is longer than 4 KiB: signing in leads to the root of the site", zap.String("request_id", v.ID()))
+	}
 	var more url.Values
 	if wanted := decision.Challenge; stepsUp(wanted) {
 		more = login.StepUp(wanted.ACRValues, wanted.MaxAge)
