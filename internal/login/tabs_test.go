@@ -295,12 +295,12 @@ func TestS31UsedHasNoSecrets(t *testing.T) {
 	back := p.begin(p.URL("/mail", "", nil))
 	u, _ := url.Parse(back)
 	key := transactionKey(u.Query().Get("state"))
-	before, err := p.store.Get(context.Background(), key)
+	before, err := p.Sessions.Registry().Store().Get(context.Background(), key)
 	if err != nil || !strings.Contains(string(before), "verifier") {
 		t.Fatalf("%s %v", before, err)
 	}
 	p.visit("GET", back, nil)
-	after, err := p.store.Get(context.Background(), key)
+	after, err := p.Sessions.Registry().Store().Get(context.Background(), key)
 	if err != nil || strings.Contains(string(after), "verifier") || strings.Contains(string(after), "nonce") {
 		t.Errorf("%s %v", after, err)
 	}
