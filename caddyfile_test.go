@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	_ "github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 )
@@ -60,4 +61,41 @@ func adapt(input string) string {
 		return "error: " + err.Error() + "\n"
 	}
 	return indented.String() + "\n"
+}
+
+// FuzzCaddyfile: no block panics the parser, and one that is taken says the same again
+// as JSON.
+//
+// T-66
+func FuzzCaddyfile(f *testing.F) {
+	files, err := filepath.Glob("testdata/caddyfile/*.caddyfile")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no goldens: %v", err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		input, _, _ := strings.Cut(string(content), "\n----------\n")
+		if at := strings.Index(input, "policy_auth"); at >= 0 {
+			f.Add(input[at:])
+		}
+	}
+	f.Fuzz(func(t *testing.T, input string) {
+		var h, again Handler
+		if h.UnmarshalCaddyfile(caddyfile.NewTestDispenser(input)) != nil {
+			return
+		}
+		encoded, err := json.Marshal(&h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(encoded, &again); err != nil {
+			t.Fatalf("%s: %v", encoded, err)
+		}
+		if second, err := json.Marshal(&again); err != nil || !bytes.Equal(encoded, second) {
+			t.Errorf("%s is read as %s, %v", encoded, second, err)
+		}
+	})
 }

@@ -559,16 +559,19 @@ allow := x > 1 if {
 	}
 }
 
-// TestAPIKey: all of keys.yaml through the handler (R-KEY-1 to R-KEY-4).
+// TestAPIKey: all of keys.yaml through the handler.
+//
+// R-KEY-1, R-KEY-3, R-KEY-4
 func TestAPIKey(t *testing.T) {
 	w := newWorld(t)
 	w.Write("keys.yaml", "keys:\n"+
 		"  - {id: ci, owner: build, roles: [admin], hash: \"sha256:"+sha(canary)+"\"}\n"+
 		"  - {id: old, owner: build, expires: 2001-01-01T00:00:00Z, hash: \"sha256:"+sha(canary+"-old")+"\"}\n"+
 		"  - {id: off, owner: build, disabled: true, hash: \"sha256:"+sha(canary+"-off")+"\"}\n"+
-		"  - {id: far, owner: build, networks: [203.0.113.0/24], hash: \"sha256:"+sha(canary+"-far")+"\"}\n")
+		"  - {id: far, owner: build, networks: [203.0.113.0/24], hash: \"sha256:"+sha(canary+"-far")+"\"}\n"+
+		"  - {id: weak, owner: build, hash: \"sha256:"+sha(canary+"-weak")+"\"}\n")
 	h, logs := w.site("api_key {\n keys DIR/keys.yaml\n }\n access DIR/access.yaml\n")
-	for key, want := range map[string]int{canary: 200, canary + "-old": 401, canary + "-off": 401, canary + "-far": 401, canary + "-none": 401, "": 401} {
+	for key, want := range map[string]int{canary: 200, canary + "-old": 401, canary + "-off": 401, canary + "-far": 401, canary + "-none": 401, "": 401, canary + "-weak": 403} {
 		next := new(reached)
 		recorder, err := ask(h, get("/admin/", "X-API-Key", key), next)
 		if err != nil || recorder.Code != want {
@@ -590,6 +593,9 @@ func TestAPIKey(t *testing.T) {
 	}
 	if recorder, _ := ask(h, get("/", "X-API-Key", canary, "X-API-Key", canary), new(reached)); recorder.Code != 400 {
 		t.Errorf("two keys: %d", recorder.Code)
+	}
+	if recorder, _ := ask(h, get("/?X-API-Key="+canary+"&api_key="+canary), new(reached)); recorder.Code != 401 {
+		t.Errorf("a key in the query: %d", recorder.Code)
 	}
 }
 
@@ -665,8 +671,8 @@ func asPassword(r *http.Request, token string) *http.Request {
 	return r
 }
 
-// TestN12Forgers: T-34, performance.md. Too many bad signatures are answered 429;
-// no good token is, whatever else came from the same client.
+// TestN12Forgers: too many bad signatures are answered 429; no good token is,
+// whatever else came from the same client.
 func TestN12Forgers(t *testing.T) {
 	w := newWorld(t)
 	h, _ := w.site(jwtSite + "access DIR/access.yaml\n")
@@ -714,7 +720,7 @@ func TestN12Forgers(t *testing.T) {
 	}
 }
 
-// TestNamelessForgers: T-34. A forged token that does not say who issued it
+// TestNamelessForgers: a forged token that does not say who issued it
 // costs as much to check as one that does, and is limited like it.
 func TestNamelessForgers(t *testing.T) {
 	w := newWorld(t)

@@ -23,7 +23,7 @@ func strangers() int {
 	return 40_000
 }
 
-// TestMemory: T-57. What is remembered of strangers has an end: the second half of
+// TestMemory: what is remembered of strangers has an end: the second half of
 // many requests takes no more memory than the first one, whether they are
 // allowed, denied or come with a bad token.
 func TestMemory(t *testing.T) {

@@ -75,7 +75,8 @@ func filled(form, name, password, token string) *http.Request {
 }
 
 // TestSession: somebody signs in, comes back, is known to the upstream by nothing
-// but what the site says, signs out and is not let in again. R-CK-9, R-LO-1, T-38, T-59.
+// but what the site says, signs out and is not let in again. R-CK-9, R-LO-1,
+// R-LOG-1, T-38, T-59.
 func TestSession(t *testing.T) {
 	w := newWorld(t)
 	h, logs := w.site(formSite + "identity_headers {\n X-User id\n }\n")

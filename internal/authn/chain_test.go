@@ -172,8 +172,10 @@ func TestCrossSite(t *testing.T) {
 	}
 }
 
-// TestChallenges: R-CH-1, R-CH-2 (the order within a kind), R-BR-2 to R-BR-7,
-// R-DP-8's rule that an error stands only beside the scheme that failed, R-SU-2.
+// TestChallenges: the order within a kind stays, and an error stands only beside the
+// scheme that failed.
+//
+// R-CH-1, R-CH-2, R-BR-2, R-BR-3, R-BR-4, R-BR-5, R-BR-6, R-BR-7, R-SU-2
 func TestChallenges(t *testing.T) {
 	chain, _ := site()
 	text := func(d identity.Demand) string {
@@ -196,6 +198,8 @@ func TestChallenges(t *testing.T) {
 		{"an ambiguous path", identity.Demand{Verdict: identity.Malformed, Reason: "path_ambiguous", MaxAge: -1}, "Bearer//// basic//// key////"},
 		{"missing scopes", identity.Demand{Method: "one", Verdict: identity.Accepted, Reason: "insufficient_scope", Scopes: []string{"a", "b"}, MaxAge: -1}, "Bearer/insufficient_scope/a b// basic//// key////"},
 		{"step up", identity.Demand{Method: "two", Verdict: identity.Accepted, Reason: "step_up_required", ACRValues: []string{"phr", "phrh"}, MaxAge: 300}, "Bearer/insufficient_user_authentication//phr phrh/300 basic//// key////"},
+		{"step up at once", identity.Demand{Method: "two", Verdict: identity.Accepted, Reason: "step_up_required", MaxAge: 0}, "Bearer/insufficient_user_authentication///0 basic//// key////"},
+		{"step up and missing scopes", identity.Demand{Method: "two", Verdict: identity.Accepted, Reason: "step_up_required", ACRValues: []string{"phr"}, Scopes: []string{"a", "b"}, MaxAge: -1}, "Bearer/insufficient_user_authentication/a b/phr/ basic//// key////"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -141,6 +141,8 @@ func TestBackchannelAgain(t *testing.T) {
 
 // TestBackchannelForms: only a POST of one token in a form counts; who sends too
 // many has to wait, and a provider that is down makes nobody's token bad.
+//
+// R-LO-3, R-LO-4
 func TestBackchannelForms(t *testing.T) {
 	p := newProvided(t, nil)
 	if answer := p.visit("GET", BackchannelPath+"id", nil); answer.Code != 405 || answer.Header().Get("Allow") != "POST" || answer.Header().Get("Cache-Control") != "no-store" {

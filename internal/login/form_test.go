@@ -17,6 +17,8 @@ import (
 
 // TestForm: somebody signs in by the form, comes back to the page that was asked
 // for, and is known.
+//
+// R-CACHE-1
 func TestForm(t *testing.T) {
 	w := newWorld(t)
 	page := w.visit("GET", w.URL("/mail?x=1&y=%20", "", nil), nil)

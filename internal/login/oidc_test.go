@@ -85,8 +85,8 @@ func (p *provided) signIn(returnTo string) *httptest.ResponseRecorder {
 	return p.visit("GET", p.begin(p.URL(returnTo, "", nil)), nil)
 }
 
-// TestOIDC: the way there and back, and what it leaves behind (R-OID-3,
-// R-OID-11, R-OID-12, R-OID-14).
+// TestOIDC: the way there and back, and what it leaves behind (R-CACHE-1, R-OID-2,
+// R-OID-3, R-OID-11, R-OID-12, R-OID-14).
 func TestOIDC(t *testing.T) {
 	p := newProvided(t, nil)
 	begun := p.visit("GET", p.URL("/mail?folder=in", "", nil), nil)

@@ -79,7 +79,7 @@ func TestInsecure(t *testing.T) {
 	}
 }
 
-// TestLogout: R-LO-1, T-38. Signing out takes a button, ends the session and the
+// TestLogout: R-LO-1, R-CACHE-1, T-38. Signing out takes a button, ends the session and the
 // cookie, and the old cookie is worth nothing afterwards.
 func TestLogout(t *testing.T) {
 	w := newWorld(t)
@@ -97,7 +97,7 @@ func TestLogout(t *testing.T) {
 	}
 	old := w.cookies["__Host-policy_auth"]
 	answer := w.visit("POST", LogoutPath, nil)
-	if answer.Code != 303 || answer.Header().Get("Location") != LogoutPath || answer.Header().Get("Set-Cookie") != "__Host-policy_auth=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax" {
+	if answer.Code != 303 || answer.Header().Get("Location") != LogoutPath || answer.Header().Get("Cache-Control") != "no-store" || answer.Header().Get("Set-Cookie") != "__Host-policy_auth=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax" {
 		t.Errorf("%d %v", answer.Code, answer.Header())
 	}
 	if e := w.lastEvent(); e.Kind != SignedOut || e.Login != "form" || e.Identity.ID != before.Identity.ID {

@@ -56,7 +56,10 @@ func TestLog(t *testing.T) {
 			if hint := fields["explain"]; (hint == "caddy policy-auth explain id-1") == e.Allowed {
 				t.Errorf("explain: %v", hint)
 			}
-			for name, want := range map[string]any{"request_id": "id-1", "user_id": "alice", "rule": "access.yaml:7", "expected_audience": "api", "path": "/p", "client_ip": "192.0.2.1", "method": "jwt", "issuer": "https://id.example"} {
+			if want := map[bool]any{true: nil, false: int64(e.Status)}[e.Allowed]; fields["status"] != want || fields["reason"] != nil && fields["reason"] != string(e.Reason) || fields["reason"] == nil && !e.Allowed {
+				t.Errorf("status %v, reason %v", fields["status"], fields["reason"])
+			}
+			for name, want := range map[string]any{"http_method": "GET", "host": "h", "request_id": "id-1", "user_id": "alice", "rule": "access.yaml:7", "expected_audience": "api", "path": "/p", "client_ip": "192.0.2.1", "method": "jwt", "issuer": "https://id.example"} {
 				if fields[name] != want {
 					t.Errorf("%s is %v, want %v", name, fields[name], want)
 				}

@@ -133,7 +133,7 @@ func TestPlainChallenge(t *testing.T) {
 	}
 }
 
-// TestNewErrors: T-63, T-68. Errors name the bad word, never the secret.
+// TestNewErrors: T-63. Errors name the bad word, never the secret.
 func TestNewErrors(t *testing.T) {
 	keys, err := token.NewRemote(token.RemoteConfig{Issuer: "https://id.example.com"})
 	if err != nil {

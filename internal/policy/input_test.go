@@ -145,6 +145,21 @@ func TestConstants(t *testing.T) {
 	}
 }
 
+// TestNumbersStayWhole: a policy compares numbers of claims as they were written, also
+// those that a float cannot tell apart, and text as it was sent.
+//
+// R-JWT-21
+func TestNumbersStayWhole(t *testing.T) {
+	set := policyOf(t, "package caddy.authz\n\nallow if {\n\tinput.identity.claims.n == 9007199254740993\n\tinput.identity.claims.text == \"<a>&\"\n}\n")
+	for number, want := range map[string]bool{"9007199254740993": true, "9007199254740992": false, "9007199254740994": false} {
+		in := asked("/", "admin")
+		in.Identity = (&identity.Identity{Authenticated: true, ID: "alice", Claims: map[string]any{"n": json.Number(number), "text": "<a>&"}}).Normalize()
+		if got := set.Decide(t.Context(), in); got.Allow != want {
+			t.Errorf("%s: %+v", number, got)
+		}
+	}
+}
+
 // FuzzDocumentTerm: whatever strangers send, the short way equals the long one (T-66).
 func FuzzDocumentTerm(f *testing.F) {
 	f.Add("/a/b", "x", int64(1), `{"roles": ["a"], "n": 1e3}`)

@@ -11,7 +11,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// TestRecordBounded: T-57. Wherever a stranger puts a megabyte, little is kept of it, and
+// TestRecordBounded: wherever a stranger puts a megabyte, little is kept of it, and
 // it is said that it is not all.
 func TestRecordBounded(t *testing.T) {
 	const much = 1 << 20

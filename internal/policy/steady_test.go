@@ -173,7 +173,7 @@ func TestMemories(t *testing.T) {
 	if known := m.of(bob, nil, 1); len(known.facts) != 1 || known.size > maxMemory {
 		t.Errorf("kept %v", known.facts)
 	}
-	// T-57: as many as there are slots
+	// as many as there are slots
 	for i := range 10 * maxSlots {
 		m.learn(m.of(&identity.Identity{ID: fmt.Sprint(i)}, nil, 1), []fact{{1, nil}})
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
-// R-JWT-20: no token panics, none that was not signed with the key is accepted,
+// R-JWT-20, T-66: no token panics, none that was not signed with the key is accepted,
 // and every refusal is bounded, printable and has a reason.
 func FuzzVerify(f *testing.F) {
 	set, err := NewSet(testKey(f, "HS256"))

@@ -36,7 +36,7 @@ func expect(change func(*Expected)) Expected {
 	return want
 }
 
-// TestVerifyID: R-OID-7 and R-OID-8, OpenID Connect Core, section 3.1.3.7.
+// TestVerifyID: R-OID-7, R-OID-8 and R-SU-3, OpenID Connect Core, section 3.1.3.7.
 func TestVerifyID(t *testing.T) {
 	now := testNow.Unix()
 	stale := func(w *Expected) { w.Refreshed, w.Subject, w.AuthTime = true, "alice", now-1000 }

@@ -239,7 +239,7 @@ func TestRemoteFlood(t *testing.T) {
 	}
 }
 
-// TestRemoteOutage: R-JWK-8, R-401-6. The last good keys count until max_stale,
+// TestRemoteOutage: R-JWK-7, R-JWK-8, R-401-6, T-53. The last good keys count until max_stale,
 // then nobody can tell; when the issuer is back, so are the keys.
 func TestRemoteOutage(t *testing.T) {
 	answers := map[string]http.HandlerFunc{
@@ -290,6 +290,8 @@ func TestRemoteOutage(t *testing.T) {
 
 // TestRemoteSlow: an issuer that does not answer keeps nobody waiting who has
 // keys, and everybody else no longer than a few seconds.
+//
+// R-JWK-7
 func TestRemoteSlow(t *testing.T) {
 	p := newProvider(t)
 	p.set("/keys", published("a"))

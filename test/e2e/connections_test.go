@@ -155,3 +155,28 @@ func authority(t *testing.T) string {
 	}
 	return base64.StdEncoding.EncodeToString(der)
 }
+
+// TestE2EOldProtocol: a client of HTTP/1.0 is judged like every other one, whatever it
+// asks of the connection.
+//
+// T-47
+func TestE2EOldProtocol(t *testing.T) {
+	w := newWorld(t)
+	_, addresses := w.serveTLS("", "policy_auth {\n"+patientSite+"}\nrespond \"ok {http.auth.user.id}\"")
+	for name, test := range map[string]struct {
+		header []string
+		want   int
+	}{
+		"nobody":               {nil, http.StatusUnauthorized},
+		"nobody, kept alive":   {[]string{"Connection", "keep-alive"}, http.StatusUnauthorized},
+		"nobody, with a range": {[]string{"Range", "bytes=0-1", "If-None-Match", "*"}, http.StatusUnauthorized},
+		"somebody":             {as("bob"), http.StatusOK},
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			got, err := overVersion("HTTP/1.0", addresses[0], query{method, "/private", "localhost", test.header})
+			if err != nil || got.status != test.want || strings.Contains(got.body, "ok") != (test.want == http.StatusOK && method == "GET") {
+				t.Errorf("%s %s: %+v %v", name, method, got, err)
+			}
+		}
+	}
+}

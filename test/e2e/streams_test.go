@@ -150,7 +150,7 @@ func (l *lateTrailers) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestE2ETrailers: T-26, T-27, T-46. Trailers pass in both directions, but none
+// TestE2ETrailers: R-BR-13, T-26, T-27, T-46. Trailers pass in both directions, but none
 // says who is calling, declared or not.
 func TestE2ETrailers(t *testing.T) {
 	v := newRiver(t)

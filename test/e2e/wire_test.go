@@ -68,13 +68,19 @@ func dial(address, protocol string) (*tls.Conn, error) {
 }
 
 func overHTTP1(address string, q query) (answer, error) {
+	q.header = append([]string{"Connection", "close"}, q.header...)
+	return overVersion("HTTP/1.1", address, q)
+}
+
+// overVersion asks in a version of HTTP that has a request line.
+func overVersion(version, address string, q query) (answer, error) {
 	connection, err := dial(address, "http/1.1")
 	if err != nil {
 		return answer{}, err
 	}
 	defer connection.Close()
 	var request strings.Builder
-	fmt.Fprintf(&request, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", q.method, q.target, q.host)
+	fmt.Fprintf(&request, "%s %s %s\r\nHost: %s\r\n", q.method, q.target, version, q.host)
 	for i := 0; i+1 < len(q.header); i += 2 {
 		fmt.Fprintf(&request, "%s: %s\r\n", q.header[i], q.header[i+1])
 	}
