@@ -122,7 +122,7 @@ func (h *Handler) signsIn(w http.ResponseWriter, r *http.Request, v *visit.Visit
 // reportSignIn tells the operator of a sign-in or sign-out.
 func (h *Handler) reportSignIn(r *http.Request, e login.Event) {
 	observe.LogSignIn(h.logger, observe.SignIn{
-		Message: string(e.Kind), Login: e.Login, Refused: e.Kind == login.Failed, Status: e.Status, Reason: e.Reason, Identity: e.Identity,
+		Message: string(e.Kind), Login: e.Login, Refused: e.Kind == login.Failed, Status: e.Status, Reason: e.Reason, Cause: e.Cause, Identity: e.Identity,
 		Candidate: e.Candidate, Details: e.Details, Err: e.Err, RequestID: e.RequestID, Host: r.Host, ClientIP: e.Client.String(),
 	})
 }

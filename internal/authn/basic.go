@@ -175,7 +175,7 @@ func (b *Basic) Authenticate(r *http.Request, c Credential) identity.Outcome {
 	}
 	result := b.verifier.verify(r.Context(), name, password, clientOf(r))
 	if result.User == nil {
-		outcome := identity.Outcome{Verdict: identity.Rejected, Reason: result.Reason, Candidate: name, RetryAfter: result.RetryAfter}
+		outcome := identity.Outcome{Verdict: identity.Rejected, Reason: result.Reason, RetryAfter: result.RetryAfter, Cause: result.Cause, Candidate: result.Candidate, Details: result.Details}
 		if result.Reason == identity.ReasonBusy {
 			outcome.Verdict = identity.Unavailable
 		}

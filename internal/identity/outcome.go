@@ -35,9 +35,14 @@ type Outcome struct {
 	Identity *Identity
 	// Reason is the exact cause unless Accepted.
 	Reason Reason
+	// Cause is the Reason as the log alone shows it, where it tells more than
+	// anybody else may know; "" where it does not.
+	Cause Cause
 	// Method names the authenticator that judged the credential.
 	Method string
-	// Candidate is the name that the caller claimed, unproven, for the log.
+	// Candidate is whose credential was refused, for the log: a known user's name or
+	// a verified subject. It is never text that could be a password typed in the
+	// wrong field.
 	Candidate string
 	// Details are for the log only, such as the audience expected and received.
 	// They never hold a credential.

@@ -119,7 +119,7 @@ func one(values url.Values, name string) bool { return len(values[name]) == 1 }
 // fail answers an attempt that failed: the same to all, whoever they said to be
 // and whatever was wrong (R-401-7).
 func (f *Form) fail(v *Visit, name, returnTo string, result users.Result) {
-	e := Event{Login: formName, Status: http.StatusUnauthorized, Reason: result.Reason, Candidate: name}
+	e := Event{Login: formName, Status: http.StatusUnauthorized, Reason: result.Reason, Cause: result.Cause, Candidate: result.Candidate, Details: result.Details}
 	if result.Reason == identity.ReasonThrottled || result.Reason == identity.ReasonBusy {
 		e.Kind, e.Status = Failed, http.StatusTooManyRequests
 		if result.Reason == identity.ReasonBusy {

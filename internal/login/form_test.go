@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"fmt"
 	"html"
 	"net/http"
 	"net/netip"
@@ -50,20 +51,23 @@ func TestForm(t *testing.T) {
 	}
 }
 
-// TestFormRefuses: R-401-7, R-401-1. Wrong, unknown and disabled look alike to the
+// TestN56FormRefuses: R-401-7, R-401-1. Wrong, unknown and disabled look alike to the
 // byte but for the name that was typed, which stays to be mended, and only the log
 // tells them apart.
-func TestFormRefuses(t *testing.T) {
+func TestN56FormRefuses(t *testing.T) {
 	w := newWorld(t)
 	var first string
 	tests := []struct {
 		name, password string
 		reason         identity.Reason
+		cause          identity.Cause
+		candidate      string
 	}{
-		{"alice", "wrong", identity.ReasonCredentialsInvalid},
-		{"nobody", password, identity.ReasonCredentialsInvalid},
-		{"carol", password, identity.ReasonAccountDisabled},
-		{`{{"<b>`, "", identity.ReasonCredentialsInvalid},
+		{"alice", "wrong", identity.ReasonCredentialsInvalid, identity.CausePasswordWrong, "alice"},
+		{"nobody", password, identity.ReasonCredentialsInvalid, identity.CauseUserUnknown, ""},
+		{"carol", password, identity.ReasonAccountDisabled, "", "carol"},
+		{"carol", "wrong", identity.ReasonCredentialsInvalid, identity.CausePasswordWrong, "carol"},
+		{`{{"<b>`, "", identity.ReasonCredentialsInvalid, identity.CauseUserUnknown, ""},
 	}
 	for _, test := range tests {
 		answer := w.signIn(test.name, test.password, "/x")
@@ -85,7 +89,7 @@ func TestFormRefuses(t *testing.T) {
 		if answer.Code != 401 || err != nil || len(challenges) != 1 || challenges[0].Scheme != "Session" {
 			t.Errorf("%s: %d %v %v", test.name, answer.Code, challenges, err)
 		}
-		if e := w.lastEvent(); e.Kind != Failed || e.Reason != test.reason || e.Candidate != test.name {
+		if e := w.lastEvent(); e.Kind != Failed || e.Reason != test.reason || e.Cause != test.cause || e.Candidate != test.candidate || strings.Contains(fmt.Sprint(e.Details), test.name) {
 			t.Errorf("%s: event %+v", test.name, e)
 		}
 	}

@@ -51,9 +51,11 @@ type Event struct {
 	// Status and Reason say how a sign-in failed.
 	Status int
 	Reason identity.Reason
+	// Cause is the reason as the log alone shows it, or "".
+	Cause identity.Cause
 	// Identity is who signed in or out, nil if nobody is known.
 	Identity *identity.Identity
-	// Candidate is the name that was claimed, unproven.
+	// Candidate is the known user who was refused.
 	Candidate string
 	// Details are for the log alone and hold no credential.
 	Details []identity.Detail

@@ -55,6 +55,15 @@ func (e *Event) decision() string {
 	return "deny"
 }
 
+// logged returns the reason as logs show it: the cause, as long as the reason is
+// still the one that it is a cause of.
+func (e *Event) logged() string {
+	if e.Outcome.Cause != "" && e.Reason == e.Outcome.Reason {
+		return string(e.Outcome.Cause)
+	}
+	return string(e.Reason)
+}
+
 // Log writes one line about the event: a refusal at info, one that an operator
 // has to look into at error, an allow at debug.
 func Log(logger *zap.Logger, e *Event) {
@@ -85,7 +94,7 @@ func (e *Event) fields() []zap.Field {
 			fields = append(fields, zap.String(name, clean(value)))
 		}
 	}
-	text("reason", string(e.Reason))
+	text("reason", e.logged())
 	text("codes", strings.Join(e.Codes, " "))
 	if e.Status != 0 {
 		fields = append(fields, zap.Int("status", e.Status))

@@ -34,7 +34,7 @@ func (f *accessFields) MarshalLogObject(line zapcore.ObjectEncoder) error {
 	e := (*Event)(f)
 	line.AddString("policy_auth_decision", e.decision())
 	if e.Reason != "" {
-		line.AddString("policy_auth_reason", string(e.Reason))
+		line.AddString("policy_auth_reason", e.logged())
 	}
 	if e.Outcome.Method != "" {
 		line.AddString("policy_auth_method", e.Outcome.Method)

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"strings"
 
 	"go.uber.org/zap"
@@ -19,9 +20,11 @@ type SignIn struct {
 	Refused bool
 	Status  int
 	Reason  identity.Reason
+	// Cause stands in the log instead of the Reason, if it is set.
+	Cause identity.Cause
 	// Identity is who it was, or nil.
 	Identity *identity.Identity
-	// Candidate is the name that was claimed, unproven.
+	// Candidate is the known user who was refused.
 	Candidate string
 	// Details are for the log alone.
 	Details []identity.Detail
@@ -55,7 +58,7 @@ func (s SignIn) fields() []zap.Field {
 	text("login", s.Login)
 	text("host", s.Host)
 	text("client_ip", s.ClientIP)
-	text("reason", string(s.Reason))
+	text("reason", cmp.Or(string(s.Cause), string(s.Reason)))
 	if s.Status != 0 {
 		fields = append(fields, zap.Int("status", s.Status))
 	}

@@ -51,7 +51,7 @@ type Refusal struct {
 	// Rule is what the policy says decided, or "".
 	Rule string `json:"rule,omitempty"`
 	// Method is the authenticator that judged the caller's credential; Candidate is
-	// the name that was claimed; Details are what was expected and received.
+	// the known user or verified subject who was refused; Details are what was expected and received.
 	Method    string            `json:"method,omitempty"`
 	Candidate string            `json:"candidate,omitempty"`
 	Details   map[string]string `json:"details,omitempty"`

@@ -76,6 +76,12 @@ type Result struct {
 	// Reason says why not: credentials_invalid, account_disabled, throttled or
 	// busy: the queue had no room.
 	Reason identity.Reason
+	// Cause tells reasons apart for the log alone.
+	Cause identity.Cause
+	// Candidate is the name of a known user who was refused, or "".
+	Candidate string
+	// Details are for the log: of an unknown name its length and a keyed hash.
+	Details []identity.Detail
 	// RetryAfter is how long to wait when throttled or busy.
 	RetryAfter time.Duration
 }
@@ -87,6 +93,15 @@ type Result struct {
 // right password does not help either. Computing a hash waits for its turn; what
 // is remembered does not.
 func (v *Verifier) Verify(ctx context.Context, users *Users, name, password string, client netip.Addr) Result {
+	result := v.answer(ctx, users, name, password, client)
+	if result.User == nil {
+		v.describe(&result, users, name)
+	}
+	return result
+}
+
+// answer does what Verify says, without what the log needs.
+func (v *Verifier) answer(ctx context.Context, users *Users, name, password string, client netip.Addr) Result {
 	normal, password, ok := credentials(name, password)
 	user := users.byName[normal]
 	a := attempt{
