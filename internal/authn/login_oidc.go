@@ -45,6 +45,9 @@ type LoginOIDC struct {
 
 	// What to ask for; openid is added. Default: openid profile email.
 	Scopes []string `json:"scopes,omitempty"`
+	// More audiences that ID tokens may name beside client_id. An ID token that says
+	// in azp that it was issued to client_id may name any. Default: none.
+	Audience []string `json:"audience,omitempty"`
 
 	// What the provider is to ask people: none, or some of login, consent and
 	// select_account. Default: as the provider sees fit.
@@ -84,6 +87,7 @@ func (LoginOIDC) CaddyModule() caddy.ModuleInfo {
 //	    client_id <id>
 //	    client_secret <secret>
 //	    scopes <scope>...
+//	    audience <audience>...
 //	    prompt none | login|consent|select_account...
 //	    map <field> <source>...
 //	    logout provider|local
@@ -100,6 +104,7 @@ func (l *LoginOIDC) UnmarshalCaddyfile(d *caddyfile.Dispenser) (err error) {
 		"client_id":     grammar.String(&l.ClientID),
 		"client_secret": grammar.String(&l.ClientSecret),
 		"scopes":        grammar.Strings(&l.Scopes),
+		"audience":      grammar.Strings(&l.Audience),
 		"prompt":        grammar.Strings(&l.Prompt),
 		"map":           parseMap(&l.Map),
 		"logout":        grammar.Choice(&l.Logout, logouts...),
@@ -138,6 +143,8 @@ func (l *LoginOIDC) checkWords() error {
 	switch {
 	case l.Name != "" && !isName.MatchString(l.Name):
 		return fmt.Errorf("name: %q is not 1 to 32 of a-z, 0-9, _ and -", l.Name)
+	case slices.Contains(l.Audience, anyone), slices.Contains(l.Audience, "*"):
+		return errors.New("audience: name each audience that ID tokens may have beside client_id; any is not one")
 	case l.Logout != "" && !slices.Contains(logouts, l.Logout):
 		return errors.New(grammar.Unknown("value of logout", l.Logout, slices.Clone(logouts)))
 	case l.Userinfo != "" && !slices.Contains(switches, l.Userinfo):
@@ -150,7 +157,7 @@ func (l *LoginOIDC) checkWords() error {
 func (l *LoginOIDC) config() oidc.Config {
 	return oidc.Config{
 		Issuer: l.Issuer, ClientID: l.ClientID, ClientSecret: l.ClientSecret,
-		Scopes: l.Scopes, Prompt: l.Prompt, Map: l.Map, NoUserinfo: l.Userinfo == "off",
+		Scopes: l.Scopes, Audience: l.Audience, Prompt: l.Prompt, Map: l.Map, NoUserinfo: l.Userinfo == "off",
 		Foreign: logForeign("login oidc", l.Issuer),
 		Report: func(err error) {
 			caddy.Log().Named("http.handlers.policy_auth").Warn("login oidc", zap.String("issuer", l.Issuer), zap.Error(err))
@@ -175,7 +182,7 @@ func (l *LoginOIDC) Provision(ctx caddy.Context) error {
 	}
 	l.releases = append(l.releases, release)
 	config.Keys = keys
-	name := []any{l.Issuer, config.ClientID, config.ClientSecret, l.Scopes, l.Prompt, l.Map, config.NoUserinfo}
+	name := []any{l.Issuer, config.ClientID, config.ClientSecret, l.Scopes, l.Audience, l.Prompt, l.Map, config.NoUserinfo}
 	provider, release, err := providers.Acquire(name, func() (*oidc.Provider, error) { return oidc.New(config) })
 	if err != nil {
 		return fmt.Errorf("login oidc %s: %w", l.Issuer, err)

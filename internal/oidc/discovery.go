@@ -189,7 +189,7 @@ func (p *Provider) verifier(said []string) (*token.Verifier, error) {
 		return nil, fmt.Errorf("the provider signs with none of the algorithms that are accepted: %v", p.config.Keys.Algorithms())
 	}
 	return token.New(token.Config{
-		Issuer: p.config.Issuer, Audiences: []string{p.config.ClientID}, Algorithms: algorithms,
+		Issuer: p.config.Issuer, Audiences: []string{p.config.ClientID}, Tolerated: p.config.Audience, Algorithms: algorithms,
 		MaxAge: maxIDTokenAge, Map: p.config.Map, Foreign: p.config.Foreign, Keys: p.config.Keys, Now: p.config.Now,
 	})
 }

@@ -29,6 +29,8 @@ type Config struct {
 	ClientID string
 	// ClientSecret proves it; "" for a public client, which PKCE alone protects.
 	ClientSecret string
+	// Audience are more audiences that ID tokens may have beside ClientID.
+	Audience []string
 	// Scopes are what to ask for. Nil: openid profile email. openid is added.
 	Scopes []string
 	// Prompt is what the provider is to ask the user, of none, login, consent and

@@ -26,6 +26,9 @@ type Config struct {
 	// Audiences are the values of which aud must hold one. Exactly one of
 	// Audiences and AnyAudience is set.
 	Audiences []string
+	// Tolerated are more values that aud of an ID token may hold beside Audiences.
+	// They never suffice alone, and other tokens do not need them.
+	Tolerated []string
 	// AnyAudience accepts tokens that are meant for somebody else.
 	AnyAudience bool
 	// Algorithms are the names that alg may have. Nil: HS256 for a secret, every
@@ -95,6 +98,7 @@ func (v *Verifier) setAudiences(c Config) error {
 		return errors.New("audience: empty")
 	}
 	v.audiences = slices.Clone(c.Audiences)
+	v.tolerated = c.Tolerated
 	return nil
 }
 

@@ -100,8 +100,9 @@ func (v *Verifier) openKind(raw, typ string, checks []func(*Verifier, header, ob
 	return t, claims, nil
 }
 
-// checkParty refuses a token that is also for others, whom nobody here trusts,
-// or that was issued to another client (items 3 to 5).
+// checkParty refuses a token that was issued to another client, and one that is
+// also for others unless azp says that it was issued to this client or each of
+// them is tolerated (items 3 to 5).
 func (v *Verifier) checkParty(_ header, claims object) error {
 	received, err := audiences(claims)
 	if err != nil {
@@ -111,13 +112,17 @@ func (v *Verifier) checkParty(_ header, claims object) error {
 	if err != nil {
 		return malformed("the payload %v", err)
 	}
-	for _, audience := range received {
-		if !slices.Contains(v.audiences, audience) {
-			return refuse(identity.ReasonTokenAudience, "problem", "the token is for others too", "received_audience", strings.Join(received, " "))
+	if present {
+		if !slices.Contains(v.audiences, party) {
+			return refuse(identity.ReasonTokenAudience, "problem", "the token was issued to another client", "received_azp", party)
 		}
+		return nil
 	}
-	if present && !slices.Contains(v.audiences, party) {
-		return refuse(identity.ReasonTokenAudience, "problem", "the token was issued to another client", "received_azp", party)
+	for _, audience := range received {
+		if !slices.Contains(v.audiences, audience) && !slices.Contains(v.tolerated, audience) {
+			return refuse(identity.ReasonTokenAudience, "problem", "the token is for others too and has no azp; name them by audience in login oidc if that is right",
+				"received_audience", strings.Join(received, " "))
+		}
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ const testClient = "our-client"
 func clientVerifier(t testing.TB, algorithm string) *Verifier {
 	t.Helper()
 	c := testConfig(t, algorithm)
-	c.Audiences, c.MaxAge = []string{testClient}, 10*time.Minute
+	c.Audiences, c.Tolerated, c.MaxAge = []string{testClient}, []string{"tolerated"}, 10*time.Minute
 	return newVerifier(t, c)
 }
 
@@ -53,7 +53,12 @@ func TestVerifyID(t *testing.T) {
 		{"another audience", map[string]any{"aud": "other"}, nil, identity.ReasonTokenAudience},
 		{"no audience", map[string]any{"aud": nil}, nil, identity.ReasonTokenAudience},
 		{"a list with us alone", map[string]any{"aud": []string{testClient}}, nil, ""},
-		{"an audience more", map[string]any{"aud": []string{testClient, "other"}, "azp": testClient}, nil, identity.ReasonTokenAudience},
+		{"N-23 an audience more, issued to us", map[string]any{"aud": []string{testClient, "281@project", "281"}, "azp": testClient}, nil, ""},
+		{"N-23 an audience more without azp", map[string]any{"aud": []string{testClient, "other"}}, nil, identity.ReasonTokenAudience},
+		{"N-23 an audience that is tolerated", map[string]any{"aud": []string{testClient, "tolerated"}}, nil, ""},
+		{"S-29 tolerated alone", map[string]any{"aud": "tolerated"}, nil, identity.ReasonTokenAudience},
+		{"S-29 issued to us, for others alone", map[string]any{"aud": "other", "azp": testClient}, nil, identity.ReasonTokenAudience},
+		{"S-29 tolerated, issued to another client", map[string]any{"aud": []string{testClient, "tolerated"}, "azp": "tolerated"}, nil, identity.ReasonTokenAudience},
 		{"issued to us", map[string]any{"azp": testClient}, nil, ""},
 		{"issued to another client", map[string]any{"azp": "other"}, nil, identity.ReasonTokenAudience},
 		{"issued to a number", map[string]any{"azp": 1}, nil, identity.ReasonTokenMalformed},

@@ -21,6 +21,7 @@ import (
 type Verifier struct {
 	issuer       string
 	audiences    []string // nil accepts any
+	tolerated    []string // of ID tokens, beside audiences
 	algorithms   []string
 	leeway       time.Duration
 	maxAge       time.Duration

@@ -55,7 +55,7 @@ func TestE2E_N13_KnownNetworks(t *testing.T) {
 			t.Fatal(status)
 		}
 	}
-	server = w.again(server)
+	w.again(server)
 	end := sendUntil(t, 300, url, func(i int64) (string, string) {
 		return password([]string{"user1", "user2", "nobody", fmt.Sprint("name", i)}[i%4], "wrong"), anywhere()
 	})
@@ -116,7 +116,7 @@ func TestE2E_N14_NoLockout(t *testing.T) {
 			t.Errorf("locked, from %s: %d", name, got)
 		}
 	}
-	server = w.again(server)
+	w.again(server)
 	lock()
 	for name, from := range map[string]string{"home": "198.51.100.7", "the network of before": "203.0.113.1", "a new network": "2001:db8::1"} {
 		if got := try(canary, from); got != 200 {

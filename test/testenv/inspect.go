@@ -29,7 +29,7 @@ func Inspect(status int, h http.Header) error {
 	case len(challenges) != len(lines):
 		return fmt.Errorf("several challenges on a line: %q", lines)
 	case slices.IndexFunc(challenges, isBasic) > 0:
-		return fmt.Errorf("Basic is not the first: %q", lines)
+		return fmt.Errorf("the first challenge is not Basic: %q", lines)
 	case len(strings.Join(lines, "")) > 4<<10:
 		return fmt.Errorf("%d bytes of challenges", len(strings.Join(lines, "")))
 	}

@@ -30,7 +30,7 @@ func TestInspect(t *testing.T) {
 		{"no grammar", 401, refusal("WWW-Authenticate", "Basic realm=a"), "not quoted"},
 		{"no grammar on a 403", 403, refusal("WWW-Authenticate", `Bearer error="\""`), "error"},
 		{"a list", 401, refusal("WWW-Authenticate", basic+", "+bearer), "on a line"},
-		{"another order", 401, refusal("WWW-Authenticate", bearer, "WWW-Authenticate", basic), "not the first"},
+		{"another order", 401, refusal("WWW-Authenticate", bearer, "WWW-Authenticate", basic), "first challenge is not Basic"},
 		{"too long", 401, refusal("WWW-Authenticate", `Basic realm="`+strings.Repeat("a", 4<<10)+`"`), "bytes"},
 		{"a place to go", 401, refusal("WWW-Authenticate", basic, "Location", "/"), "Location"},
 		{"a proxy's status", 407, refusal(), "proxy"},
