@@ -206,8 +206,8 @@ func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *visit.Visi
 // namesOrigin reports whether the site's cors block lets scripts of an origin call.
 func (h *Handler) namesOrigin(origin string) bool { return h.cors != nil && h.cors.Names(origin) }
 
-// refusedUnread returns the outcome of a request that is refused whoever asks, or
-// nil.
+// refusedUnread returns the outcome of a request that is refused for every caller,
+// or nil.
 func refusedUnread(v *visit.Visit) *identity.Outcome {
 	if v.Request.UpgradeRefused() {
 		return &identity.Outcome{Verdict: identity.Malformed, Reason: identity.ReasonUpgradeRefused}

@@ -166,7 +166,7 @@ type Handler struct {
 	logger   *zap.Logger
 	// decisions is the decision log.
 	decisions *zap.Logger
-	sampled   *zap.Logger    // what strangers can cause at any rate
+	sampled   *zap.Logger    // for messages that clients can cause at any rate
 	twice     *sync.Once     // the warning about a second handler
 	session   *authn.Session // nil without logins of the site's own
 	door      *login.Door    // nil without logins

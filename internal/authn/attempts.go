@@ -8,10 +8,10 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 )
 
-// KeepAttempts has what is kept of sign-ins by password (the networks that users
-// are known to sign in from, the tries of those who are locked) kept where the
-// site keeps its sessions, or in the default store of this machine, which is opened
-// at its first use. Without a store it is kept in memory, with a warning.
+// KeepAttempts makes password sign-ins persistent: the networks that users sign in
+// from, and the tries of locked users. They go to the store of the site's sessions,
+// or to the default store of this machine, which opens at its first use. Without a
+// store they stay in memory, with a warning.
 func KeepAttempts(ctx caddy.Context, methods []Method, door *login.Door, sessions *Session) {
 	for _, method := range methods {
 		if basic, ok := method.Authenticator.(*Basic); ok {
@@ -28,13 +28,13 @@ func KeepAttempts(ctx caddy.Context, methods []Method, door *login.Door, session
 	}
 }
 
-// keepAttempts does it for one method.
+// keepAttempts opens the store for one basic method.
 func keepAttempts(ctx caddy.Context, basic *Basic, sessions *Session) {
-	var where *SessionStore // the default one
+	var config *SessionStore // nil is the default store
 	if sessions != nil {
-		where = sessions.Store
+		config = sessions.Store
 	}
-	registry, release, err := where.acquire(ctx.Storage())
+	registry, release, err := config.acquire(ctx.Storage())
 	if err != nil {
 		ctx.Logger().Warn("the networks that users sign in from are kept in memory alone, until a restart", zap.Error(err))
 		return

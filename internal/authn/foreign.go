@@ -52,14 +52,14 @@ func newForeignBearers(methods []Method) (*foreignBearers, error) {
 	return f, nil
 }
 
-// foldIssuer returns an issuer as it is compared here: what differs from one of
-// ours in letter case or slashes alone is no other application's.
+// foldIssuer returns the form in which issuers are compared: without spaces and
+// slashes around it, and in lower case.
 func foldIssuer(issuer string) string {
 	return strings.ToLower(strings.Trim(strings.TrimSpace(issuer), "/"))
 }
 
-// owns reports whether a bearer token is another application's: it has not the
-// form of a token, or it has one issuer, whom no method names.
+// owns reports whether a bearer token belongs to another application: it is not a
+// JWT, or no method names its issuer.
 func (f *foreignBearers) owns(raw string) bool {
 	if dots := strings.Count(raw, "."); dots != 2 && dots != 4 {
 		return true
@@ -68,9 +68,9 @@ func (f *foreignBearers) owns(raw string) bool {
 	return readable && !slices.Contains(f.issuers, foldIssuer(issuer))
 }
 
-// foreign judges the session beside a bearer token that is another application's,
-// as if that token were not there. It is false if the token is to be judged:
-// what is not known by a session gets nothing by such a token.
+// foreign ignores a bearer token of another application and judges the session
+// beside it. It returns false if a method has to judge the token: the token is not
+// foreign, or the request has no session.
 func (c *Chain) foreign(r *http.Request, credential Credential) (identity.Outcome, Place, bool) {
 	if c.foreigners == nil || credential.Place != bearerPlaces[0] || !c.foreigners.owns(credential.Value) {
 		return identity.Outcome{}, Place{}, false

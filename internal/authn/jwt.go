@@ -21,7 +21,7 @@ func init() {
 	caddy.RegisterModule(JWT{})
 }
 
-// any spells out that tokens of every issuer, or for every audience, count.
+// anyone is the value that accepts tokens of every issuer, or for every audience.
 const anyone = "any"
 
 // JWT accepts JSON Web Tokens (RFC 7519) of one issuer as bearer tokens (RFC
@@ -51,8 +51,8 @@ type JWT struct {
 	// issuer is out of reach. Default: 24h.
 	MaxStale caddy.Duration `json:"max_stale,omitempty"`
 
-	// Whom tokens are for: aud must hold one of these. "any" alone accepts
-	// tokens for anybody. Required unless Resource is set.
+	// The accepted audiences: aud must hold one of them. "any" alone accepts
+	// every audience. Required unless Resource is set.
 	Audience []string `json:"audience,omitempty"`
 
 	// The protected resource that tokens are for (RFC 9728): an https URL, whose
@@ -64,7 +64,7 @@ type JWT struct {
 	// offline_access is not one of them. Default: none.
 	ResourceScopes []string `json:"resource_scopes,omitempty"`
 
-	// What people call the resource. Default: nothing.
+	// The name of the resource for people. Default: none.
 	ResourceName string `json:"resource_name,omitempty"`
 
 	// The URL of a page about the resource, for developers. Default: none.
@@ -105,10 +105,10 @@ type JWT struct {
 	// The name of the header, the cookie or the parameter of the query.
 	Name string `json:"name,omitempty"`
 
-	// "pass" leaves bearer tokens that no method of the site issues to the
-	// application behind it, if a session makes the caller known: what is no
-	// token, or one of an issuer that no method names. Policies see it as
-	// input.request.foreign_bearer. Default: they are refused.
+	// "pass" leaves bearer tokens that are not JWTs, or whose issuer no method
+	// of the site names, to the application behind it, if a session identifies
+	// the caller. Policies see input.request.foreign_bearer. Default: such
+	// tokens are refused.
 	UnknownIssuer string `json:"unknown_issuer,omitempty"`
 
 	Offer

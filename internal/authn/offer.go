@@ -29,7 +29,7 @@ func (o *Offer) Offered() bool { return o.Challenge != off }
 //	challenge off
 func (o *Offer) word() func(*caddyfile.Dispenser) error { return grammar.Choice(&o.Challenge, off) }
 
-// check reports a value of challenge that there is not.
+// check returns an error for an unknown value of challenge.
 func (o *Offer) check() error {
 	if o.Challenge != "" && o.Challenge != off {
 		return errors.New(grammar.Unknown("value of challenge", o.Challenge, []string{off}))

@@ -12,8 +12,8 @@ import (
 // with the most.
 const signaturesWaiting = 4096
 
-// What is expensive to check is checked once for each processor at a time, for
-// all sites of the process together.
+// The queues bound expensive checks to one for each processor at a time. All sites
+// of the process share them.
 var (
 	signatures = fairqueue.New(runtime.GOMAXPROCS(0), signaturesWaiting, 0)
 	hashing    = users.NewQueue()

@@ -25,7 +25,7 @@ func (c *Chain) RefuseOrigin(r *http.Request, readings []request.Reading, allowe
 }
 
 // covers reports whether any reading of a path is a resource's path or below it.
-// Letter case does not matter: what may be the resource is.
+// It ignores letter case, since the upstream may do so too.
 func (m metadata) covers(readings []request.Reading) bool {
 	for _, reading := range readings {
 		for _, path := range m.paths {

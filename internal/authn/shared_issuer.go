@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// sharedIssuers are issuers from which anybody can get a token, so that being
-// known to them means nothing by itself.
+// sharedIssuers are issuers with public sign-up: any account gets a token, so that
+// a valid token alone proves nothing.
 var sharedIssuers = []string{
 	"https://accounts.google.com",
 	"https://token.actions.githubusercontent.com",
@@ -19,12 +19,12 @@ var sharedIssuers = []string{
 	"https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0", // consumers, as their tokens say
 }
 
-// AcceptsAnybody reports whether strangers can make themselves known.
+// AcceptsAnybody reports whether the method accepts every account of a shared issuer.
 func (j *JWT) AcceptsAnybody() bool {
 	return len(j.Require) == 0 && (isShared(j.Issuer) || j.Issuer == anyone && hasSharedKeys(j.JWKSURL))
 }
 
-// hasSharedKeys reports whether the keys at a URL sign tokens for anybody.
+// hasSharedKeys reports whether the keys at a URL are those of a shared issuer.
 func hasSharedKeys(jwksURL string) bool {
 	u, err := url.Parse(jwksURL)
 	return err == nil && slices.ContainsFunc(append([]string{"https://www.googleapis.com"}, sharedIssuers...), func(issuer string) bool {
@@ -33,7 +33,7 @@ func hasSharedKeys(jwksURL string) bool {
 	})
 }
 
-// isShared reports whether anybody can get a token from an issuer.
+// isShared reports whether an issuer is a shared one.
 func isShared(issuer string) bool {
 	return slices.Contains(sharedIssuers, strings.TrimSuffix(issuer, "/"))
 }

@@ -20,7 +20,7 @@ import (
 // storeKeyName is where the key of the stores' records is in Caddy's storage.
 const storeKeyName = "policy_auth/store.key"
 
-// newSealer returns what seals the records of a store, by a key in Caddy's storage.
+// newSealer returns a Sealer for the records of a store. Its key is in Caddy's storage.
 func newSealer(storage certmagic.Storage, name string) *store.Sealer {
 	load := func(ctx context.Context) ([]byte, error) { return storeKey(ctx, storage) }
 	return store.NewSealer(load, func(err error) {
@@ -42,8 +42,8 @@ func reportStore(name string, err error) {
 	storeLogger(name).Info("the store's file is in use again")
 }
 
-// storeKey returns the key, which is made at its first use. One that was made and
-// cannot be read is an error: with another, everybody would be signed out.
+// storeKey returns the key, and creates it at its first use. A key that exists and
+// cannot be read is an error: a new key would end all sessions.
 func storeKey(ctx context.Context, storage certmagic.Storage) (key []byte, err error) {
 	if key, err := loadStoreKey(ctx, storage); !errors.Is(err, fs.ErrNotExist) {
 		return key, err

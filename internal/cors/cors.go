@@ -62,8 +62,8 @@ func IsPreflight(r *http.Request) bool {
 // Handle answers a preflight, with 204 or 403, or prepares the headers of
 // whatever answer comes. It is called once for each request. Headers that
 // others set before, Access-Control-Allow-Origin and its kin, are removed: two
-// of a kind would close the answer to everybody. A refused preflight has the id
-// by which it is found in the log.
+// of a kind would make every browser refuse the answer. A refused preflight has
+// the id of its line in the log.
 func (c *CORS) Handle(w http.ResponseWriter, r *http.Request, id func() string) Result {
 	preflight := IsPreflight(r)
 	switch {

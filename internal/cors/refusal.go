@@ -10,7 +10,7 @@ import (
 type Refusal struct {
 	// What is origin, method, header, or preflight if none of them alone.
 	What string
-	// Value is the origin, the method or the header's name, as a stranger sent it.
+	// Value is the origin, the method or the header's name, as the client sent it.
 	Value string
 }
 

@@ -11,8 +11,8 @@ import (
 )
 
 // hub is the one subscription to the system's notifications that all watchers of the
-// process share: systems give a user few of them (Linux 128). It is there as long as
-// somebody watches.
+// process share: systems give a user few of them (Linux 128). It exists as long as
+// there is a watcher.
 type hub struct {
 	mu       sync.Mutex
 	notify   *fsnotify.Watcher

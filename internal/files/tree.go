@@ -30,7 +30,7 @@ type Options struct {
 	Keep func(path string) bool
 	// MaxBytes bounds all contents together; 0 means 64 MiB.
 	MaxBytes int64
-	// Warn is told once if changes are found by polling alone; nil tells nobody.
+	// Warn is called once if only polling finds changes. It may be nil.
 	Warn func(error)
 }
 

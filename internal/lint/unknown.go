@@ -99,10 +99,9 @@ func (n *negations) value(t *ast.Term, at *ast.Expr) {
 // body follows the conditions of a body.
 func (n *negations) body(body ast.Body, at *ast.Expr) { n.within(body, at, func() {}) }
 
-// within follows the conditions of a body and then what its variables are used
-// for. The compiler takes references out of
-// conditions and puts them into variables, so that what a variable is equal to is
-// followed where the variable is used.
+// within follows the conditions of a body and then calls then. The compiler moves
+// references from conditions into variables, so that within follows the value of a
+// variable where a condition uses the variable.
 func (n *negations) within(body ast.Body, at *ast.Expr, then func()) {
 	outer := n.vars
 	defer func() { n.vars = outer }()
@@ -180,8 +179,8 @@ func (n *negations) condition(e *ast.Expr, at *ast.Expr) {
 	}
 }
 
-// isAnonymous reports whether a term is the kind of callers about whom nothing is
-// known, which an unknown kind is not.
+// isAnonymous reports whether a term is the kind anonymous. A caller of unknown
+// kind is never anonymous.
 func isAnonymous(t *ast.Term) bool { return t.Value.Compare(ast.String("anonymous")) == 0 }
 
 // flip returns the not that counts below another one.

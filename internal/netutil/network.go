@@ -1,5 +1,4 @@
-// Package netutil says which clients count as one: who has an address has its
-// neighbours, too.
+// Package netutil maps client addresses to the networks that limits count.
 package netutil
 
 import "net/netip"

@@ -14,7 +14,7 @@ var crossOrigin = prometheus.NewCounterVec(prometheus.CounterOpts{
 }, []string{"refused"})
 
 // CrossOrigin is a request of another origin that the site's cors block does not
-// allow. Its texts come from a stranger.
+// allow. Its texts come from the client and are not trusted.
 type CrossOrigin struct {
 	// Preflight tells a preflight from a request whose answer scripts cannot read.
 	Preflight bool
@@ -27,7 +27,7 @@ type CrossOrigin struct {
 }
 
 // Sampled returns a logger that writes ten lines of one message a minute and then
-// every hundredth, for what strangers can cause at any rate.
+// every hundredth, for messages that clients can cause at any rate.
 func Sampled(logger *zap.Logger) *zap.Logger {
 	return logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		return zapcore.NewSamplerWithOptions(core, time.Minute, 10, 100)

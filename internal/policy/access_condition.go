@@ -45,8 +45,8 @@ func (p *accessParser) alternatives(node *yaml.Node, what string) []any {
 	return result
 }
 
-// anyoneUpgrades is what anyone becomes beside upgrades. Alone it lets nobody open
-// anything but a WebSocket: what other protocols carry is not judged.
+// anyoneUpgrades is the name of anyone beside upgrades. Without upgrades, anyone
+// allows only WebSocket: policies do not see the messages of other protocols.
 const anyoneUpgrades = "upgrades"
 
 // checkAnyone refuses conditions that ask who the caller is beside anyone: it is

@@ -11,9 +11,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/strictjson"
 )
 
-// What built-in functions take, which often comes from a client. The clock is
-// looked at between the steps of an evaluation, not during a call, so that only
-// small operands keep a call short. docs/policies.md names these figures.
+// Limits of the operands of built-in functions, which often come from a client. OPA
+// checks for cancellation between the steps of an evaluation, not during a call, so
+// that only small operands keep a call short. docs/policies.md lists these limits.
 const (
 	maxOperand  = 64 << 10 // bytes of one text
 	maxEdges    = 10_000   // of a graph

@@ -18,8 +18,7 @@ const manifestName = ".manifest"
 // signaturesName is the name of a bundle's signatures, beside the manifest.
 const signaturesName = ".signatures.json"
 
-// errUnverified refuses a signed bundle as OPA does without a key: whoever signs
-// expects that nothing else is taken.
+// errUnverified refuses a signed bundle, as OPA does without a key.
 var errUnverified = errors.New("verification key not provided: the bundle is signed, and signatures are not verified here; remove the file if you trust the directory as it is")
 
 // manifest is what a bundle says of itself. The zero value says nothing.

@@ -11,8 +11,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// documentationIP is an address for examples (RFC 5737), which no network of
-// anybody's holds.
+// documentationIP is an address for examples (RFC 5737), which no network uses.
 const documentationIP = "192.0.2.1"
 
 // input returns the request that is described, and what policies are asked.

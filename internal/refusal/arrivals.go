@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// lostRedirects is how many browsers are sent to sign in, of whom none comes,
-	// before the operator is told.
+	// lostRedirects is how many redirects to the sign-in page, none of which
+	// arrives, cause the warning.
 	lostRedirects = 3
-	// lostAfter is how long after the first of them that is at the earliest.
+	// lostAfter is the least time between the first redirect and the warning.
 	lostAfter = time.Second
 )
 
-// Arrivals notices that those who are sent to the site's sign-in page never reach
-// it, since another handler answers there. The zero value is ready to use.
+// Arrivals detects that redirects to the site's sign-in page never reach it, since
+// another handler answers there. The zero value is ready to use.
 type Arrivals struct {
-	done  atomic.Bool // somebody came, or the operator was told
+	done  atomic.Bool // a browser arrived, or the warning is logged
 	mu    sync.Mutex
 	sent  int
 	first time.Time

@@ -50,7 +50,7 @@ func (p BodyProblem) Status() int {
 }
 
 // ReadBody reads the body for policies, as far as the limits allow, and puts it
-// back for whoever comes next, to the byte (T-46). A body that cannot be read as a
+// back for the next handler, to the byte (T-46). A body that cannot be read as a
 // whole is shown as null and truncated; the problem says why. An error says that
 // there was no time to parse it: fairqueue.ErrBusy where too many are parsed, or
 // the context's.

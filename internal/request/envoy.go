@@ -14,8 +14,8 @@ import (
 // CheckRequest (ext_authz v3, in the JSON form of protocol buffers) and what the
 // plugin adds to it. With credentials, headers hold them as they came;
 // otherwise they are redacted. The context extensions are the texts among the
-// operator's constants. Forwarding headers of a stranger are replaced by
-// what this server knows, as Envoy at the edge does.
+// operator's constants. Forwarding headers of an untrusted client are replaced, as
+// Envoy at the edge does.
 func (r *Request) Envoy(reading Reading, config map[string]any, credentials bool) map[string]any {
 	extensions := map[string]any{}
 	for name, value := range config {

@@ -17,7 +17,7 @@ type Reading struct {
 	// Rewritten is the decoded path that the next handler sees, in this reading; it
 	// is Path where nothing has rewritten the request.
 	Rewritten string
-	// Query is the raw query in this reading: what follows an encoded "?" may
+	// Query is the raw query in this reading: the text after an encoded "?" may
 	// become the query of a handler that decodes the path again.
 	Query string
 	// Destination is the decoded path that a WebDAV MOVE or COPY points to, or "".

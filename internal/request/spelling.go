@@ -71,9 +71,9 @@ func spellings(first spelling, flags []Flag) ([]spelling, []Flag) {
 	return all, flags
 }
 
-// cuts returns what becomes of a path whose decoded text is parsed as a URL again.
-// What follows a "?" is the query, with or without the one that there was; what
-// follows a "#" is dropped.
+// cuts returns the spellings of a path whose decoded text a server parses as a URL
+// again. The text after a "?" is the query, with or without the original one; the
+// text after a "#" is dropped.
 func (s spelling) cuts() []spelling {
 	var result []spelling
 	if path, after, found := cutFold(s.path, "?", "%3f"); found {
@@ -104,7 +104,7 @@ func joinQueries(first, second string) string {
 	return first + "&" + second
 }
 
-// decode undoes percent-encoding once; what is no escape stays as it is.
+// decode undoes percent-encoding once. Invalid escapes stay as they are.
 func decode(s string) string {
 	if !strings.Contains(s, "%") {
 		return s

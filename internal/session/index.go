@@ -14,8 +14,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
-// What items of the store are called, each before a session's ID. Earlier versions
-// called records session/ and did not seal them: neither reads the other's.
+// The prefixes of keys in the store, each before a session's ID. Earlier versions
+// used session/ and did not seal records: neither reads the records of the other.
 const (
 	recordPrefix  = "session.1/"
 	usedPrefix    = "session.1-used/"
@@ -30,8 +30,8 @@ func keysOf(id string) []string {
 // allOwner owns everything of every session.
 const allOwner = "sessions"
 
-// owners returns by what a session is found. Its items have all of them, so that
-// each ends the whole session.
+// owners returns the owners of a session's items. All items have the same owners, so
+// that each of them ends the whole session.
 func (r Record) owners() []string {
 	owners := []string{allOwner, r.person(), userOwner(r.Identity.ID)}
 	if name := r.Identity.Username; name != "" && name != r.Identity.ID {
@@ -46,8 +46,8 @@ func (r Record) owners() []string {
 	return owners
 }
 
-// person is the owner that stands for who signed in. A name alone does not say that:
-// two logins may each have a person of that name.
+// person is the owner that identifies the account. A name alone does not: two logins
+// may each have an account of that name.
 func (r Record) person() string {
 	return "person/" + hashed(r.Login, r.Identity.Issuer, r.Identity.ID)
 }
@@ -80,12 +80,12 @@ func ownerOf(user string) string {
 	return userOwner(user)
 }
 
-// OfSID returns the sessions that an issuer's session has led to.
+// OfSID returns the sessions with an issuer's session ID (OpenID Connect's sid).
 func (g *Registry) OfSID(ctx context.Context, issuer, sid string) ([]*Session, error) {
 	return g.owned(ctx, sidOwner(issuer, sid))
 }
 
-// OfSubject returns the sessions of whom an issuer calls so.
+// OfSubject returns the sessions of an issuer's subject (OpenID Connect's sub).
 func (g *Registry) OfSubject(ctx context.Context, issuer, subject string) ([]*Session, error) {
 	return g.owned(ctx, subOwner(issuer, subject))
 }
@@ -145,7 +145,7 @@ func (g *Registry) listed(ctx context.Context, e store.Entry) (*Session, error) 
 }
 
 // makeRoom ends the oldest of a person's sessions if one more would be too many.
-// What is no session of ours among them goes first.
+// Records that are not valid sessions go first.
 func (g *Registry) makeRoom(ctx context.Context, person string) error {
 	entries, err := g.store.Owned(ctx, person)
 	if err != nil {

@@ -38,7 +38,7 @@ func (g *Registry) recall(ctx context.Context, s *Session) error {
 	return nil
 }
 
-// readUsed notes the use that the store knows. One that others wrote is none.
+// readUsed notes the last use from the store. It ignores a value that does not verify.
 func (g *Registry) readUsed(ctx context.Context, s *Session, sealed []byte) error {
 	value, err := g.sealer.Open(ctx, usedPrefix+s.ID, sealed)
 	if err != nil && !errors.Is(err, store.ErrForged) {
@@ -69,7 +69,7 @@ func (g *Registry) beginUsed(ctx context.Context, s *Session, left time.Duration
 	return nil
 }
 
-// replaceUsed stores a later one. It brings nothing back that was ended.
+// replaceUsed stores a later use. It does not restore a session that ended.
 func (g *Registry) replaceUsed(ctx context.Context, id string, r Record, at int64, left time.Duration) error {
 	item, err := g.usedItem(ctx, id, r, at, left)
 	if err == nil {
@@ -81,7 +81,7 @@ func (g *Registry) replaceUsed(ctx context.Context, id string, r Record, at int6
 	return nil
 }
 
-// save tells the store of a session's last use, without anybody waiting for it.
+// save writes a session's last use to the store in the background.
 func (g *Registry) save(s *Session, at int64, left time.Duration) {
 	g.saving.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), saveTimeout)

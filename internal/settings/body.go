@@ -24,7 +24,7 @@ type Body struct {
 	MaxDepth int `json:"max_depth,omitempty"`
 }
 
-// What can be configured at most.
+// The largest values that a site can configure.
 const (
 	mostValues = 10_000_000
 	mostDepth  = 1000

@@ -93,7 +93,7 @@ func (e *ErrorPages) Delegate() bool { return e != nil && e.Mode == "delegate" }
 var pages = pool.New[*denial.Pages]()
 
 // Open loads the pages, which are shared with other sites until they are released.
-// What later goes wrong with a directory is reported by who opened it first.
+// Later errors of a directory go to the report of its first opener.
 func (e *ErrorPages) Open(report func(error)) (_ *denial.Pages, release func(), err error) {
 	var config denial.Config
 	if e != nil {

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// database is the file as the journal writes it. Once it is broken beneath us, the
-// disk is dropped, and the next write opens the file anew and puts everything in it
-// that is in memory: this process has been the file's only writer, so that memory
-// is right, also where somebody has cut, removed or replaced the file.
+// database is the file that the journal writes. If the file breaks, database drops
+// the disk, and the next write opens the file again and writes everything in memory
+// to it: this process is the file's only writer, so that memory is right even if
+// another program truncates, removes or replaces the file.
 type database struct {
 	opener
 	disk *disk                    // nil while it is dropped
@@ -51,8 +51,8 @@ func (d *database) close() error {
 	return d.disk.close()
 }
 
-// opener opens a file, but not again one that it has seen to be damaged, until it
-// is another: each attempt at it would cost a mapping that cannot be given back.
+// opener opens a file. It does not try a damaged file again until the file changes:
+// each attempt would leak a memory mapping.
 type opener struct {
 	path    string
 	damaged os.FileInfo // nil if it was not
@@ -84,8 +84,8 @@ func sameState(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// broken is an error after which a disk is not to be used any more: it may hold
-// locks that nobody gives back, or write over what others wrote.
+// broken is an error after which a disk must not be used: it may hold locks that are
+// never released, or overwrite the data of others.
 type broken struct{ error }
 
 // Unwrap returns the reason.
@@ -96,8 +96,8 @@ func isBroken(err error) bool {
 	return errors.As(err, &b)
 }
 
-// diskPatience is how long anybody waits for the disk. One that does not answer, as
-// a network's may not, keeps its goroutine and nobody else.
+// diskPatience is how long a caller waits for the disk. A disk that does not answer,
+// such as a network's, blocks its own goroutine only.
 const diskPatience = 5 * time.Second
 
 // errStuck is the answer while the disk does not answer.

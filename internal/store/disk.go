@@ -200,13 +200,13 @@ func (d *disk) replace(all map[string]*entry) (err error) {
 	})
 }
 
-// update makes a transaction. It has to be the one after our last: otherwise somebody
-// else has written to the file, in spite of its lock.
+// update makes a transaction. Its ID has to follow our last one: otherwise another
+// process has written to the file, in spite of its lock.
 func (d *disk) update(change func(*bbolt.Tx) error) error {
 	var id int
 	err := d.db.Update(func(tx *bbolt.Tx) error {
 		if id = tx.ID(); d.last != 0 && id != d.last+1 {
-			return broken{errors.New("somebody else has written to it")}
+			return broken{errors.New("another process has written to it")}
 		}
 		return change(tx)
 	})

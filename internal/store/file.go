@@ -25,9 +25,9 @@ const retryOpening = time.Second
 // be validated while another process has the file. Two Files on one path in one
 // process shut each other out; share one by its RealPath.
 //
-// Where somebody cuts, removes or replaces the file in use, what is in memory stays:
-// the change that finds it so fails, and the next one begins a file anew. No call
-// waits longer than some seconds for the disk.
+// If another program truncates, removes or replaces the file in use, the data in
+// memory stays: the change that detects it fails, and the next one begins a new file.
+// No call waits longer than some seconds for the disk.
 type File struct {
 	now    func() time.Time
 	report func(error)

@@ -55,7 +55,7 @@ func (s *Sealed) Replace(ctx context.Context, key string, item Item) (bool, erro
 	return s.Store.Replace(ctx, key, item)
 }
 
-// Owned implements Store, without what does not verify.
+// Owned implements Store. It leaves out entries that do not verify.
 func (s *Sealed) Owned(ctx context.Context, owner string) ([]Entry, error) {
 	entries, err := s.Store.Owned(ctx, owner)
 	if err != nil {

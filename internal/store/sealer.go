@@ -29,13 +29,14 @@ const (
 	retrySecret = time.Second
 )
 
-// ErrForged is the error of a value that was not sealed by us under its key: others
-// wrote it, moved it there from another key, or sealed it with another secret.
+// ErrForged is the error of a value that this secret did not seal under its key:
+// another program wrote it, moved it from another key, or sealed it with another
+// secret.
 var ErrForged = errors.New("it does not verify")
 
 // A Sealer encrypts and authenticates values (XChaCha20-Poly1305), each bound to
-// its key: who can write to the store can remove values and bring older ones
-// back, but neither read, make nor change one. It is safe for concurrent use.
+// its key: a program with write access to the store can remove values and restore
+// older ones, but neither read, create nor change one. It is safe for concurrent use.
 type Sealer struct {
 	load   func(context.Context) ([]byte, error)
 	report func(error)
@@ -54,9 +55,9 @@ type secret struct {
 	id   [secretID]byte
 }
 
-// NewSealer returns a Sealer. Its secret of SecretSize bytes is loaded at the first
-// use, and again a second after that failed. Report is told of the first value that
-// does not verify; nil tells nobody.
+// NewSealer returns a Sealer. It loads its secret of SecretSize bytes at the first
+// use, and tries again a second after a failure. It calls report, which may be nil,
+// with the first value that does not verify.
 func NewSealer(load func(context.Context) ([]byte, error), report func(error)) *Sealer {
 	if report == nil {
 		report = func(error) {}

@@ -40,7 +40,7 @@ type Limits struct {
 }
 
 // TooComplex reports whether JSON goes beyond the limits. It takes no memory, and
-// looks at no more than it needs to; what is not JSON it counts as if it were.
+// reads no more than it needs to. It does not check that the text is JSON.
 func TooComplex[Text string | []byte](text Text, limits Limits) bool {
 	values, depth, empty := 1, 0, false // empty: nothing has come since an opening bracket
 	for i := 0; i < len(text); i++ {

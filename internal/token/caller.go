@@ -11,8 +11,8 @@ import (
 // Connect, Okta, and Entra ID and AD FS.
 var clientClaims = []string{"client_id", "azp", "cid", "appid"}
 
-// personClaims are found in the token of a person, and of none that acts for
-// itself: how and where somebody signed in, and what people are called.
+// personClaims are in tokens of people, and not in those of programs that act for
+// themselves: how and where the user signed in, and the user's names.
 var personClaims = []string{"sid", "auth_time", "email", "name", "preferred_username"}
 
 // serviceAccount begins the names of Keycloak's service accounts.
@@ -27,7 +27,7 @@ func kindOf(claims object) identity.Kind {
 	case isProgram(claims, clients):
 		return identity.KindClient
 	case isServiceAccount(claims):
-		if present(claims, "auth_time") { // somebody signed in under that name
+		if present(claims, "auth_time") { // a user signed in under that name
 			return identity.KindUnknown
 		}
 		return identity.KindClient

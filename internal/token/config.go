@@ -52,7 +52,7 @@ type Config struct {
 	// named keeps its default.
 	Map map[string][]string
 	// Foreign is told which claims of a verified token were left out because of
-	// their form, such as "groups: an object"; nil tells nobody.
+	// their form, such as "groups: an object". It may be nil.
 	Foreign func(claims []string)
 	// Require lists what the claims must hold beside.
 	Require []Requirement

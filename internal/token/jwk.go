@@ -12,7 +12,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// errNotPublic is of keys with which whoever reads the set can sign.
+// errNotPublic is the error of a private key or a secret in a set: every reader of
+// the set could sign with it.
 var errNotPublic = errors.New("which does not belong in a key set")
 
 // The uses of keys that sign tokens: RFC 7517, section 4.2, and those in the

@@ -44,7 +44,7 @@ func ParseJWKSet(data []byte) (set *Set, skipped []error, err error) {
 
 // ParseJWKFile returns the usable keys of a file with a JWK Set, and why others
 // were left out, as ParseJWKSet does. A private key or a secret in it is an error:
-// whoever can read the file could sign.
+// every reader of the file could sign.
 func ParseJWKFile(name string, data []byte) (keys []Key, skipped []error, err error) {
 	set, skipped, err := ParseJWKSet(data)
 	if i := slices.IndexFunc(skipped, func(err error) bool { return errors.Is(err, errNotPublic) }); i >= 0 {

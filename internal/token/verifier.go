@@ -45,9 +45,9 @@ func (v *Verifier) Verify(raw string) (*identity.Identity, error) { return v.Ver
 type Turn func() (leave func(), err error)
 
 // VerifyInTurn does what Verify does, and waits for a turn before it checks a
-// signature: what is remembered, what is refused for less and what waits for the
-// issuer's keys takes none. Without a turn the reason is busy, and nobody can tell
-// whether the token is good. A nil turn does not wait.
+// signature. A remembered token, one that other checks refuse and one that waits for
+// the issuer's keys takes no turn. Without a turn the reason is busy, and the token
+// may still be valid. A nil turn does not wait.
 func (v *Verifier) VerifyInTurn(raw string, turn Turn) (*identity.Identity, error) {
 	if id := v.Remembered(raw); id != nil {
 		return id, nil

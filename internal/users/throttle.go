@@ -27,7 +27,7 @@ const (
 )
 
 // Throttle slows down the guessing of passwords: by the user, by the network and
-// by both (R-BA-9). It locks nobody out for good: a network from which a user has
+// by both (R-BA-9). It locks no user out for good: a network from which a user has
 // signed in does not suffer for what others do to that user's name or in that
 // network, and from others a bounded number of tries counts while the name is
 // locked. A nil Throttle never says wait. It is safe for concurrent use.

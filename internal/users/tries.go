@@ -12,12 +12,12 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/netutil"
 )
 
-// While a name is locked, so many tries of it count in a day, from all networks
-// that are not known and on all machines: maxFirst for the first try of each
-// network, the rest for all, at most maxRest in a window. So the right password
-// gets through, at a rate that is of no use for guessing. Most of the first tries
-// are of different /48s or /24s, so that a customer with many networks in one of
-// them takes few of the others'; the remaining ones are of networks beside others.
+// While a name is locked, these limits apply to its tries in a day, from all unknown
+// networks and on all machines: maxFirst for the first try of each network, the rest
+// for all networks together, at most maxRest in a window. So the right password gets
+// through, at a rate that is too low for guessing. maxWide of the first tries have to
+// come from different /48s or /24s, so that a customer with many networks in one of
+// them cannot use up all tries; the other first tries need a different network only.
 const (
 	maxTries  = 100
 	maxFirst  = 60
@@ -26,8 +26,8 @@ const (
 	triesTime = 24 * time.Hour
 )
 
-// unknownNames is how many counts stand for all names that are no user's, so that
-// strangers' names do not fill the store.
+// unknownNames is how many counts the names that are no user's share, so that they
+// do not fill the store.
 const unknownNames = 4096
 
 // lockedTries counts the tries of names that are locked.

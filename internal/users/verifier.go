@@ -122,7 +122,7 @@ type attempt struct {
 	account
 	user     *User // nil for an unknown name
 	password string
-	possible bool // whether they can be somebody's at all
+	possible bool // whether they can be a user's at all
 	client   netip.Addr
 	seed     [32]byte // of the users
 }
