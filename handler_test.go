@@ -346,6 +346,41 @@ func TestInsecureTransport(t *testing.T) {
 	}
 }
 
+// TestN52Hint: behind a proxy that ends TLS and is not in trusted_proxies, the log
+// names trusted_proxies and the peer's address, for a credential and on the
+// sign-in page; without a proxy, it does not blame one.
+func TestN52Hint(t *testing.T) {
+	w := newWorld(t)
+	for name, h := range map[string]struct{ block, path string }{
+		"a credential": {basicSite, "/"},
+		"a sign-in":    {strings.Replace(basicSite, "basic", "login form", 1), "/.policy_auth/login"},
+	} {
+		for proto, want := range map[string]string{"https": "trusted_proxies static 203.0.113.9", "http": "insecure_http", "": "insecure_http"} {
+			site, logs := w.site(h.block)
+			r := get("http://example.com" + h.path)
+			if h.path == "/" {
+				r = asUser(r, "bob")
+			}
+			r.RemoteAddr = "203.0.113.9:1234"
+			if proto != "" {
+				r.Header.Set("X-Forwarded-Proto", proto)
+			}
+			if recorder, _ := ask(site, r, new(reached)); recorder.Code != 403 {
+				t.Errorf("%s: %d", name, recorder.Code)
+			}
+			hint := ""
+			for _, entry := range logs.All() {
+				if text, ok := entry.ContextMap()["hint"].(string); ok {
+					hint = text
+				}
+			}
+			if !strings.Contains(hint, want) || strings.Contains(hint, "203.0.113.9") != (proto == "https") {
+				t.Errorf("%s, %q: the log hints at %q", name, proto, hint)
+			}
+		}
+	}
+}
+
 // TestCORS: R-CORS-1, R-CORS-2, R-CORS-9, T-44, T-67, through the handler.
 func TestCORS(t *testing.T) {
 	w := newWorld(t)

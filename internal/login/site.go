@@ -91,7 +91,11 @@ func (s *Site) Serve(v *Visit) bool {
 	// A provider that ends sessions is no browser, and begins none.
 	browser := !strings.HasPrefix(v.Path, BackchannelPath)
 	if err := s.Sessions.Check(v.R, v.HTTPS); browser && (err != nil || !v.Secure) {
-		v.Refuse(Event{Status: http.StatusForbidden, Reason: identity.ReasonInsecureTransport, Err: err})
+		e := Event{Status: http.StatusForbidden, Reason: identity.ReasonInsecureTransport, Err: err}
+		if !v.HTTPS {
+			e.Details = []identity.Detail{{Name: "hint", Value: PlainHint(v.R)}}
+		}
+		v.Refuse(e)
 		return true
 	}
 	serve(v)

@@ -76,7 +76,7 @@ func (d *Desk) situation(r *http.Request, v *visit.Visit, decision policy.Decisi
 func (d *Desk) hint(r *http.Request, v *visit.Visit) string {
 	switch {
 	case v.Event.Reason == identity.ReasonInsecureTransport:
-		return "the credential came over plain HTTP: use https, name the proxy that ends TLS in trusted_proxies, or say insecure_http"
+		return login.PlainHint(r)
 	case len(v.Unread.Names) > 0:
 		return "the request has a credential that no method of this site reads: name the method, or where it looks for one, by from"
 	case !d.CORS && cors.IsPreflight(r):
