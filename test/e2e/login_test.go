@@ -1,0 +1,98 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
+)
+
+// serveLogin runs a site where people sign in at a provider.
+func (w *world) serveLogin(fake *oidctest.Provider, more string) (*server, string) {
+	return w.serve("policy_auth {\n login oidc " + fake.URL + " {\n client_id " + fake.ClientID + "\n client_secret " + fake.ClientSecret + "\n" + more + " }\n }\n respond \"reached {http.request.uri}\"")
+}
+
+// TestE2E_N23_S29_Audiences: an ID token for several audiences signs in if azp
+// names the client or the site tolerates them, and not otherwise.
+func TestE2E_N23_S29_Audiences(t *testing.T) {
+	for name, test := range map[string]struct {
+		claims map[string]any
+		status int
+	}{
+		"N-23 ZITADEL":                    {map[string]any{"aud": []any{"CLIENT", "281@project", "281"}, "azp": "CLIENT"}, 200},
+		"N-23 tolerated":                  {map[string]any{"aud": []any{"CLIENT", "account"}}, 200},
+		"S-29 another audience":           {map[string]any{"aud": []any{"CLIENT", "other"}}, 502},
+		"S-29 issued to another":          {map[string]any{"aud": []any{"CLIENT", "account"}, "azp": "account"}, 502},
+		"S-29 a tolerated audience alone": {map[string]any{"aud": []any{"account"}}, 502},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, fake := newWorld(t), oidctest.New(t)
+			fake.IDToken = func(_ string, _, claims map[string]any) {
+				delete(claims, "azp")
+				for claim, value := range test.claims {
+					claims[claim] = value
+					if list, ok := value.([]any); ok {
+						for i := range list {
+							list[i] = strings.ReplaceAll(list[i].(string), "CLIENT", fake.ClientID)
+						}
+					} else {
+						claims[claim] = strings.ReplaceAll(value.(string), "CLIENT", fake.ClientID)
+					}
+				}
+			}
+			s, url := w.serveLogin(fake, "audience account\n")
+			if status, _, page := newFollower(t).open(url+"/page", nil); status != test.status || status == 200 && page != "reached /page" {
+				t.Errorf("%d %s\n%s", status, page, s.logged())
+			}
+		})
+	}
+}
+
+// TestE2E_N24_N32_SixTabs: six tabs of a browser without a session begin to sign in at
+// the same moment; each reaches the page that it asked for, also with a query that
+// browsers send as it is (N-32).
+func TestE2E_N24_N32_SixTabs(t *testing.T) {
+	w, fake := newWorld(t), oidctest.New(t)
+	s, url := w.serveLogin(fake, "")
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for tab := range 6 {
+		group.Go(func() {
+			browser := &http.Client{Jar: jar}
+			defer browser.CloseIdleConnections()
+			path := fmt.Sprintf("/tab/%d?q={a|b}^`", tab)
+			r, err := http.NewRequest(http.MethodGet, url+path, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			r.Header.Set("Accept", "text/html")
+			r.Header.Set("Sec-Fetch-Mode", "navigate")
+			r.Header.Set("Sec-Fetch-Dest", "document")
+			answer, err := browser.Do(r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer answer.Body.Close()
+			page, err := io.ReadAll(answer.Body)
+			if err != nil || answer.StatusCode != 200 || string(page) != "reached "+path {
+				t.Errorf("tab %d: %d %s %v", tab, answer.StatusCode, page, err)
+			}
+		})
+	}
+	group.Wait()
+	if t.Failed() {
+		t.Log(s.logged())
+	}
+}
