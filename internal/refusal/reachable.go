@@ -84,11 +84,9 @@ func passes(sets caddyhttp.MatcherSets) bool {
 	for _, set := range sets {
 		named := true
 		for _, matcher := range set {
-			if paths, ok := matcher.(caddyhttp.MatchPath); ok {
-				matched, err := paths.MatchWithError(r)
-				named = named && (matched || err != nil)
-			} else if paths, ok := matcher.(*caddyhttp.MatchPath); ok {
-				matched, err := paths.MatchWithError(r)
+			switch paths := matcher.(type) {
+			case caddyhttp.MatchPath, *caddyhttp.MatchPath:
+				matched, err := paths.(caddyhttp.RequestMatcherWithError).MatchWithError(r)
 				named = named && (matched || err != nil)
 			}
 		}
