@@ -96,3 +96,64 @@ func TestE2E_N24_N32_SixTabs(t *testing.T) {
 		t.Log(s.logged())
 	}
 }
+
+// callbackOf begins a sign-in and returns the address of the callback that the provider
+// sends the browser to.
+func callbackOf(f *follower, page string) string {
+	f.t.Helper()
+	callback := ""
+	f.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if strings.HasPrefix(r.URL.Path, "/.policy_auth/callback/") {
+			callback = r.URL.String()
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	status, end, answer := f.open(page, nil)
+	if callback == "" {
+		f.t.Fatal("no callback: ", status, end, answer)
+	}
+	f.CheckRedirect = nil
+	return callback
+}
+
+// TestE2E_N31OldCallback: the callback of a used sign-in leads on to the page that was
+// asked for, and one that failed in passing is tried again.
+func TestE2E_N31OldCallback(t *testing.T) {
+	w, fake := newWorld(t), oidctest.New(t)
+	fake.ExpiresIn = 3600 // no refresh in between
+	s, url := w.serveLogin(fake, "")
+	f := newFollower(t)
+	callback := callbackOf(f, url+"/mail?folder=in")
+	f.open(callback, nil)
+	if status, end, page := f.open(callback, nil); status != 200 || end != url+"/mail?folder=in" || page != "reached /mail?folder=in" || fake.Seen("/token") != 1 {
+		t.Errorf("the Back button: %d %s %s\n%s", status, end, page, s.logged())
+	}
+	if status, _, page := newFollower(t).open(callback, nil); status != 400 || strings.Contains(page, "mail") {
+		t.Errorf("another browser: %d %s", status, page)
+	}
+
+	f = newFollower(t)
+	callback = callbackOf(f, url+"/late")
+	fake.Set(func(p *oidctest.Provider) { p.Down = true })
+	if status, _, page := f.open(callback, nil); status != 503 {
+		t.Errorf("the provider is down: %d %s", status, page)
+	}
+	fake.Set(func(p *oidctest.Provider) { p.Down = false })
+	if status, end, page := f.open(callback, nil); status != 200 || end != url+"/late" || page != "reached /late" {
+		t.Errorf("a reload after a failure: %d %s %s\n%s", status, end, page, s.logged())
+	}
+}
+
+// TestE2E_N34StepUp: the page of a step-up that the provider did not satisfy links to the
+// same step-up for the same page.
+func TestE2E_N34StepUp(t *testing.T) {
+	w, fake := newWorld(t), oidctest.New(t)
+	fake.IDToken = func(_ string, _, claims map[string]any) { claims["acr"] = "1" }
+	_, url := w.serveLogin(fake, "")
+	status, _, page := newFollower(t).open(url+"/.policy_auth/login?acr_values=phr&max_age=60&return_to=%2Fvault%3Fdoor%3D2", nil)
+	const want = `href="/.policy_auth/login?acr_values=phr&amp;max_age=60&amp;return_to=%2Fvault%3Fdoor%3D2"`
+	if status != 403 || !strings.Contains(page, want) {
+		t.Errorf("%d, no %s in %s", status, want, page)
+	}
+}

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -351,5 +352,40 @@ func TestE2EExampleLocalUsers(t *testing.T) {
 		if got := s.status(site + "/admin/"); (got == 200) != (name == "alice") {
 			t.Errorf("%s on the admin page: %d", name, got)
 		}
+	}
+}
+
+// TestE2E_N18Sessions: a person has at most 100 sessions, of which a further one ends
+// the oldest; they are listed at once, end at once, and leave nothing.
+func TestE2E_N18Sessions(t *testing.T) {
+	_, site, _, admin := storeServer(t)
+	listed := func() []any {
+		t.Helper()
+		var answer []any
+		status, _, body := do(t, "GET", "http://"+admin+"/policy_auth/sessions?user=alice", "")
+		if err := json.Unmarshal([]byte(body), &answer); err != nil || status != 200 {
+			t.Fatal(status, body, err)
+		}
+		return answer
+	}
+	var browsers []*surfer
+	for range 102 {
+		s := newSurfer(t)
+		s.signIn(site, "alice")
+		browsers = append(browsers, s)
+	}
+	if n := len(listed()); n != 100 {
+		t.Errorf("%d sessions", n)
+	}
+	for i, want := range map[int]bool{0: false, 1: false, 2: true, 101: true} {
+		if got := browsers[i].status(site+"/mail") == 200; got != want {
+			t.Errorf("session %d lives: %v", i, got)
+		}
+	}
+	if status, _, body := do(t, "DELETE", "http://"+admin+"/policy_auth/sessions?user=alice", ""); status != 200 {
+		t.Error(status, body)
+	}
+	if n := len(listed()); n != 0 || browsers[101].status(site+"/mail") == 200 {
+		t.Errorf("%d sessions are left", n)
 	}
 }

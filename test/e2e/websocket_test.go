@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -232,4 +233,35 @@ func (v *river) extended(t *testing.T, host string) {
 		t.Fatalf("status %d", status)
 	}
 	talk(t, stream, stream)
+}
+
+// TestE2E_N19PolicyReadsBody: on a site whose policy reads the body, a WebSocket has
+// none (null) and flows; a request with a body that is no JSON is still refused.
+func TestE2E_N19PolicyReadsBody(t *testing.T) {
+	w := newWorld(t)
+	upstream := httptest.NewServer(http.HandlerFunc(webSocket))
+	defer upstream.Close()
+	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if {\n\tinput.request.websocket\n\tinput.request.body == null\n}\n\nallow if input.request.body.ok\n")
+	s, address := w.serve("policy_auth {\n policies DIR/policies\n}\nreverse_proxy " + upstream.URL)
+	connection, err := net.Dial("tcp", strings.TrimPrefix(address, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	_ = connection.SetDeadline(time.Now().Add(10 * time.Second))
+	key := base64.StdEncoding.EncodeToString([]byte("sixteen bytes ..."[:16]))
+	if _, err := fmt.Fprintf(connection, "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n", key); err != nil {
+		t.Fatal(err)
+	}
+	reader := bufio.NewReader(connection)
+	answer, err := http.ReadResponse(reader, nil)
+	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatal(answer, err, s.logged())
+	}
+	if text, err := readFrame(reader); err != nil || text != "hello " {
+		t.Errorf("%q %v", text, err)
+	}
+	if status, _, _ := do(t, "POST", address+"/ws", "", "Content-Type", "text/plain"); status == 200 {
+		t.Errorf("a text: %d", status)
+	}
 }
