@@ -797,3 +797,39 @@ func TestOpaqueTarget(t *testing.T) {
 		t.Errorf("it was let through: %d %v", recorder.Code, err)
 	}
 }
+
+// TestN10Preflight: a preflight that the upstream answers brings it no credential
+// of any method, wherever it is.
+func TestN10Preflight(t *testing.T) {
+	w := newWorld(t)
+	w.Write("keys.yaml", "keys:\n  - {id: ci, owner: build, hash: \"sha256:"+sha("key-"+canary)+"\"}\n")
+	h, _ := w.site(basicSite + keySite + "cors upstream\n")
+	preflight := preflightOf("Authorization", basicOf("bob"), "X-Api-Key", "key-"+canary, "Cookie", "a="+canary, "Proxy-Authorization", basicOf("bob"))
+	next := new(reached)
+	if _, err := ask(h, preflight, next); err != nil || next.request == nil {
+		t.Fatal("the upstream was not asked", err)
+	}
+	for _, name := range []string{"Authorization", "X-Api-Key", "Cookie", "Proxy-Authorization"} {
+		if lines := next.request.Header[name]; lines != nil {
+			t.Errorf("%s came through: %q", name, lines)
+		}
+	}
+}
+
+// TestN10ReservedHeader: a policy that allows a request and sets or removes an
+// identity header is a faulty policy: the request is denied, not forwarded.
+func TestN10ReservedHeader(t *testing.T) {
+	w := newWorld(t)
+	for _, decision := range []string{`{"allow": true, "headers": {"x_auth_user": "admin"}}`, `{"allow": true, "request_headers_to_remove": ["X-Auth-User"]}`} {
+		w.Write("policies/policy.rego", "package caddy.authz\n\nallow := "+decision+"\n")
+		h, logs := w.site("basic {\n users DIR/users.yaml\n }\n policies DIR/policies\n identity_headers {\n X-Auth-User username\n }\n")
+		next := new(reached)
+		answer, err := ask(h, asUser(get("/mail"), "bob"), next)
+		if statusOf(answer, err) != 500 || next.request != nil {
+			t.Errorf("%s: %d, reached %v", decision, answer.Code, next.request != nil)
+		}
+		if logs.FilterField(zap.String("reason", "policy_error")).Len() == 0 {
+			t.Errorf("%s: the log says %v", decision, logs.All())
+		}
+	}
+}

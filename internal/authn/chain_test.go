@@ -258,3 +258,45 @@ func TestIdentifyAllocations(t *testing.T) {
 		t.Errorf("%v allocations", got)
 	}
 }
+
+// TestN10AmbientCredentials: a cookie that is there twice makes no one known, and a
+// WebSocket with several Origin lines is one of another site, whatever they name.
+func TestN10AmbientCredentials(t *testing.T) {
+	const own, friend, evil = "https://example.com", "https://friend.example", "https://evil.example"
+	tests := []struct {
+		name    string
+		cookies []string
+		origins []string
+		verdict identity.Verdict
+		reason  identity.Reason
+	}{
+		{"one cookie", []string{"id=good"}, []string{own}, identity.Accepted, ""},
+		{"a cookie twice", []string{"id=good; id=good"}, []string{own}, identity.Absent, identity.ReasonCredentialsAmbiguous},
+		{"a cookie in two lines", []string{"id=good", "id=other"}, []string{own}, identity.Absent, identity.ReasonCredentialsAmbiguous},
+		{"the second cookie is good", []string{"id=other; id=good"}, []string{own}, identity.Absent, identity.ReasonCredentialsAmbiguous},
+		{"an allowed origin", []string{"id=good"}, []string{friend}, identity.Accepted, ""},
+		{"another origin", []string{"id=good"}, []string{evil}, identity.Rejected, identity.ReasonCrossSite},
+		{"own and another origin", []string{"id=good"}, []string{own, evil}, identity.Rejected, identity.ReasonCrossSite},
+		{"another and the own origin", []string{"id=good"}, []string{evil, own}, identity.Rejected, identity.ReasonCrossSite},
+		{"an allowed and another origin", []string{"id=good"}, []string{friend, evil}, identity.Rejected, identity.ReasonCrossSite},
+		{"the own origin twice", []string{"id=good"}, []string{own, own}, identity.Rejected, identity.ReasonCrossSite},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			method := Method{Name: "cookie", Authenticator: &fake{name: "cookie", place: InCookie("id"), accept: "good", other: identity.Rejected}}
+			chain, err := NewChain([]Method{method}, func(origin string) bool { return origin == friend })
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := httptest.NewRequest("GET", "https://example.com/", nil)
+			r.Header = http.Header{
+				"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
+				"Cookie": test.cookies, "Origin": test.origins,
+			}
+			outcome, _ := chain.Identify(r, true)
+			if outcome.Verdict != test.verdict || outcome.Reason != test.reason || (outcome.Identity != nil) != (test.verdict == identity.Accepted) {
+				t.Errorf("got %+v", outcome)
+			}
+		})
+	}
+}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 )
@@ -107,4 +109,59 @@ func TestNetworkOf(t *testing.T) {
 			t.Errorf("%s: %s", text, got)
 		}
 	}
+}
+
+// TestN10TakenAtOnce: of many that take one state at the same moment, one alone
+// gets the transaction.
+func TestN10TakenAtOnce(t *testing.T) {
+	w := newWorld(t)
+	const takers = 16
+	m := &meeting{Store: w.store, arrive: make(chan struct{}, takers), leave: make(chan struct{})}
+	w.Sessions = w.sessionsIn(m)
+	state, err := w.begin(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.key = transactionKey(state)
+	got := make(chan Transaction, takers)
+	var group sync.WaitGroup
+	for range takers {
+		group.Go(func() {
+			taken, err := w.take(state)
+			switch {
+			case err == nil:
+				got <- taken
+			case !errors.Is(err, ErrUsed):
+				t.Error(err)
+			}
+		})
+	}
+	for range takers {
+		<-m.arrive
+	}
+	close(m.leave)
+	group.Wait()
+	if len(got) != 1 {
+		t.Fatalf("%d took the transaction", len(got))
+	}
+	if taken := <-got; string(taken.Data) != `{"nonce":"n"}` {
+		t.Errorf("got %+v", taken)
+	}
+}
+
+// meeting is a store whose readers of one key wait for each other, so that all of
+// them have read it before any goes on.
+type meeting struct {
+	store.Store
+	key           string
+	arrive, leave chan struct{}
+}
+
+func (m *meeting) Get(ctx context.Context, key string) ([]byte, error) {
+	value, err := m.Store.Get(ctx, key)
+	if key == m.key {
+		m.arrive <- struct{}{}
+		<-m.leave
+	}
+	return value, err
 }

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -244,5 +245,52 @@ func TestStripAllocations(t *testing.T) {
 	passage := new(Passage)
 	if got := testing.AllocsPerRun(100, func() { h.Strip(r, passage, false) }); got > 2 {
 		t.Errorf("%v allocations", got)
+	}
+}
+
+// TestN10UndeclaredTrailers: an identity header among the trailers is gone once the
+// body has been read, though the request did not declare it; other trailers stay.
+func TestN10UndeclaredTrailers(t *testing.T) {
+	h := headers(t, map[string]string{"X-Auth-User": "username"})
+	for _, name := range []string{"X-Auth-User", "X_auth.user"} {
+		trailer := http.Header{"X-Checksum": nil}
+		r := httptest.NewRequest("PUT", "/", nil)
+		r.Trailer = trailer
+		r.Body = &lateTrailers{trailer: trailer, late: http.Header{name: {"admin"}, "X-Checksum": {"1"}}}
+		h.Strip(r, new(Passage), false)
+		if _, err := io.ReadAll(r.Body); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(http.Header{"X-Checksum": {"1"}}, r.Trailer); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// lateTrailers is a body at whose end trailers turn up, as net/http has it.
+type lateTrailers struct{ trailer, late http.Header }
+
+func (b *lateTrailers) Read([]byte) (int, error) {
+	for name, lines := range b.late {
+		b.trailer[name] = lines
+	}
+	return 0, io.EOF
+}
+
+func (b *lateTrailers) Close() error { return nil }
+
+// TestN10Check: a policy that sets or removes a reserved header is refused, in each
+// spelling of it, and the error names it.
+func TestN10Check(t *testing.T) {
+	h := headers(t, map[string]string{"X-Auth-User": "username"})
+	for _, name := range []string{"X-Auth-User", "x-auth-user", "X_Auth_User", "x.auth.user"} {
+		for _, err := range []error{h.Check(http.Header{name: {"admin"}}, nil), h.Check(nil, []string{name})} {
+			if err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if err := h.Check(http.Header{"X-Auth-Username": {"x"}}, []string{"X-Auth"}); err != nil {
+		t.Error(err)
 	}
 }
