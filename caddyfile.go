@@ -186,8 +186,8 @@ func (h *Handler) parseLogin(d *caddyfile.Dispenser) error {
 }
 
 func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := grammar.OnlyBlock(d, "identity_headers", "X-Auth-User username"); err != nil {
+		return err
 	}
 	if h.IdentityHeaders == nil {
 		h.IdentityHeaders = make(map[string]string)
@@ -200,12 +200,9 @@ func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
 			}
 			continue
 		}
-		field, err := grammar.One(d)
+		field, err := parseField(d)
 		if err != nil {
 			return err
-		}
-		if _, err := identity.ParseField(field); err != nil {
-			return d.WrapErr(err)
 		}
 		if _, twice := h.IdentityHeaders[name]; twice {
 			return d.Errf("identity header %s is set twice", name)
@@ -218,7 +215,25 @@ func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
 	return nil
 }
 
+// parseField returns the identity field of a line of identity_headers.
+func parseField(d *caddyfile.Dispenser) (string, error) {
+	header, args := d.Val(), d.RemainingArgs()
+	if len(args) != 1 {
+		return "", d.Errf("identity header %s wants one field, not %d, such as %s username; fields: %s", header, len(args), header, strings.Join(identity.FieldNames(), " "))
+	}
+	field := args[0]
+	if _, err := identity.ParseField(field); err != nil && !strings.HasPrefix(field, "claims.") {
+		return "", d.Errf("%s", grammar.Unknown("identity field", field, identity.FieldNames()))
+	} else if err != nil {
+		return "", d.WrapErr(err)
+	}
+	return field, nil
+}
+
 func (h *Handler) parseAmbiguousPaths(d *caddyfile.Dispenser) error {
+	if d.CountRemainingArgs() == 0 {
+		return d.Errf("allow_ambiguous_paths wants at least one flag: %s", strings.Join(request.RefusedFlags(), " "))
+	}
 	flags, err := grammar.Several(d)
 	for _, flag := range flags {
 		if !slices.Contains(request.RefusedFlags(), flag) {
@@ -230,6 +245,9 @@ func (h *Handler) parseAmbiguousPaths(d *caddyfile.Dispenser) error {
 }
 
 func (h *Handler) parseUpgrades(d *caddyfile.Dispenser) error {
+	if d.CountRemainingArgs() == 0 {
+		return d.Err("upgrades wants at least one protocol, such as upgrades tcp")
+	}
 	tokens, err := grammar.Several(d)
 	for _, token := range tokens {
 		if err := request.CheckUpgrade(token); err != nil {

@@ -61,8 +61,8 @@ func (APIKey) CaddyModule() caddy.ModuleInfo {
 func (k *APIKey) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
 	line := d.Token()
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := grammar.OnlyBlock(d, "api_key", "keys keys.yaml"); err != nil {
+		return err
 	}
 	err := grammar.Block(d, "api_key", grammar.Words{"keys": grammar.Strings(&k.Keys), "from": k.parseFrom, "challenge": k.word()})
 	if err != nil {
@@ -75,18 +75,18 @@ func (k *APIKey) parseFrom(d *caddyfile.Dispenser) error {
 	if k.From != "" {
 		return d.Err("from is set twice")
 	}
-	args, err := grammar.Several(d)
-	if err != nil {
-		return err
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return d.Err("from wants a place: from header <name>, from bearer or from basic_password")
 	}
 	k.From = args[0]
 	switch {
 	case k.From == "header" && len(args) == 2:
 		k.Header = args[1]
 	case k.From == "header":
-		return d.Err("from header wants the header's name")
-	case len(args) > 1:
-		return d.ArgErr()
+		return d.Errf("from header wants one name, not %d, such as from header X-API-Key", len(args)-1)
+	case len(args) > 1 && (k.From == "bearer" || k.From == "basic_password"):
+		return d.Errf("from %s takes no name, not %q; only header takes one, such as from header X-API-Key", k.From, args[1])
 	}
 	if err := k.checkFrom(); err != nil {
 		return d.WrapErr(err)

@@ -85,7 +85,7 @@ func (b *Basic) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 	}
 	if d.NextArg() {
-		return d.ArgErr()
+		return d.Errf("basic takes one realm and no further %q: quote a realm of several words, such as basic \"%s %s\"", d.Val(), b.Realm, d.Val())
 	}
 	err := grammar.Block(d, "basic", grammar.Words{
 		"users":     grammar.Strings(&b.Users),

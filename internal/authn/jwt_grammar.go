@@ -76,12 +76,9 @@ func (j *JWT) parseFrom(d *caddyfile.Dispenser) error {
 	if j.From != "" {
 		return d.Err("from is set twice")
 	}
-	args, err := grammar.Several(d)
-	if err != nil {
-		return err
-	}
-	if len(args) > 2 {
-		return d.ArgErr()
+	args := d.RemainingArgs()
+	if len(args) == 0 || len(args) > 2 {
+		return d.Errf("from wants a place and, for header, cookie and query, one name, not %d arguments: from bearer, from basic_password, or such as from header X-Token", len(args))
 	}
 	if j.From = args[0]; len(args) == 2 {
 		j.Name = args[1]
@@ -97,7 +94,7 @@ func (j *JWT) place() ([]Place, error) {
 	named := map[string]func(string) Place{"header": InHeader, "cookie": InCookie, "query": InQuery}[j.From]
 	switch {
 	case named != nil && !httpguts.ValidHeaderFieldName(j.Name):
-		return nil, fmt.Errorf("from %s wants a name, not %q", j.From, j.Name)
+		return nil, fmt.Errorf("from %s wants a name, such as from %s token, not %q", j.From, j.From, j.Name)
 	case named != nil && j.From == "header" && reservedHeader(j.Name):
 		return nil, fmt.Errorf("a token cannot be the whole of %s; bearer and basic_password read Authorization", j.Name)
 	case named != nil:
@@ -118,15 +115,16 @@ func (j *JWT) place() ([]Place, error) {
 //	map <field> <path>|<path>[].<member>|keys:<path> [having <member>]...
 func parseMap(target *map[string][]string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
-		args, err := grammar.Several(d)
-		if err != nil {
-			return err
+		args := d.RemainingArgs()
+		if len(args) == 0 {
+			return d.Err("map wants a field and a claim, such as map roles realm_access.roles")
 		}
 		field, sources := args[0], args[1:]
 		if len(sources) == 0 {
 			return d.Errf("map %s names no source: write a claim, such as map roles realm_access.roles", field)
 		}
-		if sources, err = joinHaving(sources); err != nil {
+		sources, err := joinHaving(sources)
+		if err != nil {
 			return d.Errf("map %s: %v", field, err)
 		}
 		if *target == nil {
@@ -147,7 +145,7 @@ func joinHaving(words []string) ([]string, error) {
 		case len(sources) == 0 || !strings.HasPrefix(sources[len(sources)-1], "keys:") || strings.Contains(sources[len(sources)-1], " having "):
 			return nil, errors.New("having stands after keys:<path>, such as keys:my_roles having my_organization")
 		case i+1 == len(words):
-			return nil, errors.New("having names no member")
+			return nil, errors.New("having names no member: write one, such as keys:my_roles having my_organization")
 		default:
 			i++
 			sources[len(sources)-1] += " having " + words[i]
@@ -157,9 +155,9 @@ func joinHaving(words []string) ([]string, error) {
 }
 
 func (j *JWT) parseRequire(d *caddyfile.Dispenser) error {
-	args, err := grammar.Several(d)
-	if err != nil {
-		return err
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return d.Err("require wants a claim and the values that it may hold, such as require team red blue")
 	}
 	if len(args) < 2 {
 		return d.Errf("require %s names no value that the claim may hold", args[0])
@@ -174,7 +172,7 @@ func (j *JWT) check() error {
 	case j.Issuer == "":
 		return errors.New("jwt: name the issuer of the tokens, or write any")
 	case len(j.Audience) > 1 && slices.Contains(j.Audience, anyone):
-		return fmt.Errorf("jwt %s: audience any stands alone", j.Issuer)
+		return fmt.Errorf("jwt %s: audience any accepts every audience and stands alone: remove any or the others", j.Issuer)
 	}
 	if err := cmp.Or(checkIssuer(j.Issuer), j.checkRequire(), j.Offer.check(), j.checkUnknownIssuer(), j.checkKeys()); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
@@ -233,7 +231,7 @@ func (j *JWT) checkKeys() error {
 	case published && j.Issuer == anyone && slices.Contains(j.Audience, anyone):
 		return errors.New("any issuer with jwks_url needs an audience: else every token that those keys sign is accepted")
 	case !published && j.MaxStale != 0:
-		return errors.New("max_stale is about keys that an issuer publishes")
+		return errors.New("max_stale holds for keys fetched over the network alone, and jwks_file, key_file and secret fetch none: remove max_stale")
 	case !published:
 		return nil
 	}

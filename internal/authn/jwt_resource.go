@@ -33,7 +33,7 @@ func (j *JWT) checkResource() error {
 	case j.Issuer == anyone:
 		return errors.New("resource: its description has to name an issuer, and any is none")
 	case slices.Contains(j.Audience, anyone):
-		return errors.New("resource: tokens for it are not tokens for anybody; leave out audience any")
+		return errors.New("resource: tokens must be issued for the resource, and audience any accepts others too: remove audience any")
 	}
 	if err := checkScopes(j.ResourceScopes); err != nil {
 		return err

@@ -106,11 +106,11 @@ func (LoginURL) CaddyModule() caddy.ModuleInfo {
 func (l *LoginURL) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the kind of login
 	line := d.Token()
-	template, err := grammar.One(d)
-	if err != nil {
-		return err
+	args := d.RemainingArgs()
+	if len(args) != 1 || args[0] == "" {
+		return d.Errf("login url wants one URL, not %d, such as login url https://login.example.com/?rd={return_to}", len(args))
 	}
-	l.URL = template
+	l.URL = args[0]
 	if err := grammar.NoBlock(d, "login url"); err != nil {
 		return err
 	}

@@ -50,8 +50,8 @@ func (LoginForm) CaddyModule() caddy.ModuleInfo {
 func (l *LoginForm) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the kind of login
 	line := d.Token()
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := grammar.OnlyBlock(d, "login form", "users users.yaml"); err != nil {
+		return err
 	}
 	err := grammar.Block(d, "login form", grammar.Words{
 		"users":    grammar.Strings(&l.Users),

@@ -144,7 +144,7 @@ func (l *LoginOIDC) checkWords() error {
 	case l.Name != "" && !isName.MatchString(l.Name):
 		return fmt.Errorf("name: %q is not 1 to 32 of a-z, 0-9, _ and -", l.Name)
 	case slices.Contains(l.Audience, anyone), slices.Contains(l.Audience, "*"):
-		return errors.New("audience: name each audience that ID tokens may have beside client_id; any is not one")
+		return errors.New("audience: any and * are not accepted here: name each audience that ID tokens may have beside client_id")
 	case l.Logout != "" && !slices.Contains(logouts, l.Logout):
 		return errors.New(grammar.Unknown("value of logout", l.Logout, slices.Clone(logouts)))
 	case l.Userinfo != "" && !slices.Contains(switches, l.Userinfo):

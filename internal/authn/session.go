@@ -82,8 +82,8 @@ func (Session) CaddyModule() caddy.ModuleInfo {
 func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
 	line := d.Token()
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := grammar.OnlyBlock(d, "session", "idle 30m"); err != nil {
+		return err
 	}
 	err := grammar.Block(d, "session", grammar.Words{
 		"idle":          grammar.Duration(&s.Idle),

@@ -42,7 +42,7 @@ func (s *Session) parseStore(d *caddyfile.Dispenser) error {
 		return d.Err("store is set twice")
 	}
 	if !d.NextArg() {
-		return d.ArgErr()
+		return d.Err("store wants file or redis: store file [<path>] or store redis <url>, such as store redis redis://127.0.0.1:6379")
 	}
 	s.Store = &SessionStore{Kind: d.Val()}
 	args := d.RemainingArgs()
@@ -53,7 +53,7 @@ func (s *Session) parseStore(d *caddyfile.Dispenser) error {
 	case s.Store.Kind == "redis" && len(args) == 1:
 		s.Store.URL = args[0]
 	case len(args) > 0:
-		return d.ArgErr()
+		return d.Errf("store %s takes one argument, not %d: store file [<path>] or store redis <url>", s.Store.Kind, len(args))
 	}
 	if err := s.Store.check(); err != nil {
 		return d.WrapErr(err)

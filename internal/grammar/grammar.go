@@ -37,6 +37,15 @@ func Block(d *caddyfile.Dispenser, what string, words Words) error {
 	return nil
 }
 
+// OnlyBlock returns an error if an argument stands on the line of a word that
+// takes a block alone; line is an example of a line of that block.
+func OnlyBlock(d *caddyfile.Dispenser, what, line string) error {
+	if d.NextArg() {
+		return d.Errf("%s takes a block, not %q: write lines such as %s between { and }", what, d.Val(), line)
+	}
+	return nil
+}
+
 // NoBlock returns an error if a block follows.
 func NoBlock(d *caddyfile.Dispenser, what string) error {
 	if d.NextBlock(d.Nesting()) {
@@ -56,18 +65,37 @@ func Unknown(what, word string, allowed []string) string {
 	return text + "; allowed: " + strings.Join(allowed, " ")
 }
 
-// Nearest returns the allowed word that is at most two edits away, or five if
-// it begins with the same five letters (policy, basic_auth), or "".
+// Nearest returns the allowed word that the given one is most likely a misspelling
+// of, or "": one edit away, or two if both have at least five letters, or five if
+// both begin with the same five letters (policy, basic_auth). Two neighbouring
+// letters that changed places are one edit.
 func Nearest(word string, allowed []string) string {
 	best, distance := "", 6
 	word = strings.ToLower(word)
 	for _, candidate := range allowed {
 		d := levenshtein.ComputeDistance(word, candidate)
-		if d < distance && (d <= 2 || alike(word, candidate)) {
+		if swapped(word, candidate) {
+			d = 1
+		}
+		if d < distance && (d <= 1 || d == 2 && min(len(word), len(candidate)) >= 5 || alike(word, candidate)) {
 			best, distance = candidate, d
 		}
 	}
 	return best
+}
+
+// swapped reports whether two neighbouring letters make the difference between
+// two words.
+func swapped(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := 0; i+1 < len(a); i++ {
+		if a[i] != b[i] {
+			return a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
+		}
+	}
+	return false
 }
 
 // alike reports whether two words begin with the same five letters.
@@ -201,6 +229,9 @@ func Number(target *int, most int) func(*caddyfile.Dispenser) error {
 func Choice(target *string, allowed ...string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		word := d.Val()
+		if count := d.CountRemainingArgs(); count != 1 {
+			return d.Errf("%s wants one of: %s, such as %s %s, not %d arguments", word, strings.Join(allowed, " "), word, allowed[0], count)
+		}
 		if err := String(target)(d); err != nil {
 			return err
 		}

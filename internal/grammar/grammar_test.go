@@ -64,6 +64,8 @@ func TestErrors(t *testing.T) {
 		{"negative", "time -1m", []string{"positive duration"}},
 		{"time twice", "time 1m\n time 2m", []string{"set twice"}},
 		{"bad choice", "mode maybe", []string{"unknown value of mode: maybe", "allowed: off on"}},
+		{"no choice", "mode", []string{"mode wants one of: on off, such as mode on, not 0 arguments", "Testfile:2"}},
+		{"two choices", "mode on off", []string{"mode wants one of: on off, such as mode on, not 2 arguments"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -80,8 +82,23 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestOnlyBlock: an argument is named, with a line of the block as the example.
+func TestOnlyBlock(t *testing.T) {
+	d := caddyfile.NewTestDispenser("thing x {\n text a\n}")
+	d.Next()
+	want := `thing takes a block, not "x": write lines such as text a between { and }`
+	if err := OnlyBlock(d, "thing", "text a"); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+	d = caddyfile.NewTestDispenser("thing {\n text a\n}")
+	d.Next()
+	if err := OnlyBlock(d, "thing", "text a"); err != nil || d.Val() != "thing" {
+		t.Errorf("%v, at %s", err, d.Val())
+	}
+}
+
 func TestNearest(t *testing.T) {
-	allowed := []string{"access", "allow_ambiguous_paths", "basic", "policies", "policy"}
+	allowed := []string{"access", "allow_ambiguous_paths", "basic", "policies", "policy", "off", "idle", "url"}
 	tests := []struct{ name, word, want string }{
 		{"a letter is missing", "acces", "access"},
 		{"upper case", "Basic", "basic"},
@@ -90,6 +107,14 @@ func TestNearest(t *testing.T) {
 		{"nothing but a beginning", "allow", ""},
 		{"too short to begin alike", "acl", ""},
 		{"far", "completely", ""},
+		{"the opposite of a short word", "on", ""},
+		{"half of a short word is another", "idol", ""},
+		{"a letter of a short word", "uri", "url"},
+		{"letters changed places in a short word", "idel", "idle"},
+		{"letters changed places in a long word", "acecss", "access"},
+		{"two letters of a long word", "acces_", "access"},
+		{"one letter", "o", ""},
+		{"no letter", "", ""},
 	}
 	for _, test := range tests {
 		if got := Nearest(test.word, allowed); got != test.want {

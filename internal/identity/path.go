@@ -25,6 +25,9 @@ func ParsePath(text string) (Path, error) {
 		if slices.Contains(p.names, "") {
 			return Path{}, fmt.Errorf("%q has an empty name in it (allowed: names joined with dots, such as realm_access.roles, or a JSON pointer, such as /realm_access/roles)", text)
 		}
+		if strings.Contains(text, "[") {
+			return Path{}, fmt.Errorf("%q has a [ in it, and a dotted path names members of objects alone: write an item of a list, or a name with a [, in a JSON pointer, such as /roles/0", text)
+		}
 		return p, nil
 	}
 	for _, name := range strings.Split(text, "/")[1:] {

@@ -72,6 +72,8 @@ func TestPathErrors(t *testing.T) {
 		"a..b":   "empty name",
 		".a":     "empty name",
 		"a.":     "empty name",
+		"a[].b":  "has a [ in it",
+		"a[0]":   "in a JSON pointer",
 		"/a~":    "neither ~0 (for ~) nor ~1 (for /)",
 		"/a~2b":  "neither ~0 (for ~) nor ~1 (for /)",
 		"/~0~/x": "neither ~0 (for ~) nor ~1 (for /)",

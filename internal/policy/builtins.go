@@ -22,6 +22,10 @@ var costly = []string{
 // gated are the built-in functions that are off unless named.
 var gated = slices.Concat(reaching, costly)
 
+// GatedBuiltins returns the names of the built-in functions that are off unless
+// named.
+func GatedBuiltins() []string { return slices.Clone(gated) }
+
 // allowed returns OPA's capabilities without the gated built-ins that are not
 // named, so that a policy that calls one does not even compile. Nor does a
 // schema's $ref reach another host, by json.match_schema and its kin, unless

@@ -38,8 +38,8 @@ const (
 //	    max_depth  <number>
 //	}
 func (b *Body) Parse(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.Errf("body takes a block, not %q: body { max_size <size> }", d.Val())
+	if err := grammar.OnlyBlock(d, "body", "max_size 1MiB"); err != nil {
+		return err
 	}
 	return grammar.Block(d, "body", grammar.Words{
 		"max_size":   grammar.Size(&b.MaxSize),

@@ -6,6 +6,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/policyauth/caddy-policy-auth/internal/grammar"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 )
 
@@ -20,8 +21,8 @@ type Constants map[string]any
 //
 // and adds to what an earlier block has set.
 func (c Constants) Parse(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := grammar.OnlyBlock(d, "config", "office_hours 9 17"); err != nil {
+		return err
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		key := d.Val()

@@ -50,14 +50,14 @@ func (e *ErrorPages) Parse(d *caddyfile.Dispenser) error {
 		}
 	}
 	if d.NextArg() {
-		return d.ArgErr()
+		return d.Errf("error_pages takes one argument, a directory, delegate or bare, and no further %q", d.Val())
 	}
 	return grammar.Block(d, "error_pages", grammar.Words{"brand": e.parseBrand})
 }
 
 func (e *ErrorPages) parseBrand(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := grammar.OnlyBlock(d, "brand", `name "Example Ltd"`); err != nil {
+		return err
 	}
 	line := d.Token()
 	b := &e.Brand

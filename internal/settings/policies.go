@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -73,6 +74,9 @@ type Policies struct {
 // and adds to what an earlier block has set. The access tables so far are
 // checked with it.
 func (p *Policies) Parse(d *caddyfile.Dispenser, access []string) error {
+	if d.CountRemainingArgs() == 0 {
+		return d.Err("policies wants at least one directory or file, such as policies ./policies")
+	}
 	sources, err := grammar.Several(d)
 	if err != nil {
 		return err
@@ -103,8 +107,8 @@ func (p *Policies) Parse(d *caddyfile.Dispenser, access []string) error {
 //
 //	builtins allow <name>...
 func (p *Policies) parseBuiltins(d *caddyfile.Dispenser) error {
-	if !d.NextArg() || d.Val() != "allow" {
-		return d.SyntaxErr("builtins allow <name>...")
+	if args := d.CountRemainingArgs(); !d.NextArg() || d.Val() != "allow" || args < 2 {
+		return d.Errf("builtins wants allow and at least one name, such as builtins allow http.send; names: %s", strings.Join(policy.GatedBuiltins(), " "))
 	}
 	return grammar.Strings(&p.Builtins)(d)
 }

@@ -93,7 +93,7 @@ func (v *Verifier) setAudiences(c Config) error {
 	case c.AnyAudience && len(c.Audiences) > 0:
 		return errors.New("audience: any and named audiences exclude each other")
 	case !c.AnyAudience && len(c.Audiences) == 0:
-		return errors.New("audience: missing: name whom the tokens are for, or write any")
+		return errors.New("audience: missing: name the audiences to accept, such as audience https://api.example.com; audience any accepts every token of the issuer, also those issued for other applications")
 	case slices.Contains(c.Audiences, ""):
 		return errors.New("audience: empty")
 	}

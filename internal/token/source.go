@@ -43,6 +43,8 @@ func parseSource(text string) (source, error) {
 	path, member, isEach := strings.Cut(text, "[].")
 	var err error
 	switch {
+	case isKeys && strings.Contains(rest, "[]"):
+		return s, fmt.Errorf("%q: keys: reads one object, and [] a list of objects: write keys:<path>, such as keys:my_roles, or <path>[].<member>, such as roles[].value", text)
 	case isKeys:
 		s.form = formKeys
 		var having bool
@@ -61,6 +63,8 @@ func parseSource(text string) (source, error) {
 		}
 	case strings.HasSuffix(text, "[]"):
 		return s, fmt.Errorf("%q: [] wants a member of each item, such as %s.value; a list of strings needs no []", text, text)
+	case strings.Contains(text, "[]"):
+		return s, fmt.Errorf("%q: a dot stands between [] and the member of each item, such as %s", text, strings.ReplaceAll(text, "[]", "[]."))
 	default:
 		s.path, err = identity.ParsePath(text)
 	}

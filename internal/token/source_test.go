@@ -100,6 +100,10 @@ func TestS12Zitadel(t *testing.T) {
 		"a[].":       "empty name",
 		"a[]":        "wants a member of each item",
 		"a[].b[].c":  "stands once",
+		"a[]b":       "such as a[].b",
+		"a[0].b":     "in a JSON pointer",
+		"/a[]b":      "such as /a[].b",
+		"keys:a[].b": "keys: reads one object",
 	} {
 		c := testConfig(t, "HS256")
 		c.Map = map[string][]string{"roles": {source}}
