@@ -151,25 +151,40 @@ func (h *Handler) matches(r *http.Request, v *visit.Visit) (bool, error) {
 	return h.matchesPath(r, v)
 }
 
+// matchesPath asks the matchers about each reading of the path, and about where a
+// WebDAV request points to, on its own host.
 func (h *Handler) matchesPath(r *http.Request, v *visit.Visit) (bool, error) {
 	readings := v.Request.Readings()
 	matched, err := h.matchers.AnyMatchWithError(r)
-	if matched || err != nil || len(readings) == 1 {
+	if matched || err != nil || len(readings) == 1 && readings[0].Destination == "" {
 		return matched, err
 	}
-	asked := r.URL
-	defer func() { r.URL = asked }()
+	asked, host := r.URL, r.Host
+	defer func() { r.URL, r.Host = asked, host }()
+	matches := func(path, query string) (bool, error) {
+		read := *asked
+		read.Path, read.RawPath, read.RawQuery = path, "", query
+		r.URL = &read
+		return h.matchers.AnyMatchWithError(r)
+	}
 	for _, reading := range readings {
+		query := asked.RawQuery
+		if reading.Query != v.Request.URL().RawQuery {
+			query = reading.Query
+		}
 		for _, path := range []string{reading.Rewritten, reading.Path} {
-			read := *asked
-			read.Path, read.RawPath = path, ""
-			if reading.Query != v.Request.URL().RawQuery {
-				read.RawQuery = reading.Query
-			}
-			r.URL = &read
-			if matched, err := h.matchers.AnyMatchWithError(r); matched || err != nil {
+			if matched, err := matches(path, query); matched || err != nil {
 				return matched, err
 			}
+		}
+	}
+	r.Host = v.Request.DestinationHost()
+	for _, reading := range readings {
+		if reading.Destination == "" {
+			break
+		}
+		if matched, err := matches(reading.Destination, ""); matched || err != nil {
+			return matched, err
 		}
 	}
 	return false, nil

@@ -29,6 +29,41 @@ func TestN02MatcherRewritten(t *testing.T) {
 	}
 }
 
+// TestN07MatcherDestination: a matcher is asked about where a request points to, whatever
+// its method.
+func TestN07MatcherDestination(t *testing.T) {
+	w := newWorld(t)
+	h, err := w.provision("basic {\n users DIR/users.yaml\n }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchPath{"/ours/*"}}}
+	hosts := caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchHost{"b.example"}}}
+	for _, test := range []struct {
+		name, destination string
+		matchers          caddyhttp.MatcherSets
+		want              int
+	}{
+		{"inside", "/ours/x", paths, 401},
+		{"a reading inside", "/theirs//..;/ours%2fx", paths, 400},
+		{"decoded", "https://example.com/%256furs/x", paths, 401},
+		{"outside", "/theirs/y", paths, 200},
+		{"unreadable", "//ours/x", paths, 400},
+		{"another host", "http://b.example/x", hosts, 401},
+		{"own host", "/x", hosts, 200},
+	} {
+		h.matchers = test.matchers
+		next := new(reached)
+		r := get("/theirs/x", "Destination", test.destination)
+		if recorder, err := ask(h, r, next); err != nil || recorder.Code != test.want {
+			t.Errorf("%s: %d %v, want %d", test.name, recorder.Code, err, test.want)
+		}
+		if next.request != nil && (next.request.URL.Path != "/theirs/x" || next.request.Host != "example.com") {
+			t.Errorf("%s: the next handler sees %s %s", test.name, next.request.Host, next.request.URL)
+		}
+	}
+}
+
 // TestS06HiddenParameter: what a policy removes from the query or sets there must not
 // come out of the path afterwards.
 func TestS06HiddenParameter(t *testing.T) {

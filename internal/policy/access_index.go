@@ -14,13 +14,14 @@ const maxEntries = 100_000
 // say of paths, and then of hosts, to the number of the first that does.
 type accessIndex struct {
 	numbers map[string]any      // of map[string]any of int
+	hosts   map[string]any      // the other hosts in it, to true
 	domains map[string]struct{} // the hosts in it below which every host is meant
 	depths  map[int]struct{}    // the segments of its paths that are meant with what is below
 	pairs   int
 }
 
 func newAccessIndex() *accessIndex {
-	return &accessIndex{numbers: map[string]any{}, domains: map[string]struct{}{}, depths: map[int]struct{}{}}
+	return &accessIndex{numbers: map[string]any{}, hosts: map[string]any{}, domains: map[string]struct{}{}, depths: map[int]struct{}{}}
 }
 
 // add enters a rule, whose number is higher than those before. It is false if
@@ -41,6 +42,8 @@ func (x *accessIndex) add(number int, hosts []string, paths []accessPath) bool {
 		for _, host := range hosts {
 			if strings.HasPrefix(host, ".") {
 				x.domains[host] = struct{}{}
+			} else if host != anyHost {
+				x.hosts[host] = true
 			}
 			if _, earlier := byHost[host]; !earlier {
 				byHost[host] = number

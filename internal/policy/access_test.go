@@ -106,7 +106,7 @@ func TestAccessMerge(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"blocked":{"networks":["10.0.0.0/8","192.0.2.7/32"],"users":{"mallory":true}},"default":[{"authenticated":true}],` +
-		`"depths":[0],"domains":[".example.com"],"index":{"/*":{"*":0,".example.com":1}},` +
+		`"depths":[0],"domains":[".example.com"],"hosts":{},"index":{"/*":{"*":0,".example.com":1}},` +
 		`"rules":[{"allow":[],"label":"one.yaml:4 (rule 1)"},{"allow":[{"networks":["10.0.0.0/8","::1/128"]}],"label":"two.yaml:3 (rule 1)"}]}`
 	if string(encoded) != want {
 		t.Errorf("got  %s\nwant %s", encoded, want)

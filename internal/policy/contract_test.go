@@ -51,6 +51,7 @@ func TestContract(t *testing.T) {
 		`input.request.raw_path`:              `"/Api/a%20b"`,
 		`input.request.path_flags`:            `[]`,
 		`input.request.destination_path`:      `""`,
+		`input.request.destination_host`:      `""`,
 		`input.request.query`:                 `{"k": ["v", "w"]}`,
 		`input.request.raw_query`:             `"k=v&k=w"`,
 		`input.request.query_flags`:           `[]`,

@@ -57,6 +57,10 @@ func NewConstants(values map[string]any) *Constants {
 // first one is evaluated.
 func (s *Set) Decide(ctx context.Context, in Input) Decision {
 	current := s.live.Load()
+	if refused := current.refuseDestination(in); refused != nil {
+		refused.Revision = current.revision
+		return *refused
+	}
 	if refused := current.readBody(ctx, in, s.config.Timeout); refused != nil {
 		refused.Revision = current.revision
 		return *refused

@@ -139,6 +139,7 @@ var requestParts = []part[request.Fields]{
 	text("raw_path", func(f *request.Fields) string { return f.RawPath }),
 	texts("path_flags", func(f *request.Fields) []string { return f.PathFlags }),
 	text("destination_path", func(f *request.Fields) string { return f.DestinationPath }),
+	text("destination_host", func(f *request.Fields) string { return f.DestinationHost }),
 	textsByName("query", func(f *request.Fields) map[string][]string { return f.Query }),
 	text("raw_query", func(f *request.Fields) string { return f.RawQuery }),
 	texts("query_flags", func(f *request.Fields) []string { return f.QueryFlags }),

@@ -115,7 +115,7 @@ func joined(document request.Document, beside map[string]any) (json.RawMessage, 
 // chooses: at least as many as in any of them.
 func weigh(d *request.Document) int {
 	f := &d.Request
-	total := len(f.Method) + len(f.Host) + len(f.RawPath) + len(f.RawQuery) + len(f.DestinationPath) + weighTexts(f.Segments)
+	total := len(f.Method) + len(f.Host) + len(f.RawPath) + len(f.RawQuery) + len(f.DestinationPath) + len(f.DestinationHost) + weighTexts(f.Segments)
 	for name, text := range f.Headers {
 		total += len(name) + len(text)
 	}
@@ -157,7 +157,7 @@ func weighValue(value any) int {
 // is not enough, what has them is left out.
 func shorten(d *request.Document) {
 	f := &d.Request
-	for _, text := range []*string{&f.Method, &f.Host, &f.Path, &f.PathFolded, &f.RewrittenPath, &f.RawPath, &f.RawQuery, &f.DestinationPath} {
+	for _, text := range []*string{&f.Method, &f.Host, &f.Path, &f.PathFolded, &f.RewrittenPath, &f.RawPath, &f.RawQuery, &f.DestinationPath, &f.DestinationHost} {
 		*text = shortText(*text)
 	}
 	f.Headers = maps.Clone(f.Headers) // it may be somebody else's

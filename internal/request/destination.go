@@ -6,31 +6,49 @@ import (
 	"strings"
 )
 
-// badDestination stands for a Destination that cannot be judged. It is no
-// path, since those begin with a slash.
-const badDestination = "bad"
+// destination is where a WebDAV request points to (RFC 4918, section 10.3), as
+// its Destination header has it.
+type destination struct {
+	path string // escaped, "" without a destination
+	host string // in the form of splitHost, "" for the request's own
+	bad  bool   // there is one that cannot be judged
+}
 
-// destination returns the escaped path that a WebDAV MOVE or COPY points to
-// (RFC 4918, section 10.3), "" for other requests, or badDestination. Methods
-// are compared without regard to case: the server behind may do so.
-func destination(r *http.Request) string {
-	if !strings.EqualFold(r.Method, "MOVE") && !strings.EqualFold(r.Method, "COPY") {
-		return ""
-	}
+// destinationOf returns a request's destination. The method does not matter: the
+// server behind may take another one from a header or from the query.
+func destinationOf(r *http.Request) destination {
 	lines := r.Header["Destination"]
 	if len(lines) == 0 {
-		return ""
+		return destination{}
 	}
 	u, err := url.Parse(lines[0])
-	if len(lines) > 1 || err != nil || u.Opaque != "" || u.Fragment != "" || u.Scheme == "" && u.Host != "" { // //a/b is a host, or a path
-		return badDestination
+	if len(lines) > 1 || err != nil || u.Opaque != "" || strings.Contains(lines[0], "#") || u.User != nil || u.Scheme == "" && u.Host != "" { // //a/b is a host, or a path
+		return destination{bad: true}
 	}
+	host, _, ok := splitHost(u.Host)
 	path := u.EscapedPath()
-	if path == "" && u.Host != "" {
+	if path == "" && host != "" {
 		path = "/"
 	}
-	if !strings.HasPrefix(path, "/") {
-		return badDestination
+	return destination{path: path, host: host, bad: !ok || !strings.HasPrefix(path, "/")}
+}
+
+// ForeignDestination reports whether the request's destination is on another host
+// than the request itself.
+func (r *Request) ForeignDestination() bool {
+	if r.destination.host == "" {
+		return false
 	}
-	return path
+	own, _ := r.hostPort()
+	return r.destination.host != own
+}
+
+// DestinationHost returns the host of the destination, which is the request's own if
+// the destination names none, and "" without one.
+func (r *Request) DestinationHost() string {
+	if r.destination.path == "" || r.destination.host != "" {
+		return r.destination.host
+	}
+	own, _ := r.hostPort()
+	return own
 }

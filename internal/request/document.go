@@ -56,8 +56,11 @@ type Fields struct {
 	RawPath string `json:"raw_path"`
 	// PathFlags names what makes the path readable in more than one way.
 	PathFlags []string `json:"path_flags"`
-	// DestinationPath is where a WebDAV MOVE or COPY points, decoded, or "".
+	// DestinationPath is the path of a WebDAV Destination, decoded, or "".
 	DestinationPath string `json:"destination_path"`
+	// DestinationHost is the host of a WebDAV Destination: the request's own if
+	// the Destination names none, and "" without a Destination.
+	DestinationHost string `json:"destination_host"`
 	// Query holds the query's parameters, decoded.
 	Query map[string][]string `json:"query"`
 	// RawQuery is the query as received.

@@ -51,7 +51,7 @@ var refusedFlags = map[Flag]bool{
 }
 
 // unreadable are the refused flags of targets that have no reading to go by.
-var unreadable = []Flag{FlagTooLong, FlagOverEncoded, FlagHiddenCredential, FlagOpaque, FlagBadHost}
+var unreadable = []Flag{FlagTooLong, FlagOverEncoded, FlagHiddenCredential, FlagOpaque, FlagBadHost, FlagBadDestination}
 
 // RefusedFlags returns, sorted, the flags that AllowedFlags can name: all that
 // are refused but those that no policy could judge.

@@ -48,6 +48,7 @@ var parts = []struct {
 	{"request.path request.segments request.destination_path", func(_ *Request, reading *Reading, d *Document) {
 		d.Request.Path, d.Request.Segments, d.Request.DestinationPath = reading.Path, reading.Segments, reading.Destination
 	}},
+	{"request.destination_host", func(r *Request, _ *Reading, d *Document) { d.Request.DestinationHost = r.DestinationHost() }},
 	{"request.path_folded", func(_ *Request, reading *Reading, d *Document) { d.Request.PathFolded = strings.ToLower(reading.Path) }},
 	{"request.rewritten_path", func(_ *Request, reading *Reading, d *Document) { d.Request.RewrittenPath = reading.Rewritten }},
 	{"request.raw_path", func(r *Request, _ *Reading, d *Document) {

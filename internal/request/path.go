@@ -20,7 +20,7 @@ type Reading struct {
 	// Query is the raw query in this reading: the text after an encoded "?" may
 	// become the query of a handler that decodes the path again.
 	Query string
-	// Destination is the decoded path that a WebDAV MOVE or COPY points to, or "".
+	// Destination is the decoded path of a WebDAV Destination, or "".
 	Destination string
 
 	cut bool // Query comes from the path
@@ -34,15 +34,15 @@ const maxAmbiguous = 8 << 10
 const maxReadings = 64
 
 // readings reads a request's public path, the path that the next handler sees and,
-// for MOVE and COPY, the destination: every combination of their readings.
-func readings(facts *Facts, now *url.URL, dest string, room *room) ([]Reading, []Flag) {
+// of WebDAV, the destination: every combination of their readings.
+func readings(facts *Facts, now *url.URL, dest destination, room *room) ([]Reading, []Flag) {
 	path := escapedPath(facts.URL)
 	rewritten := path
 	if now.Path != facts.URL.Path || now.RawPath != facts.URL.RawPath {
 		rewritten = escapedPath(now)
 	}
 	flags := targetFlags(facts)
-	if dest == "" && len(flags) == 0 && isPlain(path) && isPlain(rewritten) {
+	if dest == (destination{}) && len(flags) == 0 && isPlain(path) && isPlain(rewritten) {
 		return room.read(path, rewritten, facts.URL.RawQuery), nil
 	}
 	result, flags := readPath(path, facts.URL.RawQuery, inspect(read(path), flags))
@@ -51,13 +51,12 @@ func readings(facts *Facts, now *url.URL, dest string, room *room) ([]Reading, [
 		others, flags = readPath(rewritten, now.RawQuery, flags)
 		result = withRewritten(result, others)
 	}
-	switch dest {
-	case "":
-	case badDestination:
+	switch {
+	case dest.bad:
 		flags = append(flags, FlagBadDestination)
-	default:
+	case dest.path != "":
 		var destinations []Reading
-		destinations, flags = readPath(dest, "", inspect(read(dest), flags))
+		destinations, flags = readPath(dest.path, "", inspect(read(dest.path), flags))
 		result = pair(result, destinations)
 	}
 	if len(result) > maxReadings {

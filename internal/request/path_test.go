@@ -147,8 +147,8 @@ func TestNeverAllowed(t *testing.T) {
 	}
 }
 
-// TestDestination: where MOVE and COPY point is judged like the path (T-72).
-func TestDestination(t *testing.T) {
+// TestN07Destination: a destination is judged like the path, whatever the method (T-72).
+func TestN07Destination(t *testing.T) {
 	tests := []struct {
 		name, method, destination string
 		want                      []string
@@ -158,7 +158,9 @@ func TestDestination(t *testing.T) {
 		{"a URL", "COPY", "https://h.example/admin/x?y", []string{"/admin/x"}, ""},
 		{"a host alone", "COPY", "https://h.example", []string{"/"}, ""},
 		{"a lower-case method", "move", "/admin", []string{"/admin"}, ""},
-		{"another method", "PUT", "/admin", []string{""}, ""},
+		{"another method", "PUT", "/admin", []string{"/admin"}, ""},
+		{"a user", "MOVE", "https://u@h.example/admin", []string{""}, FlagBadDestination},
+		{"a bad host", "MOVE", "https://h..example/admin", []string{""}, FlagBadDestination},
 		{"encoded", "MOVE", "/%61dmin", []string{"/admin"}, ""},
 		{"two readings", "MOVE", "https://h.example//admin", []string{"//admin", "/admin"}, ""},
 		{"dots", "MOVE", "/a/../admin", []string{"/a/../admin", "/admin"}, FlagDotSegment},
@@ -167,6 +169,8 @@ func TestDestination(t *testing.T) {
 		{"relative", "MOVE", "admin", []string{""}, FlagBadDestination},
 		{"bad escape", "MOVE", "/%zz", []string{""}, FlagBadDestination},
 		{"opaque", "MOVE", "mailto:x", []string{""}, FlagBadDestination},
+		{"an empty fragment", "MOVE", "/admin#", []string{""}, FlagBadDestination},
+		{"a space", "MOVE", " ", []string{""}, FlagBadDestination},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -185,6 +189,9 @@ func TestDestination(t *testing.T) {
 			if refused := req.Refused(); refused != test.refused {
 				t.Errorf("refused for %q, want %q", refused, test.refused)
 			}
+			if test.refused == FlagBadDestination && !req.Unreadable() {
+				t.Error("a destination that cannot be judged can be allowed")
+			}
 		})
 	}
 	t.Run("two lines", func(t *testing.T) {
@@ -194,6 +201,26 @@ func TestDestination(t *testing.T) {
 			t.Errorf("refused for %q", got)
 		}
 	})
+}
+
+// TestN07DestinationHost: the host of a destination is the one that it names, in the
+// form of the request's own, or the request's own.
+func TestN07DestinationHost(t *testing.T) {
+	for destination, want := range map[string]string{
+		"/x": "a.example", "https://A.Example.:8443/x": "a.example", "http://B.example": "b.example", "http://[::1]:80/x": "::1", "": "",
+	} {
+		r := httptest.NewRequest("POST", "http://a.example/x", nil)
+		if destination != "" {
+			r.Header.Set("Destination", destination)
+		}
+		req := New(r, Facts{ID: func() string { return "" }}, new(Config))
+		if got := req.Fields(req.Readings()[0], Everything).DestinationHost; got != want {
+			t.Errorf("%s: host %q, want %q", destination, got, want)
+		}
+		if got := req.ForeignDestination(); got != (want != "" && want != "a.example") {
+			t.Errorf("%s: foreign is %t", destination, got)
+		}
+	}
 }
 
 // FuzzReadings: whatever the target, each reading is UTF-8 or refused, no

@@ -53,6 +53,8 @@ type Request struct {
 	readings []Reading
 	flags    []Flag
 	room     room
+	// destination is that of WebDAV.
+	destination destination
 	// foreign says that the bearer token is the application's own.
 	foreign bool
 	upgrade upgrade
@@ -78,7 +80,8 @@ func (r *Request) Open(from *http.Request, facts Facts, config *Config) {
 	}
 	r.http, r.facts, r.config = from, facts, config
 	r.upgrade = upgradeOf(from, config.Upgrades)
-	r.readings, r.flags = readings(&r.facts, from.URL, destination(from), &r.room)
+	r.destination = destinationOf(from)
+	r.readings, r.flags = readings(&r.facts, from.URL, r.destination, &r.room)
 	if r.Hides(config.CredentialParameters) {
 		r.flags = append(r.flags, FlagHiddenCredential)
 	}

@@ -75,6 +75,7 @@ var fields = []struct {
 	{"identity.scopes", []any{}},
 	{"identity.amr", []any{}},
 	{"request.destination_path", ""},
+	{"request.destination_host", ""},
 	{"request.raw_query", ""},
 	{"tls.version", ""},
 	{"tls.sni", ""},

@@ -4,8 +4,8 @@
 #   Judges a request by the table in data.caddy.access_table, which is made of
 #   access.yaml. The first rule whose hosts and paths fit decides; one of its
 #   alternatives must hold, with all of its conditions. A WebDAV destination is
-#   judged like the path, by a rule of its own choice, and so is the path that a
-#   rewrite made, if the rule that fits it has paths.
+#   judged like the path, by the rule that fits its own host and path, and so is the
+#   path that a rewrite made, if the rule that fits it has paths.
 package caddy.access
 
 import data.caddy.access_table as table
@@ -17,7 +17,7 @@ default allow := false
 # description: Whether the table lets the caller do what the request asks for.
 allow if {
 	not blocked
-	permits(picked(input.request.path_folded))
+	permits(picked(input.request.host, input.request.path_folded))
 	destination_permitted
 	rewritten_permitted
 }
@@ -26,7 +26,22 @@ destination_permitted if input.request.destination_path == ""
 
 destination_permitted if {
 	input.request.destination_path != ""
-	permits(picked(lower(input.request.destination_path)))
+	permits(destination_rule)
+}
+
+# The rule that fits the destination on its own host. A host that is neither the
+# request's own nor named by the table is none that the table was written for.
+destination_rule := picked(input.request.destination_host, lower(input.request.destination_path)) if {
+	served(input.request.destination_host)
+} else := {"label": "foreign_destination", "allow": []}
+
+served(host) if host == input.request.host
+
+served(host) if table.hosts[host]
+
+served(host) if {
+	some domain in table.domains
+	endswith(host, domain)
 }
 
 rewritten_permitted if not rewritten
@@ -37,7 +52,7 @@ rewritten_permitted if permits(rewritten)
 # the rule names it. What says nothing of paths was written for public ones.
 rewritten := rule if {
 	input.request.rewritten_path != input.request.path
-	rule := picked(lower(input.request.rewritten_path))
+	rule := picked(input.request.host, lower(input.request.rewritten_path))
 	rule.named
 }
 
@@ -114,12 +129,12 @@ outside(networks, address) if {
 	count(net.cidr_contains_matches(networks, address)) == 0
 }
 
-# The first rule that fits a path, or what counts where none does. The table has
+# The first rule that fits a host and a path, or what counts where none does. The table has
 # an index: from what rules say of paths and of hosts to the first that does.
-picked(path) := table.rules[min(numbers)] if {
+picked(host, path) := table.rules[min(numbers)] if {
 	numbers := {number |
 		some form in path_forms(exact_form(path))
-		number := table.index[form][host_forms[_]]
+		number := table.index[form][host_forms(host)[_]]
 	}
 	count(numbers) > 0
 } else := {"label": "default", "allow": table["default"]}
@@ -137,16 +152,16 @@ exact_form(path) := "/" if {
 	path in {"", "/"}
 } else := concat("", ["/", trim_prefix(trim_suffix(path, "/"), "/"), "/"])
 
-# What rules may say of the request's host: anything, itself, or what it is below.
-host_forms := array.concat(
-	["*", input.request.host],
-	[domain | some domain in table.domains; endswith(input.request.host, domain)],
+# What rules may say of a host: anything, itself, or what it is below.
+host_forms(host) := array.concat(
+	["*", host],
+	[domain | some domain in table.domains; endswith(host, domain)],
 )
 
 # What is judged: the rules that the path, a destination and a rewritten path pick.
-judged contains picked(input.request.path_folded)
+judged contains picked(input.request.host, input.request.path_folded)
 
-judged contains picked(lower(input.request.destination_path)) if input.request.destination_path != ""
+judged contains destination_rule if input.request.destination_path != ""
 
 judged contains rewritten
 
@@ -308,7 +323,13 @@ reasons contains "no_rule" if {
 reasons contains "rule_denied" if {
 	not blocked
 	some rule in refused
-	rule.label != "default"
+	not rule.label in {"default", "foreign_destination"}
+}
+
+reasons contains "foreign_destination" if {
+	not blocked
+	some rule in refused
+	rule.label == "foreign_destination"
 }
 
 # The rules that decided, in words for the log.

@@ -45,6 +45,8 @@ allowed(req, identity) if {
 	access.allow with input as testing.input_of(req, identity) with data.caddy.access_table as table
 }
 
+to(host, path, req) := object.union(req, {"destination_host": host, "destination_path": path})
+
 at(host, req) := object.union(req, {"host": host})
 
 admin := testing.user("alice", ["admin"])
@@ -186,15 +188,40 @@ test_blocked if {
 
 # T-72: MOVE into a protected destination.
 test_destinations if {
-	move := object.union(testing.request("MOVE", "/x"), {"destination_path": "/Admin/x"})
+	move := to("app.example.com", "/Admin/x", testing.request("MOVE", "/x"))
 	allowed(move, admin)
 	not allowed(move, member)
-	away := object.union(testing.request("MOVE", "/admin/x"), {"destination_path": "/x"})
+	away := to("app.example.com", "/x", testing.request("MOVE", "/admin/x"))
 	not allowed(away, member)
-	root := object.union(testing.request("COPY", "/x"), {"destination_path": "/"})
+	root := to("app.example.com", "/", testing.request("COPY", "/x"))
 	allowed(root, member)
-	slash := object.union(testing.request("COPY", "/x"), {"destination_path": "/admin/"})
+	slash := to("app.example.com", "/admin/", testing.request("COPY", "/x"))
 	not allowed(slash, member)
+}
+
+# N-07, S-08: a destination is judged whatever the method, by the rules of its own
+# host; one that the table does not name is refused.
+test_destination_hosts if {
+	hosts := object.union(table, {"hosts": {"photos.example.com": true, "app.example.com": true}})
+	plain := testing.request("MOVE", "/x")
+	photos := testing.input_of(to("photos.example.com", "/x", plain), member)
+	not access.allow with input as photos with data.caddy.access_table as hosts
+	family := object.union(photos, {"identity": {"groups": ["family"]}})
+	access.allow with input as family with data.caddy.access_table as hosts
+
+	# A domain that the table names.
+	access.allow with input as testing.input_of(to("b.example.com", "/admin/x", plain), admin) with data.caddy.access_table as hosts
+	not access.allow with input as testing.input_of(to("b.example.com", "/admin/x", plain), member) with data.caddy.access_table as hosts
+
+	# Only "*" fits.
+	foreign := testing.input_of(to("example.org", "/open/x", testing.request("POST", "/open/x")), admin)
+	d := access.decision with input as foreign with data.caddy.access_table as hosts
+	d == {"allow": false, "reasons": {"foreign_destination"}, "login": false, "log": {"labels": {"rule": "foreign_destination"}}}
+
+	# The request's own host needs no name.
+	own := testing.input_of(at("example.org", to("example.org", "/open/x", plain)), admin)
+	access.allow with input as own with data.caddy.access_table as hosts
+	not allowed(to("app.example.com", "/admin/x", testing.request("GET", "/x")), member)
 }
 
 # T-12: a path with an empty segment is judged as it is and, by the server's
@@ -212,7 +239,7 @@ test_decision_names_the_rule if {
 	e == {"allow": false, "reasons": {"no_rule"}, "login": true, "log": {"labels": {"rule": "default"}}}
 	f := access.decision with input as testing.input_of(testing.request("GET", "/admin"), admin) with data.caddy.access_table as table
 	f == {"allow": true, "log": {"labels": {"rule": "access.yaml:9 (rule 4)"}}}
-	move := object.union(testing.request("MOVE", "/x"), {"destination_path": "/admin/x"})
+	move := to("app.example.com", "/admin/x", testing.request("MOVE", "/x"))
 	g := access.decision with input as testing.input_of(move, member) with data.caddy.access_table as table
 	g.log.labels.rule == "access.yaml:9 (rule 4)" # the one that refused
 	h := access.decision with input as testing.input_of(move, admin) with data.caddy.access_table as table
@@ -233,7 +260,7 @@ test_missing_scopes if {
 }
 
 moving(path, destination, identity) := testing.input_of(
-	object.union(testing.request("MOVE", path), {"destination_path": destination}),
+	to("app.example.com", destination, testing.request("MOVE", path)),
 	identity,
 )
 

@@ -30,6 +30,7 @@ request(method, path) := {
 	"raw_path": path,
 	"path_flags": [],
 	"destination_path": "",
+	"destination_host": "",
 	"query": {},
 	"raw_query": "",
 	"query_flags": [],
@@ -144,9 +145,16 @@ complete(part) := object.union(
 # description: The request for a part of one.
 request_for(part) := object.union_n([
 	request(object.get(part, "method", "GET"), object.get(part, "path", "/")),
+	destination_host(part),
 	{"header_values": {name: [value] | some name, value in object.get(part, "headers", {})}},
 	queries(part),
 ])
+
+# METADATA
+# description: The host of a destination that names none is the request's own.
+destination_host(part) := {"destination_host": object.get(part, "host", "app.example.com")} if {
+	object.get(part, "destination_path", "") != ""
+} else := {}
 
 # METADATA
 # description: Both forms of a query of which one is given.

@@ -1,0 +1,18 @@
+package policy
+
+import "github.com/policyauth/caddy-policy-auth/internal/identity"
+
+// codeForeignDestination is the code of a refusal for a WebDAV Destination on a
+// host that nothing judges.
+const codeForeignDestination = "foreign_destination"
+
+// refuseDestination refuses a request whose destination is on another host, if the
+// decision does not read which: it would judge the path as one of this host. The
+// field must be named: a policy that takes all of input, as walk does, may never look
+// at it. It returns nil if the request can be judged.
+func (s *snapshot) refuseDestination(in Input) *Decision {
+	if !in.Request.ForeignDestination() || s.reads["request.destination_host"] {
+		return nil
+	}
+	return &Decision{Reason: identity.ReasonPolicyDenied, Codes: []string{codeForeignDestination}}
+}
