@@ -55,7 +55,7 @@ func TestE2E_N13_KnownNetworks(t *testing.T) {
 			t.Fatal(status)
 		}
 	}
-	w.again(server)
+	server = w.again(server)
 	end := sendUntil(t, 300, url, func(i int64) (string, string) {
 		return password([]string{"user1", "user2", "nobody", fmt.Sprint("name", i)}[i%4], "wrong"), anywhere()
 	})
