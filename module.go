@@ -187,6 +187,7 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 
 // Provision reads what the configuration names; it never uses the network.
 func (h *Handler) Provision(ctx caddy.Context) error {
+	ops.ProtectAdmin(ctx)
 	h.logger, h.twice = ctx.Logger(), new(sync.Once)
 	h.decisions, h.sampled = h.logger.Named("decisions"), observe.Sampled(h.logger)
 	steps := []func(caddy.Context) error{

@@ -27,9 +27,8 @@ var gated = slices.Concat(reaching, costly)
 func GatedBuiltins() []string { return slices.Clone(gated) }
 
 // allowed returns OPA's capabilities without the gated built-ins that are not
-// named, so that a policy that calls one does not even compile. Nor does a
-// schema's $ref reach another host, by json.match_schema and its kin, unless
-// http.send may (T-49).
+// named, so that a policy that calls one does not even compile. A schema's $ref
+// reaches no other host (T-49).
 func allowed(names []string) *ast.Capabilities {
 	capabilities := ast.CapabilitiesForThisVersion()
 	if !slices.Contains(names, "http.send") {

@@ -2,13 +2,17 @@ package store
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/policyauth/caddy-policy-auth/internal/egress"
 )
 
 // redisTimeout bounds each step of a call: connecting, sending, waiting for the
@@ -77,6 +81,13 @@ func bound(options *redis.Options) {
 	options.MaxRetries, options.DialerRetries = -1, 1 // a count that is sent twice counts twice
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	options.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+		plain := egress.Guard(&net.Dialer{Timeout: options.DialTimeout})
+		if options.TLSConfig == nil {
+			return plain.DialContext(ctx, network, address)
+		}
+		return (&tls.Dialer{NetDialer: plain, Config: options.TLSConfig}).DialContext(ctx, network, address)
+	}
 }
 
 // Get implements Store. It allocates nothing when it answers from memory.

@@ -1,0 +1,92 @@
+// Package egress keeps the connections that policies, providers and other words of a
+// configuration make from reaching Caddy's admin endpoint, which takes commands
+// without credentials from anything on its machine (S-42).
+package egress
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// protected returns the listeners that no client connects to.
+var protected atomic.Pointer[func() []Listener]
+
+// Protect sets which listeners no client connects to. It is asked anew for each
+// connection, since a configuration may move them.
+func Protect(listeners func() []Listener) { protected.Store(&listeners) }
+
+// Check returns an error if an address belongs to a protected listener: a network
+// such as "tcp" with an IP address and a port, or "unix" with a path.
+func Check(ctx context.Context, network, address string) error {
+	listeners := protected.Load()
+	if listeners == nil {
+		return nil
+	}
+	for _, l := range (*listeners)() {
+		if l.at(ctx, network, address) {
+			return fmt.Errorf("%s is Caddy's admin endpoint, which policies and other parts of policy_auth cannot connect to", address)
+		}
+	}
+	return nil
+}
+
+// Guard makes a dialer refuse protected listeners, after names are resolved and
+// before it connects. A Control that the dialer has is asked next.
+func Guard(d *net.Dialer) *net.Dialer {
+	own := d.Control
+	d.Control = nil
+	d.ControlContext = func(ctx context.Context, network, address string, c syscall.RawConn) error {
+		if err := Check(ctx, network, address); err != nil || own == nil {
+			return err
+		}
+		return own(network, address, c)
+	}
+	return d
+}
+
+const (
+	// dialTimeout bounds the making of a connection.
+	dialTimeout = 30 * time.Second
+	// keepAlive is how often an idle connection is probed.
+	keepAlive = 30 * time.Second
+)
+
+// dial connects to anything but protected listeners.
+var dial = Guard(&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
+
+// Transport returns a transport like t, nil for the default one, that refuses
+// protected listeners. It uses no proxy of the environment, which would connect in
+// its place. With a socket it connects to that path whatever the URL says.
+func Transport(t *http.Transport, socket string) *http.Transport {
+	switch {
+	case socket != "":
+		return guarded(t, func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, "unix", socket) })
+	case t == nil:
+		return plain
+	}
+	return guarded(t, dial)
+}
+
+// plain is the transport for what needs no settings of its own; it keeps connections.
+var plain = guarded(nil, dial)
+
+func guarded(t *http.Transport, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
+	if t == nil {
+		t = standard()
+	}
+	t.Proxy, t.DialContext, t.DialTLSContext = nil, dial, nil
+	return t
+}
+
+// standard returns a copy of net/http's transport.
+func standard() *http.Transport {
+	if t, ok := http.DefaultTransport.(*http.Transport); ok {
+		return t.Clone()
+	}
+	return new(http.Transport)
+}

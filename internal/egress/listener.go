@@ -1,0 +1,105 @@
+package egress
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Listener is where something listens.
+type Listener struct {
+	// Network is "unix" or begins with "tcp" or "udp".
+	Network string
+	// Host is a name, an IP address, "" for every address of this machine, or the
+	// path of a socket.
+	Host string
+	// Port is 0 for a socket.
+	Port uint16
+}
+
+// at reports whether a connection to an address, whose names are resolved, ends at
+// the listener. In doubt it does.
+func (l Listener) at(ctx context.Context, network, address string) bool {
+	if strings.HasPrefix(l.Network, "unix") || strings.HasPrefix(network, "unix") {
+		return strings.HasPrefix(l.Network, "unix") && strings.HasPrefix(network, "unix") && sameFile(l.Host, address)
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return true
+	}
+	if number, err := strconv.ParseUint(port, 10, 16); err != nil || uint16(number) != l.Port {
+		return err != nil
+	}
+	ip, err := netip.ParseAddr(host)
+	return err != nil || l.on(ctx, plainAddr(ip))
+}
+
+// on reports whether the listener is at an IP address.
+func (l Listener) on(ctx context.Context, ip netip.Addr) bool {
+	own := l.addresses(ctx)
+	for _, at := range own {
+		at = plainAddr(at)
+		switch {
+		case at == ip, isHere(at) && isHere(ip):
+			return true
+		case at.IsUnspecified() && ofThisMachine(ip):
+			return true
+		}
+	}
+	return len(own) == 0
+}
+
+// addresses returns the IP addresses that the listener's host has now.
+func (l Listener) addresses(ctx context.Context) []netip.Addr {
+	if l.Host == "" {
+		return []netip.Addr{netip.IPv6Unspecified()}
+	}
+	if ip, err := netip.ParseAddr(l.Host); err == nil {
+		return []netip.Addr{ip}
+	}
+	if strings.EqualFold(l.Host, "localhost") {
+		return []netip.Addr{netip.IPv6Loopback()}
+	}
+	found, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", l.Host)
+	return found
+}
+
+// isHere reports whether an address is the loopback interface's. Connecting to the
+// unspecified address ends there too.
+func isHere(ip netip.Addr) bool { return ip.IsLoopback() || ip.IsUnspecified() }
+
+// ofThisMachine reports whether an address is one of this machine's interfaces'.
+func ofThisMachine(ip netip.Addr) bool {
+	if isHere(ip) {
+		return true
+	}
+	interfaces, err := net.InterfaceAddrs()
+	if err != nil {
+		return true
+	}
+	for _, address := range interfaces {
+		if prefix, err := netip.ParsePrefix(address.String()); err == nil && plainAddr(prefix.Addr()) == ip {
+			return true
+		}
+	}
+	return false
+}
+
+// plainAddr returns an address without its zone, and an IPv4 address as such.
+func plainAddr(ip netip.Addr) netip.Addr { return ip.Unmap().WithZone("") }
+
+// sameFile reports whether two paths lead to one socket, by whatever links.
+func sameFile(a, b string) bool {
+	if a == b {
+		return true
+	}
+	first, err := os.Stat(a)
+	if err != nil {
+		return false // nothing listens there, or it has no file
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
+}
