@@ -1,6 +1,7 @@
 package policyauth
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -46,6 +47,7 @@ func TestBody(t *testing.T) {
 			h, logs := w.site("policies DIR/" + test.policies + "\n body {\n max_size 64B\n }\n")
 			r := httptest.NewRequest("POST", "/", strings.NewReader(test.body))
 			r.Header.Set("Content-Type", test.contentType)
+			r.Header.Set("Accept", "application/problem+json")
 			next := new(upload)
 			recorder, err := ask(h, r, next)
 			if err != nil || recorder.Code != test.status {
@@ -55,8 +57,15 @@ func TestBody(t *testing.T) {
 				t.Errorf("the next handler gets %q", next.body)
 			}
 			refusals := logs.FilterMessage("request refused").All()
-			if test.status != 200 && test.status != 403 && (len(refusals) != 1 || !strings.HasPrefix(refusals[0].ContextMap()["codes"].(string), "body_")) {
+			if test.status == 200 || test.status == 403 {
+				return
+			}
+			if len(refusals) != 1 || !strings.HasPrefix(refusals[0].ContextMap()["codes"].(string), "body_") || refusals[0].ContextMap()["reason"] != "body_refused" {
 				t.Errorf("log %v", refusals)
+			}
+			want := map[int]string{413: "too_large"}[test.status]
+			if body := recorder.Body.String(); !strings.Contains(body, `"class":"`+cmp.Or(want, "bad_body")+`"`) {
+				t.Errorf("answer %s", body)
 			}
 		})
 	}

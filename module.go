@@ -272,11 +272,22 @@ func (h *Handler) provisionPolicies(caddy.Context) error {
 	}
 	set, release, err := ops.AcquirePolicies(config)
 	if err != nil {
-		return fmt.Errorf("loading policies: %w", err)
+		return fmt.Errorf("%s: %w", h.ruleWords(), err)
 	}
 	h.policies = set
 	h.releases = append(h.releases, release)
 	return nil
+}
+
+// ruleWords returns the words of the directive that name files of rules.
+func (h *Handler) ruleWords() string {
+	switch {
+	case h.Policies == nil:
+		return "access"
+	case len(h.Access) == 0:
+		return "policies"
+	}
+	return "access, policies"
 }
 
 func (h *Handler) provisionPages(caddy.Context) error {
@@ -337,10 +348,10 @@ func (h *Handler) provisionMetrics(ctx caddy.Context) error {
 // Validate reports settings that contradict each other.
 func (h *Handler) Validate() error {
 	if !h.chain.Challenged() && len(h.Access) == 0 && h.Policies == nil {
-		return errors.New("policy_auth has no method of authentication and no rules, so that everybody would be refused; name one of jwt, basic, api_key, login form, login oidc, access or policies; somebody else's page (login url) tells nobody who is calling")
+		return errors.New("policy_auth has no method of authentication and no rules, so that every request would be refused: write at least one of jwt, basic, api_key, login form, login oidc, access or policies; login url alone identifies no caller")
 	}
 	if method := h.chain.AcceptsAnybody(); method != "" && len(h.Access) == 0 && h.Policies == nil {
-		return fmt.Errorf("anybody can get a token of the issuer of %s, so that being known is not enough: say who may, by require, access or policies", method)
+		return fmt.Errorf("every person can get a token of the issuer of %s, so that being signed in is not enough: say which callers are allowed, by require, access or policies", method)
 	}
 	return h.ErrorPages.Validate()
 }

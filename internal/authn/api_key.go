@@ -152,7 +152,7 @@ func (k *APIKey) Provision(caddy.Context) error {
 		return &keySource{live}, err
 	})
 	if err != nil {
-		return fmt.Errorf("api_key: %w", err)
+		return fmt.Errorf("api_key: keys: %w", err)
 	}
 	return nil
 }

@@ -140,7 +140,7 @@ func (b *Basic) Provision(caddy.Context) error {
 	}
 	verifier, release, err := acquireBasic(b.Users, b.Inline, *b.Throttle)
 	if err != nil {
-		return fmt.Errorf("basic: %w", err)
+		return fmt.Errorf("basic: users: %w", err)
 	}
 	b.verifier, b.releases = verifier, append(b.releases, release)
 	return nil

@@ -176,8 +176,11 @@ func (j *JWT) keys(ctx caddy.Context) (token.KeySource, error) {
 
 func (j *JWT) files(form string, paths []string, parse keyParser) (token.KeySource, error) {
 	source, release, err := keyFiles.Acquire([]any{form, paths}, func() (*keyFileSource, error) { return openKeyFiles(paths, parse) })
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", map[string]string{"jwks": "jwks_file", "pem": "key_file"}[form], err)
+	}
 	j.release = release
-	return source, err
+	return source, nil
 }
 
 func (j *JWT) secretKey(logger *zap.Logger) (token.KeySource, error) {
@@ -187,7 +190,7 @@ func (j *JWT) secretKey(logger *zap.Logger) (token.KeySource, error) {
 	}
 	key, warnings, err := token.NewSecret([]byte(secret))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("secret: %w", err)
 	}
 	for _, warning := range warnings {
 		logger.Warn(warning, zap.String("issuer", j.Issuer))

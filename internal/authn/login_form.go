@@ -85,7 +85,7 @@ func (l *LoginForm) Provision(caddy.Context) error {
 	}
 	verifier, release, err := acquireBasic(l.Users, nil, *l.Throttle)
 	if err != nil {
-		return fmt.Errorf("login form: %w", err)
+		return fmt.Errorf("login form: users: %w", err)
 	}
 	l.releases = append(l.releases, release)
 	l.form = &login.Form{Key: keyOfFiles(l.Users), Verify: verifier.verify, Users: verifier.Load}

@@ -20,6 +20,8 @@ const (
 	ClassThrottled    Class = "throttled"
 	ClassInsecure     Class = "insecure"
 	ClassBadRequest   Class = "bad_request"
+	ClassBadBody      Class = "bad_body"
+	ClassTooLarge     Class = "too_large"
 	ClassCrossSite    Class = "cross_site"
 	ClassUnavailable  Class = "unavailable"
 	ClassError        Class = "error"
@@ -57,6 +59,7 @@ var classes = map[identity.Reason]Class{
 	identity.ReasonPathAmbiguous:        ClassBadRequest,
 	identity.ReasonUpgradeRefused:       ClassBadRequest,
 	identity.ReasonEarlyData:            ClassBadRequest,
+	identity.ReasonBodyRefused:          ClassBadBody,
 	identity.ReasonCrossSite:            ClassCrossSite,
 	identity.ReasonOriginRefused:        ClassCrossSite,
 	identity.ReasonKeysUnavailable:      ClassUnavailable,
@@ -69,17 +72,19 @@ var classes = map[identity.Reason]Class{
 
 // statusClasses are the classes that a status tells whatever the reason is.
 var statusClasses = map[int]Class{
-	http.StatusBadRequest:       ClassBadRequest,
-	http.StatusMethodNotAllowed: ClassBadRequest,
-	http.StatusNotFound:         ClassNotFound,
-	http.StatusGone:             ClassNotFound,
-	http.StatusTooManyRequests:  ClassThrottled,
+	http.StatusBadRequest:            ClassBadRequest,
+	http.StatusMethodNotAllowed:      ClassBadRequest,
+	http.StatusNotFound:              ClassNotFound,
+	http.StatusGone:                  ClassNotFound,
+	http.StatusRequestEntityTooLarge: ClassTooLarge,
+	http.StatusUnsupportedMediaType:  ClassBadBody,
+	http.StatusTooManyRequests:       ClassThrottled,
 }
 
 // classOf returns the class of a refusal. A status that a policy chose, and one
 // that the reason alone does not tell, win over the reason.
 func classOf(reason identity.Reason, status int) Class {
-	if class, ok := statusClasses[status]; ok {
+	if class, ok := statusClasses[status]; ok && (class != ClassBadRequest || reason != identity.ReasonBodyRefused) {
 		return class
 	}
 	class, known := classes[reason]

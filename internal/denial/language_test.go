@@ -20,8 +20,11 @@ func TestWordings(t *testing.T) {
 	if english.tag != "en" || len(l.wordings) != 4 {
 		t.Fatalf("%d languages, first %s", len(l.wordings), english.tag)
 	}
-	used := map[Class]bool{ClassNotFound: true}
+	used := map[Class]bool{}
 	for _, class := range classes {
+		used[class] = true
+	}
+	for _, class := range statusClasses {
 		used[class] = true
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(used)), slices.Sorted(maps.Keys(english.Classes))); diff != "" {

@@ -36,6 +36,7 @@ const (
 	ReasonPathAmbiguous        Reason = "path_ambiguous"
 	ReasonUpgradeRefused       Reason = "upgrade_refused"
 	ReasonEarlyData            Reason = "early_data"
+	ReasonBodyRefused          Reason = "body_refused"
 	ReasonPolicyDenied         Reason = "policy_denied"
 	ReasonPolicyUndefined      Reason = "policy_undefined"
 	ReasonPolicyError          Reason = "policy_error"
@@ -54,7 +55,8 @@ func Reasons() []Reason {
 		ReasonTokenIssuer, ReasonTokenType, ReasonTokenRevoked, ReasonTokenUnbound, ReasonProofInvalid,
 		ReasonKeysUnavailable, ReasonAccountDisabled, ReasonAccountLocked, ReasonSessionExpired,
 		ReasonSessionRevoked, ReasonCertificateRequired, ReasonLoginStateInvalid, ReasonStepUpRequired,
-		ReasonInsufficientScope, ReasonCrossSite, ReasonOriginRefused, ReasonPathAmbiguous, ReasonUpgradeRefused, ReasonEarlyData, ReasonPolicyDenied, ReasonPolicyUndefined,
+		ReasonInsufficientScope, ReasonCrossSite, ReasonOriginRefused, ReasonPathAmbiguous, ReasonUpgradeRefused, ReasonEarlyData,
+		ReasonBodyRefused, ReasonPolicyDenied, ReasonPolicyUndefined,
 		ReasonPolicyError, ReasonPolicyTimeout, ReasonPolicyUnavailable, ReasonStoreUnavailable, ReasonThrottled, ReasonBusy,
 	}
 }

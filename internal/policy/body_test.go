@@ -64,7 +64,7 @@ func TestN11TooComplexIsRefused(t *testing.T) {
 	} {
 		start := time.Now()
 		got := set.Decide(t.Context(), posted(body))
-		if problem != "" && (got.Allow || got.Reason != identity.ReasonPolicyDenied || got.Status != 413 || got.Codes[0] != string(problem)) {
+		if problem != "" && (got.Allow || got.Reason != identity.ReasonBodyRefused || got.Status != 413 || got.Codes[0] != string(problem)) {
 			t.Errorf("N-11 %d bytes: %+v", len(body), got)
 		}
 		if took := time.Since(start); problem != "" && took > time.Second {

@@ -139,7 +139,7 @@ func (s *snapshot) readBody(ctx context.Context, in Input, timeout time.Duration
 	case problem == "", s.reads["request.body_truncated"], s.reads["truncated_body"]:
 		return nil
 	}
-	return &Decision{Reason: identity.ReasonPolicyDenied, Codes: []string{string(problem)}, Status: problem.Status()}
+	return &Decision{Reason: identity.ReasonBodyRefused, Codes: []string{string(problem)}, Status: problem.Status()}
 }
 
 // bodyPaths are where input holds the body.

@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -103,6 +104,9 @@ func (e *ErrorPages) Open(report func(error)) (_ *denial.Pages, release func(), 
 		}
 	}
 	opened, release, err := pages.Acquire(config, func() (*denial.Pages, error) { return denial.New(config, report) })
+	if near := grammar.Nearest(config.Dir, pageModes[1:]); errors.Is(err, fs.ErrNotExist) && near != "" {
+		return nil, nil, fmt.Errorf("error_pages: %w; did you mean %s?", err, near)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("error_pages: %w", err)
 	}

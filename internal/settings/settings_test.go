@@ -36,6 +36,10 @@ func TestJSON(t *testing.T) {
 			_, _, err := (&ErrorPages{Mode: "none"}).Open(nil)
 			return err
 		}},
+		{"a word that is no directory", "did you mean delegate?", func() error {
+			_, _, err := (&ErrorPages{Dir: "delgate"}).Open(nil)
+			return err
+		}},
 		{"origins", "cors: ", func() error {
 			_, err := (&CORS{Origins: []string{"example"}}).Build(nil)
 			return err
