@@ -252,6 +252,7 @@ func (h *Handler) decide(r *http.Request, v *visit.Visit, outcome identity.Outco
 	if outcome.Verdict != identity.Accepted && outcome.Verdict != identity.Absent {
 		return policy.Decision{Reason: outcome.Reason}
 	}
+	defer v.Request.ForgetBody()
 	in := h.input(v, outcome)
 	decision := h.policies.Decide(r.Context(), in)
 	observe.Decision(h.decisions, func() (any, bool) { return h.policies.Entry(r.Context(), in, decision) })

@@ -351,15 +351,18 @@ func TestHangUp(t *testing.T) {
 		name, expect, want string
 		length             int64
 		version            int
+		abandoned          bool
 	}{
-		{"waiting", "100-continue", "close", 5, 1},
-		{"waiting, in another case", "100-Continue", "close", 5, 1},
-		{"not waiting", "", "", 5, 1},
-		{"waiting, HTTP/2", "100-continue", "", 5, 2},
-		{"as large as is read away", "", "", maxUnread, 1},
-		{"larger", "", "close", maxUnread + 1, 1},
-		{"larger, HTTP/2", "", "", maxUnread + 1, 2},
-		{"of unknown length", "", "", -1, 1},
+		{"waiting", "100-continue", "close", 5, 1, false},
+		{"waiting, in another case", "100-Continue", "close", 5, 1, false},
+		{"not waiting", "", "", 5, 1, false},
+		{"waiting, HTTP/2", "100-continue", "", 5, 2, false},
+		{"as large as is read away", "", "", maxUnread, 1, false},
+		{"larger", "", "close", maxUnread + 1, 1, false},
+		{"larger, HTTP/2", "", "", maxUnread + 1, 2, false},
+		{"of unknown length", "", "", -1, 1, false},
+		{"N-11 given up", "", "close", 5, 1, true},
+		{"N-11 given up, HTTP/2", "", "", 5, 2, true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -367,7 +370,7 @@ func TestHangUp(t *testing.T) {
 			r.ProtoMajor, r.ContentLength = test.version, test.length
 			r.Header.Set("Expect", test.expect)
 			h := http.Header{}
-			HangUp(h, r)
+			HangUp(h, r, test.abandoned)
 			if got := h.Get("Connection"); got != test.want {
 				t.Errorf("Connection is %q, want %q", got, test.want)
 			}

@@ -75,8 +75,7 @@ func (o *OIDC) notice(v *Visit) (string, error) {
 		return "", ErrTooMany
 	}
 	kind, _, _ := mime.ParseMediaType(v.R.Header.Get("Content-Type"))
-	v.R.Body = http.MaxBytesReader(v.W, v.R.Body, maxForm)
-	if kind != "application/x-www-form-urlencoded" || v.R.ParseForm() != nil || !one(v.R.PostForm, "logout_token") {
+	if kind != "application/x-www-form-urlencoded" || v.readForm() != nil || !one(v.R.PostForm, "logout_token") {
 		return "", errNotice
 	}
 	return v.R.PostForm.Get("logout_token"), nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/denial"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 	"github.com/policyauth/caddy-policy-auth/internal/users"
@@ -99,8 +100,7 @@ func (f *Form) read(v *Visit) (name, password string, err error) {
 	if kind != "application/x-www-form-urlencoded" {
 		return "", "", errNoForm
 	}
-	v.R.Body = http.MaxBytesReader(v.W, v.R.Body, maxForm)
-	if err := v.R.ParseForm(); err != nil {
+	if v.readForm() != nil {
 		return "", "", errNoForm
 	}
 	sent := v.R.PostForm
@@ -175,4 +175,12 @@ func present(user *users.User, of *identity.Identity, s *session.Session) *ident
 func mark(user *users.User) []byte {
 	sum := sha256.Sum256([]byte("session\x00" + user.Name + "\x00" + user.Hash))
 	return sum[:]
+}
+
+// readForm parses a form that arrives in time and is not too large.
+func (v *Visit) readForm() error {
+	body := request.NewInTime(v.W, v.R)
+	defer body.Stop()
+	v.R.Body = http.MaxBytesReader(v.W, body, maxForm)
+	return v.R.ParseForm()
 }

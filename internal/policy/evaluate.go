@@ -61,6 +61,7 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 		refused.Revision = current.revision
 		return *refused
 	}
+	defer in.Request.ReleaseBody()
 	if refused := current.readBody(ctx, in, s.config.Timeout); refused != nil {
 		refused.Revision = current.revision
 		return *refused
@@ -124,7 +125,8 @@ func (s *snapshot) span(timeout time.Duration) span {
 // readBody reads the request's body if the decision reads it; it returns nil if
 // the request can be judged. A body that cannot be read as a whole is a problem
 // unless the decision looks at body_truncated itself: what a policy does not see
-// it would otherwise take for absent.
+// it would otherwise take for absent. One that came too slowly always is: nothing
+// can read the rest of it.
 func (s *snapshot) readBody(ctx context.Context, in Input, timeout time.Duration) *Decision {
 	if !s.readsBody {
 		return nil
@@ -136,7 +138,7 @@ func (s *snapshot) readBody(ctx context.Context, in Input, timeout time.Duration
 	case err != nil:
 		refused := unevaluated(err)
 		return &refused
-	case problem == "", s.reads["request.body_truncated"], s.reads["truncated_body"]:
+	case problem == "", problem != request.BodyTimeout && (s.reads["request.body_truncated"] || s.reads["truncated_body"]):
 		return nil
 	}
 	return &Decision{Reason: identity.ReasonBodyRefused, Codes: []string{string(problem)}, Status: problem.Status()}

@@ -82,6 +82,7 @@ func envoyRequest(envoy map[string]any) map[string]any {
 // Documents returns the input documents for a request, one for each reading of
 // its path, without credentials. The body is read if the decision reads it.
 func (s *Set) Documents(in Input) ([]json.RawMessage, error) {
+	defer in.Request.ReleaseBody()
 	if s.live.Load().readBody(context.Background(), in, s.config.Timeout) != nil {
 		in.Request.HideBody()
 	}

@@ -18,7 +18,7 @@ import (
 // site's error routes.
 func (d *Desk) Answer(w http.ResponseWriter, r *http.Request, v *visit.Visit, decision policy.Decision) error {
 	status := v.Event.Status
-	denial.HangUp(w.Header(), r)
+	denial.HangUp(w.Header(), r, v.Request.BodyAbandoned())
 	if status == http.StatusNotFound && d.Conceal {
 		return d.notFound(w, r, v)
 	}

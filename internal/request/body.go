@@ -1,12 +1,11 @@
 package request
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
 	"net/http"
 	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
 )
 
 // BodyLimits bound what is read of a body.
@@ -36,6 +35,7 @@ const (
 	BodyEncoded    BodyProblem = "body_encoded"     // compressed
 	BodyStreamed   BodyProblem = "body_streamed"    // gRPC has no end
 	BodyMalformed  BodyProblem = "body_malformed"   // no JSON though it says so, or JSON that can be read in two ways
+	BodyTimeout    BodyProblem = "body_timeout"     // it came too slowly
 )
 
 // Status returns the status with which a body is refused.
@@ -45,6 +45,8 @@ func (p BodyProblem) Status() int {
 		return http.StatusRequestEntityTooLarge
 	case BodyMalformed:
 		return http.StatusBadRequest
+	case BodyTimeout:
+		return http.StatusRequestTimeout
 	}
 	return http.StatusUnsupportedMediaType
 }
@@ -52,14 +54,17 @@ func (p BodyProblem) Status() int {
 // ReadBody reads the body for policies, as far as the limits allow, and puts it
 // back for the next handler, to the byte (T-46). A body that cannot be read as a
 // whole is shown as null and truncated; the problem says why. An error says that
-// there was no time to parse it: fairqueue.ErrBusy where too many are parsed, or
-// the context's.
+// there was no room or no time for it: fairqueue.ErrBusy where too many are read or
+// parsed, or the context's. Call ReleaseBody once the request is judged.
 func (r *Request) ReadBody(ctx context.Context, limits BodyLimits) (problem BodyProblem, err error) {
 	if r.upgrade.token == webSocket || r.http.Method == http.MethodConnect {
 		return "", nil // what follows is no body (N-19)
 	}
-	content, problem := readBody(r.http, limits.Size)
-	if problem == "" && len(content) > 0 {
+	content, problem := r.receive(limits.Size)
+	switch {
+	case problem == bodyRefused:
+		problem, err = "", fairqueue.ErrBusy
+	case problem == "" && len(content) > 0:
 		r.content = content
 		problem, err = r.parseBody(ctx, limits)
 	}
@@ -68,54 +73,22 @@ func (r *Request) ReadBody(ctx context.Context, limits BodyLimits) (problem Body
 }
 
 // HideBody shows policies no body, and says so.
-func (r *Request) HideBody() { r.body, r.parsed, r.content, r.truncated = nil, nil, nil, true }
+func (r *Request) HideBody() { r.ForgetBody(); r.truncated = true }
+
+// ForgetBody keeps no body for policies, once the request is judged.
+func (r *Request) ForgetBody() { r.body, r.parsed, r.content = nil, nil, nil }
+
+// ReleaseBody makes room for the bodies of others.
+func (r *Request) ReleaseBody() {
+	if r.held > 0 {
+		arriving.Give(r.ClientAddr(), r.held)
+		r.held = 0
+	}
+}
+
+// BodyAbandoned reports whether reading the body was given up, so that its
+// connection cannot serve another request.
+func (r *Request) BodyAbandoned() bool { return r.abandoned }
 
 // bodyText returns a body that has been read as text.
 func (r *Request) bodyText() string { return valid(string(r.content)) }
-
-func readBody(r *http.Request, limit int64) ([]byte, BodyProblem) {
-	switch {
-	case r.Body == nil, r.Body == http.NoBody:
-		return nil, ""
-	case isGRPC(r):
-		return nil, BodyStreamed
-	case len(r.Header["Content-Encoding"]) > 0:
-		return nil, BodyEncoded
-	case r.ContentLength > limit:
-		return nil, BodyTooLarge
-	}
-	var buffer bytes.Buffer
-	if r.ContentLength > 0 {
-		buffer.Grow(int(r.ContentLength) + bytes.MinRead) // its length alone, not twice as much
-	}
-	_, err := buffer.ReadFrom(io.LimitReader(r.Body, limit+1))
-	content := buffer.Bytes()
-	r.Body = &restored{Reader: io.MultiReader(bytes.NewReader(content), &failing{r.Body, err}), Closer: r.Body}
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge), int64(len(content)) > limit:
-		return nil, BodyTooLarge
-	case err != nil:
-		return nil, BodyMalformed
-	}
-	return content, ""
-}
-
-// restored is a body of which something has been read.
-type restored struct {
-	io.Reader
-	io.Closer
-}
-
-// failing goes on where a body was left, or fails as reading it did.
-type failing struct {
-	io.Reader
-	err error
-}
-
-func (f *failing) Read(p []byte) (int, error) {
-	if f.err != nil {
-		return 0, f.err
-	}
-	return f.Reader.Read(p)
-}

@@ -28,6 +28,9 @@ type Facts struct {
 	ClientIP, PeerIP string
 	// TrustedProxy says that the peer's forwarding headers may be believed.
 	TrustedProxy bool
+	// Writer writes the answer; it sets deadlines for reading the body. Without it
+	// reading has an end as well, at a higher price.
+	Writer http.ResponseWriter
 }
 
 // Config says how one site reads its requests. It is read-only once in use.
@@ -63,6 +66,8 @@ type Request struct {
 	parsed    any    // as opa-envoy-plugin parses it: JSON and forms
 	content   []byte // of the body as it came
 	truncated bool
+	abandoned bool  // reading it was given up
+	held      int64 // bytes of arriving
 }
 
 // New returns r as policies see it. It reads paths at once, so that Refused can

@@ -67,7 +67,7 @@ func Open(w http.ResponseWriter, r *http.Request, reading *request.Config) *Visi
 		v.Journey = &v.first
 		caddyhttp.SetVar(r.Context(), journeyVar, v.Journey)
 	}
-	facts := request.Facts{ID: v.ID, Time: time.Now()}
+	facts := request.Facts{ID: v.ID, Time: time.Now(), Writer: w}
 	if original, rewritten := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
 		facts.Method, facts.URL, facts.RequestURI = original.Method, original.URL, original.RequestURI
 	}

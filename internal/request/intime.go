@@ -1,0 +1,114 @@
+package request
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+const (
+	// bodyTime is how long a body may take beyond what its bytes are worth.
+	bodyTime = 10 * time.Second
+	// bodyRate is how many bytes are worth a second.
+	bodyRate = 16 << 10
+)
+
+// InTime reads a request's body as long as it arrives in time: within ten seconds
+// and another one for each 16 KiB that have arrived. Then reading fails with
+// os.ErrDeadlineExceeded. A client that sends nothing is let go, whatever
+// length it announced. It belongs to one goroutine.
+type InTime struct {
+	io.ReadCloser
+	ctx     context.Context
+	control *http.ResponseController
+	end     time.Time // of what has arrived until now
+	most    time.Time // the server's own end, or zero
+	set     time.Time // the deadline of the connection
+	bare    bool      // the connection takes no deadlines
+	err     error
+}
+
+// NewInTime returns the request's body, whose answer w is. Call Stop once what
+// reads it has what it needs.
+func NewInTime(w http.ResponseWriter, r *http.Request) *InTime {
+	now := time.Now()
+	t := &InTime{ReadCloser: r.Body, ctx: r.Context(), control: http.NewResponseController(w), end: now.Add(bodyTime)}
+	if server, ok := t.ctx.Value(http.ServerContextKey).(*http.Server); ok && server.ReadTimeout > 0 {
+		t.most = now.Add(server.ReadTimeout)
+	}
+	if t.ReadCloser == nil {
+		t.ReadCloser = http.NoBody
+	}
+	return t
+}
+
+// Read implements io.Reader.
+func (t *InTime) Read(p []byte) (n int, err error) {
+	if t.err != nil {
+		return 0, t.err
+	}
+	if t.arm(); t.bare {
+		n, err = t.wait(p)
+	} else {
+		n, err = t.ReadCloser.Read(p)
+	}
+	t.end = t.end.Add(time.Duration(n) * time.Second / bodyRate)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = os.ErrDeadlineExceeded
+	}
+	t.err = err
+	return n, err
+}
+
+// arm moves the deadline, by a second at least: it costs a system call or a turn of
+// the connection's goroutine.
+func (t *InTime) arm() {
+	end := t.end
+	if !t.most.IsZero() && t.most.Before(end) {
+		end = t.most
+	}
+	if t.bare || !t.set.IsZero() && end.Sub(t.set) < time.Second {
+		return
+	}
+	t.set = end
+	t.bare = t.control.SetReadDeadline(end) != nil
+}
+
+// wait reads where the connection takes no deadlines, since something stands before
+// it that hides them. A read that takes too long is left alone, with p; it ends
+// with its connection or stream, at the latest after the answer.
+func (t *InTime) wait(p []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		n, err := t.ReadCloser.Read(p)
+		done <- result{n, err}
+	}()
+	over := time.NewTimer(time.Until(t.end))
+	defer over.Stop()
+	select {
+	case got := <-done:
+		return got.n, got.err
+	case <-over.C:
+		return 0, os.ErrDeadlineExceeded
+	case <-t.ctx.Done():
+		return 0, t.ctx.Err()
+	}
+}
+
+// Stop gives the connection the deadline that it had, unless the body came too late:
+// then nothing reads the rest of it.
+func (t *InTime) Stop() {
+	if !t.bare && !t.set.IsZero() && !t.Late() {
+		_ = t.control.SetReadDeadline(t.most)
+	}
+}
+
+// Late reports whether the body came too late.
+func (t *InTime) Late() bool { return errors.Is(t.err, os.ErrDeadlineExceeded) }

@@ -1,0 +1,118 @@
+package request
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+
+	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
+)
+
+const (
+	// maxArriving bounds the bytes of bodies that are read and not judged yet, of all
+	// sites. It is more where a site's largest body is more than the part-th of it.
+	maxArriving = 128 << 20
+	part        = 16
+	// firstRoom is how many bytes a body has room for before any arrived.
+	firstRoom = 4 << 10
+)
+
+// arriving is the memory of bodies that are read and not judged yet.
+var arriving = fairqueue.NewShare(maxArriving)
+
+// bodyRefused says that there is no room for a body.
+const bodyRefused BodyProblem = "busy"
+
+// receive reads a body of at most limit bytes. Its memory grows with what arrives,
+// whatever length was announced, and is the client's share of arriving.
+func (r *Request) receive(limit int64) ([]byte, BodyProblem) {
+	from := r.http
+	switch {
+	case from.Body == nil, from.Body == http.NoBody:
+		return nil, ""
+	case isGRPC(from):
+		return nil, BodyStreamed
+	case len(from.Header["Content-Encoding"]) > 0:
+		return nil, BodyEncoded
+	case from.ContentLength > limit:
+		return nil, BodyTooLarge
+	}
+	arriving.Raise(min(limit, math.MaxInt64/part) * part)
+	body := NewInTime(r.facts.Writer, from)
+	defer body.Stop()
+	content, err := r.readAll(body, limit)
+	if body.Late() || errors.Is(err, fairqueue.ErrBusy) {
+		r.abandoned = true
+		from.Body = &restored{Reader: &failing{err: err}, Closer: from.Body}
+		if body.Late() {
+			return nil, BodyTimeout
+		}
+		return nil, bodyRefused
+	}
+	from.Body = &restored{Reader: io.MultiReader(bytes.NewReader(content), &failing{from.Body, err}), Closer: from.Body}
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge), int64(len(content)) > limit:
+		return nil, BodyTooLarge
+	case err != nil:
+		return nil, BodyMalformed
+	}
+	return content, ""
+}
+
+// readAll reads until the end, or one byte more than limit.
+func (r *Request) readAll(body io.Reader, limit int64) (content []byte, err error) {
+	for int64(len(content)) <= limit {
+		if len(content) == cap(content) {
+			if content = r.grow(content, limit); content == nil {
+				return nil, fairqueue.ErrBusy
+			}
+		}
+		n, err := body.Read(content[len(content):cap(content)])
+		content = content[:len(content)+n]
+		if errors.Is(err, io.EOF) {
+			return content, nil
+		}
+		if err != nil {
+			return content, err
+		}
+	}
+	return content, nil
+}
+
+// grow returns a body's bytes with room for about as many again, or nil if the
+// client's share is used up.
+func (r *Request) grow(content []byte, limit int64) []byte {
+	have := int64(cap(content))
+	size, most := max(2*have, firstRoom), limit+1
+	if announced := r.http.ContentLength; announced >= 0 && announced+bytes.MinRead > have {
+		most = announced + bytes.MinRead // its length alone, not twice as much
+	}
+	size = min(size, most)
+	if !arriving.Take(r.ClientAddr(), size-have) {
+		return nil
+	}
+	r.held += size - have
+	return append(make([]byte, 0, size), content...)
+}
+
+// restored is a body of which something has been read.
+type restored struct {
+	io.Reader
+	io.Closer
+}
+
+// failing goes on where a body was left, or fails as reading it did.
+type failing struct {
+	io.Reader
+	err error
+}
+
+func (f *failing) Read(p []byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	return f.Reader.Read(p)
+}
