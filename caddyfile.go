@@ -56,9 +56,12 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    login form { ... }
 //	    login oidc <issuer> { ... }
 //	    login url <template>
-//	    body { max_size <size>; max_values <number>; max_depth <number> }
+//	    body { ... }
 //	    error_pages [<dir>|delegate|bare] { ... }
-//	    identity_headers { <Header> <field> | encoding percent|rfc8187|omit }
+//	    identity_headers {
+//	        <Header> <field>
+//	        encoding percent|rfc8187|omit
+//	    }
 //	    forward_credentials
 //	    allow_ambiguous_paths <flag>...
 //	    upgrades <token>...

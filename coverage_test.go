@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -25,6 +26,31 @@ var (
 	nameForm = regexp.MustCompile(`(?:Test|Fuzz|_)([NS])([0-9]{2})`)
 	caseForm = regexp.MustCompile(`\b[NS]-[0-9]{2}\b`)
 )
+
+// rangeForm is two ids with "to" between them, which name those between them too.
+var rangeForm = regexp.MustCompile(`\b(?:(T-)([0-9]{2}) to T-([0-9]{2})|(R-[A-Z0-9]+-)([0-9]+) to (R-[A-Z0-9]+-)([0-9]+))\b`)
+
+// idsOf returns the T- and R- ids in a text, those of ranges among them: R-SU-1 to R-SU-3
+// are three. An error is a range that goes backwards or from one family to another.
+func idsOf(text string) (ids []string, err error) {
+	text = rangeForm.ReplaceAllStringFunc(text, func(found string) string {
+		match := rangeForm.FindStringSubmatch(found)
+		family, from, to, form := match[1], match[2], match[3], "%02d"
+		if family == "" {
+			family, from, to, form = match[4], match[5], match[7], "%d"
+		}
+		first, _ := strconv.Atoi(from)
+		last, _ := strconv.Atoi(to)
+		if match[4] != match[6] || last <= first {
+			err = fmt.Errorf("%s is no range of ids", found)
+		}
+		for number := first; number <= last; number++ {
+			ids = append(ids, fmt.Sprintf(family+form, number))
+		}
+		return ""
+	})
+	return append(ids, idForm.FindAllString(text, -1)...), err
+}
 
 // goTests adds the tests of a Go file by the ids that they name, and returns an
 // error for an id that names no test: R- and T- ids stand in comment lines
@@ -77,7 +103,10 @@ func (g *goFile) refuse(at token.Pos, ids []string) {
 
 // comment takes the ids of a comment for the test that it stands above or within.
 func (g *goFile) comment(c *ast.Comment) {
-	ids := idForm.FindAllString(c.Text, -1)
+	ids, err := idsOf(c.Text)
+	if err != nil {
+		g.wrong = append(g.wrong, fmt.Errorf("%s: %w", g.files.Position(c.Pos()), err))
+	}
 	if len(ids) == 0 {
 		return
 	}
@@ -147,7 +176,11 @@ func regoTests(path string, holding map[string][]string) error {
 	}
 	var pending []string
 	for i, line := range strings.Split(string(source), "\n") {
-		ids := append(idForm.FindAllString(line, -1), caseForm.FindAllString(line, -1)...)
+		ids, err := idsOf(line)
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", path, i+1, err)
+		}
+		ids = append(ids, caseForm.FindAllString(line, -1)...)
 		if len(ids) > 0 && !strings.HasPrefix(line, "#") {
 			return fmt.Errorf("%s:%d: %s: an id stands in a comment line directly above a test", path, i+1, strings.Join(ids, " "))
 		}
@@ -179,6 +212,10 @@ func TestIDs(t *testing.T) {
 		{"above a test", "// TestA: " + id + ".\nfunc TestA(t *testing.T) {}\n", id, false},
 		{"above a case", "func TestA(t *testing.T) {\n\t// " + id + "\n\tprintln()\n}\n", id, false},
 		{"above a case of a shared table", "var cases = []struct{ a string }{\n\t// " + id + "\n\t{\"a\"},\n}\n", id, false},
+		{"a range", "// TestA: " + id + " to R-" + "401-3.\nfunc TestA(t *testing.T) {}\n", id + " " + "R-" + "401-2 R-" + "401-3", false},
+		{"a range of T", "// TestA: T-" + "09 to T-" + "11.\nfunc TestA(t *testing.T) {}\n", "T-" + "09 T-" + "10 T-" + "11", false},
+		{"a range backwards", "// TestA: T-" + "11 to T-" + "09.\nfunc TestA(t *testing.T) {}\n", "", true},
+		{"a range over two families", "// TestA: " + id + " to R-" + "403-3.\nfunc TestA(t *testing.T) {}\n", id, true},
 		{"in the name of a test", "func TestE2E_N" + "01Tunnel(t *testing.T) {}\n", found, false},
 		{"in the name of a case", "func TestA(t *testing.T) {\n\tt.Run(\"" + found + " a tunnel\", nil)\n}\n", found, false},
 		{"behind a statement", "func TestA(t *testing.T) {\n\tprintln() // " + id + "\n}\n", "", true},
@@ -197,7 +234,7 @@ func TestIDs(t *testing.T) {
 			if (err != nil) != test.refused {
 				t.Errorf("refused: %v", err)
 			}
-			if got := slices.Collect(maps.Keys(holding)); strings.Join(got, " ") != test.held {
+			if got := slices.Sorted(maps.Keys(holding)); !test.refused && strings.Join(got, " ") != test.held {
 				t.Errorf("held %q, want %q", got, test.held)
 			}
 		})

@@ -1,6 +1,7 @@
 package policyauth
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/users"
@@ -104,6 +108,87 @@ func TestREADMELinks(t *testing.T) {
 			t.Errorf("the README does not name %s", page)
 		}
 	}
+}
+
+// TestManualCaddyfiles: each Caddyfile of each page can be loaded, with the files of
+// examples/reference in place of those that it names. A block of directives alone is
+// put into a site.
+func TestManualCaddyfiles(t *testing.T) {
+	t.Setenv("OIDC_SECRET", canary)
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("examples/reference")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(dir, "envoy-policies"), os.DirFS("policies/examples/owners")); err != nil {
+		t.Fatal(err)
+	}
+	keys := `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+	if err := os.WriteFile(filepath.Join(dir, "cluster-keys.json"), []byte(keys), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded := 0
+	for _, page := range append(pages, "README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range testenv.BlockForm.FindAllStringSubmatch(string(text), -1) {
+			if match[1] != "caddyfile" {
+				continue
+			}
+			content := strings.ReplaceAll(match[3], "/etc/caddy/envoy-policies {", dir+"/envoy-policies {\n decision data.examples.owners.allow")
+			content = strings.ReplaceAll(content, "/etc/caddy/", dir+"/")
+			if word, _, _ := strings.Cut(strings.TrimSpace(content), " "); word == "policy_auth" || word == "handle_path" {
+				content = "app.example.com {\n" + content + "}\n"
+			}
+			if err := validate(content); err != nil {
+				t.Errorf("%s: %v\n%s", page, err, match[3])
+			}
+			loaded++
+		}
+	}
+	if loaded < 30 {
+		t.Errorf("only %d Caddyfiles", loaded)
+	}
+}
+
+// validate does what caddy validate does.
+func validate(content string) error {
+	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(content), nil)
+	if err != nil {
+		return err
+	}
+	config := new(caddy.Config)
+	if err := json.Unmarshal(adapted, config); err != nil {
+		return err
+	}
+	return caddy.Validate(config)
+}
+
+// TestErrorPagesExample: the template of docs/error-pages.md is a page.
+func TestErrorPagesExample(t *testing.T) {
+	text, err := os.ReadFile("docs/error-pages.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	for _, match := range testenv.BlockForm.FindAllStringSubmatch(string(text), -1) {
+		if match[1] != "html" {
+			continue
+		}
+		w.Write("own/error.html", match[3])
+		h, _ := w.site(basicSite + "error_pages DIR/own\n")
+		recorder, err := ask(h, asUser(get("/admin/", "Accept", "text/html"), "bob"), new(reached))
+		if body := recorder.Body.String(); err != nil || recorder.Code != 403 || !strings.Contains(body, "<p>Request ") || !strings.Contains(body, "You are bob") {
+			t.Errorf("%d %v\n%s", recorder.Code, err, body)
+		}
+		return
+	}
+	t.Error("there is no template")
 }
 
 // linkForm is a link of Markdown.

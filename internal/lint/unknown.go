@@ -9,6 +9,22 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
+// How PA007 works. The danger is a condition that holds because a field is empty,
+// where the field is empty because the server could not read it: then a caller who has
+// the value is treated as one who has not. A field that is read positively is safe: empty
+// values match nothing. So the lint follows the decision from its rule on, through
+// helpers, functions, comprehensions and variables, and counts the negations on the way
+// (not, !=, a member deny of the decision): under an odd number of them, a reference to
+// a field of Unknowns is a finding, told at the outermost not. Under an even number it is
+// a positive condition again.
+//
+// One read of the field that tells what is unknown, anywhere in the judged modules, ends
+// the warnings for its fields: that the policy combines the two in the right place is
+// more than a lint can prove, and a warning that cannot be silenced by doing the right
+// thing would be turned off. Values that the lint cannot follow, such as a field whose
+// name is computed, give no finding: caddy policy-auth check searches for those by
+// evaluating.
+
 // Unknowns are fields of input that may be empty because the server could not
 // tell them, and where input says so.
 type Unknowns struct {

@@ -210,7 +210,7 @@ func TestE2EWalkthrough(t *testing.T) {
 	if steps < 15 {
 		t.Errorf("only %d steps", steps)
 	}
-	if page := browse(t, "http://localhost:8082/"); !strings.Contains(page, `401 Basic realm="restricted", charset="UTF-8", Bearer realm="restricted"`) || !strings.Contains(page, `"class":"sign_in_needed"`) {
+	if page := browse(t, "http://localhost:8082/"); !strings.Contains(page, `401 Bearer realm="restricted"`) || !strings.Contains(page, `"class":"sign_in_needed"`) {
 		t.Errorf("a script of an allowed origin could not read its own 401:\n%s", page)
 	}
 	for _, secret := range []string{"builder", "wonderland", "nonsense"} {
@@ -244,13 +244,21 @@ func TestE2EReadmeCaddyfiles(t *testing.T) {
 		t.Run(strconv.Itoa(i+1), func(t *testing.T) {
 			admin, listen := "127.0.0.1:"+port(t), port(t)
 			config := filepath.Join(t.TempDir(), "Caddyfile")
-			content := "{\n admin " + admin + "\n auto_https off\n}\n" + siteForm.ReplaceAllString(content, "http://127.0.0.1:"+listen+" {")
+			content = strings.ReplaceAll(content, "/etc/caddy/", "examples/reference/")
+			content = "{\n admin " + admin + "\n auto_https off\n}\n" + siteForm.ReplaceAllString(content, "http://127.0.0.1:"+listen+" {")
 			if err := os.WriteFile(config, []byte(content), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			start(t, ".", config, admin)
-			if status, header, _ := do(t, "GET", "http://127.0.0.1:"+listen+"/", ""); status != 401 || header.Get("WWW-Authenticate") == "" {
+			s := start(t, ".", config, admin)
+			if status, header, _ := do(t, "GET", "http://127.0.0.1:"+listen+"/?access_token="+canary+"&page=2", ""); status != 401 || header.Get("WWW-Authenticate") == "" {
 				t.Errorf("status %d, header %v", status, header)
+			}
+			if !strings.Contains(content, "format filter") {
+				return
+			}
+			eventually(t, "an access log without the token", func() bool { return strings.Contains(s.logged(), "access_token=REDACTED") && strings.Contains(s.logged(), "page=2") })
+			if strings.Contains(s.logged(), canary) {
+				t.Error("the log holds the token of the query")
 			}
 		})
 	}
