@@ -89,6 +89,7 @@ func TestClassOf(t *testing.T) {
 		{"body_refused", 413, ClassTooLarge},
 		{"body_refused", 415, ClassBadBody},
 		{"body_refused", 400, ClassBadBody},
+		{"body_refused", 408, ClassBadBody},
 		{"policy_denied", 451, ClassForbidden},
 		{"policy_denied", 500, ClassError},
 		{"policy_denied", 503, ClassUnavailable},

@@ -256,7 +256,9 @@ func TestE2EReadmeCaddyfiles(t *testing.T) {
 			if !strings.Contains(content, "format filter") {
 				return
 			}
-			eventually(t, "an access log without the token", func() bool { return strings.Contains(s.logged(), "access_token=REDACTED") && strings.Contains(s.logged(), "page=2") })
+			eventually(t, "an access log without the token", func() bool {
+				return strings.Contains(s.logged(), "access_token=REDACTED") && strings.Contains(s.logged(), "page=2")
+			})
 			if strings.Contains(s.logged(), canary) {
 				t.Error("the log holds the token of the query")
 			}
