@@ -13,6 +13,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/refusal"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 	"github.com/policyauth/caddy-policy-auth/internal/visit"
@@ -24,7 +25,7 @@ import (
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	v := visit.Open(w, r, &h.reading)
 	if v.Request.TooEarly() {
-		return h.refuseEarly(w, r, v)
+		return h.refuse(w, r, v, refusal.Early(), policy.Decision{Reason: identity.ReasonEarlyData})
 	}
 	if h.chain.ServeMetadata(w, r, v.Request.URL().EscapedPath()) {
 		return nil
@@ -33,11 +34,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case cors.Answered:
 		return nil
 	case cors.Pass:
-		return h.pass(w, r, v, next)
+		return h.pass(r, v, next)
 	}
 	h.guard(w, v)
 	if h.signsIn(w, r, v) {
 		return nil
+	}
+	if h.site.HasForm() && request.IsServiceWorker(r) {
+		return h.refuse(w, r, v, identity.Outcome{Verdict: identity.Absent}, refusal.NoServiceWorker())
 	}
 	h.gate.Strip(r, v)
 	if judged, err := h.matches(r, v); err != nil || !judged {
@@ -52,11 +56,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return h.desk.Answer(w, r, v, decision)
 }
 
-// refuseEarly answers what an attacker may have sent again (RFC 8470, section 5.2),
-// before anything acts on it.
-func (h *Handler) refuseEarly(w http.ResponseWriter, r *http.Request, v *visit.Visit) error {
-	outcome := identity.Outcome{Verdict: identity.Malformed, Reason: identity.ReasonEarlyData}
-	decision := h.decide(r, v, outcome)
+// refuse answers a request that is refused for every caller.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v *visit.Visit, outcome identity.Outcome, decision policy.Decision) error {
 	h.record(r, v, outcome, decision)
 	return h.desk.Answer(w, r, v, decision)
 }
@@ -128,11 +129,11 @@ func (h *Handler) reportSignIn(r *http.Request, e login.Event) {
 }
 
 // pass hands a preflight to the upstream, without any credential.
-func (h *Handler) pass(w http.ResponseWriter, r *http.Request, v *visit.Visit, next caddyhttp.Handler) error {
+func (h *Handler) pass(r *http.Request, v *visit.Visit, next caddyhttp.Handler) error {
 	h.gate.Strip(r, v)
 	upstream.Withdraw(r.Header, h.chain.Headers())
 	upstream.Bare(r)
-	return next.ServeHTTP(w, r)
+	return h.gate.Pass(r, v, next)
 }
 
 // matches reports whether the request is one to authenticate and judge: in any

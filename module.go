@@ -328,12 +328,15 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("identity_headers: %w", err)
 	}
-	h.gate = admission.New(admission.Config{
+	config := admission.Config{
 		Headers: h.headers, ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
-	})
-	if h.site != nil {
-		h.gate.Cookies = h.site.Cookies()
+		Withheld: login.ReservedCookies(),
 	}
+	if h.site != nil {
+		config.Cookies = h.site.Cookies()
+		config.Withheld = append(config.Withheld, config.Cookies...)
+	}
+	h.gate = admission.New(config)
 	h.desk = &refusal.Desk{
 		Chain: h.chain, Door: h.door, Sessions: h.session != nil, Policies: h.policies, Pages: h.pages,
 		Delegate: h.ErrorPages.Delegate(), Conceal: h.Conceal, CORS: h.cors != nil, Logger: h.logger,

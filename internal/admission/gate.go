@@ -22,8 +22,9 @@ import (
 type Config struct {
 	// Headers are the site's identity headers.
 	Headers *upstream.Headers
-	// Cookies are those that are ours alone.
-	Cookies []string
+	// Cookies are those that are ours alone. Withheld are those that the next
+	// handler cannot set: ours, and those of other sites of the host.
+	Cookies, Withheld []string
 	// ForwardCredentials leaves credentials in the request.
 	ForwardCredentials bool
 	// SharedCache leaves Cache-Control as the next handler sets it.
@@ -38,10 +39,26 @@ type Gate struct {
 	// shared is done when the operator knows that the next handler lets shared
 	// caches keep what it answers to known callers.
 	shared sync.Once
+	// fixed is done when the operator knows that the next handler sets a cookie of
+	// ours.
+	fixed    sync.Once
+	withheld response.OwnCookies
 }
 
 // New returns the gate of a site.
-func New(config Config) *Gate { return &Gate{Config: config} }
+func New(config Config) *Gate {
+	g := &Gate{Config: config}
+	g.withheld = response.OwnCookies{Names: config.Withheld, Report: g.reportCookie}
+	return g
+}
+
+// reportCookie tells the operator of a cookie that was removed, loudly once.
+func (g *Gate) reportCookie(name string) {
+	g.fixed.Do(func() {
+		g.Logger.Warn("the next handler or a policy sets a cookie of policy_auth, which is removed from the answer: it could sign visitors in as another person", zap.String("cookie", name))
+	})
+	g.Logger.Debug("a cookie of policy_auth removed from an answer", zap.String("cookie", name))
+}
 
 // Strip removes headers that the site may set from what the client sent, and each
 // upgrade that it does not let through.
@@ -53,6 +70,7 @@ func (g *Gate) Strip(r *http.Request, v *visit.Visit) {
 // Forward runs the next handler. What an error route then answers is corrected
 // like the handler's own answer.
 func (g *Gate) Forward(r *http.Request, v *visit.Visit, next caddyhttp.Handler) error {
+	v.Rail.WithholdCookies(&g.withheld)
 	if !g.ForwardCredentials {
 		v.Journey.TakeCookies(r.Header, g.Cookies...) // also beside another credential, or where nobody is asked who they are
 	}
@@ -65,6 +83,12 @@ func (g *Gate) Forward(r *http.Request, v *visit.Visit, next caddyhttp.Handler) 
 		v.Rail.Correct()
 	}
 	return err
+}
+
+// Pass hands on a request that nothing judges, without anything of ours.
+func (g *Gate) Pass(r *http.Request, v *visit.Visit, next caddyhttp.Handler) error {
+	v.Rail.WithholdCookies(&g.withheld)
+	return next.ServeHTTP(v.Rail.Writer(), r)
 }
 
 // Admit tells the next handler who is calling and takes away the credential
@@ -80,6 +104,7 @@ func (g *Gate) Admit(r *http.Request, v *visit.Visit, place authn.Place, decisio
 	}
 	upstream.Apply(r, decision.Headers, decision.RequestHeadersToRemove)
 	upstream.Query(r, decision.QueryToRemove, decision.QueryToSet)
+	v.Rail.WithholdCookies(&g.withheld) // a policy cannot set them either
 	upstream.AddResponse(v.Rail.Header(), decision.ResponseHeadersToAdd)
 	g.keepPrivate(v, place)
 	if hold := event.Outcome.Hold; hold != nil {

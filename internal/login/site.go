@@ -80,6 +80,19 @@ func (s *Site) Cookies() []string {
 	return []string{own.Name, own.PlainName(), browserCookie.Name, browserCookie.PlainName(), completedCookie.Name, completedCookie.PlainName()}
 }
 
+// ReservedCookies returns the names that the cookies of sites have by default, which
+// no other program uses: another site of the same host may set them.
+func ReservedCookies() []string {
+	shared := session.Cookie{Domain: "example.com"}.WithDefaults()
+	return []string{session.Cookie{}.WithDefaults().Name, shared.Name, browserCookie.Name, completedCookie.Name}
+}
+
+// HasForm reports whether people type passwords on the site's pages. A nil Site has
+// none.
+func (s *Site) HasForm() bool {
+	return s != nil && slices.ContainsFunc(s.Methods, func(m Method) bool { _, form := m.(*Form); return form })
+}
+
 // Serve answers a visit, or returns false if its path is none of the site's own
 // pages: nothing of an application is shadowed.
 func (s *Site) Serve(v *Visit) bool {

@@ -77,6 +77,8 @@ func (d *Desk) hint(r *http.Request, v *visit.Visit) string {
 	switch {
 	case v.Event.Reason == identity.ReasonInsecureTransport:
 		return login.PlainHint(r)
+	case slices.Contains(v.Event.Codes, serviceWorker):
+		return "a service worker of this host could read passwords that are typed on its sign-in page: sign in on another host, by login oidc"
 	case len(v.Unread.Names) > 0:
 		return "the request has a credential that no method of this site reads: name the method, or where it looks for one, by from"
 	case !d.CORS && cors.IsPreflight(r):

@@ -19,6 +19,8 @@ type Rail struct {
 	http.ResponseWriter
 	corrections []Correction
 	room        [2]Correction // for the usual ones
+	own         *OwnCookies   // that the next handler cannot set, or nil
+	before      []string      // lines of Set-Cookie that are not the next handler's
 	sent        bool
 	accept      string // of the WebSocket that was asked for, or ""
 	broken      bool   // the next handler changed to another protocol
@@ -38,7 +40,7 @@ func (r *Rail) Add(c Correction) {
 // Writer returns what the next handler writes to: the wrapped response itself
 // if there is nothing to correct.
 func (r *Rail) Writer() http.ResponseWriter {
-	if len(r.corrections) == 0 && r.accept == "" {
+	if len(r.corrections) == 0 && r.accept == "" && r.own == nil {
 		return r.ResponseWriter
 	}
 	return r
@@ -51,6 +53,9 @@ func (r *Rail) Correct() {
 		return
 	}
 	h := r.Header()
+	if r.own != nil {
+		r.own.remove(h, r.before)
+	}
 	for _, correct := range r.corrections {
 		correct(h)
 	}
