@@ -141,7 +141,7 @@ func TestManualCaddyfiles(t *testing.T) {
 				continue
 			}
 			content := strings.ReplaceAll(match[3], "/etc/caddy/envoy-policies {", dir+"/envoy-policies {\n decision data.examples.owners.allow")
-			content = strings.ReplaceAll(content, "/etc/caddy/", dir+"/")
+			content = strings.NewReplacer("/etc/caddy/", dir+"/", "output file ", "output file "+dir+"/").Replace(content)
 			if word, _, _ := strings.Cut(strings.TrimSpace(content), " "); word == "policy_auth" || word == "handle_path" {
 				content = "app.example.com {\n" + content + "}\n"
 			}
