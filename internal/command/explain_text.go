@@ -85,12 +85,8 @@ func describeTables(b *strings.Builder, t *policy.TableExplanation) {
 		fmt.Fprint(b, "\nthe table blocks this caller or address, whatever its rules say\n")
 	}
 	for _, rule := range t.Rules {
-		if rule.Label == "default" {
-			fmt.Fprint(b, "\nno rule's hosts and paths fit: the table's default counts\n")
-		} else {
-			fmt.Fprintf(b, "\n%s is the first whose hosts and paths fit\n", rule.Label)
-		}
-		if len(rule.Alternatives) == 0 {
+		fmt.Fprintf(b, "\n%s\n", headline(rule))
+		if len(rule.Alternatives) == 0 && rule.Label != policy.ForeignDestination {
 			fmt.Fprint(b, "  it lets nobody in\n")
 		}
 		for _, alternative := range rule.Alternatives {
@@ -108,6 +104,19 @@ func describeTables(b *strings.Builder, t *policy.TableExplanation) {
 			}
 		}
 	}
+}
+
+// headline says why a rule counts.
+func headline(rule policy.TableRule) string {
+	switch {
+	case rule.Below:
+		return rule.Label + " decides below the path or the destination, where this method acts too"
+	case rule.Label == "default":
+		return "no rule's hosts and paths fit: the table's default counts"
+	case rule.Label == policy.ForeignDestination:
+		return "the Destination is on a host that is neither the request's own nor in the hosts of a rule"
+	}
+	return rule.Label + " is the first whose hosts and paths fit"
 }
 
 func yes(holds bool) string {

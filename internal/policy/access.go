@@ -48,6 +48,7 @@ func parseAccess(files []accessFile) (table map[string]any, warnings []string, e
 	return map[string]any{
 		"rules":   p.rules,
 		"index":   p.index.numbers,
+		"below":   p.index.below,
 		"hosts":   p.index.hosts,
 		"domains": sortedKeys(p.index.domains),
 		"depths":  sortedKeys(p.index.depths),

@@ -56,9 +56,14 @@ func (p *accessParser) parseRule(number int, item *yaml.Node) {
 		p.problem(item, "the rule has no allow; one that lets nobody in says allow: []")
 	}
 	p.warnShadowed(item, hosts, paths)
-	if !p.index.add(len(p.rules), hosts, paths) {
-		p.problem(item, "the rules have more than %d pairs of a host and a path", maxEntries)
+	if err := p.index.add(len(p.rules), hosts, paths); err != nil {
+		p.problem(item, "%v", err)
 	}
+	forms := make([]any, len(paths))
+	for i, path := range paths {
+		forms[i] = path.form
+	}
+	rule["forms"] = forms
 	p.rules = append(p.rules, rule)
 }
 

@@ -105,9 +105,9 @@ func TestAccessMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"blocked":{"networks":["10.0.0.0/8","192.0.2.7/32"],"users":{"mallory":true}},"default":[{"authenticated":true}],` +
+	want := `{"below":{"/":{"*":[0],".example.com":[1]}},"blocked":{"networks":["10.0.0.0/8","192.0.2.7/32"],"users":{"mallory":true}},"default":[{"authenticated":true}],` +
 		`"depths":[0],"domains":[".example.com"],"hosts":{},"index":{"/*":{"*":0,".example.com":1}},` +
-		`"rules":[{"allow":[],"label":"one.yaml:4 (rule 1)"},{"allow":[{"networks":["10.0.0.0/8","::1/128"]}],"label":"two.yaml:3 (rule 1)"}]}`
+		`"rules":[{"allow":[],"forms":["/*"],"label":"one.yaml:4 (rule 1)"},{"allow":[{"networks":["10.0.0.0/8","::1/128"]}],"forms":["/*"],"label":"two.yaml:3 (rule 1)"}]}`
 	if string(encoded) != want {
 		t.Errorf("got  %s\nwant %s", encoded, want)
 	}

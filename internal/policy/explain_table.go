@@ -17,8 +17,8 @@ type TableExplanation struct {
 	Allow bool `json:"allow"`
 	// Blocked says that the caller is shut out whatever the rules say.
 	Blocked bool `json:"blocked"`
-	// Rules are those that count: the first whose hosts and paths fit the path, and
-	// one more for a WebDAV destination.
+	// Rules are those that count: the first whose hosts and paths fit the path, one
+	// more for a WebDAV destination, and one that refuses what lies below them.
 	Rules []TableRule `json:"rules"`
 }
 
@@ -27,6 +27,9 @@ type TableRule struct {
 	// Label says where it stands, such as access.yaml:7 (rule 2); it is default
 	// where no rule fits.
 	Label string `json:"rule"`
+	// Below says that the rule decides below the path or the destination, where the
+	// method acts as well.
+	Below bool `json:"below,omitempty"`
 	// Holds says that one of its alternatives does.
 	Holds bool `json:"holds"`
 	// Alternatives are in the order of the table; if there are none, the rule lets
@@ -61,8 +64,9 @@ type TableCondition struct {
 var tableQuery = ast.MustParseBody(`x := {
 	"allow": count([1 | data.caddy.access.allow]) > 0,
 	"blocked": count([1 | data.caddy.access.blocked]) > 0,
-	"rules": [{"label": rule.label, "alternatives": alternatives} |
+	"rules": [{"label": rule.label, "below": below, "alternatives": alternatives} |
 		some rule in data.caddy.access.judged
+		below := count([1 | rule == data.caddy.access.refusing_below]) > 0
 		alternatives := [array.concat(
 			[{"name": name, "wanted": wanted, "holds": holds} |
 				some name, wanted in alternative
@@ -107,6 +111,7 @@ type tableAnswer struct {
 	Blocked bool `json:"blocked"`
 	Rules   []struct {
 		Label        string             `json:"label"`
+		Below        bool               `json:"below"`
 		Alternatives [][]tableCondition `json:"alternatives"`
 	} `json:"rules"`
 }
@@ -121,7 +126,7 @@ type tableCondition struct {
 func (a tableAnswer) explain(words map[string][]wordedAlternative, document ast.Value) *TableExplanation {
 	result := &TableExplanation{Allow: a.Allow, Blocked: a.Blocked, Rules: []TableRule{}}
 	for _, judged := range a.Rules {
-		rule := TableRule{Label: judged.Label, Alternatives: []TableAlternative{}}
+		rule := TableRule{Label: judged.Label, Below: judged.Below, Alternatives: []TableAlternative{}}
 		worded := words[judged.Label]
 		for i, conditions := range judged.Alternatives {
 			var said wordedAlternative

@@ -117,6 +117,7 @@ func TestTypedExamples(t *testing.T) {
 		"data.examples.office.decision": "../../policies/examples/office",
 		"data.examples.owners.allow":    "../../policies/examples/owners",
 		"data.examples.scopes.decision": "../../policies/examples/scopes",
+		"data.examples.webdav.allow":    "../../policies/examples/webdav",
 	} {
 		start := time.Now()
 		open(t, Config{Sources: []string{source}, Decision: decision})

@@ -5,7 +5,8 @@
 #   access.yaml. The first rule whose hosts and paths fit decides; one of its
 #   alternatives must hold, with all of its conditions. A WebDAV destination is
 #   judged like the path, by the rule that fits its own host and path, and so is the
-#   path that a rewrite made, if the rule that fits it has paths.
+#   path that a rewrite made, if the rule that fits it has paths. Where a method acts
+#   on everything below these paths, each rule that decides there must allow it too.
 package caddy.access
 
 import data.caddy.access_table as table
@@ -16,6 +17,12 @@ default allow := false
 # METADATA
 # description: Whether the table lets the caller do what the request asks for.
 allow if {
+	permitted
+	not refusing_below
+}
+
+# Whether the rules that are picked allow it, whatever lies below.
+permitted if {
 	not blocked
 	permits(picked(input.request.host, input.request.path_folded))
 	destination_permitted
@@ -54,6 +61,63 @@ rewritten := rule if {
 	input.request.rewritten_path != input.request.path
 	rule := picked(input.request.host, lower(input.request.rewritten_path))
 	rule.named
+}
+
+# METADATA
+# description: |
+#   The first of the rules that decide below what the request acts on and do not let
+#   the caller do it; there is none if the rules for the paths themselves refuse.
+refusing_below := table.rules[min(numbers)] if {
+	lies_below
+	helpers.acts_below
+	permitted
+	numbers := refusing_numbers
+	count(numbers) > 0
+}
+
+# Whether a rule lies below what the request acts on; mostly there is none.
+lies_below if table.below[exact_form(input.request.path_folded)]
+
+lies_below if {
+	input.request.destination_path != ""
+	table.below[exact_form(lower(input.request.destination_path))]
+}
+
+lies_below if {
+	input.request.rewritten_path != input.request.path
+	table.below[exact_form(lower(input.request.rewritten_path))]
+}
+
+refusing_numbers contains number if {
+	some number in lying_below(input.request.host, input.request.path_folded)
+	not permits(table.rules[number])
+	decides_below(number, input.request.host, input.request.path_folded)
+}
+
+refusing_numbers contains number if {
+	input.request.destination_path != ""
+	some number in lying_below(input.request.destination_host, lower(input.request.destination_path))
+	not permits(table.rules[number])
+	decides_below(number, input.request.destination_host, lower(input.request.destination_path))
+}
+
+refusing_numbers contains number if {
+	input.request.rewritten_path != input.request.path
+	some number in lying_below(input.request.host, lower(input.request.rewritten_path))
+	table.rules[number].named
+	not permits(table.rules[number])
+	decides_below(number, input.request.host, lower(input.request.rewritten_path))
+}
+
+# The numbers of the rules that have a path below another one, for a host.
+lying_below(host, path) := {number | number := table.below[exact_form(path)][host_forms(host)[_]][_]}
+
+# Whether a rule is the first for something below a path.
+decides_below(number, host, path) if {
+	some form in table.rules[number].forms
+	startswith(form, exact_form(path))
+	form != exact_form(path)
+	picked(host, form) == table.rules[number]
 }
 
 # METADATA
@@ -158,12 +222,15 @@ host_forms(host) := array.concat(
 	[domain | some domain in table.domains; endswith(host, domain)],
 )
 
-# What is judged: the rules that the path, a destination and a rewritten path pick.
+# What is judged: the rules that the path, a destination and a rewritten path pick,
+# and one that refuses what lies below them.
 judged contains picked(input.request.host, input.request.path_folded)
 
 judged contains destination_rule if input.request.destination_path != ""
 
 judged contains rewritten
+
+judged contains refusing_below
 
 # The rules that do not let the caller do what they were picked for.
 refused contains rule if {
@@ -232,7 +299,7 @@ condition("kinds", wanted) if input.identity.kind in wanted
 condition("methods", wanted) if {
 	some method in wanted
 	helpers.is_method(method)
-	every override in overrides {
+	every override in helpers.overrides {
 		override in wanted
 	}
 }
@@ -258,16 +325,6 @@ condition("claims", wanted) if {
 		claim_holds(claim)
 	}
 }
-
-# What applications may take for the method instead of the request's own. The
-# server gives every spelling of these headers one name.
-overrides contains upper(trim_space(name)) if {
-	some header in ["x-http-method-override", "x-http-method", "x-method-override"]
-	some line in input.request.header_values[header]
-	some name in split(line, ",")
-}
-
-overrides contains upper(name) if some name in input.request.query._method
 
 # A claim holds one of the values, or is a list that does.
 claim_holds(claim) if {
@@ -331,6 +388,8 @@ reasons contains "foreign_destination" if {
 	some rule in refused
 	rule.label == "foreign_destination"
 }
+
+reasons contains "below_denied" if refusing_below
 
 # The rules that decided, in words for the log.
 label := "blocked" if {

@@ -8,22 +8,27 @@ table := {
 	"rules": [
 		{
 			"label": "access.yaml:2 (rule 1)", # /healthz, /.well-known/*
+			"forms": ["/healthz/", "/.well-known/*"],
 			"allow": [{"anyone": true, "methods": ["GET"]}],
 		},
 		{
 			"label": "access.yaml:4 (rule 2)", # photos.example.com
+			"forms": ["/*"],
 			"allow": [{"networks": ["192.168.0.0/16", "fd00::/8"]}, {"groups": ["family"]}],
 		},
 		{
 			"label": "access.yaml:6 (rule 3)", # app.example.com, /api/deploy/*
+			"forms": ["/api/deploy/*"],
 			"allow": [{"users": ["build-server"], "scopes": ["deploy", "read"], "methods": ["POST"]}],
 		},
 		{
 			"label": "access.yaml:9 (rule 4)", # *.example.com, /admin/*
+			"forms": ["/admin/*"],
 			"allow": [{"roles": ["admin"]}],
 		},
 		{
 			"label": "access.yaml:12 (rule 5)", # /open/*
+			"forms": ["/open/*"],
 			"allow": [{"anyone": true}],
 		},
 	],
@@ -34,6 +39,14 @@ table := {
 		"/api/deploy/*": {"app.example.com": 2},
 		"/admin/*": {".example.com": 3},
 		"/open/*": {"*": 4},
+	},
+	"below": {
+		"/": {"*": [0, 4], "photos.example.com": [1], "app.example.com": [2], ".example.com": [3]},
+		"/.well-known/": {"*": [0]},
+		"/api/": {"app.example.com": [2]},
+		"/api/deploy/": {"app.example.com": [2]},
+		"/admin/": {".example.com": [3]},
+		"/open/": {"*": [4]},
 	},
 	"domains": [".example.com"],
 	"depths": [0, 1, 2],
@@ -193,10 +206,80 @@ test_destinations if {
 	not allowed(move, member)
 	away := to("app.example.com", "/x", testing.request("MOVE", "/admin/x"))
 	not allowed(away, member)
-	root := to("app.example.com", "/", testing.request("COPY", "/x"))
+	root := to("app.example.com", "/", testing.request("PUT", "/x"))
 	allowed(root, member)
+	not allowed(object.union(root, {"method": "COPY"}), member) # S-08: /admin lies below
 	slash := to("app.example.com", "/admin/", testing.request("COPY", "/x"))
 	not allowed(slash, member)
+}
+
+# S-08: where a method acts on everything below, each rule that decides there must
+# allow it too, below the path, the destination and what a rewrite made.
+test_s08_below if {
+	some_api := testing.user("build-server", [])
+	deployer := object.union(some_api, {"scopes": ["deploy", "read"]})
+	delete := testing.request("DELETE", "/api")
+	not allowed(delete, member)
+	not allowed(delete, deployer) # the rule wants POST
+	allowed(object.union(delete, {"path": "/apis", "path_folded": "/apis"}), member)
+	allowed(object.union(delete, {"method": "GET"}), member)
+	allowed(object.union(at("other.example.com", delete), {}), member)
+	propfind := object.union(delete, {"method": "PROPFIND"})
+	not allowed(propfind, member)
+	not allowed(object.union(propfind, {"header_values": {"depth": ["infinity"]}}), member)
+	allowed(object.union(propfind, {"header_values": {"depth": ["1"]}}), member)
+	override := object.union(delete, {"method": "POST", "header_values": {"x-http-method-override": ["DELETE"]}})
+	not allowed(override, member)
+	destination := to("app.example.com", "/api", testing.request("MOVE", "/open/x"))
+	not allowed(destination, member)
+	allowed(to("app.example.com", "/x", testing.request("MOVE", "/open/x")), member)
+
+	# The rules of the destination's host, and not of the request's.
+	elsewhere := to("other.example.com", "/api", testing.request("MOVE", "/open/x"))
+	allowed(elsewhere, member)
+	named := object.union(table, {"rules": [object.union(rule, {"named": true}) | some rule in table.rules]})
+	rewritten := object.union(testing.request("DELETE", "/open/x"), {"rewritten_path": "/API"})
+	not access.allow with input as testing.input_of(rewritten, member) with data.caddy.access_table as named
+	allowed(rewritten, member)
+}
+
+# S-08: a rule that another one covers decides nothing below.
+test_s08_covered if {
+	covered := {
+		"rules": [
+			{"label": "1", "allow": [{"authenticated": true}], "forms": ["/files/*"]},
+			{"label": "2", "allow": [{"roles": ["admin"]}], "forms": ["/files/private/*", "/other/*"]},
+		],
+		"index": {"/files/*": {"app.example.com": 0}, "/files/private/*": {"*": 1}, "/other/*": {"*": 1}},
+		"below": {
+			"/": {"app.example.com": [0], "*": [1]}, "/files/": {"app.example.com": [0], "*": [1]},
+			"/files/private/": {"*": [1]}, "/other/": {"*": [1]},
+		},
+		"domains": [],
+		"depths": [1, 2],
+		"default": [{"authenticated": true}],
+		"blocked": {"users": {}, "networks": []},
+	}
+	delete := testing.request("DELETE", "/files")
+	access.allow with input as testing.input_of(delete, member) with data.caddy.access_table as covered
+	not access.allow with input as testing.input_of(at("example.org", delete), member) with data.caddy.access_table as covered
+	not access.allow with input as testing.input_of(testing.request("DELETE", "/"), member) with data.caddy.access_table as covered
+}
+
+# S-08: the denial names the first rule below that refuses, and challenges for its scopes.
+test_s08_denial if {
+	d := access.decision with input as testing.input_of(testing.request("DELETE", "/"), member) with data.caddy.access_table as table
+	d == {
+		"allow": false, "reasons": {"rule_denied", "below_denied"}, "login": false,
+		"log": {"labels": {"rule": "access.yaml:2 (rule 1)"}},
+	}
+	posting := object.union(testing.request("POST", "/api"), {"query": {"_method": ["LOCK"]}})
+	wide := json.patch(table, [{"op": "replace", "path": "rules/2/allow/0/methods", "value": ["POST", "LOCK"]}])
+	e := access.decision with input as testing.input_of(posting, testing.user("build-server", [])) with data.caddy.access_table as wide
+	e.challenge == {"scope": ["deploy", "read"]}
+	f := access.decision with input as testing.input_of(posting, nobody) with data.caddy.access_table as wide
+	f.reasons == {"no_rule"} # what lies below is not asked
+	f.login
 }
 
 # N-07, S-08: a destination is judged whatever the method, by the rules of its own

@@ -24,6 +24,74 @@ is_method(method) if input.request.method == method
 is_method("GET") if input.request.method == "HEAD"
 
 # METADATA
+# description: |
+#   The methods that an application may take instead of the request's own, in upper
+#   case. The server gives every spelling of these headers one name.
+overrides contains upper(trim_space(name)) if {
+	some header in ["x-http-method-override", "x-http-method", "x-method-override"]
+	some line in input.request.header_values[header]
+	some name in split(line, ",")
+}
+
+overrides contains upper(name) if some name in input.request.query._method
+
+# METADATA
+# description: |
+#   Whether the request acts on everything below its path and its destination: COPY,
+#   MOVE and DELETE do, LOCK unless its Depth is 0, PROPFIND unless it is 0 or 1 (RFC
+#   4918), and REPORT by its Depth (RFC 3253), also where one of overrides is such a
+#   method.
+acts_below if acting_below(upper(input.request.method))
+
+acts_below if {
+	some method in overrides
+	acting_below(method)
+}
+
+acting_below(method) if method in {"COPY", "MOVE", "DELETE"}
+
+acting_below("LOCK") if depth != "0"
+
+acting_below("PROPFIND") if not depth in {"0", "1"}
+
+acting_below("REPORT") if not depth in {"", "0", "1"}
+
+default depth := ""
+
+depth := lower(concat(",", input.request.header_values.depth))
+
+# METADATA
+# description: |
+#   Whether the request touches prefix or anything below it: its path or its WebDAV
+#   destination is there, or prefix lies below one of them and the method acts on
+#   everything below. A prefix is written as for under.
+touches(prefix) if under(prefix)
+
+touches(prefix) if {
+	prefix != ""
+	input.request.destination_path != ""
+	wanted := parts(trim_suffix(prefix, "/*"))
+	array.slice(parts(input.request.destination_path), 0, count(wanted)) == wanted
+}
+
+touches(prefix) if {
+	prefix != ""
+	acts_below
+	given := parts(input.request.path)
+	array.slice(parts(trim_suffix(prefix, "/*")), 0, count(given)) == given
+}
+
+touches(prefix) if {
+	prefix != ""
+	acts_below
+	input.request.destination_path != ""
+	given := parts(input.request.destination_path)
+	array.slice(parts(trim_suffix(prefix, "/*")), 0, count(given)) == given
+}
+
+parts(path) := [part | some part in split(lower(path), "/"); part != ""]
+
+# METADATA
 # description: Whether the caller has a role.
 has_role(role) if role in input.identity.roles
 

@@ -22,6 +22,55 @@ test_under if {
 	not helpers.under("/admin") with input as object.union(at("/x"), {"request": {"segments": ["", "admin"]}})
 }
 
+with_method(method, headers, part) := object.union(
+	testing.input_of(testing.request(method, "/files"), testing.anonymous),
+	{"request": object.union({"header_values": headers}, part)},
+)
+
+# S-08: RFC 4918 says which methods act on everything below, and for which Depth.
+test_s08_acts_below if {
+	every method in ["COPY", "MOVE", "DELETE", "delete", "LOCK", "PROPFIND"] {
+		helpers.acts_below with input as with_method(method, {}, {})
+		helpers.acts_below with input as with_method(method, {"depth": ["Infinity"]}, {})
+		helpers.acts_below with input as with_method(method, {"depth": ["0", "infinity"]}, {})
+	}
+	every method in ["GET", "PUT", "PROPPATCH", "MKCOL", "UNLOCK", "POST", "OPTIONS", "REPORT"] {
+		not helpers.acts_below with input as with_method(method, {}, {})
+	}
+	every method in ["LOCK", "PROPFIND", "REPORT"] {
+		not helpers.acts_below with input as with_method(method, {"depth": ["0"]}, {})
+		helpers.acts_below with input as with_method(method, {"depth": ["infinity"]}, {})
+	}
+	not helpers.acts_below with input as with_method("PROPFIND", {"depth": ["1"]}, {})
+	helpers.acts_below with input as with_method("LOCK", {"depth": ["1"]}, {})
+	helpers.acts_below with input as with_method("DELETE", {"depth": ["0"]}, {})
+	helpers.acts_below with input as with_method("POST", {"x-http-method-override": ["delete"]}, {})
+	helpers.acts_below with input as with_method("POST", {"x-http-method": ["PUT, propfind"]}, {})
+	helpers.acts_below with input as with_method("POST", {}, {"query": {"_method": ["Move"]}})
+	not helpers.acts_below with input as with_method("POST", {"x-http-method": ["PROPFIND"], "depth": ["1"]}, {})
+}
+
+# S-08: a prefix is touched from above, too.
+test_s08_touches if {
+	every prefix in ["/files", "/files/*", "/Files/Private", "/files/private/x/*", "/"] {
+		helpers.touches(prefix) with input as with_method("DELETE", {}, {})
+	}
+	every prefix in ["/file", "/private", "/x/files", ""] {
+		not helpers.touches(prefix) with input as with_method("DELETE", {}, {})
+	}
+	helpers.touches("/files") with input as with_method("GET", {}, {})
+	not helpers.touches("/files/private") with input as with_method("GET", {}, {})
+	not helpers.touches("/files/private") with input as with_method("PROPFIND", {"depth": ["1"]}, {})
+	moving := with_method("MOVE", {}, {"destination_path": "/Shared/new"})
+	every prefix in ["/shared", "/shared/new", "/shared/new/deep/*"] {
+		helpers.touches(prefix) with input as moving
+	}
+	not helpers.touches("/shared/other") with input as moving
+	helpers.touches("/shared") with input as with_method("PUT", {}, {"destination_path": "/shared/new"})
+	not helpers.touches("/shared/new/deep") with input as with_method("PUT", {}, {"destination_path": "/shared/new"})
+	helpers.touches("/anything") with input as with_method("COPY", {}, {"destination_path": "/"})
+}
+
 test_is_method if {
 	helpers.is_method("GET") with input as testing.input_of(testing.request("HEAD", "/"), testing.anonymous)
 	helpers.is_method("GET") with input as at("/")

@@ -1,0 +1,24 @@
+# METADATA
+# title: A shared folder with a private part
+# description: |
+#   Known callers use /files; in /files/private only admins act, also by a method
+#   that acts on everything below /files. The server refuses destinations on other
+#   hosts, since nothing here names input.request.destination_host.
+package examples.webdav
+
+import data.caddy.helpers
+
+default allow := false
+
+allow if {
+	input.identity.authenticated
+	helpers.under("/files")
+	destination_below_files
+	not helpers.touches("/files/private")
+}
+
+allow if helpers.has_role("admin")
+
+destination_below_files if input.request.destination_path == ""
+
+destination_below_files if startswith(lower(input.request.destination_path), "/files/")
