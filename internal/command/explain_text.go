@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/explain"
-	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/question"
 )
 
@@ -80,13 +80,13 @@ func asJSON(value any) string {
 }
 
 // describeTables writes what access tables say.
-func describeTables(b *strings.Builder, t *policy.TableExplanation) {
+func describeTables(b *strings.Builder, t *accesstable.Explanation) {
 	if t.Blocked {
 		fmt.Fprint(b, "\nthe table blocks this caller or address, whatever its rules say\n")
 	}
 	for _, rule := range t.Rules {
 		fmt.Fprintf(b, "\n%s\n", headline(rule))
-		if len(rule.Alternatives) == 0 && rule.Label != policy.ForeignDestination {
+		if len(rule.Alternatives) == 0 && rule.Label != accesstable.ForeignDestination {
 			fmt.Fprint(b, "  it lets nobody in\n")
 		}
 		for _, alternative := range rule.Alternatives {
@@ -107,13 +107,13 @@ func describeTables(b *strings.Builder, t *policy.TableExplanation) {
 }
 
 // headline says why a rule counts.
-func headline(rule policy.TableRule) string {
+func headline(rule accesstable.ExplainedRule) string {
 	switch {
 	case rule.Below:
 		return rule.Label + " decides below the path or the destination, where this method acts too"
 	case rule.Label == "default":
 		return "no rule's hosts and paths fit: the table's default counts"
-	case rule.Label == policy.ForeignDestination:
+	case rule.Label == accesstable.ForeignDestination:
 		return "the Destination is on a host that is neither the request's own nor in the hosts of a rule"
 	}
 	return rule.Label + " is the first whose hosts and paths fit"

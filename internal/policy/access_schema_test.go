@@ -9,6 +9,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/policies"
 )
 
@@ -103,7 +104,7 @@ default:
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if _, err := parse(test.content); (err == nil) != test.want {
+			if _, _, err := accesstable.Parse([]accesstable.File{{Name: "access.yaml", Data: []byte(test.content)}}); (err == nil) != test.want {
 				t.Errorf("the loader says %v", err)
 			}
 			if problems := accessSchemaProblems(t, test.content); (len(problems) == 0) != test.want {

@@ -9,6 +9,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -193,6 +194,7 @@ func (c *cache) state() string {
 // scratch is room for one decision, to be used again.
 type scratch struct {
 	document request.Document
+	question accesstable.Question
 	key      []byte
 	client   []byte // a part of a key
 }
@@ -205,6 +207,7 @@ func (s *scratch) free() {
 		return
 	}
 	s.document.Clear()
+	s.question.Reset()
 	clear(s.key[:cap(s.key)])
 	clear(s.client[:cap(s.client)])
 	s.key, s.client = s.key[:0], s.client[:0]

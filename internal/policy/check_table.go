@@ -1,35 +1,26 @@
 package policy
 
 import (
-	"encoding/json"
 	"maps"
 	"net/netip"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // tableCallers returns a part of an input for each alternative of each rule of
 // the access tables: a caller and a request that the table lets in.
 func (m *material) tableCallers() []map[string]any {
-	value, err := m.data.Find(ast.Ref{ast.StringTerm("caddy"), ast.StringTerm(tableRoot)})
-	if err != nil {
+	if m.table == nil {
 		return nil
 	}
-	native, err := ast.JSON(value)
-	table, ok := native.(map[string]any)
-	if err != nil || !ok {
-		return nil
-	}
+	table := m.table.Data()
 	index, _ := table["index"].(map[string]any)
 	rules, _ := table["rules"].([]any)
 	var callers []map[string]any
 	for number, rule := range rules {
 		members, _ := rule.(map[string]any)
-		if request := requestOf(index, strconv.Itoa(number)); request != nil {
+		if request := requestOf(index, number); request != nil {
 			callers = append(callers, callersOf(members["allow"], request)...)
 		}
 	}
@@ -38,18 +29,18 @@ func (m *material) tableCallers() []map[string]any {
 
 // requestOf returns a host and a path that lead to a rule by the index, nil if
 // others come first for all of its own.
-func requestOf(index map[string]any, number string) map[string]any {
+func requestOf(index map[string]any, number int) map[string]any {
 	for _, form := range slices.Sorted(maps.Keys(index)) {
 		hosts, _ := index[form].(map[string]any)
 		for _, host := range slices.Sorted(maps.Keys(hosts)) {
-			if hosts[host] != json.Number(number) {
+			if hosts[host] != number {
 				continue
 			}
 			request := map[string]any{"path": path.Join("/", strings.Replace(form, "*", "x", 1))}
 			switch {
 			case strings.HasPrefix(host, "."):
 				request["host"] = "x" + host
-			case host != anyHost:
+			case host != "*":
 				request["host"] = host
 			}
 			return request

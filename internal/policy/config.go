@@ -124,6 +124,11 @@ func (c Config) Check() error {
 	return nil
 }
 
+// native reports whether an access table alone decides, without any policy.
+func (c Config) native() bool {
+	return c.Decision == accessDecision && len(c.Sources) == 0 && len(c.Access) > 0
+}
+
 // paths returns all files and directories.
 func (c Config) paths() []string {
 	paths := slices.Concat(c.Sources, c.Access)

@@ -1,10 +1,9 @@
 package policy
 
-import "github.com/policyauth/caddy-policy-auth/internal/identity"
-
-// ForeignDestination is the code of a refusal for a WebDAV Destination on a host that
-// nothing judges, and the label of what an access table says of one.
-const ForeignDestination = "foreign_destination"
+import (
+	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
 
 // refuseDestination refuses a request whose destination is on another host, if the
 // decision does not read which: it would judge the path as one of this host. The
@@ -14,5 +13,5 @@ func (s *snapshot) refuseDestination(in Input) *Decision {
 	if !in.Request.ForeignDestination() || s.reads["request.destination_host"] {
 		return nil
 	}
-	return &Decision{Reason: identity.ReasonPolicyDenied, Codes: []string{ForeignDestination}}
+	return &Decision{Reason: identity.ReasonPolicyDenied, Codes: []string{accesstable.ForeignDestination}}
 }

@@ -16,10 +16,12 @@ func (s *Set) Eval(ctx context.Context, input any) (any, Decision, error) {
 		return nil, Decision{}, fmt.Errorf("input: %w", err)
 	}
 	current := s.live.Load()
-	decision := current.evaluate(ctx, document, current.span(s.config.Timeout), nil)
-	if decision.made.value == nil {
-		return nil, decision, nil
+	var decision Decision
+	if current.native {
+		decision = current.decideDocument(document)
+	} else {
+		decision = current.evaluate(ctx, document, current.span(s.config.Timeout), nil)
 	}
-	value, err := ast.JSON(decision.made.value)
+	value, err := native(decision.value())
 	return value, decision, err
 }

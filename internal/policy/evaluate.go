@@ -149,6 +149,9 @@ var bodyPaths = []string{"request.body", "parsed_body", "attributes.request.http
 
 // decide answers for one reading: from memory if it can, else from the policies.
 func (s *snapshot) decide(q *question, reading *request.Reading) (decision Decision) {
+	if s.native {
+		return s.decideByTable(q, reading)
+	}
 	defer recovered(&decision)
 	room, _ := scratches.Get().(*scratch)
 	defer room.free()

@@ -9,6 +9,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 
+	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/explain"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
@@ -32,7 +33,7 @@ type Explanation struct {
 	Error string `json:"error,omitempty"`
 	// Tables are the rules of access tables that count for the request; nil if
 	// there is no table.
-	Tables *TableExplanation `json:"access,omitempty"`
+	Tables *accesstable.Explanation `json:"access,omitempty"`
 	// Explanation says which rules were tried. Where nothing but an access table
 	// decides, there are none.
 	explain.Explanation
@@ -65,15 +66,18 @@ func (s *Set) Explain(ctx context.Context, input any) (Explanation, error) {
 	if decision.Err != nil {
 		result.Error = decision.Err.Error()
 	}
-	if result.Value, err = native(decision.made.value); err != nil {
+	if result.Value, err = native(decision.value()); err != nil {
 		return result, err
 	}
-	return result, current.explain(ctx, &result, document, s.config.Decision == accessDecision)
+	return result, current.explain(ctx, &result, document)
 }
 
 // decideAsThen decides about an input as at the time that it names.
 func (s *snapshot) decideAsThen(ctx context.Context, document ast.Value) (decision Decision) {
 	defer recovered(&decision)
+	if s.native {
+		return s.decideDocument(document)
+	}
 	found := newResults(nil, nil)
 	defer found.free()
 	end := time.Now().Add(explainTimeout)
@@ -86,22 +90,23 @@ func (s *snapshot) decideAsThen(ctx context.Context, document ast.Value) (decisi
 
 // explain adds what the rules and the tables say. Where only a table decides,
 // the rules that read it are nobody's concern.
-func (s *snapshot) explain(ctx context.Context, result *Explanation, document ast.Value, only bool) (err error) {
+func (s *snapshot) explain(ctx context.Context, result *Explanation, document ast.Value) (err error) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			err = fmt.Errorf("the explanation panicked: %v", problem)
 		}
 	}()
-	options := s.optionsAsThen(ctx, document)
-	if len(s.tables) > 0 {
-		if result.Tables, err = s.explainTables(ctx, document, options); err != nil {
+	if s.table != nil {
+		question, err := questionOf(document)
+		if err != nil {
 			return err
 		}
+		result.Tables = s.table.Explain(question)
 	}
-	if only {
+	if s.native {
 		return nil
 	}
-	result.Explanation = explain.Run(ctx, s.policies, document, result.Allow, options...)
+	result.Explanation = explain.Run(ctx, s.policies, document, result.Allow, s.optionsAsThen(ctx, document)...)
 	return nil
 }
 

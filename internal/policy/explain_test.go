@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -51,7 +52,7 @@ rules:
 `
 
 // sketch writes what a table says on lines of its own.
-func (e *TableExplanation) sketch() string {
+func sketch(e *accesstable.Explanation) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "allow %v blocked %v\n", e.Allow, e.Blocked)
 	for _, rule := range e.Rules {
@@ -121,7 +122,7 @@ access.yaml:5 (rule 1) true
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, result.Tables.sketch()); diff != "" || result.Allow != test.allow {
+			if diff := cmp.Diff(test.want, sketch(result.Tables)); diff != "" || result.Allow != test.allow {
 				t.Errorf("allow %v\n%s", result.Allow, diff)
 			}
 			if len(result.Rules) > 0 || result.Nearest != nil {

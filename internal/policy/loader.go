@@ -6,6 +6,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
 )
 
@@ -20,7 +21,7 @@ type loader struct {
 	documents    memo[ast.Object]
 	schemas      memo[*schema] // of data
 	claims       memo[*schema] // of claims
-	tables       memo[accessData]
+	tables       memo[tableData]
 	program      *program // the last one, nil before
 	sharing      *sharing // of the load that is going on
 	// distrusted is told of a snapshot whose cache is found to be wrong.
@@ -31,7 +32,7 @@ type loader struct {
 func newLoader(config Config) *loader {
 	return &loader{
 		config: config, capabilities: allowed(config.AllowBuiltins), distrusted: func(*snapshot) {},
-		modules: memo[*ast.Module]{}, documents: memo[ast.Object]{}, schemas: memo[*schema]{}, claims: memo[*schema]{}, tables: memo[accessData]{},
+		modules: memo[*ast.Module]{}, documents: memo[ast.Object]{}, schemas: memo[*schema]{}, claims: memo[*schema]{}, tables: memo[tableData]{},
 	}
 }
 
@@ -79,33 +80,36 @@ func (l *loader) forget(tree files.Tree) {
 	l.schemas.forget(tree)
 }
 
-// accessData is what access tables come to.
-type accessData struct {
+// tableData is a compiled access table, and what caddy.access has of it in its data.
+type tableData struct {
+	table    *accesstable.Table
 	object   ast.Object
 	warnings []string
 }
 
 // addTable adds the access table, which is empty without files.
 func (l *loader) addTable(m *material, tree files.Tree) error {
-	var tables []accessFile
+	var tables []accesstable.File
 	read := files.Tree{}
 	for _, path := range l.config.Access {
-		tables = append(tables, accessFile{name: path, data: tree[path]})
+		tables = append(tables, accesstable.File{Name: path, Data: tree[path]})
 		read[path] = tree[path]
 	}
-	m.tables = tables
-	table, err := l.tables.of("", []byte(read.Fingerprint()), func() (accessData, error) {
-		table, warnings, err := parseAccess(tables)
+	table, err := l.tables.of("", []byte(read.Fingerprint()), func() (tableData, error) {
+		table, warnings, err := accesstable.Parse(tables)
 		if err != nil {
-			return accessData{}, err
+			return tableData{}, err
 		}
-		object, err := l.sharing.object(map[string]any{"caddy": map[string]any{tableRoot: table}})
-		return accessData{object, warnings}, err
+		object, err := l.sharing.object(map[string]any{"caddy": map[string]any{tableRoot: table.Data()}})
+		return tableData{table, object, warnings}, err
 	})
 	if err != nil {
 		return err
 	}
 	m.warnings = append(m.warnings, table.warnings...)
+	if m.table = table.table; len(tables) == 0 {
+		m.table = nil
+	}
 	merged, conflict := merge(m.data, table.object, "data")
 	if conflict != "" {
 		return fmt.Errorf("%s conflicts with what is built in", conflict)

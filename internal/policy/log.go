@@ -35,6 +35,7 @@ type made struct {
 	by      *snapshot
 	reading request.Reading
 	value   ast.Value
+	table   bool // an access table decided by itself
 }
 
 // logRules are the policies that judge what the decision log shows.
@@ -68,7 +69,7 @@ func (s *Set) Entry(ctx context.Context, in Input, d Decision) (*Entry, bool) {
 	if by.envoy {
 		input = withEnvoy(input, in.Request.Envoy(d.made.reading, in.Config.values, false))
 	}
-	dropped, err := e.judge(ctx, by, input, d.made.value)
+	dropped, err := e.judge(ctx, by, input, d.value())
 	if err != nil {
 		e.Input, e.Result, e.Error = nil, nil, "the decision is not shown: "+err.Error()
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
+	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/explain"
 )
 
@@ -28,9 +29,9 @@ type snapshot struct {
 	revision  string
 	loaded    time.Time
 	warnings  []string
-	// policies and tables are for explanations.
-	policies explain.Policies
-	tables   []accessFile
+	table     *accesstable.Table // nil without one
+	native    bool               // the table alone decides
+	policies  explain.Policies   // for explanations
 }
 
 // tableRoot is where the access table stands below data.
@@ -67,7 +68,7 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 	s.policies = explain.Policies{Compiler: p.compiler, Query: query, Data: ast.NewTerm(m.data), Prepare: func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error) {
 		return rego.New(append(options[:len(options):len(options)], rego.ParsedQuery(query))...).PrepareForEval(ctx)
 	}}
-	s.tables = m.tables
+	s.table, s.native = m.table, l.config.native()
 	if len(s.unsure) == 0 && l.config.DecisionCache > 0 {
 		s.cache, s.memories = newCache(l.config.DecisionCache), newMemories()
 		s.cache.differed = func() { l.distrusted(s) }

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
 
+	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
 )
 
@@ -44,7 +45,7 @@ type material struct {
 	tests    map[string]*ast.Module
 	data     ast.Object
 	typing   typing
-	tables   []accessFile
+	table    *accesstable.Table // nil without one
 	warnings []string
 	revision string   // of a manifest, or ""
 	tableAt  []string // sources that look like access tables

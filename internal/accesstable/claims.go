@@ -1,0 +1,106 @@
+package accesstable
+
+import (
+	"encoding/json"
+	"math/big"
+)
+
+// claims is a condition on the caller's claims: each must have one of its values.
+type claims []claim
+
+type claim struct {
+	path   []string
+	values []any // texts, booleans, numbers
+}
+
+// data returns the claims as caddy.access has them in its data.
+func (c claims) data() []any {
+	list := make([]any, len(c))
+	for i, claim := range c {
+		list[i] = map[string]any{"path": anys(claim.path), "values": claim.values}
+	}
+	return list
+}
+
+func (c claims) holds(q *Question, under polarity) bool {
+	if under == allow && !q.Identity.Authenticated {
+		return false
+	}
+	if under == deny && q.unknown("claims") {
+		return true
+	}
+	for _, claim := range c {
+		if !claim.holds(q.Identity.Claims, under) {
+			return false
+		}
+	}
+	return true
+}
+
+// holds reports whether the claim has one of the values, or is a list that has. An
+// object is of foreign form, so that what it says is unknown; absence and null are
+// known.
+func (c claim) holds(from map[string]any, under polarity) bool {
+	switch value := c.in(from).(type) {
+	case []any:
+		for _, item := range value {
+			if c.wants(item) {
+				return true
+			}
+		}
+		return false
+	case map[string]any:
+		return under == deny
+	default:
+		return c.wants(value)
+	}
+}
+
+// in returns the claim's value, or nil.
+func (c claim) in(from map[string]any) any {
+	for _, name := range c.path[:len(c.path)-1] {
+		from, _ = from[name].(map[string]any)
+	}
+	return from[c.path[len(c.path)-1]]
+}
+
+// wants reports whether a value is among those wanted.
+func (c claim) wants(value any) bool {
+	for _, wanted := range c.values {
+		if same(wanted, value) {
+			return true
+		}
+	}
+	return false
+}
+
+// same compares two scalars of JSON. Numbers are compared by their value, as OPA
+// does.
+func same(a, b any) bool {
+	switch a := a.(type) {
+	case string:
+		b, ok := b.(string)
+		return ok && a == b
+	case bool:
+		b, ok := b.(bool)
+		return ok && a == b
+	case json.Number:
+		b, ok := b.(json.Number)
+		return ok && sameNumber(a, b)
+	}
+	return false
+}
+
+func sameNumber(a, b json.Number) bool {
+	if a == b {
+		return true
+	}
+	whole, errA := a.Int64()
+	other, errB := b.Int64()
+	if errA == nil && errB == nil {
+		return whole == other
+	}
+	x, okA := new(big.Float).SetString(string(a))
+	y, okB := new(big.Float).SetString(string(b))
+	return okA && okB && x.Cmp(y) == 0
+}

@@ -1,0 +1,113 @@
+package accesstable
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Data returns what stands at data.caddy.access_table for the policy caddy.access.
+func (t *Table) Data() map[string]any {
+	rules := make([]any, len(t.rules))
+	for i, rule := range t.rules {
+		data := map[string]any{"label": rule.Label, "allow": rule.data(), "forms": forms(rule.paths)}
+		if rule.Named {
+			data["named"] = true
+		}
+		rules[i] = data
+	}
+	return map[string]any{
+		"rules":   rules,
+		"index":   t.index.data(),
+		"below":   t.index.dataBelow(),
+		"hosts":   truths(t.index.hosts),
+		"domains": anys(slices.Sorted(maps.Keys(t.index.domains))),
+		"depths":  ints(t.index.depths),
+		"default": t.fallback.data(),
+		"blocked": map[string]any{"users": truths(t.blocked.users), "networks": anys(t.blocked.networks.texts())},
+	}
+}
+
+// data returns the alternatives: for each, what its conditions want by their names.
+func (r *Rule) data() []any {
+	list := make([]any, len(r.Allow))
+	for i, alternative := range r.Allow {
+		conditions := make(map[string]any, len(alternative.Conditions))
+		for _, condition := range alternative.Conditions {
+			conditions[condition.Name] = condition.Wanted
+		}
+		list[i] = conditions
+	}
+	return list
+}
+
+// data returns the numbers of rules by the forms of paths, and then by hosts.
+func (x *index) data() map[string]any {
+	numbers := make(map[string]any, len(x.exact)+len(x.below))
+	for below, byPath := range map[bool]map[string]hostIndex{false: x.exact, true: x.below} {
+		for key, byHost := range byPath {
+			hosts := make(map[string]any, len(byHost))
+			for host, number := range byHost {
+				hosts[hostForm(host)] = number
+			}
+			numbers[path{key: key, below: below}.form()] = hosts
+		}
+	}
+	return numbers
+}
+
+// dataBelow returns the numbers of the rules below paths, by the paths' forms and then by
+// hosts.
+func (x *index) dataBelow() map[string]any {
+	data := make(map[string]any, len(x.above))
+	for key, byHost := range x.above {
+		hosts := make(map[string]any, len(byHost))
+		for host, numbers := range byHost {
+			hosts[hostForm(host)] = ints(numbers)
+		}
+		data[path{key: key}.form()] = hosts
+	}
+	return data
+}
+
+// hostForm returns a host as the data has it.
+func hostForm(host string) string {
+	if host == anyHost {
+		return "*"
+	}
+	return host
+}
+
+func forms(paths []path) []any {
+	data := make([]any, len(paths))
+	for i, p := range paths {
+		data[i] = p.form()
+	}
+	return data
+}
+
+// texts returns the networks, sorted.
+func (n *networks) texts() []string {
+	list := make([]string, 0, len(n.prefixes))
+	for prefix := range n.prefixes {
+		list = append(list, prefix.String())
+	}
+	slices.SortFunc(list, strings.Compare)
+	return list
+}
+
+func truths(set words) map[string]any {
+	members := make(map[string]any, len(set))
+	for word := range set {
+		members[word] = true
+	}
+	return members
+}
+
+func ints(list []int) []any {
+	data := make([]any, len(list))
+	for i, depth := range list {
+		data[i] = depth
+	}
+	return data
+}

@@ -1,0 +1,12 @@
+package accesstable
+
+import "github.com/policyauth/caddy-policy-auth/internal/request"
+
+// destination returns the rule for a WebDAV destination: the one that fits its path on
+// its own host, which must be the request's or one that a rule names.
+func (t *Table) destination(f *request.Fields) *Rule {
+	if f.DestinationHost != f.Host && !t.index.serves(f.DestinationHost) {
+		return foreign
+	}
+	return t.pickFor(f.DestinationHost, lower(f.DestinationPath))
+}

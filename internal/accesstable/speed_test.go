@@ -1,0 +1,70 @@
+package accesstable
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
+
+// tableOf has a number of rules, of which the last but one decides about /admin.
+func tableOf(t testing.TB, rules int) *Table {
+	t.Helper()
+	content := strings.Builder{}
+	content.WriteString("rules:\n")
+	for i := range rules - 2 {
+		fmt.Fprintf(&content, "  - paths: [/service-%d/*, /other-%d]\n    allow: [{roles: [role-%d]}]\n", i, i, i)
+	}
+	content.WriteString("  - paths: [/admin/*]\n    allow: [{networks: [10.0.0.0/8]}, {roles: [admin], methods: [GET], kinds: [user], authenticated: true}]\n  - allow: []\n")
+	table, _, err := Parse([]File{{"access.yaml", []byte(content.String())}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// adminQuestion is asked by an admin about /admin/users/7.
+func adminQuestion() *Question {
+	d := &request.Document{Identity: (&identity.Identity{Authenticated: true, Kind: identity.KindUser, ID: "alice", Roles: []string{"staff", "admin"}}).Normalize()}
+	d.Request.Method, d.Request.Host, d.Request.Path, d.Request.PathFolded, d.Request.RewrittenPath = "GET", "app.example.com", "/admin/users/7", "/admin/users/7", "/admin/users/7"
+	d.Client.IP, d.Client.PeerIP = "192.0.2.1", "192.0.2.1"
+	return &Question{Document: d}
+}
+
+// judgeAgain judges the question anew.
+func judgeAgain(table *Table, q *Question) Verdict {
+	d := q.Document
+	q.Reset()
+	q.Document = d
+	return table.Judge(q)
+}
+
+// BenchmarkJudge decides by tables of several lengths.
+func BenchmarkJudge(b *testing.B) {
+	for _, rules := range []int{10, 10_000} {
+		b.Run(fmt.Sprintf("%d rules", rules), func(b *testing.B) {
+			table, q := tableOf(b, rules), adminQuestion()
+			b.ReportAllocs()
+			for b.Loop() {
+				if v := judgeAgain(table, q); !v.Allow {
+					b.Fatalf("%+v", v)
+				}
+			}
+		})
+	}
+}
+
+// TestJudgeAllocations: an allow allocates nothing, and a denial no more than what it
+// says.
+func TestJudgeAllocations(t *testing.T) {
+	table, q := tableOf(t, 10_000), adminQuestion()
+	if got := testing.AllocsPerRun(100, func() { judgeAgain(table, q) }); got != 0 {
+		t.Errorf("an allow: %v allocations", got)
+	}
+	q.Document.Identity = identity.Anonymous()
+	if got := testing.AllocsPerRun(100, func() { judgeAgain(table, q) }); got > 3 {
+		t.Errorf("a denial: %v allocations", got)
+	}
+}

@@ -1,0 +1,84 @@
+package policy
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// accessFaults are faults in the judge of access tables: each is planted alone, and
+// TestAccessOracle must find it.
+var accessFaults = []struct{ name, file, from, to string }{
+	{"a rule's last alternative decides", "table.go", "for i := range r.Allow {\n\t\tif alternative", "for i := len(r.Allow) - 1; i < len(r.Allow) && i >= 0; i++ {\n\t\tif alternative"},
+	{"a destination is not judged", "table.go", `if f.DestinationPath != "" {`, `if f.DestinationPath == "" {`},
+	{"any rule names a rewritten path", "table.go", "; rule.Named {", "; rule != nil {"},
+	{"an unseen protocol is allowed to anyone", "table.go", "return q.Identity.Authenticated || isPlain", "return true || isPlain"},
+	{"a blocked username counts as id alone", "table.go", "|| b.users.has(q.Identity.Username) ", ""},
+	{"an unknown username is not blocked", "table.go", ` || q.unknown("username")`, ""},
+	{"HEAD does not count as GET", "methods.go", "method == http.MethodHead &&", "method == http.MethodPatch &&"},
+	{"only the first override counts", "methods.go", `strings.SplitSeq(line, ",")`, `strings.SplitSeq(line, ";")`},
+	{"a hidden address is tested under allow", "networks.go", "known && !q.Client.ForwardedUntrusted &&", "known &&"},
+	{"the peer of a hidden address is not tested", "networks.go", "return !known || n.contains(peer)", "return !known"},
+	{"numbers of claims are compared as texts", "claims.go", "return ok && sameNumber(a, b)", "return ok && a == b"},
+	{"an unknown kind is any kind", "condition.go", "|| under == deny && q.Identity.Kind", "|| q.Identity.Kind"},
+	{"one of the scopes is enough", "condition.go", "if !slices.Contains(q.Identity.Scopes, scope) {\n\t\t\treturn false", "if slices.Contains(q.Identity.Scopes, scope) {\n\t\t\treturn true"},
+	{"a later rule decides", "index.go", "n < number) {", "n > number) {"},
+	{"a host below *.domain is the domain itself", "index.go", "take(host[end:])", "take(host[end+1:])"},
+	{"what is below a path is not", "index.go", "if at < depth {", "if at <= depth {"},
+	{"a challenge where more than scopes is missing", "deny.go", "if !lacking && slices.Contains(refused, rule) {", "if false {"},
+	{"what lies below is not judged", "below.go", "if !q.actsBelow() {", "if true {"},
+	{"LOCK acts on the path alone", "below.go", "return q.depth() != \"0\"\n\tcase \"PROPFIND\"", "return q.depth() == \"infinity\"\n\tcase \"PROPFIND\""},
+	{"a shadowed rule below refuses", "below.go", "own.liesBelow(key) && t.index.find(at.host, own.form()) == number", "own.liesBelow(key)"},
+	{"signing in helps with methods", "deny.go", `case "anyone", "methods",`, `case "anyone",`},
+}
+
+// TestAccessFaults: the oracle finds each fault in the judge. Each needs a build of
+// its own, so that this runs with POLICY_AUTH_LONG alone.
+func TestAccessFaults(t *testing.T) {
+	if longTests(t) == 0 {
+		checkFaults(t)
+		return
+	}
+	for _, fault := range accessFaults {
+		t.Run(fault.name, func(t *testing.T) {
+			dir := t.TempDir()
+			original, changed := plant(t, fault.file, fault.from, fault.to)
+			faulty, overlay := filepath.Join(dir, fault.file), filepath.Join(dir, "overlay.json")
+			paths, _ := json.Marshal(map[string]map[string]string{"Replace": {original: faulty}})
+			for path, content := range map[string]string{faulty: changed, overlay: string(paths)} {
+				if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			command := exec.CommandContext(t.Context(), "go", "test", "-vet=off", "-overlay", overlay, "-run", "^TestAccessOracle$", ".")
+			command.Env = append(os.Environ(), "POLICY_AUTH_LONG=")
+			if output, err := command.CombinedOutput(); err == nil || !strings.Contains(string(output), "--- FAIL: TestAccessOracle") {
+				t.Errorf("it is not found: %v\n%s", err, output)
+			}
+		})
+	}
+}
+
+// checkFaults holds that each fault can be planted.
+func checkFaults(t *testing.T) {
+	for _, fault := range accessFaults {
+		plant(t, fault.file, fault.from, fault.to)
+	}
+}
+
+// plant returns the path of a file of the judge, and its content with a fault.
+func plant(t *testing.T, file, from, to string) (path, content string) {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "accesstable", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	original, err := os.ReadFile(path)
+	if err != nil || strings.Count(string(original), from) != 1 {
+		t.Fatalf("%s: %q stands there %d times, %v", file, from, strings.Count(string(original), from), err)
+	}
+	return path, strings.Replace(string(original), from, to, 1)
+}

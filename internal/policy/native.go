@@ -1,0 +1,118 @@
+package policy
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
+
+// tableParts are what an access table reads of a request.
+var tableParts = request.NewParts(func(path string) bool { return tableReads[path] }, nil, accesstable.Headers())
+
+var tableReads = map[string]bool{
+	"request.method": true, "request.host": true, "request.path": true, "request.path_folded": true,
+	"request.rewritten_path": true, "request.destination_path": true, "request.destination_host": true,
+	"request.query": true, "request.header_values": true, "request.upgrade": true,
+	"client.ip": true, "client.peer_ip": true, "client.forwarded_untrusted": true,
+	"identity.authenticated": true, "identity.kind": true, "identity.id": true, "identity.username": true, "identity.issuer": true,
+	"identity.roles": true, "identity.groups": true, "identity.scopes": true, "identity.claims": true, "identity.acr": true, "identity.unknown": true,
+}
+
+// decideByTable answers for one reading by the access table, without Rego.
+func (s *snapshot) decideByTable(q *question, reading *request.Reading) (decision Decision) {
+	defer recovered(&decision)
+	start := time.Now()
+	room, _ := scratches.Get().(*scratch)
+	defer room.free()
+	room.document.Identity = q.in.Identity
+	q.in.Request.Gather(&room.document, reading, tableParts)
+	room.question.Document = &room.document
+	decision = decisionOf(s.table.Judge(&room.question))
+	q.elapsed += time.Since(start)
+	return decision
+}
+
+// decideDocument answers for an input that is a document.
+func (s *snapshot) decideDocument(document ast.Value) (decision Decision) {
+	defer recovered(&decision)
+	question, err := questionOf(document)
+	if err != nil {
+		return failed(err)
+	}
+	return decisionOf(s.table.Judge(question))
+}
+
+// questionOf reads a document as an access table does.
+func questionOf(document ast.Value) (*accesstable.Question, error) {
+	native, err := ast.JSON(document)
+	if err != nil {
+		return nil, fmt.Errorf("input: %w", err)
+	}
+	whole, _ := native.(map[string]any)
+	encoded, err := json.Marshal(map[string]any{
+		"request": readOf(whole, "request"), "client": readOf(whole, "client"), "identity": readOf(whole, "identity"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("input: %w", err)
+	}
+	read := &request.Document{}
+	decoder := json.NewDecoder(bytes.NewReader(encoded))
+	decoder.UseNumber()
+	if err := decoder.Decode(read); err != nil {
+		return nil, fmt.Errorf("input: %w", err)
+	}
+	return &accesstable.Question{Document: read}, nil
+}
+
+// readOf returns what an access table reads of a section of a document. The rest may
+// have any form.
+func readOf(document map[string]any, section string) map[string]any {
+	members, _ := document[section].(map[string]any)
+	read := map[string]any{}
+	for name, value := range members {
+		if tableReads[section+"."+name] {
+			read[name] = value
+		}
+	}
+	return read
+}
+
+// decisionOf returns a table's verdict as a decision.
+func decisionOf(v accesstable.Verdict) Decision {
+	d := Decision{Allow: v.Allow, Labels: v.Labels, made: made{table: true}}
+	if v.Allow {
+		return d
+	}
+	d.Reason, d.Codes, d.Login = identity.ReasonPolicyDenied, v.Reasons, &Login{Offered: v.Login}
+	if len(v.Scopes) > 0 {
+		d.Challenge = &Challenge{Scopes: v.Scopes, MaxAge: -1}
+	}
+	return d
+}
+
+// value returns the decision's value, nil if that is undefined: what a policy would
+// have written, for the decision of an access table.
+func (d Decision) value() ast.Value {
+	if !d.made.table {
+		return d.made.value
+	}
+	labels := make(map[string]any, len(d.Labels))
+	for name, label := range d.Labels {
+		labels[name] = label
+	}
+	value := map[string]any{"allow": d.Allow, "log": map[string]any{"labels": labels}}
+	if !d.Allow {
+		value["reasons"], value["login"] = d.Codes, d.Login.Offered
+	}
+	if d.Challenge != nil {
+		value["challenge"] = map[string]any{"scope": d.Challenge.Scopes}
+	}
+	return ast.MustInterfaceToValue(value)
+}
