@@ -315,6 +315,11 @@ func (h *Handler) provisionSite(ctx caddy.Context) (err error) {
 	if h.site.Sessions, err = h.session.Bind(h.site.Methods, h.InsecureHTTP); err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
+	if domain := h.site.Sessions.Cookie().Domain; domain != "" {
+		if host := refusal.Uncovered(ctx, domain); host != "" {
+			return fmt.Errorf("session: cookie_domain %s does not cover %s, a host of this site, where browsers would not keep the cookie: name a domain that all hosts of the site end in, or leave cookie_domain out", domain, host)
+		}
+	}
 	h.site.Pages, h.site.Report = h.pages, h.reportSignIn
 	if refusal.Unreachable(ctx) {
 		h.logger.Warn("the sign-in page cannot be reached: the routes around this policy_auth keep its path from it, so that, unless another one serves it, people are sent there in vain; "+refusal.Remedy, zap.String("path", login.LoginPath))

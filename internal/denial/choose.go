@@ -75,7 +75,7 @@ func rejected(reason identity.Reason) int {
 	switch reason {
 	case identity.ReasonThrottled:
 		return http.StatusTooManyRequests
-	case identity.ReasonInsecureTransport, identity.ReasonCrossSite, identity.ReasonOriginRefused:
+	case identity.ReasonInsecureTransport, identity.ReasonCookieDomain, identity.ReasonCrossSite, identity.ReasonOriginRefused:
 		return http.StatusForbidden
 	}
 	return http.StatusUnauthorized

@@ -19,6 +19,7 @@ const (
 	ClassForbidden    Class = "forbidden"
 	ClassThrottled    Class = "throttled"
 	ClassInsecure     Class = "insecure"
+	ClassWrongHost    Class = "wrong_host"
 	ClassBadRequest   Class = "bad_request"
 	ClassBadBody      Class = "bad_body"
 	ClassTooLarge     Class = "too_large"
@@ -55,6 +56,7 @@ var classes = map[identity.Reason]Class{
 	identity.ReasonPolicyUndefined:      ClassForbidden,
 	identity.ReasonThrottled:            ClassThrottled,
 	identity.ReasonInsecureTransport:    ClassInsecure,
+	identity.ReasonCookieDomain:         ClassWrongHost,
 	identity.ReasonCredentialsAmbiguous: ClassBadRequest,
 	identity.ReasonPathAmbiguous:        ClassBadRequest,
 	identity.ReasonUpgradeRefused:       ClassBadRequest,

@@ -101,6 +101,7 @@ func TestClassOf(t *testing.T) {
 		{"store_unavailable", 503, ClassUnavailable},
 		{"throttled", 429, ClassThrottled},
 		{"insecure_transport", 403, ClassInsecure},
+		{"cookie_domain", 403, ClassWrongHost},
 		{"cross_site", 403, ClassCrossSite},
 		{"path_ambiguous", 400, ClassBadRequest},
 		{"credentials_ambiguous", 400, ClassBadRequest},

@@ -12,6 +12,7 @@ const (
 	ReasonCredentialsInvalid   Reason = "credentials_invalid"
 	ReasonCredentialsAmbiguous Reason = "credentials_ambiguous"
 	ReasonInsecureTransport    Reason = "insecure_transport"
+	ReasonCookieDomain         Reason = "cookie_domain"
 	ReasonTokenMalformed       Reason = "token_malformed"
 	ReasonTokenExpired         Reason = "token_expired"
 	ReasonTokenNotYetValid     Reason = "token_not_yet_valid"
@@ -51,7 +52,7 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		ReasonCredentialsMissing, ReasonCredentialsInvalid, ReasonCredentialsAmbiguous, ReasonInsecureTransport,
-		ReasonTokenMalformed, ReasonTokenExpired, ReasonTokenNotYetValid, ReasonTokenSignature, ReasonTokenAudience,
+		ReasonCookieDomain, ReasonTokenMalformed, ReasonTokenExpired, ReasonTokenNotYetValid, ReasonTokenSignature, ReasonTokenAudience,
 		ReasonTokenIssuer, ReasonTokenType, ReasonTokenRevoked, ReasonTokenUnbound, ReasonProofInvalid,
 		ReasonKeysUnavailable, ReasonAccountDisabled, ReasonAccountLocked, ReasonSessionExpired,
 		ReasonSessionRevoked, ReasonCertificateRequired, ReasonLoginStateInvalid, ReasonStepUpRequired,

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -104,15 +105,27 @@ func (s *Site) Serve(v *Visit) bool {
 	// A provider that ends sessions is no browser, and begins none.
 	browser := !strings.HasPrefix(v.Path, BackchannelPath)
 	if err := s.Sessions.Check(v.R, v.HTTPS); browser && (err != nil || !v.Secure) {
-		e := Event{Status: http.StatusForbidden, Reason: identity.ReasonInsecureTransport, Err: err}
-		if !v.HTTPS {
-			e.Details = []identity.Detail{{Name: "hint", Value: PlainHint(v.R)}}
-		}
-		v.Refuse(e)
+		v.Refuse(noSession(v, err))
 		return true
 	}
 	serve(v)
 	return true
+}
+
+// noSession says why no session can begin where a visit is.
+func noSession(v *Visit, err error) Event {
+	e := Event{Status: http.StatusForbidden, Reason: identity.ReasonInsecureTransport, Err: err}
+	hint := ""
+	switch {
+	case errors.Is(err, session.ErrDomain):
+		e.Reason, hint = identity.ReasonCookieDomain, "sign in on a host of the cookie_domain, name another domain, or leave cookie_domain out"
+	case !v.HTTPS:
+		hint = PlainHint(v.R)
+	}
+	if hint != "" {
+		e.Details = []identity.Detail{{Name: "hint", Value: hint}}
+	}
+	return e
 }
 
 // pageAt returns what answers a path, or nil.

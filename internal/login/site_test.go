@@ -1,12 +1,15 @@
 package login
 
 import (
+	"errors"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
 // TestServe: only the site's own pages are answered, so that nothing of an
@@ -146,5 +149,29 @@ func TestStoreDown(t *testing.T) {
 		if e := w.lastEvent(); e.Reason != identity.ReasonStoreUnavailable || e.Err == nil {
 			t.Errorf("event %+v", e)
 		}
+	}
+}
+
+// TestN51CookieDomain: on a host that the cookie's domain does not cover, the page
+// and the log say so, and do not speak of a connection that is not secure.
+func TestN51CookieDomain(t *testing.T) {
+	w := newWorld(t)
+	config := session.Config{Logins: []string{w.Methods[0].ID()}, Cookie: session.Cookie{Domain: "sub.example.com"}, Now: func() time.Time { return w.now }}
+	sessions, err := session.New(w.Sessions.Registry(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Sessions = sessions
+	answer := w.visit("GET", w.URL("/", "", nil), nil, "Accept", "text/html")
+	if body := answer.Body.String(); answer.Code != 403 || !strings.Contains(body, "No sign-in at this address") || strings.Contains(body, "not secure") {
+		t.Errorf("%d %s", answer.Code, body)
+	}
+	e := w.lastEvent()
+	if e.Reason != identity.ReasonCookieDomain || !errors.Is(e.Err, session.ErrDomain) || len(e.Details) != 1 || !strings.Contains(e.Details[0].Value, "leave cookie_domain out") {
+		t.Errorf("event %+v", e)
+	}
+	w.https = false
+	if w.visit("GET", w.URL("/", "", nil), nil); w.lastEvent().Reason != identity.ReasonInsecureTransport {
+		t.Errorf("over plain HTTP: %+v", w.lastEvent())
 	}
 }

@@ -31,6 +31,10 @@ var idLength = base64.RawURLEncoding.EncodedLen(idBytes)
 // ErrPlain is why no session begins over plain HTTP (R-CK-2).
 var ErrPlain = errors.New("no session begins over plain HTTP, where others could take it; serve the site over https, or say insecure_http")
 
+// ErrDomain is why no session begins on a host that the cookie's domain does not
+// cover: browsers would not keep the cookie.
+var ErrDomain = errors.New("browsers keep no cookie of this cookie_domain here")
+
 // Config says how a site's sessions are.
 type Config struct {
 	// Cookie says how ids are kept by browsers.
@@ -141,7 +145,7 @@ func (s *Sessions) covers(host string) error {
 	if domain == "" || host == domain || strings.HasSuffix(host, "."+domain) {
 		return nil
 	}
-	return fmt.Errorf("the host %s is not of the cookie_domain %s", host, domain)
+	return fmt.Errorf("%w: the host %s is not of the domain %s", ErrDomain, host, domain)
 }
 
 // site returns what sessions of a request are bound to.
