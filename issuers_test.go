@@ -21,7 +21,7 @@ import (
 )
 
 // keysForm is a line in whose place the test puts its own keys.
-var keysForm = regexp.MustCompile(`(?m)^\s*jwks_(url|file) .*$`)
+var keysForm = regexp.MustCompile(`(?m)^\s*(jwks_(url|file|bearer)|tls_ca) .*$`)
 
 // issuerCase is a payload of an issuer's form, and fields of the identity that it makes.
 type issuerCase struct{ Payload, Want map[string]any }

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -46,6 +43,23 @@ type JWT struct {
 	// The secret for HS256, HS384 or HS512, at least as long as the hash.
 	// Placeholders are replaced; an empty or unknown one is an error.
 	Secret string `json:"secret,omitempty"`
+
+	// Where the issuer's metadata is fetched from, if the issuer is reached at
+	// another address than its own: an https URL. The metadata still has to name
+	// Issuer, and the URL of the keys is taken as the metadata says it. Not together
+	// with jwks_url, jwks_file, key_files or secret. Default: at the issuer.
+	DiscoveryURL string `json:"discovery_url,omitempty"`
+
+	// A file of root certificates in PEM that replace the system's for what is
+	// fetched from the issuer. It is read when the configuration loads; one that is
+	// missing, empty or holds anything else is an error. Default: the system's.
+	TLSCA string `json:"tls_ca,omitempty"`
+
+	// The credential that the metadata and the keys are fetched with, as Bearer:
+	// mostly "{file.<path>}", which is read anew for each fetch. It is sent to the
+	// scheme, host and port of jwks_url, else of discovery_url, else of the issuer,
+	// and never along a redirect. Default: none.
+	JWKSBearer string `json:"jwks_bearer,omitempty"`
 
 	// How long published keys count after they ceased to be fresh, while the
 	// issuer is out of reach. Default: 24h.
@@ -154,48 +168,6 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
 	return nil
-}
-
-// keys opens where the keys come from.
-func (j *JWT) keys(ctx caddy.Context) (token.KeySource, error) {
-	switch {
-	case j.Secret != "":
-		return j.secretKey(ctx.Logger())
-	case j.JWKSFile != "":
-		return j.files("jwks", []string{j.JWKSFile}, token.ParseJWKFile)
-	case len(j.KeyFiles) > 0:
-		return j.files("pem", j.KeyFiles, parsePEM)
-	}
-	stale := time.Duration(j.MaxStale)
-	remote, release, err := remoteKeys.Acquire(remoteKey(j.Issuer, j.JWKSURL, stale), func() (*token.Remote, error) {
-		return openRemote(j.Issuer, j.JWKSURL, stale, ctx.Storage())
-	})
-	j.release = release
-	return remote, err
-}
-
-func (j *JWT) files(form string, paths []string, parse keyParser) (token.KeySource, error) {
-	source, release, err := keyFiles.Acquire([]any{form, paths}, func() (*keyFileSource, error) { return openKeyFiles(paths, parse) })
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", map[string]string{"jwks": "jwks_file", "pem": "key_file"}[form], err)
-	}
-	j.release = release
-	return source, nil
-}
-
-func (j *JWT) secretKey(logger *zap.Logger) (token.KeySource, error) {
-	secret, err := caddy.NewReplacer().ReplaceOrErr(j.Secret, true, true)
-	if err != nil {
-		return nil, fmt.Errorf("secret: %w", err)
-	}
-	key, warnings, err := token.NewSecret([]byte(secret))
-	if err != nil {
-		return nil, fmt.Errorf("secret: %w", err)
-	}
-	for _, warning := range warnings {
-		logger.Warn(warning, zap.String("issuer", j.Issuer))
-	}
-	return token.NewSet(key)
 }
 
 // Cleanup lets go of the keys.

@@ -20,6 +20,9 @@ import (
 //
 //	jwt <issuer>|any {
 //	    jwks_url <url>
+//	    jwks_bearer {file.<path>}
+//	    discovery_url <url>
+//	    tls_ca <file>
 //	    jwks_file <file>
 //	    key_file <file>...
 //	    secret <secret>
@@ -49,6 +52,9 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	err = grammar.Block(d, "jwt", grammar.Words{
 		"jwks_url":      grammar.String(&j.JWKSURL),
+		"jwks_bearer":   grammar.String(&j.JWKSBearer),
+		"discovery_url": grammar.String(&j.DiscoveryURL),
+		"tls_ca":        parseRootsFile(&j.TLSCA),
 		"jwks_file":     grammar.String(&j.JWKSFile),
 		"max_stale":     grammar.Duration(&j.MaxStale),
 		"secret":        grammar.String(&j.Secret),
@@ -212,52 +218,6 @@ func (j *JWT) checkRequire() error {
 		}
 	}
 	return nil
-}
-
-// checkKeys reports a choice of keys that cannot be.
-func (j *JWT) checkKeys() error {
-	sources := 0
-	for _, set := range []bool{j.JWKSURL != "", j.JWKSFile != "", len(j.KeyFiles) > 0, j.Secret != ""} {
-		if set {
-			sources++
-		}
-	}
-	published := j.JWKSURL != "" || sources == 0
-	switch {
-	case sources > 1:
-		return errors.New("more than one of jwks_url jwks_file key_file secret says where the keys are")
-	case sources == 0 && j.Issuer == anyone:
-		return errors.New("any issuer's tokens are accepted only with keys that you name: one of jwks_url jwks_file key_file secret")
-	case published && j.Issuer == anyone && slices.Contains(j.Audience, anyone):
-		return errors.New("any issuer with jwks_url needs an audience: else every token that those keys sign is accepted")
-	case !published && j.MaxStale != 0:
-		return errors.New("max_stale holds for keys fetched over the network alone, and jwks_file, key_file and secret fetch none: remove max_stale")
-	case !published:
-		return nil
-	}
-	_, err := token.NewRemote(token.RemoteConfig{Issuer: j.Issuer, URL: j.JWKSURL})
-	if err != nil && sources == 0 {
-		return fmt.Errorf("the issuer's keys cannot be discovered: %w; or say where they are: one of jwks_url jwks_file key_file secret", err)
-	}
-	return err
-}
-
-// placeholderKeys fit every algorithm of their sort: they stand in while the
-// configuration is checked without its files.
-type placeholderKeys bool
-
-// Candidates implements token.KeySource.
-func (placeholderKeys) Candidates(string, string) ([]token.Key, error) { return nil, nil }
-
-// Generation implements token.KeySource.
-func (placeholderKeys) Generation() any { return nil }
-
-// Algorithms implements token.KeySource.
-func (symmetric placeholderKeys) Algorithms() []string {
-	if symmetric {
-		return []string{"HS256", "HS384", "HS512"}
-	}
-	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 
 // config returns what the verifier is made of.

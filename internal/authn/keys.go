@@ -2,11 +2,8 @@ package authn
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"path"
-	"time"
 
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
@@ -85,17 +82,16 @@ func (s *keyFileSource) status() token.Status {
 	return status
 }
 
-// remoteKey names the keys that an issuer publishes, for whoever shares them.
-func remoteKey(issuer, url string, maxStale time.Duration) any { return []any{issuer, url, maxStale} }
-
-// openRemote returns the keys that an issuer publishes. Failures go to the
-// process's own log, since the source outlives the configuration.
-func openRemote(issuer, url string, maxStale time.Duration, storage certmagic.Storage) (*token.Remote, error) {
-	return token.NewRemote(token.RemoteConfig{
-		Issuer: issuer, URL: url, MaxStale: maxStale, Store: keyStore{storage},
-		Report: func(err error) {
-			caddy.Log().Named("http.handlers.policy_auth").Warn("keys", zap.String("issuer", issuer), zap.Error(err))
-		},
+// acquireRemote returns the keys that an issuer publishes, shared with others of
+// the same configuration. Failures go to the process's own log, since the source
+// outlives the configuration.
+func acquireRemote(config token.RemoteConfig, storage certmagic.Storage) (*token.Remote, func(), error) {
+	return remoteKeys.Acquire([]any{config.Key(), config.MaxStale}, func() (*token.Remote, error) {
+		config.Store = keyStore{storage}
+		config.Report = func(err error) {
+			caddy.Log().Named("http.handlers.policy_auth").Warn("keys", zap.String("issuer", config.Issuer), zap.Error(err))
+		}
+		return token.NewRemote(config)
 	})
 }
 
@@ -124,10 +120,7 @@ func (s keyStore) Save(ctx context.Context, name string, data []byte) error {
 }
 
 // storageKey is where the keys of a source are in Caddy's storage.
-func storageKey(name string) string {
-	digest := sha256.Sum256([]byte(name))
-	return path.Join("policy_auth", "keys", hex.EncodeToString(digest[:])+".json")
-}
+func storageKey(name string) string { return path.Join("policy_auth", "keys", name+".json") }
 
 // Interface guards.
 var (

@@ -31,6 +31,17 @@ type LoginOIDC struct {
 	// The provider's URL, to the letter as it names itself. Required.
 	Issuer string `json:"issuer,omitempty"`
 
+	// Where the provider's metadata is fetched from, if this server reaches it at
+	// another address than people do: an https URL. The metadata still has to name
+	// Issuer, and its endpoints are taken as it says them. Default: at the issuer.
+	DiscoveryURL string `json:"discovery_url,omitempty"`
+
+	// A file of root certificates in PEM that replace the system's for what is asked
+	// of the provider: metadata, keys, tokens and userinfo. It is read when the
+	// configuration loads; one that is missing, empty or holds anything else is an
+	// error. Default: the system's.
+	TLSCA string `json:"tls_ca,omitempty"`
+
 	// What the login is called: in /.policy_auth/callback/<name>, which is
 	// registered at the provider, in a policy's login, and where people choose; 1
 	// to 32 of a-z, 0-9, _ and -. Default: oidc.
@@ -83,6 +94,8 @@ func (LoginOIDC) CaddyModule() caddy.ModuleInfo {
 // UnmarshalCaddyfile sets up the login from Caddyfile tokens. Syntax:
 //
 //	login oidc <issuer> {
+//	    discovery_url <url>
+//	    tls_ca <file>
 //	    name <name>
 //	    client_id <id>
 //	    client_secret <secret>
@@ -100,6 +113,8 @@ func (l *LoginOIDC) UnmarshalCaddyfile(d *caddyfile.Dispenser) (err error) {
 		return d.Err("login oidc wants the provider's issuer, such as login oidc https://id.example.com")
 	}
 	err = grammar.Block(d, "login oidc", grammar.Words{
+		"discovery_url": grammar.String(&l.DiscoveryURL),
+		"tls_ca":        parseRootsFile(&l.TLSCA),
 		"name":          grammar.String(&l.Name),
 		"client_id":     grammar.String(&l.ClientID),
 		"client_secret": grammar.String(&l.ClientSecret),
@@ -156,7 +171,7 @@ func (l *LoginOIDC) checkWords() error {
 // config returns how the provider is asked, without the keys.
 func (l *LoginOIDC) config() oidc.Config {
 	return oidc.Config{
-		Issuer: l.Issuer, ClientID: l.ClientID, ClientSecret: l.ClientSecret,
+		Issuer: l.Issuer, DiscoveryURL: l.DiscoveryURL, ClientID: l.ClientID, ClientSecret: l.ClientSecret,
 		Scopes: l.Scopes, Audience: l.Audience, Prompt: l.Prompt, Map: l.Map, NoUserinfo: l.Userinfo == "off",
 		Foreign: logForeign("login oidc", l.Issuer),
 		Report: func(err error) {
@@ -174,15 +189,15 @@ func (l *LoginOIDC) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("login oidc %s: %w", l.Issuer, err)
 	}
-	keys, release, err := remoteKeys.Acquire(remoteKey(l.Issuer, "", 0), func() (*token.Remote, error) {
-		return openRemote(l.Issuer, "", 0, ctx.Storage())
-	})
+	keys, release, err := acquireRemote(token.RemoteConfig{
+		Issuer: l.Issuer, DiscoveryURL: l.DiscoveryURL, Roots: config.Roots, Client: "client " + config.ClientID,
+	}, ctx.Storage())
 	if err != nil {
 		return fmt.Errorf("login oidc %s: %w", l.Issuer, err)
 	}
 	l.releases = append(l.releases, release)
 	config.Keys = keys
-	name := []any{l.Issuer, config.ClientID, config.ClientSecret, l.Scopes, l.Audience, l.Prompt, l.Map, config.NoUserinfo}
+	name := []any{l.Issuer, l.DiscoveryURL, config.Roots.Digest(), config.ClientID, config.ClientSecret, l.Scopes, l.Audience, l.Prompt, l.Map, config.NoUserinfo}
 	provider, release, err := providers.Acquire(name, func() (*oidc.Provider, error) { return oidc.New(config) })
 	if err != nil {
 		return fmt.Errorf("login oidc %s: %w", l.Issuer, err)
@@ -198,9 +213,13 @@ func (l *LoginOIDC) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// resolved returns config with its placeholders replaced.
-func (l *LoginOIDC) resolved() (oidc.Config, error) {
-	config, repl := l.config(), caddy.NewReplacer()
+// resolved returns config with its placeholders replaced and its files read.
+func (l *LoginOIDC) resolved() (config oidc.Config, err error) {
+	config = l.config()
+	if config.Roots, err = readRoots(l.TLSCA); err != nil {
+		return config, err
+	}
+	repl := caddy.NewReplacer()
 	for _, field := range []struct {
 		name  string
 		value *string

@@ -2,12 +2,15 @@ package oidc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
+	"strings"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
 	"github.com/policyauth/caddy-policy-auth/internal/token"
@@ -39,13 +42,17 @@ type metadata struct {
 	until      time.Time // when it is to be asked for again
 }
 
-// document is what go-oidc does not read of the metadata.
+// document is a metadata document (OpenID Connect Discovery, section 3).
 type document struct {
-	EndSession  string   `json:"end_session_endpoint"`
-	AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
-	Challenges  []string `json:"code_challenge_methods_supported"`
-	Algorithms  []string `json:"id_token_signing_alg_values_supported"`
-	SendsIss    bool     `json:"authorization_response_iss_parameter_supported"`
+	Issuer        string   `json:"issuer"`
+	Authorization string   `json:"authorization_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	Userinfo      string   `json:"userinfo_endpoint"`
+	EndSession    string   `json:"end_session_endpoint"`
+	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
+	Challenges    []string `json:"code_challenge_methods_supported"`
+	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
+	SendsIss      bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
 // metadata returns what is known of the issuer, and waits for a discovery under
@@ -115,19 +122,19 @@ func (p *Provider) rediscover(done chan struct{}) {
 	close(done)
 }
 
-// ask fetches the metadata. go-oidc refuses that of another issuer (R-JWK-5).
+// ask fetches the metadata, which has to name the issuer to the letter (R-JWK-5).
+// The endpoints are taken as it says them, wherever it was fetched from.
 func (p *Provider) ask(ctx context.Context) (*metadata, error) {
-	found, err := oidc.NewProvider(oidc.ClientContext(ctx, p.config.Client), p.config.Issuer)
+	doc, err := p.fetch(ctx)
 	if err != nil {
-		return nil, plain(err)
-	}
-	var doc document
-	if err := found.Claims(&doc); err != nil {
-		return nil, errors.New("the metadata is not of the expected form")
+		return nil, err
 	}
 	m := &metadata{
-		oauth:    oauth2.Config{ClientID: p.config.ClientID, ClientSecret: p.config.ClientSecret, Scopes: p.config.Scopes, Endpoint: found.Endpoint()},
-		userinfo: found.UserInfoEndpoint(), endSession: doc.EndSession, sendsIss: doc.SendsIss, until: p.config.Now().Add(fresh),
+		oauth: oauth2.Config{
+			ClientID: p.config.ClientID, ClientSecret: p.config.ClientSecret, Scopes: p.config.Scopes,
+			Endpoint: oauth2.Endpoint{AuthURL: doc.Authorization, TokenURL: doc.Token},
+		},
+		userinfo: doc.Userinfo, endSession: doc.EndSession, sendsIss: doc.SendsIss, until: p.config.Now().Add(fresh),
 	}
 	m.oauth.Endpoint.AuthStyle = p.authStyle(doc.AuthMethods)
 	if err := m.check(); err != nil {
@@ -138,6 +145,39 @@ func (p *Provider) ask(ctx context.Context) (*metadata, error) {
 	}
 	m.verifier, err = p.verifier(doc.Algorithms)
 	return m, err
+}
+
+// fetch returns the metadata document of the issuer.
+func (p *Provider) fetch(ctx context.Context) (*document, error) {
+	from := p.config.DiscoveryURL
+	if from == "" {
+		from = strings.TrimSuffix(p.config.Issuer, "/") + "/.well-known/openid-configuration"
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return nil, plain(err)
+	}
+	r.Header.Set("Accept", "application/json")
+	answer, err := p.config.Client.Do(r)
+	if err != nil {
+		return nil, plain(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, plain(err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: the answer's status is %d", printable(withoutQuery(from)), answer.StatusCode)
+	}
+	doc := new(document)
+	if json.Unmarshal(body, doc) != nil {
+		return nil, fmt.Errorf("%s: the metadata is not of the expected form", printable(withoutQuery(from)))
+	}
+	if doc.Issuer != p.config.Issuer {
+		return nil, fmt.Errorf("the metadata names another issuer: %s", printable(doc.Issuer))
+	}
+	return doc, nil
 }
 
 // check reports endpoints that nobody may be sent to or asked at.

@@ -12,7 +12,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
@@ -70,13 +69,10 @@ func refused(what string, err error) *Failure {
 // body: a token or a secret may be in it, a stranger's text always.
 func plain(err error) error {
 	var answer *oauth2.RetrieveError
-	var mismatch *oidc.IssuerMismatchError
 	var network *url.Error
 	switch {
 	case errors.As(err, &answer):
 		return fmt.Errorf("the token endpoint answered %d %s", statusOf(answer.Response), printable(answer.ErrorCode))
-	case errors.As(err, &mismatch):
-		return fmt.Errorf("the metadata names another issuer: %s", printable(mismatch.Discovered))
 	case errors.As(err, &network):
 		return fmt.Errorf("%s %s: %w", network.Op, printable(withoutQuery(network.URL)), network.Err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -25,6 +25,12 @@ import (
 type Config struct {
 	// Issuer is the provider's URL, to the letter: https, or http on this machine.
 	Issuer string
+	// DiscoveryURL is where the metadata is, if it is not fetched from the Issuer. It
+	// still has to name the Issuer.
+	DiscoveryURL string
+	// Roots replace the system's root certificates for what is asked of the provider;
+	// nil: the system's.
+	Roots *token.Roots
 	// ClientID is who we are for the provider.
 	ClientID string
 	// ClientSecret proves it; "" for a public client, which PKCE alone protects.
@@ -45,7 +51,7 @@ type Config struct {
 	// Keys are the issuer's.
 	Keys token.KeySource
 	// Client asks the provider; nil is one of token.NewClient that may reach the
-	// issuer's host in a private network.
+	// hosts of Issuer and DiscoveryURL in a private network and trusts Roots.
 	Client *http.Client
 	// Report is told of what an operator should know; nil tells nobody. It may be
 	// called from any goroutine.
@@ -82,7 +88,7 @@ type Provider struct {
 // New returns a provider for a configuration. It does not use the network. Its
 // errors name the bad word and the allowed words, and never the secret.
 func New(config Config) (*Provider, error) {
-	issuer, err := token.CheckURL(config.Issuer)
+	named, err := config.hosts()
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +108,7 @@ func New(config Config) (*Provider, error) {
 		config.Report = func(error) {}
 	}
 	if config.Client == nil {
-		config.Client = token.NewClient(issuer.Host)
+		config.Client = token.NewClient(token.ClientConfig{Named: named, Roots: config.Roots})
 	}
 	config.Client = bounded(config.Client)
 	p := &Provider{config: config}
@@ -111,6 +117,22 @@ func New(config Config) (*Provider, error) {
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p, nil
+}
+
+// hosts returns those that the configuration names.
+func (c Config) hosts() ([]string, error) {
+	issuer, err := token.CheckURL(c.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	if c.DiscoveryURL == "" {
+		return []string{issuer.Host}, nil
+	}
+	at, err := token.CheckURL(c.DiscoveryURL)
+	if err != nil {
+		return nil, fmt.Errorf("discovery_url: %w", err)
+	}
+	return []string{issuer.Host, at.Host}, nil
 }
 
 // scopes returns the scopes to ask for, always with openid.

@@ -17,8 +17,7 @@ import (
 // client: the ID token speaks alone.
 var errNoUserinfo = errors.New("the userinfo endpoint does not say who the user is")
 
-// askUserinfo asks the userinfo endpoint. go-oidc would too, but it verifies a
-// signed answer by rules of its own.
+// askUserinfo asks the userinfo endpoint.
 func (p *Provider) askUserinfo(ctx context.Context, m *metadata, tokens *oauth2.Token) (map[string]any, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.userinfo, nil)
 	if err != nil {

@@ -22,15 +22,20 @@ func wellKnown(issuer *url.URL) []string {
 	return urls
 }
 
-// discover returns the URL of an issuer's keys. The metadata must name the very
-// same issuer (RFC 8414, section 3.3), or anybody's would do.
-func (f *fetcher) discover(ctx context.Context, issuer string) (string, error) {
-	u, err := CheckURL(issuer)
-	if err != nil {
-		return "", err
+// discover returns the URL of an issuer's keys. The metadata, at the URL if there
+// is one, must name the very same issuer (RFC 8414, section 3.3), or any would do.
+// The URL of the keys is used as the metadata says it.
+func (f *fetcher) discover(ctx context.Context, issuer, at string) (string, error) {
+	places := []string{at}
+	if at == "" {
+		u, err := CheckURL(issuer)
+		if err != nil {
+			return "", err
+		}
+		places = wellKnown(u)
 	}
 	var problems []error
-	for _, from := range wellKnown(u) {
+	for _, from := range places {
 		body, _, err := f.get(ctx, from)
 		var status errStatus
 		switch {

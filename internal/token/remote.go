@@ -22,32 +22,6 @@ const (
 	retryKnown = 30 * time.Second
 )
 
-// RemoteConfig says where keys are fetched from.
-type RemoteConfig struct {
-	// Issuer is whose metadata names the keys, unless URL does.
-	Issuer string
-	// URL is where the keys are, or "" to find out from the Issuer.
-	URL string
-	// MaxStale is how long keys count after they ceased to be fresh while the
-	// issuer is out of reach; 0 means 24 hours.
-	MaxStale time.Duration
-	// Store keeps the last good keys over a restart; nil keeps them nowhere.
-	Store Store
-	// Report is told of failed fetches and of keys that were left out; nil tells
-	// nobody. It may be called from any goroutine.
-	Report func(error)
-	// Now is the clock; nil for time.Now.
-	Now func() time.Time
-}
-
-// Store keeps bytes over a restart.
-type Store interface {
-	// Load returns what was saved last, or an error if there is nothing.
-	Load(ctx context.Context, name string) ([]byte, error)
-	// Save replaces it.
-	Save(ctx context.Context, name string, data []byte) error
-}
-
 // Remote is a KeySource whose keys an issuer publishes. It asks for them when
 // the first token needs them, never at once when it is made; the issuer may
 // live behind this very server. However many tokens name unknown keys, it asks
@@ -76,12 +50,7 @@ type remoteState struct {
 
 // NewRemote returns a source for a configuration. It does not use the network.
 func NewRemote(config RemoteConfig) (*Remote, error) {
-	from := config.URL
-	if from == "" {
-		from = config.Issuer
-	}
-	u, err := CheckURL(from)
-	if err != nil {
+	if err := config.check(); err != nil {
 		return nil, err
 	}
 	if config.MaxStale == 0 {
@@ -93,7 +62,7 @@ func NewRemote(config RemoteConfig) (*Remote, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	r := &Remote{config: config, fetcher: newFetcher(u.Host), url: config.URL}
+	r := &Remote{config: config, fetcher: newFetcher(config), url: config.URL}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r, nil
 }
@@ -209,7 +178,7 @@ func (r *Remote) name() string {
 func (r *Remote) load(ctx context.Context) (from string, state *remoteState, err error) {
 	from = r.config.URL
 	if from == "" {
-		if from, err = r.fetcher.discover(ctx, r.config.Issuer); err != nil {
+		if from, err = r.fetcher.discover(ctx, r.config.Issuer, r.config.DiscoveryURL); err != nil {
 			return "", nil, err
 		}
 	}
@@ -242,7 +211,7 @@ func (r *Remote) save(ctx context.Context, s saved) {
 	}
 	encoded, err := json.Marshal(s)
 	if err == nil {
-		err = r.config.Store.Save(ctx, r.name(), encoded)
+		err = r.config.Store.Save(ctx, r.config.Key(), encoded)
 	}
 	if err != nil {
 		r.config.Report(fmt.Errorf("keeping keys of %s: %w", r.name(), err))
@@ -255,7 +224,7 @@ func (r *Remote) restore() {
 	if r.config.Store == nil {
 		return
 	}
-	encoded, err := r.config.Store.Load(r.ctx, r.name())
+	encoded, err := r.config.Store.Load(r.ctx, r.config.Key())
 	if err != nil {
 		return
 	}

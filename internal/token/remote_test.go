@@ -25,9 +25,12 @@ type provider struct {
 	asked     map[string]int
 }
 
-func newProvider(t testing.TB) *provider {
+func newProvider(t testing.TB) *provider { return newProviderBy(t, httptest.NewServer) }
+
+// newProviderBy starts an issuer by httptest.NewServer or NewTLSServer.
+func newProviderBy(t testing.TB, start func(http.Handler) *httptest.Server) *provider {
 	p := &provider{documents: map[string]string{}, asked: map[string]int{}}
-	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	p.Server = start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		p.asked[r.URL.Path]++
 		body, found := p.documents[r.URL.Path]
@@ -400,7 +403,7 @@ func TestRemoteRestart(t *testing.T) {
 		t.Errorf("long after: %d", got)
 	}
 	for _, data := range []string{"", "{}", "nonsense", `{"fetched_at":"2100-01-01T00:00:00Z","fresh_until":"2100-01-01T01:00:00Z","keys":` + published("a") + `}`, `{"fetched_at":"2026-01-01T00:00:00Z","fresh_until":"2999-01-01T01:00:00Z","keys":` + published("a") + `}`} {
-		check(store.Save(t.Context(), config.URL, []byte(data)))
+		check(store.Save(t.Context(), config.Key(), []byte(data)))
 		if got := found(newRemote(t, config), "a"); got != -1 {
 			t.Errorf("%q counts: %d", data, got)
 		}
@@ -417,11 +420,6 @@ func TestRefusePrivate(t *testing.T) {
 	r := newRemote(t, RemoteConfig{Issuer: p.URL})
 	if got := found(r, "a"); got != -1 || !strings.Contains(r.Status().Error, "private network") {
 		t.Errorf("%d, %s", got, r.Status().Error)
-	}
-	for address, want := range map[string]bool{"10.0.0.1:443": false, "[fd00::1]:443": false, "169.254.169.254:80": false, "[::ffff:10.0.0.1]:443": false, "0.0.0.0:1": false, "203.0.113.1:443": true} {
-		if err := refusePrivate("tcp", address, nil); (err == nil) != want {
-			t.Errorf("%s: %v", address, err)
-		}
 	}
 }
 

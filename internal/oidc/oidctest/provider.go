@@ -8,6 +8,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"encoding/json"
+	"encoding/pem"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -64,16 +65,31 @@ var firstKey = sync.OnceValue(func() Key { return NewKey("RS256") })
 // New starts a provider that ends with the test.
 func New(t testing.TB) *Provider {
 	t.Helper()
+	p, _ := start(t, httptest.NewServer)
+	return p
+}
+
+// NewTLS starts a provider with a certificate for 127.0.0.1 and example.com, and
+// returns the root in PEM that it is issued by.
+func NewTLS(t testing.TB) (p *Provider, root string) {
+	t.Helper()
+	p, server := start(t, httptest.NewTLSServer)
+	return p, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+}
+
+// start starts a provider by a function of httptest.
+func start(t testing.TB, begin func(http.Handler) *httptest.Server) (*Provider, *httptest.Server) {
+	t.Helper()
 	p := &Provider{
 		ClientID: "our-client", ClientSecret: "test-material-not-a-secret", ExpiresIn: 300, Now: time.Now,
 		Claims: map[string]any{"sub": "user-1", "preferred_username": "alice", "name": "Alice Example", "email": "alice@example.com"},
 		codes:  map[string]url.Values{}, refresh: map[string]string{}, access: map[string]bool{}, seen: map[string]int{},
 	}
 	p.SetKeys(firstKey())
-	server := httptest.NewServer(p)
+	server := begin(p)
 	t.Cleanup(server.Close)
 	p.URL = server.URL
-	return p
+	return p, server
 }
 
 // Rotate makes the provider sign with a new key, and publish that one alone.

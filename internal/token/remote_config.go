@@ -1,0 +1,65 @@
+package token
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+)
+
+// RemoteConfig says where keys are fetched from.
+type RemoteConfig struct {
+	// Issuer is whose metadata names the keys, unless URL does.
+	Issuer string
+	// URL is where the keys are, or "" to find out from the Issuer.
+	URL string
+	// DiscoveryURL is where the Issuer's metadata is if it is not fetched from the
+	// Issuer itself. It still has to name the Issuer.
+	DiscoveryURL string
+	// Roots replace the system's root certificates; nil: the system's.
+	Roots *Roots
+	// Bearer returns the credential to send to the origin of URL, else of
+	// DiscoveryURL, else of Issuer; nil sends none. It is called for each fetch.
+	Bearer func() (string, error)
+	// Client names who fetches the keys, such as where Bearer is read from: sources
+	// of different clients share nothing.
+	Client string
+	// MaxStale is how long keys count after they ceased to be fresh while the
+	// issuer is out of reach; 0 means 24 hours.
+	MaxStale time.Duration
+	// Store keeps the last good keys over a restart; nil keeps them nowhere.
+	Store Store
+	// Report is told of failed fetches and of keys that were left out; nil tells
+	// nobody. It may be called from any goroutine.
+	Report func(error)
+	// Now is the clock; nil for time.Now.
+	Now func() time.Time
+}
+
+// Key names the keys that a configuration leads to, for sharing and storing them:
+// from where they come, whom the connection trusts and who asks. It tells no secret.
+func (c RemoteConfig) Key() string {
+	encoded, _ := json.Marshal([]string{c.Issuer, c.URL, c.DiscoveryURL, c.Roots.Digest(), c.Client}) // texts always encode
+	digest := sha256.Sum256(encoded)
+	return hex.EncodeToString(digest[:])
+}
+
+// Store keeps bytes over a restart.
+type Store interface {
+	// Load returns what was saved last, or an error if there is nothing.
+	Load(ctx context.Context, name string) ([]byte, error)
+	// Save replaces it.
+	Save(ctx context.Context, name string, data []byte) error
+}
+
+// check reports what no source can be made of.
+func (c RemoteConfig) check() error {
+	if c.URL != "" && c.DiscoveryURL != "" {
+		return errors.New("the URL of the keys and that of the metadata exclude each other")
+	}
+	_, err := CheckURL(cmp.Or(c.URL, c.DiscoveryURL, c.Issuer))
+	return err
+}
