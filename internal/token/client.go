@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/egress"
 )
 
 const (
@@ -71,13 +74,13 @@ func newTransport(roots *Roots) *http.Transport {
 
 // dialer returns a dialer that looks at each address that a name has.
 func dialer(named bool) *net.Dialer {
-	return &net.Dialer{Timeout: fetchTimeout, Control: func(_, address string, _ syscall.RawConn) error {
+	return egress.Guard(&net.Dialer{Timeout: fetchTimeout, Control: func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
 		if err != nil {
 			return err
 		}
 		return checkAddress(at.Addr(), named)
-	}}
+	}})
 }
 
 // router sends a request directly or through the proxy that the environment says.
@@ -113,19 +116,21 @@ func (r *router) CloseIdleConnections() {
 // checkTarget holds for what a proxy is asked for what a dialer holds for itself.
 // A name that only the proxy can resolve is left to the proxy's own rules.
 func (r *router) checkTarget(ctx context.Context, target *url.URL) error {
-	named := isNamed(target.Host, r.config.Named)
-	if ip, err := netip.ParseAddr(target.Hostname()); err == nil {
-		return checkAddress(ip, named)
-	}
-	if err := checkName(target.Hostname(), named); err != nil {
-		return err
-	}
+	host, named := target.Hostname(), isNamed(target.Host, r.config.Named)
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	addresses, _ := r.config.lookup(ctx, "ip", target.Hostname())
+	var addresses []netip.Addr
+	if ip, err := netip.ParseAddr(host); err == nil {
+		addresses = append(addresses, ip)
+	} else if err := checkName(host, named); err != nil {
+		return err
+	} else {
+		addresses, _ = r.config.lookup(ctx, "ip", host)
+	}
 	for _, ip := range addresses {
-		if err := checkAddress(ip, named); err != nil {
-			return fmt.Errorf("%s: %w", target.Hostname(), err)
+		at := net.JoinHostPort(ip.String(), cmp.Or(target.Port(), ports[target.Scheme]))
+		if err := cmp.Or(checkAddress(ip, named), egress.Check(ctx, "tcp", at)); err != nil {
+			return fmt.Errorf("%s: %w", host, err)
 		}
 	}
 	return nil

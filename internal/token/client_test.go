@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/egress"
 )
 
 // rootsOf returns the roots that trust a test server.
@@ -146,5 +148,29 @@ func TestS30LinkLocal(t *testing.T) {
 		if got := found(r, "a"); got != -1 || !strings.Contains(r.Status().Error, "link-local") {
 			t.Errorf("%s: %d, %s", host, got, r.Status().Error)
 		}
+	}
+}
+
+// TestS42Client: Caddy's admin endpoint is not asked, named or not, neither directly
+// nor through a proxy.
+func TestS42Client(t *testing.T) {
+	p := newProvider(t)
+	p.set("/keys", published("a"))
+	at := must(netip.ParseAddrPort(p.Listener.Addr().String()))
+	egress.Protect(func() []egress.Listener {
+		return []egress.Listener{{Network: "tcp", Host: at.Addr().String(), Port: at.Port()}}
+	})
+	defer egress.Protect(func() []egress.Listener { return nil })
+	r := newRemote(t, RemoteConfig{URL: p.URL + "/keys"})
+	if got := found(r, "a"); got != -1 || !strings.Contains(r.Status().Error, "admin endpoint") {
+		t.Errorf("%d, %s", got, r.Status().Error)
+	}
+	through := newProxy(t, p.Listener.Addr().String())
+	client := NewClient(ClientConfig{
+		Named: []string{at.String()}, proxy: func(*http.Request) (*url.URL, error) { return url.Parse(through.URL) },
+	})
+	defer client.CloseIdleConnections()
+	if _, err := client.Get("https://" + at.String() + "/keys"); err == nil || !strings.Contains(err.Error(), "admin endpoint") || through.count() != 0 {
+		t.Errorf("through a proxy: %v, asked %d times", err, through.count())
 	}
 }

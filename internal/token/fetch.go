@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,13 +57,12 @@ func newFetcher(config RemoteConfig) *fetcher {
 	return f
 }
 
+// ports are those that a URL need not name.
+var ports = map[string]string{"https": "443", "http": "80"}
+
 // originOf returns the scheme, the host and the port of a URL.
 func originOf(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
-	}
-	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), cmp.Or(u.Port(), ports[u.Scheme]))
 }
 
 // close lets go of idle connections.
