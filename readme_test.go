@@ -122,9 +122,15 @@ func TestManualCaddyfiles(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(dir, "envoy-policies"), os.DirFS("policies/examples/owners")); err != nil {
 		t.Fatal(err)
 	}
-	keys := `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
-	if err := os.WriteFile(filepath.Join(dir, "cluster-keys.json"), []byte(keys), 0o600); err != nil {
+	certificate, err := os.ReadFile("testdata/ca.pem")
+	if err != nil {
 		t.Fatal(err)
+	}
+	keys := `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+	for name, content := range map[string]string{"cluster-keys.json": keys, "ca.crt": string(certificate), "token": canary} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	pages, err := filepath.Glob("docs/*.md")
 	if err != nil {
@@ -141,7 +147,9 @@ func TestManualCaddyfiles(t *testing.T) {
 				continue
 			}
 			content := strings.ReplaceAll(match[3], "/etc/caddy/envoy-policies {", dir+"/envoy-policies {\n decision data.examples.owners.allow")
-			content = strings.NewReplacer("/etc/caddy/", dir+"/", "output file ", "output file "+dir+"/").Replace(content)
+			content = strings.NewReplacer(
+				"/etc/caddy/", dir+"/", "output file ", "output file "+dir+"/", "/var/run/secrets/kubernetes.io/serviceaccount/", dir+"/",
+			).Replace(content)
 			if word, _, _ := strings.Cut(strings.TrimSpace(content), " "); word == "policy_auth" || word == "handle_path" {
 				content = "app.example.com {\n" + content + "}\n"
 			}
