@@ -14,6 +14,7 @@ type Class string
 const (
 	ClassSignInNeeded Class = "sign_in_needed"
 	ClassSignInFailed Class = "sign_in_failed"
+	ClassDeclined     Class = "provider_denied"
 	ClassStepUp       Class = "step_up"
 	ClassExpired      Class = "expired"
 	ClassForbidden    Class = "forbidden"
@@ -48,6 +49,7 @@ var classes = map[identity.Reason]Class{
 	identity.ReasonAccountDisabled:      ClassSignInFailed,
 	identity.ReasonAccountLocked:        ClassSignInFailed,
 	identity.ReasonLoginStateInvalid:    ClassSignInFailed,
+	identity.ReasonProviderDenied:       ClassDeclined,
 	identity.ReasonTokenExpired:         ClassExpired,
 	identity.ReasonSessionExpired:       ClassExpired,
 	identity.ReasonSessionRevoked:       ClassExpired,

@@ -30,6 +30,7 @@ const (
 	ReasonSessionRevoked       Reason = "session_revoked"
 	ReasonCertificateRequired  Reason = "certificate_required"
 	ReasonLoginStateInvalid    Reason = "login_state_invalid"
+	ReasonProviderDenied       Reason = "provider_denied"
 	ReasonStepUpRequired       Reason = "step_up_required"
 	ReasonInsufficientScope    Reason = "insufficient_scope"
 	ReasonCrossSite            Reason = "cross_site"
@@ -55,7 +56,7 @@ func Reasons() []Reason {
 		ReasonCookieDomain, ReasonTokenMalformed, ReasonTokenExpired, ReasonTokenNotYetValid, ReasonTokenSignature, ReasonTokenAudience,
 		ReasonTokenIssuer, ReasonTokenType, ReasonTokenRevoked, ReasonTokenUnbound, ReasonProofInvalid,
 		ReasonKeysUnavailable, ReasonAccountDisabled, ReasonAccountLocked, ReasonSessionExpired,
-		ReasonSessionRevoked, ReasonCertificateRequired, ReasonLoginStateInvalid, ReasonStepUpRequired,
+		ReasonSessionRevoked, ReasonCertificateRequired, ReasonLoginStateInvalid, ReasonProviderDenied, ReasonStepUpRequired,
 		ReasonInsufficientScope, ReasonCrossSite, ReasonOriginRefused, ReasonPathAmbiguous, ReasonUpgradeRefused, ReasonEarlyData,
 		ReasonBodyRefused, ReasonPolicyDenied, ReasonPolicyUndefined,
 		ReasonPolicyError, ReasonPolicyTimeout, ReasonPolicyUnavailable, ReasonStoreUnavailable, ReasonThrottled, ReasonBusy,

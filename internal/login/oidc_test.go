@@ -177,12 +177,12 @@ func TestCallbackFailures(t *testing.T) {
 		status int
 		reason identity.Reason
 	}{
-		"refused":        {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("error", "access_denied") } }, 403, identity.ReasonCredentialsInvalid},
+		"refused":        {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("error", "access_denied") } }, 403, identity.ReasonProviderDenied},
 		"another issuer": {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("iss", "https://evil.example") } }, 400, identity.ReasonTokenIssuer},
 		"out of order": {func(f *oidctest.Provider) {
 			f.Answer = func(_, a url.Values) { a.Set("error", "temporarily_unavailable") }
 		}, 503, identity.ReasonKeysUnavailable},
-		"broken":         {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("error", "server_error") } }, 502, identity.ReasonCredentialsInvalid},
+		"broken":         {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("error", "server_error") } }, 502, identity.ReasonProviderDenied},
 		"another user":   {func(f *oidctest.Provider) { f.Userinfo = func(c map[string]any) { c["sub"] = "user-2" } }, 502, identity.ReasonCredentialsInvalid},
 		"a forged token": {func(f *oidctest.Provider) { f.Sign = forged }, 502, identity.ReasonTokenSignature},
 		"another nonce":  {func(f *oidctest.Provider) { f.IDToken = func(_ string, _, c map[string]any) { c["nonce"] = "x" } }, 400, identity.ReasonLoginStateInvalid},
@@ -390,4 +390,45 @@ func FuzzCallback(f *testing.F) {
 			t.Errorf("%q: %d", query, recorder.Code)
 		}
 	})
+}
+
+// A sign-in that the provider turned down, or that people cancelled there, has a page
+// of its own, in each language, whose link asks for the same again. What the provider
+// says of it is for the log.
+func TestN30ProviderDenied(t *testing.T) {
+	for language, title := range map[string]string{
+		"en": "Sign-in not completed", "de": "Anmeldung nicht abgeschlossen", "fr": "Connexion non aboutie", "es": "Inicio de sesión no completado",
+	} {
+		for code, status := range map[string]int{"access_denied": 403, "invalid_scope": 403, "consent_required": 403, "server_error": 502} {
+			p := newProvided(t, nil)
+			p.fake.Answer = func(_, a url.Values) {
+				a.Del("code")
+				a.Set("error", code)
+				a.Set("error_description", "AADSTS65004: <b>declined</b>\r\n")
+			}
+			back := p.begin(p.URL("/mail?folder=in", "", url.Values{"max_age": {"60"}}))
+			answer := p.visit("GET", back, nil, "Accept-Language", language)
+			body := answer.Body.String()
+			link := `href="/.policy_auth/login?max_age=60&amp;return_to=%2Fmail%3Ffolder%3Din"`
+			if answer.Code != status || !strings.Contains(body, title) || !strings.Contains(body, link) || strings.Contains(body, "AADSTS") || strings.Contains(body, code) {
+				t.Errorf("%s %s: %d %s", language, code, answer.Code, body)
+			}
+			if e := p.lastEvent(); e.Reason != identity.ReasonProviderDenied || e.Err.Error() != `the provider answered `+code+`: AADSTS65004: <b>declined</b>\r\n` {
+				t.Errorf("%s: event %+v", code, e)
+			}
+		}
+	}
+}
+
+// An error that another site has a browser bring, or that comes without the state of a
+// sign-in, is not believed.
+func TestN30StateComesFirst(t *testing.T) {
+	p := newProvided(t, nil)
+	p.begin(LoginPath)
+	for _, query := range []string{"error=access_denied", "error=access_denied&state=" + random(), "error=access_denied&error_description=call+us&state="} {
+		answer := p.visit("GET", CallbackPath+"id?"+query, nil)
+		if e := p.lastEvent(); answer.Code != 400 || e.Reason != identity.ReasonLoginStateInvalid || !strings.Contains(answer.Body.String(), "open for too long") || strings.Contains(answer.Body.String(), "call us") {
+			t.Errorf("%s: %d, event %+v", query, answer.Code, e)
+		}
+	}
 }

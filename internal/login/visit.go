@@ -96,7 +96,8 @@ func (v *Visit) Refuse(e Event) {
 // page writes the refusal that an event tells of.
 func (v *Visit) page(e Event, rf denial.Refusal) {
 	rf.Status, rf.Reason, rf.RequestID, rf.MaxAge = e.Status, e.Reason, v.RequestID, -1
-	if e.Status < http.StatusInternalServerError && e.Reason != identity.ReasonInsecureTransport {
+	passing := e.Status >= http.StatusInternalServerError && e.Reason != identity.ReasonProviderDenied
+	if !passing && e.Reason != identity.ReasonInsecureTransport {
 		rf.LoginURL = v.signInURL()
 	}
 	_ = v.Pages.Write(v.W, v.R, rf) // it fails only if nobody is there any more

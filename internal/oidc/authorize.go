@@ -55,22 +55,36 @@ func (p *Provider) Authorize(ctx context.Context, state, redirectURI string, dem
 		Demand: demand, Issuer: p.config.Issuer, RedirectURI: redirectURI,
 		Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(),
 	}
-	options := []oauth2.AuthCodeOption{
-		oauth2.S256ChallengeOption(pending.Verifier),
-		oauth2.SetAuthURLParam("nonce", pending.Nonce),
+	return withQuery(m.authorization, p.parameters(state, pending)), pending, nil
+}
+
+// parameters returns what the provider is asked (OpenID Connect Core, section
+// 3.1.2.1; RFC 7636, section 4.3).
+func (p *Provider) parameters(state string, pending Request) url.Values {
+	asked := url.Values{
+		"response_type": {"code"}, "client_id": {p.config.ClientID}, "redirect_uri": {pending.RedirectURI},
+		"scope": {strings.Join(p.config.Scopes, " ")}, "state": {state}, "nonce": {pending.Nonce},
+		"code_challenge": {oauth2.S256ChallengeFromVerifier(pending.Verifier)}, "code_challenge_method": {"S256"},
 	}
-	if prompt := p.prompt(demand); prompt != "" {
-		options = append(options, oauth2.SetAuthURLParam("prompt", prompt))
+	if prompt := p.prompt(pending.Demand); prompt != "" {
+		asked.Set("prompt", prompt)
 	}
-	if len(demand.ACRValues) > 0 {
-		options = append(options, oauth2.SetAuthURLParam("acr_values", strings.Join(demand.ACRValues, " ")))
+	if len(pending.ACRValues) > 0 {
+		asked.Set("acr_values", strings.Join(pending.ACRValues, " "))
 	}
-	if demand.MaxAge >= 0 {
-		options = append(options, oauth2.SetAuthURLParam("max_age", strconv.FormatInt(demand.MaxAge, 10)))
+	if pending.MaxAge >= 0 {
+		asked.Set("max_age", strconv.FormatInt(pending.MaxAge, 10))
 	}
-	oauth := m.oauth
-	oauth.RedirectURL = redirectURI
-	return oauth.AuthCodeURL(state, options...), pending, nil
+	return asked
+}
+
+// withQuery returns an endpoint's URL with parameters beside those that it has.
+func withQuery(endpoint string, parameters url.Values) string {
+	separator := "?"
+	if strings.Contains(endpoint, "?") {
+		separator = "&"
+	}
+	return endpoint + separator + parameters.Encode()
 }
 
 // prompt returns what the provider is to ask the user.
@@ -94,7 +108,7 @@ func (p *Provider) code(m *metadata, answer url.Values, pending Request) (string
 		return "", err
 	}
 	if _, failed := answer["error"]; failed {
-		return "", p.declined(answer.Get("error"), pending)
+		return "", p.declined(answer, pending)
 	}
 	code := answer.Get("code")
 	if code == "" || len(answer["code"]) > 1 {
@@ -119,23 +133,25 @@ func (p *Provider) checkSender(m *metadata, answer url.Values, pending Request) 
 }
 
 // declined turns an error that the provider answered with into a failure
-// (RFC 6749, section 4.1.2.1; OpenID Connect Core, section 3.1.2.6). What it says
-// in words is not repeated: anybody can write it.
-func (p *Provider) declined(code string, pending Request) error {
+// (RFC 6749, section 4.1.2.1; OpenID Connect Core, section 3.1.2.6). The log gets
+// what the provider says of it; the page does not, since a stranger can write it.
+func (p *Provider) declined(answer url.Values, pending Request) error {
+	code := answer.Get("error")
 	err := fmt.Errorf("the provider answered %s", printable(code))
+	if words := answer.Get("error_description"); words != "" {
+		err = fmt.Errorf("%w: %s", err, printable(words))
+	}
 	switch code {
-	case "access_denied":
-		return fail(http.StatusForbidden, identity.ReasonCredentialsInvalid, err)
 	case "server_error":
-		return fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, err)
+		return fail(http.StatusBadGateway, identity.ReasonProviderDenied, err)
 	case "temporarily_unavailable":
 		return unavailable(0, err)
 	case "login_required", "interaction_required", "consent_required", "account_selection_required":
-		failure := fail(http.StatusForbidden, identity.ReasonCredentialsMissing, err)
+		failure := fail(http.StatusForbidden, identity.ReasonProviderDenied, err)
 		failure.Interact = p.silent() && !pending.Interactive
 		return failure
 	case "unmet_authentication_requirements":
 		return fail(http.StatusForbidden, identity.ReasonStepUpRequired, err)
 	}
-	return fail(http.StatusBadRequest, identity.ReasonCredentialsInvalid, err)
+	return fail(http.StatusForbidden, identity.ReasonProviderDenied, err) // access_denied above all
 }

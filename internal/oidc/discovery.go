@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
@@ -34,12 +32,14 @@ const (
 // metadata is what was found out about an issuer (OpenID Connect Discovery,
 // section 3). It is immutable.
 type metadata struct {
-	oauth      oauth2.Config // without a redirect URL
-	userinfo   string        // "" if there is none
-	endSession string        // "" if there is none
-	sendsIss   bool          // RFC 9207, section 3
-	verifier   *token.Verifier
-	until      time.Time // when it is to be asked for again
+	authorization string
+	token         string
+	userinfo      string // "" if there is none
+	endSession    string // "" if there is none
+	inBody        bool   // how the client proves who it is
+	sendsIss      bool   // RFC 9207, section 3
+	verifier      *token.Verifier
+	until         time.Time // when it is to be asked for again
 }
 
 // document is a metadata document (OpenID Connect Discovery, section 3).
@@ -130,13 +130,9 @@ func (p *Provider) ask(ctx context.Context) (*metadata, error) {
 		return nil, err
 	}
 	m := &metadata{
-		oauth: oauth2.Config{
-			ClientID: p.config.ClientID, ClientSecret: p.config.ClientSecret, Scopes: p.config.Scopes,
-			Endpoint: oauth2.Endpoint{AuthURL: doc.Authorization, TokenURL: doc.Token},
-		},
-		userinfo: doc.Userinfo, endSession: doc.EndSession, sendsIss: doc.SendsIss, until: p.config.Now().Add(fresh),
+		authorization: doc.Authorization, token: doc.Token, userinfo: doc.Userinfo, endSession: doc.EndSession,
+		inBody: p.inBody(doc.AuthMethods), sendsIss: doc.SendsIss, until: p.config.Now().Add(fresh),
 	}
-	m.oauth.Endpoint.AuthStyle = p.authStyle(doc.AuthMethods)
 	if err := m.check(); err != nil {
 		return nil, err
 	}
@@ -186,8 +182,8 @@ func (m *metadata) check() error {
 		name, url string
 		required  bool
 	}{
-		{"authorization_endpoint", m.oauth.Endpoint.AuthURL, true},
-		{"token_endpoint", m.oauth.Endpoint.TokenURL, true},
+		{"authorization_endpoint", m.authorization, true},
+		{"token_endpoint", m.token, true},
 		{"userinfo_endpoint", m.userinfo, false},
 		{"end_session_endpoint", m.endSession, false},
 	} {
@@ -201,15 +197,12 @@ func (m *metadata) check() error {
 	return nil
 }
 
-// authStyle chooses how we prove who we are: by what every provider must know
+// inBody chooses how we prove who we are: by what every provider must know
 // (RFC 6749, section 2.3.1), unless it says that it only reads the body. It is
 // never found out by trying, which would send a code twice.
-func (p *Provider) authStyle(methods []string) oauth2.AuthStyle {
-	inBody := len(methods) > 0 && !slices.Contains(methods, "client_secret_basic") && slices.Contains(methods, "client_secret_post")
-	if p.config.ClientSecret == "" || inBody {
-		return oauth2.AuthStyleInParams
-	}
-	return oauth2.AuthStyleInHeader
+func (p *Provider) inBody(methods []string) bool {
+	only := len(methods) > 0 && !slices.Contains(methods, "client_secret_basic") && slices.Contains(methods, "client_secret_post")
+	return p.config.ClientSecret == "" || only
 }
 
 // verifier returns the verifier of the issuer's tokens for us. Of the algorithms

@@ -12,8 +12,6 @@ import (
 	"time"
 	"unicode"
 
-	"golang.org/x/oauth2"
-
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
@@ -68,11 +66,11 @@ func refused(what string, err error) *Failure {
 // plain rewrites an error of the libraries, which may repeat an answer's whole
 // body: a token or a secret may be in it, a stranger's text always.
 func plain(err error) error {
-	var answer *oauth2.RetrieveError
+	var answer *endpointError
 	var network *url.Error
 	switch {
 	case errors.As(err, &answer):
-		return fmt.Errorf("the token endpoint answered %d %s", statusOf(answer.Response), printable(answer.ErrorCode))
+		return answer
 	case errors.As(err, &network):
 		return fmt.Errorf("%s %s: %w", network.Op, printable(withoutQuery(network.URL)), network.Err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -81,18 +79,11 @@ func plain(err error) error {
 	return errors.New(printable(err.Error()))
 }
 
-func statusOf(response *http.Response) int {
-	if response == nil {
-		return 0
-	}
-	return response.StatusCode
-}
-
 // isNetwork reports whether nothing was answered, or nothing that counts.
 func isNetwork(err error) bool {
-	var answer *oauth2.RetrieveError
+	var answer *endpointError
 	if errors.As(err, &answer) {
-		return statusOf(answer.Response) >= http.StatusInternalServerError || statusOf(answer.Response) == http.StatusTooManyRequests
+		return answer.status >= http.StatusInternalServerError || answer.status == http.StatusTooManyRequests
 	}
 	var network net.Error
 	var asked *url.Error
@@ -105,7 +96,7 @@ func withoutQuery(text string) string {
 }
 
 // maxText is how many bytes of a stranger's text stand in an error.
-const maxText = 128
+const maxText = 200
 
 // printable makes a stranger's text fit to stand in a log line.
 func printable(text string) string {

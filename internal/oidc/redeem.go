@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
@@ -24,7 +22,7 @@ type Grant struct {
 	Issuer    string `json:"issuer"`
 	Subject   string `json:"subject"`
 	SessionID string `json:"sid,omitempty"`
-	// IDToken is what the user is signed out with.
+	// IDToken is what the user is signed out with, "" if it is too long for that.
 	IDToken string `json:"id_token"`
 	// RefreshToken buys newer tokens, "" if there is none; Until is when they are
 	// due.
@@ -47,22 +45,17 @@ func (p *Provider) Redeem(ctx context.Context, answer url.Values, pending Reques
 	if err != nil {
 		return nil, err
 	}
-	oauth := m.oauth
-	oauth.RedirectURL = pending.RedirectURI
-	tokens, err := oauth.Exchange(p.context(ctx), code, oauth2.VerifierOption(pending.Verifier))
+	got, err := p.tokens(ctx, m, url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {pending.RedirectURI}, "code_verifier": {pending.Verifier},
+	})
 	if err != nil {
 		return nil, notGranted(err)
 	}
 	want := token.Expected{
-		Nonce: pending.Nonce, Code: code, AccessToken: tokens.AccessToken,
+		Nonce: pending.Nonce, Code: code, AccessToken: got.access,
 		ACRValues: pending.ACRValues, MaxAge: pending.MaxAge,
 	}
-	return p.grant(ctx, m, tokens, want)
-}
-
-// context returns ctx for the libraries, which take their client from it.
-func (p *Provider) context(ctx context.Context) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, p.config.Client)
+	return p.grant(ctx, m, got, want)
 }
 
 // notGranted turns an error of the token endpoint into a failure.
@@ -70,24 +63,22 @@ func notGranted(err error) *Failure {
 	if isNetwork(err) {
 		return unavailable(0, plain(err))
 	}
-	var answer *oauth2.RetrieveError
-	if errors.As(err, &answer) && answer.ErrorCode == "invalid_grant" {
+	if isAnswer(err, "invalid_grant") {
 		return fail(http.StatusBadRequest, identity.ReasonLoginStateInvalid, plain(err))
 	}
 	return fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, plain(err))
 }
 
 // grant verifies what the token endpoint gave, and asks who it is about.
-func (p *Provider) grant(ctx context.Context, m *metadata, tokens *oauth2.Token, want token.Expected) (*Grant, error) {
-	raw, ok := tokens.Extra("id_token").(string)
-	if !ok || raw == "" {
+func (p *Provider) grant(ctx context.Context, m *metadata, got *tokens, want token.Expected) (*Grant, error) {
+	if got.id == "" {
 		return nil, fail(http.StatusBadGateway, identity.ReasonTokenMalformed, errors.New("the token endpoint gave no ID token"))
 	}
-	verified, err := m.verifier.VerifyID(raw, want)
+	verified, err := m.verifier.VerifyID(got.id, want)
 	if err != nil {
 		return nil, refused("the ID token", err)
 	}
-	more, err := p.userinfo(ctx, m, tokens, verified)
+	more, err := p.userinfo(ctx, m, got, verified)
 	if err != nil {
 		return nil, err
 	}
@@ -97,12 +88,24 @@ func (p *Provider) grant(ctx context.Context, m *metadata, tokens *oauth2.Token,
 	}
 	g := &Grant{
 		Identity: id, Issuer: p.config.Issuer, Subject: verified.Subject, SessionID: verified.SessionID,
-		IDToken: raw, RefreshToken: tokens.RefreshToken, Nonce: want.Nonce, AuthTime: verified.AuthTime,
+		IDToken: hint(got.id), RefreshToken: got.refresh, Nonce: want.Nonce, AuthTime: verified.AuthTime,
 	}
 	if g.RefreshToken != "" {
-		g.Until = p.due(tokens.ExpiresIn)
+		g.Until = p.due(got.expiresIn)
 	}
 	return g, nil
+}
+
+// maxHint is how long an ID token may be to be a part of a URL, in bytes: many web
+// servers take URLs of 8 KiB.
+const maxHint = 6 << 10
+
+// hint returns what is kept of an ID token to sign its user out.
+func hint(raw string) string {
+	if len(raw) > maxHint {
+		return ""
+	}
+	return raw
 }
 
 const (
@@ -124,11 +127,11 @@ func (p *Provider) due(seconds int64) time.Time {
 
 // userinfo asks for what the ID token does not say. The answer must be about the
 // same user (OpenID Connect Core, section 5.3.2).
-func (p *Provider) userinfo(ctx context.Context, m *metadata, tokens *oauth2.Token, about *token.IDToken) (map[string]any, error) {
+func (p *Provider) userinfo(ctx context.Context, m *metadata, got *tokens, about *token.IDToken) (map[string]any, error) {
 	if p.config.NoUserinfo || m.userinfo == "" {
 		return nil, nil
 	}
-	claims, err := p.askUserinfo(ctx, m, tokens)
+	claims, err := p.askUserinfo(ctx, m, got.access)
 	if errors.Is(err, errNoUserinfo) {
 		if !p.incomplete.Swap(true) { // once, not for each user
 			p.config.Report(fmt.Errorf("what the ID token does not say of a user is unknown: %w", err))

@@ -1,14 +1,14 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
-
-	"golang.org/x/oauth2"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
@@ -40,20 +40,20 @@ func (p *Provider) Refresh(ctx context.Context, g *Grant) (*Grant, error) {
 		p.rest()
 		return nil, err
 	}
-	old := &oauth2.Token{RefreshToken: g.RefreshToken}
-	tokens, err := m.oauth.TokenSource(p.context(ctx), old).Token()
+	got, err := p.tokens(ctx, m, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {g.RefreshToken}})
 	if err != nil {
 		return nil, p.notRefreshed(err)
 	}
-	if raw, ok := tokens.Extra("id_token").(string); !ok || raw == "" {
-		return p.unchanged(ctx, m, g, tokens)
+	got.refresh = cmp.Or(got.refresh, g.RefreshToken) // RFC 6749, section 6
+	if got.id == "" {
+		return p.unchanged(ctx, m, g, got)
 	}
-	renewed, err := p.grant(ctx, m, tokens, token.Expected{
-		Nonce: g.Nonce, AccessToken: tokens.AccessToken, MaxAge: -1,
+	renewed, err := p.grant(ctx, m, got, token.Expected{
+		Nonce: g.Nonce, AccessToken: got.access, MaxAge: -1,
 		Refreshed: true, Subject: g.Subject, AuthTime: g.AuthTime,
 	})
 	if err != nil {
-		return p.renewedOr(g, tokens, err)
+		return p.renewedOr(g, got, err)
 	}
 	if renewed.SessionID == "" {
 		renewed.SessionID = g.SessionID
@@ -70,33 +70,32 @@ func (p *Provider) Refresh(ctx context.Context, g *Grant) (*Grant, error) {
 
 // unchanged is the grant after an answer without an ID token, which need not be
 // there: who the user is stays as it was.
-func (p *Provider) unchanged(ctx context.Context, m *metadata, g *Grant, tokens *oauth2.Token) (*Grant, error) {
+func (p *Provider) unchanged(ctx context.Context, m *metadata, g *Grant, got *tokens) (*Grant, error) {
 	renewed := *g
-	renewed.Identity, renewed.RefreshToken, renewed.Until = nil, tokens.RefreshToken, p.due(tokens.ExpiresIn)
-	if _, err := p.userinfo(ctx, m, tokens, &token.IDToken{Subject: g.Subject}); err != nil {
-		return p.renewedOr(g, tokens, err)
+	renewed.Identity, renewed.RefreshToken, renewed.Until = nil, got.refresh, p.due(got.expiresIn)
+	if _, err := p.userinfo(ctx, m, got, &token.IDToken{Subject: g.Subject}); err != nil {
+		return p.renewedOr(g, got, err)
 	}
 	return &renewed, nil
 }
 
 // renewedOr keeps the new refresh token if nobody could tell who the user is,
 // since the old one may have been used up.
-func (p *Provider) renewedOr(g *Grant, tokens *oauth2.Token, err error) (*Grant, error) {
+func (p *Provider) renewedOr(g *Grant, got *tokens, err error) (*Grant, error) {
 	var failure *Failure
 	if !errors.As(err, &failure) || failure.Status != http.StatusServiceUnavailable {
 		return nil, err
 	}
 	p.rest()
 	renewed := *g
-	renewed.Identity, renewed.RefreshToken, renewed.Until = nil, tokens.RefreshToken, p.config.Now()
+	renewed.Identity, renewed.RefreshToken, renewed.Until = nil, got.refresh, p.config.Now()
 	return &renewed, nil
 }
 
 // notRefreshed turns an error of the token endpoint into a failure. Only a clear
 // answer about the refresh token says that the user is no longer signed in.
 func (p *Provider) notRefreshed(err error) *Failure {
-	var answer *oauth2.RetrieveError
-	if errors.As(err, &answer) && answer.ErrorCode == "invalid_grant" {
+	if isAnswer(err, "invalid_grant") {
 		return fail(http.StatusUnauthorized, identity.ReasonSessionRevoked, fmt.Errorf("refreshing: %w", plain(err)))
 	}
 	p.rest()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
@@ -26,11 +25,7 @@ func (p *Provider) EndSession(g *Grant, back, state string) string {
 	if g.IDToken != "" {
 		query.Set("id_token_hint", g.IDToken)
 	}
-	separator := "?"
-	if strings.Contains(m.endSession, "?") {
-		separator = "&"
-	}
-	return m.endSession + separator + query.Encode()
+	return withQuery(m.endSession, query)
 }
 
 // LogoutToken says whose sessions end.

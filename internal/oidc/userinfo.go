@@ -8,8 +8,6 @@ import (
 	"mime"
 	"net/http"
 
-	"golang.org/x/oauth2"
-
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
@@ -18,12 +16,12 @@ import (
 var errNoUserinfo = errors.New("the userinfo endpoint does not say who the user is")
 
 // askUserinfo asks the userinfo endpoint.
-func (p *Provider) askUserinfo(ctx context.Context, m *metadata, tokens *oauth2.Token) (map[string]any, error) {
+func (p *Provider) askUserinfo(ctx context.Context, m *metadata, accessToken string) (map[string]any, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.userinfo, nil)
 	if err != nil {
 		return nil, fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, plain(err))
 	}
-	r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+	r.Header.Set("Authorization", "Bearer "+accessToken)
 	r.Header.Set("Accept", "application/json, application/jwt")
 	answer, err := p.config.Client.Do(r)
 	if err != nil {

@@ -8,8 +8,10 @@ import (
 )
 
 const (
-	// maxToken is the size of the longest token that is looked at, in bytes.
-	maxToken = 16 << 10
+	// maxToken is the size of the longest token of a request that is looked at, in
+	// bytes, and maxFromIssuer of one that comes from the issuer itself.
+	maxToken      = 16 << 10
+	maxFromIssuer = 64 << 10
 	// maxHeader is the size of the longest decoded header, in bytes.
 	maxHeader = 4 << 10
 	// maxKeyID is the size of the longest kid, in bytes.
@@ -35,11 +37,11 @@ type header struct {
 	hasTyp    bool
 }
 
-// parse takes raw apart. Three segments, each in strict base64url: encrypted
-// tokens and the JSON serializations are refused.
-func parse(raw string) (*jws, error) {
-	if len(raw) > maxToken {
-		return nil, malformed("the token is longer than %d bytes", maxToken)
+// parse takes raw apart, of at most limit bytes. Three segments, each in strict
+// base64url: encrypted tokens and the JSON serializations are refused.
+func parse(raw string, limit int) (*jws, error) {
+	if len(raw) > limit {
+		return nil, malformed("the token is longer than %d bytes", limit)
 	}
 	if strings.Count(raw, ".") != 2 {
 		return nil, malformed("the token has not three segments")
@@ -121,7 +123,7 @@ func parseHeader(data []byte) (header, error) {
 // issuer can be chosen. Nothing about it is proven; it serves for no other use.
 // It is false for what is no token, or has no string as its iss.
 func Issuer(raw string) (string, bool) {
-	t, err := parse(raw)
+	t, err := parse(raw, maxToken)
 	if err != nil {
 		return "", false
 	}

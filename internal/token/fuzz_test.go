@@ -57,7 +57,7 @@ func FuzzIssuer(f *testing.F) {
 		if !ok {
 			return
 		}
-		opened, err := parse(raw)
+		opened, err := parse(raw, maxToken)
 		if err != nil {
 			t.Fatalf("an issuer of what is no token: %q", raw)
 		}

@@ -81,7 +81,7 @@ func (v *Verifier) VerifyID(raw string, want Expected) (*IDToken, error) {
 // openKind takes a token apart that must be of a type if it names any, and
 // checks its claims.
 func (v *Verifier) openKind(raw, typ string, checks []func(*Verifier, header, object) error) (*jws, object, error) {
-	t, err := v.open(raw)
+	t, err := v.open(raw, maxFromIssuer)
 	if err != nil {
 		return nil, nil, err
 	}

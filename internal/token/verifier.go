@@ -62,7 +62,7 @@ func (v *Verifier) VerifyInTurn(raw string, turn Turn) (*identity.Identity, erro
 
 // verify verifies a token that is not remembered.
 func (v *Verifier) verify(raw string, turn Turn) (*identity.Identity, error) {
-	t, err := v.open(raw)
+	t, err := v.open(raw, maxToken)
 	if err != nil {
 		return nil, err
 	}
@@ -89,9 +89,9 @@ func (v *Verifier) verify(raw string, turn Turn) (*identity.Identity, error) {
 	return v.identify(claims, kindOf(claims))
 }
 
-// open takes a token apart and checks its algorithm.
-func (v *Verifier) open(raw string) (*jws, error) {
-	t, err := parse(raw)
+// open takes a token of at most limit bytes apart and checks its algorithm.
+func (v *Verifier) open(raw string, limit int) (*jws, error) {
+	t, err := parse(raw, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func TestE2EBrowserSignIn(t *testing.T) {
 	}
 	b.visit(site + "/.policy_auth/login")
 	b.wantText("You are signed in as alice.")
-	inHand(t, b)
+	inHand(t, b, "signed_in")
 	b.click(".on")
 	b.wantText("protected alice at /")
 	b.visit(site + "/.policy_auth/logout")
@@ -85,8 +85,8 @@ func TestE2EBrowserSignIn(t *testing.T) {
 }
 
 // inHand holds that a page fits a phone, in the dark, and that a thumb finds what
-// there is to press.
-func inHand(t *testing.T, b *window) {
+// there is to press. The picture has a name.
+func inHand(t *testing.T, b *window, name string) {
 	t.Helper()
 	devtools := func(command string, params map[string]any) {
 		b.call("POST", "/goog/cdp/execute", map[string]any{"cmd": command, "params": params}, nil)
@@ -99,7 +99,7 @@ return [document.documentElement.scrollWidth <= 360, dark(getComputedStyle(docum
 		t.Errorf("it fits, it is dark, it can be pressed: %v", got)
 	}
 	if dir := os.Getenv("POLICY_AUTH_PICTURES"); dir != "" {
-		if err := os.WriteFile(filepath.Join(dir, "signed_in.png"), b.picture(), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name+".png"), b.picture(), 0o600); err != nil {
 			t.Error(err)
 		}
 	}

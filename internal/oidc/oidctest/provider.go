@@ -42,6 +42,8 @@ type Provider struct {
 	Sign func(header, claims map[string]any) string
 	// Tokens changes what the token endpoint gives.
 	Tokens func(grant string, answer map[string]any)
+	// ContentType is what the token endpoint calls its answers; "" for application/json.
+	ContentType string
 	// Userinfo changes what the userinfo endpoint says.
 	Userinfo func(map[string]any)
 	// Down makes every endpoint answer 503.
@@ -250,7 +252,9 @@ func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {
-	w.Header().Set("Content-Type", "application/json")
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "application/json")
+	}
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(value)
 }

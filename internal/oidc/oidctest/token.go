@@ -19,25 +19,29 @@ import (
 
 // serveToken gives tokens for a code, or for a refresh token.
 func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	w.Header().Set("Content-Type", p.ContentType)
+	p.mu.Unlock()
 	if r.Method != http.MethodPost || r.ParseForm() != nil {
-		refuse(w, "invalid_request")
+		refuse(w, "invalid_request", "")
 		return
 	}
 	if !p.isClient(r) {
-		refuse(w, "invalid_client")
+		refuse(w, "invalid_client", r.PostForm.Get("client_secret"))
 		return
 	}
 	nonce, ok := p.redeem(r.PostForm)
 	if !ok {
-		refuse(w, "invalid_grant")
+		refuse(w, "invalid_grant", r.PostForm.Get("code")+r.PostForm.Get("refresh_token"))
 		return
 	}
 	writeJSON(w, http.StatusOK, p.tokens(r.PostForm.Get("grant_type"), nonce))
 }
 
-// refuse answers with an error (RFC 6749, section 5.2).
-func refuse(w http.ResponseWriter, code string) {
-	writeJSON(w, http.StatusBadRequest, map[string]any{"error": code, "error_description": "<script>alert(1)</script>"})
+// refuse answers with an error (RFC 6749, section 5.2), and repeats what was sent, as
+// providers do.
+func refuse(w http.ResponseWriter, code, sent string) {
+	writeJSON(w, http.StatusBadRequest, map[string]any{"error": code, "error_description": "<script>alert(1)</script> " + sent})
 }
 
 // isClient reports whether the client proved who it is, in one way.

@@ -1,0 +1,157 @@
+package oidc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// tokens is what the token endpoint gives (RFC 6749, section 5.1; OpenID Connect
+// Core, section 3.1.3.3).
+type tokens struct {
+	access, refresh, id string
+	expiresIn           int64 // in seconds; 0 if it is not said
+}
+
+// endpointError is an answer of an endpoint other than what was asked for. It holds
+// none of what was sent.
+type endpointError struct {
+	endpoint string // such as token endpoint
+	status   int
+	code     string // RFC 6749, section 5.2; printable
+	words    string // error_description; printable, without what was sent
+}
+
+// Error implements error.
+func (e *endpointError) Error() string {
+	text := fmt.Sprintf("the %s answered %d", e.endpoint, e.status)
+	if e.code != "" {
+		text += " " + e.code
+	}
+	if e.words != "" {
+		text += ": " + e.words
+	}
+	return text
+}
+
+// isAnswer reports whether the endpoint answered with an error of a code.
+func isAnswer(err error, code string) bool {
+	var answer *endpointError
+	return errors.As(err, &answer) && answer.code == code
+}
+
+// tokens asks the token endpoint.
+func (p *Provider) tokens(ctx context.Context, m *metadata, form url.Values) (*tokens, error) {
+	answer, err := p.post(ctx, m, "token endpoint", m.token, form)
+	if err != nil {
+		return nil, err
+	}
+	t := &tokens{}
+	t.access, _ = answer["access_token"].(string)
+	t.refresh, _ = answer["refresh_token"].(string)
+	t.id, _ = answer["id_token"].(string)
+	t.expiresIn = secondsOf(answer["expires_in"])
+	if t.access == "" {
+		return nil, errors.New("the token endpoint gave no access token")
+	}
+	return t, nil
+}
+
+// secondsOf reads a number, which some providers send as a string.
+func secondsOf(value any) int64 {
+	number, ok := value.(json.Number)
+	if text, isText := value.(string); isText {
+		number, ok = json.Number(text), true
+	}
+	seconds, err := number.Float64()
+	if !ok || err != nil || seconds < 0 || seconds > 1<<40 {
+		return 0
+	}
+	return int64(seconds)
+}
+
+// post sends a form to an endpoint at which the client proves who it is, and returns
+// the object that it answers. It is JSON whatever the answer's Content-Type says, as
+// some providers say text/plain. A redirect is not followed: the form holds secrets.
+func (p *Provider) post(ctx context.Context, m *metadata, name, endpoint string, form url.Values) (map[string]any, error) {
+	r, err := p.request(ctx, m, endpoint, form)
+	if err != nil {
+		return nil, err
+	}
+	client := *p.config.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, fmt.Errorf("the %s: %w", name, err)
+	}
+	answer := objectOf(body)
+	code, _ := answer["error"].(string)
+	if ok := response.StatusCode/100 == 2; !ok || code != "" || answer["error"] != nil {
+		words, _ := answer["error_description"].(string)
+		return nil, &endpointError{name, response.StatusCode, printable(code), printable(p.withoutSecrets(words, form))}
+	}
+	if answer == nil {
+		return nil, fmt.Errorf("the %s answered %d with something else than a JSON object (%s)", name, response.StatusCode, printable(response.Header.Get("Content-Type")))
+	}
+	return answer, nil
+}
+
+// request returns the request with which the client proves who it is.
+func (p *Provider) request(ctx context.Context, m *metadata, endpoint string, form url.Values) (*http.Request, error) {
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
+	if m.inBody {
+		form.Set("client_id", p.config.ClientID)
+		if p.config.ClientSecret != "" {
+			form.Set("client_secret", p.config.ClientSecret)
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	r.Header = header
+	if !m.inBody { // RFC 6749, section 2.3.1
+		r.SetBasicAuth(url.QueryEscape(p.config.ClientID), url.QueryEscape(p.config.ClientSecret))
+	}
+	return r, nil
+}
+
+// objectOf returns the JSON object of an answer, or nil. Its numbers are
+// json.Number.
+func objectOf(body []byte) (object map[string]any) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if decoder.Decode(&object) != nil {
+		return nil
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil // there is more
+	}
+	return object
+}
+
+// withoutSecrets takes out of a provider's words what was sent to it and must not
+// reach a log.
+func (p *Provider) withoutSecrets(words string, form url.Values) string {
+	secrets := []string{p.config.ClientSecret}
+	for _, name := range []string{"code", "code_verifier", "refresh_token", "client_secret", "client_assertion"} {
+		secrets = append(secrets, form.Get(name))
+	}
+	for _, secret := range secrets {
+		if secret != "" {
+			words = strings.ReplaceAll(words, secret, "[redacted]")
+		}
+	}
+	return words
+}
