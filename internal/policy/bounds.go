@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -24,6 +25,8 @@ const (
 	maxShift    = 64 << 10 // bits of a shift
 	maxFactors  = 1000     // of a product
 	maxPatches  = 1000     // of a document
+	maxCopies   = 10       // among them: each may double it
+	maxDigits   = 10_000   // of a product
 	maxKeys     = 2000     // of an object, given as a list: numbers that share a hash make a slow set
 )
 
@@ -40,16 +43,19 @@ var bounds = map[string]bound{
 	"graphql.is_valid": smallTexts, "graphql.parse": smallTexts, "graphql.parse_and_verify": smallTexts,
 	"graphql.parse_query": smallTexts, "graphql.parse_schema": smallTexts, "graphql.schema_is_valid": smallTexts,
 	"rego.parse_module": smallTexts, "yaml.unmarshal": smallTexts, "yaml.is_valid": smallTexts,
-	"units.parse": smallTexts, "units.parse_bytes": smallTexts, "semver.compare": smallTexts, "semver.is_valid": smallTexts,
+	"units.parse": shortNumber, "units.parse_bytes": shortNumber, "to_number": shortNumber, "semver.compare": smallTexts, "semver.is_valid": smallTexts,
 	"strings.render_template": smallTexts, "io.jwt.decode": smallTexts, "io.jwt.decode_verify": smallTexts,
-	"json.verify_schema": smallTexts,
-	"glob.match":         smallText(0), "regex.globs_match": smallTexts, "regex.template_match": smallTexts, "sprintf": smallText(0),
+	"json.verify_schema": allOf(smallTexts, shortNumbers), "yaml.marshal": smallValue,
+	"glob.match": allOf(smallText(0), smallGlob), "regex.globs_match": smallTexts, "regex.template_match": smallTexts, "sprintf": allOf(smallText(0), smallOutput(printedLength)),
+	"concat": smallOutput(joinedLength), "replace": allOf(shortSearch(0, 1), smallOutput(replacedLength)),
+	"strings.replace_n": allOf(shortPatterns, smallOutput(replacedNLength)),
+	"trim":              shortSearch(0, 1), "trim_left": shortSearch(0, 1), "trim_right": shortSearch(0, 1),
 	"regex.match": expression(0, 1), "regex.is_valid": expression(0, -1), "regex.split": expression(0, 1),
-	"regex.find_n": expression(0, 1), "regex.find_all_string_submatch_n": expression(0, 1), "regex.replace": expression(1, 0),
-	"json.unmarshal": smallDocument, "json.match_schema": smallDocument,
+	"regex.find_n": expression(0, 1), "regex.find_all_string_submatch_n": expression(0, 1), "regex.replace": allOf(expression(1, 0), smallOutput(expandedLength)),
+	"json.unmarshal": allOf(smallDocument, shortNumbers), "json.match_schema": allOf(smallDocument, shortNumbers),
 	"graph.reachable": smallGraph(visits), "graph.reachable_paths": smallGraph(paths),
 	"net.cidr_contains_matches": fewPairs, "bits.lsh": smallShift,
-	"product": fewItems(0, maxFactors), "json.patch": fewItems(1, maxPatches),
+	"product": allOf(fewItems(0, maxFactors), fewDigits), "json.patch": allOf(fewItems(1, maxPatches), fewCopies),
 	"object.filter": fewItems(1, maxKeys), "object.remove": fewItems(1, maxKeys),
 }
 
@@ -157,6 +163,68 @@ func sizeOfCollection(term *ast.Term) int {
 		return sized.Len()
 	}
 	return 1
+}
+
+// shortSearch bounds a text times what is looked for in it, which is compared at
+// each place of the text, and with itself.
+func shortSearch(text, sought int) bound {
+	return func(operands []*ast.Term) string {
+		return tooLongSearch(len(textOf(operands, text)), len(textOf(operands, sought)))
+	}
+}
+
+func tooLongSearch(text, sought int) string {
+	if times(max(text, sought), sought) > maxMatching {
+		return fmt.Sprintf("a text of %d bytes is looked for in texts of at most %d bytes", sought, maxMatching/sought)
+	}
+	return ""
+}
+
+// shortPatterns does the same for each text that is replaced.
+func shortPatterns(operands []*ast.Term) (why string) {
+	patterns, ok := operands[0].Value.(ast.Object)
+	if !ok {
+		return "" // the function's own error
+	}
+	patterns.Until(func(old, _ *ast.Term) bool {
+		sought, _ := old.Value.(ast.String)
+		why = tooLongSearch(len(textOf(operands, 1)), len(sought))
+		return why != ""
+	})
+	return why
+}
+
+// fewDigits bounds a product by the digits of its factors.
+func fewDigits(operands []*ast.Term) string {
+	digits := 0
+	untilNode(operands[0], func(factor *ast.Term) bool {
+		number, _ := factor.Value.(ast.Number)
+		_, exponent, _ := strings.Cut(strings.ToLower(string(number)), "e")
+		by, _ := strconv.Atoi(exponent)
+		digits += len(number) + max(by, -by)
+		return digits > maxDigits
+	})
+	if digits > maxDigits {
+		return fmt.Sprintf("the factors have more than %d digits", maxDigits)
+	}
+	return ""
+}
+
+// fewCopies bounds how often a patch doubles a document.
+func fewCopies(operands []*ast.Term) string {
+	copies := 0
+	untilNode(operands[1], func(patch *ast.Term) bool {
+		if operation, ok := patch.Value.(ast.Object); ok {
+			if op := operation.Get(ast.InternedTerm("op")); op != nil && op.Value.Compare(ast.String("copy")) == 0 {
+				copies++
+			}
+		}
+		return copies > maxCopies
+	})
+	if copies > maxCopies {
+		return fmt.Sprintf("operand 2 has more than %d copy operations", maxCopies)
+	}
+	return ""
 }
 
 // smallShift bounds the number that a shift comes to.

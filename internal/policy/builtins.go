@@ -16,7 +16,7 @@ var reaching = []string{"http.send", "net.lookup_ip_addr", "opa.runtime"}
 // too, because no timeout ends a call that is under way.
 var costly = []string{
 	"graph.reachable_paths", "graphql.is_valid", "graphql.parse", "graphql.parse_and_verify", "graphql.parse_query",
-	"graphql.parse_schema", "graphql.schema_is_valid", "rego.parse_module",
+	"graphql.parse_schema", "graphql.schema_is_valid", "rego.parse_module", "strings.render_template",
 }
 
 // gated are the built-in functions that are off unless named.

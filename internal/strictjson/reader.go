@@ -207,19 +207,16 @@ func (r *reader) text() (string, error) {
 	return s, err
 }
 
-// number reads a number, as it is written. One that no double can hold, if less
-// exactly, such as 1e999999999, would cost whoever computes with it dearly.
+// number reads a number, as it is written.
 func (r *reader) number() (any, error) {
 	length := bytes.IndexAny(r.data[r.at:], ",]} \t\r\n")
 	if length < 0 {
 		length = len(r.data) - r.at
 	}
-	text := string(r.data[r.at : r.at+length])
+	text := string(r.data[r.at : r.at+min(length, MaxNumber+1)])
 	r.at += length
-	f, err := strconv.ParseFloat(text, 64)
-	mantissa, _, _ := strings.Cut(strings.ToLower(text), "e")
-	if err != nil || f == 0 && strings.ContainsAny(mantissa, "123456789") {
-		return nil, errors.New("holds a number out of range")
+	if err := CheckNumber(text); err != nil {
+		return nil, err
 	}
 	return json.Number(text), nil
 }

@@ -29,6 +29,7 @@ func TestDecode(t *testing.T) {
 
 // TestDecodeErrors: T-34, T-46. What two readers could take for different things is refused.
 func TestDecodeErrors(t *testing.T) {
+	long := strings.Repeat("1", MaxNumber)
 	tests := map[string]string{
 		``:                               "is not JSON",
 		`{"a": 1} x`:                     "is not JSON",
@@ -39,6 +40,13 @@ func TestDecodeErrors(t *testing.T) {
 		`"\udc00x"`:                      "surrogate",
 		`1e999`:                          "out of range",
 		`1e-999`:                         "out of range",
+		`0e1000000`:                      "out of range",
+		`0E-99999999999999999999`:        "out of range",
+		`0.1e+1000000`:                   "out of range",
+		`[` + long + `1]`:                "a number of more than 1000 characters",
+		`{"a": 0.` + long + `}`:          "a number of more than 1000 characters",
+		`1e` + long:                      "a number of more than 1000 characters",
+		`-` + long:                       "a number of more than 1000 characters",
 		`[[[[[1]]]]]`:                    "deeper than 4",
 		`{'a': 1}`:                       "is not JSON",
 	}

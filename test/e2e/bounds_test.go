@@ -198,6 +198,16 @@ allow if {
 	input.request.path == "/late"
 	not regex.match(`+"`(a?){50}a{50}b`"+`, input.request.body)
 }
+
+allow if {
+	input.request.path == "/number"
+	input.request.body[0] * input.request.body[0] > 1
+}
+
+allow if {
+	input.request.path == "/glob"
+	glob.match("*a*b*c*d*e*", ["/"], input.request.body)
+}
 `)
 	s, url := w.serve("policy_auth {\n policies DIR/policies {\n  builtins allow graph.reachable_paths\n  timeout 20ms\n }\n}\nrespond ok")
 	var graph strings.Builder // of 16 layers with 2 nodes each
@@ -213,6 +223,11 @@ allow if {
 		{"/yaml", "text/plain", strings.Repeat("a: 1 ", 20_000), 500, "yaml.unmarshal: operand 1 is longer than 65536 bytes"},
 		{"/graph", "application/json", `{"graph": {"0": ["1"], "1": []}}`, 200, ""},
 		{"/graph", "application/json", `{"graph": {` + graph.String() + `"x": []}}`, 500, "graph.reachable_paths: the paths through the graph have more than 200000 nodes"},
+		{"/number", "application/json", "[1000]", 200, ""},
+		{"/number", "application/json", "[" + strings.Repeat("1", 1_000_000) + "]", 400, "body_malformed"},
+		{"/number", "application/json", "[0e1000000]", 400, "body_malformed"},
+		{"/glob", "text/plain", "abcde", 200, ""},
+		{"/glob", "text/plain", strings.Repeat("abcd", 256), 500, "glob.match: the pattern with 6 asterisks"},
 		{"/late", "text/plain", strings.Repeat("a", 1<<20), 500, "policy_timeout"},
 	}
 	client := &http.Client{Transport: &http.Transport{}}
