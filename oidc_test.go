@@ -198,14 +198,20 @@ func TestProviders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	certificate, err := os.ReadFile("testdata/ca.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
 	blocks := testenv.BlockForm.FindAllStringSubmatch(string(doc), -1)
 	for _, match := range blocks {
 		block := strings.TrimSuffix(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(match[3]), "policy_auth {")), "}")
-		if _, err := newWorld(t).provision(block + "session {\n store file DIR/store.db\n}"); err != nil {
+		w := newWorld(t)
+		w.Write("ca.pem", string(certificate))
+		if _, err := w.provision(strings.ReplaceAll(block, "/etc/caddy/", "DIR/") + "session {\n store file DIR/store.db\n}"); err != nil {
 			t.Errorf("%s: %v", match[2], err)
 		}
 	}
-	if len(blocks) != 5 {
+	if len(blocks) != 14 {
 		t.Errorf("%d blocks", len(blocks))
 	}
 }
