@@ -36,7 +36,7 @@ var rooms = map[string]struct {
 	"internal/response":    {"", false},
 	"internal/store":       {"egress", false},
 	"internal/session":     {"identity store", false},
-	"internal/login":       {"identity request users session store denial oidc", false},
+	"internal/login":       {"identity netutil request users session store denial oidc", false},
 	"internal/cors":        {"response", false},
 	"internal/denial":      {"identity files errorpages response", false},
 	"internal/upstream":    {"identity request", false},

@@ -63,7 +63,10 @@ func LoadLogins(ctx caddy.Context, module any, field string) (*login.Door, error
 func CheckLogins(raw []json.RawMessage) error {
 	count, names := map[string]int{}, map[string]bool{}
 	for _, module := range raw {
-		var login struct{ Method, Name string }
+		var login struct {
+			Method string `json:"method"`
+			Name   string `json:"name"`
+		}
 		if err := json.Unmarshal(module, &login); err != nil {
 			return fmt.Errorf("login: %w", err)
 		}

@@ -50,7 +50,9 @@ func CheckOffers(methods []json.RawMessage, logins int) error {
 		return nil
 	}
 	for _, raw := range methods {
-		var method struct{ Challenge any }
+		var method struct {
+			Challenge any `json:"challenge"`
+		}
 		if err := json.Unmarshal(raw, &method); err != nil {
 			return fmt.Errorf("authenticators: %w", err)
 		}

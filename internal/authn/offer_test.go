@@ -49,6 +49,7 @@ func TestN42CheckOffers(t *testing.T) {
 		{"one is offered", []json.RawMessage{off, on}, 0, true},
 		{"another module's word", []json.RawMessage{off, other}, 0, true},
 		{"none is offered", []json.RawMessage{off, off}, 0, false},
+		{"none is offered, in another case, as modules are read", []json.RawMessage{off, json.RawMessage(`{"method": "basic", "Challenge": "off"}`)}, 0, false},
 		{"none is offered, beside a login", []json.RawMessage{off, off}, 1, true},
 		{"no object", []json.RawMessage{json.RawMessage(`[]`)}, 0, false},
 	}

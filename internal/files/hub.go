@@ -14,86 +14,93 @@ import (
 // process share: systems give a user few of them (Linux 128). It exists as long as
 // there is a watcher.
 type hub struct {
-	mu       sync.Mutex
-	notify   *fsnotify.Watcher
+	change sync.Mutex // held by who changes what is watched, which asks the system
+	notify *fsnotify.Watcher
+	done   chan struct{}
+
+	mu       sync.Mutex                       // held for moments, also by whom the system tells of changes
 	watchers map[*watcher]map[string]struct{} // the directories of each
 	dirs     map[string]map[*watcher]struct{} // and the other way round
-	done     chan struct{}
 }
 
 // notifications is the hub of the process.
 var notifications = &hub{}
 
-// join adds a watcher. It fails where the system gives no notifications.
-func (h *hub) join(w *watcher) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// subscribe has a watcher told of what changes in directories, and of nothing else. It
+// fails where the system gives no notifications.
+func (h *hub) subscribe(w *watcher, dirs map[string]struct{}) (failure error) {
+	h.change.Lock()
+	defer h.change.Unlock()
 	if h.notify == nil {
 		notify, err := fsnotify.NewWatcher()
 		if err != nil {
 			return err
 		}
 		h.notify, h.done = notify, make(chan struct{})
-		h.watchers, h.dirs = map[*watcher]map[string]struct{}{}, map[string]map[*watcher]struct{}{}
 		go h.run(notify, h.done)
 	}
-	if h.watchers[w] == nil {
-		h.watchers[w] = map[string]struct{}{}
+	for _, dir := range h.set(w, dirs) {
+		_ = h.notify.Remove(dir) // it may be gone
 	}
-	return nil
-}
-
-// leave removes a watcher; the last one ends the hub.
-func (h *hub) leave(w *watcher) {
-	h.mu.Lock()
-	_ = h.set(w, nil)
-	delete(h.watchers, w)
-	notify, done := h.notify, h.done
-	last := notify != nil && len(h.watchers) == 0
-	if last {
-		h.notify = nil
-	}
-	h.mu.Unlock()
-	if last {
-		_ = notify.Close()
-		<-done
-	}
-}
-
-// subscribe has a watcher told of what changes in directories, and of nothing else.
-func (h *hub) subscribe(w *watcher, dirs map[string]struct{}) error {
-	if err := h.join(w); err != nil {
-		return err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.set(w, dirs)
-}
-
-// set changes the directories of a watcher. Asking again for one that is known changes
-// nothing, and one that was removed and made again is new. The lock is held.
-func (h *hub) set(w *watcher, dirs map[string]struct{}) (failure error) {
-	for dir := range h.watchers[w] {
-		if _, still := dirs[dir]; still {
-			continue
-		}
-		delete(h.watchers[w], dir)
-		delete(h.dirs[dir], w)
-		if len(h.dirs[dir]) == 0 {
-			delete(h.dirs, dir)
-			_ = h.notify.Remove(dir) // it may be gone
-		}
-	}
+	// asking again for one that is known changes nothing, and one that was removed and
+	// made again is new
 	for dir := range dirs {
 		if err := h.notify.Add(dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 			failure = fmt.Errorf("%s: %w", dir, err)
 		}
+	}
+	return failure
+}
+
+// leave removes a watcher; the last one ends the hub.
+func (h *hub) leave(w *watcher) {
+	h.change.Lock()
+	defer h.change.Unlock()
+	unused := h.set(w, nil)
+	h.mu.Lock()
+	delete(h.watchers, w)
+	last := len(h.watchers) == 0
+	h.mu.Unlock()
+	switch {
+	case h.notify == nil:
+	case last:
+		_ = h.notify.Close()
+		h.notify = nil
+		<-h.done
+	default:
+		for _, dir := range unused {
+			_ = h.notify.Remove(dir)
+		}
+	}
+}
+
+// set notes the directories of a watcher, and returns those that no watcher has any more.
+// It asks the system for nothing, which may take its time on a network's file system
+// while changes elsewhere are to be told.
+func (h *hub) set(w *watcher, dirs map[string]struct{}) (unused []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.watchers == nil {
+		h.watchers, h.dirs = map[*watcher]map[string]struct{}{}, map[string]map[*watcher]struct{}{}
+	}
+	for dir := range h.watchers[w] {
+		if _, still := dirs[dir]; still {
+			continue
+		}
+		delete(h.dirs[dir], w)
+		if len(h.dirs[dir]) == 0 {
+			delete(h.dirs, dir)
+			unused = append(unused, dir)
+		}
+	}
+	h.watchers[w] = dirs
+	for dir := range dirs {
 		if h.dirs[dir] == nil {
 			h.dirs[dir] = map[*watcher]struct{}{}
 		}
-		h.dirs[dir][w], h.watchers[w][dir] = struct{}{}, struct{}{}
+		h.dirs[dir][w] = struct{}{}
 	}
-	return failure
+	return unused
 }
 
 // run hands notifications on until the hub ends.

@@ -9,8 +9,8 @@ import (
 
 // lost returns the hub's channel of lost notifications.
 func (h *hub) lost() chan<- error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.change.Lock()
+	defer h.change.Unlock()
 	return h.notify.Errors
 }
 

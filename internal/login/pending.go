@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/policyauth/caddy-policy-auth/internal/netutil"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
@@ -45,7 +46,7 @@ var seed = maphash.MakeSeed()
 
 // counterOf returns the key of the counter that a client shares with a few others.
 func counterOf(what string, client netip.Addr) string {
-	return what + "/" + strconv.FormatUint(maphash.String(seed, networkOf(client))%shares, 10)
+	return what + "/" + strconv.FormatUint(maphash.Comparable(seed, netutil.Network(client))%shares, 10)
 }
 
 // admit counts a sign-in that begins, and returns the key of its place among those

@@ -10,6 +10,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/denial"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/netutil"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
@@ -36,7 +37,7 @@ func (v *Visit) waits() bool {
 		return false
 	}
 	ctx := v.R.Context()
-	looks := strings.Join([]string{networkOf(v.Client), v.R.Host, v.R.UserAgent(), v.R.Header.Get("Accept-Language")}, "\x00")
+	looks := strings.Join([]string{netutil.Network(v.Client).String(), v.R.Host, v.R.UserAgent(), v.R.Header.Get("Accept-Language")}, "\x00")
 	first, err := v.Sessions.Registry().Store().PutNew(ctx, "login-new/"+token(looks, "new browser"), store.Item{Lifetime: newBrowser})
 	if err != nil || first {
 		v.browser() // also where nothing begins, since the provider is down

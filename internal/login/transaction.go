@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
@@ -135,17 +134,3 @@ func transactionKey(state string) string { return "login/" + token(state, "trans
 
 // takenKey is where a mark says that a transaction was taken.
 func takenKey(key string) string { return "login-taken/" + key }
-
-// networkOf returns what counts as one client: an address, or the /64 that an
-// IPv6 client can choose addresses from.
-func networkOf(client netip.Addr) string {
-	bits := 32
-	if client = client.Unmap(); client.Is6() {
-		bits = 64
-	}
-	prefix, err := client.Prefix(bits)
-	if err != nil || !prefix.IsValid() {
-		return "unknown"
-	}
-	return prefix.String()
-}

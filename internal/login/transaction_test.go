@@ -7,7 +7,6 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -96,18 +95,6 @@ func TestTransactions(t *testing.T) {
 	w.client = w.client.Next()
 	if _, err := w.begin(t); err != nil {
 		t.Errorf("another client: %v", err)
-	}
-}
-
-// TestNetworkOf: what counts as one client.
-func TestNetworkOf(t *testing.T) {
-	for text, want := range map[string]string{
-		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32", "2001:db8::1": "2001:db8::/64", "2001:db8:0:0:ffff::1": "2001:db8::/64", "": "unknown",
-	} {
-		addr, _ := netip.ParseAddr(text)
-		if got := networkOf(addr); got != want {
-			t.Errorf("%s: %s", text, got)
-		}
 	}
 }
 

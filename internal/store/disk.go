@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -279,38 +278,3 @@ func guard(err *error, before bool) {
 
 // moveAway is the advice about a file that cannot be read.
 const moveAway = "; move it away to begin with an empty one"
-
-// encode is the record of an entry: expiry in nanoseconds since 1970 (8 bytes),
-// number of owners (1 byte), each owner after its length (2 bytes), value.
-func (e *entry) encode() []byte {
-	record := make([]byte, 0, e.cost())
-	record = binary.BigEndian.AppendUint64(record, uint64(e.expires.UnixNano()))
-	record = append(record, byte(len(e.owners)))
-	for _, owner := range e.owners {
-		record = binary.BigEndian.AppendUint16(record, uint16(len(owner)))
-		record = append(record, owner...)
-	}
-	return append(record, e.value...)
-}
-
-// decode reads a record.
-func decode(key string, record []byte) (*entry, error) {
-	if len(record) < 9 {
-		return nil, errShort
-	}
-	e := &entry{key: key, expires: time.Unix(0, int64(binary.BigEndian.Uint64(record)))}
-	owners, rest := int(record[8]), record[9:]
-	for range owners {
-		if len(rest) < 2 || len(rest)-2 < int(binary.BigEndian.Uint16(rest)) {
-			return nil, errShort
-		}
-		end := 2 + int(binary.BigEndian.Uint16(rest))
-		e.owners = append(e.owners, string(rest[2:end]))
-		rest = rest[end:]
-	}
-	e.value = append([]byte{}, rest...)
-	return e, nil
-}
-
-// errShort is about a record that is shorter than it says.
-var errShort = errors.New("damaged (a short record)" + moveAway)

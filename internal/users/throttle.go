@@ -123,7 +123,7 @@ func (t *Throttle) trusts(a account, client netip.Addr) bool {
 
 // admit returns how long an attempt has to wait, or 0. While the name is locked,
 // one from a network that is not known needs one of the tries that count.
-func (t *Throttle) admit(ctx context.Context, a attempt, try func(lockedTries, context.Context, attempt) bool) time.Duration {
+func (t *Throttle) admit(ctx context.Context, a attempt, try func(lockedTries) bool) time.Duration {
 	if t == nil {
 		return 0
 	}
@@ -131,7 +131,7 @@ func (t *Throttle) admit(ctx context.Context, a attempt, try func(lockedTries, c
 		return wait
 	}
 	wait := t.locked(a.name, a.client)
-	if wait == 0 || t.trusts(a.account, a.client) || t.known.has(ctx, a.account, a.client) || try(t.tries, ctx, a) {
+	if wait == 0 || t.trusts(a.account, a.client) || t.known.has(ctx, a.account, a.client) || try(t.tries) {
 		return 0
 	}
 	return wait

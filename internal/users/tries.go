@@ -37,7 +37,7 @@ type lockedTries struct {
 }
 
 // left reports whether an attempt may be one of the tries that count.
-func (l lockedTries) left(_ context.Context, a attempt) bool {
+func (l lockedTries) left(a attempt) bool {
 	prefix := a.triesPrefix()
 	wide, narrow := l.firstOf(prefix, a)
 	return wide || narrow || !l.keeper.full(prefix+"rest") && !l.keeper.full(prefix+"window")

@@ -108,7 +108,7 @@ func (v *Verifier) answer(ctx context.Context, users *Users, name, password stri
 		account: account{normal, v.hashFor(users, user, normal)},
 		user:    user, password: password, possible: ok, client: client, seed: users.seed,
 	}
-	if wait := v.throttle.admit(ctx, a, lockedTries.left); wait > 0 {
+	if wait := v.throttle.admit(ctx, a, func(l lockedTries) bool { return l.left(a) }); wait > 0 {
 		return Result{Reason: identity.ReasonThrottled, RetryAfter: wait}
 	}
 	if v.throttle.quick(a.account, client) && v.remembered(a) {
@@ -155,7 +155,7 @@ func (v *Verifier) try(ctx context.Context, a attempt) Result {
 		return Result{Reason: identity.ReasonBusy, RetryAfter: fairqueue.RetryAfter}
 	}
 	defer v.queue.Leave()
-	if wait := v.throttle.admit(ctx, a, lockedTries.take); wait > 0 {
+	if wait := v.throttle.admit(ctx, a, func(l lockedTries) bool { return l.take(ctx, a) }); wait > 0 {
 		return Result{Reason: identity.ReasonThrottled, RetryAfter: wait}
 	}
 	if v.remembered(a) {
