@@ -186,7 +186,7 @@ func (g tableGenerator) document() *request.Document {
 		f.DestinationPath, f.DestinationHost = g.pick(g.path(), strings.ToUpper(g.path())), g.pick(append(oracleHosts, f.Host, "foreign.example")...)
 	}
 	if g.chance(20) {
-		f.HeaderValues = map[string][]string{g.pick("x-http-method-override", "x-http-method", "x-method-override"): {g.pick("DELETE", "get , post", "", "move")}}
+		f.HeaderValues = map[string][]string{g.pick("x-http-method-override", "x-http-method", "x-method-override"): {g.pick("DELETE", "get , get", "get,post", "", "move")}}
 	}
 	if g.chance(40) {
 		f.HeaderValues = map[string][]string{"depth": g.list("0", "1", "Infinity", "")}
