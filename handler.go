@@ -34,7 +34,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case cors.Answered:
 		return nil
 	case cors.Pass:
-		return h.pass(r, v, next)
+		return h.pass(w, r, v, next)
 	}
 	h.guard(w, v)
 	if h.signsIn(w, r, v) {
@@ -128,8 +128,12 @@ func (h *Handler) reportSignIn(r *http.Request, e login.Event) {
 	})
 }
 
-// pass hands a preflight to the upstream, without any credential.
-func (h *Handler) pass(r *http.Request, v *visit.Visit, next caddyhttp.Handler) error {
+// pass hands a preflight to the upstream, without any credential. One whose path
+// hides another method, which cannot be taken out, is refused.
+func (h *Handler) pass(w http.ResponseWriter, r *http.Request, v *visit.Visit, next caddyhttp.Handler) error {
+	if v.Request.Hides([]string{request.MethodParameter}) {
+		return h.refuse(w, r, v, refusal.HiddenMethod(), policy.Decision{Reason: identity.ReasonPathAmbiguous})
+	}
 	h.gate.Strip(r, v)
 	upstream.Withdraw(r.Header, h.chain.Headers())
 	upstream.Bare(r)

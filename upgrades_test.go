@@ -52,6 +52,25 @@ func TestN01Everywhere(t *testing.T) {
 	}
 }
 
+// TestS07HiddenMethod: a preflight that passes unjudged cannot hide another method in its
+// path, for an application that decodes it again.
+func TestS07HiddenMethod(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(basicSite + "cors upstream\n")
+	for target, want := range map[string]int{"/mail%3f_method=DELETE": 400, "/mail%253f.method=DELETE": 400, "/mail%3fx%26_method%5b%5d=DELETE": 400, "/mail%3fmethod=x": 200, "/mail?_method=DELETE": 200} {
+		r := preflightOf()
+		r.URL, _ = r.URL.Parse(target)
+		r.RequestURI = target
+		next := new(reached)
+		if answer, err := ask(h, r, next); err != nil || answer.Code != want || (next.request != nil) != (want == 200) {
+			t.Errorf("%s: %d %v, want %d", target, answer.Code, err, want)
+		}
+		if next.request != nil && strings.Contains(next.request.URL.RawQuery, "_method") {
+			t.Errorf("%s: the next handler gets %s", target, next.request.URL)
+		}
+	}
+}
+
 // preflightOf is a browser's preflight with more headers.
 func preflightOf(header ...string) *http.Request {
 	r := get("/mail", append([]string{"Origin", "https://app.example.com", "Access-Control-Request-Method", "PUT"}, header...)...)

@@ -10,3 +10,6 @@ func (t *Table) destination(f *request.Fields) *Rule {
 	}
 	return t.pickFor(f.DestinationHost, lower(f.DestinationPath))
 }
+
+// NamesHosts reports whether a rule is for some hosts alone.
+func (t *Table) NamesHosts() bool { return len(t.index.hosts)+len(t.index.domains) > 0 }

@@ -57,7 +57,7 @@ func NewConstants(values map[string]any) *Constants {
 // first one is evaluated.
 func (s *Set) Decide(ctx context.Context, in Input) Decision {
 	current := s.live.Load()
-	if refused := current.refuseDestination(in); refused != nil {
+	if refused := current.refuseHost(in); refused != nil {
 		refused.Revision = current.revision
 		return *refused
 	}

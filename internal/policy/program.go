@@ -19,6 +19,8 @@ type program struct {
 	reads    reads
 	// readsBody says that the request's body is among them.
 	readsBody bool
+	// readsHost says that a rule which is not of access tables may read the host.
+	readsHost bool
 	unsure    []string // why decisions cannot be remembered
 	// projection builds what the decision reads of input.
 	projection *projection
@@ -53,6 +55,7 @@ func (l *loader) compile(m *material) (*program, error) {
 	}
 	found := inspect(p.compiler, p.decision)
 	p.reads, p.unsure, p.readsBody = found.reads, found.unsure(), slices.ContainsFunc(bodyPaths, found.reads.reads)
+	p.readsHost = slices.ContainsFunc(hostPaths, found.own.reads)
 	p.projection, p.callers, p.steady = project(p.reads), newCallers(), findSteady(p.compiler, found.rules)
 	l.program = p
 	return p, nil

@@ -16,13 +16,14 @@ type reads map[string]bool
 // findings are what evaluating a decision may do.
 type findings struct {
 	reads reads
+	own   reads           // without what access tables read
 	calls map[string]bool // built-in functions, by name
 	rules map[*ast.Rule]bool
 }
 
 // inspect walks the compiled rules that evaluating a reference may evaluate.
 func inspect(compiler *ast.Compiler, decision ast.Ref) *findings {
-	w := &readWalker{compiler: compiler, findings: findings{reads{}, map[string]bool{}, map[*ast.Rule]bool{}}}
+	w := &readWalker{compiler: compiler, findings: findings{reads{}, reads{}, map[string]bool{}, map[*ast.Rule]bool{}}}
 	w.visitRef(decision)
 	return &w.findings
 }
@@ -32,6 +33,7 @@ func inspect(compiler *ast.Compiler, decision ast.Ref) *findings {
 type readWalker struct {
 	findings
 	compiler *ast.Compiler
+	table    bool // it is a rule of access tables
 	scope    scope
 	aliases  aliases
 }
@@ -80,15 +82,23 @@ func (w *readWalker) visitInput(names []string, rest ast.Ref) {
 			}
 		}
 	}
-	w.reads[strings.Join(names, ".")] = true
+	path := strings.Join(names, ".")
+	if w.reads[path] = true; !w.table {
+		w.own[path] = true
+	}
 }
 
 func (w *readWalker) visitRule(rule *ast.Rule) {
 	for ; rule != nil && !w.rules[rule]; rule = rule.Else {
 		w.rules[rule] = true
-		inner := readWalker{findings: w.findings, compiler: w.compiler, aliases: aliasesOf(rule)}
+		inner := readWalker{findings: w.findings, compiler: w.compiler, table: isOfTables(rule), aliases: aliasesOf(rule)}
 		inner.walk(rule.Body, rule.Head)
 	}
+}
+
+// isOfTables reports whether a rule is one of the package that judges access tables.
+func isOfTables(rule *ast.Rule) bool {
+	return rule.Module != nil && rule.Module.Package.Path.Equal(refOf("data.caddy.access"))
 }
 
 // walk walks a body and what is made of its variables.

@@ -25,6 +25,7 @@ type snapshot struct {
 	options   []rego.EvalOption // for what only explanations and the log ask
 	reaches   bool              // built-ins that wait for others are on
 	envoy     bool              // as opa-envoy-plugin has it
+	byHost    bool              // the answer may depend on the request's host
 	log       logRules
 	revision  string
 	loaded    time.Time
@@ -69,6 +70,7 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 		return rego.New(append(options[:len(options):len(options)], rego.ParsedQuery(query))...).PrepareForEval(ctx)
 	}}
 	s.table, s.native = m.table, l.config.native()
+	s.byHost = p.readsHost || s.table != nil && s.table.NamesHosts()
 	if len(s.unsure) == 0 && l.config.DecisionCache > 0 {
 		s.cache, s.memories = newCache(l.config.DecisionCache), newMemories()
 		s.cache.differed = func() { l.distrusted(s) }

@@ -43,6 +43,9 @@ func (r *Request) ForeignDestination() bool {
 	return r.destination.host != own
 }
 
+// NoHost reports whether the request names no host, as HTTP/1.0 allows.
+func (r *Request) NoHost() bool { return r.http.Host == "" || r.http.Host[0] == ':' }
+
 // DestinationHost returns the host of the destination, which is the request's own if
 // the destination names none, and "" without one.
 func (r *Request) DestinationHost() string {

@@ -50,16 +50,12 @@ func parseQuery(query map[string][]string, raw string) (map[string][]string, []F
 			flags = unescapeQuery(text, flags)
 		}
 		query[name] = append(query[name], value)
-		if name != overrideParameter && isOverride(name) {
-			query[overrideParameter] = append(query[overrideParameter], value)
+		if name != MethodParameter && isOverride(name) {
+			query[MethodParameter] = append(query[MethodParameter], value)
 		}
 	}
 	return query, flags
 }
-
-// overrideParameter names the method that applications take instead of the
-// request's own.
-const overrideParameter = "_method"
 
 // isOverride reports whether PHP or Rack read a parameter's name as _method. PHP
 // drops leading spaces, ends names at a NUL, and turns ".", " " and an unclosed
@@ -84,7 +80,7 @@ func addOverrides(query map[string][]string, pair string) map[string][]string {
 		unescapeQuery(&name, nil)
 		unescapeQuery(&value, nil)
 		if isOverride(name) {
-			query[overrideParameter] = append(query[overrideParameter], value)
+			query[MethodParameter] = append(query[MethodParameter], value)
 		}
 	}
 	return query
@@ -113,7 +109,8 @@ func unescapeQuery(text *string, flags []Flag) []Flag {
 }
 
 // CutParameters takes each parameter of some names, also as PHP folds them, out of a
-// raw query; the rest stays as it is written. Where a semicolon may part two parameters it does,
+// raw query, and with MethodParameter all that is read as that; the rest stays as it is
+// written. Where a semicolon may part two parameters it does,
 // since the next reader may think so.
 func CutParameters(raw string, names []string) string {
 	if len(names) == 0 || raw == "" {
@@ -138,6 +135,6 @@ func CutParameters(raw string, names []string) string {
 func isAmong(key string, names []string) bool {
 	unescapeQuery(&key, nil)
 	return slices.ContainsFunc(names, func(name string) bool {
-		return name == key || foldParameter(name) == foldParameter(key)
+		return name == key || foldParameter(name) == foldParameter(key) || name == MethodParameter && isOverride(key)
 	})
 }

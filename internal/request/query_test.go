@@ -33,6 +33,27 @@ func TestN06Override(t *testing.T) {
 	}
 }
 
+// FuzzS07CutMethod: what is left of a query names no other method, in whatever spelling
+// an application reads it, and what else there is stays.
+func FuzzS07CutMethod(f *testing.F) {
+	for _, seed := range []string{
+		"_method=DELETE", "x=1&_method=DELETE&y=2", ".method=DELETE", "+_method=DELETE", "[method=DELETE", "a=1;_method=DELETE;b", "_method[]=DELETE", "_method[a;b]=DELETE",
+		"]_method=x", "__method=x", "%5fmethod%00x=DELETE", "%2emethod=x", "_.method]=x", "[;_method&method=DELETE", "method=GET", "_methods=x", "a=_method=DELETE",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		cut := CutParameters(raw, []string{MethodParameter})
+		if query, _ := parseQuery(nil, cut); query[MethodParameter] != nil {
+			t.Errorf("%q keeps %q", raw, cut)
+		}
+		query, _ := parseQuery(nil, raw)
+		if query[MethodParameter] == nil && strings.TrimRight(raw, "&;") != strings.TrimRight(cut, "&;") {
+			t.Errorf("%q became %q", raw, cut)
+		}
+	})
+}
+
 // FuzzCutParameters: what is cut is gone in every spelling, and what else there is
 // stays as it is.
 func FuzzCutParameters(f *testing.F) {

@@ -61,6 +61,34 @@ func TestS07Bare(t *testing.T) {
 	}
 }
 
+// TestS07BareOverrides: no spelling of another method, in a header or in the query, comes
+// through with a preflight.
+func TestS07BareOverrides(t *testing.T) {
+	for _, name := range []string{"X-HTTP-Method-Override", "x_http_method_override", "X.HTTP.Method.Override", "X-HTTP_Method", "X~Method-Override", "x-method_override"} {
+		r := httptest.NewRequest("OPTIONS", "/a", nil)
+		r.Header[name] = []string{"DELETE"}
+		if Bare(r); len(r.Header) > 0 {
+			t.Errorf("%s comes through", name)
+		}
+	}
+	for _, pair := range []string{
+		"_method=DELETE", ".method=DELETE", "+_method=DELETE", "[method=DELETE", "_method[]=DELETE", "_method[x]=DELETE", "]_method=DELETE", "[_method]=DELETE", "__method=DELETE",
+		"%5Fmethod=DELETE", "%2Emethod=DELETE", "_method%00=DELETE", "_method",
+	} {
+		for _, raw := range []string{pair, "x=1&" + pair + "&y=2", "x=1;" + pair} {
+			r := httptest.NewRequest("OPTIONS", "/a", nil)
+			r.URL.RawQuery = raw
+			if Bare(r); strings.Contains(r.URL.RawQuery, "method") || strings.Contains(r.RequestURI, "method") || strings.Contains(raw, "x=1") != strings.Contains(r.URL.RawQuery, "x=1") {
+				t.Errorf("%s becomes %s", raw, r.URL.RawQuery)
+			}
+		}
+	}
+	r := httptest.NewRequest("OPTIONS", "/a?method=x&methods=y&a_method=z", nil)
+	if Bare(r); r.URL.RawQuery != "method=x&methods=y&a_method=z" {
+		t.Errorf("harmless parameters become %s", r.URL.RawQuery)
+	}
+}
+
 // FuzzConnection: whatever Connection says, an upgrade that was not judged is not
 // asked for, and other options stay.
 func FuzzConnection(f *testing.F) {

@@ -16,7 +16,11 @@ import (
 func TestE2EHosts(t *testing.T) {
 	w := newWorld(t)
 	w.Write("hosts.yaml", "rules:\n  - hosts: [admin.example.com, '*.internal.example']\n    allow: [{roles: [admin]}]\n  - allow: [{anyone: true}]\n")
-	_, addresses := w.serveTLS("", "policy_auth {\n basic {\n users DIR/users.yaml\n }\n access DIR/hosts.yaml\n }\n respond \"served {host}\"")
+	w.Write("none.yaml", "rules:\n  - allow: [{anyone: true}]\n")
+	site := func(table string) string {
+		return "policy_auth {\n basic {\n users DIR/users.yaml\n }\n access DIR/" + table + "\n }\n respond \"served {host}\""
+	}
+	_, addresses := w.serveTLS("", site("hosts.yaml"), site("none.yaml"))
 	guarded := []string{
 		"admin.example.com", "ADMIN.example.com", "admin.example.com.", "admin.example.com:443", "admin.example.com:80", "Admin.Example.Com.:8443", "admin.example.com:",
 		"a.internal.example", "A.INTERNAL.example.", "a.b.internal.example",
@@ -38,6 +42,15 @@ func TestE2EHosts(t *testing.T) {
 		if got, err := wire.send(addresses[0], query{"GET", "/", "ADMIN.example.com.", as("alice")}); err != nil || got.status != 200 {
 			t.Errorf("%s, the admin: %d %v", wire.name, got.status, err)
 		}
+	}
+	// without a host no rule for one fits, and the upstream takes one of its own
+	for _, version := range []string{"HTTP/1.0", "HTTP/1.1"} {
+		if got, err := overVersion(version, addresses[0], query{"GET", "/", "", []string{"Connection", "close"}}); err != nil || got.status != 400 {
+			t.Errorf("%s without a host: %d %v", version, got.status, err)
+		}
+	}
+	if got, err := overVersion("HTTP/1.0", addresses[1], query{"GET", "/", "", nil}); err != nil || got.status != 200 {
+		t.Errorf("without a host where no rule names one: %d %v", got.status, err)
 	}
 	// an absolute target names the host, whatever the Host line says (RFC 9112, section 3.2.2)
 	for target, want := range map[string]int{"https://admin.example.com/": 401, "https://open.example.com/": 200, "https://u@admin.example.com/": 401} {

@@ -80,7 +80,10 @@ func overVersion(version, address string, q query) (answer, error) {
 	}
 	defer connection.Close()
 	var request strings.Builder
-	fmt.Fprintf(&request, "%s %s %s\r\nHost: %s\r\n", q.method, q.target, version, q.host)
+	fmt.Fprintf(&request, "%s %s %s\r\n", q.method, q.target, version)
+	if q.host != "" || version != "HTTP/1.0" {
+		fmt.Fprintf(&request, "Host: %s\r\n", q.host)
+	}
 	for i := 0; i+1 < len(q.header); i += 2 {
 		fmt.Fprintf(&request, "%s: %s\r\n", q.header[i], q.header[i+1])
 	}

@@ -3,6 +3,8 @@ package policy
 import (
 	"slices"
 	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
 // TestS08ForeignDestination: Rego judges a destination on another host only if it reads
@@ -39,5 +41,43 @@ func TestS08ForeignDestination(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		})
+	}
+}
+
+// TestNoHost: T-15, T-22. Where the answer depends on the host, a request without one is
+// refused; elsewhere it is judged, since old health checks send none.
+func TestNoHost(t *testing.T) {
+	table := func(rules string) *Set {
+		return open(t, Config{Access: []string{newDir(t).write("access.yaml", "rules:\n"+rules+"  - allow: [{anyone: true}]\n")}})
+	}
+	asking := func(rego, rules string) *Set {
+		d := newDir(t)
+		return open(t, Config{Sources: []string{d.write("authz.rego", "package caddy.authz\n\n"+rego)}, Access: []string{d.write("access.yaml", "rules:\n"+rules+"  - allow: [{anyone: true}]\n")}})
+	}
+	const admin, domain = "  - hosts: [admin.example]\n    allow: []\n", "  - hosts: ['*.example']\n    allow: []\n"
+	for _, test := range []struct {
+		name    string
+		set     *Set
+		refused bool
+	}{
+		{"a table that names a host", table(admin), true},
+		{"a table that names a domain", table(domain), true},
+		{"a table that names none", table("  - paths: [/admin/*]\n    allow: []\n"), false},
+		{"a policy that reads it", policyOf(t, "package caddy.authz\n\nallow if input.request.host != \"admin.example\"\n"), true},
+		{"a policy that may read it", policyOf(t, "package caddy.authz\n\nallow if {\n\tsome name\n\tinput.request[name] == \"GET\"\n}\n"), true},
+		{"a policy that does not", policyOf(t, "package caddy.authz\n\nallow if input.request.method == \"GET\"\n"), false},
+		{"a policy that asks a table", asking("allow if data.caddy.access.allow\n", ""), false},
+		{"a policy that asks one with hosts", asking("allow if data.caddy.access.allow\n", admin), true},
+		{"a policy that asks a table and reads it", asking("allow if {\n\tdata.caddy.access.allow\n\tinput.request.host != \"admin.example\"\n}\n", ""), true},
+	} {
+		for _, host := range []string{"", ":443"} {
+			got := decideBy(test.set, call{"GET", host, "/x", nil, "192.0.2.1", nil})
+			if got.Allow == test.refused || test.refused && (got.Reason != identity.ReasonPathAmbiguous || !slices.Equal(got.Codes, []string{"bad_host"})) {
+				t.Errorf("%s, %q: %+v", test.name, host, got)
+			}
+		}
+		if got := decideBy(test.set, call{"GET", "open.other", "/x", nil, "192.0.2.1", nil}); !got.Allow {
+			t.Errorf("%s, with a host: %+v", test.name, got)
+		}
 	}
 }
