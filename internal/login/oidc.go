@@ -179,6 +179,11 @@ func (o *OIDC) finish(v *Visit, answer url.Values, t Transaction, pending oidc.R
 		o.begin(v, t.ReturnTo, demand)
 		return
 	}
+	if errors.As(err, &failure) && failure.Anew {
+		v.completed(t.Began) // several machines that disagree send nobody in circles
+		v.Redirect(v.backTo(t))
+		return
+	}
 	var record session.Record
 	if err == nil {
 		record, err = o.record(granted)

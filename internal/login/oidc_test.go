@@ -432,3 +432,50 @@ func TestN30StateComesFirst(t *testing.T) {
 		}
 	}
 }
+
+// TestS30Anew: a browser that comes back after the provider's metadata has changed
+// signs in once more, to the page and with the step-up that it came for.
+func TestS30Anew(t *testing.T) {
+	var config oidc.Config
+	changed := false
+	p := newProvided(t, func(c *oidc.Config) { config = *c })
+	p.fake.Metadata = func(m map[string]any) {
+		if changed {
+			m["userinfo_endpoint"] = m["issuer"].(string) + "/userinfo?v=2"
+		}
+	}
+	back := p.begin(p.URL("/mail", "", StepUp([]string{"gold"}, -1)))
+	p.fake.Set(func(*oidctest.Provider) { changed = true })
+	second, err := oidc.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = second.Close() })
+	other := p.oidc.Provider
+	p.oidc.Provider = second // as after a restart, or an hour later
+	answer := p.visit("GET", back, nil)
+	to, _ := url.Parse(answer.Header().Get("Location"))
+	if answer.Code != http.StatusSeeOther || to == nil || to.Path != LoginPath || to.Query().Get("return_to") != "/mail" || to.Query().Get("acr_values") != "gold" {
+		t.Fatalf("%d %s", answer.Code, answer.Header().Get("Location"))
+	}
+	if p.fake.Seen("/token") != 0 {
+		t.Error("the code was sent")
+	}
+	p.fake.IDToken = func(_ string, _, claims map[string]any) { claims["acr"] = "gold" }
+	again := answer.Header().Get("Location")
+	if answer = p.visit("GET", p.begin(again), nil); answer.Code != http.StatusSeeOther || answer.Header().Get("Location") != "/mail" {
+		t.Errorf("the second time: %d %s", answer.Code, answer.Header().Get("Location"))
+	}
+	for n := 0; ; n++ { // machines that know different metadata
+		if answer = p.visit("GET", again, nil); answer.Code == http.StatusForbidden {
+			break
+		}
+		if n > maxCompleted {
+			t.Fatal("it goes in circles")
+		}
+		back := p.follow(answer.Header().Get("Location"))
+		p.oidc.Provider, other = other, p.oidc.Provider
+		p.now = p.now.Add(time.Second)
+		p.visit("GET", back, nil)
+	}
+}

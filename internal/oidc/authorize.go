@@ -41,6 +41,9 @@ type Request struct {
 	Nonce string `json:"nonce"`
 	// Verifier is the code verifier of PKCE (RFC 7636).
 	Verifier string `json:"verifier"`
+	// Endpoints name those of the metadata that the sign-in began with: the code is
+	// for them.
+	Endpoints string `json:"endpoints"`
 }
 
 // Authorize begins a sign-in: it returns where to send the browser, and what is
@@ -53,7 +56,7 @@ func (p *Provider) Authorize(ctx context.Context, state, redirectURI string, dem
 	}
 	pending = Request{
 		Demand: demand, Issuer: p.config.Issuer, RedirectURI: redirectURI,
-		Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(),
+		Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Endpoints: m.endpoints(),
 	}
 	return withQuery(m.authorization, p.parameters(state, pending)), pending, nil
 }

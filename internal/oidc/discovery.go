@@ -2,6 +2,8 @@ package oidc
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,7 +108,9 @@ func (p *Provider) rediscover(done chan struct{}) {
 	defer cancel()
 	found, err := p.ask(ctx)
 	if err == nil {
-		p.known.Store(found)
+		if old := p.known.Swap(found); old != nil && old.endpoints() != found.endpoints() {
+			p.config.Report(fmt.Errorf("%s has other endpoints now, token_endpoint %s: sign-ins under way begin anew", p.config.Issuer, printable(found.token)))
+		}
 	} else if p.ctx.Err() == nil {
 		p.config.Report(fmt.Errorf("discovering %s: %w", p.config.Issuer, err))
 	}
@@ -174,6 +178,13 @@ func (p *Provider) fetch(ctx context.Context) (*document, error) {
 		return nil, fmt.Errorf("the metadata names another issuer: %s", printable(doc.Issuer))
 	}
 	return doc, nil
+}
+
+// endpoints names where people, codes and tokens are sent, and whether answers have
+// to say who sends them.
+func (m *metadata) endpoints() string {
+	digest := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %v", m.authorization, m.token, m.userinfo, m.sendsIss))
+	return base64.RawURLEncoding.EncodeToString(digest[:16])
 }
 
 // check reports endpoints that nobody may be sent to or asked at.

@@ -161,3 +161,44 @@ func TestNewErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestS30Metadata: a code goes to the endpoints that it was asked of, and nowhere
+// once the metadata has named others.
+func TestS30Metadata(t *testing.T) {
+	for name, change := range map[string]func(map[string]any){
+		"the token endpoint":         func(m map[string]any) { m["token_endpoint"] = m["issuer"].(string) + "/elsewhere" },
+		"the authorization endpoint": func(m map[string]any) { m["authorization_endpoint"] = m["issuer"].(string) + "/elsewhere" },
+		"userinfo":                   func(m map[string]any) { m["userinfo_endpoint"] = m["issuer"].(string) + "/elsewhere" },
+		"no userinfo":                func(m map[string]any) { delete(m, "userinfo_endpoint") },
+		"iss in answers":             func(m map[string]any) { delete(m, "authorization_response_iss_parameter_supported") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, nil)
+			answer, pending := b.begin(Any)
+			b.fake.Set(func(p *oidctest.Provider) { p.Metadata = change })
+			b.pass(2 * time.Hour)
+			<-b.client.discover()
+			if len(b.told) != 1 || !strings.Contains(b.told[0].Error(), "other endpoints now") {
+				t.Errorf("told %v", b.told)
+			}
+			_, err := b.client.Redeem(context.Background(), answer, pending)
+			if f := failure(t, err, http.StatusBadRequest); !f.Anew || f.Reason != "login_state_invalid" {
+				t.Errorf("%+v", f)
+			}
+			if b.fake.Seen("/token")+b.fake.Seen("/elsewhere") != 0 {
+				t.Error("the code was sent")
+			}
+		})
+	}
+	b := newBench(t, nil)
+	answer, pending := b.begin(Any)
+	b.pass(2 * time.Hour) // found again, and the same
+	<-b.client.discover()
+	if _, err := b.client.Redeem(context.Background(), answer, pending); err != nil {
+		t.Errorf("with the same metadata: %v", err)
+	}
+	pending.Endpoints = ""
+	if _, err := b.client.Redeem(context.Background(), answer, pending); !failure(t, err, http.StatusBadRequest).Anew {
+		t.Errorf("without endpoints: %v", err)
+	}
+}

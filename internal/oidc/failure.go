@@ -27,6 +27,9 @@ type Failure struct {
 	// Interact says that the provider has to talk to the user, which it was asked
 	// not to do: signing in once more without that may succeed.
 	Interact bool
+	// Anew says that nothing was sent to the provider, and that the sign-in is to be
+	// begun once more.
+	Anew bool
 	// Err is for the log. It holds no code, token or secret.
 	Err error
 }
@@ -45,6 +48,14 @@ func fail(status int, reason identity.Reason, err error) *Failure {
 // unavailable returns a failure of a provider that is out of reach.
 func unavailable(after time.Duration, err error) *Failure {
 	return &Failure{Status: http.StatusServiceUnavailable, Reason: identity.ReasonKeysUnavailable, RetryAfter: max(after, time.Second), Err: err}
+}
+
+// moved returns the failure of a sign-in whose provider has other endpoints by now: a
+// code is for those that it was asked of.
+func moved() *Failure {
+	failure := fail(http.StatusBadRequest, identity.ReasonLoginStateInvalid, errors.New("the provider's metadata changed during the sign-in, which begins anew"))
+	failure.Anew = true
+	return failure
 }
 
 // refused turns a verifier's error into a failure.

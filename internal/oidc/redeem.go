@@ -35,11 +35,16 @@ type Grant struct {
 
 // Redeem ends a sign-in. Answer is the query with which the browser came back,
 // whose state belongs to pending. Nothing in it goes to the provider before its
-// sender was compared. An error is a *Failure.
+// sender was compared, nor to other endpoints than those that the sign-in began
+// with. An error is a *Failure.
 func (p *Provider) Redeem(ctx context.Context, answer url.Values, pending Request) (*Grant, error) {
 	m, err := p.metadata(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if pending.Endpoints != m.endpoints() {
+		p.discover() // another machine may know the newer ones
+		return nil, moved()
 	}
 	code, err := p.code(m, answer, pending)
 	if err != nil {

@@ -220,3 +220,24 @@ func TestE2E_S30_Proxy(t *testing.T) {
 		s.stop()
 	}
 }
+
+// TestE2E_S30_Metadata: the provider's endpoints change while somebody signs in and
+// the server restarts: the code is sent nowhere, and the sign-in is begun anew.
+func TestE2E_S30_Metadata(t *testing.T) {
+	w, fake := newWorld(t), oidctest.New(t)
+	t.Setenv("XDG_DATA_HOME", t.TempDir()) // over the restart
+	s, site := w.serve("policy_auth {\n" + oidcSite(fake, "") + "}\nrespond \"reached {http.request.uri}\"\n")
+	var once sync.Once
+	fake.Answer = func(_, _ url.Values) {
+		once.Do(func() {
+			fake.Set(func(p *oidctest.Provider) {
+				p.Metadata = func(m map[string]any) { m["userinfo_endpoint"] = m["issuer"].(string) + "/userinfo?v=2" }
+			})
+			s = w.again(s)
+		})
+	}
+	status, _, page := newFollower(t).open(site+"/page?a=b", nil)
+	if status != 200 || page != "reached /page?a=b" || fake.Seen("/token") != 1 || len(fake.Asked()) != 2 {
+		t.Errorf("%d %s; the token endpoint was asked %d times, for %d sign-ins\n%s", status, page, fake.Seen("/token"), len(fake.Asked()), s.logged())
+	}
+}
