@@ -44,11 +44,15 @@ func TestS09Fixation(t *testing.T) {
 		{"S-09 a dead one is cleared", formSite, dead, []string{"__Host-policy_auth=evil"}, []string{cleared}},
 		{"S-09 without a login", basicSite, signed, []string{"__Host-policy_auth=evil", "__Secure-policy_auth=evil", "policy_auth=its own"}, []string{"policy_auth=its own"}},
 		{"S-09 a preflight", formSite + "cors upstream\n", preflightOf(), []string{"__Host-policy_auth=evil"}, nil},
+		{"S-09 a path that nothing judges", formSite, signed, []string{"__Host-policy_auth=evil", "a=1"}, []string{"a=1"}},
 		{"S-09 a policy's", strings.Replace(formSite, "access DIR/access.yaml", "policies DIR/policies", 1), signed, []string{"a=1"}, []string{"c=3", "a=1"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			h, logs := w.site(test.block)
+			if strings.HasSuffix(test.name, "nothing judges") {
+				h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchPath{"/private/*"}}}
+			}
 			answer, err := ask(h, test.r, setting(test.set...))
 			if err != nil || answer.Code != 200 {
 				t.Fatal(answer.Code, err)

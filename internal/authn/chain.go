@@ -159,7 +159,7 @@ func (c *Chain) ambientIn(r *http.Request, places []Place, secure bool) (identit
 			dead, where = outcome, place
 		}
 	}
-	return identity.Outcome{Verdict: identity.Absent, Reason: dead.Reason, Method: dead.Method, Details: dead.Details}, where
+	return identity.Outcome{Verdict: identity.Absent, Reason: dead.Reason, Method: dead.Method, Candidate: dead.Candidate, Details: dead.Details}, where
 }
 
 // judge asks the methods that read the credential's place, until one claims it.

@@ -206,6 +206,7 @@ func (j *JWT) Authenticate(r *http.Request, c Credential) identity.Outcome {
 		return identity.Accept(id)
 	}
 	outcome, forged := outcomeOf(err)
+	outcome.Candidate = j.candidate(raw, outcome.Reason)
 	if forged && j.forged.exceeds(client) {
 		outcome = tooManyForged()
 	}

@@ -68,6 +68,11 @@ func (s *keyFileSource) Candidates(kid, algorithm string) ([]token.Key, error) {
 	return s.Load().Candidates(kid, algorithm)
 }
 
+// AtHand returns the keys that a token may mean, for logs.
+func (s *keyFileSource) AtHand(kid, algorithm string) []token.Key {
+	return s.Load().AtHand(kid, algorithm)
+}
+
 // Algorithms implements token.KeySource.
 func (s *keyFileSource) Algorithms() []string { return s.Load().Algorithms() }
 

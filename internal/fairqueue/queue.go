@@ -53,6 +53,17 @@ func (q *Queue) EnterReserved(ctx context.Context, client netip.Addr) error {
 	return q.enter(ctx, client, &q.reserved)
 }
 
+// TryEnter takes a slot if one is free, without waiting, and reports whether it did.
+func (q *Queue) TryEnter() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.taken >= q.slots {
+		return false
+	}
+	q.taken++
+	return true
+}
+
 func (q *Queue) enter(ctx context.Context, client netip.Addr, lane *network) error {
 	w := q.wait(client, lane)
 	if w == nil {

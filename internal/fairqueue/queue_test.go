@@ -160,3 +160,16 @@ func empty(q *Queue) bool {
 	}
 	return true
 }
+
+// TestS28TryEnter: who does not wait gets a free slot or none, and gives it back like
+// any other.
+func TestS28TryEnter(t *testing.T) {
+	q := New(2, 10, time.Hour)
+	if !q.TryEnter() || !q.TryEnter() || q.TryEnter() {
+		t.Error("not two of two slots")
+	}
+	q.Leave()
+	if !q.TryEnter() {
+		t.Error("the slot that was given back is not free")
+	}
+}

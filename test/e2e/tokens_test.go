@@ -359,3 +359,45 @@ func TestE2E_N25_S13_Access(t *testing.T) {
 		})
 	}
 }
+
+// TestE2E_N57Candidate: the log and explain name whose token was refused if its issuer
+// has signed it, also when no token has needed the keys before; a forged one tells
+// nothing, and answers never do.
+func TestE2E_N57Candidate(t *testing.T) {
+	issuer := newTokenIssuer(t)
+	s, ask := serveTokens(t, "jwt "+issuer.URL+" {\n audience api\n }")
+	past, whose := time.Now().Add(-time.Hour).Unix(), "person-4711"
+	expired := func() string { return issuer.sign(t, "ES256", map[string]any{"sub": whose, "exp": past}) }
+	refused := func(token string) (line string) {
+		status, _, body := ask(token)
+		var problem struct {
+			RequestID string `json:"request_id"`
+		}
+		if err := json.Unmarshal([]byte(body), &problem); err != nil || status != 401 || strings.Contains(body, whose) {
+			t.Fatalf("N-57 %d %s", status, body)
+		}
+		eventually(t, "the log tells of the request", func() bool {
+			i := slices.IndexFunc(strings.Split(s.logged(), "\n"), func(line string) bool {
+				return strings.Contains(line, problem.RequestID) && strings.Contains(line, "request refused")
+			})
+			if i >= 0 {
+				line = strings.Split(s.logged(), "\n")[i]
+			}
+			return i >= 0
+		})
+		_, _, kept := do(t, "GET", s.admin+"/policy_auth/decisions?id="+problem.RequestID, "")
+		if strings.Contains(kept, whose) != strings.Contains(line, whose) {
+			t.Errorf("N-57 the log has %s, explain %s", line, kept)
+		}
+		return line
+	}
+	const named = `"candidate":"person-4711"`
+	eventually(t, "the keys are there and name the caller", func() bool { return strings.Contains(refused(expired()), named) })
+	if line := refused(issuer.sign(t, "ES256", map[string]any{"sub": whose, "aud": "other"})); !strings.Contains(line, named) || !strings.Contains(line, "token_audience") {
+		t.Errorf("N-57 of another audience: %s", line)
+	}
+	genuine := expired()
+	if line := refused(genuine[:len(genuine)-6] + "AAAAAA"); strings.Contains(line, whose) || !strings.Contains(line, "token_expired") {
+		t.Errorf("N-57 forged: %s", line)
+	}
+}

@@ -1,0 +1,34 @@
+package authn
+
+import (
+	"slices"
+
+	"golang.org/x/time/rate"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+)
+
+// How many refused tokens have their signature checked for the log alone, in all
+// sites together: forged ones must not take the processors from tokens that count.
+const (
+	candidates      = 100
+	candidatesEvery = 50 // a second
+)
+
+var candidateLimit = rate.NewLimiter(candidatesEvery, candidates)
+
+// genuine are the reasons for which tokens are refused that their issuer has signed.
+var genuine = []identity.Reason{
+	identity.ReasonTokenExpired, identity.ReasonTokenNotYetValid, identity.ReasonTokenAudience, identity.ReasonTokenType,
+	identity.ReasonTokenUnbound, identity.ReasonCredentialsInvalid,
+}
+
+// candidate returns whose token was refused, for the log: the subject, if one of the
+// keys at hand has signed it and a processor is free to check that now, else "".
+func (j *JWT) candidate(raw string, reason identity.Reason) string {
+	if !slices.Contains(genuine, reason) || !candidateLimit.Allow() || !signatures.TryEnter() {
+		return ""
+	}
+	defer signatures.Leave()
+	return j.verifier.Subject(raw)
+}

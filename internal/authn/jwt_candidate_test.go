@@ -1,0 +1,58 @@
+package authn
+
+import (
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/time/rate"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/token"
+)
+
+// TestN57CandidateBounded: signatures are checked for the log only for reasons that a
+// genuine token may have, while a processor is free, and a bounded number of times.
+func TestN57CandidateBounded(t *testing.T) {
+	secret := []byte("test material, not a secret: 32 bytes and more")
+	key, _, err := token.NewSecret(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := token.NewSet(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &JWT{Issuer: "https://id.example.com", Audience: []string{"api"}}
+	if j.verifier, err = token.New(j.config(keys)); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"iss": j.Issuer, "sub": "alice", "exp": time.Now().Add(-time.Hour).Unix()}).SignedString(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := j.candidate(raw, identity.ReasonTokenExpired); got != "alice" {
+		t.Errorf("got %q", got)
+	}
+	for _, reason := range []identity.Reason{identity.ReasonTokenSignature, identity.ReasonTokenIssuer, identity.ReasonBusy, identity.ReasonKeysUnavailable, identity.ReasonThrottled, ""} {
+		if got := j.candidate(raw, reason); got != "" {
+			t.Errorf("%s: %q", reason, got)
+		}
+	}
+	taken := 0
+	for signatures.TryEnter() {
+		taken++
+	}
+	if got := j.candidate(raw, identity.ReasonTokenExpired); got != "" {
+		t.Errorf("while all are at work: %q", got)
+	}
+	for range taken {
+		signatures.Leave()
+	}
+	limit := candidateLimit
+	defer func() { candidateLimit = limit }()
+	candidateLimit = rate.NewLimiter(0, 1)
+	if first, second := j.candidate(raw, identity.ReasonTokenExpired), j.candidate(raw, identity.ReasonTokenExpired); first != "alice" || second != "" {
+		t.Errorf("once: %q, and beyond the limit: %q", first, second)
+	}
+}
