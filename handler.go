@@ -196,7 +196,7 @@ func (h *Handler) matchesPath(r *http.Request, v *visit.Visit) (bool, error) {
 }
 
 // unjudged lets a request pass that the matcher does not name; a matcher that
-// failed lets nobody pass.
+// failed lets no request pass.
 func (h *Handler) unjudged(r *http.Request, v *visit.Visit, next caddyhttp.Handler, err error) error {
 	if err != nil {
 		return h.desk.Fail(r, v, err)
@@ -282,7 +282,7 @@ func (h *Handler) input(v *visit.Visit, outcome identity.Outcome) policy.Input {
 	return in
 }
 
-// caller returns whom an outcome speaks of: nobody unless it was accepted.
+// caller returns the identity of an outcome: anonymous unless it was accepted.
 func caller(outcome identity.Outcome) *identity.Identity {
 	if outcome.Verdict == identity.Accepted {
 		return outcome.Identity

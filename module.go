@@ -72,8 +72,8 @@ type (
 // Handler authenticates requests and then asks policies whether they may go on
 // to the next handler. It answers the refused itself.
 //
-// Nothing becomes unsafe by leaving a field out: without authenticators nobody
-// is known, and without access and policies only known callers may.
+// Nothing becomes unsafe by leaving a field out: without authenticators every caller
+// is anonymous, and without access and policies only known callers may.
 type Handler struct {
 	// Which requests are authenticated and judged; the others pass unjudged, as
 	// anonymous as they came. Identity headers are stripped and CORS headers set
@@ -98,12 +98,12 @@ type Handler struct {
 	// replaced at load; an unknown or empty one is an error. Default: none.
 	Config settings.Constants `json:"config,omitempty"`
 
-	// Whose pages may call this site from a browser. Default: nobody's; a
+	// Whose pages may call this site from a browser. Default: none; a
 	// preflight is then an ordinary request.
 	CORS *settings.CORS `json:"cors,omitempty"`
 
 	// Where people sign in: on the site's own pages below /.policy_auth/, by one
-	// or more methods, or on one page of somebody else's. Navigations of anonymous
+	// or more methods, or on one external page. Navigations of anonymous
 	// callers are sent there; everything else gets 401. Default: nowhere.
 	LoginRaw []json.RawMessage `json:"login,omitempty" caddy:"namespace=http.policy_auth.logins inline_key=method"`
 

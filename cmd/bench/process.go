@@ -88,7 +88,7 @@ func (p *process) memory() (int64, error) {
 	return n << 10, err
 }
 
-// freeAddress returns an address of the loopback interface that nobody uses.
+// freeAddress returns an address of the loopback interface that no program uses.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -134,7 +134,7 @@ func (p *parser) readTables(files []File) []tableFile {
 		tables = append(tables, p.table)
 	}
 	if !said && len(p.problems) == 0 {
-		p.problem(&yaml.Node{Line: 1, Column: 1}, "the table says nothing; one that lets nobody in says rules: []")
+		p.problem(&yaml.Node{Line: 1, Column: 1}, "the table says nothing; one that lets no caller in says rules: []")
 	}
 	return tables
 }

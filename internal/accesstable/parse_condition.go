@@ -34,7 +34,7 @@ func (p *parser) alternatives(node *yaml.Node, what string) []Alternative {
 		}
 		p.checkAnyone(members)
 		if item.Kind == yaml.MappingNode && len(item.Content) == 0 {
-			p.problem(item, "an empty alternative; everybody is {anyone: true}")
+			p.problem(item, "an empty alternative; every caller is {anyone: true}")
 		}
 		result = append(result, alternative)
 	}
@@ -53,7 +53,7 @@ func (p *parser) checkAnyone(members []member) {
 	}
 	for _, m := range members {
 		if !slices.Contains([]string{"anyone", "methods", "networks", "upgrades"}, m.name) {
-			p.problem(m.key, "anyone and %s do not go together: anyone lets everybody in, %s only some; beside anyone go methods, networks and upgrades", m.name, m.name)
+			p.problem(m.key, "anyone and %s do not go together: anyone lets every caller in, %s only some; beside anyone go methods, networks and upgrades", m.name, m.name)
 		}
 	}
 }
@@ -133,7 +133,7 @@ func (p *parser) plainTexts(node *yaml.Node, what string, mayBeEmpty bool) []*ya
 // nothing.
 func (p *parser) checkWildcard(item *yaml.Node, what string) {
 	if item.Value == "*" {
-		p.problem(item, "%s: * is no pattern here and matches nothing; every known caller is {authenticated: true}, everybody {anyone: true}", what)
+		p.problem(item, "%s: * is no pattern here and matches nothing; every known caller is {authenticated: true}, every caller {anyone: true}", what)
 	}
 }
 

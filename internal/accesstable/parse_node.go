@@ -36,7 +36,7 @@ func (p *parser) document(data []byte) *yaml.Node {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root, more yaml.Node
 	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
-		return fail(errors.New("the file is empty; a table that lets nobody in says rules: []"))
+		return fail(errors.New("the file is empty; a table that lets no caller in says rules: []"))
 	} else if err != nil {
 		return p.badSyntax(err)
 	}

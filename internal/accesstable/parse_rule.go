@@ -53,7 +53,7 @@ func (p *parser) parseRule(number int, item *yaml.Node) {
 		}
 	}
 	if !allowed {
-		p.problem(item, "the rule has no allow; one that lets nobody in says allow: []")
+		p.problem(item, "the rule has no allow; one that lets no caller in says allow: []")
 	}
 	p.warnShadowed(item, hosts, paths)
 	if err := p.index.add(len(p.rules), hosts, paths); err != nil {

@@ -72,7 +72,7 @@ func (g *Gate) Strip(r *http.Request, v *visit.Visit) {
 func (g *Gate) Forward(r *http.Request, v *visit.Visit, next caddyhttp.Handler) error {
 	v.Rail.WithholdCookies(&g.withheld)
 	if !g.ForwardCredentials {
-		v.Journey.TakeCookies(r.Header, g.Cookies...) // also beside another credential, or where nobody is asked who they are
+		v.Journey.TakeCookies(r.Header, g.Cookies...) // also beside another credential, or where no caller is identified
 	}
 	v.Journey.Withhold(r.Header) // what an earlier handler took stays taken
 	if v.Request.IsHandshake() {

@@ -10,7 +10,7 @@ import (
 // Authorization (RFC 9110, section 11.4) and whether the line has that scheme.
 // What follows is "" where nothing does. Only spaces may stand between the
 // two: a tab, say, stays in front of the credential, so that its method
-// refuses it instead of the line passing for somebody else's scheme.
+// refuses it instead of the line passing for another program's scheme.
 func cutScheme(line, scheme string) (credential string, ok bool) {
 	if len(line) < len(scheme) || !strings.EqualFold(line[:len(scheme)], scheme) {
 		return "", false

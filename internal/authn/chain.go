@@ -94,7 +94,7 @@ func (c *Chain) Parameters() []string {
 
 // Identify says who is calling, and from which place the credential was taken.
 // One explicit credential that fails is never followed by another method's try
-// (R-BR-14), and two are nobody's (T-33). Secure says that the credential
+// (R-BR-14), and a request with two is rejected (T-33). Secure says that the credential
 // could not be overheard on its way; if it could, it is refused unread.
 func (c *Chain) Identify(r *http.Request, secure bool) (identity.Outcome, Place) {
 	credential, found := c.find(r)

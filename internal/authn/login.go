@@ -86,10 +86,10 @@ func CheckLogins(raw []json.RawMessage) error {
 	return nil
 }
 
-// errAlone is why a page of somebody else's is not one of several.
-var errAlone = errors.New("login url leads to somebody else's page and stands alone: leave it or the other logins out")
+// errAlone is why an external sign-in page is not one of several.
+var errAlone = errors.New("login url leads to an external sign-in page and stands alone: remove it or the other logins")
 
-// LoginURL sends people to somebody else's sign-in page.
+// LoginURL sends people to an external sign-in page.
 type LoginURL struct {
 	// An https or http URL, or a path on this site, in which {return_to} stands
 	// for the URL to come back to; without it, a warning. Required.
@@ -133,7 +133,7 @@ func (l *LoginURL) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if !l.page.Returns() {
-		ctx.Logger().Warn("login url has no {return_to}: nobody who signs in there comes back to where they were", zap.String("url", l.URL))
+		ctx.Logger().Warn("login url has no {return_to}: people who sign in there do not come back to the page that they asked for", zap.String("url", l.URL))
 	}
 	return nil
 }

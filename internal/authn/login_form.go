@@ -93,7 +93,7 @@ func (l *LoginForm) Provision(caddy.Context) error {
 	return nil
 }
 
-// keyOfFiles names a set of files without telling anybody where they are.
+// keyOfFiles names a set of files without saying where they are.
 func keyOfFiles(paths []string) string {
 	paths = absolute(paths)
 	slices.Sort(paths)

@@ -25,7 +25,7 @@ func init() {
 }
 
 // LoginOIDC signs people in at an OpenID provider, by the authorization code flow
-// with PKCE. The provider is asked when somebody first signs in: it may be a site
+// with PKCE. The provider is asked at the first sign-in: it may be a site
 // of this very server, and one that is down stops nothing else.
 type LoginOIDC struct {
 	// The provider's URL, to the letter as it names itself. Required.

@@ -36,7 +36,7 @@ func InHeader(name string) Place { return Place{header: http.CanonicalHeaderKey(
 func InCookie(name string) Place { return Place{cookie: name} }
 
 // InSession is the places of a session's id: a cookie with a prefix, which
-// browsers let nobody else set, and, where a site is visited over plain HTTP, one
+// browsers let no other host set, and, where a site is visited over plain HTTP, one
 // without.
 func InSession(cookie session.Cookie) []Place {
 	return []Place{{cookie: cookie.Name, domain: cookie.Domain}, {cookie: cookie.PlainName(), domain: cookie.Domain, plain: true}}

@@ -34,7 +34,7 @@ type metadata struct {
 
 // parseResource checks the identifier of a protected resource (RFC 9728, section
 // 1.2) and returns the URL of its description, which is made of it alone: what a
-// request says about hosts is nobody's word (R-PRM-6).
+// request says about hosts is not trusted (R-PRM-6).
 func parseResource(identifier string) (*url.URL, error) {
 	u, err := url.Parse(identifier)
 	switch {

@@ -71,7 +71,7 @@ func loadStoreKey(ctx context.Context, storage certmagic.Storage) ([]byte, error
 	}
 	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(key) != store.SecretSize {
-		return nil, fmt.Errorf("%s in Caddy's storage is damaged; restore it, or remove it to sign everybody out", storeKeyName)
+		return nil, fmt.Errorf("%s in Caddy's storage is damaged; restore it, or remove it to sign all users out", storeKeyName)
 	}
 	return key, nil
 }

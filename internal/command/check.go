@@ -98,7 +98,7 @@ func (c *checker) samples(cmd *cobra.Command) ([]witness.Sample, error) {
 // documentsIn returns the documents of a directory, or the file itself.
 func documentsIn(name string) ([]string, error) {
 	info, err := os.Stat(name)
-	if err != nil || !info.IsDir() { // what is not there is told by whoever reads it
+	if err != nil || !info.IsDir() { // what is not there is told by the function that reads it
 		return []string{name}, nil
 	}
 	entries, err := os.ReadDir(name)

@@ -32,7 +32,7 @@ func addKeys(cmd *cobra.Command) *edited[users.KeysEditor] {
 	return addEdited(cmd, "keys", users.EditKeys)
 }
 
-// try makes a change that is thrown away: what cannot be is said before anybody
+// try makes a change that is thrown away: what cannot be is said before the user
 // types a password.
 func (f *edited[E]) try(change func(E) error) error {
 	old, err := readIfThere(f.name)
@@ -66,7 +66,7 @@ func (f *edited[E]) change(cmd *cobra.Command, done string, change func(E) error
 	return err
 }
 
-// changeOne makes the function of a command that changes whom its argument names.
+// changeOne makes the function of a command that changes the user or key that its argument names.
 // What says what the argument is, and done, with %s for it, what was done.
 func (f *edited[E]) changeOne(what, done string, change func(E, string) error) func(*cobra.Command, []string) error {
 	return run(func(cmd *cobra.Command, args []string) (bool, error) {
@@ -81,7 +81,7 @@ func (f *edited[E]) changeOne(what, done string, change func(E, string) error) f
 // say tells on standard error what was done to a file.
 func say(cmd *cobra.Command, file string, made bool, done string) {
 	if made {
-		done += "; the file is new, and nobody but its owner may read it: the server has to run as that user"
+		done += "; the file is new, and only its owner may read it: the server has to run as that user"
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", file, done)
 }

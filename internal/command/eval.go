@@ -25,7 +25,7 @@ Evaluates the decision for an input document, prints its value and what that com
 to, and exits with 0 if the caller is let in and with 1 if not.
 
 The document may be a part of an input: what is left out is as for GET / by an
-anonymous caller, and whoever has an id is known. A field that no server gives is
+anonymous caller, and a caller with an id is known. A field that no server gives is
 an error. With --opa-envoy the document is taken as it is.`,
 		Example: `  caddy policy-auth eval policies --input input.json
   echo '{"request": {"path": "/admin"}, "identity": {"id": "bob", "roles": ["member"]}}' | caddy policy-auth eval --access access.yaml --input - --json`,

@@ -15,7 +15,7 @@ type expiry struct {
 	now  func() time.Time
 }
 
-// addExpires adds the flag for when somebody stops counting.
+// addExpires adds the flag for when a user or a key stops counting.
 func addExpires(cmd *cobra.Command) *expiry {
 	e := &expiry{now: time.Now}
 	cmd.Flags().Var(e, "expires", "when it stops counting: a date, a time or how long from now, such as 90d (never)")

@@ -60,8 +60,8 @@ is denied.`,
 	flags.StringVar(&f.identity, "identity", "", "a JSON file of the caller, as input.identity")
 	flags.StringVar(&f.constants, "constants", "", "a JSON file of the constants in the Caddyfile's config block")
 	flags.StringVar(&f.asked.Set, "set", "", "which policies of the server: an id, or one of their files")
-	flags.BoolVar(&c.Anonymous, "anonymous", false, "what if nobody were known")
-	flags.StringVar(&c.As, "as", "", "what if this user asked, of whom nothing else is known")
+	flags.BoolVar(&c.Anonymous, "anonymous", false, "what if the caller were anonymous")
+	flags.StringVar(&c.As, "as", "", "what if this user asked, with no roles, groups, scopes or claims")
 	for name, list := range map[string]*[]string{"role": &c.Roles, "group": &c.Groups, "scope": &c.Scopes} {
 		flags.StringArrayVar(list, name, nil, "what if the caller had this "+name+" (may be repeated)")
 	}

@@ -55,7 +55,7 @@ func describe(a question.Answer) string {
 // describeCaller says who is calling.
 func describeCaller(caller map[string]any) string {
 	if caller["authenticated"] != true {
-		return "nobody is known"
+		return "anonymous"
 	}
 	parts := []string{fmt.Sprint(caller["id"])}
 	for _, name := range []string{"kind", "method", "issuer"} {
@@ -87,7 +87,7 @@ func describeTables(b *strings.Builder, t *accesstable.Explanation) {
 	for _, rule := range t.Rules {
 		fmt.Fprintf(b, "\n%s\n", headline(rule))
 		if len(rule.Alternatives) == 0 && rule.Label != accesstable.ForeignDestination {
-			fmt.Fprint(b, "  it lets nobody in\n")
+			fmt.Fprint(b, "  it lets no caller in\n")
 		}
 		for _, alternative := range rule.Alternatives {
 			nearest := ""

@@ -125,7 +125,7 @@ func firstUser(name, password string) ([]byte, error) {
 	return editor.Bytes()
 }
 
-// create writes a file that is not there yet. Nobody but its owner may read that
+// create writes a file that is not there yet. Only its owner may read that
 // of the users.
 func create(path string, content []byte) error {
 	mode := fs.FileMode(0o644)
@@ -155,7 +155,7 @@ func (b *begun) guide(cmd *cobra.Command) {
 Next:
 %s  caddy run
 and, from another terminal:
-  curl -i http://localhost:8080/               nobody is known: 401
+  curl -i http://localhost:8080/               anonymous: 401
   curl -i -u %s http://localhost:8080/      with the password below
 Then edit access.yaml and ask again: it is taken while the server runs. To see that
 the policies do what they should:

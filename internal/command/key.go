@@ -37,7 +37,7 @@ func newKeyAdd() *cobra.Command {
 		Short: "Makes a key and shows it once",
 		Long: `
 Makes a key of 256 random bits, stores its hash, and writes the key to standard
-output, once: nobody can find it out again. The key begins with its id, so that one
+output, once: it cannot be found out again. The key begins with its id, so that one
 that turns up somewhere can be disabled.`,
 		Example: `  caddy policy-auth key add ci --owner build-server --roles deployer --scopes deploy
   caddy policy-auth key add backup --networks 10.0.0.0/8 --expires 90d`,
@@ -75,7 +75,7 @@ that turns up somewhere can be disabled.`,
 func newKeyDisable() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "disable <id> [--keys <file>]",
-		Short:   "Disables a key, whose id stays in the file for whoever reads the log",
+		Short:   "Disables a key, whose id stays in the file for readers of the log",
 		Example: "  caddy policy-auth key disable ci",
 	}
 	cmd.RunE = addKeys(cmd).changeOne("id", "key %s is disabled", users.KeysEditor.Revoke)

@@ -39,7 +39,7 @@ func listing[T, J any](file *string, asJSON *bool, parse func(string, []byte) ([
 	})
 }
 
-// state says in a word or two whether somebody counts.
+// state says in a word or two whether a user or a key counts.
 func state(disabled bool, expires, now time.Time) string {
 	switch {
 	case disabled:

@@ -21,7 +21,7 @@ const maxTyped = 4 << 10
 // passwordFrom says in help how a password is given.
 const passwordFrom = `The password is asked for at a terminal, twice and without showing it, and is
 otherwise the line that standard input holds. It is never an argument: those can be
-seen by everybody on the machine and stay in the shell's history.`
+seen by every user of the machine and stay in the shell's history.`
 
 // readPassword returns a new password, from a terminal or standard input.
 func readPassword(cmd *cobra.Command) (string, error) {
@@ -70,7 +70,7 @@ func typedTwice(cmd *cobra.Command, terminal int) (string, error) {
 	return password, err
 }
 
-// typed reads a line from a terminal that does not show it. Whoever interrupts
+// typed reads a line from a terminal that does not show it. A person who interrupts
 // gets the terminal back as it was.
 func typed(cmd *cobra.Command, terminal int, prompt string) (string, error) {
 	before, err := term.GetState(terminal)

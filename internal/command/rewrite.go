@@ -61,8 +61,8 @@ func readIfThere(name string) ([]byte, error) {
 	return content, err
 }
 
-// lock makes the file that is to replace a file. As long as it is there nobody
-// else edits that.
+// lock makes the file that is to replace a file. As long as it is there no other process
+// edits that.
 func lock(name string, patience time.Duration) (*os.File, error) {
 	next := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".new")
 	for deadline := time.Now().Add(patience); ; time.Sleep(lockPause) {
@@ -73,7 +73,7 @@ func lock(name string, patience time.Duration) (*os.File, error) {
 		case !errors.Is(err, fs.ErrExist):
 			return nil, err
 		case time.Now().After(deadline):
-			return nil, fmt.Errorf("%s is there: somebody else is editing %s; if nobody is, remove it", next, name)
+			return nil, fmt.Errorf("%s is there: another command is editing %s; if none is, remove it", next, name)
 		}
 	}
 }

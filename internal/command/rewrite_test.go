@@ -92,7 +92,7 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer first.Close()
-	if _, err := lock(name, 0); err == nil || !strings.Contains(err.Error(), "somebody else is editing "+name) {
+	if _, err := lock(name, 0); err == nil || !strings.Contains(err.Error(), "another command is editing "+name) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(first.Name()); err != nil {

@@ -41,7 +41,7 @@ func newSessionList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list [--user <id or name>] [--json] [--address <admin>]",
 		Short: "Lists who is signed in",
-		Long:  "Lists who is signed in: everybody, or one user by id or name. The exit status is 1 if that is nobody.",
+		Long:  "Lists who is signed in: all users, or one by id or name. The exit status is 1 if there is none.",
 		Example: `  caddy policy-auth session list
   caddy policy-auth session list --user alice --json`,
 	}
@@ -67,8 +67,8 @@ func newSessionList() *cobra.Command {
 func newSessionEnd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "end --user <id or name> | --id <session> | --all [--address <admin>]",
-		Short: "Signs somebody out, with the next request on every machine",
-		Long: "Ends all sessions of a user, one session, or everybody's. On other machines that share a store it takes a second.\n" +
+		Short: "Signs a user out, with the next request on every machine",
+		Long: "Ends all sessions of a user, one session, or all. On other machines that share a store it takes a second.\n" +
 			"The exit status is 1 if there was none to end.",
 		Example: `  caddy policy-auth session end --user alice
   caddy policy-auth session end --id 2jmj7l5rSw0yVb_vlWAYkK_YBwkPa3S8Gq0mpwNW1Vo
@@ -76,7 +76,7 @@ func newSessionEnd() *cobra.Command {
 	}
 	user := cmd.Flags().String("user", "", "whose sessions, by id or name")
 	id := cmd.Flags().String("id", "", "the session, as session list shows it")
-	all := cmd.Flags().Bool("all", false, "everybody's sessions")
+	all := cmd.Flags().Bool("all", false, "the sessions of all users")
 	address := addAddress(cmd)
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
 		if err := none(cmd, args); err != nil {

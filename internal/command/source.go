@@ -59,7 +59,7 @@ func (s *sources) check() error {
 	return s.config.Check()
 }
 
-// open loads the policies. Their warnings go to standard error. Whoever opens
+// open loads the policies. Their warnings go to standard error. The caller that opens
 // them closes them.
 func (s *sources) open(cmd *cobra.Command) (*policy.Set, error) {
 	if err := s.check(); err != nil {
@@ -154,7 +154,7 @@ func writeJSON(cmd *cobra.Command, value any) error {
 	return encoder.Encode(value)
 }
 
-// askServer asks the admin API of a running server; body nil is none. Whoever
+// askServer asks the admin API of a running server; body nil is none. The caller that
 // asks closes the response's body. Statuses of errors are errors.
 func askServer(address, method, uri string, body io.Reader) (*http.Response, error) {
 	address, err := caddycmd.DetermineAdminAPIAddress(address, nil, "", "")

@@ -42,7 +42,7 @@ func newUserRemove() *cobra.Command {
 		Use:   "remove <name> [--users <file>]",
 		Short: "Removes a user from the file",
 		Long: `
-Removes a user from the file. Somebody else may get the name later, and what
+Removes a user from the file. Another person may get the name later, and what
 belonged to it: disable keeps the name.`,
 		Example: "  caddy policy-auth user remove bob",
 	}

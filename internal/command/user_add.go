@@ -86,7 +86,7 @@ With --generate a password is made up and written to standard output, once.`,
 	return cmd
 }
 
-// newSecret is the password that a command gives somebody.
+// newSecret is the password that a command gives a user.
 type newSecret struct {
 	generate  *bool
 	algorithm *string

@@ -157,7 +157,7 @@ func explainOne(err error) string {
 	case errors.As(err, &pattern):
 		return explainOrigin(pattern.Value)
 	case errors.As(err, &clash) && clash.Reason == "psl":
-		return fmt.Sprintf("origins: %q would allow whoever can get a name under that public suffix; name each origin", clash.Value)
+		return fmt.Sprintf("origins: %q would allow every site under that public suffix; name each origin", clash.Value)
 	case errors.As(err, &clash):
 		return fmt.Sprintf("origins: %q does not go with credentials, since others on the network can write its scripts; use https (http is for localhost alone)", clash.Value)
 	case errors.As(err, &method) && method.Reason == "forbidden":
@@ -172,7 +172,7 @@ func explainOne(err error) string {
 
 func explainOrigin(value string) string {
 	if value == "null" {
-		return "origins: null is what sandboxed and local pages of anybody have and cannot be allowed"
+		return "origins: null is the origin of sandboxed and local pages of any author and cannot be allowed"
 	}
 	return fmt.Sprintf("origins: %q is not an origin: want scheme, host and port without anything behind, a port only if it is not the scheme's own, "+
 		"such as https://app.example.com, https://*.example.com or http://localhost:*", value)

@@ -94,7 +94,7 @@ func (c *CORS) judge(r *http.Request) *recorder {
 		return c.plain
 	case len(origins) > 1, len(origins) == 1 && origins[0] == "null":
 		// The library reads the first Origin alone, and lets null read what
-		// everybody may; no browser's page is to be trusted with either.
+		// every origin may; no browser's page is to be trusted with either.
 		return refusal(r)
 	}
 	return run(c.library, r)

@@ -140,7 +140,7 @@ func locate(path string, err error) error {
 	text := placeForm.ReplaceAllLiteralString(err.Error(), "")
 	switch {
 	case strings.Contains(text, "nil pointer evaluating *denial.Caller"):
-		text += "; there is nobody on most pages, write {{with .Identity}}"
+		text += "; most pages have no identity, write {{with .Identity}}"
 	case strings.Contains(text, "can't evaluate field") && strings.Contains(text, "denial.View"):
 		text += "; fields: " + strings.Join(fieldNames(), " ")
 	}

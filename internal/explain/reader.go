@@ -15,7 +15,7 @@ type reader struct {
 	at    *attempt
 }
 
-// values returns what an expression refers to: variables that somebody named,
+// values returns what an expression refers to: variables that the source names,
 // what the compiler put aside, references to documents.
 func (r reader) values(expr *ast.Expr) []Named {
 	var found []Named

@@ -65,7 +65,7 @@ func (t *trail) describe(a *attempt, depth int) Rule {
 	return rule
 }
 
-// opaque reports whether a rule's conditions are nobody's concern: those of the
+// opaque reports whether a rule's conditions are not shown: those of the
 // package that reads access tables, which are explained in their own words.
 func (t *trail) opaque(rule *ast.Rule) bool {
 	return strings.HasPrefix(rule.Location.File, "embedded/caddy/access/")

@@ -18,7 +18,7 @@ type hub struct {
 	notify *fsnotify.Watcher
 	done   chan struct{}
 
-	mu       sync.Mutex                       // held for moments, also by whom the system tells of changes
+	mu       sync.Mutex                       // held for moments, also by the goroutine that is told of changes
 	watchers map[*watcher]map[string]struct{} // the directories of each
 	dirs     map[string]map[*watcher]struct{} // and the other way round
 }

@@ -41,7 +41,7 @@ func Open[T any](o Options, parse func(Tree) (*T, error)) (*Live[T], error) {
 
 // Report has each later result told to f: nil for a value that was taken, an
 // error for one that was not, in which case the last good one stays. It is
-// called before Watch and before anybody else has the Live.
+// called before Watch and before other code has the Live.
 func (l *Live[T]) Report(f func(error)) { l.report = f }
 
 // Watch follows changes of the files until Close. It is called at most once.

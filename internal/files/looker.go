@@ -176,7 +176,7 @@ func (l *looker) read(path string) error {
 }
 
 // openRegular opens a file. What became a pipe since it was looked at is
-// refused: waiting for somebody to write to it could take for ever.
+// refused: waiting for a writer could take for ever.
 func openRegular(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {

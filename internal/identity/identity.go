@@ -1,6 +1,6 @@
 // Package identity holds the nouns that every room of policy_auth speaks: who
 // is calling (Identity), what became of their credentials (Outcome), why
-// somebody was refused (Reason) and what a refusal asks for (Challenge).
+// a request was refused (Reason) and what a refusal asks for (Challenge).
 //
 // It knows neither HTTP servers nor policies and imports only the standard
 // library.
@@ -25,7 +25,7 @@ const (
 )
 
 // Identity is a caller as policies, headers and placeholders see one. It is
-// immutable once handed out: caches share it between requests, so nobody may
+// immutable once handed out: caches share it between requests, so no code may
 // write to it or to anything that it refers to.
 type Identity struct {
 	// Authenticated is false only for an anonymous caller.
@@ -88,7 +88,7 @@ var anonymous = &Identity{
 	Unknown: []string{},
 }
 
-// Anonymous returns the identity of a caller about whom nothing is known.
+// Anonymous returns the identity of a caller who is not known.
 func Anonymous() *Identity { return anonymous }
 
 // Normalize fills what policies expect to be present and returns i: nil lists

@@ -5,7 +5,7 @@ import "time"
 // Verdict is what an authenticator says of a credential.
 type Verdict int
 
-// The verdicts. The zero value accepts nobody.
+// The verdicts. The zero value accepts no credential.
 const (
 	// Unclaimed: the credential is not for this authenticator (another issuer's
 	// token, say); the next one that reads the same place may try. Reason says
@@ -21,7 +21,7 @@ const (
 	// Malformed: the request is not a proper use of the scheme, or holds two
 	// explicit credentials. The answer is 400 (RFC 6750, section 3.1).
 	Malformed
-	// Unavailable: nobody can tell now, since keys or a store are out of reach.
+	// Unavailable: it cannot be told now, since keys or a store are out of reach.
 	// The answer is 503; the credential may well be good.
 	Unavailable
 )
@@ -36,7 +36,7 @@ type Outcome struct {
 	// Reason is the exact cause unless Accepted.
 	Reason Reason
 	// Cause is the Reason as the log alone shows it, where it tells more than
-	// anybody else may know; "" where it does not.
+	// others may know; "" where it does not.
 	Cause Cause
 	// Method names the authenticator that judged the credential.
 	Method string

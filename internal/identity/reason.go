@@ -1,7 +1,7 @@
 package identity
 
 // Reason is the exact cause of a refusal, as logs and metrics show it. The set
-// is closed. A page shows only the Class of a reason, so that nobody learns
+// is closed. A page shows only the Class of a reason, so that no client learns
 // from an answer which part of a credential was wrong.
 type Reason string
 

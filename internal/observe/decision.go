@@ -10,7 +10,7 @@ import (
 )
 
 // Decision writes one line of the decision log, at debug, so that it is there
-// only for whoever asks for it. The entry is made only then; its JSON members
+// only if the log is enabled. The entry is made only then; its JSON members
 // become the line's fields.
 func Decision(logger *zap.Logger, entry func() (any, bool)) {
 	line := logger.Check(zapcore.DebugLevel, "decision")

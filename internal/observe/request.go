@@ -43,7 +43,7 @@ func (f *accessFields) MarshalLogObject(line zapcore.ObjectEncoder) error {
 	return nil
 }
 
-// Placeholders offers the latest event of a request to whoever expands
+// Placeholders offers the latest event of a request to handlers that expand
 // placeholders later: {http.policy_auth.*} always, {http.auth.user.*} only if
 // the caller is known and allowed. Values are computed when asked for and, as
 // with every placeholder, not expanded again (T-48). The zero value is ready to

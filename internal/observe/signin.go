@@ -10,7 +10,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
-// SignIn is what became of somebody who wanted to sign in or out.
+// SignIn is the result of an attempt to sign in or out.
 type SignIn struct {
 	// Message is signed in, sign-in refused or signed out.
 	Message string

@@ -26,7 +26,7 @@ func init() {
 //	GET  /policy_auth/decisions         the latest refusals; ?id= is that of a request, ?limit= how many
 //	POST /policy_auth/explain           why a request was or would be refused
 //	GET  /policy_auth/sessions          who is signed in; ?user= for one user's
-//	DELETE /policy_auth/sessions?user=  signs a user out, ?all=true everybody
+//	DELETE /policy_auth/sessions?user=  signs a user out, ?all=true all users
 //	DELETE /policy_auth/sessions/<id>   ends one session
 type Admin struct{}
 

@@ -15,7 +15,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
-// Session is a session as operators see it. Nobody can be its owner by knowing it.
+// Session is a session as operators see it. Knowing it does not make its owner of a client.
 type Session struct {
 	ID       string    `json:"id"`
 	User     string    `json:"user"`
@@ -36,8 +36,8 @@ type Ended struct {
 // sessionsPath is where the sessions are; below it, each by its ID.
 const sessionsPath = "/policy_auth/sessions"
 
-// sessions lists a user's sessions, or everybody's, and ends them: a user's or, if
-// that is said, everybody's (R-SES-5).
+// sessions lists the sessions of a user or of all, and ends them: those of a user or, if
+// that is said, of all (R-SES-5).
 func sessions(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	user, all := query.Get("user"), query.Get("all") == "true"
@@ -52,7 +52,7 @@ func sessions(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", "GET, DELETE")
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("GET and DELETE only")}
 	case (user == "") != all:
-		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("whose sessions? Say user=<id or name>, or all=true for everybody's")}
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("whose sessions? Say user=<id or name>, or all=true for those of all users")}
 	}
 	ended, err := overRegistries(func(g *session.Registry) (int, error) { return g.EndUser(r.Context(), user) })
 	if err != nil {
@@ -97,7 +97,7 @@ func listSessions(ctx context.Context, user string) ([]Session, error) {
 }
 
 // overRegistries adds up what f returns for every store in use. One that fails
-// keeps nobody from the others.
+// does not keep clients from the others.
 func overRegistries(f func(*session.Registry) (int, error)) (total int, err error) {
 	authn.Registries(func(g *session.Registry) {
 		n, failure := f(g)

@@ -26,7 +26,7 @@ type Answer struct {
 	Caller map[string]any `json:"caller"`
 	// Changes say what was changed about the caller.
 	Changes []string `json:"changes,omitempty"`
-	// Notes are what else somebody should know.
+	// Notes are what else the reader should know.
 	Notes []string `json:"notes,omitempty"`
 	// Refusal is how the server refused the request; nil if it was not asked about
 	// one.
@@ -158,7 +158,7 @@ func unjudged(r Refusal) Answer {
 		Explanation: policy.Explanation{Reason: r.Reason, Codes: r.Codes, Error: r.Error, Explanation: policy.NoRules()},
 		Request:     Asked{ID: r.ID, Method: r.HTTPMethod, URL: r.Host + r.Path, ClientIP: r.ClientIP},
 		Refusal:     &r,
-		Notes:       []string{"it was refused before policies were asked; what they would say of somebody: ask as whom"},
+		Notes:       []string{"it was refused before policies were asked; to see what they would say of a caller, name one with --as"},
 	}
 }
 
@@ -208,12 +208,12 @@ func Ask(ctx context.Context, set *policy.Set, q Question) (Answer, error) {
 	return *first, nil
 }
 
-// ambiguous answers for a path that is refused whoever asks.
+// ambiguous answers for a path that is refused for every caller.
 func ambiguous(r *http.Request, client string, flag request.Flag) Answer {
 	return Answer{
 		Explanation: policy.Explanation{Reason: identity.ReasonPathAmbiguous, Codes: []string{string(flag)}, Explanation: policy.NoRules()},
 		Request:     Asked{Method: r.Method, URL: r.Host + r.URL.EscapedPath(), ClientIP: client},
-		Notes:       []string{fmt.Sprintf("the path has the flag %s and is refused with 400 before anybody is asked, unless allow_ambiguous_paths names the flag", flag)},
+		Notes:       []string{fmt.Sprintf("the path has the flag %s and is refused with 400 before the caller is identified, unless allow_ambiguous_paths names the flag", flag)},
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 
 // Changes are what-ifs about the caller.
 type Changes struct {
-	// Anonymous makes the caller nobody.
+	// Anonymous makes the caller anonymous.
 	Anonymous bool `json:"anonymous,omitempty"`
-	// As makes the caller a user of that id and name, of whom nothing else is known
+	// As makes the caller a user of that id and name, without roles, groups, scopes and claims
 	// but what the other changes add.
 	As string `json:"as,omitempty"`
 	// What is added to the caller, and what is taken away.
@@ -36,7 +36,7 @@ func (c Changes) Any() bool {
 
 func (c Changes) check() error {
 	if c.Anonymous && (c.As != "" || len(c.Claims) > 0 || len(c.Roles)+len(c.Groups)+len(c.Scopes) > 0) {
-		return errors.New("somebody anonymous has no name, roles, groups, scopes or claims")
+		return errors.New("an anonymous caller has no name, roles, groups, scopes or claims")
 	}
 	return nil
 }
@@ -51,19 +51,19 @@ func (c Changes) apply(document map[string]any) ([]string, error) {
 	var said []string
 	switch {
 	case c.Anonymous:
-		caller, said = nobody(), append(said, "as nobody")
+		caller, said = anonymous(), append(said, "as an anonymous caller")
 	case c.As != "":
-		caller, said = nobody(), append(said, "as "+c.As)
+		caller, said = anonymous(), append(said, "as "+c.As)
 		maps.Copy(caller, map[string]any{"authenticated": true, "kind": "user", "id": c.As, "username": c.As})
 	case caller == nil:
-		return nil, errors.New("the input has no identity to change; say as whom")
+		return nil, errors.New("the input has no identity to change; name a caller with --as")
 	}
 	for _, list := range []struct {
 		name           string
 		added, removed []string
 	}{{"roles", c.Roles, c.WithoutRoles}, {"groups", c.Groups, c.WithoutGroups}, {"scopes", c.Scopes, c.WithoutScopes}} {
 		if len(list.added) > 0 && caller["authenticated"] != true {
-			return nil, fmt.Errorf("%s of somebody unknown: say as whom", list.name)
+			return nil, fmt.Errorf("%s of an anonymous caller: name a caller with --as", list.name)
 		}
 		caller[list.name] = changed(caller[list.name], list.added, list.removed)
 		said = append(said, spoken("with", list.name, list.added)...)
@@ -83,8 +83,8 @@ func (c Changes) apply(document map[string]any) ([]string, error) {
 	return said, nil
 }
 
-// nobody returns an anonymous caller as input.identity.
-func nobody() map[string]any {
+// anonymous returns an anonymous caller as input.identity.
+func anonymous() map[string]any {
 	list := func() []any { return []any{} }
 	return map[string]any{
 		"authenticated": false, "kind": "anonymous", "id": "", "username": "", "name": "", "issuer": "", "method": "",

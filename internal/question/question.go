@@ -1,4 +1,4 @@
-// Package question is what somebody asks about a decision: a request described by
+// Package question is a question about a decision: a request described by
 // hand, one that was refused, or an input document, and what to change about its
 // caller; and the answer, which never shows a credential.
 package question
@@ -31,7 +31,7 @@ type Question struct {
 	Changes
 }
 
-// Description is a request as somebody describes it.
+// Description is a request that is described rather than recorded.
 type Description struct {
 	// Method is GET unless set.
 	Method string `json:"method,omitempty"`
@@ -41,10 +41,10 @@ type Description struct {
 	Headers map[string]Lines `json:"headers,omitempty"`
 	// Body is the request's.
 	Body string `json:"body,omitempty"`
-	// ClientIP is the client's address; 192.0.2.1 unless set, which is nobody's.
+	// ClientIP is the client's address; 192.0.2.1 unless set, an address for documentation (RFC 5737).
 	ClientIP string `json:"client_ip,omitempty"`
 	// Identity is the caller as input.identity has one, with only what is not empty.
-	// Nothing of it is verified. Nobody, unless set.
+	// Nothing of it is verified. Anonymous, unless set.
 	Identity json.RawMessage `json:"identity,omitempty"`
 	// Config holds the constants from the configuration.
 	Config map[string]any `json:"config,omitempty"`
@@ -110,8 +110,8 @@ func (q Question) Check() error {
 }
 
 // ParseIdentity reads a caller from JSON: the members of input.identity that are
-// not empty. Whoever has an id is authenticated unless it says otherwise. Empty
-// JSON is nobody.
+// not empty. A caller with an id is authenticated unless it says otherwise. Empty
+// JSON is an anonymous caller.
 func ParseIdentity(content []byte) (*identity.Identity, error) {
 	if len(content) == 0 || string(content) == "null" {
 		return identity.Anonymous(), nil

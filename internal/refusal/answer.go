@@ -41,7 +41,7 @@ func (d *Desk) Answer(w http.ResponseWriter, r *http.Request, v *visit.Visit, de
 		d.Pages.Prepare(w.Header(), told)
 		return refused(r, status, string(v.Event.Reason))
 	}
-	_ = d.Pages.Write(w, r, told) // it fails only if nobody is there any more
+	_ = d.Pages.Write(w, r, told) // it fails only if the client is gone
 	return nil
 }
 

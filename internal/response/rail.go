@@ -47,7 +47,7 @@ func (r *Rail) Writer() http.ResponseWriter {
 }
 
 // Correct makes the headers what they are to be, unless they are sent. It is for
-// answers that somebody else writes, such as the site's error routes.
+// answers that other handlers write, such as the site's error routes.
 func (r *Rail) Correct() {
 	if r.sent {
 		return

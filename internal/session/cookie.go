@@ -120,7 +120,7 @@ func (c Cookie) made(value string, maxAge int, https bool) *http.Cookie {
 }
 
 // Read returns the cookie's value in a request. Where it is there twice, one may
-// be somebody else's, and neither counts (R-CK-5).
+// be another's, and neither counts (R-CK-5).
 func (c Cookie) Read(r *http.Request, https bool) (string, bool) {
 	found := r.CookiesNamed(c.name(https))
 	if len(found) != 1 {

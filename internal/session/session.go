@@ -41,7 +41,7 @@ type Record struct {
 	SID string `json:"sid,omitempty"`
 	// Subject is the provider's own name of the user, or "".
 	Subject string `json:"subject,omitempty"`
-	// Data is the login's own, such as tokens; it is for nobody else.
+	// Data is the login's own, such as tokens; only the login reads it.
 	Data []byte `json:"data,omitempty"`
 }
 
@@ -49,7 +49,7 @@ type Record struct {
 // between requests.
 type Session struct {
 	Record
-	// ID names the session to operators; nobody can be it by knowing the ID.
+	// ID names the session to operators; knowing the ID does not let a client use it.
 	ID string
 
 	key     string
@@ -94,7 +94,7 @@ func decode(raw []byte) (Record, error) {
 		return Record{}, fmt.Errorf("decoding a session: %w", err)
 	}
 	if r.Identity == nil || !r.Identity.Authenticated || r.Identity.ID == "" {
-		return Record{}, errors.New("decoding a session: it is nobody's")
+		return Record{}, errors.New("decoding a session: it has no owner")
 	}
 	r.Identity.Normalize()
 	return r, nil

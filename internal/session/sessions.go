@@ -89,7 +89,7 @@ func (s *Sessions) Registry() *Registry { return s.registry }
 func (s *Sessions) Cookie() Cookie { return s.config.Cookie }
 
 // Start begins a session and gives it to the browser under a new id, which
-// nobody had before (R-CK-7). A session that the browser brought along is ended: this
+// no browser had before (R-CK-7). A session that the browser brought along is ended: this
 // is how a step-up renews one. Of the record, Identity and Login are to be set; SID
 // and Data may be. HTTPS is how the client sees the site.
 func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, https bool, record Record) (*Session, error) {
@@ -110,7 +110,7 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 	return started, nil
 }
 
-// Check reports why no session can begin in a request, whoever signs in.
+// Check reports why no session can begin in a request, for any user.
 func (s *Sessions) Check(r *http.Request, https bool) error {
 	if !https && !s.config.Plain && !IsLocal(HostOf(r)) {
 		return ErrPlain

@@ -22,7 +22,7 @@ type ErrorPages struct {
 	// A directory of templates (<status>.html, 4xx.html, 5xx.html, error.html),
 	// watched. Default: the built-in page.
 	Dir string `json:"dir,omitempty"`
-	// Whose site it is. Default: nobody's.
+	// Whose site it is. Default: none.
 	Brand denial.Brand `json:"brand,omitzero"`
 }
 

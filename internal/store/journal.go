@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// writeBehind is how long changes that nobody waits for are gathered before
+	// writeBehind is how long changes that no caller waits for are gathered before
 	// they are written together. A touch of every session at every request is
 	// one write in that time.
 	writeBehind = 5 * time.Second
@@ -33,7 +33,7 @@ type journal struct {
 	began   time.Time // when the write that goes on began, or zero
 
 	dirty  chan struct{} // something is pending
-	urgent chan struct{} // somebody waits
+	urgent chan struct{} // a caller waits
 	stop   chan struct{}
 	done   chan struct{}
 	last   error // of the last write, valid after done
@@ -127,7 +127,7 @@ func (j *journal) close() error {
 	}
 }
 
-// run writes when somebody waits, and else a while after the first change.
+// run writes when a caller waits, and else a while after the first change.
 func (j *journal) run() {
 	defer close(j.done)
 	var later <-chan time.Time
@@ -145,7 +145,7 @@ func (j *journal) run() {
 			return
 		}
 		later = nil
-		_ = j.commit() // whoever waits is told; the others' changes stay pending
+		_ = j.commit() // those who wait are told; the others' changes stay pending
 	}
 }
 

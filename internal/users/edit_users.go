@@ -82,7 +82,7 @@ func (e UsersEditor) Disable(name string, disabled bool) error {
 func (e UsersEditor) SetHash(name, hash string) error { return e.set(name, "password", quoted(hash)) }
 
 // Bytes returns the new content, which ParseUsers takes; otherwise, for instance
-// if nobody is left, it is an error.
+// if no user is left, it is an error.
 func (e UsersEditor) Bytes() ([]byte, error) {
 	data, err := e.bytes()
 	if err == nil {

@@ -117,7 +117,7 @@ func members(name string, node *yaml.Node, what string, allowed []string, f func
 }
 
 // fields checks the fields of a user or of a key. One without a value is an
-// error: "disabled" that lost its "true" must not enable anybody, and nobody
+// error: "disabled" that lost its "true" must not enable a user, and no user
 // stays for ever whose "expires" is empty or the zero time.
 func fields(name string, node *yaml.Node, what string, allowed []string) error {
 	return members(name, node, what, allowed, func(key, value *yaml.Node) error {

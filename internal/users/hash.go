@@ -27,7 +27,7 @@ type Hashes struct {
 // never accepted, rather than cut off.
 const maxBcrypt = 72
 
-// The work that a stored hash may ask for: enough to slow down whoever steals
+// The work that a stored hash may ask for: enough to slow down a thief who has
 // it, and not enough for a file to stop the server.
 const (
 	minCost, maxCost   = 8, 16

@@ -27,7 +27,7 @@ type Key struct {
 	Expires time.Time
 	// Networks are where it counts; none for everywhere.
 	Networks []netip.Prefix
-	// Identity is whom the key's holder is for policies.
+	// Identity is the key's holder as policies see it.
 	Identity *identity.Identity
 
 	digest [sha256.Size]byte

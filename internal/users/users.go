@@ -1,6 +1,6 @@
 // Package users knows who has which password or key. It reads users.yaml,
 // htpasswd files and keys.yaml into immutable sets, and verifies secrets at
-// the same cost for whoever is and is not in them.
+// the same cost for names that are in them and names that are not.
 package users
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
-// User is somebody with a password. It is immutable.
+// User is a person with a password. It is immutable.
 type User struct {
 	// Name is what the user signs in with, as Normalize returns it.
 	Name string
@@ -27,7 +27,7 @@ type User struct {
 	Disabled bool
 	// Expires is when the account stops counting; zero for never.
 	Expires time.Time
-	// Identity is whom the user is for policies.
+	// Identity is the user as policies see it.
 	Identity *identity.Identity
 }
 

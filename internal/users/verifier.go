@@ -32,7 +32,7 @@ const (
 )
 
 // Verifier verifies names and passwords. It remembers successes for a while,
-// without keeping any secret, and slows down whoever guesses. It is safe for
+// without keeping any secret, and slows down guessing. It is safe for
 // concurrent use. Call NewVerifier.
 type Verifier struct {
 	hashes   Hashes
@@ -49,7 +49,7 @@ func NewQueue() *fairqueue.Queue {
 	return fairqueue.New(runtime.GOMAXPROCS(0), maxWaiting, 0)
 }
 
-// NewVerifier returns a verifier; throttle nil slows nobody down, queue nil is one
+// NewVerifier returns a verifier; throttle nil slows no client down, queue nil is one
 // of its own, now nil is time.Now.
 func NewVerifier(hashes Hashes, throttle *Throttle, queue *fairqueue.Queue, now func() time.Time) *Verifier {
 	if now == nil {
@@ -86,8 +86,8 @@ type Result struct {
 	RetryAfter time.Duration
 }
 
-// Verify says whether a name and a password are a user's. Whoever is not in the
-// set costs as much as whoever is. A disabled or expired account is told apart
+// Verify says whether a name and a password are a user's. A name that is not in the
+// set costs as much as one that is. A disabled or expired account is told apart
 // only behind the right password, and only to the log: its password is neither
 // remembered nor, for the throttle, better than a wrong one. Once throttled, the
 // right password does not help either. Computing a hash waits for its turn; what
@@ -117,7 +117,7 @@ func (v *Verifier) answer(ctx context.Context, users *Users, name, password stri
 	return v.try(ctx, a)
 }
 
-// attempt is a name and a password that somebody has sent.
+// attempt is a name and a password that a client has sent.
 type attempt struct {
 	account
 	user     *User // nil for an unknown name
@@ -182,14 +182,14 @@ func (v *Verifier) hashFor(users *Users, user *User, name string) string {
 		return user.Hash
 	}
 	if len(users.hashes) == 0 {
-		return "" // there is nobody to be told apart from
+		return "" // there is no user to be told apart from
 	}
 	digest := mac(users.seed, name)
 	return dummy(users.hashes[binary.BigEndian.Uint64(digest[:8])%uint64(len(users.hashes))])
 }
 
 // mac authenticates texts, each with its length. As the key of a success it
-// holds no secret: without the process's own random key nobody can test guesses
+// holds no secret: without the process's own random key no reader can test guesses
 // against it.
 func mac(key [32]byte, texts ...string) [32]byte {
 	message := make([]byte, 0, 256)
@@ -202,14 +202,14 @@ func mac(key [32]byte, texts ...string) [32]byte {
 }
 
 // credentials normalizes a name and a password (RFC 7617, section 2.1: NFC by
-// way of RFC 8265's profiles). What cannot be normalized is nobody's.
+// way of RFC 8265's profiles). What cannot be normalized is no user's.
 func credentials(name, password string) (string, string, bool) {
 	if len(name) > maxName {
 		name = ""
 	}
 	normal, ok := Normalize(name)
 	if !ok {
-		normal = "\x00" // nobody's name, counted by the throttle all the same
+		normal = "\x00" // no user's name, counted by the throttle all the same
 	}
 	if len(password) > maxPassword {
 		password, ok = password[:maxPassword], false

@@ -19,7 +19,7 @@ import (
 )
 
 // Visit is one request before one handler.
-// All of it is one piece of memory, which lives as long as anybody may ask for
+// All of it is one piece of memory, which lives as long as other code may ask for
 // what was decided, such as the access log.
 type Visit struct {
 	// Replacer replaces the request's placeholders.

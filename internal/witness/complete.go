@@ -101,7 +101,7 @@ func deriveHeaders(request, said map[string]any) {
 	}
 }
 
-// deriveCaller makes somebody known of a caller of whom something is said.
+// deriveCaller makes a caller known that the input describes in part.
 func deriveCaller(caller, told map[string]any) {
 	known, said := told["authenticated"].(bool)
 	if !said {

@@ -20,7 +20,7 @@ const (
 )
 
 // Generate makes samples from what the rules that a decision reaches compare
-// input with: for each rule a caller for whom its conditions hold, alone and
+// input with: for each rule a caller that meets its conditions, alone and
 // together with what each other rule wants and what makes each negation fail.
 // Parts of inputs of which data says that they may pass are known besides.
 func Generate(compiler *ast.Compiler, decision ast.Ref, base map[string]any, known []map[string]any) []Sample {

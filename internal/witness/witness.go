@@ -1,7 +1,7 @@
 // Package witness looks for requests that policies refuse and that they let in
 // once something is missing: a claim that a token lacks, a list that is empty, a
 // built-in function that cannot say. Most of what it finds is a not whose
-// condition nobody can answer.
+// condition without an answer.
 //
 // It is pure: compiled rules, a function that asks them and samples of input go
 // in, findings come out. docs/check.md says what is tried and what is not.
@@ -17,7 +17,7 @@ import (
 
 // Policies are what is searched.
 type Policies struct {
-	// Compiler has compiled the policies and belongs to nobody else: calls in its
+	// Compiler has compiled the policies and is used by no other code: calls in its
 	// rules are broken while the search goes on.
 	Compiler *ast.Compiler
 	// Decision is the rule that decides.
@@ -27,7 +27,7 @@ type Policies struct {
 	Files map[string]bool
 	// Reads reports whether the decision may read what is at a dotted path of input.
 	Reads func(path string) bool
-	// Ask reports whether an input is allowed. The tracer is nil if nobody listens.
+	// Ask reports whether an input is allowed. The tracer is nil if none is needed.
 	Ask func(ctx context.Context, input ast.Value, tracer topdown.QueryTracer) bool
 }
 

@@ -5,5 +5,5 @@ package caddy.authenticated
 default allow := false
 
 # METADATA
-# description: Any known caller may, nobody else.
+# description: Any known caller may, no other.
 allow if input.identity.authenticated

@@ -142,7 +142,7 @@ func (n *Neighbourhood) ask(t testing.TB, address string, i int, known ...string
 	return Exchange(t, address, r)
 }
 
-// Try asks each neighbour twice: as somebody who is refused and as somebody who
+// Try asks each neighbour twice: as a caller who is refused and as one who
 // is allowed.
 func (n *Neighbourhood) Try(t *testing.T, address string) {
 	for i, row := range Neighbours {
@@ -190,7 +190,7 @@ func (a reply) check(t *testing.T, response *http.Response, body string, status 
 	}
 }
 
-// checkRefused checks what each refusal has, whoever wrote its body.
+// checkRefused checks what each refusal has, whichever handler wrote its body.
 func checkRefused(t *testing.T, response *http.Response, body string) {
 	t.Helper()
 	header := response.Header

@@ -53,7 +53,7 @@ segments(path) := [] if {
 } else := split(trim_suffix(trim_prefix(path, "/"), "/"), "/")
 
 # METADATA
-# description: A caller about whom nothing is known.
+# description: A caller who is not known.
 anonymous := {
 	"authenticated": false,
 	"kind": "anonymous",
@@ -134,7 +134,7 @@ input_of(req, identity) := {
 #   The whole input of which a part is given: GET / by an anonymous caller, changed by
 #   that part. What follows from it is filled in, unless it is given too: from a path
 #   its segments and other forms, from headers their values, from one form of the query
-#   the other. Whoever has an id is known, and a user with that name unless it says
+#   the other. A caller with an id is known, and a user with that name unless it says
 #   otherwise.
 complete(part) := object.union(
 	input_of(request_for(object.get(part, "request", {})), identity_for(object.get(part, "identity", {}))),

@@ -2,7 +2,7 @@
 # title: Office hours
 # description: |
 #   Staff may work from the office network, at eight to eighteen o'clock UTC on
-#   weekdays; whoever is refused is told when to come back.
+#   weekdays; a caller who is refused is told when to come back.
 package examples.office
 
 import data.caddy.helpers

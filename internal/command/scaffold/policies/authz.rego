@@ -8,7 +8,7 @@ default allow := false
 # What access.yaml allows.
 allow if data.caddy.access.allow
 
-# Everybody may read what is below their own /people/<name>.
+# Users may read what is below their own /people/<name>.
 allow if {
 	helpers.is_method("GET")
 	input.identity.authenticated
