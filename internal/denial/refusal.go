@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/http/httpguts"
-
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/response"
 )
@@ -149,24 +147,6 @@ func Redirect(w http.ResponseWriter, to string, status int) {
 	w.Header().Set("Location", to)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-}
-
-// maxUnread is how much of a refused request's body the web server may read
-// away, in bytes, so that its connection serves the next request. It is what
-// net/http reads.
-const maxUnread = 256 << 10
-
-// HangUp ends the connection of a client whose body is not read: one that
-// waits to be told to send it, since it will not be told (RFC 9110, section
-// 10.1.1), one that announces more than is worth reading away (section
-// 15.5.2; RFC 9112, section 9.6), or one whose body was given up. Without that the web server, which does not
-// know of the body once another reader stands before it, would wait for a part
-// of it before it sends the answer.
-func HangUp(h http.Header, r *http.Request, abandoned bool) {
-	waits := httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue")
-	if r.ProtoMajor == 1 && (waits || abandoned || r.ContentLength > maxUnread) {
-		h.Set("Connection", "close")
-	}
 }
 
 // Write answers a refused request. An error means that the connection broke

@@ -342,38 +342,3 @@ func BenchmarkWrite(b *testing.B) {
 		})
 	}
 }
-
-// TestHangUp: R-401-10, R-401-11. Only a client that waits before it sends its
-// body, or that announces a large one, loses its connection; there is either over
-// HTTP/1.1 alone.
-func TestHangUp(t *testing.T) {
-	tests := []struct {
-		name, expect, want string
-		length             int64
-		version            int
-		abandoned          bool
-	}{
-		{"waiting", "100-continue", "close", 5, 1, false},
-		{"waiting, in another case", "100-Continue", "close", 5, 1, false},
-		{"not waiting", "", "", 5, 1, false},
-		{"waiting, HTTP/2", "100-continue", "", 5, 2, false},
-		{"as large as is read away", "", "", maxUnread, 1, false},
-		{"larger", "", "close", maxUnread + 1, 1, false},
-		{"larger, HTTP/2", "", "", maxUnread + 1, 2, false},
-		{"of unknown length", "", "", -1, 1, false},
-		{"N-11 given up", "", "close", 5, 1, true},
-		{"N-11 given up, HTTP/2", "", "", 5, 2, true},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			r := httptest.NewRequest("PUT", "/", nil)
-			r.ProtoMajor, r.ContentLength = test.version, test.length
-			r.Header.Set("Expect", test.expect)
-			h := http.Header{}
-			HangUp(h, r, test.abandoned)
-			if got := h.Get("Connection"); got != test.want {
-				t.Errorf("Connection is %q, want %q", got, test.want)
-			}
-		})
-	}
-}

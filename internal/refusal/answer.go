@@ -17,8 +17,16 @@ import (
 // Answer answers a refused request. The error, if there is one, is for the
 // site's error routes.
 func (d *Desk) Answer(w http.ResponseWriter, r *http.Request, v *visit.Visit, decision policy.Decision) error {
+	sending := hangUp(w, r, v.Request.BodyAbandoned())
+	err := d.answer(w, r, v, decision)
+	if sending && err == nil {
+		drain(w, r, v.Request.ClientAddr())
+	}
+	return err
+}
+
+func (d *Desk) answer(w http.ResponseWriter, r *http.Request, v *visit.Visit, decision policy.Decision) error {
 	status := v.Event.Status
-	denial.HangUp(w.Header(), r, v.Request.BodyAbandoned())
 	if status == http.StatusNotFound && d.Conceal {
 		return d.notFound(w, r, v)
 	}
