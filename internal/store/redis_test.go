@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/policyauth/caddy-policy-auth/internal/egress"
 	"github.com/policyauth/caddy-policy-auth/internal/store/redistest"
 )
 
@@ -257,5 +258,38 @@ func TestOwnersEnd(t *testing.T) {
 	wantDeleted(t, r, "o", "last", "short")
 	if keys := r.client.Keys(ctx, prefix+"*").Val(); len(keys) != 0 {
 		t.Errorf("left: %q", keys)
+	}
+}
+
+// TestS42Redis: a store whose URL names Caddy's admin endpoint connects to nothing, in
+// plain or over TLS, and says why.
+func TestS42Redis(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	connected := make(chan struct{}, 1)
+	go func() {
+		if c, err := l.Accept(); err == nil {
+			connected <- struct{}{}
+			_ = c.Close()
+		}
+	}()
+	at := l.Addr().(*net.TCPAddr)
+	egress.Protect(func() []egress.Listener {
+		return []egress.Listener{{Network: "tcp", Host: "localhost", Port: uint16(at.Port)}}
+	})
+	defer egress.Protect(func() []egress.Listener { return nil })
+	for _, url := range []string{"redis://" + at.String(), "rediss://" + at.String()} {
+		_, err := newRedis(t, url, "", nil).Get(t.Context(), "k")
+		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "Caddy's admin endpoint") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	select {
+	case <-connected:
+		t.Error("it connected")
+	default:
 	}
 }
