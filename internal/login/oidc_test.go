@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -466,7 +468,14 @@ func TestS30Anew(t *testing.T) {
 	if answer = p.visit("GET", p.begin(again), nil); answer.Code != http.StatusSeeOther || answer.Header().Get("Location") != "/mail" {
 		t.Errorf("the second time: %d %s", answer.Code, answer.Header().Get("Location"))
 	}
-	for n := 0; ; n++ { // machines that know different metadata
+	var edition atomic.Int64
+	p.fake.Set(func(f *oidctest.Provider) {
+		f.Metadata = func(m map[string]any) {
+			m["userinfo_endpoint"] = p.fake.URL + "/userinfo?" + strconv.FormatInt(edition.Add(1), 10)
+		}
+	})
+	p.now = p.now.Add(2 * time.Hour)
+	for n := 0; ; n++ { // machines that never know the same metadata
 		if answer = p.visit("GET", again, nil); answer.Code == http.StatusForbidden {
 			break
 		}

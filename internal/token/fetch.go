@@ -45,9 +45,6 @@ func newFetcher(config RemoteConfig) *fetcher {
 		if named = append(named, u.Host); f.origin == "" {
 			f.origin = originOf(u)
 		}
-		if config.URL != "" {
-			break // nothing else is asked
-		}
 	}
 	f.client = NewClient(ClientConfig{Named: named, Roots: config.Roots})
 	f.client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
