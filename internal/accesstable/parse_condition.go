@@ -17,8 +17,8 @@ var conditionNames = []string{
 	"anyone", "authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr", "upgrades",
 }
 
-// alternatives takes a list of alternatives. An empty list lets nobody in; an
-// alternative without a condition would let everybody in and is a mistake.
+// alternatives takes a list of alternatives. An empty list lets no caller in; an
+// alternative without a condition would let every caller in and is a mistake.
 func (p *parser) alternatives(node *yaml.Node, what string) []Alternative {
 	result := []Alternative{}
 	if node.Kind != yaml.SequenceNode {

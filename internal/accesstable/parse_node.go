@@ -232,7 +232,7 @@ func near(word string, allowed []string) string {
 	return "; did you mean " + best + "?"
 }
 
-// flow writes a node of YAML on one line, as somebody would.
+// flow writes a node of YAML on one line, as a person would.
 func flow(node *yaml.Node) string {
 	var items []string
 	switch node.Kind {

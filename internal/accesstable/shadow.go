@@ -8,7 +8,7 @@ import (
 )
 
 // warnShadowed warns of a rule that is never asked about something that it names,
-// since one before it decides: /admin/* below /* lets in whom /* lets in.
+// since one before it decides: /admin/* below /* lets in every caller that /* lets in.
 func (p *parser) warnShadowed(item *yaml.Node, hosts []string, paths []path) {
 	if len(hosts)*len(paths) > maxEntries {
 		return // which is a mistake anyway

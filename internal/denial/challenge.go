@@ -25,7 +25,7 @@ var order = []string{"Basic", "Bearer", "DPoP"}
 // restricted is the realm of a challenge that says nothing else.
 var restricted = identity.Param{Name: "realm", Value: "restricted"}
 
-// fallback is the challenge of a 401 for which nobody gave one, since there
+// fallback is the challenge of a 401 for which no method gave one, since there
 // must never be a 401 without (RFC 9110, section 15.5.2).
 var fallback = identity.Challenge{Scheme: "Session", Params: []identity.Param{restricted}}
 

@@ -110,7 +110,7 @@ func (c Case) denied(known bool) (identity.Reason, int) {
 	return c.signInReason(false), http.StatusUnauthorized
 }
 
-// signInReason returns why somebody has to sign in, known or not. Whoever had a
+// signInReason returns why a caller has to sign in, known or not. A caller who had a
 // session is told that it is over (R-SES-6).
 func (c Case) signInReason(known bool) identity.Reason {
 	switch c.Outcome.Reason {

@@ -25,7 +25,7 @@ func (rf Refusal) inert() Refusal {
 	return rf
 }
 
-// inert parts braces that stand together by a character that nobody sees.
+// inert parts braces that stand together by a character that is not shown.
 func inert(text string) string {
 	if !strings.Contains(text, "{{") {
 		return text

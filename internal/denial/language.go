@@ -26,7 +26,7 @@ type sentence struct {
 	Advice  string `json:"advice"`
 }
 
-// languages holds the wordings, English first: what nobody asked for.
+// languages holds the wordings, English first: the language of requests that name none.
 type languages struct {
 	matcher  language.Matcher
 	wordings []*wording

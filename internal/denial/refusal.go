@@ -33,7 +33,7 @@ type Refusal struct {
 	// the challenges ask for.
 	Scopes, ACRValues []string
 	MaxAge            int64
-	// Identity is the caller; nil or anonymous if nobody is known.
+	// Identity is the caller; nil or anonymous if it is not known.
 	Identity *identity.Identity
 	// LoginURL is where to sign in: an https or http URL or a path on this site,
 	// or "".
@@ -81,7 +81,7 @@ func (rf Refusal) sound() Refusal {
 	return rf
 }
 
-// Prepare sets the headers of a refusal, whoever writes its body.
+// Prepare sets the headers of a refusal, whichever handler writes its body.
 func (p *Pages) Prepare(h http.Header, rf Refusal) { prepare(h, rf.sound()) }
 
 func prepare(h http.Header, rf Refusal) {
@@ -139,7 +139,7 @@ func SignIn(w http.ResponseWriter, to string) {
 	Redirect(w, to, http.StatusSeeOther)
 }
 
-// Redirect sends the refused elsewhere, which nobody may store.
+// Redirect sends the refused elsewhere, which no cache may store.
 func Redirect(w http.ResponseWriter, to string, status int) {
 	for _, name := range ofAnother {
 		w.Header().Del(name)

@@ -20,7 +20,7 @@ const (
 // milliseconds since 1970. Who writes it himself keeps himself out.
 var completedCookie = session.Cookie{Name: "__Host-policy_auth_completed"}.WithDefaults()
 
-// errCircles says why nobody is sent on.
+// errCircles says why the browser is not sent on.
 var errCircles = errors.New("three sign-ins were completed within a minute and led to another one: does the browser keep the session's cookie, are the clocks right, and does the policy ask for more than the provider gives?")
 
 // circles reports whether the browser signs in again and again (R-OID-15).

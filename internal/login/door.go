@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Door is where a site's people sign in: on its own pages, or on somebody
-// else's. One of the two is set.
+// Door is where a site's people sign in: on its own pages, or on an external
+// one. One of the two is set.
 type Door struct {
 	Site *Site
 	Page *Page
 }
 
 // Is reports whether a URL of this site is the sign-in page itself, from which
-// nobody is sent to it again. Our own pages are never refused like that.
+// no browser is sent to it again. Our own pages are never refused like that.
 func (d *Door) Is(host, escapedPath string) bool {
 	return d.Page != nil && d.Page.Is(host, escapedPath)
 }

@@ -30,7 +30,7 @@ type Form struct {
 	// Key tells forms with different users apart, wherever they are.
 	Key string
 	// Verify says whether a name and a password are a user's, at the same cost
-	// for whoever is and is not one; it slows down whoever guesses.
+	// for names that are users and names that are not; it slows down guessing.
 	Verify func(ctx context.Context, name, password string, client netip.Addr) users.Result
 	// KeepIn has what is kept of attempts kept in the store of the site's sessions.
 	KeepIn func(store.Store)
@@ -94,7 +94,7 @@ var (
 )
 
 // read returns what the form says. The token shows that this browser was given
-// the form by us, so that nobody is signed in by another site's page.
+// the form by us, so that no browser is signed in by another site's page.
 func (f *Form) read(v *Visit) (name, password string, err error) {
 	kind, _, _ := mime.ParseMediaType(v.R.Header.Get("Content-Type"))
 	if kind != "application/x-www-form-urlencoded" {
@@ -116,7 +116,7 @@ func (f *Form) read(v *Visit) (name, password string, err error) {
 
 func one(values url.Values, name string) bool { return len(values[name]) == 1 }
 
-// fail answers an attempt that failed: the same to all, whoever they said to be
+// fail answers an attempt that failed: the same to all, whatever name they gave
 // and whatever was wrong (R-401-7).
 func (f *Form) fail(v *Visit, name, returnTo string, result users.Result) {
 	e := Event{Login: formName, Status: http.StatusUnauthorized, Reason: result.Reason, Cause: result.Cause, Candidate: result.Candidate, Details: result.Details}
@@ -138,7 +138,7 @@ func (f *Form) fail(v *Visit, name, returnTo string, result users.Result) {
 	f.show(v, returnTo, denial.SignInPage{Status: e.Status, Failed: denial.WrongPassword, Username: name})
 }
 
-// Vouch implements Method: the users are asked each time, so that whoever is
+// Vouch implements Method: the users are asked each time, so that a user who is
 // disabled, removed or given another password is out with the next request
 // (R-401-8), and new roles count at once.
 func (f *Form) Vouch(_ context.Context, _ *session.Sessions, s *session.Session) identity.Outcome {
@@ -171,7 +171,7 @@ func present(user *users.User, of *identity.Identity, s *session.Session) *ident
 }
 
 // mark returns what tells a user's password from another one, and from that of
-// somebody with the same name elsewhere, without telling anything about it.
+// a user of the same name elsewhere, without telling anything about it.
 func mark(user *users.User) []byte {
 	sum := sha256.Sum256([]byte("session\x00" + user.Name + "\x00" + user.Hash))
 	return sum[:]

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// refreshTime is for how long nobody else refreshes a session that somebody
+	// refreshTime is for how long no other request refreshes a session that one
 	// does, on whichever machine: a provider takes a refresh token that comes twice
 	// for stolen. No session is due more often.
 	refreshTime = 30 * time.Second

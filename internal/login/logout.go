@@ -9,7 +9,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
-// logout ends a session by POST alone, so that no link or image signs anybody
+// logout ends a session by POST alone, so that no link or image signs a user
 // out; GET shows the button that does (R-LO-1).
 func (s *Site) logout(v *Visit) {
 	if !v.allows(http.MethodGet, http.MethodHead, http.MethodPost) || !v.sameOrigin() {
@@ -54,12 +54,12 @@ func (s *Site) end(v *Visit, found *session.Session) {
 	v.tell(event)
 	v.straight()
 	if to == "" {
-		to = LogoutPath // which then says that nobody is signed in
+		to = LogoutPath // which then says that no user is signed in
 	}
 	v.Redirect(to)
 }
 
-// signedOut says that nobody is signed in, and takes a dead cookie away.
+// signedOut says that no user is signed in, and takes a dead cookie away.
 func (s *Site) signedOut(v *Visit) {
 	if v.R.Method == http.MethodPost {
 		v.Redirect(LogoutPath)

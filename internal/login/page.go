@@ -1,6 +1,6 @@
 // Package login is where people sign in and out: a site's own pages below
-// /.policy_auth/, or somebody else's, and the way back to where they were,
-// never to anybody else's site.
+// /.policy_auth/, or an external one, and the way back to where they were,
+// never to another site.
 package login
 
 import (
@@ -15,7 +15,7 @@ import (
 // placeholder stands in a template for where to come back to.
 const placeholder = "{return_to}"
 
-// Page is somebody else's sign-in page.
+// Page is an external sign-in page.
 type Page struct {
 	parts []string // around each placeholder
 	host  string   // lower-case, with a port if there is one; "" for this site
@@ -57,7 +57,7 @@ func escape(value string) string {
 	return strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
 }
 
-// Is reports whether a URL of this site is the page itself, from which nobody is
+// Is reports whether a URL of this site is the page itself, from which no browser is
 // sent to it again.
 func (p *Page) Is(host, escapedPath string) bool {
 	return (p.host == "" || p.host == strings.ToLower(host)) && escapedPath == p.path

@@ -20,15 +20,15 @@ import (
 // however many networks they come: twice maxPending transactions of maxTransaction,
 // 96 MiB, less than half of what a store holds, as many slots of browsers and marks
 // of those that were taken, and as many counters as there are shares. People who are signed in already notice
-// nothing, and nobody is kept from signing in.
+// nothing, and no user is kept from signing in.
 const (
-	// transactionTime is how long somebody may take to sign in elsewhere (R-OID-3).
+	// transactionTime is how long a user may take to sign in elsewhere (R-OID-3).
 	transactionTime = 10 * time.Minute
 	// maxBegun is how many sign-ins a client may begin within transactionTime.
 	maxBegun = 300
 	// maxPending is how many are kept of those that begin in a span, one
 	// transactionTime on the clock. One more takes the place of the oldest: while
-	// somebody floods the site, others have to be quicker.
+	// a client floods the site, others have to be quicker.
 	maxPending = 1 << 13
 	// maxTransaction is how many bytes each may take.
 	maxTransaction = 6 << 10
@@ -41,7 +41,7 @@ const (
 var ErrTooMany = errors.New("too many sign-ins were begun from this network")
 
 // seed keeps strangers from choosing a network that shares a counter with
-// somebody else's. On several machines a counter stands for other networks on each.
+// another's. On several machines a counter stands for other networks on each.
 var seed = maphash.MakeSeed()
 
 // counterOf returns the key of the counter that a client shares with a few others.
@@ -82,7 +82,7 @@ func displace(ctx context.Context, in store.Store, place, transaction string) er
 	return in.Put(ctx, place, store.Item{Value: []byte(transaction), Lifetime: 2 * transactionTime})
 }
 
-// encode returns the transaction as it is stored. Whoever asks for so much that it
+// encode returns the transaction as it is stored. A request for so much that it
 // takes too many bytes comes back to the root of the site.
 func (t Transaction) encode() ([]byte, error) {
 	encoded, err := compact(t)

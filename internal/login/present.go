@@ -8,15 +8,15 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
-// isBare reports whether the address of the sign-in page asks for nothing: somebody
-// typed it or kept it. Whoever is sent there to sign in is to come back, and who
-// chooses a login or steps up signs in again, whoever is signed in.
+// isBare reports whether the address of the sign-in page asks for nothing: a user
+// typed it or kept it. A user who is sent there to sign in is to come back, and one
+// who chooses a login or steps up signs in again, signed in or not.
 func isBare(query url.Values) bool {
 	return !slices.ContainsFunc([]string{"return_to", "login", "acr_values", "max_age"}, query.Has)
 }
 
 // present returns who is signed in and counts now, or nil. Where that cannot be told
-// nobody is: signing in will tell.
+// no user is: signing in will tell.
 func (v *Visit) present() *identity.Identity {
 	found, err := v.Sessions.Current(v.R.Context(), v.R, v.HTTPS)
 	if err != nil {
@@ -33,7 +33,7 @@ func (v *Visit) present() *identity.Identity {
 	return outcome.Identity
 }
 
-// greet tells somebody as whom they are signed in, and where to go from there.
+// greet shows a user the account that is signed in, and where to go from there.
 func (s *Site) greet(v *Visit, id *identity.Identity) {
 	again := url.Values{"login": {""}} // to choose from
 	if len(s.Methods) == 1 {

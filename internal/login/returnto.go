@@ -14,7 +14,7 @@ import (
 // sign-in pages carry it in their own URL.
 const maxReturnTo = 4 << 10
 
-// Own is the path below which this module's own pages are; nobody comes back to one.
+// Own is the path below which this module's own pages are; no sign-in leads back to one.
 const Own = "/.policy_auth/"
 
 // ReturnTo returns the URL of this site to come back to after signing in: what

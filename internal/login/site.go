@@ -215,7 +215,7 @@ func more(query url.Values) url.Values {
 	return kept
 }
 
-// StepUp returns what a sign-in page is asked for beside somebody's name: contexts
+// StepUp returns what a sign-in page is asked for beside the user's name: contexts
 // of authentication, best first, and the age of the sign-in in seconds, negative
 // if that does not matter.
 func StepUp(acrValues []string, maxAge int64) url.Values {

@@ -49,7 +49,7 @@ func (v *Visit) waits() bool {
 	return true
 }
 
-// pause waits, unless nobody waits for the answer any more.
+// pause waits, unless the client is gone.
 func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

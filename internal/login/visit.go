@@ -18,7 +18,7 @@ type Visit struct {
 	R *http.Request
 	// Path is the escaped path that the client asked for, before any rewrite.
 	Path string
-	// HTTPS says that the client sees the site over TLS, Secure that nobody could
+	// HTTPS says that the client sees the site over TLS, Secure that no third party could
 	// listen: TLS, or the same machine.
 	HTTPS, Secure bool
 	// Client is the client's address, or the zero Addr.
@@ -53,7 +53,7 @@ type Event struct {
 	Reason identity.Reason
 	// Cause is the reason as the log alone shows it, or "".
 	Cause identity.Cause
-	// Identity is who signed in or out, nil if nobody is known.
+	// Identity is who signed in or out, nil for an anonymous caller.
 	Identity *identity.Identity
 	// Candidate is the known user who was refused.
 	Candidate string
@@ -100,7 +100,7 @@ func (v *Visit) page(e Event, rf denial.Refusal) {
 	if !passing && e.Reason != identity.ReasonInsecureTransport {
 		rf.LoginURL = v.signInURL()
 	}
-	_ = v.Pages.Write(v.W, v.R, rf) // it fails only if nobody is there any more
+	_ = v.Pages.Write(v.W, v.R, rf) // it fails only if the client is gone
 }
 
 // tell hands an event to the operator.

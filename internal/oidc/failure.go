@@ -16,7 +16,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
-// Failure is why somebody was not signed in.
+// Failure is why a user was not signed in.
 type Failure struct {
 	// Status is what to answer.
 	Status int

@@ -12,7 +12,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
-// Grant is what a provider has given: who somebody is, and the tokens that go
+// Grant is what a provider has given: who the user is, and the tokens that go
 // with it. It holds secrets.
 type Grant struct {
 	// Identity is who signed in, with Method oidc.

@@ -28,11 +28,11 @@ func (p *Provider) Due(g *Grant) bool {
 	return !p.config.Now().Before(p.quiet)
 }
 
-// Refresh asks whether somebody who signed in is still who they were (OpenID
+// Refresh asks whether a user who signed in is still the same (OpenID
 // Connect Core, section 12), and returns what to remember from now on: the
 // refresh token may be another. Of several callers for one grant at once one
 // may call it, or the provider takes a refresh token for stolen. A *Failure with
-// the status 503 says that nobody can tell now; with any other the user is no
+// the status 503 says that it cannot be told now; with any other the user is no
 // longer signed in.
 func (p *Provider) Refresh(ctx context.Context, g *Grant) (*Grant, error) {
 	m, err := p.metadata(ctx)
@@ -79,7 +79,7 @@ func (p *Provider) unchanged(ctx context.Context, m *metadata, g *Grant, got *to
 	return &renewed, nil
 }
 
-// renewedOr keeps the new refresh token if nobody could tell who the user is,
+// renewedOr keeps the new refresh token if it could not be told who the user is,
 // since the old one may have been used up.
 func (p *Provider) renewedOr(g *Grant, got *tokens, err error) (*Grant, error) {
 	var failure *Failure

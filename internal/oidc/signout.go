@@ -10,8 +10,8 @@ import (
 
 // EndSession returns where a browser signs out at the provider as well (OpenID
 // Connect RP-Initiated Logout, section 2), and comes back to a URL with the
-// state. It is "" if the provider has no such page, or if nobody knows, since it
-// never keeps anybody waiting.
+// state. It is "" if the provider has no such page, or if that is not known, since it
+// never waits for the provider.
 func (p *Provider) EndSession(g *Grant, back, state string) string {
 	m := p.known.Load()
 	if m == nil {

@@ -55,7 +55,7 @@ func (d *decoder) decodeChallenge(value any) error {
 	return nil
 }
 
-// redirects are the statuses that send somebody elsewhere.
+// redirects are the statuses that send the client elsewhere.
 var redirects = []int64{
 	http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect,
 }

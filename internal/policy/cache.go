@@ -44,7 +44,7 @@ const (
 // cache remembers decisions by what they read of their input, all of it: a hash
 // finds an entry and decides nothing. It belongs to one snapshot, and to
 // decisions for which that is all that they depend on. W-TinyLFU admits to it, so
-// that whoever tries out paths does not displace what others ask every day.
+// that a client who tries out paths does not displace what others ask every day.
 //
 // It does not trust itself: now and then a hit is evaluated again, and a
 // difference ends its use.
@@ -112,7 +112,7 @@ func (d Decision) unanswered() bool {
 	return false
 }
 
-// unshared returns a decision whose headers are nobody else's.
+// unshared returns a decision whose headers are not shared.
 func (d Decision) unshared() Decision {
 	d.Headers, d.ResponseHeadersToAdd = d.Headers.Clone(), d.ResponseHeadersToAdd.Clone()
 	return d

@@ -12,7 +12,7 @@ import (
 const maxCaller = 4 << 10
 
 // callers keeps what was built of the latest callers. Identities are immutable
-// and shared between requests by whoever verified them, so that the same pointer
+// and shared between requests by the method that verified them, so that the same pointer
 // is the same caller. It belongs to one projection.
 type callers struct {
 	slots slots[*identity.Identity, knownCaller]
@@ -22,7 +22,7 @@ type callers struct {
 type knownCaller struct {
 	id   *identity.Identity
 	key  []byte
-	term atomic.Pointer[ast.Term] // when somebody needed it
+	term atomic.Pointer[ast.Term] // once it was needed
 }
 
 func newCallers() *callers { return &callers{newSlots[*identity.Identity, knownCaller]()} }

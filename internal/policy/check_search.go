@@ -48,7 +48,7 @@ type asker struct {
 	envoy    bool
 }
 
-// asker compiles policies that are known to load once more, for nobody else.
+// asker compiles policies that are known to load once more, for this search alone.
 func (m *material) asker(ctx context.Context, config Config, decision ast.Ref) (*asker, error) {
 	a := &asker{decision: decision, store: inmem.NewFromASTObject(m.data), envoy: config.OPAEnvoy}
 	a.compiler = ast.NewCompiler().WithCapabilities(allowed(config.AllowBuiltins))

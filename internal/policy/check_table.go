@@ -50,7 +50,7 @@ func requestOf(index map[string]any, number int) map[string]any {
 }
 
 // callersOf returns a part of an input for each alternative of a rule. What has
-// no telling holds for everybody who is known.
+// no telling holds for every known caller.
 func callersOf(alternatives any, request map[string]any) []map[string]any {
 	list, _ := alternatives.([]any)
 	var callers []map[string]any

@@ -18,7 +18,7 @@ import (
 // schema says of it.
 const completion = `whole := data.caddy.testing.complete(input.part); [_, problems] := json.match_schema(whole, input.schema)`
 
-// Complete returns the whole input of which somebody gives a part, as
+// Complete returns the whole input of which a part is given, as
 // caddy.testing.complete does for tests: what is not given is as for GET / by an
 // anonymous caller. What no server ever gives, such as a misspelt field, is an
 // error.

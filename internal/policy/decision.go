@@ -97,7 +97,7 @@ func decode(value ast.Value) Decision {
 }
 
 // decodeObject decodes the members of an object. An unknown member and one of a
-// wrong type are errors: a misspelt "deny" must not let anybody in.
+// wrong type are errors: a misspelt "deny" must not let a caller in.
 func decodeObject(object ast.Object) Decision {
 	native, err := ast.JSON(object)
 	if err != nil {

@@ -35,7 +35,7 @@ var embedded = sync.OnceValues(func() (map[string]*ast.Module, error) {
 	return modules, err
 })
 
-// addEmbedded adds this project's own policies, whose packages nobody else may
+// addEmbedded adds this project's own policies, whose packages no other source may
 // add to.
 func (m *material) addEmbedded() error {
 	own, err := embedded()

@@ -43,8 +43,8 @@ type fact struct {
 
 func newMemories() *memories { return &memories{newSlots[who, memory]()} }
 
-// of returns what is known of a caller. If that is nothing, the memory is nobody
-// else's yet. It does not keep client.
+// of returns what is known of a caller. If that is nothing, the memory is not
+// in use yet. It does not keep client.
 func (m *memories) of(id *identity.Identity, client []byte, config uint64) *memory {
 	asking := who{id, unsafe.String(unsafe.SliceData(client), len(client)), config}
 	if known := m.slots.of(asking).Load(); known != nil && known.who == asking {

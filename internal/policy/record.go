@@ -161,7 +161,7 @@ func shorten(d *request.Document) {
 	for _, text := range []*string{&f.Method, &f.Host, &f.Path, &f.PathFolded, &f.RewrittenPath, &f.RawPath, &f.RawQuery, &f.DestinationPath, &f.DestinationHost} {
 		*text = shortText(*text)
 	}
-	f.Headers = maps.Clone(f.Headers) // it may be somebody else's
+	f.Headers = maps.Clone(f.Headers) // it may be shared
 	for name, text := range f.Headers {
 		f.Headers[name] = shortText(text)
 	}

@@ -12,7 +12,7 @@ import (
 
 // resolve returns the reference of the rule that decides. It must be a rule
 // that can have a value fit for a decision; and where there is an access table
-// beside policies, the rule must ask it, directly or not: a table that nobody
+// beside policies, the rule must ask it, directly or not: a table that no rule
 // asks would be a false comfort.
 func resolve(compiler *ast.Compiler, config Config) (ast.Ref, error) {
 	ref, name := refOf(config.Decision), strings.TrimPrefix(config.Decision, "data.")

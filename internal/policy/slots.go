@@ -9,7 +9,7 @@ import (
 const maxSlots = 1 << 10
 
 // slots keep values for the latest of some keys, without a lock and without an
-// order: each key has one slot, and whoever comes last has it. What is in a slot
+// order: each key has one slot, and the last key has it. What is in a slot
 // says itself whose it is.
 type slots[K comparable, V any] struct {
 	seed  maphash.Seed

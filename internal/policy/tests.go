@@ -163,7 +163,7 @@ type testRun struct {
 	config  Config
 	filter  string
 	timeout time.Duration
-	cover   *cover.Cover // nil if nobody asks
+	cover   *cover.Cover // nil if it is not asked for
 }
 
 // all runs all tests that the filter matches.

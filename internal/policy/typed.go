@@ -147,8 +147,8 @@ func (m *material) judgeTests(config Config) ([]lint.Finding, error) {
 }
 
 // mistyped returns what OPA's type checker says of all modules, knowing what
-// input is. They were compiled before without, so that modules for somebody
-// else's input may be there too.
+// input is. They were compiled before without, so that modules for another
+// program's input may be there too.
 func (m *material) mistyped(compiler *ast.Compiler, input *lint.Shape) ast.Errors {
 	schemas := ast.NewSchemaSet()
 	schemas.Put(ast.SchemaRootRef, input.Schema())

@@ -8,7 +8,7 @@ import (
 // TooEarly reports whether the request may have been recorded and sent again by
 // an attacker, and would then do harm (RFC 8470, section 3): it came before the
 // TLS handshake was complete, as HTTP/3 allows, or a proxy says so, and it is
-// more than a GET or HEAD. Whoever sends Early-Data is believed, since it only
+// more than a GET or HEAD. The sender of Early-Data is believed, since it only
 // makes the client send the request once more.
 func (r *Request) TooEarly() bool {
 	incomplete := r.http.TLS != nil && !r.http.TLS.HandshakeComplete

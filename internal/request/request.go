@@ -1,6 +1,6 @@
 // Package request is an HTTP request as policies see it: one public path in
 // every way it can be read, headers without credentials, and an address that
-// nobody can forge. It knows net/http but not Caddy.
+// no client can forge. It knows net/http but not Caddy.
 package request
 
 import (
@@ -16,7 +16,7 @@ import (
 
 // Facts is what the web server knows of a request beyond net/http.
 type Facts struct {
-	// ID returns the request's id; it is called only when somebody asks for it.
+	// ID returns the request's id; it is called only when it is needed.
 	ID func() string
 	// Time is when the request came.
 	Time time.Time
@@ -100,7 +100,7 @@ func (r *Request) Open(from *http.Request, facts Facts, config *Config) {
 func (r *Request) Readings() []Reading { return r.readings }
 
 // Refused returns the flag for which the request must be answered with 400
-// whoever asks, or "" if its path may be judged.
+// for every caller, or "" if its path may be judged.
 func (r *Request) Refused() Flag {
 	for _, flag := range r.flags {
 		if refusedFlags[flag] && !r.config.allows(flag) {

@@ -13,7 +13,7 @@ var (
 )
 
 // LooksSecret reports whether a header or a parameter of that name usually holds
-// a credential, whoever reads it.
+// a credential, for any reader.
 func LooksSecret(name string) bool {
 	folded := FoldName(name)
 	return slices.Contains(secretNames, folded) || slices.ContainsFunc(secretParts, func(part string) bool { return strings.Contains(folded, part) })

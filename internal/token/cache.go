@@ -41,7 +41,7 @@ func keyOf(raw string) [sha256.Size]byte {
 	return sha256.Sum256(unsafe.Slice(unsafe.StringData(raw), len(raw)))
 }
 
-// Remembered returns whom a token is about if it was found good before, by keys
+// Remembered returns the identity of a token if it was found good before, by keys
 // that are still in use, and has not expired since; nil otherwise, which says
 // nothing about the token. It allocates nothing.
 func (v *Verifier) Remembered(raw string) *identity.Identity {

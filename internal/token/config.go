@@ -29,7 +29,7 @@ type Config struct {
 	// Tolerated are more values that aud of an ID token may hold beside Audiences.
 	// They never suffice alone, and other tokens do not need them.
 	Tolerated []string
-	// AnyAudience accepts tokens that are meant for somebody else.
+	// AnyAudience accepts tokens that are meant for other applications.
 	AnyAudience bool
 	// Algorithms are the names that alg may have. Nil: HS256 for a secret, every
 	// asymmetric algorithm that its key fits for other keys. An empty list is an

@@ -24,7 +24,7 @@ const (
 )
 
 // parseJWK returns the key of one JWK (RFC 7517, section 4) if it may verify
-// signatures. Secrets and private keys are errors: whoever can read a set that
+// signatures. Secrets and private keys are errors: a client that can read a set that
 // holds them can sign, too.
 func parseJWK(data []byte) (Key, error) {
 	members, err := decodeObject(data)

@@ -89,7 +89,7 @@ func setEntries(data []byte) ([]json.RawMessage, error) {
 }
 
 // unambiguous returns the keys but for those whose kid also names another key:
-// nobody can tell which of them a token means.
+// it cannot be told which of them a token means.
 func unambiguous(keys []Key) (kept []Key, skipped []error) {
 	prints := map[string]map[string]bool{}
 	for _, k := range keys {

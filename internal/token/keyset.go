@@ -14,7 +14,7 @@ const maxCandidates = 8
 type KeySource interface {
 	// Candidates returns the keys that fit the algorithm and that kid, which is
 	// "" if the token has none, may mean: at most eight. An error means that
-	// nobody can tell, since the keys are out of reach.
+	// it cannot be told, since the keys are out of reach.
 	Candidates(kid, algorithm string) ([]Key, error)
 	// Algorithms returns those that the source's keys fit, or may fit once it
 	// has keys: either symmetric or asymmetric ones, never both.

@@ -16,7 +16,7 @@ var commonWords = []string{"secret", "passw", "change", "example", "qwerty", "le
 // NewSecret returns a key for HS256, and for HS384 and HS512 if it is long
 // enough for them: 32, 48 and 64 bytes. A shorter secret and one of zeros are
 // errors. The warnings, which say nothing of the secret itself, are for secrets
-// that look as if somebody had thought them up (RFC 8725, section 3.5).
+// that look as if a person had thought them up (RFC 8725, section 3.5).
 func NewSecret(secret []byte) (key Key, warnings []string, err error) {
 	if len(secret) < hashSizes[0] {
 		return Key{}, nil, fmt.Errorf("a secret of %d bytes is too short (HS256 needs %d, HS384 %d, HS512 %d): make one with openssl rand -base64 48",

@@ -9,7 +9,7 @@ var userinfoChecks = []func(*Verifier, header, object) error{
 }
 
 // ParseUserinfo reads the claims of a userinfo answer: a JSON object, or a token
-// around one if signed. Nobody has compared its sub yet. An error is an *Error.
+// around one if signed. Its sub has not been compared yet. An error is an *Error.
 func (v *Verifier) ParseUserinfo(body []byte, signed bool) (map[string]any, error) {
 	if !signed {
 		claims, err := decodeObject(body)

@@ -35,8 +35,8 @@ type Verifier struct {
 	cache        cache
 }
 
-// Verify returns whom a token is about. An error is an *Error; with the reason
-// keys_unavailable nobody can tell whether the token is good. The identity and
+// Verify returns the identity that a token is about. An error is an *Error; with the reason
+// keys_unavailable it cannot be told whether the token is good. The identity and
 // every claim in it come from this token alone.
 func (v *Verifier) Verify(raw string) (*identity.Identity, error) { return v.VerifyInTurn(raw, nil) }
 
@@ -105,7 +105,7 @@ func (v *Verifier) open(raw string, limit int) (*jws, error) {
 }
 
 // claimChecks come before the signature, since they are cheap, in the order of
-// what helps most to find a mistake: whose token, for whom, of which kind, who
+// what helps most to find a mistake: whose token, for which audience, of which kind, who
 // is the subject, from when to when.
 var claimChecks = []func(*Verifier, header, object) error{
 	(*Verifier).checkIssuer,

@@ -1,5 +1,5 @@
 // Package upstream says what the next handler is told of the caller: identity
-// headers that nobody else can set, no credential that was meant for us, and
+// headers that no client can set, no credential that was meant for us, and
 // what a policy adds. It is the one place that writes to an allowed request.
 package upstream
 

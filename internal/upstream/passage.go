@@ -27,7 +27,7 @@ type taken struct {
 	lines []string
 }
 
-// String hides the credentials from whoever prints the request's variables.
+// String hides the credentials where the request's variables are printed.
 func (p *Passage) String() string { return "policy_auth" }
 
 func (p *Passage) has(folded string) bool { return slices.Contains(p.set, folded) }

@@ -10,7 +10,7 @@ type Neighbour struct {
 	request  []string // headers, in pairs
 	known    []string // headers of the allowed, in pairs; default alice's password
 	body     string   // sent by POST
-	user     string   // who is refused; default nobody
+	user     string   // who is refused; default anonymous
 	refused  reply
 	allowed  reply
 	upstream bool   // whether an allowed request gets there

@@ -143,7 +143,7 @@ default login := false
 
 # METADATA
 # description: |
-#   Whether signing in could help: nobody is known yet, and every rule that
+#   Whether signing in could help: the caller is anonymous, and every rule that
 #   refuses has an alternative that fails for want of a caller alone.
 login if {
 	not input.identity.authenticated
@@ -164,7 +164,7 @@ within_reach(rule) if {
 # METADATA
 # description: |
 #   Whether the table shuts the caller out, whatever its rules say. Names count
-#   whoever vouches for them: to shut out one too many is the smaller mistake.
+#   of whatever issuer: to shut out one too many is the smaller mistake.
 blocked if table.blocked.users[input.identity.id]
 
 blocked if table.blocked.users[input.identity.username]
@@ -271,7 +271,7 @@ condition("anyone", "upgrades") # beside upgrades, which says the rest
 
 condition("authenticated", true) if input.identity.authenticated
 
-# Only ids: what a token gives as username is chosen by whoever its issuer lets.
+# Only ids: what a token gives as username may be chosen by the user, if the issuer lets them.
 condition("users", wanted) if {
 	input.identity.authenticated
 	input.identity.id in wanted
