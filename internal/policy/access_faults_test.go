@@ -21,7 +21,7 @@ var accessFaults = []struct{ name, file, from, to string }{
 	{"HEAD does not count as GET", "methods.go", "method == http.MethodHead &&", "method == http.MethodPatch &&"},
 	{"only the first override counts", "methods.go", `strings.SplitSeq(line, ",")`, `strings.SplitSeq(line, ";")`},
 	{"a hidden address is tested under allow", "networks.go", "known && !q.Client.ForwardedUntrusted &&", "known &&"},
-	{"the peer of a hidden address is not tested", "networks.go", "return !known || n.contains(peer)", "return !known || n.contains(client)"},
+	{"the peer of a hidden address is not tested", "networks.go", "return !known || n.contains(peer)", "return !known || peer.IsValid() && n.contains(client)"},
 	{"numbers of claims are compared as texts", "claims.go", "return ok && sameNumber(a, b)", "return ok && a == b"},
 	{"an unknown kind is any kind", "condition.go", "|| under == deny && q.Identity.Kind", "|| q.Identity.Kind"},
 	{"one of the scopes is enough", "condition.go", "if !slices.Contains(q.Identity.Scopes, scope) {\n\t\t\treturn false", "if slices.Contains(q.Identity.Scopes, scope) {\n\t\t\treturn true"},
