@@ -17,8 +17,8 @@ import (
 
 // some are results to show.
 var some = []result{
-	{Name: "bare", Label: "bare Caddy", Requests: 100, PerCPUSecond: 5000, Ratio: 1, Lowest: 1, Highest: 1, P50: time.Millisecond, P99: 2 * time.Millisecond, Memory: 50 << 20},
-	{Name: "hit", Label: "policy_auth & <others>", Requests: 90, PerCPUSecond: 4500, Ratio: 0.9, Lowest: 0.85, Highest: 1.3, P50: 2 * time.Millisecond, P99: 3 * time.Millisecond, Memory: 75 << 20},
+	{Name: "bare", Label: "bare Caddy", Requests: 100, PerCPUSecond: 5000, Base: "bare Caddy", Ratio: 1, Low: 1, High: 1, Pairs: 40, P50: time.Millisecond, P99: 2 * time.Millisecond, Memory: 50 << 20},
+	{Name: "hit", Label: "policy_auth & <others>", Requests: 90, PerCPUSecond: 4500, Base: "bare Caddy", Ratio: 0.9, Low: 0.885, High: 0.91, Pairs: 44, P50: 2 * time.Millisecond, P99: 3 * time.Millisecond, Memory: 75 << 20},
 }
 
 // TestChart: it is XML, and has a bar for each row.
@@ -58,24 +58,69 @@ func TestInsert(t *testing.T) {
 			t.Errorf("%v\n%s", err, got)
 		}
 	}
-	if row := "| policy_auth & <others> | **0.90** | 0.85–1.30 | 2.00 | 1.50 | 1.50 |\n"; !strings.Contains(markdown(some), row) {
+	if row := "| policy_auth & <others> | **0.90** | 0.885–0.910 | 44 | 2.00 | 1.50 | 1.50 |\n"; !strings.Contains(markdown(some), row) {
 		t.Errorf("got %s", markdown(some))
 	}
 }
 
-// TestSummarize: ratios are of the same round, and the one in the middle counts.
+// TestSummarize: ratios are of the same pair, and the one in the middle counts.
 func TestSummarize(t *testing.T) {
-	base := &subject{row: row{name: "bare"}, rounds: []round{{100, 1, 100}, {50, 1, 40}, {100, 1, 125}}, waits: []time.Duration{3, 1, 2}}
-	other := &subject{row: row{name: "other"}, rounds: []round{{80, 1, 100}, {45, 1, 50}, {70, 1, 100}}, waits: []time.Duration{5, 4, 6}}
+	base := &subject{row: row{name: "bare"}, pairs: []pair{{100, 1, 100}, {50, 1, 40}, {100, 1, 125}}, waits: []time.Duration{3, 1, 2}}
+	other := &subject{row: row{name: "other"}, base: base, pairs: []pair{{80, 1, 100}, {45, 1, 50}, {70, 1, 100}}, waits: []time.Duration{5, 4, 6}}
+	base.base = base
 	results, err := summarize([]*subject{base, other})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := results[0]; r.Ratio != 1 || r.Lowest != 0.8 || r.Highest != 1.25 {
+	if r := results[0]; r.Ratio != 1 || r.Low != 0.8 || r.High != 1.25 {
 		t.Errorf("bare Caddy beside itself: %+v", r)
 	}
-	if r := results[1]; r.Ratio != 0.8 || r.Lowest != 0.7 || r.Highest != 0.9 || r.P50 != 5 || r.P99 != 6 || r.PerCPUSecond != 65 {
+	if r := results[1]; r.Ratio != 0.8 || r.Low != 0.7 || r.High != 0.9 || r.Pairs != 3 || r.P50 != 5 || r.P99 != 6 || r.PerCPUSecond != 65 {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// TestMedian: the interval narrows with the number of pairs, and a row is done when it
+// is narrow enough, or after the most pairs.
+func TestMedian(t *testing.T) {
+	sample := make([]float64, 100)
+	for i := range sample {
+		sample[i] = float64(99 - i)
+	}
+	if m := medianOf(sample); m != (median{49.5, 40, 59}) {
+		t.Errorf("%+v", m)
+	}
+	if m := medianOf([]float64{3, 1}); m != (median{2, 1, 3}) {
+		t.Errorf("%+v", m)
+	}
+	s := &subject{}
+	for i := range 60 {
+		s.pairs = append(s.pairs, pair{100, 1, 100 + float64(i%2)*10})
+	}
+	if s.done(40, 120) || !s.done(40, 60) {
+		t.Error("a wide interval")
+	}
+	for i := range s.pairs {
+		s.pairs[i].base = 100
+	}
+	if !s.done(40, 120) || s.done(61, 120) {
+		t.Error("a narrow interval")
+	}
+}
+
+// TestPeer: another build is named by its program and its Caddyfile.
+func TestPeer(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(config, []byte("http://:{PORT} {\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := peer("other=/bin/caddy," + config); err != nil || r.name != "other" || r.program != "/bin/caddy" || !strings.Contains(r.site, "{PORT}") {
+		t.Errorf("%+v %v", r, err)
+	}
+	for _, bad := range []string{"other", "other=/bin/caddy", "=/bin/caddy," + config, "other=/bin/caddy,/nowhere"} {
+		if _, err := peer(bad); err == nil {
+			t.Errorf("%s is taken", bad)
+		}
 	}
 }
 

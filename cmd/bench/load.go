@@ -13,7 +13,7 @@ import (
 
 // connections is how many clients ask at once, each for itself and without
 // pipelining.
-const connections = 4
+const connections = 32
 
 // client is one connection that is kept.
 type client struct {

@@ -32,7 +32,13 @@ func main() {
 	flag.StringVar(&o.opa, "opa", "", "OPA's `binary`; without it, OPA's server is left out")
 	flag.StringVar(&o.out, "out", "", "`directory` for performance.json, performance.svg and the table in performance.md; without it, only the table is printed")
 	flag.StringVar(&o.only, "only", "", "a `name` of a row: measure only that one, beside bare Caddy")
+	flag.Func("peer", "`name=program,Caddyfile` of another build of Caddy to measure as well", func(text string) error {
+		r, err := peer(text)
+		o.peers = append(o.peers, r)
+		return err
+	})
 	flag.Parse()
+	fail(stayOn(loadCore))
 	fail(run(o))
 }
 

@@ -15,33 +15,54 @@ type options struct {
 	quick     bool
 	opa       string
 	out, only string
+	peers     []row
 }
 
-// rounds is how often each row is measured, bare Caddy before each, and warm and
-// busy how long each time.
-func (o options) rounds() (n int, warm, busy time.Duration) {
+// Each row is measured in pairs, what it is compared with just before itself, until
+// the interval of the median is narrow enough.
+const (
+	minPairs = 40
+	maxPairs = 120
+	// narrow is how far either end of the interval may be from the median.
+	narrow = 0.015
+)
+
+// pairs is how many pairs there are at least and at most, and warm and busy how long
+// each half of one takes.
+func (o options) pairs() (least, most int, warm, busy time.Duration) {
 	if o.quick {
-		return 2, 50 * time.Millisecond, 200 * time.Millisecond
+		return 2, 2, 50 * time.Millisecond, 200 * time.Millisecond
 	}
-	return 10, 200 * time.Millisecond, time.Second
+	return minPairs, maxPairs, 50 * time.Millisecond, 250 * time.Millisecond
 }
 
 // subject is a row with its running servers.
 type subject struct {
 	row
 	servers []*process // Caddy, and what it asks
-	rounds  []round
-	waits   []time.Duration // of all rounds
+	base    *subject   // that it is compared with
+	cookie  string     // of a session, as a header
+	pairs   []pair
+	waits   []time.Duration // of all pairs
 }
 
-// round is what one round saw.
-type round struct {
+// pair is what one pair saw.
+type pair struct {
 	requests int
 	cpu      float64 // seconds
-	bare     float64 // requests per second that bare Caddy computed just before
+	base     float64 // requests per second that the other half computed just before
 }
 
-func (r round) perSecond() float64 { return float64(r.requests) / r.cpu }
+func (p pair) perSecond() float64 { return float64(p.requests) / p.cpu }
+
+// done reports whether there are enough pairs to tell the median.
+func (s *subject) done(least, most int) bool {
+	if len(s.pairs) < least {
+		return false
+	}
+	m := medianOf(s.ratios())
+	return len(s.pairs) >= most || m.value-m.low <= narrow && m.high-m.value <= narrow
+}
 
 // run measures everything, interleaved, and reports it.
 func run(o options) (err error) {
@@ -70,27 +91,58 @@ func run(o options) (err error) {
 		}
 		subjects = append(subjects, s)
 	}
-	n, warm, busy := o.rounds()
-	for i := range n {
-		for _, s := range subjects {
-			before, err := subjects[0].measure(w, warm, busy)
-			if err != nil {
-				return fmt.Errorf("%s: %w: %s", subjects[0].label, err, subjects[0].servers[0].said())
-			}
-			own, err := s.measure(w, warm, busy)
-			if err != nil {
-				return fmt.Errorf("%s: %w: %s", s.label, err, s.servers[0].said())
-			}
-			own.bare = before.perSecond()
-			s.rounds = append(s.rounds, own)
+	for _, s := range subjects {
+		if s.base = named(subjects, s.row.base); s.base == nil {
+			return fmt.Errorf("%s: no row is named %q", s.label, s.row.base)
 		}
-		fmt.Fprintf(os.Stderr, "round %d of %d\n", i+1, n)
+	}
+	if err := w.measureAll(o, subjects); err != nil {
+		return err
 	}
 	results, err := summarize(subjects)
 	if err != nil {
 		return err
 	}
 	return report(o, results)
+}
+
+// named returns the subject of a name, bare Caddy for "", or nil.
+func named(subjects []*subject, name string) *subject {
+	for _, s := range subjects {
+		if s.name == name || name == "" && s.name == bare {
+			return s
+		}
+	}
+	return nil
+}
+
+// measureAll measures one pair of each row in turn, so that what else the machine does
+// weighs on all, until each row has enough.
+func (w *world) measureAll(o options, subjects []*subject) error {
+	least, most, warm, busy := o.pairs()
+	for round := 1; ; round++ {
+		left := 0
+		for _, s := range subjects {
+			if s.done(least, most) {
+				continue
+			}
+			left++
+			before, err := s.base.measure(w, warm, busy)
+			if err != nil {
+				return fmt.Errorf("%s: %w: %s", s.base.label, err, s.base.servers[0].said())
+			}
+			own, err := s.measure(w, warm, busy)
+			if err != nil {
+				return fmt.Errorf("%s: %w: %s", s.label, err, s.servers[0].said())
+			}
+			own.base = before.perSecond()
+			s.pairs = append(s.pairs, own)
+		}
+		if left == 0 {
+			return nil
+		}
+		fmt.Fprintf(os.Stderr, "pair %d, %d rows to go\n", round, left)
+	}
 }
 
 // start starts Caddy with a row's site, and what that asks.
@@ -103,6 +155,10 @@ func (w *world) start(r row, o options) (*subject, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
+	}
+	caddy := program
+	if r.program != "" {
+		caddy = r.program
 	}
 	switch r.asks {
 	case auth:
@@ -117,13 +173,16 @@ func (w *world) start(r row, o options) (*subject, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
-	site := strings.NewReplacer("{DIR}", w.dir, "{HASH}", w.hash, "{AUTH}", asked, "{OPA}", asked).Replace(r.site)
 	_, port, _ := strings.Cut(address, ":")
-	config := fmt.Sprintf("{\n admin off\n auto_https off\n persist_config off\n default_bind 127.0.0.1\n}\nhttp://:%s {\n%s\nrespond ok\n}\n", port, site)
+	fill := strings.NewReplacer("{DIR}", w.dir, "{HASH}", w.hash, "{AUTH}", asked, "{OPA}", asked, "{PORT}", port)
+	config := fill.Replace(r.site)
+	if r.program == "" {
+		config = fmt.Sprintf("{\n admin off\n auto_https off\n persist_config off\n default_bind 127.0.0.1\n}\nhttp://:%s {\n%s\nrespond ok\n}\n", port, config)
+	}
 	if err := w.write(map[string][]byte{r.name + ".Caddyfile": []byte(config)}); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
-	if err := s.launch(w, address, program, "run", "--config", r.name+".Caddyfile", "--adapter", "caddyfile"); err != nil {
+	if err := s.launch(w, address, caddy, "run", "--config", r.name+".Caddyfile", "--adapter", "caddyfile"); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
 	slices.Reverse(s.servers)
@@ -160,20 +219,23 @@ func (s *subject) cpu() (seconds float64, err error) {
 }
 
 // measure loads a subject for a while that does not count, and one that does.
-func (s *subject) measure(w *world, warm, busy time.Duration) (round, error) {
-	next := func() func() []byte { return s.request(w) }
+func (s *subject) measure(w *world, warm, busy time.Duration) (pair, error) {
+	next, err := s.requests(w)
+	if err != nil {
+		return pair{}, err
+	}
 	if _, err := load(s.servers[0].address, s.want, warm, next); err != nil {
-		return round{}, err
+		return pair{}, err
 	}
 	before, err := s.cpu()
 	if err != nil {
-		return round{}, err
+		return pair{}, err
 	}
 	waits, err := load(s.servers[0].address, s.want, busy, next)
 	if err != nil {
-		return round{}, err
+		return pair{}, err
 	}
 	after, err := s.cpu()
 	s.waits = append(s.waits, waits...)
-	return round{requests: len(waits), cpu: after - before}, err
+	return pair{requests: len(waits), cpu: after - before}, err
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // process is a server of a run.
@@ -20,7 +21,8 @@ type process struct {
 	log     *os.File
 }
 
-// launch starts a server on two cores at most and waits until it listens.
+// launch starts a server on one core, the first where there are several, and waits
+// until it listens.
 func launch(dir, name, address, program string, args ...string) (*process, error) {
 	log, err := os.Create(filepath.Join(dir, name+".log"))
 	if err != nil {
@@ -28,8 +30,8 @@ func launch(dir, name, address, program string, args ...string) (*process, error
 	}
 	p := &process{cmd: exec.Command(program, args...), address: address, log: log}
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Dir = log, log, dir
-	p.cmd.Env = append(os.Environ(), "GOMAXPROCS=2", "XDG_DATA_HOME="+filepath.Join(dir, name), "XDG_CONFIG_HOME="+filepath.Join(dir, name))
-	if err := p.cmd.Start(); err != nil {
+	p.cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "XDG_DATA_HOME="+filepath.Join(dir, name), "XDG_CONFIG_HOME="+filepath.Join(dir, name))
+	if err := onCore(serverCore, p.cmd.Start); err != nil {
 		return nil, err
 	}
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
@@ -57,23 +59,12 @@ func (p *process) stop() error {
 	return p.log.Close()
 }
 
-// ticks is how many units of a process's times make a second (proc(5); the
-// kernel's interface has 100 on all architectures that Go knows).
-const ticks = 100
-
-// cpu returns the seconds that the server has computed, for itself and in the kernel.
+// cpu returns the seconds that the server has computed, for itself and in the kernel,
+// by the clock that the kernel has for each process (clock_getcpuclockid(3)).
 func (p *process) cpu() (float64, error) {
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(string(content[bytes.LastIndexByte(content, ')')+1:])) // from the third on
-	if len(fields) < 13 {
-		return 0, errors.New("/proc/<pid>/stat is not understood")
-	}
-	user, err1 := strconv.ParseFloat(fields[11], 64)
-	system, err2 := strconv.ParseFloat(fields[12], 64)
-	return (user + system) / ticks, errors.Join(err1, err2)
+	var spent unix.Timespec
+	err := unix.ClockGettime(int32(^p.cmd.Process.Pid<<3|2), &spent)
+	return time.Duration(spent.Nano()).Seconds(), err
 }
 
 // memory returns how many bytes of the server are in memory.

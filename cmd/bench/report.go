@@ -17,11 +17,14 @@ type result struct {
 	Requests int    `json:"requests"`
 	// PerCPUSecond is requests per second of the servers' computing.
 	PerCPUSecond float64 `json:"requests_per_cpu_second"`
-	// Ratio is PerCPUSecond in units of bare Caddy's: the median of the rounds,
-	// of which Lowest and Highest are the extremes.
-	Ratio   float64 `json:"ratio"`
-	Lowest  float64 `json:"lowest"`
-	Highest float64 `json:"highest"`
+	// Base is the label of the row that this one is compared with.
+	Base string `json:"base"`
+	// Ratio is PerCPUSecond in units of the base's: the median of the pairs. Low and
+	// High are the ends of its 95 % interval.
+	Ratio float64 `json:"ratio"`
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
+	Pairs int     `json:"pairs"`
 	// P50 and P99 are how long an answer took, in nanoseconds.
 	P50 time.Duration `json:"p50_ns"`
 	P99 time.Duration `json:"p99_ns"`
@@ -29,24 +32,22 @@ type result struct {
 	Memory int64 `json:"memory"`
 }
 
-// summarize compares the subjects with what bare Caddy did just before, so that
-// what else the machine does weighs on both. Bare Caddy's own row is compared with
-// itself: how far its ratios lie apart is how far to trust the others.
+// summarize compares each subject with what its base did just before, so that what
+// else the machine does weighs on both. Bare Caddy's own row is compared with itself:
+// how far its interval lies from 1 is how far to trust the others.
 func summarize(subjects []*subject) ([]result, error) {
 	var results []result
 	for _, s := range subjects {
-		r := result{Name: s.name, Label: s.label}
-		var ratios []float64
+		r := result{Name: s.name, Label: s.label, Base: s.base.label, Pairs: len(s.pairs)}
 		var cpu float64
-		for _, round := range s.rounds {
-			r.Requests += round.requests
-			cpu += round.cpu
-			ratios = append(ratios, round.perSecond()/round.bare)
+		for _, p := range s.pairs {
+			r.Requests += p.requests
+			cpu += p.cpu
 		}
-		slices.Sort(ratios)
 		slices.Sort(s.waits)
+		m := medianOf(s.ratios())
 		r.PerCPUSecond = float64(r.Requests) / cpu
-		r.Ratio, r.Lowest, r.Highest = quantile(ratios, 0.5), ratios[0], ratios[len(ratios)-1]
+		r.Ratio, r.Low, r.High = m.value, m.low, m.high
 		r.P50, r.P99 = quantile(s.waits, 0.5), quantile(s.waits, 0.99)
 		for _, p := range s.servers {
 			memory, err := p.memory()
@@ -74,7 +75,7 @@ func report(o options, results []result) error {
 	}
 	document := map[string]any{
 		"go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH, "cores": min(2, runtime.NumCPU()),
-		"connections": connections, "rounds": results,
+		"connections": connections, "rows": results,
 	}
 	for name, content := range map[string][]byte{"performance.json": encode(document), "performance.svg": []byte(chart(results))} {
 		if err := os.WriteFile(filepath.Join(o.out, name), content, 0o644); err != nil {
@@ -108,10 +109,14 @@ func insert(path, table string) error {
 // figures are behind it.
 func markdown(results []result) string {
 	var b strings.Builder
-	b.WriteString("| before `respond \"ok\"` | requests per CPU second ÷ bare Caddy | of the rounds | p50 ÷ bare | p99 ÷ bare | memory ÷ bare |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| before `respond \"ok\"` | requests per CPU second ÷ bare Caddy | 95 % interval | pairs | p50 ÷ bare | p99 ÷ bare | memory ÷ bare |\n|---|---|---|---|---|---|---|\n")
 	base := results[0]
 	for _, r := range results {
-		fmt.Fprintf(&b, "| %s | **%.2f** | %.2f–%.2f | %.2f | %.2f | %.2f |\n", r.Label, r.Ratio, r.Lowest, r.Highest,
+		label := r.Label
+		if r.Base != base.Label {
+			label += ", ÷ " + r.Base
+		}
+		fmt.Fprintf(&b, "| %s | **%.2f** | %.3f–%.3f | %d | %.2f | %.2f | %.2f |\n", label, r.Ratio, r.Low, r.High, r.Pairs,
 			float64(r.P50)/float64(base.P50), float64(r.P99)/float64(base.P99), float64(r.Memory)/float64(base.Memory))
 	}
 	fmt.Fprintf(&b, "\nBare Caddy: %.0f requests per CPU second, p50 %s, p99 %s, %d MB.\n",

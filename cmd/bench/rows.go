@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -18,6 +19,13 @@ type row struct {
 	want  int    // the status of every answer
 	// request writes the next request, all of it.
 	request func(w *world) func() []byte
+	// base is the name of the row that it is compared with; "" is bare Caddy.
+	base string
+	// program is another build of Caddy, of which site is all of the Caddyfile, with
+	// {PORT} for the port.
+	program string
+	// signsIn says that each request has the cookie of a session.
+	signsIn bool
 }
 
 const (
@@ -25,6 +33,18 @@ const (
 	auth = "auth"
 	opa  = "opa"
 )
+
+// peer reads a row of another build, name=program,Caddyfile. It is sent the same requests
+// as bare Caddy and has to answer them with 200.
+func peer(text string) (row, error) {
+	name, rest, _ := strings.Cut(text, "=")
+	program, config, ok := strings.Cut(rest, ",")
+	if !ok || name == "" || program == "" {
+		return row{}, fmt.Errorf("want name=program,Caddyfile and not %q", text)
+	}
+	site, err := os.ReadFile(config)
+	return row{name: name, label: name, site: string(site), want: http.StatusOK, request: same("GET", "/api/v1/orders/42", bearer), program: program}, err
+}
 
 // ours is the handler with tokens and a policy.
 const ours = "policy_auth {\n jwt " + issuer + " {\n key_file {DIR}/key.pem\n audience " + audience + "\n }\n %s\n}"
@@ -34,27 +54,44 @@ const ours = "policy_auth {\n jwt " + issuer + " {\n key_file {DIR}/key.pem\n au
 func rows() []row {
 	rego, tables := fmt.Sprintf(ours, "policies {DIR}/policy"), fmt.Sprintf(ours, "access {DIR}/access.yaml")
 	cors := fmt.Sprintf(ours, "policies {DIR}/policy\n cors {\n origins https://app.example.com\n credentials\n }")
+	three := fmt.Sprintf(ours, "policies {DIR}/three")
 	password := "basic {\n user alice {HASH}\n }"
+	one, every, method := same("GET", "/api/v1/orders/42", bearer), paths(false), same("DELETE", "/api/v1/orders/42", bearer)
+	const log = "log {\n output file %s.log\n}\n"
 	return []row{
-		{bare, "bare Caddy", "", "", 200, same("GET", "/api/v1/orders/42", bearer)},
-		{"hit", "policy_auth, both caches hit", rego, "", 200, same("GET", "/api/v1/orders/42", bearer)},
-		{"decisions", "policy_auth, every path another one", rego, "", 200, paths(false)},
-		{"nothing", "policy_auth, every token and path another one", rego, "", 200, paths(true)},
-		{"denied", "policy_auth, denied", rego, "", 403, same("DELETE", "/api/v1/orders/42", bearer)},
-		{"preflight", "policy_auth, preflight", cors, "", 204, same("OPTIONS", "/api/v1/orders/42", preflight)},
-		{"table", "policy_auth, access table", tables, "", 200, same("GET", "/api/v1/orders/42", bearer)},
-		{"basic", "policy_auth, a password", "policy_auth {\n" + password + "\n}", "", 200, same("GET", "/api/v1/orders/42", basic)},
-		{"basic_auth", "basic_auth with its hash cache", "basic_auth {\n alice {HASH}\n}", "", 200, same("GET", "/api/v1/orders/42", basic)},
-		{"naive", "verify and rego.EvalInput each time", "naive * {DIR}/key.pem {DIR}/policy", "", 200, same("GET", "/api/v1/orders/42", bearer)},
-		{"forward_auth", "forward_auth to a small Go server", "forward_auth {AUTH} {\n uri /\n}", auth, 200, same("GET", "/api/v1/orders/42", bearer)},
-		{"forward_auth_opa", "forward_auth to an OPA server", "forward_auth {OPA} {\n uri /health\n}", opa, 200, same("GET", "/api/v1/orders/42", bearer)},
+		{name: bare, label: "bare Caddy", want: 200, request: one},
+		{name: "table", label: "policy_auth, access table", site: tables, want: 200, request: one},
+		{name: "table_paths", label: "policy_auth, access table, every path another one", site: tables, want: 200, request: every},
+		{name: "hit", label: "policy_auth, Rego remembered", site: rego, want: 200, request: one},
+		{name: "three", label: "policy_auth, Rego of three conditions, every path another one", site: three, want: 200, request: every},
+		{name: "decisions", label: "policy_auth, Rego of nine rules, every path another one", site: rego, want: 200, request: every},
+		{name: "nothing", label: "policy_auth, every token and path another one", site: rego, want: 200, request: paths(true)},
+		{name: "basic", label: "policy_auth, a password", site: "policy_auth {\n" + password + "\n}", want: 200, request: same("GET", "/api/v1/orders/42", basic)},
+		{name: "key", label: "policy_auth, a key", site: "policy_auth {\n api_key {\n keys {DIR}/keys.yaml\n }\n}", want: 200, request: same("GET", "/api/v1/orders/42", apiKey)},
+		{name: "session", label: "policy_auth, a session", site: "policy_auth {\n insecure_http\n login form {\n users {DIR}/users.yaml\n }\n}", want: 200, request: one, signsIn: true},
+		{name: "preflight", label: "policy_auth, preflight", site: cors, want: 204, request: same("OPTIONS", "/api/v1/orders/42", preflight)},
+		{name: "denied", label: "policy_auth, denied", site: fmt.Sprintf(log, "denied") + rego, want: 403, request: method, base: "respond"},
+		{name: "respond", label: "respond 403 with as long a body", site: fmt.Sprintf(log, "respond") + "respond \"" + strings.Repeat("x", deniedLength) + "\" 403", want: 403, request: method},
+		{name: "basic_auth", label: "basic_auth with its hash cache", site: "basic_auth {\n alice {HASH}\n}", want: 200, request: same("GET", "/api/v1/orders/42", basic)},
+		{name: "naive", label: "verify and rego.EvalInput each time", site: "naive * {DIR}/key.pem {DIR}/policy", want: 200, request: one},
+		{name: "forward_auth", label: "forward_auth to a small Go server", site: "forward_auth {AUTH} {\n uri /\n}", asks: auth, want: 200, request: one},
+		{name: "forward_auth_opa", label: "forward_auth to an OPA server", site: "forward_auth {OPA} {\n uri /health\n}", asks: opa, want: 200, request: one},
 	}
 }
 
+// deniedLength is about how many bytes the problem document of a denial has.
+const deniedLength = 280
+
 // pick returns the rows of a run.
 func pick(o options) []row {
-	return slices.DeleteFunc(rows(), func(r row) bool {
-		return o.opa == "" && r.asks == opa || o.only != "" && r.name != o.only && r.name != bare
+	all, base := append(rows(), o.peers...), ""
+	for _, r := range all {
+		if r.name == o.only {
+			base = r.base
+		}
+	}
+	return slices.DeleteFunc(all, func(r row) bool {
+		return o.opa == "" && r.asks == opa || o.only != "" && r.name != o.only && r.name != bare && r.name != base
 	})
 }
 
@@ -64,6 +101,8 @@ func bearer(w *world) string { return "Authorization: Bearer " + w.token(0) + "\
 func basic(*world) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("alice:"+password)) + "\r\n"
 }
+
+func apiKey(*world) string { return "X-Api-Key: " + key + "\r\n" }
 
 func preflight(*world) string {
 	return "Origin: https://app.example.com\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: authorization,content-type\r\n"
@@ -95,10 +134,13 @@ func paths(tokens bool) func(*world) func() []byte {
 	}
 }
 
+// host is that of all requests.
+const host = "api.example.com"
+
 // text writes a request as a browser's script sends it, with twelve headers.
 func text(method, path, more string) string {
 	return strings.Join([]string{
-		method + " " + path + " HTTP/1.1", "Host: api.example.com", "User-Agent: Mozilla/5.0 (X11; Linux x86_64) bench/1",
+		method + " " + path + " HTTP/1.1", "Host: " + host, "User-Agent: Mozilla/5.0 (X11; Linux x86_64) bench/1",
 		"Accept: application/json", "Accept-Language: en-GB,en;q=0.8", "Accept-Encoding: identity", "Referer: https://app.example.com/orders",
 		"Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: cors", "Sec-Fetch-Site: same-site", "Cache-Control: no-cache", "X-Tenant: north",
 	}, "\r\n") + "\r\n" + more + "\r\n"

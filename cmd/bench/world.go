@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"embed"
 	"encoding/json"
@@ -21,8 +22,9 @@ import (
 const (
 	issuer   = "https://id.example.com"
 	audience = "https://api.example.com"
-	// password is the one of the only user with a password.
+	// password is the one of the only user with a password, and key the only key.
 	password = "a password of the benchmark"
+	key      = "a-key-of-the-benchmark-and-of-nothing-else"
 	// people is how many have bindings to roles.
 	people = 1000
 )
@@ -64,6 +66,7 @@ func newWorld(dir string) (*world, error) {
 	}
 	return w, w.write(map[string][]byte{
 		"key.pem": key, "policy/authz.rego": authz, "policy/data.json": data(), "access.yaml": table(),
+		"three/authz.rego": []byte(threeConditions), "keys.yaml": keys(), "users.yaml": []byte("users:\n  alice: {password: \"" + w.hash + "\"}\n"),
 		"opa/opa.rego": shim, "opa/bench/data.json": encode(map[string]any{"key": string(key), "issuer": issuer, "audience": audience}),
 	})
 }
@@ -103,6 +106,23 @@ func data() []byte {
 	return encode(map[string]any{
 		"bindings": bindings, "roles": roles, "suspended": map[string]bool{"mallory": true}, "networks": []string{"10.0.0.0/8", "127.0.0.0/8"},
 	})
+}
+
+// threeConditions is a policy as short as most are.
+const threeConditions = `package caddy.authz
+
+import data.caddy.helpers
+
+allow if {
+	helpers.under("/api/v1/orders")
+	helpers.is_method("GET")
+	helpers.has_role("member")
+}
+`
+
+// keys has the only key.
+func keys() []byte {
+	return fmt.Appendf(nil, "keys:\n  - {id: bench, owner: bench, hash: \"sha256:%x\"}\n", sha256.Sum256([]byte(key)))
 }
 
 func person(i int) string { return fmt.Sprintf("user-%04d", i) }
