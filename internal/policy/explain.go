@@ -58,6 +58,10 @@ func (s *Set) Explain(ctx context.Context, input any) (Explanation, error) {
 	ctx, release := context.WithTimeout(ctx, explainTimeout)
 	defer release()
 	decision := current.decideAsThen(ctx, document)
+	if refused := current.refuseDocument(document); refused != nil {
+		refused.made = decision.made
+		decision = *refused
+	}
 	result := Explanation{
 		Allow: decision.Allow, Reason: decision.Reason, Codes: decision.Codes, Message: decision.Message,
 		Decision: s.config.Decision, Revision: current.revision,

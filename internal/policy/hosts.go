@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
@@ -17,11 +19,27 @@ var hostPaths = []string{"request.host", "attributes.request.http.host", "attrib
 // one, if the decision does not read its host. That field must be named: a policy that
 // takes all of input, as walk does, may never look at it.
 func (s *snapshot) refuseHost(in Input) *Decision {
+	return s.refuseHosts(s.byHost && in.Request.NoHost(), in.Request.ForeignDestination())
+}
+
+func (s *snapshot) refuseHosts(none, foreign bool) *Decision {
 	switch {
-	case s.byHost && in.Request.NoHost():
+	case none:
 		return &Decision{Reason: identity.ReasonPathAmbiguous, Codes: []string{string(request.FlagBadHost)}}
-	case in.Request.ForeignDestination() && !s.reads["request.destination_host"]:
+	case foreign && !s.reads["request.destination_host"]:
 		return &Decision{Reason: identity.ReasonPolicyDenied, Codes: []string{accesstable.ForeignDestination}}
 	}
 	return nil
+}
+
+// refuseDocument is refuseHost for an input that is a document.
+func (s *snapshot) refuseDocument(document ast.Value) *Decision {
+	text := func(name string) (string, bool) {
+		value, err := document.Find(refOf("input.request." + name)[1:])
+		found, ok := value.(ast.String)
+		return string(found), err == nil && ok
+	}
+	host, there := text("host")
+	destination, _ := text("destination_host")
+	return s.refuseHosts(s.byHost && there && host == "", there && destination != "" && destination != host)
 }

@@ -81,3 +81,24 @@ func TestNoHost(t *testing.T) {
 		}
 	}
 }
+
+// TestS08ExplainHosts: what is refused for its hosts is explained as refused, whatever
+// the policy makes of it.
+func TestS08ExplainHosts(t *testing.T) {
+	set := policyOf(t, "package caddy.authz\n\nallow if input.request.host != \"admin.example\"\n")
+	for _, test := range []struct {
+		request map[string]any
+		reason  identity.Reason
+		codes   []string
+	}{
+		{map[string]any{"host": "a.example", "destination_host": "b.example"}, identity.ReasonPolicyDenied, []string{"foreign_destination"}},
+		{map[string]any{"host": "", "destination_host": ""}, identity.ReasonPathAmbiguous, []string{"bad_host"}},
+		{map[string]any{"host": "a.example", "destination_host": "a.example"}, "", nil},
+		{map[string]any{"host": "a.example"}, "", nil},
+	} {
+		got, err := set.Explain(t.Context(), map[string]any{"request": test.request})
+		if err != nil || got.Allow != (test.codes == nil) || got.Reason != test.reason || !slices.Equal(got.Codes, test.codes) {
+			t.Errorf("%v: %+v, %v", test.request, got, err)
+		}
+	}
+}

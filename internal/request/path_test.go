@@ -203,6 +203,26 @@ func TestN07Destination(t *testing.T) {
 	})
 }
 
+// TestN07DestinationReadings: a destination counts in the bound of S-05: what has more than
+// 64 readings with the path's is refused, and names that clients send are not.
+func TestN07DestinationReadings(t *testing.T) {
+	for _, test := range []struct {
+		path, destination string
+		refused           Flag
+	}{
+		{"/files/a%20b%26c.txt", "https://h.example/files/%C3%BC%23%2B%20100%25.txt", ""},
+		{"/remote.php/dav/files/u/a%3Bb", "https://h.example/remote.php/dav/files/u/c%3Bd%2Fe", ""},
+		{"/a%2fb;x%252fc//d", "/d%2fe;y//f", FlagTooLong},
+	} {
+		r := httptest.NewRequest("MOVE", test.path, nil)
+		r.Header.Set("Destination", test.destination)
+		req := New(r, Facts{}, new(Config))
+		if got := req.Refused(); got != test.refused || len(req.Readings()) > maxReadings {
+			t.Errorf("%s to %s: refused for %q, %d readings", test.path, test.destination, got, len(req.Readings()))
+		}
+	}
+}
+
 // TestN07DestinationHost: the host of a destination is the one that it names, in the
 // form of the request's own, or the request's own.
 func TestN07DestinationHost(t *testing.T) {
