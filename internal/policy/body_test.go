@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"net"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -74,5 +75,35 @@ func TestN11TooComplexIsRefused(t *testing.T) {
 	aware := policyOf(t, "package caddy.authz\n\nallow if {\n\tinput.request.body_truncated\n\tinput.request.body == null\n}\n")
 	if got := aware.Decide(t.Context(), posted("["+strings.Repeat("{},", 30_000)+"1]")); !got.Allow {
 		t.Errorf("N-11 one that looks at it: %+v", got)
+	}
+}
+
+// TestN11BodiesAreReleased: a body that is judged makes room for others.
+func TestN11BodiesAreReleased(t *testing.T) {
+	set := policyOf(t, "package caddy.authz\n\nallow if input.request.body.a\n")
+	body := `{"a": "` + strings.Repeat("x", 1<<20-100) + `"}`
+	for i := range 150 {
+		if got := set.Decide(t.Context(), posted(body)); !got.Allow {
+			t.Fatalf("N-11 body %d: %+v", i, got)
+		}
+		if _, err := set.Documents(posted(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestN11SlowBodyIsRefused: also by a policy that decides about bodies it cannot see.
+func TestN11SlowBodyIsRefused(t *testing.T) {
+	set := policyOf(t, "package caddy.authz\n\nallow if input.request.body_truncated\n\nallow if input.request.body\n")
+	in := posted("")
+	client, server := net.Pipe()
+	defer client.Close()
+	_ = server.SetReadDeadline(time.Now()) // as the web server's own timeout
+	r := httptest.NewRequest("POST", "/", server)
+	r.Header.Set("Content-Type", "application/json")
+	in.Request = request.New(r, request.Facts{ID: func() string { return "id" }}, new(request.Config))
+	got := set.Decide(t.Context(), in)
+	if got.Allow || got.Reason != identity.ReasonBodyRefused || got.Status != 408 || len(got.Codes) != 1 || got.Codes[0] != "body_timeout" {
+		t.Errorf("N-11 %+v", got)
 	}
 }

@@ -145,3 +145,29 @@ func TestN20DrainIsBounded(t *testing.T) {
 	draining.Give(netip.MustParseAddr("203.0.113.1"), 1)
 	draining.Give(client, places)
 }
+
+// TestN20Linger: where nothing is read away, the connection does not end at once: a
+// client that is still sending is not reset before it can read the answer.
+func TestN20Linger(t *testing.T) {
+	client, places := netip.MustParseAddr("192.0.2.1"), int64(0)
+	for draining.Take(client, 1) {
+		places++
+	}
+	defer draining.Give(client, places)
+	var read atomic.Int64
+	connection, err := net.Dial("tcp", denying(t, &read))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	_, _ = fmt.Fprintf(connection, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", 1<<20)
+	for range 5 {
+		if _, err := connection.Write(make([]byte, 1<<10)); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if response, err := http.ReadResponse(bufio.NewReader(connection), nil); err != nil || response.StatusCode != http.StatusUnauthorized || read.Load() != 0 {
+		t.Errorf("%+v, %v, %d bytes were read", response, err, read.Load())
+	}
+}
