@@ -256,7 +256,7 @@ func (o *OIDC) fail(v *Visit, err error, t Transaction) {
 	var failure *oidc.Failure
 	switch {
 	case errors.As(err, &failure):
-		e.Status, e.Reason, page.RetryAfter = failure.Status, failure.Reason, failure.RetryAfter
+		e.Status, e.Reason, e.Candidate, page.RetryAfter = failure.Status, failure.Reason, failure.Subject, failure.RetryAfter
 	case errors.Is(err, ErrTooMany):
 		e.Status, e.Reason, page.RetryAfter = http.StatusTooManyRequests, identity.ReasonThrottled, transactionTime
 	}

@@ -488,3 +488,33 @@ func TestS30Anew(t *testing.T) {
 		p.visit("GET", back, nil)
 	}
 }
+
+// TestN57SignIn: the log names who the provider's token is about when a sign-in is
+// refused, if the provider has signed it. The page does not.
+func TestN57SignIn(t *testing.T) {
+	changed := func(change func(map[string]any)) func(*oidctest.Provider) {
+		return func(f *oidctest.Provider) { f.IDToken = func(_ string, _, c map[string]any) { change(c) } }
+	}
+	tests := map[string]struct {
+		change    func(*oidctest.Provider)
+		candidate string
+	}{
+		"N-57 expired":             {changed(func(c map[string]any) { c["exp"] = 1 }), "user-1"},
+		"N-57 of another audience": {changed(func(c map[string]any) { c["aud"] = "other" }), "user-1"},
+		"N-57 another nonce":       {changed(func(c map[string]any) { c["nonce"] = "x" }), "user-1"},
+		"N-57 forged":              {func(f *oidctest.Provider) { f.Sign = forged }, ""},
+		"N-57 another issuer":      {changed(func(c map[string]any) { c["iss"] = "https://other.example" }), ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := newProvided(t, nil)
+			p.signIn("/") // which has the keys fetched
+			p.visit("POST", LogoutPath, nil)
+			p.fake.Set(test.change)
+			answer := p.signIn("/mail")
+			if e := p.lastEvent(); e.Kind != Failed || e.Candidate != test.candidate || strings.Contains(answer.Body.String(), "user-1") {
+				t.Errorf("%d, event %+v", answer.Code, e)
+			}
+		})
+	}
+}

@@ -55,7 +55,8 @@ type Event struct {
 	Cause identity.Cause
 	// Identity is who signed in or out, nil for an anonymous caller.
 	Identity *identity.Identity
-	// Candidate is the known user who was refused.
+	// Candidate is the known user, or the subject of the provider's token, who was
+	// refused.
 	Candidate string
 	// Details are for the log alone and hold no credential.
 	Details []identity.Detail

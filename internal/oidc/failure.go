@@ -22,6 +22,9 @@ type Failure struct {
 	Status int
 	// Reason is the exact cause, for the log; the page shows a coarse one.
 	Reason identity.Reason
+	// Subject is who the refused ID token is about, if the provider has signed it, for
+	// the log; else "".
+	Subject string
 	// RetryAfter is how long to wait with the status 503; 0 if unknown.
 	RetryAfter time.Duration
 	// Interact says that the provider has to talk to the user, which it was asked

@@ -81,7 +81,9 @@ func (p *Provider) grant(ctx context.Context, m *metadata, got *tokens, want tok
 	}
 	verified, err := m.verifier.VerifyID(got.id, want)
 	if err != nil {
-		return nil, refused("the ID token", err)
+		failure := refused("the ID token", err)
+		failure.Subject = m.verifier.Subject(got.id)
+		return nil, failure
 	}
 	more, err := p.userinfo(ctx, m, got, verified)
 	if err != nil {

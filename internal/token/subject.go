@@ -13,7 +13,7 @@ func (v *Verifier) Subject(raw string) string {
 	if !ok {
 		return ""
 	}
-	t, err := v.open(raw, maxToken)
+	t, err := v.open(raw, maxFromIssuer)
 	if err != nil {
 		return ""
 	}
