@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -114,6 +115,8 @@ func (j *JWT) checkFetched(published bool, sources int) error {
 		return errors.New("discovery_url: the metadata names one issuer, and any is none: name the issuer, or write jwks_url")
 	case j.TLSCA != "" && !published:
 		return errors.New("tls_ca holds for keys fetched over the network alone, and jwks_file, key_file and secret fetch none: remove tls_ca")
+	case j.TLSCA != "" && strings.HasPrefix(j.JWKSURL, "http://"):
+		return errors.New("tls_ca: jwks_url is http, which has no certificate: remove tls_ca, or write https")
 	case j.JWKSBearer != "" && !published:
 		return errors.New("jwks_bearer holds for keys fetched over the network alone, and jwks_file, key_file and secret fetch none: remove jwks_bearer")
 	}

@@ -131,7 +131,7 @@ func (p *Provider) rediscover(done chan struct{}) {
 func (p *Provider) ask(ctx context.Context) (*metadata, error) {
 	doc, err := p.fetch(ctx)
 	if err != nil {
-		return nil, err
+		return nil, token.ExplainDiscoveryURL(p.config.DiscoveryURL, err)
 	}
 	m := &metadata{
 		authorization: doc.Authorization, token: doc.Token, userinfo: doc.Userinfo, endSession: doc.EndSession,

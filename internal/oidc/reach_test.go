@@ -44,6 +44,7 @@ func TestN29Reached(t *testing.T) {
 		"without tls_ca":     {func(c *Config) { c.Roots = nil }, "certificate signed by unknown authority"},
 		"without the URL":    {func(c *Config) { c.DiscoveryURL = "" }, "id.invalid"},
 		"not the metadata":   {func(c *Config) { c.DiscoveryURL += "x" }, "status is 404"},
+		"a base URL":         {func(c *Config) { c.DiscoveryURL = strings.TrimSuffix(c.DiscoveryURL, wellKnown) }, "the whole URL of the metadata"},
 		"another issuer":     {func(c *Config) { c.Issuer = "https://other.invalid" }, "names another issuer: https://id.invalid"},
 		"an issuer too long": {func(c *Config) { c.Issuer += "/" }, "names another issuer: https://id.invalid"},
 	} {

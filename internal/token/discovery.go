@@ -34,6 +34,21 @@ func (f *fetcher) discover(ctx context.Context, issuer, at string) (string, erro
 		}
 		places = wellKnown(u)
 	}
+	keys, err := f.firstMetadata(ctx, places, issuer)
+	return keys, ExplainDiscoveryURL(at, err)
+}
+
+// ExplainDiscoveryURL adds to an error what the URL of metadata looks like, unless
+// the configured one looks so.
+func ExplainDiscoveryURL(at string, err error) error {
+	if err == nil || at == "" || strings.Contains(at, "/.well-known/") {
+		return err
+	}
+	return fmt.Errorf("%w (discovery_url is the whole URL of the metadata, which mostly ends in /.well-known/openid-configuration)", err)
+}
+
+// firstMetadata returns the URL of the keys in the first metadata that is found.
+func (f *fetcher) firstMetadata(ctx context.Context, places []string, issuer string) (string, error) {
 	var problems []error
 	for _, from := range places {
 		body, _, err := f.get(ctx, from)

@@ -149,6 +149,9 @@ func TestN29DiscoveryURL(t *testing.T) {
 			t.Errorf("%s: %d, %s", path, got, r.Status().Error)
 		}
 	}
+	if r := newRemote(t, RemoteConfig{Issuer: issuer, DiscoveryURL: p.URL}); found(r, "a") != -1 || !strings.Contains(r.Status().Error, "the whole URL of the metadata") {
+		t.Error(r.Status().Error)
+	}
 	if p.count("/.well-known/openid-configuration") != 0 {
 		t.Error("another place was asked")
 	}
