@@ -105,7 +105,7 @@ func (t *InTime) wait(p []byte) (int, error) {
 // Stop gives the connection the deadline that it had, unless the body came too late:
 // then nothing reads the rest of it.
 func (t *InTime) Stop() {
-	if !t.bare && !t.set.IsZero() && !t.Late() {
+	if !t.set.IsZero() && !t.Late() {
 		_ = t.control.SetReadDeadline(t.most)
 	}
 }
