@@ -54,6 +54,24 @@ type LoginOIDC struct {
 	// error. Default: none, for a public client.
 	ClientSecret string `json:"client_secret,omitempty"`
 
+	// How client_secret or client_key is shown to the provider: "basic" in a header,
+	// "post" in the body, "private_key_jwt" as a signed assertion (RFC 7523) whose
+	// audience is the issuer alone. Default: basic, or post if the provider says that
+	// it takes that and not basic.
+	ClientAuthMethod string `json:"client_auth_method,omitempty"`
+
+	// A file with the private key in PEM (PKCS #8, PKCS #1 or SEC 1) that signs the
+	// assertions of private_key_jwt: RSA of at least 2048 bits, EC on P-256, P-384 or
+	// P-521, or Ed25519. It is read when the configuration loads; one that is missing,
+	// encrypted or holds anything else is an error. Default: none.
+	ClientKey string `json:"client_key,omitempty"`
+
+	// What to send with each authorization request beside the parameters of the
+	// protocol, such as audience. Placeholders are replaced when the configuration
+	// loads; those of a request are an error, and so are names of the protocol. Only
+	// resource may have several values. Default: none.
+	Parameters map[string][]string `json:"parameters,omitempty"`
+
 	// What to ask for; openid is added. Default: openid profile email.
 	Scopes []string `json:"scopes,omitempty"`
 	// More audiences that ID tokens may name beside client_id. An ID token that says
@@ -99,6 +117,11 @@ func (LoginOIDC) CaddyModule() caddy.ModuleInfo {
 //	    name <name>
 //	    client_id <id>
 //	    client_secret <secret>
+//	    client_auth_method basic|post|private_key_jwt
+//	    client_key <file>
+//	    parameters {
+//	        <name> <value>
+//	    }
 //	    scopes <scope>...
 //	    audience <audience>...
 //	    prompt none | login|consent|select_account...
@@ -113,17 +136,20 @@ func (l *LoginOIDC) UnmarshalCaddyfile(d *caddyfile.Dispenser) (err error) {
 		return d.Err("login oidc wants the provider's issuer, such as login oidc https://id.example.com")
 	}
 	err = grammar.Block(d, "login oidc", grammar.Words{
-		"discovery_url": grammar.String(&l.DiscoveryURL),
-		"tls_ca":        parseRootsFile(&l.TLSCA),
-		"name":          grammar.String(&l.Name),
-		"client_id":     grammar.String(&l.ClientID),
-		"client_secret": grammar.String(&l.ClientSecret),
-		"scopes":        grammar.Strings(&l.Scopes),
-		"audience":      grammar.Strings(&l.Audience),
-		"prompt":        grammar.Strings(&l.Prompt),
-		"map":           parseMap(&l.Map),
-		"logout":        grammar.Choice(&l.Logout, logouts...),
-		"userinfo":      grammar.Choice(&l.Userinfo, switches...),
+		"discovery_url":      grammar.String(&l.DiscoveryURL),
+		"tls_ca":             parseRootsFile(&l.TLSCA),
+		"name":               grammar.String(&l.Name),
+		"client_id":          grammar.String(&l.ClientID),
+		"client_secret":      grammar.String(&l.ClientSecret),
+		"client_auth_method": grammar.Choice(&l.ClientAuthMethod, oidc.AuthMethods...),
+		"client_key":         parseClientKey(&l.ClientKey),
+		"parameters":         parseParameters(&l.Parameters),
+		"scopes":             grammar.Strings(&l.Scopes),
+		"audience":           grammar.Strings(&l.Audience),
+		"prompt":             grammar.Strings(&l.Prompt),
+		"map":                parseMap(&l.Map),
+		"logout":             grammar.Choice(&l.Logout, logouts...),
+		"userinfo":           grammar.Choice(&l.Userinfo, switches...),
 	})
 	if err != nil {
 		return err
@@ -147,7 +173,10 @@ func (l *LoginOIDC) check() error {
 		config := l.config()
 		config.Keys = placeholderKeys(false)
 		var provider *oidc.Provider
-		if provider, err = oidc.New(config); err == nil {
+		if config.ClientKey, err = readClientKey(l.ClientKey); err == nil {
+			provider, err = oidc.New(config)
+		}
+		if err == nil {
 			return provider.Close()
 		}
 	}
@@ -172,7 +201,7 @@ func (l *LoginOIDC) checkWords() error {
 func (l *LoginOIDC) config() oidc.Config {
 	return oidc.Config{
 		Issuer: l.Issuer, DiscoveryURL: l.DiscoveryURL, ClientID: l.ClientID, ClientSecret: l.ClientSecret,
-		Scopes: l.Scopes, Audience: l.Audience, Prompt: l.Prompt, Map: l.Map, NoUserinfo: l.Userinfo == "off",
+		AuthMethod: l.ClientAuthMethod, Parameters: l.Parameters, Scopes: l.Scopes, Audience: l.Audience, Prompt: l.Prompt, Map: l.Map, NoUserinfo: l.Userinfo == "off",
 		Foreign: logForeign("login oidc", l.Issuer),
 		Report: func(err error) {
 			caddy.Log().Named("http.handlers.policy_auth").Warn("login oidc", zap.String("issuer", l.Issuer), zap.Error(err))
@@ -197,7 +226,7 @@ func (l *LoginOIDC) Provision(ctx caddy.Context) error {
 	}
 	l.releases = append(l.releases, release)
 	config.Keys = keys
-	name := []any{l.Issuer, l.DiscoveryURL, config.Roots.Digest(), config.ClientID, config.ClientSecret, l.Scopes, l.Audience, l.Prompt, l.Map, config.NoUserinfo}
+	name := []any{l.Issuer, l.DiscoveryURL, config.Roots.Digest(), config.ClientID, config.ClientSecret, config.AuthMethod, config.ClientKey.Digest(), config.Parameters, l.Scopes, l.Audience, l.Prompt, l.Map, config.NoUserinfo}
 	provider, release, err := providers.Acquire(name, func() (*oidc.Provider, error) { return oidc.New(config) })
 	if err != nil {
 		return fmt.Errorf("login oidc %s: %w", l.Issuer, err)
@@ -219,7 +248,13 @@ func (l *LoginOIDC) resolved() (config oidc.Config, err error) {
 	if config.Roots, err = readRoots(l.TLSCA); err != nil {
 		return config, err
 	}
+	if config.ClientKey, err = readClientKey(l.ClientKey); err != nil {
+		return config, err
+	}
 	repl := caddy.NewReplacer()
+	if config.Parameters, err = replaceParameters(l.Parameters, repl); err != nil {
+		return config, err
+	}
 	for _, field := range []struct {
 		name  string
 		value *string

@@ -95,6 +95,9 @@ func classOf(reason identity.Reason, status int) Class {
 	if !known || class == ClassSignInNeeded && status == http.StatusForbidden {
 		class = ClassForbidden // there is no way to sign in
 	}
+	if class == ClassSignInFailed && status >= http.StatusInternalServerError {
+		return ClassError // not of what the person typed, but between us and a provider
+	}
 	if class != ClassForbidden {
 		return class
 	}

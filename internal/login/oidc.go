@@ -101,8 +101,12 @@ func (o *OIDC) begin(v *Visit, returnTo string, demand oidc.Demand) {
 	state := random()
 	to, pending, err := o.Provider.Authorize(v.R.Context(), state, o.callback(v), demand)
 	if err == nil {
-		pending.Demand = oidc.Demand{} // Ask has it
-		err = o.keep(v, state, Transaction{ReturnTo: returnTo, Ask: demand}, underway{To: toSignIn, Request: pending})
+		kept := pending
+		kept.Demand = oidc.Demand{} // Ask has it
+		err = o.keep(v, state, Transaction{ReturnTo: returnTo, Ask: demand}, underway{To: toSignIn, Request: kept})
+	}
+	if err == nil { // after it was counted: a request of ours goes out for each
+		to, err = o.Provider.Push(v.R.Context(), to, state, pending)
 	}
 	if err != nil {
 		o.fail(v, err, Transaction{Login: o.Word, ReturnTo: returnTo, Ask: demand})

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,7 +50,8 @@ type Request struct {
 
 // Authorize begins a sign-in: it returns where to send the browser, and what is
 // needed to end it. State comes back with the browser; it ties the two ends
-// together and must not be guessable. An error is a *Failure.
+// together and must not be guessable. Nothing is sent to the provider but for its
+// metadata; Push does that where it is needed. An error is a *Failure.
 func (p *Provider) Authorize(ctx context.Context, state, redirectURI string, demand Demand) (to string, pending Request, err error) {
 	m, err := p.metadata(ctx)
 	if err != nil {
@@ -64,11 +67,15 @@ func (p *Provider) Authorize(ctx context.Context, state, redirectURI string, dem
 // parameters returns what the provider is asked (OpenID Connect Core, section
 // 3.1.2.1; RFC 7636, section 4.3).
 func (p *Provider) parameters(state string, pending Request) url.Values {
-	asked := url.Values{
+	asked := url.Values{}
+	for name, values := range p.config.Parameters {
+		asked[name] = slices.Clone(values)
+	}
+	maps.Copy(asked, url.Values{
 		"response_type": {"code"}, "client_id": {p.config.ClientID}, "redirect_uri": {pending.RedirectURI},
 		"scope": {strings.Join(p.config.Scopes, " ")}, "state": {state}, "nonce": {pending.Nonce},
 		"code_challenge": {oauth2.S256ChallengeFromVerifier(pending.Verifier)}, "code_challenge_method": {"S256"},
-	}
+	})
 	if prompt := p.prompt(pending.Demand); prompt != "" {
 		asked.Set("prompt", prompt)
 	}

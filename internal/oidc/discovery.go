@@ -38,7 +38,10 @@ type metadata struct {
 	token         string
 	userinfo      string // "" if there is none
 	endSession    string // "" if there is none
-	inBody        bool   // how the client proves who it is
+	auth          string // how the client proves who it is
+	algorithm     string // of client assertions
+	pushed        string // where requests are pushed, "" if they are not
+	mustPush      bool   // RFC 9126, section 5
 	sendsIss      bool   // RFC 9207, section 3
 	verifier      *token.Verifier
 	until         time.Time // when it is to be asked for again
@@ -46,15 +49,18 @@ type metadata struct {
 
 // document is a metadata document (OpenID Connect Discovery, section 3).
 type document struct {
-	Issuer        string   `json:"issuer"`
-	Authorization string   `json:"authorization_endpoint"`
-	Token         string   `json:"token_endpoint"`
-	Userinfo      string   `json:"userinfo_endpoint"`
-	EndSession    string   `json:"end_session_endpoint"`
-	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
-	Challenges    []string `json:"code_challenge_methods_supported"`
-	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
-	SendsIss      bool     `json:"authorization_response_iss_parameter_supported"`
+	Issuer         string   `json:"issuer"`
+	Authorization  string   `json:"authorization_endpoint"`
+	Token          string   `json:"token_endpoint"`
+	Userinfo       string   `json:"userinfo_endpoint"`
+	EndSession     string   `json:"end_session_endpoint"`
+	AuthMethods    []string `json:"token_endpoint_auth_methods_supported"`
+	AuthAlgorithms []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	Pushed         string   `json:"pushed_authorization_request_endpoint"`
+	MustPush       bool     `json:"require_pushed_authorization_requests"`
+	Challenges     []string `json:"code_challenge_methods_supported"`
+	Algorithms     []string `json:"id_token_signing_alg_values_supported"`
+	SendsIss       bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
 // metadata returns what is known of the issuer, and waits for a discovery under
@@ -135,7 +141,10 @@ func (p *Provider) ask(ctx context.Context) (*metadata, error) {
 	}
 	m := &metadata{
 		authorization: doc.Authorization, token: doc.Token, userinfo: doc.Userinfo, endSession: doc.EndSession,
-		inBody: p.inBody(doc.AuthMethods), sendsIss: doc.SendsIss, until: p.config.Now().Add(fresh),
+		auth: p.authMethod(doc.AuthMethods), mustPush: doc.MustPush, sendsIss: doc.SendsIss, until: p.config.Now().Add(fresh),
+	}
+	if m.mustPush {
+		m.pushed = doc.Pushed
 	}
 	if err := m.check(); err != nil {
 		return nil, err
@@ -143,6 +152,7 @@ func (p *Provider) ask(ctx context.Context) (*metadata, error) {
 	if len(doc.Challenges) > 0 && !slices.Contains(doc.Challenges, "S256") {
 		p.config.Report(fmt.Errorf("%s says that it does not know PKCE with S256; it is sent all the same", p.config.Issuer))
 	}
+	p.checkOffered(m, doc)
 	m.verifier, err = p.verifier(doc.Algorithms)
 	return m, err
 }
@@ -197,6 +207,7 @@ func (m *metadata) check() error {
 		{"token_endpoint", m.token, true},
 		{"userinfo_endpoint", m.userinfo, false},
 		{"end_session_endpoint", m.endSession, false},
+		{"pushed_authorization_request_endpoint", m.pushed, m.mustPush},
 	} {
 		if endpoint.url == "" && !endpoint.required {
 			continue
@@ -206,14 +217,6 @@ func (m *metadata) check() error {
 		}
 	}
 	return nil
-}
-
-// inBody chooses how we prove who we are: by what every provider must know
-// (RFC 6749, section 2.3.1), unless it says that it only reads the body. It is
-// never found out by trying, which would send a code twice.
-func (p *Provider) inBody(methods []string) bool {
-	only := len(methods) > 0 && !slices.Contains(methods, "client_secret_basic") && slices.Contains(methods, "client_secret_post")
-	return p.config.ClientSecret == "" || only
 }
 
 // verifier returns the verifier of the issuer's tokens for us. Of the algorithms

@@ -80,13 +80,13 @@ func secondsOf(value any) int64 {
 // the object that it answers. It is JSON whatever the answer's Content-Type says, as
 // some providers say text/plain. A redirect is not followed: the form holds secrets.
 func (p *Provider) post(ctx context.Context, m *metadata, name, endpoint string, form url.Values) (map[string]any, error) {
-	r, err := p.request(ctx, m, endpoint, form)
+	r, err := p.request(m, endpoint, form)
 	if err != nil {
 		return nil, err
 	}
 	client := *p.config.Client
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	response, err := client.Do(r)
+	response, err := client.Do(r.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -105,26 +105,6 @@ func (p *Provider) post(ctx context.Context, m *metadata, name, endpoint string,
 		return nil, fmt.Errorf("the %s answered %d with something else than a JSON object (%s)", name, response.StatusCode, printable(response.Header.Get("Content-Type")))
 	}
 	return answer, nil
-}
-
-// request returns the request with which the client proves who it is.
-func (p *Provider) request(ctx context.Context, m *metadata, endpoint string, form url.Values) (*http.Request, error) {
-	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
-	if m.inBody {
-		form.Set("client_id", p.config.ClientID)
-		if p.config.ClientSecret != "" {
-			form.Set("client_secret", p.config.ClientSecret)
-		}
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, err
-	}
-	r.Header = header
-	if !m.inBody { // RFC 6749, section 2.3.1
-		r.SetBasicAuth(url.QueryEscape(p.config.ClientID), url.QueryEscape(p.config.ClientSecret))
-	}
-	return r, nil
 }
 
 // objectOf returns the JSON object of an answer, or nil. Its numbers are

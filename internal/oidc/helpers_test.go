@@ -89,6 +89,9 @@ func newBench(t *testing.T, change func(*Config)) *bench {
 func (b *bench) begin(demand Demand) (url.Values, Request) {
 	b.t.Helper()
 	to, pending, err := b.client.Authorize(context.Background(), state, redirectURI, demand)
+	if err == nil {
+		to, err = b.client.Push(context.Background(), to, state, pending)
+	}
 	if err != nil {
 		b.t.Fatal(err)
 	}

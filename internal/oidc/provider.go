@@ -35,6 +35,14 @@ type Config struct {
 	ClientID string
 	// ClientSecret proves it; "" for a public client, which PKCE alone protects.
 	ClientSecret string
+	// AuthMethod is how the client proves who it is, of AuthMethods. "": by ClientSecret
+	// as the provider takes it, the header first; without one as a public client.
+	AuthMethod string
+	// ClientKey proves it with AuthPrivateKeyJWT.
+	ClientKey *ClientKey
+	// Parameters are sent with each authorization request beside those of the protocol,
+	// none of which they may set.
+	Parameters map[string][]string
 	// Audience are more audiences that ID tokens may have beside ClientID.
 	Audience []string
 	// Scopes are what to ask for. Nil: openid profile email. openid is added.
@@ -95,8 +103,10 @@ func New(config Config) (*Provider, error) {
 	if config.ClientID == "" {
 		return nil, errors.New("client_id: missing: it is what the provider calls this site")
 	}
-	if err := checkPrompt(config.Prompt); err != nil {
-		return nil, err
+	for _, err := range []error{checkPrompt(config.Prompt), config.checkAuth(), CheckParameters(config.Parameters)} {
+		if err != nil {
+			return nil, err
+		}
 	}
 	if config.Scopes, err = scopes(config.Scopes); err != nil {
 		return nil, err

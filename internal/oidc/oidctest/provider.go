@@ -25,6 +25,10 @@ type Provider struct {
 	URL string
 	// ClientID and ClientSecret are the client's; without a secret it is public.
 	ClientID, ClientSecret string
+	// ClientKey verifies the client's assertions, which then prove who it is instead.
+	ClientKey crypto.PublicKey
+	// Pushed says that requests have to be pushed (RFC 9126).
+	Pushed bool
 	// Claims are what the provider says of the user; at least sub.
 	Claims map[string]any
 	// ExpiresIn is how long access tokens last, in seconds.
@@ -59,6 +63,8 @@ type Provider struct {
 	signOuts []url.Values
 	seen     map[string]int // requests by path
 	style    string         // how the client proved who it is, the last time
+	pushed   map[string]url.Values
+	used     map[string]bool // the jti of assertions
 }
 
 // firstKey is what every provider begins with.
@@ -86,6 +92,7 @@ func start(t testing.TB, begin func(http.Handler) *httptest.Server) (*Provider, 
 		ClientID: "our-client", ClientSecret: "test-material-not-a-secret", ExpiresIn: 300, Now: time.Now,
 		Claims: map[string]any{"sub": "user-1", "preferred_username": "alice", "name": "Alice Example", "email": "alice@example.com"},
 		codes:  map[string]url.Values{}, refresh: map[string]string{}, access: map[string]bool{}, seen: map[string]int{},
+		pushed: map[string]url.Values{}, used: map[string]bool{},
 	}
 	p.SetKeys(firstKey())
 	server := begin(p)
@@ -137,8 +144,8 @@ func (p *Provider) Seen(path string) int {
 	return p.seen[path]
 }
 
-// Style returns how the client proved who it is the last time: header, body or
-// none.
+// Style returns how the client proved who it is the last time: header, body,
+// assertion and its algorithm, or none.
 func (p *Provider) Style() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -162,6 +169,8 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.serveKeys(w)
 	case "/authorize":
 		p.serveAuthorize(w, r)
+	case "/par":
+		p.servePushed(w, r)
 	case "/token":
 		p.serveToken(w, r)
 	case "/userinfo":
@@ -175,7 +184,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (p *Provider) serveMetadata(w http.ResponseWriter) {
 	p.mu.Lock()
-	change, algorithm := p.Metadata, p.key.Algorithm
+	change, algorithm, pushed := p.Metadata, p.key.Algorithm, p.Pushed
 	p.mu.Unlock()
 	document := map[string]any{
 		"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token",
@@ -183,6 +192,9 @@ func (p *Provider) serveMetadata(w http.ResponseWriter) {
 		"id_token_signing_alg_values_supported": []string{algorithm}, "code_challenge_methods_supported": []string{"S256"},
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 		"authorization_response_iss_parameter_supported": true,
+	}
+	if pushed {
+		document["pushed_authorization_request_endpoint"], document["require_pushed_authorization_requests"] = p.URL+"/par", true
 	}
 	if change != nil {
 		change(document)
@@ -202,9 +214,9 @@ func (p *Provider) serveKeys(w http.ResponseWriter) {
 
 // serveAuthorize signs the user in without a word.
 func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
-	asked := r.URL.Query()
+	asked, ok := p.requested(r.URL.Query())
 	back, err := url.Parse(asked.Get("redirect_uri"))
-	if err != nil || asked.Get("client_id") != p.ClientID || asked.Get("response_type") != "code" || asked.Get("code_challenge_method") != "S256" {
+	if !ok || err != nil || asked.Get("client_id") != p.ClientID || asked.Get("response_type") != "code" || asked.Get("code_challenge_method") != "S256" {
 		http.Error(w, "not an authorization request of our client", http.StatusBadRequest)
 		return
 	}
@@ -220,6 +232,37 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	}
 	back.RawQuery = answer.Encode()
 	http.Redirect(w, r, back.String(), http.StatusFound)
+}
+
+// requested returns the parameters of an authorization request, those that were pushed
+// for one use if they have to be.
+func (p *Provider) requested(query url.Values) (url.Values, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.Pushed {
+		return query, true
+	}
+	name := query.Get("request_uri")
+	asked, ok := p.pushed[name]
+	delete(p.pushed, name)
+	return asked, ok && !query.Has("state") && query.Get("client_id") == p.ClientID
+}
+
+// servePushed takes the parameters of an authorization request (RFC 9126, section 2).
+func (p *Provider) servePushed(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost || r.ParseForm() != nil || r.PostForm.Has("request_uri") {
+		refuse(w, "invalid_request", "")
+		return
+	}
+	if !p.isClient(r) {
+		refuse(w, "invalid_client", r.PostForm.Get("client_secret"))
+		return
+	}
+	name := "urn:ietf:params:oauth:request_uri:" + rand.Text()
+	p.mu.Lock()
+	p.pushed[name] = r.PostForm
+	p.mu.Unlock()
+	writeJSON(w, http.StatusCreated, map[string]any{"request_uri": name, "expires_in": 60})
 }
 
 func (p *Provider) serveUserinfo(w http.ResponseWriter, r *http.Request) {

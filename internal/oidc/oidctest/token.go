@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -46,6 +47,9 @@ func refuse(w http.ResponseWriter, code, sent string) {
 
 // isClient reports whether the client proved who it is, in one way.
 func (p *Provider) isClient(r *http.Request) bool {
+	if p.ClientKey != nil {
+		return p.isAsserted(r)
+	}
 	id, secret, inHeader := r.BasicAuth()
 	style := "header"
 	if !inHeader {
@@ -58,6 +62,27 @@ func (p *Provider) isClient(r *http.Request) bool {
 	defer p.mu.Unlock()
 	p.style = style
 	return id == url.QueryEscape(p.ClientID) && secret == url.QueryEscape(p.ClientSecret) && (!inHeader || !r.PostForm.Has("client_secret"))
+}
+
+// isAsserted reports whether a client assertion proves who the client is, once, to
+// this issuer alone and for a short time (RFC 7523, section 3).
+func (p *Provider) isAsserted(r *http.Request) bool {
+	now := p.Now()
+	form := r.PostForm
+	parsed, err := jwt.Parse(form.Get("client_assertion"), func(*jwt.Token) (any, error) { return p.ClientKey, nil },
+		jwt.WithTimeFunc(func() time.Time { return now }), jwt.WithExpirationRequired(), jwt.WithIssuedAt())
+	if err != nil || r.Header.Get("Authorization") != "" || form.Has("client_secret") || form.Get("client_id") != p.ClientID ||
+		form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
+		return false
+	}
+	claims := parsed.Claims.(jwt.MapClaims)
+	until, _ := claims.GetExpirationTime()
+	id, _ := claims["jti"].(string)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	used := p.used[id]
+	p.used[id], p.style = true, "assertion "+parsed.Header["alg"].(string)
+	return !used && len(id) >= 16 && claims["aud"] == p.URL && claims["iss"] == p.ClientID && claims["sub"] == p.ClientID && until.Sub(now) <= 2*time.Minute
 }
 
 // redeem takes a code or a refresh token, each for one use, and returns the

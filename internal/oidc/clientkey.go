@@ -1,0 +1,150 @@
+package oidc
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const (
+	// minRSABits is the size of the shortest RSA key (RFC 7518, section 3.3).
+	minRSABits = 2048
+	// assertionTime is how long a client assertion counts.
+	assertionTime = time.Minute
+)
+
+// ClientKey is a private key by which a client proves who it is (RFC 7523). Call
+// ParseClientKey.
+type ClientKey struct {
+	private crypto.Signer
+	kind    string   // for messages
+	signs   []string // the algorithms that fit, the usual one first
+	digest  string
+}
+
+// signers are golang-jwt's own values, by the names that metadata has for them.
+var signers = map[string]jwt.SigningMethod{
+	"RS256": jwt.SigningMethodRS256, "RS384": jwt.SigningMethodRS384, "RS512": jwt.SigningMethodRS512,
+	"PS256": jwt.SigningMethodPS256, "PS384": jwt.SigningMethodPS384, "PS512": jwt.SigningMethodPS512,
+	"ES256": jwt.SigningMethodES256, "ES384": jwt.SigningMethodES384, "ES512": jwt.SigningMethodES512,
+	"EdDSA": jwt.SigningMethodEdDSA, "Ed25519": jwt.SigningMethodEdDSA, // RFC 9864
+}
+
+// ParseClientKey returns the one private key of a PEM file: PKCS #8, PKCS #1 (RSA) or
+// SEC 1 (EC); RSA of at least 2048 bits, P-256, P-384, P-521 or Ed25519. An error
+// names the file and holds nothing of the key.
+func ParseClientKey(name string, data []byte) (*ClientKey, error) {
+	sum := sha256.Sum256(data)
+	var found *ClientKey
+	for {
+		block, rest := pem.Decode(data)
+		switch {
+		case block == nil && found == nil:
+			return nil, fmt.Errorf("%s: no private key in PEM; make one with openssl genpkey -algorithm ed25519 -out %s", name, name)
+		case block == nil && len(bytes.TrimSpace(data)) > 0:
+			return nil, fmt.Errorf("%s: something follows the key that is not PEM", name)
+		case block == nil:
+			found.digest = hex.EncodeToString(sum[:])
+			return found, nil
+		case block.Type == "EC PARAMETERS": // openssl ecparam writes them first
+		case found != nil:
+			return nil, fmt.Errorf("%s: more than one block; want one private key", name)
+		default:
+			key, err := parsePrivate(block)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			found = key
+		}
+		data = rest
+	}
+}
+
+// parsePrivate returns the key of a block.
+func parsePrivate(block *pem.Block) (*ClientKey, error) {
+	var private any
+	var err error
+	switch {
+	case block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
+		return nil, errors.New("the key is encrypted; decrypt it with openssl pkey, and let only Caddy read the file")
+	case block.Type == "PRIVATE KEY":
+		private, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case block.Type == "RSA PRIVATE KEY":
+		private, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	case block.Type == "EC PRIVATE KEY":
+		private, err = x509.ParseECPrivateKey(block.Bytes)
+	default:
+		return nil, fmt.Errorf("a block of the type %q; want PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY", printable(block.Type))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("not a usable %s", block.Type)
+	}
+	return newClientKey(private)
+}
+
+// newClientKey says what a key signs with (RFC 7518, section 3.1; RFC 8037).
+func newClientKey(private any) (*ClientKey, error) {
+	switch key := private.(type) {
+	case *rsa.PrivateKey:
+		if key.N.BitLen() < minRSABits {
+			return nil, fmt.Errorf("an RSA key of %d bits; want at least %d", key.N.BitLen(), minRSABits)
+		}
+		return &ClientKey{private: key, kind: "RSA", signs: []string{"RS256", "PS256", "RS384", "PS384", "RS512", "PS512"}}, nil
+	case *ecdsa.PrivateKey:
+		algorithms := map[string]string{"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
+		if algorithm := algorithms[key.Params().Name]; algorithm != "" {
+			return &ClientKey{private: key, kind: "EC " + key.Params().Name, signs: []string{algorithm}}, nil
+		}
+	case ed25519.PrivateKey:
+		return &ClientKey{private: key, kind: "Ed25519", signs: []string{"EdDSA", "Ed25519"}}, nil
+	}
+	return nil, errors.New("a key of an unsupported kind; want RSA, EC on P-256, P-384 or P-521, or Ed25519")
+}
+
+// Digest names the key; it is "" for nil.
+func (k *ClientKey) Digest() string {
+	if k == nil {
+		return ""
+	}
+	return k.digest
+}
+
+// algorithm returns what to sign with for a provider that says what it takes. False
+// says that nothing fits, and then it is the usual one.
+func (k *ClientKey) algorithm(offered []string) (string, bool) {
+	for _, name := range k.signs {
+		if len(offered) == 0 || slices.Contains(offered, name) {
+			return name, true
+		}
+	}
+	return k.signs[0], false
+}
+
+// assertion returns a token by which a client proves to an issuer alone who it is
+// (RFC 7523, section 3; S-29). It counts once and for a minute.
+func (k *ClientKey) assertion(algorithm, client, issuer string, now time.Time) (string, error) {
+	method := signers[algorithm]
+	made := &jwt.Token{
+		Header: map[string]any{"alg": algorithm, "typ": "JWT"},
+		Claims: jwt.MapClaims{
+			"iss": client, "sub": client, "aud": issuer, "jti": rand.Text(),
+			"iat": now.Unix(), "exp": now.Add(assertionTime).Unix(),
+		},
+		Method: method,
+	}
+	return made.SignedString(k.private)
+}
