@@ -30,8 +30,8 @@ var (
 // rangeForm is two ids with "to" between them, which name those between them too.
 var rangeForm = regexp.MustCompile(`\b(?:(T-)([0-9]{2}) to T-([0-9]{2})|(R-[A-Z0-9]+-)([0-9]+) to (R-[A-Z0-9]+-)([0-9]+))\b`)
 
-// idsOf returns the T- and R- ids in a text, those of ranges among them: R-SU-1 to R-SU-3
-// are three. An error is a range that goes backwards or from one family to another.
+// idsOf returns the T- and R- ids in a text, and all of a range, which is two ids with
+// "to" between them. An error is a range that goes backwards or from one family to another.
 func idsOf(text string) (ids []string, err error) {
 	text = rangeForm.ReplaceAllStringFunc(text, func(found string) string {
 		match := rangeForm.FindStringSubmatch(found)
