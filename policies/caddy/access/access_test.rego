@@ -208,7 +208,7 @@ test_destinations if {
 	not allowed(away, member)
 	root := to("app.example.com", "/", testing.request("PUT", "/x"))
 	allowed(root, member)
-	not allowed(object.union(root, {"method": "COPY"}), member) # S-08: /admin lies below
+	not allowed(object.union(root, {"method": "COPY"}), member) # /admin lies below
 	slash := to("app.example.com", "/admin/", testing.request("COPY", "/x"))
 	not allowed(slash, member)
 }
