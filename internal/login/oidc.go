@@ -65,6 +65,9 @@ func (o *OIDC) Login(v *Visit, returnTo string) {
 	if !v.navigates() {
 		return
 	}
+	if v.joins(returnTo, demandOf(v.R.URL.Query())) {
+		return
+	}
 	if v.circles() {
 		o.stop(v)
 		return

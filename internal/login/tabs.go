@@ -11,6 +11,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/denial"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/netutil"
+	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
@@ -33,7 +34,7 @@ const (
 func (v *Visit) waits() bool {
 	query := v.R.URL.Query()
 	waited, err := strconv.Atoi(query.Get("wait"))
-	if _, known := v.known(); known || !denial.IsNavigation(v.R) || err == nil && waited >= maxWaits {
+	if _, known := v.known(); known || v.present() != nil || !denial.IsNavigation(v.R) || err == nil && waited >= maxWaits {
 		return false
 	}
 	ctx := v.R.Context()
@@ -46,6 +47,17 @@ func (v *Visit) waits() bool {
 	pause(ctx, tabWait)
 	query.Set("wait", strconv.Itoa(waited+1))
 	v.Redirect(LoginPath + "?" + query.Encode())
+	return true
+}
+
+// joins sends a tab that waited on to its page if another tab has signed the browser in
+// meanwhile. A browser that was signed in before did not wait, so that no step-up and no
+// change of account is skipped.
+func (v *Visit) joins(returnTo string, ask oidc.Demand) bool {
+	if !v.R.URL.Query().Has("wait") || demands(ask) || v.present() == nil {
+		return false
+	}
+	v.Redirect(Local(returnTo))
 	return true
 }
 
