@@ -55,6 +55,10 @@ func Check(ctx context.Context, config Config, o CheckOptions) (CheckReport, err
 	for _, mistake := range mistakes {
 		report.Warnings = append(report.Warnings, mistake.String())
 	}
-	report.Report, err = m.search(ctx, config, loaded.program, o)
+	compiled, err := l.compile(m) // also where a table alone decides, without Rego
+	if err != nil {
+		return CheckReport{}, err
+	}
+	report.Report, err = m.search(ctx, config, compiled, o)
 	return report, err
 }

@@ -233,7 +233,7 @@ rules:
 `)
 	configs := map[string]Config{
 		"authenticated": {},
-		"access":        {Access: []string{table}},
+		"access":        {Sources: []string{newDir(t).write("other.rego", "package other\n")}, Access: []string{table}, Decision: accessDecision},
 		"quickstart":    {Sources: []string{"../../examples/quickstart/policies"}},
 	}
 	examples, err := filepath.Glob("../../policies/examples/*")

@@ -40,6 +40,9 @@ const tableRoot = "access_table"
 
 // prepare makes a snapshot of the policies, compiled, and the data.
 func (l *loader) prepare(m *material) (*snapshot, error) {
+	if l.config.native() {
+		return nativeSnapshot(m), nil
+	}
 	p, err := l.compile(m)
 	if err != nil {
 		return nil, err
@@ -69,7 +72,7 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 	s.policies = explain.Policies{Compiler: p.compiler, Query: query, Data: ast.NewTerm(m.data), Prepare: func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error) {
 		return rego.New(append(options[:len(options):len(options)], rego.ParsedQuery(query))...).PrepareForEval(ctx)
 	}}
-	s.table, s.native = m.table, l.config.native()
+	s.table = m.table
 	s.byHost = p.readsHost || s.table != nil && s.table.NamesHosts()
 	if len(s.unsure) == 0 && l.config.DecisionCache > 0 {
 		s.cache, s.memories = newCache(l.config.DecisionCache), newMemories()
