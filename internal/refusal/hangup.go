@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 const (
@@ -67,15 +68,8 @@ func isShort(w http.ResponseWriter, r *http.Request) bool {
 // once and, with it, lose the answer. net/http does so by itself if it knows of the
 // body, which it does not where another reader stands before it.
 func linger(w http.ResponseWriter) {
-	for {
-		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			break
-		}
-		w = outer.Unwrap()
-	}
-	limited := http.MaxBytesReader(w, io.NopCloser(strings.NewReader("more")), 0)
-	_, _ = limited.Read(make([]byte, 1)) // it tells w that the request is too large
+	limited := http.MaxBytesReader(request.ServerWriter(w), io.NopCloser(strings.NewReader("more")), 0)
+	_, _ = limited.Read(make([]byte, 1)) // it tells the server that the request is too large
 }
 
 // drain sends the answer and reads away what the client still sends, so that a

@@ -23,6 +23,7 @@ const (
 type InTime struct {
 	io.ReadCloser
 	ctx     context.Context
+	writer  http.ResponseWriter
 	control *http.ResponseController
 	end     time.Time // of what has arrived until now
 	most    time.Time // the server's own end, or zero
@@ -35,7 +36,7 @@ type InTime struct {
 // reads it has what it needs.
 func NewInTime(w http.ResponseWriter, r *http.Request) *InTime {
 	now := time.Now()
-	t := &InTime{ReadCloser: r.Body, ctx: r.Context(), control: http.NewResponseController(w), end: now.Add(bodyTime)}
+	t := &InTime{ReadCloser: r.Body, ctx: r.Context(), writer: w, control: http.NewResponseController(w), end: now.Add(bodyTime)}
 	if server, ok := t.ctx.Value(http.ServerContextKey).(*http.Server); ok && server.ReadTimeout > 0 {
 		t.most = now.Add(server.ReadTimeout)
 	}
@@ -103,10 +104,27 @@ func (t *InTime) wait(p []byte) (int, error) {
 }
 
 // Stop gives the connection the deadline that it had, unless the body came too late:
-// then nothing reads the rest of it.
+// then nothing reads the rest of it. After a body's end it has none, whatever stands
+// before the server's writer: net/http already waits for the next request, and takes
+// a deadline that passes for a client that hung up.
 func (t *InTime) Stop() {
-	if !t.set.IsZero() && !t.Late() {
+	switch {
+	case t.set.IsZero(), t.Late():
+	case errors.Is(t.err, io.EOF):
+		_ = http.NewResponseController(ServerWriter(t.writer)).SetReadDeadline(time.Time{})
+	default:
 		_ = t.control.SetReadDeadline(t.most)
+	}
+}
+
+// ServerWriter returns the web server's own writer, without those before it.
+func ServerWriter(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = outer.Unwrap()
 	}
 }
 

@@ -108,22 +108,42 @@ func TestN11SlowBody(t *testing.T) {
 	}
 }
 
-// TestN11ServersOwnDeadline: what the server allows for reading a request holds on.
+// TestN11ServersOwnDeadline: what the server allows for reading a request holds on
+// while there is something to read, and not after it.
 func TestN11ServersOwnDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		req, w := sending(t, 4, true, func(c net.Conn) { _, _ = c.Write([]byte("four")); _ = c.Close() })
-		server := &http.Server{ReadTimeout: 3 * time.Second}
-		req.http = req.http.WithContext(context.WithValue(t.Context(), http.ServerContextKey, server))
-		if problem, err := req.ReadBody(t.Context(), DefaultBody); problem != "" || err != nil {
-			t.Errorf("%q, %v", problem, err)
-		}
-		for _, deadline := range w.set {
-			if !deadline.Equal(start.Add(3 * time.Second)) {
-				t.Errorf("a deadline after %s", deadline.Sub(start))
+	for limit, whole := range map[int64]bool{4: true, 3: false} {
+		synctest.Test(t, func(t *testing.T) {
+			own := time.Now().Add(3 * time.Second)
+			req, w := sending(t, -1, true, func(c net.Conn) { _, _ = c.Write([]byte("four")); _ = c.Close() })
+			server := &http.Server{ReadTimeout: 3 * time.Second}
+			req.http = req.http.WithContext(context.WithValue(t.Context(), http.ServerContextKey, server))
+			req.facts.Writer = &hardDeadline{w, own}
+			if problem, err := req.ReadBody(t.Context(), BodyLimits{Size: limit}); (problem == "") != whole || err != nil {
+				t.Errorf("%q, %v", problem, err)
 			}
-		}
-	})
+			for i, deadline := range w.set {
+				if want := i < len(w.set)-1 || !whole; deadline.Equal(own) != want || !want && !deadline.IsZero() {
+					t.Errorf("at most %d bytes: deadline %d is %s", limit, i, deadline)
+				}
+			}
+			req.ReleaseBody()
+		})
+	}
+}
+
+// hardDeadline never takes a deadline away, as Caddy's own writer.
+type hardDeadline struct {
+	http.ResponseWriter
+	end time.Time
+}
+
+func (h *hardDeadline) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+func (h *hardDeadline) SetReadDeadline(t time.Time) error {
+	if t.IsZero() || t.After(h.end) {
+		t = h.end
+	}
+	return http.NewResponseController(h.ResponseWriter).SetReadDeadline(t)
 }
 
 // TestN11AnnouncedLength: bodies take memory as they arrive, not as they announce.
