@@ -219,7 +219,7 @@ func (l *LoginOIDC) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("login oidc %s: %w", l.Issuer, err)
 	}
 	keys, release, err := acquireRemote(token.RemoteConfig{
-		Issuer: l.Issuer, DiscoveryURL: l.DiscoveryURL, Roots: config.Roots, Client: "client " + config.ClientID,
+		Issuer: l.Issuer, DiscoveryURL: l.DiscoveryURL, OpenID: true, Roots: config.Roots, Client: "client " + config.ClientID,
 	}, ctx.Storage())
 	if err != nil {
 		return fmt.Errorf("login oidc %s: %w", l.Issuer, err)

@@ -5,37 +5,42 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
+	"net"
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // wellKnown are where an issuer's metadata may be, in the order of trying (RFC
-// 8414, section 3; OpenID Connect Discovery, section 4).
-func wellKnown(issuer *url.URL) []string {
+// 8414, section 3; OpenID Connect Discovery, section 4). For an OpenID provider its
+// own document comes first.
+func wellKnown(issuer *url.URL, openID bool) []string {
 	origin := issuer.Scheme + "://" + issuer.Host
 	path := strings.TrimSuffix(issuer.EscapedPath(), "/")
 	urls := []string{origin + "/.well-known/oauth-authorization-server" + path, origin + "/.well-known/openid-configuration" + path}
 	if path != "" {
 		urls = append(urls, origin+path+"/.well-known/openid-configuration")
 	}
+	if openID {
+		slices.Reverse(urls)
+	}
 	return urls
 }
 
-// discover returns the URL of an issuer's keys. The metadata, at the URL if there
-// is one, must name the very same issuer (RFC 8414, section 3.3), or any would do.
-// The URL of the keys is used as the metadata says it.
-func (f *fetcher) discover(ctx context.Context, issuer, at string) (string, error) {
-	places := []string{at}
-	if at == "" {
-		u, err := CheckURL(issuer)
+// discover returns the URL of an issuer's keys. The metadata, at DiscoveryURL if
+// there is one, must name the very same issuer (RFC 8414, section 3.3). The URL of
+// the keys is used as the metadata says it.
+func (f *fetcher) discover(ctx context.Context, config RemoteConfig) (string, error) {
+	places := []string{config.DiscoveryURL}
+	if config.DiscoveryURL == "" {
+		u, err := CheckURL(config.Issuer)
 		if err != nil {
 			return "", err
 		}
-		places = wellKnown(u)
+		places = wellKnown(u, config.OpenID)
 	}
-	keys, err := f.firstMetadata(ctx, places, issuer)
-	return keys, ExplainDiscoveryURL(at, err)
+	keys, err := f.firstMetadata(ctx, places, config.Issuer)
+	return keys, ExplainDiscoveryURL(config.DiscoveryURL, err)
 }
 
 // ExplainDiscoveryURL adds to an error what the URL of metadata looks like, unless
@@ -47,26 +52,37 @@ func ExplainDiscoveryURL(at string, err error) error {
 	return fmt.Errorf("%w (discovery_url is the whole URL of the metadata, which mostly ends in /.well-known/openid-configuration)", err)
 }
 
-// firstMetadata returns the URL of the keys in the first metadata that is found.
+// firstMetadata returns the URL of the keys in the first metadata of the issuer that
+// is found. Whatever else a place answers, the next one is tried: an application
+// answers its start page everywhere, and an authorization server need not name keys.
+// A server that does not answer in time is not asked again.
 func (f *fetcher) firstMetadata(ctx context.Context, places []string, issuer string) (string, error) {
 	var problems []error
 	for _, from := range places {
-		body, _, err := f.get(ctx, from)
-		var status errStatus
-		switch {
-		case errors.As(err, &status) && status.status < http.StatusInternalServerError:
-			problems = append(problems, err)
-			continue // nothing here: the next place
-		case err != nil:
-			return "", err
+		keys, err := f.keysAt(ctx, from, issuer)
+		if err == nil {
+			return keys, nil
 		}
-		keys, err := metadataKeys(body, issuer)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", from, err)
+		problems = append(problems, err)
+		var network net.Error
+		if errors.As(err, &network) && network.Timeout() || ctx.Err() != nil {
+			break
 		}
-		return keys, nil
 	}
 	return "", fmt.Errorf("no metadata of the issuer: %w", errors.Join(problems...))
+}
+
+// keysAt returns the URL of the keys in the metadata at a place.
+func (f *fetcher) keysAt(ctx context.Context, from, issuer string) (string, error) {
+	body, _, err := f.get(ctx, from)
+	if err != nil {
+		return "", err
+	}
+	keys, err := metadataKeys(body, issuer)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", from, err)
+	}
+	return keys, nil
 }
 
 // metadataKeys returns the URL of the keys in a metadata document.
@@ -83,7 +99,7 @@ func metadataKeys(document []byte, issuer string) (string, error) {
 		if metadata.Issuer != nil {
 			received = printable(*metadata.Issuer)
 		}
-		return "", fmt.Errorf("the metadata names another issuer: %s", received)
+		return "", fmt.Errorf("the metadata names another issuer: %s%s", received, ExplainIssuer(issuer, received))
 	}
 	if metadata.JWKSURI == nil {
 		return "", errors.New("the metadata names no jwks_uri")

@@ -178,7 +178,7 @@ func (r *Remote) name() string {
 func (r *Remote) load(ctx context.Context) (from string, state *remoteState, err error) {
 	from = r.config.URL
 	if from == "" {
-		if from, err = r.fetcher.discover(ctx, r.config.Issuer, r.config.DiscoveryURL); err != nil {
+		if from, err = r.fetcher.discover(ctx, r.config); err != nil {
 			return "", nil, err
 		}
 	}

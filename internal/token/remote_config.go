@@ -19,6 +19,9 @@ type RemoteConfig struct {
 	// DiscoveryURL is where the Issuer's metadata is if it is not fetched from the
 	// Issuer itself. It still has to name the Issuer.
 	DiscoveryURL string
+	// OpenID says that the Issuer signs people in: of its metadata the document of
+	// OpenID Connect comes first, which a login reads too.
+	OpenID bool
 	// Roots replace the system's root certificates; nil: the system's.
 	Roots *Roots
 	// Bearer returns the credential to send to the origin of URL, else of
@@ -42,7 +45,11 @@ type RemoteConfig struct {
 // Key names the keys that a configuration leads to, for sharing and storing them:
 // from where they come, whom the connection trusts and who asks. It tells no secret.
 func (c RemoteConfig) Key() string {
-	encoded, _ := json.Marshal([]string{c.Issuer, c.URL, c.DiscoveryURL, c.Roots.Digest(), c.Client}) // texts always encode
+	parts := []string{c.Issuer, c.URL, c.DiscoveryURL, c.Roots.Digest(), c.Client}
+	if c.OpenID {
+		parts = append(parts, "openid")
+	}
+	encoded, _ := json.Marshal(parts) // texts always encode
 	digest := sha256.Sum256(encoded)
 	return hex.EncodeToString(digest[:])
 }
