@@ -13,8 +13,8 @@ const maxSetKeys = 256
 
 // ParseJWKSet returns the usable keys of a JWK Set (RFC 7517, section 5) of
 // public keys. Those that are broken, of unsupported kinds or not for verifying
-// are left out, and so are all keys of a kid that stands for different keys;
-// skipped says why, a line for each, with nothing of the keys themselves. A set
+// are left out, and so are all keys of a kid that stands for different keys of one
+// type and curve; skipped says why, a line for each, with nothing of the keys themselves. A set
 // that holds no usable key is an error.
 func ParseJWKSet(data []byte) (set *Set, skipped []error, err error) {
 	entries, err := setEntries(data)
@@ -88,24 +88,29 @@ func setEntries(data []byte) ([]json.RawMessage, error) {
 	return entries, nil
 }
 
-// unambiguous returns the keys but for those whose kid also names another key:
-// it cannot be told which of them a token means.
+// unambiguous returns the keys but for those whose kid also names another key of the
+// same type and curve: it cannot be told which of them a token means. Keys of
+// different types under one kid are alternatives (RFC 7517, section 4.5), which the
+// algorithm tells apart.
 func unambiguous(keys []Key) (kept []Key, skipped []error) {
-	prints := map[string]map[string]bool{}
+	type name struct{ kid, kind string }
+	prints := map[name]map[string]bool{}
 	for _, k := range keys {
-		if prints[k.id] == nil {
-			prints[k.id] = map[string]bool{}
+		n := name{k.id, k.kind()}
+		if prints[n] == nil {
+			prints[n] = map[string]bool{}
 		}
-		prints[k.id][k.thumbprint] = true
+		prints[n][k.thumbprint] = true
 	}
-	reported := map[string]bool{}
+	reported := map[name]bool{}
 	for _, k := range keys {
+		n := name{k.id, k.kind()}
 		switch {
-		case k.id == "" || len(prints[k.id]) == 1:
+		case k.id == "" || len(prints[n]) == 1:
 			kept = append(kept, k)
-		case !reported[k.id]:
-			reported[k.id] = true
-			skipped = append(skipped, fmt.Errorf("the kid %s of the key set names %d different keys", printable(k.id), len(prints[k.id])))
+		case !reported[n]:
+			reported[n] = true
+			skipped = append(skipped, fmt.Errorf("the kid %s of the key set names %d different keys of one type", printable(k.id), len(prints[n])))
 		}
 	}
 	return kept, skipped

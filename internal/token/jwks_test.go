@@ -74,7 +74,7 @@ func TestParseJWKSetDuplicateKid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"the kid twice of the key set names 2 different keys"}, texts(skipped)); diff != "" {
+	if diff := cmp.Diff([]string{"the kid twice of the key set names 2 different keys of one type"}, texts(skipped)); diff != "" {
 		t.Errorf("skipped (-want +got):\n%s", diff)
 	}
 	c := testConfig(t, "ES256")
@@ -88,6 +88,35 @@ func TestParseJWKSetDuplicateKid(t *testing.T) {
 		wantReason(t, v, forge(algorithm, rsaKey(), `{"alg":"`+algorithm+`","kid":"same"}`, claimsWith(nil)), "")
 	}
 	wantReason(t, v, forge("RS384", rsaKey(), `{"alg":"RS384","kid":"same"}`, claimsWith(nil)), identity.ReasonTokenSignature)
+}
+
+// TestJWKSetKidOfSeveralTypes: keys of different types and curves under one kid are
+// alternatives (RFC 7517, section 4.5), and of those of one type the kid names none.
+//
+// R-JWK-3
+func TestJWKSetKidOfSeveralTypes(t *testing.T) {
+	kid := map[string]any{"kid": "one"}
+	set, skipped, err := ParseJWKSet(jwks(
+		rsaJWK(&rsaKey().PublicKey, kid),
+		ecJWK(&ecKeys()["ES256"].PublicKey, kid),
+		ecJWK(&ecKeys()["ES384"].PublicKey, kid),
+		edJWK(edKey().Public().(ed25519.PublicKey), kid),
+		ecJWK(&ecKeys()["ES512"].PublicKey, kid),
+		ecJWK(&newECKeys()["ES512"].PublicKey, kid),
+	))
+	if err != nil || len(skipped) != 1 {
+		t.Fatalf("left out %v, %v", skipped, err)
+	}
+	c := testConfig(t, "ES256")
+	c.Keys = set
+	v := newVerifier(t, c)
+	for _, algorithm := range []string{"RS256", "ES256", "ES384", "EdDSA", "ES512"} {
+		var want identity.Reason
+		if algorithm == "ES512" {
+			want = identity.ReasonTokenSignature
+		}
+		wantReason(t, v, forge(algorithm, signer(algorithm), `{"alg":"`+algorithm+`","kid":"one"}`, claimsWith(nil)), want)
+	}
 }
 
 // R-JWK-1: a set without a usable key is an error, as is what is no set.

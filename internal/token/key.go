@@ -38,6 +38,19 @@ type Key struct {
 // fits reports whether k may verify signatures of the algorithm.
 func (k Key) fits(algorithm string) bool { return slices.Contains(k.algorithms, algorithm) }
 
+// same reports whether k and other are one key for one use.
+func (k Key) same(other Key) bool {
+	return k.id == other.id && k.thumbprint == other.thumbprint && slices.Equal(k.algorithms, other.algorithms)
+}
+
+// kind names the key type and the curve, within which a kid names one key.
+func (k Key) kind() string {
+	if public, ok := k.material.(*ecdsa.PublicKey); ok {
+		return public.Curve.Params().Name
+	}
+	return fmt.Sprintf("%T", k.material)
+}
+
 // verify reports whether signature is k's over signed.
 func (k Key) verify(algorithm, signed string, signature []byte) bool {
 	method := methods[algorithm]

@@ -13,8 +13,8 @@ const maxCandidates = 8
 // safe for concurrent use and answer from memory.
 type KeySource interface {
 	// Candidates returns the keys that fit the algorithm and that kid, which is
-	// "" if the token has none, may mean: at most eight. An error means that
-	// it cannot be told, since the keys are out of reach.
+	// "" if the token has none, may mean. At most eight of them are tried. An error
+	// means that it cannot be told, since the keys are out of reach.
 	Candidates(kid, algorithm string) ([]Key, error)
 	// Algorithms returns those that the source's keys fit, or may fit once it
 	// has keys: either symmetric or asymmetric ones, never both.
@@ -23,6 +23,14 @@ type KeySource interface {
 	// while there are none. A token that one generation verified is verified
 	// again by the next.
 	Generation() any
+}
+
+// Renewer is a KeySource that can ask for newer keys.
+type Renewer interface {
+	// Renewed returns Candidates once more after none of them signed a token. It asks
+	// for the keys anew unless that was done just now, and waits for the answer. An
+	// error says that the last time there was none, so that newer keys may exist.
+	Renewed(kid, algorithm string) ([]Key, error)
 }
 
 // Set is an immutable set of keys. It is a KeySource.
@@ -77,7 +85,7 @@ func (s *Set) Candidates(kid, algorithm string) ([]Key, error) {
 	var candidates []Key
 	for _, k := range s.keys {
 		meant := kid == "" && !k.named || k.id == kid || !named && (k.pinned || k.id == "")
-		if meant && k.fits(algorithm) && len(candidates) < maxCandidates {
+		if meant && k.fits(algorithm) {
 			candidates = append(candidates, k)
 		}
 	}

@@ -60,18 +60,30 @@ func TestSetCandidates(t *testing.T) {
 	}
 }
 
-// R-JWK-2: at most eight keys are tried.
-func TestSetCandidatesBounded(t *testing.T) {
-	var keys []Key
-	for i := range 20 {
-		keys = append(keys, named(fmt.Sprint("k", i), false, "RS256"))
-	}
-	set := testSet(t, keys...)
-	if got := ids(t, set, "", "RS256"); len(got) != maxCandidates || got[0] != "k0" {
-		t.Errorf("candidates %v, want the first eight", got)
-	}
-	if got := ids(t, set, "k19", "RS256"); len(got) != 1 || got[0] != "k19" {
-		t.Errorf("candidates %v, want the one named", got)
+// R-JWK-2: at most eight keys are tried. A token that others may have signed does not
+// count as forged.
+func TestN12SetCandidatesBounded(t *testing.T) {
+	for n, want := range map[int]struct {
+		reason identity.Reason
+		forged bool
+	}{
+		7: {"", false}, 8: {identity.ReasonTokenSignature, false},
+	} {
+		var keys []Key
+		for range 20 {
+			keys = append(keys, must(newPublicKey(&newECKeys()["ES256"].PublicKey)))
+		}
+		keys[n] = must(newPublicKey(&p256Key().PublicKey))
+		c := testConfig(t, "ES256")
+		c.Keys = testSet(t, keys...)
+		refused := wantReason(t, newVerifier(t, c), token("ES256", nil), want.reason)
+		if refused != nil && (refused.Forged || !strings.Contains(refused.detail("problem"), "the 8 keys tried of 20")) {
+			t.Errorf("key %d: %v, forged %v", n, refused, refused.Forged)
+		}
+		c.Keys = testSet(t, keys[:8]...)
+		if refused := wantReason(t, newVerifier(t, c), forge("ES256", newECKeys()["ES256"], `{"alg":"ES256"}`, claimsWith(nil)), identity.ReasonTokenSignature); !refused.Forged {
+			t.Error("a token that none of all keys has signed is not forged")
+		}
 	}
 }
 

@@ -87,6 +87,10 @@ func (r *Remote) Generation() any {
 // errNoKeys says that there is nothing fresh enough to verify with.
 var errNoKeys = errors.New("the issuer's keys are out of reach")
 
+// errNoNewKeys says that none of the known keys has signed, and that the issuer could
+// not be asked for newer ones.
+var errNoNewKeys = errors.New("no known key has signed the token, and asking the issuer for newer keys failed")
+
 // Candidates implements KeySource. It waits for a fetch under way, a few
 // seconds at most, if it has no keys or none that kid names.
 func (r *Remote) Candidates(kid, algorithm string) ([]Key, error) {
@@ -108,6 +112,23 @@ func (r *Remote) Candidates(kid, algorithm string) ([]Key, error) {
 		}
 	}
 	return state.set.Candidates(kid, algorithm)
+}
+
+// Renewed implements Renewer. However many tokens have bad signatures, the issuer is
+// asked as seldom as for unknown kids.
+func (r *Remote) Renewed(kid, algorithm string) ([]Key, error) {
+	r.refresh(true)
+	state := r.usable()
+	if state == nil {
+		return nil, errNoKeys
+	}
+	keys, _ := state.set.Candidates(kid, algorithm) // never an error
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failure != nil {
+		return keys, errNoNewKeys
+	}
+	return keys, nil
 }
 
 // names reports whether a key has that kid.
@@ -219,7 +240,7 @@ func (r *Remote) save(ctx context.Context, s saved) {
 }
 
 // restore takes the keys that were kept over a restart, so that a cold start
-// survives an issuer that is out of reach.
+// survives an issuer that is out of reach, and has them fetched anew.
 func (r *Remote) restore() {
 	if r.config.Store == nil {
 		return
@@ -234,6 +255,7 @@ func (r *Remote) restore() {
 	}
 	if set, _, err := ParseJWKSet(s.Keys); err == nil {
 		r.state.Store(&remoteState{set: set, fetchedAt: s.FetchedAt, freshUntil: s.FreshUntil})
+		r.refresh(false)
 	}
 }
 
@@ -251,51 +273,4 @@ func (r *Remote) Close() error {
 	}
 	r.fetcher.close()
 	return nil
-}
-
-// Status is the state of a source, as the admin API shows it. It holds no key.
-type Status struct {
-	// Issuer and URL, or Files, are where the keys come from; URL is "" until it
-	// was found.
-	Issuer string   `json:"issuer,omitempty"`
-	URL    string   `json:"url,omitempty"`
-	Files  []string `json:"files,omitempty"`
-	// Keys are the usable keys.
-	Keys []KeyStatus `json:"keys"`
-	// FetchedAt is when they were fetched, FreshUntil when they will be again.
-	FetchedAt  time.Time `json:"fetched_at,omitzero"`
-	FreshUntil time.Time `json:"fresh_until,omitzero"`
-	// Error says why the last fetch failed; "" if it did not.
-	Error string `json:"error"`
-}
-
-// KeyStatus names a key.
-type KeyStatus struct {
-	// KID is the name that the issuer gave it, or "".
-	KID string `json:"kid"`
-	// Algorithms are those that it verifies.
-	Algorithms []string `json:"algorithms"`
-}
-
-// Status returns the state of the source.
-func (r *Remote) Status() Status {
-	r.mu.Lock()
-	s := Status{Issuer: r.config.Issuer, URL: r.url, Keys: []KeyStatus{}}
-	if r.failure != nil {
-		s.Error = r.failure.Error()
-	}
-	r.mu.Unlock()
-	if state := r.state.Load(); state != nil {
-		s.FetchedAt, s.FreshUntil, s.Keys = state.fetchedAt, state.freshUntil, state.set.Status()
-	}
-	return s
-}
-
-// Status names the keys of a set.
-func (s *Set) Status() []KeyStatus {
-	keys := make([]KeyStatus, len(s.keys))
-	for i, k := range s.keys {
-		keys[i] = KeyStatus{KID: k.id, Algorithms: k.algorithms}
-	}
-	return keys
 }

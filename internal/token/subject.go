@@ -21,7 +21,8 @@ func (v *Verifier) Subject(raw string) string {
 	if err != nil || v.checkIssuer(t.header, claims) != nil {
 		return ""
 	}
-	for _, key := range keys.AtHand(t.header.keyID, t.header.algorithm) {
+	candidates := keys.AtHand(t.header.keyID, t.header.algorithm)
+	for _, key := range candidates[:min(len(candidates), maxCandidates)] {
 		if !key.verify(t.header.algorithm, t.signed, t.signature) || checkSVID(key, claims) != nil {
 			continue
 		}

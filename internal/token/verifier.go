@@ -9,6 +9,8 @@
 package token
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -133,12 +135,40 @@ func (v *Verifier) checkSignature(t *jws, turn Turn) error {
 }
 
 // signedBy tries the keys that the token may mean, when it is its turn, and returns
-// the one that signed it.
+// the one that signed it. If none did, keys that are newer are tried: an issuer may
+// replace a key and keep its kid, or publish none.
 func (v *Verifier) signedBy(t *jws, turn Turn) (Key, error) {
 	candidates, err := v.keys.Candidates(t.header.keyID, t.header.algorithm)
 	if err != nil {
-		return Key{}, refuse(identity.ReasonKeysUnavailable, "problem", err.Error(), "received_kid", t.header.keyID)
+		return Key{}, keysUnavailable(t, err)
 	}
+	key, err := v.try(t, candidates, turn)
+	renewer, renews := v.keys.(Renewer)
+	var refusal *Error
+	if !renews || !errors.As(err, &refusal) || refusal.Reason != identity.ReasonTokenSignature {
+		return key, err
+	}
+	renewed, failure := renewer.Renewed(t.header.keyID, t.header.algorithm)
+	fresh := slices.DeleteFunc(renewed, func(k Key) bool { return slices.ContainsFunc(candidates, k.same) })
+	if len(fresh) > 0 {
+		return v.try(t, fresh, turn)
+	}
+	if failure != nil {
+		unavailable := keysUnavailable(t, failure)
+		unavailable.Forged = refusal.Forged
+		return Key{}, unavailable
+	}
+	return Key{}, refusal
+}
+
+// keysUnavailable says that it cannot be told whose a signature is.
+func keysUnavailable(t *jws, err error) *Error {
+	return refuse(identity.ReasonKeysUnavailable, "problem", err.Error(), "received_kid", t.header.keyID)
+}
+
+// try tries at most maxCandidates keys, when it is the token's turn, and returns the
+// one that signed it.
+func (v *Verifier) try(t *jws, candidates []Key, turn Turn) (Key, error) {
 	if turn != nil && len(candidates) > 0 {
 		leave, err := turn()
 		if err != nil {
@@ -146,18 +176,22 @@ func (v *Verifier) signedBy(t *jws, turn Turn) (Key, error) {
 		}
 		defer leave()
 	}
-	for _, key := range candidates {
+	tried := candidates[:min(len(candidates), maxCandidates)]
+	for _, key := range tried {
 		if key.verify(t.header.algorithm, t.signed, t.signature) {
 			return key, nil
 		}
 	}
 	problem := "the signature is not of any key tried"
-	if len(candidates) == 0 {
+	switch {
+	case len(candidates) == 0:
 		problem = "no key fits the algorithm and the kid"
+	case len(tried) < len(candidates):
+		problem = fmt.Sprintf("the signature is not of the %d keys tried of %d that fit: the issuer should name the key by a kid", len(tried), len(candidates))
 	}
 	refusal := refuse(identity.ReasonTokenSignature, "problem", problem,
 		"received_kid", t.header.keyID, "received_algorithm", t.header.algorithm)
-	refusal.Forged = len(candidates) > 0
+	refusal.Forged = len(tried) > 0 && len(tried) == len(candidates)
 	return Key{}, refusal
 }
 
