@@ -30,7 +30,7 @@ func TestRefresh(t *testing.T) {
 	}{
 		"as it was":     {func(*oidctest.Provider) {}, 0},
 		"another group": {func(f *oidctest.Provider) { f.Claims["groups"] = []string{"late"} }, 1},
-		"no ID token":   {func(f *oidctest.Provider) { f.Tokens = deleteIDToken; f.Claims["groups"] = []string{"late"} }, 0},
+		"no ID token":   {func(f *oidctest.Provider) { f.Tokens = deleteIDToken; f.Claims["groups"] = []string{"late"} }, 1},
 		"another user":  {func(f *oidctest.Provider) { f.IDToken = func(_ string, _, c map[string]any) { c["sub"] = "user-2" } }, -1},
 		"another issuer": {func(f *oidctest.Provider) {
 			f.IDToken = func(_ string, _, c map[string]any) { c["iss"] = "https://evil.example" }

@@ -57,8 +57,8 @@ func (p *Provider) tokens(ctx context.Context, m *metadata, form url.Values) (*t
 	t.refresh, _ = answer["refresh_token"].(string)
 	t.id, _ = answer["id_token"].(string)
 	t.expiresIn = secondsOf(answer["expires_in"])
-	if t.access == "" {
-		return nil, errors.New("the token endpoint gave no access token")
+	if t.access == "" && p.asksUserinfo(m) {
+		return nil, errors.New("the token endpoint gave no access token, with which userinfo is asked; if it gives none, write userinfo off in login oidc")
 	}
 	return t, nil
 }

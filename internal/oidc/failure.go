@@ -33,6 +33,9 @@ type Failure struct {
 	// Anew says that nothing was sent to the provider, and that the sign-in is to be
 	// begun once more.
 	Anew bool
+	// vague says that the provider answered, but nothing about the user: a session that
+	// was to be refreshed goes on as if the provider were out of reach.
+	vague bool
 	// Err is for the log. It holds no code, token or secret.
 	Err error
 }
@@ -51,6 +54,13 @@ func fail(status int, reason identity.Reason, err error) *Failure {
 // unavailable returns a failure of a provider that is out of reach.
 func unavailable(after time.Duration, err error) *Failure {
 	return &Failure{Status: http.StatusServiceUnavailable, Reason: identity.ReasonKeysUnavailable, RetryAfter: max(after, time.Second), Err: err}
+}
+
+// vague returns a failure of a provider whose answer says nothing about the user.
+func vague(err error) *Failure {
+	failure := fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, err)
+	failure.vague = true
+	return failure
 }
 
 // moved returns the failure of a sign-in whose provider has other endpoints by now: a

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
@@ -22,7 +23,8 @@ type Grant struct {
 	Issuer    string `json:"issuer"`
 	Subject   string `json:"subject"`
 	SessionID string `json:"sid,omitempty"`
-	// IDToken is what the user is signed out with, "" if it is too long for that.
+	// IDToken is the latest one: who the user is when a refresh brings none, and what
+	// the user is signed out with.
 	IDToken string `json:"id_token"`
 	// RefreshToken buys newer tokens, "" if there is none; Until is when they are
 	// due.
@@ -31,6 +33,9 @@ type Grant struct {
 	// Nonce and AuthTime are of the sign-in; a newer token must not contradict them.
 	Nonce    string `json:"nonce"`
 	AuthTime int64  `json:"auth_time,omitempty"`
+	// ACR and AMR are how the user signed in, which a newer token need not repeat.
+	ACR string   `json:"acr,omitempty"`
+	AMR []string `json:"amr,omitempty"`
 }
 
 // Redeem ends a sign-in. Answer is the query with which the browser came back,
@@ -85,17 +90,13 @@ func (p *Provider) grant(ctx context.Context, m *metadata, got *tokens, want tok
 		failure.Subject = m.verifier.Subject(got.id)
 		return nil, failure
 	}
-	more, err := p.userinfo(ctx, m, got, verified)
+	id, err := p.identify(ctx, m, got, verified)
 	if err != nil {
 		return nil, err
 	}
-	id, err := m.verifier.Identify(verified, more)
-	if err != nil {
-		return nil, refused("who the user is", err)
-	}
 	g := &Grant{
 		Identity: id, Issuer: p.config.Issuer, Subject: verified.Subject, SessionID: verified.SessionID,
-		IDToken: hint(got.id), RefreshToken: got.refresh, Nonce: want.Nonce, AuthTime: verified.AuthTime,
+		IDToken: got.id, RefreshToken: got.refresh, Nonce: want.Nonce, AuthTime: verified.AuthTime, ACR: id.ACR, AMR: id.AMR,
 	}
 	if g.RefreshToken != "" {
 		g.Until = p.due(got.expiresIn)
@@ -103,16 +104,22 @@ func (p *Provider) grant(ctx context.Context, m *metadata, got *tokens, want tok
 	return g, nil
 }
 
-// maxHint is how long an ID token may be to be a part of a URL, in bytes: many web
-// servers take URLs of 8 KiB.
-const maxHint = 6 << 10
-
-// hint returns what is kept of an ID token to sign its user out.
-func hint(raw string) string {
-	if len(raw) > maxHint {
-		return ""
+// identify returns who the user of an ID token is, by it and by what userinfo says
+// beside it. When the user signed in is unknown if the ID token does not say it: the
+// user may have done so at the provider long before.
+func (p *Provider) identify(ctx context.Context, m *metadata, got *tokens, of *token.IDToken) (*identity.Identity, error) {
+	more, err := p.userinfo(ctx, m, got, of)
+	if err != nil {
+		return nil, err
 	}
-	return raw
+	id, err := m.verifier.Identify(of, more)
+	if err != nil {
+		return nil, refused("who the user is", err)
+	}
+	if id.AuthTime == 0 && !slices.Contains(id.Unknown, "auth_time") {
+		id.Unknown = slices.Sorted(slices.Values(append(id.Unknown, "auth_time")))
+	}
+	return id, nil
 }
 
 const (
@@ -135,7 +142,7 @@ func (p *Provider) due(seconds int64) time.Time {
 // userinfo asks for what the ID token does not say. The answer must be about the
 // same user (OpenID Connect Core, section 5.3.2).
 func (p *Provider) userinfo(ctx context.Context, m *metadata, got *tokens, about *token.IDToken) (map[string]any, error) {
-	if p.config.NoUserinfo || m.userinfo == "" {
+	if !p.asksUserinfo(m) {
 		return nil, nil
 	}
 	claims, err := p.askUserinfo(ctx, m, got.access)
@@ -150,8 +157,15 @@ func (p *Provider) userinfo(ctx context.Context, m *metadata, got *tokens, about
 		return nil, err
 	}
 	p.incomplete.Store(false)
-	if subject, _ := claims["sub"].(string); subject != about.Subject {
+	switch subject, _ := claims["sub"].(string); subject {
+	case about.Subject:
+		return claims, nil
+	case "":
+		return nil, vague(errors.New("the userinfo answer does not say whom it is about: it has no sub"))
+	default:
 		return nil, fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, fmt.Errorf("the userinfo answer is about another user: %s", printable(subject)))
 	}
-	return claims, nil
 }
+
+// asksUserinfo reports whether the userinfo endpoint is asked about each user.
+func (p *Provider) asksUserinfo(m *metadata) bool { return !p.config.NoUserinfo && m.userinfo != "" }

@@ -33,7 +33,7 @@ func (p *Provider) Due(g *Grant) bool {
 // refresh token may be another. Of several callers for one grant at once one
 // may call it, or the provider takes a refresh token for stolen. A *Failure with
 // the status 503 says that it cannot be told now; with any other the user is no
-// longer signed in.
+// longer signed in. Without an Identity in the grant, who the user is stays as it was.
 func (p *Provider) Refresh(ctx context.Context, g *Grant) (*Grant, error) {
 	m, err := p.metadata(ctx)
 	if err != nil {
@@ -45,57 +45,91 @@ func (p *Provider) Refresh(ctx context.Context, g *Grant) (*Grant, error) {
 		return nil, p.notRefreshed(err)
 	}
 	got.refresh = cmp.Or(got.refresh, g.RefreshToken) // RFC 6749, section 6
+	ask := p.again
 	if got.id == "" {
-		return p.unchanged(ctx, m, g, got)
+		ask = p.withoutIDToken
 	}
-	renewed, err := p.grant(ctx, m, got, token.Expected{
-		Nonce: g.Nonce, AccessToken: got.access, MaxAge: -1,
-		Refreshed: true, Subject: g.Subject, AuthTime: g.AuthTime,
-	})
+	renewed, err := ask(ctx, m, g, got)
 	if err != nil {
 		return p.renewedOr(g, got, err)
 	}
-	if renewed.SessionID == "" {
-		renewed.SessionID = g.SessionID
-	}
-	if renewed.AuthTime == 0 {
-		renewed.AuthTime = g.AuthTime
-	}
-	if renewed.AuthTime != 0 {
-		renewed.Identity.AuthTime = renewed.AuthTime
-		renewed.Identity.Unknown = slices.DeleteFunc(renewed.Identity.Unknown, func(field string) bool { return field == "auth_time" })
-	}
+	renewed.inherit(g)
 	return renewed, nil
 }
 
-// unchanged is the grant after an answer without an ID token, which need not be
-// there: who the user is stays as it was.
-func (p *Provider) unchanged(ctx context.Context, m *metadata, g *Grant, got *tokens) (*Grant, error) {
+// again is the grant after an answer with a newer ID token.
+func (p *Provider) again(ctx context.Context, m *metadata, g *Grant, got *tokens) (*Grant, error) {
+	return p.grant(ctx, m, got, token.Expected{
+		Nonce: g.Nonce, AccessToken: got.access, MaxAge: -1,
+		Refreshed: true, Subject: g.Subject, AuthTime: g.AuthTime,
+	})
+}
+
+// withoutIDToken is the grant after an answer without an ID token, which need not be
+// there: what the one of the sign-in said stays, and what userinfo says is asked anew.
+// A record of an older version may not have that ID token; then all stays as it was.
+func (p *Provider) withoutIDToken(ctx context.Context, m *metadata, g *Grant, got *tokens) (*Grant, error) {
 	renewed := *g
 	renewed.Identity, renewed.RefreshToken, renewed.Until = nil, got.refresh, p.due(got.expiresIn)
-	if _, err := p.userinfo(ctx, m, got, &token.IDToken{Subject: g.Subject}); err != nil {
-		return p.renewedOr(g, got, err)
+	kept, err := m.verifier.Kept(g.IDToken)
+	if err != nil {
+		_, err = p.userinfo(ctx, m, got, &token.IDToken{Subject: g.Subject})
+		return &renewed, err
 	}
-	return &renewed, nil
+	renewed.Identity, err = p.identify(ctx, m, got, kept)
+	return &renewed, err
+}
+
+// inherit takes over from the sign-in what a refresh need not repeat, and what is
+// still true of it: a newer ID token may leave out how and when the user signed in.
+func (g *Grant) inherit(earlier *Grant) {
+	g.SessionID = cmp.Or(g.SessionID, earlier.SessionID)
+	g.AuthTime = cmp.Or(g.AuthTime, earlier.AuthTime)
+	id := g.Identity
+	if id == nil {
+		return
+	}
+	if g.AuthTime != 0 {
+		id.AuthTime = g.AuthTime
+		id.Unknown = slices.DeleteFunc(id.Unknown, func(field string) bool { return field == "auth_time" })
+	}
+	if id.ACR == "" && !slices.Contains(id.Unknown, "acr") {
+		id.ACR = earlier.ACR
+	}
+	if len(id.AMR) == 0 && !slices.Contains(id.Unknown, "amr") {
+		id.AMR = append([]string{}, earlier.AMR...)
+	}
+	g.ACR, g.AMR = id.ACR, id.AMR
 }
 
 // renewedOr keeps the new refresh token if it could not be told who the user is,
 // since the old one may have been used up.
 func (p *Provider) renewedOr(g *Grant, got *tokens, err error) (*Grant, error) {
 	var failure *Failure
-	if !errors.As(err, &failure) || failure.Status != http.StatusServiceUnavailable {
+	if !errors.As(err, &failure) || failure.Status != http.StatusServiceUnavailable && !failure.vague {
 		return nil, err
 	}
 	p.rest()
+	p.config.Report(fmt.Errorf("refreshing: %w", err)) // people stay signed in, so that nothing else tells of it
 	renewed := *g
 	renewed.Identity, renewed.RefreshToken, renewed.Until = nil, got.refresh, p.config.Now()
 	return &renewed, nil
 }
 
+// ends are the errors of the token endpoint that speak of the user or of what the
+// user has granted (RFC 6749, section 5.2; OpenID Connect Core, section 3.1.2.6), and
+// two that providers have for a refresh token that counts no longer or no more alone.
+// Others, such as invalid_client, unauthorized_client and invalid_scope, speak of how
+// this client is registered, which no user can help.
+var ends = []string{
+	"invalid_grant", "access_denied", "login_required", "interaction_required", "consent_required",
+	"account_selection_required", "unmet_authentication_requirements", "mfa_required", "invalid_token",
+}
+
 // notRefreshed turns an error of the token endpoint into a failure. Only a clear
-// answer about the refresh token says that the user is no longer signed in.
+// answer about the user says that the user is no longer signed in.
 func (p *Provider) notRefreshed(err error) *Failure {
-	if isAnswer(err, "invalid_grant") {
+	if !isNetwork(err) && slices.ContainsFunc(ends, func(code string) bool { return isAnswer(err, code) }) {
 		return fail(http.StatusUnauthorized, identity.ReasonSessionRevoked, fmt.Errorf("refreshing: %w", plain(err)))
 	}
 	p.rest()

@@ -21,7 +21,7 @@ func TestRefresh(t *testing.T) {
 	}{
 		{"as it was", func(*oidctest.Provider) {}, 0, true},
 		{"with other groups", func(p *oidctest.Provider) { p.Claims["groups"] = []string{"late"} }, 0, true},
-		{"no ID token", func(p *oidctest.Provider) { p.Tokens = func(_ string, a map[string]any) { delete(a, "id_token") } }, 0, false},
+		{"no ID token", func(p *oidctest.Provider) { p.Tokens = func(_ string, a map[string]any) { delete(a, "id_token") } }, 0, true},
 		{"no new refresh token", func(p *oidctest.Provider) { p.Tokens = func(_ string, a map[string]any) { delete(a, "refresh_token") } }, 0, true},
 		{"another user", func(p *oidctest.Provider) {
 			p.IDToken = func(_ string, _, claims map[string]any) { claims["sub"] = "user-2" }

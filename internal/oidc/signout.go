@@ -8,6 +8,10 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
+// maxHint is how long an ID token may be to be a part of a URL, in bytes: many web
+// servers take URLs of 8 KiB.
+const maxHint = 6 << 10
+
 // EndSession returns where a browser signs out at the provider as well (OpenID
 // Connect RP-Initiated Logout, section 2), and comes back to a URL with the
 // state. It is "" if the provider has no such page, or if that is not known, since it
@@ -22,7 +26,7 @@ func (p *Provider) EndSession(g *Grant, back, state string) string {
 		return ""
 	}
 	query := url.Values{"client_id": {p.config.ClientID}, "post_logout_redirect_uri": {back}, "state": {state}}
-	if g.IDToken != "" {
+	if g.IDToken != "" && len(g.IDToken) <= maxHint {
 		query.Set("id_token_hint", g.IDToken)
 	}
 	return withQuery(m.endSession, query)

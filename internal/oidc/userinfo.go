@@ -7,6 +7,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
@@ -32,17 +34,39 @@ func (p *Provider) askUserinfo(ctx context.Context, m *metadata, accessToken str
 	switch {
 	case err != nil:
 		return nil, unavailable(0, fmt.Errorf("the userinfo endpoint: %w", plain(err)))
-	case answer.StatusCode >= http.StatusInternalServerError:
-		return nil, unavailable(0, fmt.Errorf("the userinfo endpoint answered %d", answer.StatusCode))
+	case answer.StatusCode >= http.StatusInternalServerError, answer.StatusCode == http.StatusTooManyRequests:
+		return nil, unavailable(retryAfter(answer.Header), fmt.Errorf("the userinfo endpoint answered %d", answer.StatusCode))
 	case answer.StatusCode == http.StatusForbidden, answer.StatusCode == http.StatusNotFound:
 		return nil, fmt.Errorf("%w: it answered %d", errNoUserinfo, answer.StatusCode)
+	case answer.StatusCode == http.StatusUnauthorized: // an answer about the access token, and so about the user
+		return nil, fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, fmt.Errorf("the userinfo endpoint answered 401; %s", offHint))
 	case answer.StatusCode != http.StatusOK:
-		return nil, fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, fmt.Errorf("the userinfo endpoint answered %d", answer.StatusCode))
+		return nil, vague(fmt.Errorf("the userinfo endpoint answered %d; %s", answer.StatusCode, offHint))
 	}
 	media, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
-	claims, err := m.verifier.ParseUserinfo(body, media == "application/jwt")
-	if err != nil {
-		return nil, refused("the userinfo answer", err)
+	if media == "application/jwt" {
+		claims, err := m.verifier.ParseUserinfo(body, true)
+		if err != nil {
+			return nil, refused("the userinfo answer", err)
+		}
+		return claims, nil
+	}
+	claims, err := m.verifier.ParseUserinfo(body, false)
+	if err != nil { // a page about maintenance, say
+		return nil, vague(fmt.Errorf("the userinfo answer (%s): %w", printable(answer.Header.Get("Content-Type")), err))
 	}
 	return claims, nil
+}
+
+// offHint is what to do about an endpoint that is not for the tokens of this client.
+const offHint = "if it is not for the access tokens of this client, write userinfo off in login oidc"
+
+// retryAfter returns how long an answer asks to wait, in seconds and at most a minute;
+// 0 if it does not.
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return time.Duration(min(seconds, 60)) * time.Second
 }

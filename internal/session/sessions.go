@@ -118,13 +118,11 @@ func (s *Sessions) Check(r *http.Request, https bool) error {
 	return s.covers(HostOf(r))
 }
 
-// signedIn returns an identity as sessions have it.
+// signedIn returns an identity as sessions have it. When its user signed in is for
+// the login to say: the session may have begun long after.
 func (s *Sessions) signedIn(of *identity.Identity, at time.Time) *identity.Identity {
 	id := *of
 	id.Method = "session"
-	if id.AuthTime == 0 && !slices.Contains(id.Unknown, "auth_time") {
-		id.AuthTime = at.Unix()
-	}
 	end := at.Add(s.config.Lifetime).Unix()
 	if id.ExpiresAt == 0 || end < id.ExpiresAt {
 		id.ExpiresAt = end

@@ -1,0 +1,21 @@
+package token
+
+// Kept reads an ID token again that VerifyID accepted and that was kept since then
+// where no client can change it. It is not verified again: by now it has expired, and
+// the key that signed it may be gone.
+func (v *Verifier) Kept(raw string) (*IDToken, error) {
+	t, err := parse(raw, maxFromIssuer)
+	if err != nil {
+		return nil, err
+	}
+	claims, err := decodeObject(t.payload)
+	if err != nil {
+		return nil, malformed("the payload %v", err)
+	}
+	m := &mapping{verifier: v, claims: claims}
+	kept := &IDToken{SessionID: labelOf(claims["sid"]), AuthTime: m.authTime(), claims: claims}
+	if kept.Subject, _, err = claims.text("sub"); err != nil || kept.Subject == "" {
+		return nil, malformed("the payload has no sub")
+	}
+	return kept, nil
+}
