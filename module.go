@@ -142,8 +142,9 @@ type Handler struct {
 	// CONNECT for one gets 501.
 	Upgrades []string `json:"upgrades,omitempty"`
 
-	// Accept credentials over plain HTTP from other machines. Default: they are
-	// refused with 403, unless a trusted proxy says that it was HTTPS.
+	// Accept credentials over plain HTTP from peers on other machines. Default: they
+	// are refused with 403, unless a trusted proxy says that it was HTTPS. Peers on
+	// this machine, a proxy among them, are accepted.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`
 
 	// Leave the next handler's Cache-Control as it is, public or not, also for
@@ -190,6 +191,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	ops.ProtectAdmin(ctx)
 	h.logger, h.twice = ctx.Logger(), new(sync.Once)
 	h.decisions, h.sampled = h.logger.Named("decisions"), observe.Sampled(h.logger)
+	if name := refusal.AnsweredBefore(ctx); name != "" {
+		h.logger.Warn("policy_auth protects nothing here: another handler without a matcher answers every request before it; "+refusal.RemedyBefore, zap.String("handler", name))
+	}
 	steps := []func(caddy.Context) error{
 		h.provisionMatchers, h.provisionLogin, h.provisionChain, h.provisionReading, h.provisionConfig,
 		h.provisionPolicies, h.provisionPages, h.provisionSite, h.provisionAnswers, h.provisionMetrics,

@@ -143,6 +143,7 @@ func TestSecure(t *testing.T) {
 		{"a proxy that is not trusted", false, "192.0.2.1", false, []string{"https"}, false},
 		{"a trusted proxy", false, "192.0.2.1", true, []string{"https"}, true},
 		{"a trusted proxy that got it plain", false, "192.0.2.1", true, []string{"http"}, false},
+		{"a trusted proxy on this machine that got it plain", false, "127.0.0.1", true, []string{"http"}, true},
 		{"two lines", false, "192.0.2.1", true, []string{"https", "http"}, false},
 		{"no address", false, "", false, nil, false},
 	}
