@@ -211,7 +211,7 @@ func TestProviders(t *testing.T) {
 			t.Errorf("%s: %v", match[2], err)
 		}
 	}
-	if len(blocks) != 14 {
+	if len(blocks) != 15 {
 		t.Errorf("%d blocks", len(blocks))
 	}
 }

@@ -34,6 +34,18 @@ func (c Credential) wellFormed() bool {
 	return c.Place.scheme != "bearer" || isToken68(c.Value)
 }
 
+// syntax says what breaks the syntax of a credential that is not well-formed.
+func (c Credential) syntax() []identity.Detail {
+	problem := "what follows Bearer is no token (RFC 6750, section 2.1)"
+	switch {
+	case c.Value == "":
+		problem = "nothing follows Bearer"
+	case strings.HasPrefix(c.Value, `"`) || strings.HasPrefix(c.Value, "'"):
+		problem = "the token after Bearer stands in quotes: send it without them"
+	}
+	return []identity.Detail{{Name: "problem", Value: problem}}
+}
+
 // isToken68 reports whether s is a token68 (RFC 9110, section 11.2), which is
 // RFC 6750's b64token.
 func isToken68(s string) bool {

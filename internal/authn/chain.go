@@ -106,7 +106,9 @@ func (c *Chain) Identify(r *http.Request, secure bool) (identity.Outcome, Place)
 	case !secure:
 		return identity.Reject(identity.ReasonInsecureTransport), credential.Place
 	case !credential.wellFormed():
-		return malformed(c.reader(credential.Place), identity.ReasonTokenMalformed), credential.Place
+		outcome := malformed(c.reader(credential.Place), identity.ReasonTokenMalformed)
+		outcome.Details = credential.syntax()
+		return outcome, credential.Place
 	}
 	if outcome, place, foreign := c.foreign(r, credential); foreign {
 		return outcome, place

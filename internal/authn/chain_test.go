@@ -238,6 +238,20 @@ func FuzzCutScheme(f *testing.F) {
 	})
 }
 
+// TestN58BearerSyntax: what follows Bearer and is no token is named in the log, and not
+// shown.
+func TestN58BearerSyntax(t *testing.T) {
+	chain, _ := site()
+	for value, want := range map[string]string{`"first"`: "in quotes", "'first'": "in quotes", "": "nothing follows", "fi rst": "is no token"} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Authorization", "Bearer "+value)
+		outcome, _ := chain.Identify(r, true)
+		if outcome.Verdict != identity.Malformed || len(outcome.Details) != 1 || !strings.Contains(outcome.Details[0].Value, want) || strings.Contains(outcome.Details[0].Value, "first") {
+			t.Errorf("%q: %+v", value, outcome)
+		}
+	}
+}
+
 // BenchmarkIdentify is gated by TestIdentifyAllocations.
 func BenchmarkIdentify(b *testing.B) {
 	chain, _ := site()

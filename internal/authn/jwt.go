@@ -196,9 +196,11 @@ func (j *JWT) Authenticate(r *http.Request, c Credential) identity.Outcome {
 	}
 	issuer, isToken := token.Issuer(raw)
 	if isToken && j.Issuer != anyone && issuer != j.Issuer {
-		return identity.Outcome{Verdict: identity.Unclaimed, Reason: identity.ReasonTokenIssuer, Details: []identity.Detail{
-			{Name: "expected_issuer", Value: j.Issuer}, {Name: "received_issuer", Value: issuer},
-		}}
+		details := []identity.Detail{{Name: "expected_issuer", Value: j.Issuer}, {Name: "received_issuer", Value: issuer}}
+		if hint := token.IssuerHint(j.Issuer, issuer); hint != "" {
+			details = append(details, identity.Detail{Name: "hint", Value: hint})
+		}
+		return identity.Outcome{Verdict: identity.Unclaimed, Reason: identity.ReasonTokenIssuer, Details: details}
 	}
 	client := clientOf(r)
 	id, err := j.verifier.VerifyInTurn(raw, func() (func(), error) { return signatures.Leave, signatures.Enter(r.Context(), client) })

@@ -23,7 +23,9 @@ func (v *Verifier) checkIssuer(_ header, claims object) error {
 		return malformed("the payload %v", err)
 	}
 	if v.issuer != "" && (!present || issuer != v.issuer) {
-		return refuse(identity.ReasonTokenIssuer, "expected_issuer", v.issuer, "received_issuer", issuer)
+		refusal := refuse(identity.ReasonTokenIssuer, "expected_issuer", v.issuer, "received_issuer", issuer)
+		refusal.add("hint", IssuerHint(v.issuer, issuer))
+		return refusal
 	}
 	return nil
 }
@@ -76,6 +78,15 @@ func (v *Verifier) checkBound(_ header, claims object) error {
 		return nil
 	}
 	return refuse(identity.ReasonTokenUnbound, "problem", "the token is bound to a key (cnf), whose proof is not supported: ask the issuer for plain bearer tokens")
+}
+
+// checkIssuedAt demands iat, which ID tokens (OpenID Connect Core, section 2) and
+// logout tokens have.
+func (v *Verifier) checkIssuedAt(_ header, claims object) error {
+	if !present(claims, "iat") {
+		return malformed("the payload has no iat")
+	}
+	return nil
 }
 
 // checkTimes checks exp, nbf and iat (RFC 7519, sections 4.1.4 to 4.1.6).

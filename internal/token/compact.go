@@ -43,7 +43,12 @@ func parse(raw string, limit int) (*jws, error) {
 	if len(raw) > limit {
 		return nil, malformed("the token is longer than %d bytes", limit)
 	}
-	if strings.Count(raw, ".") != 2 {
+	switch segments := strings.Count(raw, ".") + 1; {
+	case strings.Contains(raw, `"`):
+		return nil, malformed("the token stands in quotes: send it without them")
+	case segments == 5:
+		return nil, malformed("the token is an encrypted token (JWE), of five segments: have the issuer send a signed one (JWS)")
+	case segments != 3:
 		return nil, malformed("the token has not three segments")
 	}
 	end := strings.LastIndexByte(raw, '.')

@@ -57,6 +57,7 @@ var idTokenChecks = []func(*Verifier, header, object) error{
 	(*Verifier).checkAudience,
 	(*Verifier).checkParty,
 	(*Verifier).checkSubject,
+	(*Verifier).checkIssuedAt,
 	(*Verifier).checkTimes,
 }
 
@@ -65,7 +66,7 @@ var idTokenChecks = []func(*Verifier, header, object) error{
 // reason login_state_invalid is about another sign-in, and with step_up_required
 // the token is good, but the user did not sign in as asked.
 func (v *Verifier) VerifyID(raw string, want Expected) (*IDToken, error) {
-	t, claims, err := v.openKind(raw, "jwt", idTokenChecks)
+	t, claims, err := v.openKind(raw, "jwt", v.algorithms, idTokenChecks)
 	if err != nil {
 		return nil, err
 	}
@@ -78,10 +79,10 @@ func (v *Verifier) VerifyID(raw string, want Expected) (*IDToken, error) {
 	return v.idToken(claims, want)
 }
 
-// openKind takes a token apart that must be of a type if it names any, and
-// checks its claims.
-func (v *Verifier) openKind(raw, typ string, checks []func(*Verifier, header, object) error) (*jws, object, error) {
-	t, err := v.open(raw, maxFromIssuer)
+// openKind takes a token apart that must be of a type if it names any and signed by
+// one of the algorithms, and checks its claims.
+func (v *Verifier) openKind(raw, typ string, algorithms []string, checks []func(*Verifier, header, object) error) (*jws, object, error) {
+	t, err := v.open(raw, maxFromIssuer, algorithms)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -56,7 +56,9 @@ func (v *Verifier) identify(claims object, kind identity.Kind) (*identity.Identi
 		id.ExpiresAt = min(id.ExpiresAt, m.seconds("iat")+int64(v.maxAge.Seconds()))
 	}
 	if m.err != nil {
-		return nil, malformed("the payload %v", m.err)
+		refusal := malformed("the payload %v", m.err)
+		refusal.add("hint", m.hint)
+		return nil, refusal
 	}
 	if id.ID == "" {
 		return nil, malformed("the payload has no id of the caller: there is nothing at %s", names(v.sources["id"]))
@@ -77,6 +79,7 @@ type mapping struct {
 	unknown []string // fields that the issuer did not tell in a form that can be read
 	foreign []string // why, for the debug log: the claim and what it is
 	err     error    // the first form that refuses the token
+	hint    string   // what to map instead, or ""
 }
 
 // find returns the value of the first source of a field that has one.
@@ -102,6 +105,7 @@ func (m *mapping) refuse(field string, from source, value any, want string) {
 	}
 	if m.err == nil {
 		m.err = fmt.Errorf("has at %s, for the field %s, %s: want %s", from.text, field, formOf(value), want)
+		m.hint = from.instead(field, value)
 	}
 }
 
@@ -147,6 +151,23 @@ func (s source) wants() string {
 		return "a list of objects in which " + s.each.String() + " is a string"
 	}
 	return "a string or a list of strings"
+}
+
+// instead says how to map a list field to a value that a source of its plain path
+// cannot read; "" where nothing would.
+func (s source) instead(field string, value any) string {
+	if s.form != formValue || !slices.Contains(listFields, field) {
+		return ""
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		return "map " + field + " keys:" + s.text + " reads the names in the object"
+	case []any:
+		if slices.ContainsFunc(value, func(item any) bool { _, ok := item.(map[string]any); return ok }) {
+			return "map " + field + " " + s.text + "[].<member> reads a member of each object in the list"
+		}
+	}
+	return ""
 }
 
 // label returns a claim that names something, such as acr: a string, or a number

@@ -20,7 +20,7 @@ type Error struct {
 	// Reason is the exact cause.
 	Reason identity.Reason
 	// Details are bounded and printable: the values expected and received, the
-	// clock, or under "problem" a sentence.
+	// clock, under "problem" a sentence, or under "hint" what to do.
 	Details []identity.Detail
 	// Forged says that a signature was checked, which is dear, and in vain.
 	Forged bool
@@ -44,6 +44,13 @@ func refuse(reason identity.Reason, pairs ...string) *Error {
 		e.Details = append(e.Details, identity.Detail{Name: pairs[i], Value: printable(pairs[i+1])})
 	}
 	return e
+}
+
+// add adds a detail, unless its value is empty.
+func (e *Error) add(name, value string) {
+	if value != "" {
+		e.Details = append(e.Details, identity.Detail{Name: name, Value: printable(value)})
+	}
 }
 
 // malformed refuses a token that breaks a standard's form.

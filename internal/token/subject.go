@@ -13,7 +13,7 @@ func (v *Verifier) Subject(raw string) string {
 	if !ok {
 		return ""
 	}
-	t, err := v.open(raw, maxFromIssuer)
+	t, err := v.open(raw, maxFromIssuer, v.algorithms)
 	if err != nil {
 		return ""
 	}

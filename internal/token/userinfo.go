@@ -9,7 +9,8 @@ var userinfoChecks = []func(*Verifier, header, object) error{
 }
 
 // ParseUserinfo reads the claims of a userinfo answer: a JSON object, or a token
-// around one if signed. Its sub has not been compared yet. An error is an *Error.
+// around one if signed: by any algorithm that the issuer's keys fit, since those of
+// ID tokens are announced apart (userinfo_signing_alg_values_supported). Its sub has not been compared yet. An error is an *Error.
 func (v *Verifier) ParseUserinfo(body []byte, signed bool) (map[string]any, error) {
 	if !signed {
 		claims, err := decodeObject(body)
@@ -18,7 +19,7 @@ func (v *Verifier) ParseUserinfo(body []byte, signed bool) (map[string]any, erro
 		}
 		return claims, nil
 	}
-	t, claims, err := v.openKind(string(body), "jwt", userinfoChecks)
+	t, claims, err := v.openKind(string(body), "jwt", v.keys.Algorithms(), userinfoChecks)
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func (v *Verifier) VerifyInTurn(raw string, turn Turn) (*identity.Identity, erro
 
 // verify verifies a token that is not remembered.
 func (v *Verifier) verify(raw string, turn Turn) (*identity.Identity, error) {
-	t, err := v.open(raw, maxToken)
+	t, err := v.open(raw, maxToken, v.algorithms)
 	if err != nil {
 		return nil, err
 	}
@@ -91,16 +91,16 @@ func (v *Verifier) verify(raw string, turn Turn) (*identity.Identity, error) {
 	return v.identify(claims, kindOf(claims))
 }
 
-// open takes a token of at most limit bytes apart and checks its algorithm.
-func (v *Verifier) open(raw string, limit int) (*jws, error) {
+// open takes a token of at most limit bytes apart, which one of the algorithms signs.
+func (v *Verifier) open(raw string, limit int, algorithms []string) (*jws, error) {
 	t, err := parse(raw, limit)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(v.algorithms, t.header.algorithm) {
+	if !slices.Contains(algorithms, t.header.algorithm) {
 		return nil, refuse(identity.ReasonTokenSignature,
 			"problem", "the algorithm is not allowed",
-			"expected_algorithms", strings.Join(v.algorithms, " "),
+			"expected_algorithms", strings.Join(algorithms, " "),
 			"received_algorithm", t.header.algorithm)
 	}
 	return t, nil
