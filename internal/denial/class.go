@@ -15,6 +15,7 @@ const (
 	ClassSignInNeeded Class = "sign_in_needed"
 	ClassSignInFailed Class = "sign_in_failed"
 	ClassDeclined     Class = "provider_denied"
+	ClassBadProvider  Class = "provider_failed"
 	ClassStepUp       Class = "step_up"
 	ClassExpired      Class = "expired"
 	ClassForbidden    Class = "forbidden"
@@ -85,9 +86,16 @@ var statusClasses = map[int]Class{
 	http.StatusTooManyRequests:       ClassThrottled,
 }
 
+// ofSignIn are the reasons that with the status 400 speak of what a browser brought
+// back from a provider, not of the request.
+var ofSignIn = map[identity.Reason]bool{identity.ReasonTokenIssuer: true, identity.ReasonLoginStateInvalid: true}
+
 // classOf returns the class of a refusal. A status that a policy chose, and one
 // that the reason alone does not tell, win over the reason.
 func classOf(reason identity.Reason, status int) Class {
+	if status == http.StatusBadRequest && ofSignIn[reason] {
+		return ClassBadProvider
+	}
 	if class, ok := statusClasses[status]; ok && (class != ClassBadRequest || reason != identity.ReasonBodyRefused) {
 		return class
 	}
@@ -95,8 +103,8 @@ func classOf(reason identity.Reason, status int) Class {
 	if !known || class == ClassSignInNeeded && status == http.StatusForbidden {
 		class = ClassForbidden // there is no way to sign in
 	}
-	if class == ClassSignInFailed && status >= http.StatusInternalServerError {
-		return ClassError // not of what the person typed, but between us and a provider
+	if (class == ClassSignInFailed || class == ClassExpired) && status >= http.StatusInternalServerError {
+		return ClassBadProvider // not of what the person typed, but between us and a provider
 	}
 	if class != ClassForbidden {
 		return class

@@ -207,6 +207,7 @@ func (o *OIDC) finish(v *Visit, answer url.Values, t Transaction, pending oidc.R
 		v.Redirect(Local(t.ReturnTo))
 		return
 	}
+	v.loginURL = v.backTo(t)
 	v.SignIn(o.Word, record, t.ReturnTo)
 }
 

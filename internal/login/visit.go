@@ -97,7 +97,7 @@ func (v *Visit) Refuse(e Event) {
 // page writes the refusal that an event tells of.
 func (v *Visit) page(e Event, rf denial.Refusal) {
 	rf.Status, rf.Reason, rf.RequestID, rf.MaxAge = e.Status, e.Reason, v.RequestID, -1
-	passing := e.Status >= http.StatusInternalServerError && e.Reason != identity.ReasonProviderDenied
+	passing := e.Status >= http.StatusInternalServerError && v.loginURL == "" // what is answered so here is soon over
 	if !passing && e.Reason != identity.ReasonInsecureTransport {
 		rf.LoginURL = v.signInURL()
 	}

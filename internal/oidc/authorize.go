@@ -131,27 +131,38 @@ func (p *Provider) code(m *metadata, answer url.Values, pending Request) (string
 // comparison (RFC 9207, section 2.4; RFC 9700, section 4.4).
 func (p *Provider) checkSender(m *metadata, answer url.Values, pending Request) error {
 	issuers, sent := answer["iss"]
+	var err error
 	switch {
 	case pending.Issuer != p.config.Issuer:
-		return fail(http.StatusBadRequest, identity.ReasonTokenIssuer, fmt.Errorf("the sign-in began at %s", printable(pending.Issuer)))
+		err = fmt.Errorf("the sign-in began at %s", printable(pending.Issuer))
 	case sent && (len(issuers) != 1 || issuers[0] != pending.Issuer):
-		return fail(http.StatusBadRequest, identity.ReasonTokenIssuer, fmt.Errorf("the answer is of another issuer: %s", printable(strings.Join(issuers, " "))))
+		err = fmt.Errorf("the answer is of another issuer: %s", printable(strings.Join(issuers, " ")))
 	case !sent && m.sendsIss:
-		return fail(http.StatusBadRequest, identity.ReasonTokenIssuer, fmt.Errorf("the answer does not say of which issuer it is, although %s always does", pending.Issuer))
+		err = fmt.Errorf("the answer does not say of which issuer it is, although %s always does", pending.Issuer)
+	default:
+		return nil
 	}
-	return nil
+	if answer.Has("error") {
+		err = fmt.Errorf("%w; %w", err, wordsOf(answer))
+	}
+	return fail(http.StatusBadRequest, identity.ReasonTokenIssuer, err)
+}
+
+// wordsOf returns what an answer says of an error, for the log.
+func wordsOf(answer url.Values) error {
+	err := fmt.Errorf("the provider answered %s", printable(answer.Get("error")))
+	if words := answer.Get("error_description"); words != "" {
+		err = fmt.Errorf("%w: %s", err, printable(words))
+	}
+	return err
 }
 
 // declined turns an error that the provider answered with into a failure
 // (RFC 6749, section 4.1.2.1; OpenID Connect Core, section 3.1.2.6). The log gets
 // what the provider says of it; the page does not, since a stranger can write it.
 func (p *Provider) declined(answer url.Values, pending Request) error {
-	code := answer.Get("error")
-	err := fmt.Errorf("the provider answered %s", printable(code))
-	if words := answer.Get("error_description"); words != "" {
-		err = fmt.Errorf("%w: %s", err, printable(words))
-	}
-	switch code {
+	err := wordsOf(answer)
+	switch answer.Get("error") {
 	case "server_error":
 		return fail(http.StatusBadGateway, identity.ReasonProviderDenied, err)
 	case "temporarily_unavailable":

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +36,7 @@ type metadata struct {
 	authorization string
 	token         string
 	userinfo      string // "" if there is none
+	mute          bool   // there is a userinfo endpoint that cannot be asked
 	endSession    string // "" if there is none
 	auth          string // how the client proves who it is
 	algorithm     string // of client assertions
@@ -45,22 +45,6 @@ type metadata struct {
 	sendsIss      bool   // RFC 9207, section 3
 	verifier      *token.Verifier
 	until         time.Time // when it is to be asked for again
-}
-
-// document is a metadata document (OpenID Connect Discovery, section 3).
-type document struct {
-	Issuer         string   `json:"issuer"`
-	Authorization  string   `json:"authorization_endpoint"`
-	Token          string   `json:"token_endpoint"`
-	Userinfo       string   `json:"userinfo_endpoint"`
-	EndSession     string   `json:"end_session_endpoint"`
-	AuthMethods    []string `json:"token_endpoint_auth_methods_supported"`
-	AuthAlgorithms []string `json:"token_endpoint_auth_signing_alg_values_supported"`
-	Pushed         string   `json:"pushed_authorization_request_endpoint"`
-	MustPush       bool     `json:"require_pushed_authorization_requests"`
-	Challenges     []string `json:"code_challenge_methods_supported"`
-	Algorithms     []string `json:"id_token_signing_alg_values_supported"`
-	SendsIss       bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
 // metadata returns what is known of the issuer, and waits for a discovery under
@@ -146,6 +130,9 @@ func (p *Provider) ask(ctx context.Context) (*metadata, error) {
 	if m.mustPush {
 		m.pushed = doc.Pushed
 	}
+	for _, err := range append(doc.Strange, m.leaveOut()...) {
+		p.config.Report(err)
+	}
 	if err := m.check(); err != nil {
 		return nil, err
 	}
@@ -180,9 +167,9 @@ func (p *Provider) fetch(ctx context.Context) (*document, error) {
 	if answer.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: the answer's status is %d", printable(withoutQuery(from)), answer.StatusCode)
 	}
-	doc := new(document)
-	if json.Unmarshal(body, doc) != nil {
-		return nil, fmt.Errorf("%s: the metadata is not of the expected form", printable(withoutQuery(from)))
+	doc, err := readDocument(body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", printable(withoutQuery(from)), err)
 	}
 	if doc.Issuer != p.config.Issuer {
 		return nil, fmt.Errorf("the metadata names another issuer: %s", printable(doc.Issuer))
@@ -193,23 +180,22 @@ func (p *Provider) fetch(ctx context.Context) (*document, error) {
 // endpoints names where people, codes and tokens are sent, and whether answers have
 // to say who sends them.
 func (m *metadata) endpoints() string {
-	digest := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %v", m.authorization, m.token, m.userinfo, m.sendsIss))
+	digest := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %v", m.authorization, m.token, m.userinfo, m.pushed, m.sendsIss))
 	return base64.RawURLEncoding.EncodeToString(digest[:16])
 }
 
-// check reports endpoints that nobody may be sent to or asked at.
+// check reports endpoints without which no user can sign in and to which no user and
+// no code may be sent.
 func (m *metadata) check() error {
 	for _, endpoint := range []struct {
 		name, url string
 		required  bool
 	}{
-		{"authorization_endpoint", m.authorization, true},
-		{"token_endpoint", m.token, true},
-		{"userinfo_endpoint", m.userinfo, false},
-		{"end_session_endpoint", m.endSession, false},
-		{"pushed_authorization_request_endpoint", m.pushed, m.mustPush},
+		{memberAuthorization, m.authorization, true},
+		{memberToken, m.token, true},
+		{memberPushed, m.pushed, m.mustPush},
 	} {
-		if endpoint.url == "" && !endpoint.required {
+		if !endpoint.required {
 			continue
 		}
 		if _, err := token.CheckURL(endpoint.url); err != nil {
@@ -217,6 +203,25 @@ func (m *metadata) check() error {
 		}
 	}
 	return nil
+}
+
+// leaveOut drops endpoints without which users can sign in, if they may not be used,
+// and says so.
+func (m *metadata) leaveOut() (said []error) {
+	for _, endpoint := range []struct {
+		name string
+		url  *string
+	}{{memberUserinfo, &m.userinfo}, {memberEndSession, &m.endSession}} {
+		if *endpoint.url == "" {
+			continue
+		}
+		if _, err := token.CheckURL(*endpoint.url); err != nil {
+			said = append(said, fmt.Errorf("the metadata's %s is not used: %w", endpoint.name, err))
+			m.mute = m.mute || endpoint.name == memberUserinfo
+			*endpoint.url = ""
+		}
+	}
+	return said
 }
 
 // verifier returns the verifier of the issuer's tokens for us. Of the algorithms

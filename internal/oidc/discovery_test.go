@@ -101,13 +101,12 @@ func TestMetadata(t *testing.T) {
 		"plain http elsewhere":     {func(m map[string]any) { m["token_endpoint"] = "http://id.example.com/token" }, "the metadata's token_endpoint"},
 		"no token endpoint":        {func(m map[string]any) { delete(m, "token_endpoint") }, "the metadata's token_endpoint"},
 		"a script":                 {func(m map[string]any) { m["authorization_endpoint"] = "javascript:alert(1)" }, "the metadata's authorization_endpoint"},
-		"a script to sign out":     {func(m map[string]any) { m["end_session_endpoint"] = "javascript:alert(1)" }, "the metadata's end_session_endpoint"},
-		"a file of users":          {func(m map[string]any) { m["userinfo_endpoint"] = "file:///etc/passwd" }, "the metadata's userinfo_endpoint"},
 		"no sign-out":              {func(m map[string]any) { delete(m, "end_session_endpoint") }, ""},
 		"algorithms not said":      {func(m map[string]any) { delete(m, "id_token_signing_alg_values_supported") }, ""},
 		"algorithms of no use":     {func(m map[string]any) { m["id_token_signing_alg_values_supported"] = []string{"none", "HS256"} }, "signs with none of the algorithms"},
 		"PKCE not said":            {func(m map[string]any) { delete(m, "code_challenge_methods_supported") }, ""},
-		"a member of another sort": {func(m map[string]any) { m["end_session_endpoint"] = 7 }, "not of the expected form"},
+		"a member of another sort": {func(m map[string]any) { m["token_endpoint"] = 7 }, "the metadata's token_endpoint is not a text"},
+		"a null":                   {func(m map[string]any) { m["authorization_endpoint"] = nil }, "the metadata's authorization_endpoint"},
 		"too long":                 {func(m map[string]any) { m["x"] = strings.Repeat("x", maxAnswer) }, "longer than 1 MiB"},
 	}
 	for name, test := range tests {
@@ -169,11 +168,15 @@ func TestS30Metadata(t *testing.T) {
 		"the token endpoint":         func(m map[string]any) { m["token_endpoint"] = m["issuer"].(string) + "/elsewhere" },
 		"the authorization endpoint": func(m map[string]any) { m["authorization_endpoint"] = m["issuer"].(string) + "/elsewhere" },
 		"userinfo":                   func(m map[string]any) { m["userinfo_endpoint"] = m["issuer"].(string) + "/elsewhere" },
-		"no userinfo":                func(m map[string]any) { delete(m, "userinfo_endpoint") },
-		"iss in answers":             func(m map[string]any) { delete(m, "authorization_response_iss_parameter_supported") },
+		"the endpoint of pushes": func(m map[string]any) {
+			m["pushed_authorization_request_endpoint"] = m["issuer"].(string) + "/elsewhere"
+		},
+		"no userinfo":    func(m map[string]any) { delete(m, "userinfo_endpoint") },
+		"iss in answers": func(m map[string]any) { delete(m, "authorization_response_iss_parameter_supported") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, nil)
+			b.fake.Pushed = true
 			answer, pending := b.begin(Any)
 			b.fake.Set(func(p *oidctest.Provider) { p.Metadata = change })
 			b.pass(2 * time.Hour)

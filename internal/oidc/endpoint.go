@@ -96,8 +96,8 @@ func (p *Provider) post(ctx context.Context, m *metadata, name, endpoint string,
 		return nil, fmt.Errorf("the %s: %w", name, err)
 	}
 	answer := objectOf(body)
-	code, _ := answer["error"].(string)
-	if ok := response.StatusCode/100 == 2; !ok || code != "" || answer["error"] != nil {
+	code, isText := answer["error"].(string) // "" says nothing
+	if ok := response.StatusCode/100 == 2; !ok || code != "" || answer["error"] != nil && !isText {
 		words, _ := answer["error_description"].(string)
 		return nil, &endpointError{name, response.StatusCode, printable(code), printable(p.withoutSecrets(words, form))}
 	}

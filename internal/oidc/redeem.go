@@ -143,6 +143,7 @@ func (p *Provider) due(seconds int64) time.Time {
 // same user (OpenID Connect Core, section 5.3.2).
 func (p *Provider) userinfo(ctx context.Context, m *metadata, got *tokens, about *token.IDToken) (map[string]any, error) {
 	if !p.asksUserinfo(m) {
+		about.Incomplete = m.mute && !p.config.NoUserinfo
 		return nil, nil
 	}
 	claims, err := p.askUserinfo(ctx, m, got.access)

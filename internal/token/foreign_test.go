@@ -42,6 +42,9 @@ func TestN21NextSource(t *testing.T) {
 	if id.Username != "al" || !slices.Equal(id.Scopes, []string{"read"}) {
 		t.Errorf("got %+v", id)
 	}
+	if id = identityOf(t, testConfig(t, "HS256"), map[string]any{"scope": "", "scp": []string{"read"}}); !slices.Equal(id.Scopes, []string{"read"}) {
+		t.Errorf("an empty scope hides scp: %v", id.Scopes)
+	}
 	c := testConfig(t, "HS256")
 	c.Map = map[string][]string{"roles": {"realm_access.roles", "app_roles"}, "id": {"oid", "sub"}}
 	id = identityOf(t, c, map[string]any{"realm_access": map[string]any{"roles": nil}, "app_roles": []string{"editor"}, "oid": null})

@@ -89,7 +89,7 @@ func (m *mapping) find(field string) (value any, from source, found bool) {
 			m.leaveOut(field, s.text, "told elsewhere")
 			return nil, s, false
 		}
-		if value, found := s.lookup(m.claims); found {
+		if value, found := s.lookup(m.claims); found && (field != "scopes" || value != "") { // an empty scope says nothing
 			return value, s, true
 		}
 	}
