@@ -74,15 +74,13 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("policy_auth takes a matcher such as /admin/* or @name and a block, not %q", d.Val())
 	}
-	line := d.Token()
-	if err := grammar.Block(d, "policy_auth", h.words()); err != nil {
+	return grammar.Checked(d, "policy_auth", h.words(), func() error {
+		if err := authn.CheckOffers(h.AuthenticatorsRaw, len(h.LoginRaw) > 0); err != nil {
+			return err
+		}
+		_, err := upstream.New(h.IdentityHeaders, upstream.Encoding(h.IdentityHeadersEncoding))
 		return err
-	}
-	if err := authn.CheckOffers(h.AuthenticatorsRaw, len(h.LoginRaw)); err != nil {
-		return grammar.At(line, err)
-	}
-	_, err := upstream.New(h.IdentityHeaders, upstream.Encoding(h.IdentityHeadersEncoding))
-	return grammar.At(line, err)
+	})
 }
 
 // words is the directive's grammar: what each subdirective sets.
@@ -177,13 +175,14 @@ func (h *Handler) parseLogin(d *caddyfile.Dispenser) error {
 	if !slices.Contains(kinds, kind) {
 		return d.Errf("%s", grammar.Unknown("kind of login", kind, kinds))
 	}
+	line := *d
 	module, err := caddyfile.UnmarshalModule(d, authn.LoginNamespace+"."+kind)
 	if err != nil {
 		return err
 	}
 	h.LoginRaw = append(h.LoginRaw, caddyconfig.JSONModuleObject(module, "method", kind, nil))
 	if err := authn.CheckLogins(h.LoginRaw); err != nil {
-		return d.WrapErr(err)
+		return line.WrapErr(err)
 	}
 	return nil
 }
@@ -214,6 +213,9 @@ func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
 		if _, err := upstream.New(h.IdentityHeaders, ""); err != nil {
 			return d.WrapErr(err)
 		}
+	}
+	if len(h.IdentityHeaders) == 0 && h.IdentityHeadersEncoding == "" { // with an encoding, the whole block is judged
+		return d.Err("identity_headers has no header: write lines such as X-Auth-User username")
 	}
 	return nil
 }

@@ -199,3 +199,39 @@ func TestLoginAlone(t *testing.T) {
 		t.Errorf("%d %v", recorder.Code, recorder.Header())
 	}
 }
+
+// TestN42ChallengeOffBesideALogin: with a login, every method may say challenge off,
+// since anonymous callers are sent to sign in.
+//
+// R-401-1
+func TestN42ChallengeOffBesideALogin(t *testing.T) {
+	w := newWorld(t)
+	quietBasic := strings.Replace(basicSite, "\n }\n", "\n challenge off\n }\n", 1)
+	quietJWT := strings.Replace(jwtSite, "audience api\n", "audience api\n challenge off\n", 1)
+	if _, err := w.provision(quietBasic + quietJWT); err == nil || !strings.Contains(err.Error(), "every method says challenge off") {
+		t.Errorf("without a login: %v", err)
+	}
+	form, provider := "login form {\n users DIR/users.yaml\n }\n", "login oidc https://id.example.com {\n client_id app\n }\n"
+	store := "session {\n store file DIR/store.db\n"
+	for name, site := range map[string]string{
+		"a form":                       form + store + "}\n" + quietJWT,
+		"a form and a quiet session":   form + store + "challenge off\n}\n",
+		"a provider":                   provider + store + "}\n" + quietJWT,
+		"an external page":             loginSite + quietJWT,
+		"an external page and a table": loginSite + quietJWT + "access DIR/access.yaml\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, err := w.provision(site)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if recorder, err := ask(h, navigate(get("/mail")), new(reached)); err != nil || recorder.Code != 303 {
+				t.Errorf("a page: %d %v", recorder.Code, err)
+			}
+			recorder, err := ask(h, secure(get("/mail")), new(reached))
+			if challenge := recorder.Header().Get("WWW-Authenticate"); err != nil || recorder.Code != 401 || strings.Contains(challenge, "Bearer") {
+				t.Errorf("a program: %d %q %v", recorder.Code, challenge, err)
+			}
+		})
+	}
+}

@@ -221,7 +221,7 @@ func (h *Handler) provisionMatchers(ctx caddy.Context) error {
 // origins may use credentials that browsers attach, and its key headers are
 // allowed in preflights.
 func (h *Handler) provisionChain(ctx caddy.Context) error {
-	if err := authn.CheckOffers(h.AuthenticatorsRaw, len(h.LoginRaw)); err != nil {
+	if err := authn.CheckOffers(h.AuthenticatorsRaw, h.door != nil); err != nil {
 		return err
 	}
 	methods, err := authn.Load(ctx, h, "AuthenticatorsRaw")
@@ -359,7 +359,7 @@ func (h *Handler) provisionMetrics(ctx caddy.Context) error {
 
 // Validate reports settings that contradict each other.
 func (h *Handler) Validate() error {
-	if !h.chain.Challenged() && len(h.Access) == 0 && h.Policies == nil {
+	if h.chain.Empty() && len(h.Access) == 0 && h.Policies == nil {
 		return errors.New("policy_auth has no method of authentication and no rules, so that every request would be refused: write at least one of jwt, basic, api_key, login form, login oidc, access or policies; login url alone identifies no caller")
 	}
 	if method := h.chain.AcceptsAnybody(); method != "" && len(h.Access) == 0 && h.Policies == nil {

@@ -60,15 +60,10 @@ func (APIKey) CaddyModule() caddy.ModuleInfo {
 //	}
 func (k *APIKey) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
-	line := d.Token()
 	if err := grammar.OnlyBlock(d, "api_key", "keys keys.yaml"); err != nil {
 		return err
 	}
-	err := grammar.Block(d, "api_key", grammar.Words{"keys": grammar.Strings(&k.Keys), "from": k.parseFrom, "challenge": k.word()})
-	if err != nil {
-		return err
-	}
-	return grammar.At(line, k.check())
+	return grammar.Checked(d, "api_key", grammar.Words{"keys": grammar.Strings(&k.Keys), "from": k.parseFrom, "challenge": k.word()}, k.check)
 }
 
 func (k *APIKey) parseFrom(d *caddyfile.Dispenser) error {

@@ -77,7 +77,6 @@ func (Basic) CaddyModule() caddy.ModuleInfo {
 //	}
 func (b *Basic) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
-	line := d.Token()
 	if d.NextArg() {
 		b.Realm = d.Val()
 		if err := identity.CheckRealm(b.Realm); err != nil {
@@ -87,16 +86,12 @@ func (b *Basic) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("basic takes one realm and no further %q: quote a realm of several words, such as basic \"%s %s\"", d.Val(), b.Realm, d.Val())
 	}
-	err := grammar.Block(d, "basic", grammar.Words{
+	return grammar.Checked(d, "basic", grammar.Words{
 		"users":     grammar.Strings(&b.Users),
 		"user":      b.parseUser,
 		"throttle":  parseThrottle(&b.Throttle),
 		"challenge": b.word(),
-	})
-	if err != nil {
-		return err
-	}
-	return grammar.At(line, b.check())
+	}, b.check)
 }
 
 func (b *Basic) parseUser(d *caddyfile.Dispenser) error {

@@ -57,6 +57,9 @@ func (c *Chain) ServeMetadata(w http.ResponseWriter, r *http.Request, path strin
 // every 401 must have (RFC 9110, section 15.5.2).
 func (c *Chain) Challenged() bool { return len(c.Challenges(identity.Demand{MaxAge: -1})) > 0 }
 
+// Empty reports whether no method identifies callers.
+func (c *Chain) Empty() bool { return len(c.methods) == 0 }
+
 // AcceptsAnybody returns the name of a method by which strangers can make
 // themselves known, so that being known is not enough to be let in; "" if there
 // is none.

@@ -45,12 +45,11 @@ import (
 //	}
 func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
-	line := d.Token()
 	var err error
 	if j.Issuer, err = grammar.One(d); err != nil {
 		return d.Err("jwt wants one issuer, such as jwt https://id.example.com, or jwt any")
 	}
-	err = grammar.Block(d, "jwt", grammar.Words{
+	return grammar.Checked(d, "jwt", grammar.Words{
 		"jwks_url":      grammar.String(&j.JWKSURL),
 		"jwks_bearer":   grammar.String(&j.JWKSBearer),
 		"discovery_url": grammar.String(&j.DiscoveryURL),
@@ -71,11 +70,7 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"challenge":     j.word(),
 
 		"unknown_issuer": grammar.Choice(&j.UnknownIssuer, pass),
-	})
-	if err != nil {
-		return err
-	}
-	return grammar.At(line, j.check())
+	}, j.check)
 }
 
 func (j *JWT) parseFrom(d *caddyfile.Dispenser) error {

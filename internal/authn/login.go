@@ -108,7 +108,6 @@ func (LoginURL) CaddyModule() caddy.ModuleInfo {
 //	login url <template>
 func (l *LoginURL) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the kind of login
-	line := d.Token()
 	args := d.RemainingArgs()
 	if len(args) != 1 || args[0] == "" {
 		return d.Errf("login url wants one URL, not %d, such as login url https://login.example.com/?rd={return_to}", len(args))
@@ -117,7 +116,10 @@ func (l *LoginURL) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := grammar.NoBlock(d, "login url"); err != nil {
 		return err
 	}
-	return grammar.At(line, l.parse())
+	if err := l.parse(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
 }
 
 func (l *LoginURL) parse() (err error) {

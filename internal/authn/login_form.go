@@ -49,18 +49,13 @@ func (LoginForm) CaddyModule() caddy.ModuleInfo {
 //	}
 func (l *LoginForm) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the kind of login
-	line := d.Token()
 	if err := grammar.OnlyBlock(d, "login form", "users users.yaml"); err != nil {
 		return err
 	}
-	err := grammar.Block(d, "login form", grammar.Words{
+	return grammar.Checked(d, "login form", grammar.Words{
 		"users":    grammar.Strings(&l.Users),
 		"throttle": parseThrottle(&l.Throttle),
-	})
-	if err != nil {
-		return err
-	}
-	return grammar.At(line, l.check())
+	}, l.check)
 }
 
 // check reports what is wrong whatever the files hold.

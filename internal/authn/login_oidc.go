@@ -131,11 +131,10 @@ func (LoginOIDC) CaddyModule() caddy.ModuleInfo {
 //	}
 func (l *LoginOIDC) UnmarshalCaddyfile(d *caddyfile.Dispenser) (err error) {
 	d.Next() // the kind of login
-	line := d.Token()
 	if l.Issuer, err = grammar.One(d); err != nil {
 		return d.Err("login oidc wants the provider's issuer, such as login oidc https://id.example.com")
 	}
-	err = grammar.Block(d, "login oidc", grammar.Words{
+	return grammar.Checked(d, "login oidc", grammar.Words{
 		"discovery_url":      grammar.String(&l.DiscoveryURL),
 		"tls_ca":             parseRootsFile(&l.TLSCA),
 		"name":               grammar.String(&l.Name),
@@ -150,11 +149,7 @@ func (l *LoginOIDC) UnmarshalCaddyfile(d *caddyfile.Dispenser) (err error) {
 		"map":                parseMap(&l.Map),
 		"logout":             grammar.Choice(&l.Logout, logouts...),
 		"userinfo":           grammar.Choice(&l.Userinfo, switches...),
-	})
-	if err != nil {
-		return err
-	}
-	return grammar.At(line, l.check())
+	}, l.check)
 }
 
 // The values of Logout and Userinfo.

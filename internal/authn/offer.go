@@ -45,8 +45,8 @@ func (m Method) offered() bool {
 
 // CheckOffers reports methods of which none is offered: a 401 needs a challenge
 // (RFC 9110, section 15.5.2), unless there is a login to send people to.
-func CheckOffers(methods []json.RawMessage, logins int) error {
-	if len(methods) == 0 || logins > 0 {
+func CheckOffers(methods []json.RawMessage, login bool) error {
+	if len(methods) == 0 || login {
 		return nil
 	}
 	for _, raw := range methods {

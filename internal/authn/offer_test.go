@@ -41,21 +41,21 @@ func TestN42CheckOffers(t *testing.T) {
 	tests := []struct {
 		name    string
 		methods []json.RawMessage
-		logins  int
+		login   bool
 		ok      bool
 	}{
-		{"none", nil, 0, true},
-		{"all are offered", []json.RawMessage{on, on}, 0, true},
-		{"one is offered", []json.RawMessage{off, on}, 0, true},
-		{"another module's word", []json.RawMessage{off, other}, 0, true},
-		{"none is offered", []json.RawMessage{off, off}, 0, false},
-		{"none is offered, in another case, as modules are read", []json.RawMessage{off, json.RawMessage(`{"method": "basic", "Challenge": "off"}`)}, 0, false},
-		{"none is offered, beside a login", []json.RawMessage{off, off}, 1, true},
-		{"no object", []json.RawMessage{json.RawMessage(`[]`)}, 0, false},
+		{"none", nil, false, true},
+		{"all are offered", []json.RawMessage{on, on}, false, true},
+		{"one is offered", []json.RawMessage{off, on}, false, true},
+		{"another module's word", []json.RawMessage{off, other}, false, true},
+		{"none is offered", []json.RawMessage{off, off}, false, false},
+		{"none is offered, in another case, as modules are read", []json.RawMessage{off, json.RawMessage(`{"method": "basic", "Challenge": "off"}`)}, false, false},
+		{"none is offered, beside a login", []json.RawMessage{off, off}, true, true},
+		{"no object", []json.RawMessage{json.RawMessage(`[]`)}, false, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if err := CheckOffers(test.methods, test.logins); (err == nil) != test.ok {
+			if err := CheckOffers(test.methods, test.login); (err == nil) != test.ok {
 				t.Error(err)
 			}
 		})

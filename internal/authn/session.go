@@ -81,11 +81,10 @@ func (Session) CaddyModule() caddy.ModuleInfo {
 //	}
 func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
-	line := d.Token()
 	if err := grammar.OnlyBlock(d, "session", "idle 30m"); err != nil {
 		return err
 	}
-	err := grammar.Block(d, "session", grammar.Words{
+	return grammar.Checked(d, "session", grammar.Words{
 		"idle":          grammar.Duration(&s.Idle),
 		"lifetime":      grammar.Duration(&s.Lifetime),
 		"persistent":    grammar.Flag(&s.Persistent),
@@ -94,11 +93,7 @@ func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"same_site":     grammar.Choice(&s.SameSite, "lax", "strict", "none"),
 		"store":         s.parseStore,
 		"challenge":     s.word(),
-	})
-	if err != nil {
-		return err
-	}
-	return grammar.At(line, s.check())
+	}, s.check)
 }
 
 // check reports what is wrong whatever the store is.

@@ -241,12 +241,3 @@ func Choice(target *string, allowed ...string) func(*caddyfile.Dispenser) error 
 		return nil
 	}
 }
-
-// At places an error that was found after a block was parsed at the line where
-// the block began.
-func At(token caddyfile.Token, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%w, at %s:%d", err, token.File, token.Line)
-}

@@ -122,9 +122,3 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
-
-func TestAt(t *testing.T) {
-	if At(caddyfile.Token{File: "Caddyfile", Line: 3}, nil) != nil {
-		t.Error("no error became one")
-	}
-}

@@ -54,20 +54,17 @@ func (c *CORS) Parse(d *caddyfile.Dispenser) error {
 	if c.Upstream {
 		return grammar.NoBlock(d, "cors upstream")
 	}
-	line := d.Token()
-	err := grammar.Block(d, "cors", grammar.Words{
+	return grammar.Checked(d, "cors", grammar.Words{
 		"origins":     grammar.Strings(&c.Origins),
 		"methods":     grammar.Strings(&c.Methods),
 		"headers":     grammar.Strings(&c.Headers),
 		"expose":      grammar.Strings(&c.Expose),
 		"credentials": grammar.Flag(&c.Credentials),
 		"max_age":     grammar.Duration(&c.MaxAge),
-	})
-	if err != nil {
+	}, func() error {
+		_, err := c.Build(nil)
 		return err
-	}
-	_, err = c.Build(nil)
-	return grammar.At(line, err)
+	})
 }
 
 // Build returns the policy that the settings describe. Headers that hold

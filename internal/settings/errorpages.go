@@ -60,20 +60,15 @@ func (e *ErrorPages) parseBrand(d *caddyfile.Dispenser) error {
 	if err := grammar.OnlyBlock(d, "brand", `name "Example Ltd"`); err != nil {
 		return err
 	}
-	line := d.Token()
 	b := &e.Brand
-	err := grammar.Block(d, "brand", grammar.Words{
+	return grammar.Checked(d, "brand", grammar.Words{
 		"name":               grammar.String(&b.Name),
 		"logo":               grammar.String(&b.Logo),
 		"color":              parseColor(&b.Color),
 		"support_url":        grammar.String(&b.SupportURL),
 		"request_access_url": grammar.String(&b.RequestAccessURL),
 		"home_url":           grammar.String(&b.HomeURL),
-	})
-	if err != nil {
-		return err
-	}
-	return grammar.At(line, b.Validate())
+	}, func() error { return b.Validate() }) // of what the block has set
 }
 
 // parseColor takes a color, which begins a comment unless it is quoted.

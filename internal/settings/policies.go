@@ -81,9 +81,8 @@ func (p *Policies) Parse(d *caddyfile.Dispenser, access []string) error {
 	if err != nil {
 		return err
 	}
-	line := d.Token()
 	p.Sources = append(p.Sources, sources...)
-	err = grammar.Block(d, "policies", grammar.Words{
+	return grammar.Checked(d, "policies", grammar.Words{
 		"decision":       grammar.String(&p.Decision),
 		"timeout":        grammar.Duration(&p.Timeout),
 		"reload":         grammar.Choice(&p.Reload, "watch", "off"),
@@ -92,15 +91,13 @@ func (p *Policies) Parse(d *caddyfile.Dispenser, access []string) error {
 		"claims_schema":  grammar.String(&p.ClaimsSchema),
 		"require_tests":  grammar.Flag(&p.RequireTests),
 		"decision_cache": p.parseDecisionCache,
+	}, func() error {
+		config, err := p.Config(access)
+		if err != nil {
+			return err
+		}
+		return config.Check()
 	})
-	if err != nil {
-		return err
-	}
-	config, err := p.Config(access)
-	if err != nil {
-		return grammar.At(line, err)
-	}
-	return grammar.At(line, config.Check())
 }
 
 // parseBuiltins parses
