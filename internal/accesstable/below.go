@@ -59,7 +59,7 @@ func (p path) liesBelow(key string) bool {
 // place is something that a request acts on.
 type place struct {
 	host, path string
-	rewritten  bool // only rules that have paths judge it
+	elsewhere  bool // only rules that have paths judge it
 }
 
 // places returns what the request acts on.
@@ -69,8 +69,8 @@ func (q *Question) places() []place {
 	if f.DestinationPath != "" {
 		places = append(places, place{f.DestinationHost, lower(f.DestinationPath), false})
 	}
-	if f.RewrittenPath != f.Path {
-		places = append(places, place{f.Host, lower(f.RewrittenPath), true})
+	for _, path := range q.elsewhere() {
+		places = append(places, place{f.Host, path, true})
 	}
 	return places
 }
@@ -105,7 +105,7 @@ func (t *Table) refusingBelow(q *Question) *Rule {
 // not permit the request.
 func (t *Table) refusesBelow(q *Question, number int, at place) bool {
 	rule, key := t.rules[number], keyOf(at.path)
-	if at.rewritten && !rule.Named || rule.permits(q) {
+	if at.elsewhere && !rule.Named || rule.permits(q) {
 		return false
 	}
 	return slices.ContainsFunc(rule.paths, func(own path) bool {
@@ -119,7 +119,7 @@ func (q *Question) actsBelow() bool {
 	if q.actingBelow(strings.ToUpper(q.Request.Method)) {
 		return true
 	}
-	return slices.ContainsFunc(q.overriding(), q.actingBelow)
+	return slices.ContainsFunc(q.overriding(), q.actingBelow) || q.overrides.many
 }
 
 // actingBelow reports whether a method acts on everything below the path: always (RFC

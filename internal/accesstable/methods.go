@@ -13,7 +13,7 @@ func (w methods) holds(q *Question, under polarity) bool {
 	wanted, method := words(w), q.Request.Method
 	own := wanted.has(method) || method == http.MethodHead && wanted.has(http.MethodGet)
 	if under == deny {
-		return own || wanted.hasAny(q.overriding())
+		return own || wanted.hasAny(q.overriding()) || q.overrides.many
 	}
 	if !own {
 		return false
@@ -23,14 +23,19 @@ func (w methods) holds(q *Question, under polarity) bool {
 			return false
 		}
 	}
-	return true
+	return !q.overrides.many
 }
 
 // overrides are the methods that an application may take for the request's own.
 type overrides struct {
 	found bool
 	names []string
+	many  bool // there are more than maxOverrides, of which the rest was not looked at
 }
+
+// maxOverrides bounds how many methods a request may name. Clients name one; a stranger
+// may name thousands, which each condition would look at.
+const maxOverrides = 16
 
 // overrideHeaders are the headers that name them. The input has every spelling of
 // these under one name.
@@ -51,12 +56,26 @@ func (q *Question) overriding() []string {
 	for _, header := range overrideHeaders {
 		for _, line := range q.Request.HeaderValues[header] {
 			for name := range strings.SplitSeq(line, ",") {
-				q.overrides.names = append(q.overrides.names, strings.ToUpper(strings.TrimSpace(name)))
+				if !q.overrides.add(strings.TrimSpace(name)) {
+					return q.overrides.names
+				}
 			}
 		}
 	}
 	for _, name := range q.Request.Query["_method"] {
-		q.overrides.names = append(q.overrides.names, strings.ToUpper(name))
+		if !q.overrides.add(name) {
+			break
+		}
 	}
 	return q.overrides.names
+}
+
+// add adds a method, unless there are too many.
+func (o *overrides) add(name string) bool {
+	if len(o.names) == maxOverrides {
+		o.many = true
+		return false
+	}
+	o.names = append(o.names, strings.ToUpper(name))
+	return true
 }

@@ -104,12 +104,13 @@ type Question struct {
 	*request.Document
 	client, peer address
 	overrides    overrides
+	others       elsewhere
 	judged       []*Rule
 }
 
 // Reset forgets the request, and keeps the room that it took.
 func (q *Question) Reset() {
-	*q = Question{judged: q.judged[:0], overrides: overrides{names: q.overrides.names[:0]}}
+	*q = Question{judged: q.judged[:0], overrides: overrides{names: q.overrides.names[:0]}, others: elsewhere{paths: q.others.paths[:0]}}
 }
 
 // Judge decides about a question.
@@ -133,15 +134,15 @@ func (t *Table) Judge(q *Question) Verdict {
 }
 
 // pick collects the rules that decide: that of the path, that of a destination, and
-// that of a rewritten path if the rule has paths.
+// those that have paths and fit one of the paths elsewhere.
 func (t *Table) pick(q *Question) {
 	f := &q.Request
 	q.judged = append(q.judged[:0], t.pickFor(f.Host, f.PathFolded))
 	if f.DestinationPath != "" {
 		q.add(t.destination(f))
 	}
-	if f.RewrittenPath != f.Path {
-		if rule := t.pickFor(f.Host, lower(f.RewrittenPath)); rule.Named {
+	for _, path := range q.elsewhere() {
+		if rule := t.pickFor(f.Host, path); rule.Named {
 			q.add(rule)
 		}
 	}

@@ -29,6 +29,8 @@ var accessFaults = []struct{ name, file, from, to string }{
 	{"a host below *.domain is the domain itself", "index.go", "take(host[end:])", "take(host[end+1:])"},
 	{"what is below a path is not", "index.go", "if at < depth {", "if at <= depth {"},
 	{"a challenge where more than scopes is missing", "deny.go", "if !lacking && slices.Contains(refused, rule) {", "if !lacking && slices.Contains(refused, rule) && wanted != nil {"},
+	{"what follows a script is not judged", "elsewhere.go", ", path[at+len(script):])", ")"},
+	{"a destination is not put below a prefix", "elsewhere.go", "prefix+destination)", "destination)"},
 	{"what lies below is not judged", "below.go", "if !q.actsBelow() {", "if true {"},
 	{"LOCK acts on the path alone", "below.go", "return q.depth() != \"0\"\n\tcase \"PROPFIND\"", "return q.depth() == \"infinity\"\n\tcase \"PROPFIND\""},
 	{"a shadowed rule below refuses", "below.go", "own.liesBelow(key) && t.index.find(at.host, own.form()) == number", "own.liesBelow(key)"},

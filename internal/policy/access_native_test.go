@@ -122,7 +122,7 @@ func (g tableGenerator) table() string {
 		}
 		if g.chance(70) {
 			table.WriteString("paths: " + quotedList(wordList(1+g.IntN(2), func() string {
-				return strings.TrimSuffix(g.path(), "/") + g.pick("/", "/*")
+				return strings.TrimSuffix(g.path(), "/") + g.pick("/", "/", "/*", "/*", "/*", "/x.php", "/a.php", "/a.php/*")
 			})) + ", ")
 		}
 		table.WriteString("allow: " + g.alternatives() + "}\n")
@@ -177,6 +177,9 @@ func (g tableGenerator) document() *request.Document {
 	f.Path = g.path() + g.pick("", "", "/", "//")
 	if g.chance(3) {
 		f.Path = g.pick("*", "", "//", "///", "/É/A")
+	}
+	if g.chance(10) {
+		f.Path = g.path() + g.pick(".php", ".PHP", "/x.php", "/a.php", ".phpx") + g.pick("", "/", g.path(), ".php/a")
 	}
 	f.PathFolded, f.RewrittenPath = strings.ToLower(f.Path), f.Path
 	if g.chance(20) {

@@ -34,6 +34,9 @@ func nativeSnapshot(m *material) *snapshot {
 // decideByTable answers for one reading by the access table, without Rego.
 func (s *snapshot) decideByTable(q *question, reading *request.Reading) (decision Decision) {
 	defer recovered(&decision)
+	if err := q.ctx.Err(); err != nil || q.elapsed > q.timeout {
+		return timedOut("its caller is gone, or the readings of its path took longer than its timeout")
+	}
 	start := time.Now()
 	room, _ := scratches.Get().(*scratch)
 	defer room.free()

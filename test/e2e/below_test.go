@@ -57,6 +57,7 @@ allow if helpers.has_role("admin")
 		{"MOVE from above", "MOVE", "/files", "bob", []string{"Destination", "/y"}, 403},
 		{"MOVE onto what is above", "MOVE", "/y", "bob", []string{"Destination", "http://a.test/Files/"}, 403},
 		{"MOVE beside", "MOVE", "/files/x", "bob", []string{"Destination", "/files/y"}, 200},
+		{"COPY below a prefix that the destination lacks", "COPY", "/files/mine/m", "bob", []string{"Destination", "/private/planted"}, 403},
 		{"an override", "POST", "/files", "bob", []string{"X-HTTP-Method-Override", "DELETE"}, 403},
 		{"an override in the query", "POST", "/files?_method=delete", "bob", nil, 403},
 	}

@@ -60,6 +60,33 @@ func TestE2E_N06_Override(t *testing.T) {
 	}
 }
 
+// TestE2E_N04_Scripts: a PHP script, and what follows it in a path, are held against the
+// rules that name them.
+func TestE2E_N04_Scripts(t *testing.T) {
+	c := newChained(t)
+	c.world.Write("www/admin.php", "<?php echo 'SEC'.'RET';")
+	c.world.Write("www/index.php", "<?php echo $_SERVER['PATH_INFO'] ?? 'none';")
+	c.world.Write("chain.yaml", "rules:\n  - paths: [/admin.php, /admin/*]\n    allow: [{roles: [admin]}]\n  - allow: [{anyone: true}]\n")
+	php := "\nroot DIR/www\n php_fastcgi PHP"
+	c.add(t, "route {\n"+chainPolicy+php+"\n}", "")
+	c.add(t, "route {"+php+"\n}", "")
+	c.start(t)
+	with, without := &keptAlive{address: c.addresses[0]}, &keptAlive{address: c.addresses[1]}
+	defer with.close()
+	defer without.close()
+	for target, served := range map[string]string{"/admin.php/x": "SECRET", "/admin.php%2fx": "SECRET", "/index.php/admin/users": "/admin/users", "/index.php%2fadmin/x": "/admin/x"} {
+		if _, body, err := without.send("GET", target, ""); body != served {
+			t.Errorf("%s without policy_auth: %q %v", target, body, err)
+		}
+		if status, body, err := with.send("GET", target, ""); status != 401 {
+			t.Errorf("%s: %d %q %v", target, status, body, err)
+		}
+	}
+	if status, body, err := with.send("GET", "/index.php/users", ""); status != 200 || body != "/users" {
+		t.Errorf("what no rule names: %d %q %v", status, body, err)
+	}
+}
+
 // TestE2E_N08_Redirect: where a policy sends a caller stays on the origin after dots are
 // resolved.
 func TestE2E_N08_Redirect(t *testing.T) {

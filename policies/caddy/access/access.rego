@@ -4,8 +4,9 @@
 #   Judges a request by the table in data.caddy.access_table, which is made of
 #   access.yaml. The first rule whose hosts and paths fit decides; one of its
 #   alternatives must hold, with all of its conditions. A WebDAV destination is
-#   judged like the path, by the rule that fits its own host and path, and so is the
-#   path that a rewrite made, if the rule that fits it has paths. Where a method acts
+#   judged like the path, by the rule that fits its own host and path, and so are the
+#   path that a rewrite made, a PHP script with something behind it, and a destination
+#   below a prefix of the path, if the rule that fits them has paths. Where a method acts
 #   on everything below these paths, each rule that decides there must allow it too.
 package caddy.access
 
@@ -26,7 +27,7 @@ permitted if {
 	not blocked
 	permits(picked(input.request.host, input.request.path_folded))
 	destination_permitted
-	rewritten_permitted
+	elsewhere_permitted
 }
 
 destination_permitted if input.request.destination_path == ""
@@ -51,16 +52,45 @@ served(host) if {
 	endswith(host, domain)
 }
 
-rewritten_permitted if not rewritten
+elsewhere_permitted if {
+	every rule in elsewhere_rules {
+		permits(rule)
+	}
+}
 
-rewritten_permitted if permits(rewritten)
-
-# The rule that fits the path that the next handler sees, if a rewrite made it and
-# the rule names it. What says nothing of paths was written for public ones.
-rewritten := rule if {
-	input.request.rewritten_path != input.request.path
-	rule := picked(input.request.host, lower(input.request.rewritten_path))
+# The rules that fit further paths that the next handler may serve or change, if they
+# have paths. What says nothing of paths was written for what the client asks for.
+elsewhere_rules contains rule if {
+	some path in elsewhere
+	rule := picked(input.request.host, path)
 	rule.named
+}
+
+# The path that the next handler sees, if a rewrite made it.
+elsewhere contains lower(input.request.rewritten_path) if {
+	input.request.rewritten_path != input.request.path
+}
+
+# A PHP script, and what follows it in a path: the script is handed that (PATH_INFO).
+elsewhere contains part if {
+	some path in {input.request.path_folded, lower(input.request.rewritten_path)}
+	at := indexof(path, ".php")
+	at >= 0
+	at + 4 < count(path)
+	some part in [substring(path, 0, at + 4), substring(path, at + 4, -1)]
+}
+
+# A WebDAV destination below each prefix of the path that it is not below: handle_path
+# removes a prefix from the path, and not from the Destination.
+elsewhere contains concat("", [prefix, destination]) if {
+	input.request.destination_path != ""
+	input.request.destination_host == input.request.host
+	destination := lower(input.request.destination_path)
+	parts := split(trim_suffix(exact_form(input.request.path_folded), "/"), "/")
+	some i in numbers.range(2, min([count(parts), 17]))
+	prefix := concat("/", array.slice(parts, 0, i))
+	prefix != ""
+	not startswith(concat("", [destination, "/"]), concat("", [prefix, "/"]))
 }
 
 # METADATA
@@ -84,8 +114,8 @@ lies_below if {
 }
 
 lies_below if {
-	input.request.rewritten_path != input.request.path
-	table.below[exact_form(lower(input.request.rewritten_path))]
+	some path in elsewhere
+	table.below[exact_form(path)]
 }
 
 refusing_numbers contains number if {
@@ -102,11 +132,11 @@ refusing_numbers contains number if {
 }
 
 refusing_numbers contains number if {
-	input.request.rewritten_path != input.request.path
-	some number in lying_below(input.request.host, lower(input.request.rewritten_path))
+	some path in elsewhere
+	some number in lying_below(input.request.host, path)
 	table.rules[number].named
 	not permits(table.rules[number])
-	decides_below(number, input.request.host, lower(input.request.rewritten_path))
+	decides_below(number, input.request.host, path)
 }
 
 # The numbers of the rules that have a path below another one, for a host.
@@ -222,13 +252,13 @@ host_forms(host) := array.concat(
 	[domain | some domain in table.domains; endswith(host, domain)],
 )
 
-# What is judged: the rules that the path, a destination and a rewritten path pick,
+# What is judged: the rules that the path, a destination and paths elsewhere pick,
 # and one that refuses what lies below them.
 judged contains picked(input.request.host, input.request.path_folded)
 
 judged contains destination_rule if input.request.destination_path != ""
 
-judged contains rewritten
+judged contains rule if some rule in elsewhere_rules
 
 judged contains refusing_below
 

@@ -69,9 +69,9 @@ touches(prefix) if under(prefix)
 
 touches(prefix) if {
 	prefix != ""
-	input.request.destination_path != ""
 	wanted := parts(trim_suffix(prefix, "/*"))
-	array.slice(parts(input.request.destination_path), 0, count(wanted)) == wanted
+	some destination in destinations
+	array.slice(parts(destination), 0, count(wanted)) == wanted
 }
 
 touches(prefix) if {
@@ -84,9 +84,26 @@ touches(prefix) if {
 touches(prefix) if {
 	prefix != ""
 	acts_below
-	input.request.destination_path != ""
-	given := parts(input.request.destination_path)
+	some destination in destinations
+	given := parts(destination)
 	array.slice(parts(trim_suffix(prefix, "/*")), 0, count(given)) == given
+}
+
+# METADATA
+# description: |
+#   The WebDAV destination, in lower case, as it is and below each prefix of the path
+#   that it does not begin with: a handler such as handle_path removes a prefix from the
+#   path, and not from the Destination.
+destinations contains lower(input.request.destination_path) if input.request.destination_path != ""
+
+destinations contains concat("", [prefix, destination]) if {
+	input.request.destination_path != ""
+	destination := lower(input.request.destination_path)
+	given := parts(input.request.path)
+	some i in numbers.range(1, min([count(given), 16]))
+	i <= count(given)
+	prefix := concat("/", array.concat([""], array.slice(given, 0, i)))
+	not startswith(concat("", [destination, "/"]), concat("", [prefix, "/"]))
 }
 
 parts(path) := [part | some part in split(lower(path), "/"); part != ""]

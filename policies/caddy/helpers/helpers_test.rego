@@ -50,6 +50,15 @@ test_s08_acts_below if {
 	not helpers.acts_below with input as with_method("POST", {"x-http-method": ["PROPFIND"], "depth": ["1"]}, {})
 }
 
+# S-08: a destination counts below a prefix of the path that it does not begin with.
+test_s08_destinations if {
+	asked := object.union(testing.request("COPY", "/dav/files/mine/m"), {"destination_path": "/Files/private/x", "destination_host": "app.example.com"})
+	helpers.touches("/dav/files/private") with input.request as asked
+	not helpers.touches("/dav/files/other") with input.request as asked
+	plain := object.union(asked, {"destination_path": "/dav/files/mine/n"})
+	not helpers.touches("/dav/dav") with input.request as plain
+}
+
 # S-08: a prefix is touched from above, too.
 test_s08_touches if {
 	every prefix in ["/files", "/files/*", "/Files/Private", "/files/private/x/*", "/"] {
