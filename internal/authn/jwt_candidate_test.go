@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -10,6 +11,32 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
+
+// TestN58IssuerHint: a token that is left to other methods for a slash says so.
+func TestN58IssuerHint(t *testing.T) {
+	key, _, err := token.NewSecret([]byte("test material, not a secret: 32 bytes and more"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := token.NewSet(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &JWT{Issuer: "https://id.example.com", Audience: []string{"api"}}
+	if j.verifier, err = token.New(j.config(keys)); err != nil {
+		t.Fatal(err)
+	}
+	for issuer, want := range map[string]int{"https://id.example.com/": 3, "https://other.example": 2} {
+		raw, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"iss": issuer}).SignedString([]byte("another"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		outcome := j.Authenticate(httptest.NewRequest("GET", "/", nil), Credential{Value: raw})
+		if outcome.Verdict != identity.Unclaimed || len(outcome.Details) != want {
+			t.Errorf("%s: %+v", issuer, outcome)
+		}
+	}
+}
 
 // TestN57CandidateBounded: signatures are checked for the log only for reasons that a
 // genuine token may have, while a processor is free, and a bounded number of times.

@@ -172,7 +172,7 @@ func (p *Provider) fetch(ctx context.Context) (*document, error) {
 		return nil, fmt.Errorf("%s: %w", printable(withoutQuery(from)), err)
 	}
 	if doc.Issuer != p.config.Issuer {
-		return nil, fmt.Errorf("the metadata names another issuer: %s", printable(doc.Issuer))
+		return nil, fmt.Errorf("the metadata names another issuer: %s%s", printable(doc.Issuer), token.ExplainIssuer(p.config.Issuer, doc.Issuer))
 	}
 	return doc, nil
 }
@@ -238,7 +238,7 @@ func (p *Provider) verifier(said []string) (*token.Verifier, error) {
 		algorithms = []string{"RS256"}
 	}
 	if len(algorithms) == 0 {
-		return nil, fmt.Errorf("the provider signs with none of the algorithms that are accepted: %v", p.config.Keys.Algorithms())
+		return nil, fmt.Errorf("the provider signs with none of the algorithms that are accepted: it signs with %s, allowed: %s", printable(strings.Join(said, " ")), strings.Join(p.config.Keys.Algorithms(), " "))
 	}
 	return token.New(token.Config{
 		Issuer: p.config.Issuer, Audiences: []string{p.config.ClientID}, Tolerated: p.config.Audience, Algorithms: algorithms,

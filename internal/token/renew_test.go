@@ -129,6 +129,25 @@ func TestN12KeysOutOfReach(t *testing.T) {
 	}
 }
 
+// TestN12LoginKeysOutOfReach: nor can it be told of an ID token or a logout token, so
+// that no session ends.
+func TestN12LoginKeysOutOfReach(t *testing.T) {
+	r := newRotation(t, "a")
+	wantReason(t, r.Verifier, signed(r.old, "a"), "")
+	r.down()
+	r.clock.forward(40 * time.Second)
+	c := testConfig(t, "ES256")
+	c.Audiences, c.Keys, c.Now = []string{testClient}, r.remote, r.clock.now
+	v, header := newVerifier(t, c), `{"alg":"ES256","kid":"b"}`
+	_, byLogin := v.VerifyID(forge("ES256", r.new, header, claimsWith(map[string]any{"aud": testClient, "nonce": "n-1"})), expect(nil))
+	_, byLogout := v.VerifyLogout(forge("ES256", r.new, header, logoutClaims(nil)))
+	for _, err := range []error{byLogin, byLogout} {
+		if reasonOf(t, err) != identity.ReasonKeysUnavailable {
+			t.Error(err)
+		}
+	}
+}
+
 // TestN12StoredKeysRenewed: keys that were kept over a restart are fetched anew at
 // their first use, though they are fresh.
 //

@@ -48,8 +48,8 @@ type Turn func() (leave func(), err error)
 
 // VerifyInTurn does what Verify does, and waits for a turn before it checks a
 // signature. A remembered token, one that other checks refuse and one that waits for
-// the issuer's keys takes no turn. Without a turn the reason is busy, and the token
-// may still be valid. A nil turn does not wait.
+// the issuer's keys takes no turn; one that newer keys are fetched for may take two.
+// Without a turn the reason is busy, and the token may still be valid. A nil turn does not wait.
 func (v *Verifier) VerifyInTurn(raw string, turn Turn) (*identity.Identity, error) {
 	if id := v.Remembered(raw); id != nil {
 		return id, nil
