@@ -28,6 +28,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"nothing at all", "", []string{"every request would be refused"}},
 		{"missing users", "basic {\n users DIR/none.yaml\n }", []string{"basic: ", "none.yaml: no such file"}},
 		{"empty users", "basic {\n users DIR/empty.yaml\n }", []string{"empty.yaml: the file is empty"}},
+		{"basic twice", "basic {\n users DIR/users.yaml\n }\n basic {\n users DIR/users.yaml\n }", []string{"basic is set twice", "one basic with the users of both"}},
 		{"missing keys", "api_key {\n keys DIR/none.yaml\n }", []string{"api_key: keys: ", "none.yaml: no such file"}},
 		{"missing secret", "jwt any {\n secret {env.POLICY_AUTH_TEST_MISSING}\n audience a\n }", []string{"secret"}},
 		{"short secret", "jwt any {\n secret abc\n audience a\n }", []string{"too short"}},

@@ -175,7 +175,7 @@ func (j *JWT) check() error {
 	case len(j.Audience) > 1 && slices.Contains(j.Audience, anyone):
 		return fmt.Errorf("jwt %s: audience any accepts every audience and stands alone: remove any or the others", j.Issuer)
 	}
-	if err := cmp.Or(checkIssuer(j.Issuer), j.checkRequire(), j.Offer.check(), j.checkUnknownIssuer(), j.checkKeys()); err != nil {
+	if err := cmp.Or(checkIssuer(j.Issuer), j.checkRequire(), j.Offer.check(), j.checkUnknownIssuer(), checkFiles("secret", j.Secret, "jwks_bearer", j.JWKSBearer), j.checkKeys()); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
 	if err := j.checkResource(); err != nil {
@@ -201,6 +201,17 @@ func (j *JWT) checkUnknownIssuer() error {
 		return fmt.Errorf("unknown_issuer pass is about bearer tokens, and from %s reads none; leave one of the two out", j.From)
 	case j.Issuer == anyone:
 		return errors.New("unknown_issuer pass: any knows every issuer; name the issuer, or leave unknown_issuer pass out")
+	}
+	return nil
+}
+
+// checkFiles reports the first of some pairs of a word and its value that names a file
+// in the form that Caddy takes for a part of the request's path.
+func checkFiles(pairs ...string) error {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if err := grammar.CheckFile(pairs[i+1]); err != nil {
+			return fmt.Errorf("%s: %w", pairs[i], err)
+		}
 	}
 	return nil
 }

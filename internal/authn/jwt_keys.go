@@ -92,7 +92,7 @@ func (j *JWT) checkKeys() error {
 	case published && j.Issuer == anyone && slices.Contains(j.Audience, anyone):
 		return errors.New("any issuer with jwks_url needs an audience: else every token that those keys sign is accepted")
 	case !published && j.MaxStale != 0:
-		return errors.New("max_stale holds for keys fetched over the network alone, and jwks_file, key_file and secret fetch none: remove max_stale")
+		return errors.New("max_stale is used only when keys are fetched over the network, and jwks_file, key_file and secret fetch none: remove max_stale")
 	case !published:
 		return nil
 	}
@@ -114,11 +114,11 @@ func (j *JWT) checkFetched(published bool, sources int) error {
 	case j.DiscoveryURL != "" && j.Issuer == anyone:
 		return errors.New("discovery_url: the metadata names one issuer, and any is none: name the issuer, or write jwks_url")
 	case j.TLSCA != "" && !published:
-		return errors.New("tls_ca holds for keys fetched over the network alone, and jwks_file, key_file and secret fetch none: remove tls_ca")
+		return errors.New("tls_ca is used only when keys are fetched over the network, and jwks_file, key_file and secret fetch none: remove tls_ca")
 	case j.TLSCA != "" && strings.HasPrefix(j.JWKSURL, "http://"):
 		return errors.New("tls_ca: jwks_url is http, which has no certificate: remove tls_ca, or write https")
 	case j.JWKSBearer != "" && !published:
-		return errors.New("jwks_bearer holds for keys fetched over the network alone, and jwks_file, key_file and secret fetch none: remove jwks_bearer")
+		return errors.New("jwks_bearer is used only when keys are fetched over the network, and jwks_file, key_file and secret fetch none: remove jwks_bearer")
 	}
 	return checkDiscoveryURL(j.DiscoveryURL)
 }

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/caddyserver/caddy/v2"
@@ -36,8 +37,11 @@ func shadowed(methods []Method) error {
 		}
 		for _, later := range methods[i+1:] {
 			for _, place := range later.Places() {
+				if place == InScheme("Basic") && later.Name == "basic" {
+					return errors.New("basic is set twice, and the first one takes every password: write one basic with the users of both")
+				}
 				if place == InScheme("Basic") {
-					return fmt.Errorf("basic takes every password, so that %s after it would never be asked: write %s first, and one basic with all users", later.Name, later.Name)
+					return fmt.Errorf("basic takes every password, so that %s after it would never be asked: write %s first", later.Name, later.Name)
 				}
 			}
 		}

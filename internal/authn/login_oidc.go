@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -189,7 +190,7 @@ func (l *LoginOIDC) checkWords() error {
 	case l.Userinfo != "" && !slices.Contains(switches, l.Userinfo):
 		return errors.New(grammar.Unknown("value of userinfo", l.Userinfo, slices.Clone(switches)))
 	}
-	return checkIssuer(l.Issuer)
+	return cmp.Or(checkFiles("client_id", l.ClientID, "client_secret", l.ClientSecret), checkIssuer(l.Issuer))
 }
 
 // config returns how the provider is asked, without the keys.

@@ -65,6 +65,9 @@ func parseParameters(target *map[string][]string) func(*caddyfile.Dispenser) err
 			if *target == nil {
 				*target = map[string][]string{}
 			}
+			if err := grammar.CheckFile(value); err != nil {
+				return d.WrapErr(err)
+			}
 			(*target)[name] = append((*target)[name], value)
 			if err := oidc.CheckParameters(*target); err != nil {
 				return d.WrapErr(err)

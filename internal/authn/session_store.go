@@ -65,6 +65,7 @@ func (s *Session) parseStore(d *caddyfile.Dispenser) error {
 func (s *SessionStore) check() error {
 	switch {
 	case s == nil:
+		return nil
 	case !slices.Contains(storeKinds, s.Kind):
 		return errors.New(grammar.Unknown("kind of store", s.Kind, storeKinds))
 	case s.Kind == "redis" && s.URL == "":
@@ -72,7 +73,7 @@ func (s *SessionStore) check() error {
 	case s.Kind == "redis" && s.Path != "", s.Kind == "file" && s.URL != "":
 		return errors.New("a store has a path or a URL: a file has a path, redis a URL")
 	}
-	return nil
+	return checkFiles("store redis", s.URL)
 }
 
 // registries holds the sessions in use, by store: sites with the same store

@@ -36,7 +36,7 @@ func storeLogger(name string) *zap.Logger {
 // reportStore logs that a store's file cannot be used, or can be again.
 func reportStore(name string, err error) {
 	if err != nil {
-		storeLogger(name).Error("the store's file cannot be used: no session begins, and those that end are to be ended again", zap.Error(err))
+		storeLogger(name).Error("the store's file cannot be used: signing in fails, and sign-outs have to be repeated, until the file can be opened", zap.Error(err))
 		return
 	}
 	storeLogger(name).Info("the store's file is in use again")

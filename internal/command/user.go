@@ -24,7 +24,7 @@ takes it by itself: a user who is disabled is refused from then on.`,
 func newUserDisable(disabled bool) *cobra.Command {
 	word, short := "enable", "Lets a disabled user in again"
 	if disabled {
-		word, short = "disable", "Keeps a user out, who stays in the file"
+		word, short = "disable", "Disables a user without removing the entry"
 	}
 	cmd := &cobra.Command{
 		Use:     word + " <name> [--users <file>]",

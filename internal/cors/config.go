@@ -174,7 +174,7 @@ func explainOrigin(value string) string {
 	if value == "null" {
 		return "origins: null is the origin of sandboxed and local pages of any author and cannot be allowed"
 	}
-	return fmt.Sprintf("origins: %q is not an origin: want scheme, host and port without anything behind, a port only if it is not the scheme's own, "+
+	return fmt.Sprintf("origins: %q is not an origin: want scheme, host and port (no path, no trailing slash, no default port), "+
 		"such as https://app.example.com, https://*.example.com or http://localhost:*", value)
 }
 

@@ -22,7 +22,7 @@ func TestNewErrors(t *testing.T) {
 		{"null", Config{Origins: []string{"null"}}, []string{"origins: null is the origin of sandboxed"}},
 		{"null among others", Config{Origins: []string{app, "null"}}, []string{"origins: null is the origin of sandboxed"}},
 		{"a path", Config{Origins: []string{app + "/"}}, []string{`"https://app.example.com/" is not an origin`, "want scheme, host and port"}},
-		{"the scheme's own port", Config{Origins: []string{app + ":443"}}, []string{`:443" is not an origin`, "only if it is not the scheme's own"}},
+		{"the scheme's own port", Config{Origins: []string{app + ":443"}}, []string{`:443" is not an origin`, "no default port"}},
 		{"no scheme", Config{Origins: []string{"app.example.com"}}, []string{`"app.example.com" is not an origin`}},
 		{"a pattern", Config{Origins: []string{"https://app*.example.com"}}, []string{`"https://app*.example.com" is not`}},
 		{"h*", Config{Origins: []string{"h*"}}, []string{`"h*" is not`}},

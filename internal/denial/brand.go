@@ -44,10 +44,18 @@ func (b Brand) Validate() error {
 	links := [][2]string{{"support_url", b.SupportURL}, {"request_access_url", b.RequestAccessURL}, {"home_url", b.HomeURL}}
 	for _, link := range links {
 		if link[1] != "" && !isLink(link[1]) {
-			return fmt.Errorf("%s: %q is neither an https, http or mailto URL nor a path on this site", link[0], link[1])
+			return fmt.Errorf("%s: %q is neither an https, http or mailto URL nor a path on this site%s", link[0], link[1], mailto(link[1]))
 		}
 	}
 	return nil
+}
+
+// mailto suggests the URL of what looks like an e-mail address, or returns "".
+func mailto(text string) string {
+	if name, host, found := strings.Cut(text, "@"); !found || name == "" || host == "" || !isLink("mailto:"+text) || strings.ContainsAny(text, ":/ ") {
+		return ""
+	}
+	return "; write mailto:" + text
 }
 
 // isPath reports whether every browser takes s for a path on this site.

@@ -104,8 +104,11 @@ func alike(a, b string) bool { return len(a) >= 5 && len(b) >= 5 && a[:5] == b[:
 // One returns the line's one argument.
 func One(d *caddyfile.Dispenser) (string, error) {
 	word, args := d.Val(), d.RemainingArgs()
-	if len(args) != 1 {
-		return "", d.Errf("%s wants one argument, not %d", word, len(args))
+	if len(args) > 1 {
+		return "", d.Errf("%s wants one argument, not %d (quote one that has spaces)", word, len(args))
+	}
+	if len(args) == 0 {
+		return "", d.Errf("%s wants one argument, not 0", word)
 	}
 	if args[0] == "" {
 		return "", d.Err("the argument is empty")

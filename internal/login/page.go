@@ -29,6 +29,10 @@ func ParsePage(template string) (*Page, error) {
 	sample := strings.ReplaceAll(template, placeholder, "x")
 	u, err := url.Parse(sample)
 	switch {
+	case strings.Contains(sample, "{"):
+		_, rest, _ := strings.Cut(sample, "{")
+		name, _, _ := strings.Cut(rest, "}")
+		return nil, fmt.Errorf("{%s} is not replaced in %q: the one placeholder here is {return_to}, such as https://login.example.com/?rd={return_to}", name, template)
 	case err != nil, strings.ContainsAny(sample, " <>\"`\\^{|}"), u.User != nil:
 		return nil, fmt.Errorf("%q is not a URL such as https://login.example.com/?rd={return_to}", template)
 	case u.Scheme == "" && (u.Host != "" || !strings.HasPrefix(sample, "/")):

@@ -46,7 +46,7 @@ func TestPageErrors(t *testing.T) {
 		"javascript:alert({return_to})":        "has the scheme javascript",
 		"https:/login?rd={return_to}":          "has the scheme https",
 		"https://u:p@login.example.com/":       "is not a URL such as",
-		"https://login.example.com/{other}":    "is not a URL such as",
+		"https://login.example.com/{other}":    "{other} is not replaced in",
 		"https://login.example.com/a b":        "is not a URL such as",
 		"/\\evil?rd={return_to}":               "is not a URL such as",
 		"https://login.example.com/%zz":        "is not a URL such as",

@@ -33,6 +33,11 @@ func (c Constants) Parse(d *caddyfile.Dispenser) error {
 		for d.NextArg() {
 			values = append(values, d.ScalarVal())
 		}
+		for _, value := range values {
+			if text, ok := value.(string); ok && grammar.CheckFile(text) != nil {
+				return d.Errf("config key %s: %v", key, grammar.CheckFile(text))
+			}
+		}
 		switch len(values) {
 		case 0:
 			return d.Errf("config key %s has no value", key)

@@ -227,7 +227,7 @@ func TestS11MappedForms(t *testing.T) {
 		for form, value := range forms {
 			t.Run("S-11 "+field+" "+form, func(t *testing.T) {
 				refused := wantReason(t, v, token("HS256", map[string]any{"own": value}), identity.ReasonTokenMalformed)
-				if problem := refused.detail("problem"); !strings.Contains(problem, "at own, for the field "+field) {
+				if problem := refused.detail("problem"); !strings.Contains(problem, "has in the claim own, mapped to "+field+", ") {
 					t.Errorf("problem %q", problem)
 				}
 			})

@@ -104,7 +104,11 @@ func (m *mapping) refuse(field string, from source, value any, want string) {
 		return
 	}
 	if m.err == nil {
-		m.err = fmt.Errorf("has at %s, for the field %s, %s: want %s", from.text, field, formOf(value), want)
+		form := formOf(value)
+		if _, isList := value.([]any); isList && from.form == formKeys {
+			form = "a list"
+		}
+		m.err = fmt.Errorf("has in the claim %s, mapped to %s, %s: %s wants %s", from.claim(), field, form, from.text, want)
 		m.hint = from.instead(field, value)
 	}
 }

@@ -33,7 +33,7 @@ func ParseRoots(name string, data []byte) (*Roots, error) {
 		case block == nil:
 			return nil, fmt.Errorf("%s: something follows block %d that is not PEM", name, count)
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
-			return nil, fmt.Errorf("%s: block %d: a private key, which has no place here: the file holds the certificate that the server's is issued by", name, count+1)
+			return nil, fmt.Errorf("%s: block %d: a private key, which has no place here: the file must hold the certificate of the CA that issued the server's", name, count+1)
 		case block.Type != "CERTIFICATE":
 			return nil, fmt.Errorf("%s: block %d: %q is not supported (allowed: CERTIFICATE)", name, count+1, block.Type)
 		}

@@ -43,6 +43,10 @@ func parseSource(text string) (source, error) {
 	path, member, isEach := strings.Cut(text, "[].")
 	var err error
 	switch {
+	case text == "[]", strings.HasPrefix(text, "[]."):
+		return s, fmt.Errorf("%q names no claim: write one before [], such as roles[].value", text)
+	case isKeys && (rest == "" || strings.HasPrefix(rest, " ")):
+		return s, fmt.Errorf("%q names no claim: write one after keys:, such as keys:my_roles", text)
 	case isKeys && strings.Contains(rest, "[]"):
 		return s, fmt.Errorf("%q: keys: reads one object, and [] a list of objects: write keys:<path>, such as keys:my_roles, or <path>[].<member>, such as roles[].value", text)
 	case isKeys:
@@ -98,6 +102,12 @@ func parseSources(texts []string, list bool) ([]source, error) {
 func (s source) lookup(claims object) (value any, found bool) {
 	value, found = s.path.Lookup(map[string]any(claims))
 	return value, found && value != nil
+}
+
+// claim names the claim that the source reads, without what it makes of it.
+func (s source) claim() string {
+	text, _, _ := strings.Cut(strings.TrimPrefix(s.text, "keys:"), " having ")
+	return text
 }
 
 // list returns the strings that the source makes of the value at its path, false

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -140,8 +141,12 @@ var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 func newKey(r keyRecord, bound bool) (*Key, error) {
 	switch {
-	case r.ID == "" || r.Owner == "":
-		return nil, fmt.Errorf("key %q: id and owner are required", r.ID)
+	case r.ID == "" && r.Owner == "":
+		return nil, errors.New("a key has neither id nor owner, which are both required")
+	case r.ID == "":
+		return nil, fmt.Errorf("a key of the owner %q has no id, which is required", r.Owner)
+	case r.Owner == "":
+		return nil, fmt.Errorf("key %q has no owner, which is required: it is the id of the callers who use the key", r.ID)
 	case strings.ContainsFunc(r.ID+r.Owner, unicode.IsControl):
 		return nil, fmt.Errorf("key %q: id and owner have no control characters", r.ID)
 	case !digestForm.MatchString(r.Hash):
