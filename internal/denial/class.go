@@ -103,8 +103,8 @@ func classOf(reason identity.Reason, status int) Class {
 	if !known || class == ClassSignInNeeded && status == http.StatusForbidden {
 		class = ClassForbidden // there is no way to sign in
 	}
-	if (class == ClassSignInFailed || class == ClassExpired) && status >= http.StatusInternalServerError {
-		return ClassBadProvider // not of what the person typed, but between us and a provider
+	if status >= http.StatusInternalServerError && (class == ClassSignInFailed || class == ClassExpired || class == ClassDeclined) {
+		return ClassBadProvider // not of what the user typed or chose, but between us and a provider
 	}
 	if class != ClassForbidden {
 		return class

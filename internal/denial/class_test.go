@@ -80,7 +80,7 @@ func TestClassOf(t *testing.T) {
 		{"login_state_invalid", 400, ClassBadProvider},
 		{"login_state_invalid", 403, ClassSignInFailed},
 		{"provider_denied", 403, ClassDeclined},
-		{"provider_denied", 502, ClassDeclined},
+		{"provider_denied", 502, ClassBadProvider},
 		{"account_disabled", 401, ClassSignInFailed},
 		{"account_locked", 401, ClassSignInFailed},
 		{"token_signature", 401, ClassSignInFailed},

@@ -1,12 +1,14 @@
 package login
 
 import (
+	"context"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
 // A sign-in that fails between the site and the provider has a page that says so, in
@@ -19,6 +21,9 @@ func TestN30BadProvider(t *testing.T) {
 			change func(*oidctest.Provider)
 			status int
 		}{
+			"an error of the provider's": {func(f *oidctest.Provider) {
+				f.Answer = func(_, a url.Values) { a.Set("error", "server_error") }
+			}, 502},
 			"our secret":     {func(f *oidctest.Provider) { f.ClientSecret = "another" }, 502},
 			"no ID token":    {func(f *oidctest.Provider) { f.Tokens = func(_ string, a map[string]any) { delete(a, "id_token") } }, 502},
 			"expired":        {func(f *oidctest.Provider) { f.IDToken = func(_ string, _, c map[string]any) { c["exp"] = 1 } }, 502},
@@ -63,5 +68,32 @@ func TestRefreshedGroups(t *testing.T) {
 		if outcome := p.vouch(); outcome.Identity == nil || len(outcome.Identity.Groups) != 1 || outcome.Identity.Method != "session" {
 			t.Errorf("%+v", outcome)
 		}
+	}
+}
+
+// unwritable is a store that takes no sessions.
+type unwritable struct{ store.Store }
+
+func (u unwritable) Put(ctx context.Context, key string, item store.Item) error {
+	if strings.HasPrefix(key, "session.") {
+		return store.ErrUnavailable
+	}
+	return u.Store.Put(ctx, key, item)
+}
+
+func (u unwritable) PutNew(ctx context.Context, key string, item store.Item) (bool, error) {
+	if strings.HasPrefix(key, "session.") {
+		return false, store.ErrUnavailable
+	}
+	return u.Store.PutNew(ctx, key, item)
+}
+
+// So has one whose session could not be stored.
+func TestN30UnstoredLink(t *testing.T) {
+	p := newProvided(t, nil)
+	p.Sessions = p.sessionsIn(unwritable{p.store})
+	answer := p.signIn("/mail")
+	if e := p.lastEvent(); answer.Code != 503 || e.Reason != "store_unavailable" || !strings.Contains(answer.Body.String(), `href="/.policy_auth/login?return_to=%2Fmail"`) {
+		t.Errorf("%d, event %+v %s", answer.Code, e, answer.Body)
 	}
 }

@@ -401,7 +401,7 @@ func TestN30ProviderDenied(t *testing.T) {
 	for language, title := range map[string]string{
 		"en": "Sign-in not completed", "de": "Anmeldung nicht abgeschlossen", "fr": "Connexion non aboutie", "es": "Inicio de sesión no completado",
 	} {
-		for code, status := range map[string]int{"access_denied": 403, "invalid_scope": 403, "consent_required": 403, "server_error": 502} {
+		for code, status := range map[string]int{"access_denied": 403, "invalid_scope": 403, "consent_required": 403} {
 			p := newProvided(t, nil)
 			p.fake.Answer = func(_, a url.Values) {
 				a.Del("code")
