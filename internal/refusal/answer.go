@@ -17,6 +17,9 @@ import (
 // Answer answers a refused request. The error, if there is one, is for the
 // site's error routes.
 func (d *Desk) Answer(w http.ResponseWriter, r *http.Request, v *visit.Visit, decision policy.Decision) error {
+	if v.Request.BodyUnending() {
+		d.warnUnending()
+	}
 	sending := hangUp(w, r, v.Request.BodyAbandoned())
 	err := d.answer(w, r, v, decision)
 	if sending && err == nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.uber.org/zap"
 
@@ -41,6 +42,8 @@ type Desk struct {
 	Arrivals Arrivals
 	// Logger takes what cannot be kept.
 	Logger *zap.Logger
+
+	unending sync.Once // the warning about connections that nothing ends
 }
 
 // Choose chooses the reason and the status of a refusal, with a hint for the operator.

@@ -53,6 +53,13 @@ func hangUp(w http.ResponseWriter, r *http.Request, abandoned bool) (sending boo
 	return sending
 }
 
+// warnUnending says once why connections outlast their answers.
+func (d *Desk) warnUnending() {
+	d.unending.Do(func() {
+		d.Logger.Warn("a client that sends no body keeps its HTTP/1.1 connection: a handler before policy_auth hides read deadlines; put that handler after policy_auth, or set read_timeout in the server's timeouts")
+	})
+}
+
 // isShort reads a body of unknown length away and reports whether it ended.
 func isShort(w http.ResponseWriter, r *http.Request) bool {
 	read, err := readAway(w, r, maxUnread, drainPause)

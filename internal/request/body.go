@@ -90,5 +90,9 @@ func (r *Request) ReleaseBody() {
 // connection cannot serve another request.
 func (r *Request) BodyAbandoned() bool { return r.abandoned }
 
+// BodyUnending reports whether a body that came too late keeps its connection until
+// the client closes that, since a handler before this one hides read deadlines.
+func (r *Request) BodyUnending() bool { return r.unending }
+
 // bodyText returns a body that has been read as text.
 func (r *Request) bodyText() string { return valid(string(r.content)) }

@@ -48,6 +48,9 @@ func NewInTime(w http.ResponseWriter, r *http.Request) *InTime {
 
 // Read implements io.Reader.
 func (t *InTime) Read(p []byte) (n int, err error) {
+	if t.err == nil && time.Now().After(t.last()) {
+		t.err = os.ErrDeadlineExceeded // something before the connection may have moved its deadline
+	}
 	if t.err != nil {
 		return 0, t.err
 	}
@@ -64,13 +67,18 @@ func (t *InTime) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
+// last returns until when the next byte may arrive.
+func (t *InTime) last() time.Time {
+	if !t.most.IsZero() && t.most.Before(t.end) {
+		return t.most
+	}
+	return t.end
+}
+
 // arm moves the deadline, by a second at least: it costs a system call or a turn of
 // the connection's goroutine.
 func (t *InTime) arm() {
-	end := t.end
-	if !t.most.IsZero() && t.most.Before(end) {
-		end = t.most
-	}
+	end := t.last()
 	if t.bare || !t.set.IsZero() && end.Sub(t.set) < time.Second {
 		return
 	}
@@ -79,8 +87,10 @@ func (t *InTime) arm() {
 }
 
 // wait reads where the connection takes no deadlines, since something stands before
-// it that hides them. A read that takes too long is left alone, with p; it ends
-// with its connection or stream, at the latest after the answer.
+// it that hides them. A read that takes too long is left alone, with p. Over HTTP/2
+// and HTTP/3 it ends with its stream, after the answer. Over HTTP/1.1 it lasts, with
+// the connection and its goroutine, until the client closes or sends, or the server's
+// own read_timeout ends it: see BodyUnending.
 func (t *InTime) wait(p []byte) (int, error) {
 	type result struct {
 		n   int
@@ -91,7 +101,7 @@ func (t *InTime) wait(p []byte) (int, error) {
 		n, err := t.ReadCloser.Read(p)
 		done <- result{n, err}
 	}()
-	over := time.NewTimer(time.Until(t.end))
+	over := time.NewTimer(time.Until(t.last()))
 	defer over.Stop()
 	select {
 	case got := <-done:
@@ -103,10 +113,12 @@ func (t *InTime) wait(p []byte) (int, error) {
 	}
 }
 
-// Stop gives the connection the deadline that it had, unless the body came too late:
-// then nothing reads the rest of it. After a body's end it has none, whatever stands
-// before the server's writer: net/http already waits for the next request, and takes
-// a deadline that passes for a client that hung up.
+// Stop sets the server's own end as the deadline again, or none where it has no
+// ReadTimeout; a deadline that something else has set is not known and not set again.
+// After a body's end it sets none, whatever stands before the server's writer:
+// net/http already waits for the next request, and takes a deadline that passes for a
+// client that hung up. Where the body came too late the deadline stays, so that
+// nothing waits for the rest of it.
 func (t *InTime) Stop() {
 	switch {
 	case t.set.IsZero(), t.Late():

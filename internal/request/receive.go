@@ -44,7 +44,7 @@ func (r *Request) receive(limit int64) ([]byte, BodyProblem) {
 	defer body.Stop()
 	content, err := r.readAll(body, limit)
 	if body.Late() || errors.Is(err, fairqueue.ErrBusy) {
-		r.abandoned = true
+		r.abandoned, r.unending = true, body.bare && body.Late() && from.ProtoMajor == 1
 		from.Body = &restored{Reader: &failing{err: err}, Closer: from.Body}
 		if body.Late() {
 			return nil, BodyTimeout

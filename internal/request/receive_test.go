@@ -95,6 +95,8 @@ func TestN11SlowBody(t *testing.T) {
 					}
 					if late := problem == BodyTimeout; req.BodyAbandoned() != late || req.truncated != late {
 						t.Errorf("abandoned: %v, truncated: %v", req.BodyAbandoned(), req.truncated)
+					} else if req.BodyUnending() != (late && !deadlines) {
+						t.Errorf("unending: %v", req.BodyUnending())
 					} else if deadlines && w.set[len(w.set)-1].IsZero() == late {
 						t.Errorf("the deadlines were %v", w.set)
 					}

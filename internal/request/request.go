@@ -67,6 +67,7 @@ type Request struct {
 	content   []byte // of the body as it came
 	truncated bool
 	abandoned bool  // reading it was given up
+	unending  bool  // and nothing ends its connection
 	held      int64 // bytes of arriving
 }
 
