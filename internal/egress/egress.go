@@ -78,6 +78,8 @@ var plain = guarded(nil, dial)
 func guarded(t *http.Transport, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
 	if t == nil {
 		t = standard()
+	} else {
+		t = t.Clone()
 	}
 	t.Proxy, t.DialContext, t.DialTLSContext = nil, dial, nil
 	return t

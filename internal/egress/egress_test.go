@@ -51,6 +51,11 @@ func TestS42Listener(t *testing.T) {
 		{"S-42 a socket and TCP", Listener{"unix", "/run/admin.sock", 0}, "tcp4", "127.0.0.1:80", false},
 		{"S-42 TCP and a socket", Listener{"tcp", "localhost", 2019}, "unix", "/run/other.sock", false},
 		{"S-42 an abstract socket", Listener{"unix", "@admin", 0}, "unix", "@admin", true},
+		{"S-42 unknown, loopback", Anywhere, "tcp4", "127.0.0.1:80", true},
+		{"S-42 unknown, an interface", Anywhere, "tcp", net.JoinHostPort(own, "80"), true},
+		{"S-42 unknown, a socket", Anywhere, "unix", "/run/other.sock", true},
+		{"S-42 unknown, another machine", Anywhere, "tcp4", "192.0.2.1:2019", false},
+		{"S-42 unknown, what is no address", Anywhere, "tcp", "127.0.0.1", true},
 		{"S-42 what is no address", Listener{"tcp", "localhost", 2019}, "tcp", "127.0.0.1", true},
 	}
 	for _, test := range tests {
@@ -60,6 +65,15 @@ func TestS42Listener(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// TestTransportCopy: the transport that is given stays as it is.
+func TestTransportCopy(t *testing.T) {
+	given := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 7}
+	made := Transport(given, "")
+	if made == given || given.Proxy == nil || given.DialContext != nil || made.Proxy != nil || made.DialContext == nil || made.MaxIdleConns != 7 {
+		t.Errorf("given %+v, made %+v", given, made)
 	}
 }
 

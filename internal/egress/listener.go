@@ -20,9 +20,15 @@ type Listener struct {
 	Port uint16
 }
 
+// Anywhere is a listener at an unknown address or socket of this machine.
+var Anywhere = Listener{Network: "any"}
+
 // at reports whether a connection to an address, whose names are resolved, ends at
 // the listener. In doubt it does.
 func (l Listener) at(ctx context.Context, network, address string) bool {
+	if l == Anywhere {
+		return strings.HasPrefix(network, "unix") || isOwn(address)
+	}
 	if strings.HasPrefix(l.Network, "unix") || strings.HasPrefix(network, "unix") {
 		return strings.HasPrefix(l.Network, "unix") && strings.HasPrefix(network, "unix") && sameFile(l.Host, address)
 	}
@@ -86,6 +92,12 @@ func ofThisMachine(ip netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// isOwn reports whether an address with a port is this machine's. In doubt it is.
+func isOwn(address string) bool {
+	at, err := netip.ParseAddrPort(address)
+	return err != nil || ofThisMachine(plainAddr(at.Addr()))
 }
 
 // plainAddr returns an address without its zone, and an IPv4 address as such.

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -22,6 +23,9 @@ var loading atomic.Pointer[[]egress.Listener]
 func ProtectAdmin(ctx caddy.Context) {
 	listeners := listenersOf(ctx)
 	loading.Store(&listeners)
+	if slices.Contains(listeners, egress.Anywhere) {
+		ctx.Logger().Warn("policy_auth does not know where the admin API of this version of Caddy listens, and connects to no address or socket of this machine: use a version of policy_auth for this version of Caddy")
+	}
 }
 
 // adminListeners returns where Caddy's admin API listens, or soon will.
@@ -36,12 +40,21 @@ func adminListeners() []egress.Listener {
 // listenersOf returns where the admin API of a configuration listens. Without a
 // configuration, as in a command, it is where another process's is by default.
 // Caddy has no other way to ask a context for its configuration.
-func listenersOf(ctx caddy.Context) []egress.Listener {
+func listenersOf(ctx caddy.Context) []egress.Listener { return listenersIn(reflect.ValueOf(ctx)) }
+
+// listenersIn reads a caddy.Context. What is not built as this version of Caddy builds
+// it may listen anywhere.
+func listenersIn(ctx reflect.Value) []egress.Listener {
 	local, remote := caddy.DefaultAdminListen, ""
-	if config := reflect.ValueOf(ctx).FieldByName("cfg"); config.Kind() == reflect.Pointer && !config.IsNil() {
-		if admin := config.Elem().FieldByName("Admin"); admin.Kind() == reflect.Pointer && !admin.IsNil() {
-			local, remote = adminAddresses(admin.Elem())
+	config, known := pointed(ctx, "cfg")
+	if known && config.IsValid() {
+		var admin reflect.Value
+		if admin, known = pointed(config, "Admin"); known && admin.IsValid() {
+			local, remote, known = adminAddresses(admin)
 		}
+	}
+	if !known {
+		return []egress.Listener{egress.Anywhere}
 	}
 	var listeners []egress.Listener
 	for _, address := range []string{local, remote} {
@@ -55,23 +68,35 @@ func listenersOf(ctx caddy.Context) []egress.Listener {
 	return listeners
 }
 
-// adminAddresses returns the addresses in a caddy.AdminConfig, "" for none.
-func adminAddresses(admin reflect.Value) (local, remote string) {
-	if disabled := admin.FieldByName("Disabled"); disabled.Kind() != reflect.Bool || !disabled.Bool() {
-		local = textOr(admin.FieldByName("Listen"), caddy.DefaultAdminListen)
+// pointed returns what a field points to, which is not valid for nil. It reports
+// whether there is such a field.
+func pointed(of reflect.Value, name string) (value reflect.Value, known bool) {
+	field := of.FieldByName(name)
+	if field.Kind() != reflect.Pointer || field.Type().Elem().Kind() != reflect.Struct {
+		return reflect.Value{}, false
 	}
-	if secured := admin.FieldByName("Remote"); secured.Kind() == reflect.Pointer && !secured.IsNil() {
-		remote = textOr(secured.Elem().FieldByName("Listen"), caddy.DefaultRemoteAdminListen)
-	}
-	return local, remote
+	return field.Elem(), true
 }
 
-// textOr returns the text of a field, or a default for an empty one.
-func textOr(field reflect.Value, fallback string) string {
-	if field.Kind() != reflect.String || field.String() == "" {
-		return fallback
+// adminAddresses returns the addresses in a caddy.AdminConfig, "" for none, and
+// whether it is built as expected.
+func adminAddresses(admin reflect.Value) (local, remote string, known bool) {
+	secured, known := pointed(admin, "Remote")
+	listen, disabled := admin.FieldByName("Listen"), admin.FieldByName("Disabled")
+	if !known || listen.Kind() != reflect.String || disabled.Kind() != reflect.Bool {
+		return "", "", false
 	}
-	return field.String()
+	if !disabled.Bool() {
+		local = cmp.Or(listen.String(), caddy.DefaultAdminListen)
+	}
+	if !secured.IsValid() {
+		return local, "", true
+	}
+	listen = secured.FieldByName("Listen")
+	if listen.Kind() != reflect.String {
+		return "", "", false
+	}
+	return local, cmp.Or(listen.String(), caddy.DefaultRemoteAdminListen), true
 }
 
 // listenerAt parses an address of the admin API as Caddy does.

@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 	"net"
+	"reflect"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -67,5 +68,44 @@ func TestS42AdminListener(t *testing.T) {
 	}
 	if diff := cmp.Diff(local, listenersOf(caddy.Context{})); diff != "" {
 		t.Errorf("without a configuration: %s", diff)
+	}
+}
+
+// TestS42UnknownListener: a Caddy whose configuration is built in another way may
+// listen anywhere on this machine, and nothing there is reached.
+func TestS42UnknownListener(t *testing.T) {
+	type remote struct{ Listen string }
+	type admin struct {
+		Disabled bool
+		Listen   string
+		Remote   *remote
+	}
+	type renamedRemote struct{ Address string }
+	type withRemote struct {
+		Disabled bool
+		Listen   string
+		Remote   *renamedRemote
+	}
+	type config struct{ Admin *admin }
+	anywhere := []egress.Listener{egress.Anywhere}
+	for name, test := range map[string]struct {
+		ctx  any
+		want []egress.Listener
+	}{
+		"S-42 as expected":         {struct{ cfg *config }{&config{&admin{Listen: "192.0.2.1:3000"}}}, []egress.Listener{{Network: "tcp", Host: "192.0.2.1", Port: 3000}}},
+		"S-42 no configuration":    {struct{ cfg *config }{}, []egress.Listener{{Network: "tcp", Host: "localhost", Port: 2019}}},
+		"S-42 cfg is renamed":      {struct{ config *config }{&config{&admin{}}}, anywhere},
+		"S-42 cfg is an interface": {struct{ cfg any }{&config{&admin{}}}, anywhere},
+		"S-42 Admin is renamed":    {struct{ cfg *struct{ API *admin } }{&struct{ API *admin }{}}, anywhere},
+		"S-42 Listen is renamed": {struct {
+			cfg *struct{ Admin *struct{ Disabled bool } }
+		}{&struct{ Admin *struct{ Disabled bool } }{&struct{ Disabled bool }{}}}, anywhere},
+		"S-42 Remote is renamed":      {struct{ cfg *struct{ Admin *remote } }{&struct{ Admin *remote }{&remote{}}}, anywhere},
+		"S-42 Remote's Listen is":     {struct{ cfg *struct{ Admin *withRemote } }{&struct{ Admin *withRemote }{&withRemote{Remote: &renamedRemote{}}}}, anywhere},
+		"S-42 a remote one, disabled": {struct{ cfg *config }{&config{&admin{Disabled: true, Remote: &remote{Listen: "192.0.2.1:1"}}}}, []egress.Listener{{Network: "tcp", Host: "192.0.2.1", Port: 1}}},
+	} {
+		if diff := cmp.Diff(test.want, listenersIn(reflect.ValueOf(test.ctx))); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
