@@ -140,61 +140,6 @@ func (h *Handler) pass(w http.ResponseWriter, r *http.Request, v *visit.Visit, n
 	return h.gate.Pass(r, v, next)
 }
 
-// matches reports whether the request is one to authenticate and judge: in any
-// reading of its path and of its method, so that no spelling slips past a
-// matcher, and always if there is none to go by.
-func (h *Handler) matches(r *http.Request, v *visit.Visit) (bool, error) {
-	if h.matchers == nil || v.Request.Unreadable() || v.Request.UpgradeRefused() {
-		return true, nil
-	}
-	if matched, err := h.matchesPath(r, v); matched || err != nil || !v.Request.OverConnect() {
-		return matched, err
-	}
-	asked := r.Method
-	defer func() { r.Method = asked }()
-	r.Method = http.MethodGet // as the upstream gets it
-	return h.matchesPath(r, v)
-}
-
-// matchesPath asks the matchers about each reading of the path, and about where a
-// WebDAV request points to, on its own host.
-func (h *Handler) matchesPath(r *http.Request, v *visit.Visit) (bool, error) {
-	readings := v.Request.Readings()
-	matched, err := h.matchers.AnyMatchWithError(r)
-	if matched || err != nil || len(readings) == 1 && readings[0].Destination == "" {
-		return matched, err
-	}
-	asked, host := r.URL, r.Host
-	defer func() { r.URL, r.Host = asked, host }()
-	matches := func(path, query string) (bool, error) {
-		read := *asked
-		read.Path, read.RawPath, read.RawQuery = path, "", query
-		r.URL = &read
-		return h.matchers.AnyMatchWithError(r)
-	}
-	for _, reading := range readings {
-		query := asked.RawQuery
-		if reading.Query != v.Request.URL().RawQuery {
-			query = reading.Query
-		}
-		for _, path := range []string{reading.Rewritten, reading.Path} {
-			if matched, err := matches(path, query); matched || err != nil {
-				return matched, err
-			}
-		}
-	}
-	r.Host = v.Request.DestinationHost()
-	for _, reading := range readings {
-		if reading.Destination == "" {
-			break
-		}
-		if matched, err := matches(reading.Destination, ""); matched || err != nil {
-			return matched, err
-		}
-	}
-	return false, nil
-}
-
 // unjudged lets a request pass that the matcher does not name; a matcher that
 // failed lets no request pass.
 func (h *Handler) unjudged(r *http.Request, v *visit.Visit, next caddyhttp.Handler, err error) error {

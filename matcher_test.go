@@ -2,8 +2,11 @@ package policyauth
 
 import (
 	"context"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
@@ -110,6 +113,51 @@ func TestMatcherReadings(t *testing.T) {
 		r.Host = host
 		if recorder, _ := ask(h, r, new(reached)); recorder.Code != 400 {
 			t.Errorf("host %s: %d", host, recorder.Code)
+		}
+	}
+}
+
+// TestN04MatcherMethods: a matcher is asked about each method that an application may
+// take for the request's, and about both queries if a handler changed that.
+func TestN04MatcherMethods(t *testing.T) {
+	w := newWorld(t)
+	h, err := w.provision("basic {\n users DIR/users.yaml\n }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	methods := caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchMethod{"PUT", "DELETE"}}}
+	queries := caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchQuery{"ours": []string{"1"}}}}
+	for _, test := range []struct {
+		name, method, target, now string
+		header                    []string
+		matchers                  caddyhttp.MatcherSets
+		want                      int
+	}{
+		{"nothing", "GET", "/", "GET /", nil, methods, 200},
+		{"an override", "POST", "/", "POST /", []string{"X-Http-Method-Override", "delete"}, methods, 401},
+		{"in the query", "POST", "/?.method=put", "POST /?.method=put", nil, methods, 401},
+		{"another override", "POST", "/?_method=patch", "POST /?_method=patch", []string{"X-Http-Method-Override", "GET"}, methods, 200},
+		{"too many", "POST", "/", "POST /", []string{"X-Http-Method", "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q"}, methods, 401},
+		{"N-04 changed from", "PUT", "/", "GET /", nil, methods, 401},
+		{"N-04 changed to", "GET", "/", "PUT /", nil, methods, 401},
+		{"N-04 a query changed from", "GET", "/?ours=1", "GET /?theirs=1", nil, queries, 401},
+		{"N-04 a query changed to", "GET", "/?theirs=1", "GET /?ours=1", nil, queries, 401},
+		{"N-04 another query", "GET", "/?ours=2", "GET /?theirs=1", nil, queries, 200},
+	} {
+		h.matchers = test.matchers
+		r := get(test.target, test.header...)
+		r.Method, r.RemoteAddr = test.method, "127.0.0.1:1234"
+		recorder, next := httptest.NewRecorder(), new(reached)
+		r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), recorder, nil)
+		method, now, _ := strings.Cut(test.now, " ")
+		if r.Method = method; now != test.target {
+			r.URL, _ = r.URL.Parse(now)
+		}
+		if err := h.ServeHTTP(recorder, r, next); err != nil || recorder.Code != test.want {
+			t.Errorf("%s: %d %v, want %d", test.name, recorder.Code, err, test.want)
+		}
+		if next.request != nil && next.request.Method+" "+next.request.URL.RequestURI() != test.now {
+			t.Errorf("%s: the next handler sees %s %s", test.name, next.request.Method, next.request.URL)
 		}
 	}
 }

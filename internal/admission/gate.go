@@ -121,7 +121,7 @@ func take(r *http.Request, v *visit.Visit, place authn.Place) {
 	case place.Cookie() != "":
 		v.Journey.TakeCookies(r.Header, place.Cookie())
 	case place.Query() != "":
-		upstream.Query(r, []string{place.Query()}, nil)
+		v.Journey.TakeParameter(r, place.Query())
 	default:
 		v.Journey.Take(r.Header, place.Header())
 	}

@@ -36,7 +36,8 @@ type Fields struct {
 	ID string `json:"id"`
 	// TimeNS is when the request came, in nanoseconds since 1970.
 	TimeNS int64 `json:"time_ns"`
-	// Method is the request's method exactly as sent; methods are case-sensitive.
+	// Method is the request's method exactly as sent; methods are case-sensitive. One
+	// that a handler of Caddy made of it before is judged as well.
 	Method string `json:"method"`
 	// Scheme is http or https, as the client saw it.
 	Scheme string `json:"scheme"`
@@ -63,7 +64,8 @@ type Fields struct {
 	DestinationHost string `json:"destination_host"`
 	// Query holds the query's parameters, decoded.
 	Query map[string][]string `json:"query"`
-	// RawQuery is the query as received.
+	// RawQuery is the query as received. One that a handler of Caddy made of it
+	// before is judged as well.
 	RawQuery string `json:"raw_query"`
 	// QueryFlags names what makes the query readable in more than one way.
 	QueryFlags []string `json:"query_flags"`

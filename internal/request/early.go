@@ -1,9 +1,6 @@
 package request
 
-import (
-	"net/http"
-	"slices"
-)
+import "net/http"
 
 // TooEarly reports whether the request may have been recorded and sent again by
 // an attacker, and would then do harm (RFC 8470, section 3): it came before the
@@ -17,14 +14,4 @@ func (r *Request) TooEarly() bool {
 	}
 	return r.http.Method != http.MethodGet && r.http.Method != http.MethodHead || r.facts.Method != r.http.Method ||
 		r.upgrade.token != "" || overridesMethod(r.http.Header)
-}
-
-// overridesMethod reports whether a header names another method.
-func overridesMethod(h http.Header) bool {
-	for name := range h {
-		if slices.ContainsFunc(MethodOverrides, func(folded string) bool { return SameName(name, folded) }) {
-			return true
-		}
-	}
-	return false
 }

@@ -36,7 +36,7 @@ func (r *Request) Envoy(reading Reading, config map[string]any, credentials bool
 		"attributes": map[string]any{
 			"source":            r.envoySource(),
 			"destination":       envoyAddress(localAddress(r.http)),
-			"request":           map[string]any{"time": envoyTime(r.facts.Time), "http": r.envoyHTTP(path, r.bodyText(), credentials)},
+			"request":           map[string]any{"time": envoyTime(r.facts.Time), "http": r.envoyHTTP(reading.Method, path, r.bodyText(), credentials)},
 			"contextExtensions": extensions, "metadataContext": map[string]any{},
 		},
 		"parsed_path":    listOf(envoySegments(reading)),
@@ -74,10 +74,10 @@ func envoySegments(reading Reading) []string {
 	return reading.Segments
 }
 
-func (r *Request) envoyHTTP(path, body string, credentials bool) map[string]any {
+func (r *Request) envoyHTTP(method, path, body string, credentials bool) map[string]any {
 	attributes := map[string]any{
-		"id": r.facts.ID(), "method": r.facts.Method, "path": path, "host": valid(r.http.Host), "scheme": r.Scheme(),
-		"protocol": strings.TrimSuffix(r.http.Proto, ".0"), "headers": r.envoyHeaders(path, credentials),
+		"id": r.facts.ID(), "method": method, "path": path, "host": valid(r.http.Host), "scheme": r.Scheme(),
+		"protocol": strings.TrimSuffix(r.http.Proto, ".0"), "headers": r.envoyHeaders(method, path, credentials),
 	}
 	if r.http.ContentLength != 0 {
 		attributes["size"] = r.http.ContentLength
@@ -90,9 +90,9 @@ func (r *Request) envoyHTTP(path, body string, credentials bool) map[string]any 
 
 // envoyHeaders returns one text for each lower-case name, with HTTP/2's
 // pseudo-headers.
-func (r *Request) envoyHeaders(path string, credentials bool) map[string]any {
+func (r *Request) envoyHeaders(method, path string, credentials bool) map[string]any {
 	headers := map[string]any{
-		":authority": valid(r.http.Host), ":method": r.facts.Method, ":path": path, ":scheme": r.Scheme(),
+		":authority": valid(r.http.Host), ":method": method, ":path": path, ":scheme": r.Scheme(),
 		"x-forwarded-for": r.facts.ClientIP, "x-forwarded-proto": r.Scheme(), "x-request-id": r.facts.ID(),
 	}
 	for name, lines := range r.http.Header {

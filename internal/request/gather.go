@@ -42,7 +42,7 @@ var parts = []struct {
 }{
 	{"request.id", func(r *Request, _ *Reading, d *Document) { d.Request.ID = r.facts.ID() }},
 	{"request.time_ns", func(r *Request, _ *Reading, d *Document) { d.Request.TimeNS = r.facts.Time.UnixNano() }},
-	{"request.method", func(r *Request, _ *Reading, d *Document) { d.Request.Method = r.method() }},
+	{"request.method", func(_ *Request, reading *Reading, d *Document) { d.Request.Method = reading.Method }},
 	{"request.scheme", func(r *Request, _ *Reading, d *Document) { d.Request.Scheme = r.Scheme() }},
 	{"request.host request.port", func(r *Request, _ *Reading, d *Document) { d.Request.Host, d.Request.Port = r.hostPort() }},
 	{"request.path request.segments request.destination_path", func(_ *Request, reading *Reading, d *Document) {

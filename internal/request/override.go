@@ -1,8 +1,80 @@
 package request
 
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
 // MethodOverrides are the headers, as FoldName has them, by which applications
 // let a client name another method than the request's own.
 var MethodOverrides = []string{"x-http-method-override", "x-http-method", "x-method-override"}
 
 // MethodParameter is the parameter of a query by which they do.
 const MethodParameter = "_method"
+
+// maxMethods bounds the methods of one request.
+const maxMethods = 16
+
+// AllMethods returns each method that the next handler may take for the request's: as it
+// gets it, as the client sent it, and as headers and the query name it. All is false if
+// there are more than can be told.
+func (r *Request) AllMethods() (methods []string, all bool) {
+	methods = append(make([]string, 0, 1), r.http.Method)
+	add := func(name string) bool {
+		if !slices.Contains(methods, name) {
+			methods = append(methods, name)
+		}
+		return len(methods) <= maxMethods
+	}
+	own, changed := r.Methods()
+	add(own)
+	add(changed)
+	if overridesMethod(r.http.Header) && !r.eachOverride(add) {
+		return nil, false
+	}
+	for i := range r.readings {
+		raw := r.readings[i].Query
+		if i > 0 && raw == r.readings[i-1].Query || !strings.Contains(raw, "method") && !strings.Contains(raw, "%") {
+			continue
+		}
+		query, _ := parseQuery(nil, raw)
+		for _, name := range query[MethodParameter] {
+			if !add(strings.ToUpper(name)) {
+				return nil, false
+			}
+		}
+	}
+	return methods, true
+}
+
+// eachOverride visits the methods that headers name, in capitals, until a visit says false.
+func (r *Request) eachOverride(visit func(name string) bool) bool {
+	for name, lines := range r.http.Header {
+		if !isOverrideHeader(name) {
+			continue
+		}
+		for _, line := range lines {
+			for method := range strings.SplitSeq(line, ",") {
+				if !visit(strings.ToUpper(strings.TrimSpace(method))) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// overridesMethod reports whether a header names another method.
+func overridesMethod(h http.Header) bool {
+	for name := range h {
+		if isOverrideHeader(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func isOverrideHeader(name string) bool {
+	return slices.ContainsFunc(MethodOverrides, func(folded string) bool { return SameName(name, folded) })
+}

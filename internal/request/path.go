@@ -22,6 +22,9 @@ type Reading struct {
 	Query string
 	// Destination is the decoded path of a WebDAV Destination, or "".
 	Destination string
+	// Method is the method in this reading: the client's own, or the one that a
+	// handler of the web server made of it.
+	Method string
 
 	cut bool // Query comes from the path
 }
@@ -30,11 +33,12 @@ type Reading struct {
 const maxAmbiguous = 8 << 10
 
 // maxReadings bounds how many times a policy is asked about one request: each
-// combination of the rewritings of a path, or of a path's and a destination's.
+// combination of the rewritings of a path, of a path's and a destination's, and of
+// the queries and methods.
 const maxReadings = 64
 
-// readings reads a request's public path, the path that the next handler sees and,
-// of WebDAV, the destination: every combination of their readings.
+// readings reads a request's public path and query, those that the next handler sees
+// and, of WebDAV, the destination: every combination of their readings.
 func readings(facts *Facts, now *url.URL, dest destination, room *room) ([]Reading, []Flag) {
 	path := escapedPath(facts.URL)
 	rewritten := path
@@ -42,14 +46,19 @@ func readings(facts *Facts, now *url.URL, dest destination, room *room) ([]Readi
 		rewritten = escapedPath(now)
 	}
 	flags := targetFlags(facts)
-	if dest == (destination{}) && len(flags) == 0 && isPlain(path) && isPlain(rewritten) {
+	sameQuery := now.RawQuery == facts.URL.RawQuery
+	if dest == (destination{}) && len(flags) == 0 && sameQuery && isPlain(path) && isPlain(rewritten) {
 		return room.read(path, rewritten, facts.URL.RawQuery), nil
 	}
 	result, flags := readPath(path, facts.URL.RawQuery, inspect(read(path), flags))
-	if rewritten != path {
+	if rewritten != path || !sameQuery {
 		var others []Reading
 		others, flags = readPath(rewritten, now.RawQuery, flags)
-		result = withRewritten(result, others)
+		if rewritten != path {
+			result = withRewritten(result, others, !sameQuery)
+		} else {
+			result = withOthers(result, others)
+		}
 	}
 	switch {
 	case dest.bad:
@@ -59,10 +68,15 @@ func readings(facts *Facts, now *url.URL, dest destination, room *room) ([]Readi
 		destinations, flags = readPath(dest.path, "", inspect(read(dest.path), flags))
 		result = pair(result, destinations)
 	}
-	if len(result) > maxReadings {
-		return result[:maxReadings], addFlag(flags, FlagTooLong)
+	return bounded(result, flags)
+}
+
+// bounded refuses a request with too many readings.
+func bounded(readings []Reading, flags []Flag) ([]Reading, []Flag) {
+	if len(readings) > maxReadings {
+		return readings[:maxReadings], addFlag(flags, FlagTooLong)
 	}
-	return result, flags
+	return readings, flags
 }
 
 func escapedPath(u *url.URL) string {
@@ -119,8 +133,8 @@ func (r *Reading) same(other Reading) bool {
 
 // withRewritten returns each combination of the readings of the public path and
 // of the rewritten one. A query that the rewritten path gives is judged beside the
-// public one.
-func withRewritten(paths, rewritten []Reading) []Reading {
+// public one; each path is judged with a query that was changed as well.
+func withRewritten(paths, rewritten []Reading, changed bool) []Reading {
 	var result []Reading
 	for i, path := range paths {
 		for j, other := range rewritten {
@@ -128,10 +142,10 @@ func withRewritten(paths, rewritten []Reading) []Reading {
 			if j == 0 || other.Path != rewritten[j-1].Path {
 				result = append(result, path)
 			}
-			if i == 0 && other.cut {
+			if other.Query != path.Query && (changed || i == 0 && other.cut) {
 				both := path
-				both.Query, both.cut = other.Query, true
-				result = append(result, both)
+				both.Query, both.cut = other.Query, other.cut
+				result = withOthers(result, []Reading{both})
 			}
 			if len(result) > maxReadings {
 				return result
@@ -139,6 +153,16 @@ func withRewritten(paths, rewritten []Reading) []Reading {
 		}
 	}
 	return result
+}
+
+// withOthers adds readings that are not there yet.
+func withOthers(readings, others []Reading) []Reading {
+	for _, other := range others {
+		if !slices.ContainsFunc(readings, func(r Reading) bool { return r.Rewritten == other.Rewritten && r.same(other) }) {
+			readings = append(readings, other)
+		}
+	}
+	return readings
 }
 
 // room is where the one reading of a usual path is put.

@@ -24,6 +24,8 @@ type Facts struct {
 	// URL means that nothing rewrote it.
 	Method, RequestURI string
 	URL                *url.URL
+	// Cut is what earlier handlers of ours took out of the query.
+	Cut CutQuery
 	// ClientIP and PeerIP are textual addresses without ports.
 	ClientIP, PeerIP string
 	// TrustedProxy says that the peer's forwarding headers may be believed.
@@ -87,7 +89,8 @@ func (r *Request) Open(from *http.Request, facts Facts, config *Config) {
 	r.http, r.facts, r.config = from, facts, config
 	r.upgrade = upgradeOf(from, config.Upgrades)
 	r.destination = destinationOf(from)
-	r.readings, r.flags = readings(&r.facts, from.URL, r.destination, &r.room)
+	r.readings, r.flags = readings(&r.facts, r.current(), r.destination, &r.room)
+	r.withMethods()
 	if r.Hides(config.CredentialParameters) {
 		r.flags = append(r.flags, FlagHiddenCredential)
 	}
@@ -96,8 +99,8 @@ func (r *Request) Open(from *http.Request, facts Facts, config *Config) {
 	}
 }
 
-// Readings returns each distinct way in which the path can be read, at least
-// one. A policy must allow all of them. The caller must not change them.
+// Readings returns each distinct way in which the path, the query and the method can
+// be read, at least one. A policy must allow all of them. The caller must not change them.
 func (r *Request) Readings() []Reading { return r.readings }
 
 // Refused returns the flag for which the request must be answered with 400

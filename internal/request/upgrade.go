@@ -137,14 +137,6 @@ func (r *Request) IsHandshake() bool {
 	return r.upgrade.token == webSocket && r.http.Method != http.MethodConnect
 }
 
-// method returns the method that is judged.
-func (r *Request) method() string {
-	if r.OverConnect() {
-		return http.MethodGet
-	}
-	return r.facts.Method
-}
-
 // protocol returns the version of HTTP, also of an extended CONNECT.
 func (r *Request) protocol() string {
 	if r.http.ProtoMajor == 3 {

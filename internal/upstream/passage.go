@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // Passage is what has been done to one request on its way through one or more
@@ -17,6 +19,8 @@ type Passage struct {
 	room    [1]taken // for the usual one
 	cookies []string // names of the cookies that were taken
 	jar     []string // the lines of Cookie as they were
+	// Cut is what was taken out of the query.
+	Cut request.CutQuery
 	// Handlers counts the handlers that judged the request.
 	Handlers int
 }
@@ -29,6 +33,16 @@ type taken struct {
 
 // String hides the credentials where the request's variables are printed.
 func (p *Passage) String() string { return "policy_auth" }
+
+// TakeParameter takes a credential out of the query.
+func (p *Passage) TakeParameter(r *http.Request, name string) {
+	before := r.URL.RawQuery
+	if p.Cut.After == before && p.Cut.Before != "" {
+		before = p.Cut.Before
+	}
+	Query(r, []string{name}, nil)
+	p.Cut = request.CutQuery{Before: before, After: r.URL.RawQuery}
+}
 
 func (p *Passage) has(folded string) bool { return slices.Contains(p.set, folded) }
 

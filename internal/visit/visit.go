@@ -71,6 +71,7 @@ func Open(w http.ResponseWriter, r *http.Request, reading *request.Config) *Visi
 	if original, rewritten := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
 		facts.Method, facts.URL, facts.RequestURI = original.Method, original.URL, original.RequestURI
 	}
+	facts.Cut = v.Journey.Cut
 	facts.ClientIP, _ = vars[caddyhttp.ClientIPVarKey].(string)
 	facts.TrustedProxy, _ = vars[caddyhttp.TrustedProxyVarKey].(bool)
 	facts.PeerIP, _, _ = net.SplitHostPort(r.RemoteAddr)

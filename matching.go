@@ -1,0 +1,79 @@
+package policyauth
+
+import (
+	"net/http"
+
+	"github.com/policyauth/caddy-policy-auth/internal/visit"
+)
+
+// maxMatches bounds how often the matchers are asked about one request. One with more
+// readings and methods is judged.
+const maxMatches = 512
+
+// matches reports whether the request is one to authenticate and judge: in any
+// reading of its path and query, and with each method that a handler made of its own or
+// that an application may take instead, so that no spelling slips past a matcher, and
+// always if there is none to go by.
+func (h *Handler) matches(r *http.Request, v *visit.Visit) (bool, error) {
+	if h.matchers == nil || v.Request.Unreadable() || v.Request.UpgradeRefused() {
+		return true, nil
+	}
+	if matched, err := h.matchers.AnyMatchWithError(r); matched || err != nil {
+		return matched, err
+	}
+	methods, counted := v.Request.AllMethods()
+	readings := v.Request.Readings()
+	switch {
+	case !counted || len(methods)*len(readings) > maxMatches:
+		return true, nil
+	case len(methods) == 1 && len(readings) == 1 && readings[0].Destination == "":
+		return false, nil
+	}
+	asked := *r
+	defer func() { r.Method, r.URL, r.Host = asked.Method, asked.URL, asked.Host }()
+	for _, method := range methods {
+		r.Method, r.URL, r.Host = method, asked.URL, asked.Host
+		if matched, err := h.matchesReadings(r, v); matched || err != nil {
+			return matched, err
+		}
+	}
+	return false, nil
+}
+
+// matchesReadings asks the matchers about the request as it is, about each reading of
+// its path and query, and about where a WebDAV request points to, on its own host.
+func (h *Handler) matchesReadings(r *http.Request, v *visit.Visit) (bool, error) {
+	if matched, err := h.matchers.AnyMatchWithError(r); matched || err != nil {
+		return matched, err
+	}
+	asked, host := r.URL, r.Host
+	matches := func(host, path, query string) (bool, error) {
+		read := *asked
+		read.Path, read.RawPath, read.RawQuery = path, "", query
+		r.URL, r.Host = &read, host
+		return h.matchers.AnyMatchWithError(r)
+	}
+	readings := v.Request.Readings()
+	for i := range readings {
+		reading := &readings[i]
+		if reading.Method != readings[0].Method {
+			break // the same once more
+		}
+		query := reading.Query
+		if v.Request.IsQuery(query) {
+			query = asked.RawQuery
+		}
+		for _, path := range []string{reading.Rewritten, reading.Path} {
+			if matched, err := matches(host, path, query); matched || err != nil {
+				return matched, err
+			}
+		}
+		if reading.Destination == "" {
+			continue
+		}
+		if matched, err := matches(v.Request.DestinationHost(), reading.Destination, ""); matched || err != nil {
+			return matched, err
+		}
+	}
+	return false, nil
+}
