@@ -44,7 +44,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.refuse(w, r, v, identity.Outcome{Verdict: identity.Absent}, refusal.NoServiceWorker())
 	}
 	h.gate.Strip(r, v)
-	if judged, err := h.matches(r, v); err != nil || !judged {
+	if judged, err := v.Matches(r, h.matchers); err != nil || !judged {
 		return h.unjudged(r, v, next, err)
 	}
 	outcome, place := h.identify(w, r, v)

@@ -1,24 +1,24 @@
-package policyauth
+package visit
 
 import (
 	"net/http"
 
-	"github.com/policyauth/caddy-policy-auth/internal/visit"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // maxMatches bounds how often the matchers are asked about one request. One with more
 // readings and methods is judged.
 const maxMatches = 512
 
-// matches reports whether the request is one to authenticate and judge: in any
+// Matches reports whether the request is one to authenticate and judge: in any
 // reading of its path and query, and with each method that a handler made of its own or
 // that an application may take instead, so that no spelling slips past a matcher, and
 // always if there is none to go by.
-func (h *Handler) matches(r *http.Request, v *visit.Visit) (bool, error) {
-	if h.matchers == nil || v.Request.Unreadable() || v.Request.UpgradeRefused() {
+func (v *Visit) Matches(r *http.Request, matchers caddyhttp.MatcherSets) (bool, error) {
+	if matchers == nil || v.Request.Unreadable() || v.Request.UpgradeRefused() {
 		return true, nil
 	}
-	if matched, err := h.matchers.AnyMatchWithError(r); matched || err != nil {
+	if matched, err := matchers.AnyMatchWithError(r); matched || err != nil {
 		return matched, err
 	}
 	methods, counted := v.Request.AllMethods()
@@ -33,7 +33,7 @@ func (h *Handler) matches(r *http.Request, v *visit.Visit) (bool, error) {
 	defer func() { r.Method, r.URL, r.Host = asked.Method, asked.URL, asked.Host }()
 	for _, method := range methods {
 		r.Method, r.URL, r.Host = method, asked.URL, asked.Host
-		if matched, err := h.matchesReadings(r, v); matched || err != nil {
+		if matched, err := v.matchesReadings(r, matchers); matched || err != nil {
 			return matched, err
 		}
 	}
@@ -42,8 +42,8 @@ func (h *Handler) matches(r *http.Request, v *visit.Visit) (bool, error) {
 
 // matchesReadings asks the matchers about the request as it is, about each reading of
 // its path and query, and about where a WebDAV request points to, on its own host.
-func (h *Handler) matchesReadings(r *http.Request, v *visit.Visit) (bool, error) {
-	if matched, err := h.matchers.AnyMatchWithError(r); matched || err != nil {
+func (v *Visit) matchesReadings(r *http.Request, matchers caddyhttp.MatcherSets) (bool, error) {
+	if matched, err := matchers.AnyMatchWithError(r); matched || err != nil {
 		return matched, err
 	}
 	asked, host := r.URL, r.Host
@@ -51,7 +51,7 @@ func (h *Handler) matchesReadings(r *http.Request, v *visit.Visit) (bool, error)
 		read := *asked
 		read.Path, read.RawPath, read.RawQuery = path, "", query
 		r.URL, r.Host = &read, host
-		return h.matchers.AnyMatchWithError(r)
+		return matchers.AnyMatchWithError(r)
 	}
 	readings := v.Request.Readings()
 	for i := range readings {
