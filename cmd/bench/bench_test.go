@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -10,9 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // some are results to show.
@@ -175,5 +180,34 @@ func TestProcess(t *testing.T) {
 	memory, err2 := p.memory()
 	if seconds <= 0 || memory < 1<<20 || err1 != nil || err2 != nil {
 		t.Errorf("%f s, %d bytes, %v, %v", seconds, memory, err1, err2)
+	}
+}
+
+// TestCores: the servers and the load have the first two cores that this process may
+// use, whatever their numbers are.
+func TestCores(t *testing.T) {
+	set := new(unix.CPUSet)
+	for _, core := range []int{70, 3, 5} {
+		set.Set(core)
+	}
+	if got := numbers(set); !slices.Equal(got, []int{3, 5, 70}) {
+		t.Errorf("%v", got)
+	}
+	own, err := cores()
+	if err != nil || len(own) == 0 {
+		t.Fatal(own, err)
+	}
+	if len(own) < 2 {
+		return
+	}
+	if err := onCore(loadCore, func() error {
+		var here unix.CPUSet
+		err := unix.SchedGetaffinity(0, &here)
+		if got := numbers(&here); !slices.Equal(got, own[1:2]) {
+			t.Errorf("the load is on %v of %v", got, own)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
 	}
 }

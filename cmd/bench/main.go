@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command bench measures what policy_auth costs, beside bare Caddy and the
 // alternatives, on this machine. tools/bench/run builds and runs it.
 //

@@ -117,6 +117,15 @@ func start(t testing.TB, dir, config, admin string) *server {
 	return nil
 }
 
+// allocated returns how many bytes the server's heap has after a collection.
+func (s *server) allocated() (n int) {
+	s.t.Helper()
+	_, _, body := do(s.t, "GET", s.admin+"/debug/pprof/heap?gc=1&debug=1", "")
+	_, rest, _ := strings.Cut(body, "# HeapAlloc = ")
+	_, _ = fmt.Sscan(rest, &n)
+	return n
+}
+
 // port returns a port of the loopback interface that nobody uses.
 func port(t testing.TB) string {
 	t.Helper()
@@ -169,16 +178,16 @@ func do(t testing.TB, method, url, user string, header ...string) (int, http.Hea
 // isOurs reports whether an answer is a refusal and not the upstream's.
 func isOurs(h http.Header) bool { return h.Get("X-Request-Id") != "" }
 
-// eventually waits until a condition holds, at most five seconds.
+// eventually waits until a condition holds, at most half a minute.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	for range 100 {
+	for range 600 {
 		if condition() {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Errorf("it never came to pass that %s", what)
+	t.Fatalf("it never came to pass that %s", what)
 }
 
 // TestE2EWalkthrough does what the README's walk-through says, in a copy of the
@@ -390,12 +399,7 @@ func TestE2EReloads(t *testing.T) {
 		entries, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
 		return len(entries)
 	}
-	memory := func() (n int) { // after a collection
-		_, _, body := do(t, "GET", s.admin+"/debug/pprof/heap?gc=1&debug=1", "")
-		_, rest, _ := strings.Cut(body, "# HeapAlloc = ")
-		_, _ = fmt.Sscan(rest, &n)
-		return n
-	}
+	memory := s.allocated
 	_, _, config := do(t, "GET", s.admin+"/config/", "")
 	send := func(method, url, body string) (int, string) {
 		for try := 1; ; try++ { // a connection that waits at the old listener breaks when that is closed

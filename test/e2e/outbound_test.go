@@ -154,6 +154,10 @@ func TestE2E_S30_Redirect(t *testing.T) {
 		t.Errorf("%d\n%s", status, s.logged())
 	}
 	s.wantLogged("a redirect to another host")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	elsewhere.mu.Lock()
+	defer elsewhere.mu.Unlock()
 	if len(c.sent) != 1 || c.sent[0] != "Bearer first" || len(elsewhere.sent) != 0 {
 		t.Errorf("sent %q, and elsewhere %q", c.sent, elsewhere.sent)
 	}
@@ -227,16 +231,18 @@ func TestE2E_S30_Metadata(t *testing.T) {
 	w, fake := newWorld(t), oidctest.New(t)
 	t.Setenv("XDG_DATA_HOME", t.TempDir()) // over the restart
 	s, site := w.serve("policy_auth {\n" + oidcSite(fake, "") + "}\nrespond \"reached {http.request.uri}\"\n")
-	var once sync.Once
-	fake.Answer = func(_, _ url.Values) {
-		once.Do(func() {
+	person, restarted := newFollower(t), false
+	person.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if !restarted && r.URL.Query().Has("code") {
+			restarted = true
 			fake.Set(func(p *oidctest.Provider) {
 				p.Metadata = func(m map[string]any) { m["userinfo_endpoint"] = m["issuer"].(string) + "/userinfo?v=2" }
 			})
 			s = w.again(s)
-		})
+		}
+		return nil
 	}
-	status, _, page := newFollower(t).open(site+"/page?a=b", nil)
+	status, _, page := person.open(site+"/page?a=b", nil)
 	if status != 200 || page != "reached /page?a=b" || fake.Seen("/token") != 1 || len(fake.Asked()) != 2 {
 		t.Errorf("%d %s; the token endpoint was asked %d times, for %d sign-ins\n%s", status, page, fake.Seen("/token"), len(fake.Asked()), s.logged())
 	}
