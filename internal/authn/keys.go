@@ -91,13 +91,16 @@ func (s *keyFileSource) status() token.Status {
 // the same configuration. Failures go to the process's own log, since the source
 // outlives the configuration.
 func acquireRemote(config token.RemoteConfig, storage certmagic.Storage) (*token.Remote, func(), error) {
-	return remoteKeys.Acquire([]any{config.Key(), config.MaxStale}, func() (*token.Remote, error) {
-		config.Store = keyStore{storage}
+	remote, release, err := remoteKeys.Acquire([]any{config.Key(), config.MaxStale}, func() (*token.Remote, error) {
 		config.Report = func(err error) {
 			caddy.Log().Named("http.handlers.policy_auth").Warn("keys", zap.String("issuer", config.Issuer), zap.Error(err))
 		}
 		return token.NewRemote(config)
 	})
+	if err == nil {
+		remote.SetStore(keyStore{storage}) // of this configuration, whichever made the source
+	}
+	return remote, release, err
 }
 
 // logForeign returns a function that writes to the debug log which claims of an

@@ -20,6 +20,8 @@ const (
 	// failure while there are keys; up to a tenth is added, so that a row of
 	// servers does not ask at once.
 	retryKnown = 30 * time.Second
+	// storeTimeout bounds what the store takes: no caller waits longer for kept keys.
+	storeTimeout = 2 * time.Second
 )
 
 // Remote is a KeySource whose keys an issuer publishes. It asks for them when
@@ -33,6 +35,8 @@ type Remote struct {
 	cancel  context.CancelFunc
 	state   atomic.Pointer[remoteState]
 	kept    sync.Once // asks the store, before the first fetch
+	store   atomic.Pointer[Store]
+	saving  sync.WaitGroup
 
 	mu       sync.Mutex
 	inflight chan struct{} // closed when the fetch under way ends; nil without one
@@ -64,7 +68,18 @@ func NewRemote(config RemoteConfig) (*Remote, error) {
 	}
 	r := &Remote{config: config, fetcher: newFetcher(config), url: config.URL}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.SetStore(config.Store)
 	return r, nil
+}
+
+// SetStore has keys kept elsewhere from now on, nil for nowhere: a source outlives the
+// configuration whose storage it was made with.
+func (r *Remote) SetStore(store Store) {
+	if store == nil {
+		r.store.Store(nil)
+		return
+	}
+	r.store.Store(&store)
 }
 
 // Algorithms implements KeySource: whatever the issuer will publish, it is not
@@ -168,8 +183,10 @@ func (r *Remote) refresh(wait bool) {
 func (r *Remote) fetch(done chan struct{}) {
 	ctx, cancel := context.WithTimeout(r.ctx, 3*fetchTimeout)
 	defer cancel()
-	from, state, err := r.load(ctx)
+	from, state, body, err := r.load(ctx)
 	if err == nil {
+		r.saving.Add(1)
+		defer r.saving.Done()
 		r.state.Store(state)
 	} else if r.ctx.Err() == nil {
 		r.config.Report(fmt.Errorf("fetching keys of %s: %w", r.name(), err))
@@ -184,7 +201,10 @@ func (r *Remote) fetch(done chan struct{}) {
 		r.url = from
 	}
 	r.mu.Unlock()
-	close(done)
+	close(done) // nothing waits for the store
+	if err == nil {
+		r.save(saved{FetchedAt: state.fetchedAt, FreshUntil: state.freshUntil, Keys: body})
+	}
 }
 
 // name is what the source is known by.
@@ -195,28 +215,27 @@ func (r *Remote) name() string {
 	return r.config.Issuer
 }
 
-// load finds and fetches the keys.
-func (r *Remote) load(ctx context.Context) (from string, state *remoteState, err error) {
+// load finds and fetches the keys, which body has as they came.
+func (r *Remote) load(ctx context.Context) (from string, state *remoteState, body []byte, err error) {
 	from = r.config.URL
 	if from == "" {
 		if from, err = r.fetcher.discover(ctx, r.config); err != nil {
-			return "", nil, err
+			return "", nil, nil, err
 		}
 	}
 	body, fresh, err := r.fetcher.get(ctx, from)
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	set, skipped, err := ParseJWKSet(body)
 	if len(skipped) > 0 {
 		r.config.Report(fmt.Errorf("keys of %s left out: %w", r.name(), errors.Join(skipped...)))
 	}
 	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w", from, err)
+		return "", nil, nil, fmt.Errorf("%s: %w", from, err)
 	}
 	now := r.config.Now()
-	r.save(ctx, saved{FetchedAt: now, FreshUntil: now.Add(fresh), Keys: body})
-	return from, &remoteState{set: set, fetchedAt: now, freshUntil: now.Add(fresh)}, nil
+	return from, &remoteState{set: set, fetchedAt: now, freshUntil: now.Add(fresh)}, body, nil
 }
 
 // saved is what the store keeps.
@@ -226,13 +245,16 @@ type saved struct {
 	Keys       json.RawMessage `json:"keys"`
 }
 
-func (r *Remote) save(ctx context.Context, s saved) {
-	if r.config.Store == nil {
+func (r *Remote) save(s saved) {
+	store := r.store.Load()
+	if store == nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
+	defer cancel()
 	encoded, err := json.Marshal(s)
 	if err == nil {
-		err = r.config.Store.Save(ctx, r.config.Key(), encoded)
+		err = (*store).Save(ctx, r.config.Key(), encoded)
 	}
 	if err != nil {
 		r.config.Report(fmt.Errorf("keeping keys of %s: %w", r.name(), err))
@@ -242,11 +264,8 @@ func (r *Remote) save(ctx context.Context, s saved) {
 // restore takes the keys that were kept over a restart, so that a cold start
 // survives an issuer that is out of reach, and has them fetched anew.
 func (r *Remote) restore() {
-	if r.config.Store == nil {
-		return
-	}
-	encoded, err := r.config.Store.Load(r.ctx, r.config.Key())
-	if err != nil {
+	encoded := r.loadKept()
+	if encoded == nil {
 		return
 	}
 	var s saved
@@ -256,6 +275,34 @@ func (r *Remote) restore() {
 	if set, _, err := ParseJWKSet(s.Keys); err == nil {
 		r.state.Store(&remoteState{set: set, fetchedAt: s.FetchedAt, freshUntil: s.FreshUntil})
 		r.refresh(false)
+	}
+}
+
+// loadKept asks the store, and returns nil if it has nothing or takes too long, also
+// if it does not heed its context.
+func (r *Remote) loadKept() []byte {
+	store := r.store.Load()
+	if store == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
+	loaded := make(chan []byte, 1)
+	go func() {
+		defer cancel()
+		if encoded, err := (*store).Load(ctx, r.config.Key()); err == nil {
+			loaded <- encoded
+		}
+	}()
+	select {
+	case encoded := <-loaded:
+		return encoded
+	case <-ctx.Done():
+		select { // it may have come just now
+		case encoded := <-loaded:
+			return encoded
+		default:
+			return nil
+		}
 	}
 }
 

@@ -393,9 +393,11 @@ func TestRemoteRestart(t *testing.T) {
 	c := newHandClock()
 	store := &memory{kept: map[string][]byte{}}
 	config := RemoteConfig{URL: p.URL + "/keys", Now: c.now, MaxStale: time.Hour, Store: store}
-	if found(newRemote(t, config), "a") != 1 {
+	first := newRemote(t, config)
+	if found(first, "a") != 1 {
 		t.Fatal("no keys")
 	}
+	first.saving.Wait()
 	p.spoil(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	c.forward(30 * time.Minute)
 	if got := found(newRemote(t, config), "a"); got != 1 {

@@ -92,9 +92,11 @@ func TestS30Stored(t *testing.T) {
 	p.set("/keys", published("a"))
 	store, own := &memory{kept: map[string][]byte{}}, rootsOf(t, p.Server)
 	config := RemoteConfig{URL: p.URL + "/keys", Roots: own, Store: store}
-	if got := found(newRemote(t, config), "a"); got != 1 {
+	first := newRemote(t, config)
+	if got := found(first, "a"); got != 1 {
 		t.Fatalf("%d keys", got)
 	}
+	first.saving.Wait()
 	p.Close()
 	if got := found(newRemote(t, config), "a"); got != 1 {
 		t.Errorf("after a restart: %d", got)

@@ -43,7 +43,6 @@ func (s *Set) AtHand(kid, algorithm string) []Key {
 // AtHand returns those of the fetched keys that a token may mean. If there are none
 // yet, it has them fetched for the next token.
 func (r *Remote) AtHand(kid, algorithm string) []Key {
-	r.kept.Do(r.restore)
 	state := r.usable()
 	if state == nil {
 		r.refresh(false)
