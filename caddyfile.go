@@ -258,8 +258,11 @@ func (h *Handler) parseUpgrades(d *caddyfile.Dispenser) error {
 		if err := request.CheckUpgrade(token); err != nil {
 			return d.Errf("upgrades: %v", err)
 		}
+		if slices.ContainsFunc(h.Upgrades, func(earlier string) bool { return strings.EqualFold(earlier, token) }) {
+			return d.Errf("upgrades: %s is named twice; upper and lower case are one protocol", token)
+		}
+		h.Upgrades = append(h.Upgrades, token)
 	}
-	h.Upgrades = append(h.Upgrades, tokens...)
 	return err
 }
 

@@ -35,6 +35,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"missing key file", "jwt any {\n key_file DIR/none.pem\n audience a\n }", []string{"none.pem: no such file"}},
 		{"a private key", "jwt any {\n key_file DIR/private.pem\n audience a\n }", []string{"private.pem: block 1: a private key"}},
 		{"strangers alone", "jwt https://accounts.google.com {\n audience a\n }", []string{"being signed in is not enough", "require, access or policies"}},
+		{"strangers who sign in", "login oidc https://accounts.google.com {\n client_id a\n }", []string{"the login oidc (accounts.google.com)", "allowed, by access or policies"}},
 		{"a bad key set", "jwt any {\n jwks_file DIR/empty.yaml\n audience a\n }", []string{"empty.yaml: the key set is not JSON"}},
 		{"N-29 missing jwks_bearer", "jwt https://id.example.com {\n jwks_bearer {file.DIR/none}\n audience a\n }", []string{"jwks_bearer"}},
 		{"N-29 missing tls_ca", "jwt https://id.example.com {\n tls_ca DIR/none.pem\n audience a\n }", []string{"tls_ca", "none.pem: no such file"}},

@@ -232,7 +232,7 @@ func TestOIDCConfig(t *testing.T) {
 		}
 	}
 	google := "login oidc https://accounts.google.com {\n client_id app\n}\nsession {\n store file DIR/store.db\n}\n"
-	if _, err := newWorld(t).provision(google); err == nil || !strings.Contains(err.Error(), "every person can get a token") {
+	if _, err := newWorld(t).provision(google); err == nil || !strings.Contains(err.Error(), "every person can get an account") {
 		t.Errorf("everybody is let in: %v", err)
 	}
 	if _, err := newWorld(t).provision(google + "access DIR/access.yaml"); err != nil {

@@ -234,13 +234,16 @@ func (s *Session) Challenges(identity.Demand) []identity.Challenge {
 
 // AcceptsAnybody reports whether strangers can make themselves known by one of
 // the logins.
-func (s *Session) AcceptsAnybody() bool {
+func (s *Session) AcceptsAnybody() bool { return s.OpenLogin() != "" }
+
+// OpenLogin describes a login at which every person can get an account, or returns "".
+func (s *Session) OpenLogin() string {
 	for _, method := range s.methods {
 		if m, ok := method.(interface{ AcceptsAnybody() bool }); ok && m.AcceptsAnybody() {
-			return true
+			return fmt.Sprintf("the login %s (%s)", method.Name(), method.Title())
 		}
 	}
-	return false
+	return ""
 }
 
 // Interface guards.
