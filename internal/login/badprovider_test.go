@@ -59,7 +59,7 @@ func TestRefreshedGroups(t *testing.T) {
 	p := newProvided(t, nil)
 	p.fake.Claims["groups"] = []string{"staff", "admin"}
 	p.signIn("/")
-	p.now = p.now.Add(6 * time.Minute)
+	p.advance(6 * time.Minute)
 	p.fake.Set(func(f *oidctest.Provider) {
 		f.Claims["groups"] = []string{"staff"}
 		f.Tokens = func(_ string, a map[string]any) { delete(a, "id_token") }

@@ -127,7 +127,7 @@ func TestFormThrottled(t *testing.T) {
 		t.Errorf("alice is locked out: %d", answer.Code)
 	}
 	w.client = home.Next()
-	w.now = w.now.Add(time.Minute)
+	w.advance(time.Minute)
 	if answer := w.signIn("alice", password, "/"); answer.Code != 303 {
 		t.Errorf("for good: %d", answer.Code)
 	}

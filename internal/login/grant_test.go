@@ -46,7 +46,7 @@ func TestRefresh(t *testing.T) {
 			if outcome := p.vouch(); outcome.Verdict != identity.Accepted || p.fake.Seen("/token") != 1 {
 				t.Fatalf("%+v", outcome)
 			}
-			p.now = p.now.Add(6 * time.Minute)
+			p.advance(6 * time.Minute)
 			p.fake.Set(test.change)
 			outcome := p.vouch()
 			if test.groups < 0 {
@@ -68,13 +68,13 @@ func TestRefreshAgain(t *testing.T) {
 	p := newProvided(t, nil)
 	p.signIn("/")
 	for i := range 3 {
-		p.now = p.now.Add(6 * time.Minute)
+		p.advance(6 * time.Minute)
 		if outcome := p.vouch(); outcome.Verdict != identity.Accepted || p.fake.Seen("/token") != i+2 {
 			t.Fatalf("%d: %+v after %d token requests", i, outcome, p.fake.Seen("/token"))
 		}
 	}
 	p.fake.Forget()
-	p.now = p.now.Add(6 * time.Minute)
+	p.advance(6 * time.Minute)
 	if outcome := p.vouch(); outcome.Reason != identity.ReasonSessionRevoked {
 		t.Errorf("%+v", outcome)
 	}
@@ -84,7 +84,7 @@ func TestRefreshAgain(t *testing.T) {
 func TestRefreshOnce(t *testing.T) {
 	p := newProvided(t, nil)
 	p.signIn("/")
-	p.now = p.now.Add(6 * time.Minute)
+	p.advance(6 * time.Minute)
 	found, err := p.current()
 	if err != nil {
 		t.Fatal(err)
@@ -107,14 +107,14 @@ func TestRefreshOnce(t *testing.T) {
 func TestRefreshLeft(t *testing.T) {
 	p := newProvided(t, nil)
 	p.signIn("/")
-	p.now = p.now.Add(6 * time.Minute)
+	p.advance(6 * time.Minute)
 	found, _ := p.current()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if outcome := p.oidc.Vouch(ctx, p.Sessions, found); outcome.Verdict != identity.Accepted || p.fake.Seen("/token") != 2 {
 		t.Errorf("%+v", outcome)
 	}
-	p.now = p.now.Add(6 * time.Minute)
+	p.advance(6 * time.Minute)
 	if outcome := p.vouch(); outcome.Verdict != identity.Accepted || p.fake.Seen("/token") != 3 {
 		t.Errorf("%+v", outcome)
 	}

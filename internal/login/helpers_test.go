@@ -28,6 +28,7 @@ const password = "correct horse, test material"
 type world struct {
 	*Site
 	t       testing.TB
+	clock   sync.Mutex // of now, which what a provider is asked beside a request reads
 	now     time.Time
 	users   *users.Users
 	store   *store.Memory
@@ -37,10 +38,24 @@ type world struct {
 	https   bool
 }
 
+// advance lets time pass.
+func (w *world) advance(d time.Duration) {
+	w.clock.Lock()
+	defer w.clock.Unlock()
+	w.now = w.now.Add(d)
+}
+
+// time returns what the time is.
+func (w *world) time() time.Time {
+	w.clock.Lock()
+	defer w.clock.Unlock()
+	return w.now
+}
+
 func newWorld(t testing.TB, methods ...Method) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Unix(1_800_000_000, 0), cookies: map[string]string{}, client: netip.MustParseAddr("192.0.2.7"), https: true}
-	w.store = store.NewMemory(func() time.Time { return w.now })
+	w.store = store.NewMemory(w.time)
 	pages, err := denial.New(denial.Config{}, func(err error) { t.Error(err) })
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +78,7 @@ func (w *world) sessionsIn(in store.Store) *session.Sessions {
 	for _, m := range w.Methods {
 		ids = append(ids, m.ID())
 	}
-	sessions, err := session.New(session.NewRegistry(in, store.NewSealer(store.Secret(make([]byte, store.SecretSize)), nil)), session.Config{Logins: ids, Now: func() time.Time { return w.now }})
+	sessions, err := session.New(session.NewRegistry(in, store.NewSealer(store.Secret(make([]byte, store.SecretSize)), nil)), session.Config{Logins: ids, Now: w.time})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -79,10 +94,10 @@ func (plain) Compare(hashed, plaintext []byte) (bool, error) {
 
 // form returns a form for the world's users.
 func (w *world) form() *Form {
-	throttle := users.NewThrottle(5, time.Minute, func() time.Time { return w.now })
-	verifier := users.NewVerifier(users.Hashes{Bcrypt: plain{}}, throttle, nil, func() time.Time { return w.now })
+	throttle := users.NewThrottle(5, time.Minute, w.time)
+	verifier := users.NewVerifier(users.Hashes{Bcrypt: plain{}}, throttle, nil, w.time)
 	return &Form{
-		Key: "test", Now: func() time.Time { return w.now }, Users: func() *users.Users { return w.users },
+		Key: "test", Now: w.time, Users: func() *users.Users { return w.users },
 		Verify: func(ctx context.Context, name, password string, client netip.Addr) users.Result {
 			return verifier.Verify(ctx, w.users, name, password, client)
 		},

@@ -29,7 +29,7 @@ type provided struct {
 func newProvided(t testing.TB, change func(*oidc.Config)) *provided {
 	t.Helper()
 	p := &provided{fake: oidctest.New(t)}
-	now := func() time.Time { return p.now }
+	now := func() time.Time { return p.time() }
 	p.fake.Now = now
 	remote, err := keys.NewRemote(keys.RemoteConfig{Issuer: p.fake.URL, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }})
 	if err != nil {
@@ -122,7 +122,7 @@ func TestCallbackBound(t *testing.T) {
 	tests := map[string]func(p *provided, back *string){
 		"another browser":         func(p *provided, _ *string) { p.cookies = map[string]string{} },
 		"a browser of its own":    func(p *provided, _ *string) { p.cookies["__Host-policy_auth_login"] = random() },
-		"too late":                func(p *provided, _ *string) { p.now = p.now.Add(transactionTime) },
+		"too late":                func(p *provided, _ *string) { p.advance(transactionTime) },
 		"no state":                func(_ *provided, back *string) { *back = CallbackPath + "id?code=x" },
 		"another state":           func(_ *provided, back *string) { *back = CallbackPath + "id?code=x&state=" + random() },
 		"two states":              func(_ *provided, back *string) { *back += "&state=" + random() },
@@ -323,13 +323,13 @@ func TestCircles(t *testing.T) {
 	for range 3 {
 		p.signIn("/")
 		delete(p.cookies, "__Host-policy_auth")
-		p.now = p.now.Add(5 * time.Second)
+		p.advance(5 * time.Second)
 	}
 	answer := p.visit("GET", LoginPath, nil)
 	if body := answer.Body.String(); answer.Code != 403 || answer.Header().Get("Location") != "" || !strings.Contains(body, "cookies") || !strings.Contains(body, "clock") || !strings.Contains(body, "another application") {
 		t.Errorf("%d %s", answer.Code, body)
 	}
-	if p.now = p.now.Add(time.Minute); p.signIn("/").Code != 303 {
+	if p.advance(time.Minute); p.signIn("/").Code != 303 {
 		t.Error("for ever")
 	}
 	for _, value := range []string{"x", "", ".....", "99999999999.99999999999.99999999999", strings.Repeat("1.", 1000)} {
@@ -474,7 +474,7 @@ func TestS30Anew(t *testing.T) {
 			m["userinfo_endpoint"] = p.fake.URL + "/userinfo?" + strconv.FormatInt(edition.Add(1), 10)
 		}
 	})
-	p.now = p.now.Add(2 * time.Hour)
+	p.advance(2 * time.Hour)
 	for n := 0; ; n++ { // machines that never know the same metadata
 		if answer = p.visit("GET", again, nil); answer.Code == http.StatusForbidden {
 			break
@@ -484,7 +484,7 @@ func TestS30Anew(t *testing.T) {
 		}
 		back := p.follow(answer.Header().Get("Location"))
 		p.oidc.Provider, other = other, p.oidc.Provider
-		p.now = p.now.Add(time.Second)
+		p.advance(time.Second)
 		p.visit("GET", back, nil)
 	}
 }

@@ -53,7 +53,7 @@ func TestPresentAsksForm(t *testing.T) {
 		"a fresh sign-in":     {"?max_age=0", nil},
 		"nobody":              {"", func(w *world) { w.cookies = map[string]string{} }},
 		"another's cookie":    {"", func(w *world) { w.cookies["__Host-policy_auth"] = random() }},
-		"an old session":      {"", func(w *world) { w.now = w.now.Add(24 * time.Hour) }},
+		"an old session":      {"", func(w *world) { w.advance(24 * time.Hour) }},
 		"a disabled account":  {"", func(w *world) { w.setUsers(account("alice", hash(), "    disabled: true\n")) }},
 		"an account removed":  {"", func(w *world) { w.setUsers(account("bob", hash(), "")) }},
 		"a store that is out": {"", func(w *world) { _ = w.store.Close() }},

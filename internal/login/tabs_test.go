@@ -78,7 +78,7 @@ func TestN24SixTabs(t *testing.T) {
 		})
 	}
 	begun.Wait()
-	p.now = p.now.Add(time.Second)
+	p.advance(time.Second)
 	close(signedIn)
 	done.Wait()
 	for i, end := range ends {
@@ -105,7 +105,7 @@ func TestN24OneSession(t *testing.T) {
 	first, second := p.begin(p.URL("/a", "", nil)), p.begin(p.URL("/b", "", nil))
 	stepUp := p.begin(p.URL("/c", "", url.Values{"max_age": {"300"}}))
 	other := p.begin(p.URL("/d", "", nil))
-	p.now = p.now.Add(time.Second)
+	p.advance(time.Second)
 	p.visit("GET", first, nil)
 	began, err := p.current()
 	if err != nil {
@@ -136,7 +136,7 @@ func TestN24OneSession(t *testing.T) {
 	if found, _ := p.current(); found.Identity.ID != "user-2" {
 		t.Errorf("signed in as %s", found.Identity.ID)
 	}
-	p.now = p.now.Add(time.Second)
+	p.advance(time.Second)
 	last, _ := p.current()
 	if after(p.begin(p.URL("/", "", nil))) == last.ID {
 		t.Error("a later sign-in began no session")
@@ -149,7 +149,7 @@ func TestS31SixteenTransactions(t *testing.T) {
 	w := newWorld(t)
 	var states []string
 	for range maxPerBrowser + 2 {
-		w.now = w.now.Add(time.Second)
+		w.advance(time.Second)
 		state, err := w.begin(t)
 		if err != nil {
 			t.Fatal(err)
@@ -210,11 +210,11 @@ func TestN31OldCallback(t *testing.T) {
 	p.fake.ExpiresIn = 3600 // no refresh in between
 	back := p.begin(p.URL("/mail?folder=in", "", nil))
 	p.visit("GET", back, nil)
-	p.now = p.now.Add(transactionTime - time.Second)
+	p.advance(transactionTime - time.Second)
 	if answer := p.visit("GET", back, nil); answer.Code != 303 || answer.Header().Get("Location") != "/mail?folder=in" || p.fake.Seen("/token") != 1 {
 		t.Errorf("%d %v", answer.Code, answer.Header())
 	}
-	p.now = p.now.Add(2 * time.Second)
+	p.advance(2 * time.Second)
 	if answer := p.visit("GET", back, nil); answer.Code != 200 || !strings.Contains(answer.Body.String(), "Alice") {
 		t.Errorf("after ten minutes: %d %s", answer.Code, answer.Body)
 	}

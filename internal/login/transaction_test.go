@@ -46,8 +46,8 @@ func TestTransaction(t *testing.T) {
 		want error
 	}{
 		{"as it should be", func(*world, *string) {}, nil},
-		{"just in time", func(w *world, _ *string) { w.now = w.now.Add(transactionTime - time.Nanosecond) }, nil},
-		{"too late", func(w *world, _ *string) { w.now = w.now.Add(transactionTime) }, ErrState},
+		{"just in time", func(w *world, _ *string) { w.advance(transactionTime - time.Nanosecond) }, nil},
+		{"too late", func(w *world, _ *string) { w.advance(transactionTime) }, ErrState},
 		{"another browser", func(w *world, _ *string) { w.cookies = map[string]string{} }, ErrState},
 		{"another browser with a cookie", func(w *world, _ *string) { w.cookies["__Host-policy_auth_login"] = random() }, ErrState},
 		{"used", func(w *world, state *string) { _, _ = w.take(*state) }, ErrUsed},
