@@ -445,8 +445,12 @@ func TestCORSUpstream(t *testing.T) {
 	preflight := asUser(get("/", "Origin", "https://app.example.com", "Access-Control-Request-Method", "PUT", "Cookie", "a=b"), "bob")
 	preflight.Method = "OPTIONS"
 	next := new(reached)
-	if _, err := ask(h, preflight, next); err != nil || next.request == nil {
+	recorder, err := ask(h, preflight, next)
+	if err != nil || next.request == nil {
 		t.Fatal("the upstream was not asked", err)
+	}
+	if recorder.Code != 200 || recorder.Body.Len() > 0 { // N-04
+		t.Errorf("%d %q", recorder.Code, recorder.Body)
 	}
 	if got := next.request.Header; got.Get("Authorization")+got.Get("Cookie") != "" {
 		t.Errorf("credentials came through: %v", got)

@@ -85,10 +85,14 @@ func (g *Gate) Forward(r *http.Request, v *visit.Visit, next caddyhttp.Handler) 
 	return err
 }
 
-// Pass hands on a request that nothing judges, without anything of ours.
+// Pass hands on a request that nothing judges, without anything of ours. The answer
+// goes out without a body, which a preflight does not need.
 func (g *Gate) Pass(r *http.Request, v *visit.Visit, next caddyhttp.Handler) error {
 	v.Rail.WithholdCookies(&g.withheld)
-	return next.ServeHTTP(v.Rail.Writer(), r)
+	v.Rail.WithholdBody()
+	err := next.ServeHTTP(v.Rail.Writer(), r)
+	v.Rail.Correct() // also what is sent without a status, or by an error route
+	return err
 }
 
 // Admit tells the next handler who is calling and takes away the credential

@@ -24,6 +24,7 @@ type Rail struct {
 	sent        bool
 	accept      string // of the WebSocket that was asked for, or ""
 	broken      bool   // the next handler changed to another protocol
+	bodiless    bool   // nothing of the body is sent
 }
 
 // Wrap sets whose headers are corrected.
@@ -40,7 +41,7 @@ func (r *Rail) Add(c Correction) {
 // Writer returns what the next handler writes to: the wrapped response itself
 // if there is nothing to correct.
 func (r *Rail) Writer() http.ResponseWriter {
-	if len(r.corrections) == 0 && r.accept == "" && r.own == nil {
+	if len(r.corrections) == 0 && r.accept == "" && r.own == nil && !r.bodiless {
 		return r.ResponseWriter
 	}
 	return r
@@ -59,6 +60,9 @@ func (r *Rail) Correct() {
 	for _, correct := range r.corrections {
 		correct(h)
 	}
+	if r.bodiless {
+		removeBody(h)
+	}
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -76,6 +80,9 @@ func (r *Rail) WriteHeader(status int) {
 // Write implements http.ResponseWriter.
 func (r *Rail) Write(p []byte) (int, error) {
 	r.send()
+	if r.bodiless {
+		return len(p), nil
+	}
 	return r.ResponseWriter.Write(p)
 }
 
@@ -83,6 +90,9 @@ func (r *Rail) Write(p []byte) (int, error) {
 // being copied.
 func (r *Rail) ReadFrom(from io.Reader) (int64, error) {
 	r.send()
+	if r.bodiless {
+		return io.Copy(io.Discard, from)
+	}
 	return io.Copy(r.ResponseWriter, from)
 }
 

@@ -55,8 +55,11 @@ var errNoWebSocket = errors.New("the upstream's 101 does not answer the WebSocke
 
 // Hijack implements http.Hijacker.
 func (r *Rail) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if r.broken {
+	switch {
+	case r.broken:
 		return nil, nil, errNoWebSocket
+	case r.bodiless:
+		return nil, nil, http.ErrNotSupported
 	}
 	return http.NewResponseController(r.ResponseWriter).Hijack()
 }

@@ -80,3 +80,28 @@ func TestE2E_N04_Query(t *testing.T) {
 		}
 	})
 }
+
+// TestE2E_N04_Preflight: what answers a preflight that passes gives nothing away.
+func TestE2E_N04_Preflight(t *testing.T) {
+	w := newWorld(t)
+	w.Write("www/x.html", "SECRET {{.Req.Method}}")
+	const policy = "policy_auth {\n basic {\n users DIR/users.yaml\n }\n cors upstream\n }\n"
+	for name, answer := range map[string]string{
+		"respond": "respond SECRET", "templates": "root DIR/www\n templates\n rewrite /x.html\n method GET\n file_server",
+		"a file": "method GET\n root DIR/www\n file_server", "an error": "error 418\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, url := w.serve("route {\n header Access-Control-Allow-Origin *\n" + policy + answer + "\n}")
+			status, header, body := do(t, "OPTIONS", url+"/x.html", "", "Origin", "https://a.example", "Access-Control-Request-Method", "PUT")
+			if want := map[bool]int{true: 418, false: 200}[name == "an error"]; status != want || body != "" || header.Get("Content-Type")+header.Get("Etag")+header.Get("Last-Modified") != "" {
+				t.Errorf("%d %q %v", status, body, header)
+			}
+			if header.Get("Access-Control-Allow-Origin") != "*" {
+				t.Errorf("%v", header)
+			}
+			if status, _, body := do(t, "OPTIONS", url+"/x.html", ""); status != 401 || strings.Contains(body, "SECRET") {
+				t.Errorf("no preflight: %d %q", status, body)
+			}
+		})
+	}
+}
