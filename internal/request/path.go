@@ -71,10 +71,21 @@ func readings(facts *Facts, now *url.URL, dest destination, room *room) ([]Readi
 	return bounded(result, flags)
 }
 
-// bounded refuses a request with too many readings.
+// maxRead bounds the paths of all readings together, in bytes: each is compared with
+// all that policies name.
+const maxRead = 64 << 10
+
+// bounded refuses a request with too many readings, or with many long ones.
 func bounded(readings []Reading, flags []Flag) ([]Reading, []Flag) {
 	if len(readings) > maxReadings {
 		return readings[:maxReadings], addFlag(flags, FlagTooLong)
+	}
+	total := 0
+	for i := range readings {
+		total += len(readings[i].Path) + len(readings[i].Rewritten) + len(readings[i].Destination)
+	}
+	if total > maxRead {
+		return readings[:1], addFlag(flags, FlagTooLong)
 	}
 	return readings, flags
 }

@@ -281,3 +281,16 @@ func BenchmarkNew(b *testing.B) {
 		New(r, Facts{}, config)
 	}
 }
+
+// TestS06ReadBound: many readings of a long path are refused, few of one are not: names in
+// Japanese are long (S-05).
+func TestS06ReadBound(t *testing.T) {
+	for unit, want := range map[string]Flag{"/a%252fb;c%253fd//": FlagTooLong, "/%E6%97%A5%E6%9C%AC%E8%AA%9E%20100%25": ""} {
+		if got := ask(t, "GET", strings.Repeat(unit, 7000/len(unit)), nil).Refused(); got != want {
+			t.Errorf("%s: refused for %q, want %q", unit, got, want)
+		}
+		if got := ask(t, "GET", strings.Repeat(unit, 10), nil).Refused(); got != "" {
+			t.Errorf("%s: a short one is refused for %q", unit, got)
+		}
+	}
+}

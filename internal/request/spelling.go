@@ -150,7 +150,11 @@ func unhex(c byte) byte {
 
 // cutParameters removes what follows a semicolon in each segment.
 func cutParameters(s string) string {
-	segments := strings.Split(replaceFold("%3b", ";")(s), "/")
+	parted := replaceFold("%3b", ";")(s)
+	if !strings.Contains(parted, ";") {
+		return s
+	}
+	segments := strings.Split(parted, "/")
 	for i, segment := range segments {
 		segments[i], _, _ = strings.Cut(segment, ";")
 	}
@@ -159,6 +163,9 @@ func cutParameters(s string) string {
 
 // resolveDots removes dot segments (RFC 3986, section 5.2.4), encoded ones too.
 func resolveDots(s string) string {
+	if !strings.Contains(replaceFold("%2e", ".")(s), ".") {
+		return s
+	}
 	var kept []string
 	segments := strings.Split(strings.TrimPrefix(s, "/"), "/")
 	for i, segment := range segments {
