@@ -53,7 +53,7 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"jwks_url":      grammar.String(&j.JWKSURL),
 		"jwks_bearer":   grammar.String(&j.JWKSBearer),
 		"discovery_url": grammar.String(&j.DiscoveryURL),
-		"tls_ca":        parseRootsFile(&j.TLSCA),
+		"tls_ca":        grammar.String(&j.TLSCA),
 		"jwks_file":     grammar.String(&j.JWKSFile),
 		"max_stale":     grammar.Duration(&j.MaxStale),
 		"secret":        grammar.String(&j.Secret),

@@ -92,8 +92,8 @@ func (s *keyFileSource) status() token.Status {
 // outlives the configuration.
 func acquireRemote(config token.RemoteConfig, storage certmagic.Storage) (*token.Remote, func(), error) {
 	remote, release, err := remoteKeys.Acquire([]any{config.Key(), config.MaxStale}, func() (*token.Remote, error) {
-		config.Report = func(err error) {
-			caddy.Log().Named("http.handlers.policy_auth").Warn("keys", zap.String("issuer", config.Issuer), zap.Error(err))
+		config.Report = func(event string, err error) {
+			caddy.Log().Named("http.handlers.policy_auth").Warn(event, zap.String("issuer", config.Issuer), zap.Error(err))
 		}
 		return token.NewRemote(config)
 	})

@@ -137,7 +137,7 @@ func (l *LoginOIDC) UnmarshalCaddyfile(d *caddyfile.Dispenser) (err error) {
 	}
 	return grammar.Checked(d, "login oidc", grammar.Words{
 		"discovery_url":      grammar.String(&l.DiscoveryURL),
-		"tls_ca":             parseRootsFile(&l.TLSCA),
+		"tls_ca":             grammar.String(&l.TLSCA),
 		"name":               grammar.String(&l.Name),
 		"client_id":          grammar.String(&l.ClientID),
 		"client_secret":      grammar.String(&l.ClientSecret),
@@ -200,7 +200,7 @@ func (l *LoginOIDC) config() oidc.Config {
 		AuthMethod: l.ClientAuthMethod, Parameters: l.Parameters, Scopes: l.Scopes, Audience: l.Audience, Prompt: l.Prompt, Map: l.Map, NoUserinfo: l.Userinfo == "off",
 		Foreign: logForeign("login oidc", l.Issuer),
 		Report: func(err error) {
-			caddy.Log().Named("http.handlers.policy_auth").Warn("login oidc", zap.String("issuer", l.Issuer), zap.Error(err))
+			caddy.Log().Named("http.handlers.policy_auth").Warn("identity provider problem", zap.String("issuer", l.Issuer), zap.Error(err))
 		},
 	}
 }

@@ -7,10 +7,8 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
@@ -36,20 +34,6 @@ func readRoots(path string) (*token.Roots, error) {
 		return nil, fmt.Errorf("tls_ca: %w", err)
 	}
 	return roots, nil
-}
-
-// parseRootsFile sets target to the line's one file, which is read at once so that
-// the error names the line.
-func parseRootsFile(target *string) func(*caddyfile.Dispenser) error {
-	return func(d *caddyfile.Dispenser) error {
-		if err := grammar.String(target)(d); err != nil {
-			return err
-		}
-		if _, err := readRoots(*target); err != nil {
-			return d.WrapErr(err)
-		}
-		return nil
-	}
 }
 
 // checkDiscoveryURL reports a URL from which no metadata can be fetched.

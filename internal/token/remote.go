@@ -61,7 +61,7 @@ func NewRemote(config RemoteConfig) (*Remote, error) {
 		config.MaxStale = defaultMaxStale
 	}
 	if config.Report == nil {
-		config.Report = func(error) {}
+		config.Report = func(string, error) {}
 	}
 	if config.Now == nil {
 		config.Now = time.Now
@@ -189,7 +189,7 @@ func (r *Remote) fetch(done chan struct{}) {
 		defer r.saving.Done()
 		r.state.Store(state)
 	} else if r.ctx.Err() == nil {
-		r.config.Report(fmt.Errorf("fetching keys of %s: %w", r.name(), err))
+		r.config.Report("fetching issuer keys failed", fmt.Errorf("%s: %w", r.name(), err))
 	}
 	pause := retryKnown + rand.N(retryKnown/10)
 	if r.state.Load() == nil {
@@ -229,7 +229,7 @@ func (r *Remote) load(ctx context.Context) (from string, state *remoteState, bod
 	}
 	set, skipped, err := ParseJWKSet(body)
 	if len(skipped) > 0 {
-		r.config.Report(fmt.Errorf("keys of %s left out: %w", r.name(), errors.Join(skipped...)))
+		r.config.Report("issuer keys left out", fmt.Errorf("%s: %w", r.name(), errors.Join(skipped...)))
 	}
 	if err != nil {
 		return "", nil, nil, fmt.Errorf("%s: %w", from, err)
@@ -257,7 +257,7 @@ func (r *Remote) save(s saved) {
 		err = (*store).Save(ctx, r.config.Key(), encoded)
 	}
 	if err != nil {
-		r.config.Report(fmt.Errorf("keeping keys of %s: %w", r.name(), err))
+		r.config.Report("storing issuer keys failed", fmt.Errorf("%s: %w", r.name(), err))
 	}
 }
 

@@ -35,9 +35,9 @@ type RemoteConfig struct {
 	MaxStale time.Duration
 	// Store keeps the last good keys over a restart; nil keeps them nowhere.
 	Store Store
-	// Report is told of failed fetches and of keys that were left out; nil tells
-	// nobody. It may be called from any goroutine.
-	Report func(error)
+	// Report is told what happened and why: a failed fetch, keys that were left out or
+	// could not be stored; nil tells nothing. It may be called from any goroutine.
+	Report func(event string, err error)
 	// Now is the clock; nil for time.Now.
 	Now func() time.Time
 }

@@ -265,7 +265,7 @@ func TestRemoteOutage(t *testing.T) {
 			p.set("/keys", published("a"))
 			c := newHandClock()
 			var reports atomic.Int64
-			r := newRemote(t, RemoteConfig{URL: p.URL + "/keys", Now: c.now, MaxStale: time.Hour, Report: func(error) { reports.Add(1) }})
+			r := newRemote(t, RemoteConfig{URL: p.URL + "/keys", Now: c.now, MaxStale: time.Hour, Report: func(string, error) { reports.Add(1) }})
 			if found(r, "a") != 1 {
 				t.Fatal("no keys")
 			}
@@ -335,7 +335,7 @@ func TestRemoteDuplicateKids(t *testing.T) {
 		ecJWK(&newECKeys()["ES256"].PublicKey, map[string]any{"kid": "b"}),
 	)))
 	var reported atomic.Int64
-	r := newRemote(t, RemoteConfig{URL: p.URL + "/keys", Report: func(error) { reported.Add(1) }})
+	r := newRemote(t, RemoteConfig{URL: p.URL + "/keys", Report: func(string, error) { reported.Add(1) }})
 	if found(r, "a") != 1 || found(r, "b") != 0 || reported.Load() == 0 {
 		t.Errorf("a %d, b %d, reported %d", found(r, "a"), found(r, "b"), reported.Load())
 	}

@@ -58,3 +58,20 @@ func TestSetStore(t *testing.T) {
 		t.Errorf("kept %d before, %d now", len(before.kept), len(now.kept))
 	}
 }
+
+// TestReportedEvents: each report has its event.
+func TestReportedEvents(t *testing.T) {
+	p := newProvider(t)
+	for body, want := range map[string]string{
+		"nonsense": "fetching issuer keys failed",
+		`{"keys":[{"kty":"OKP","crv":"X25519","kid":"junk","x":"AAAA"},` + published("a")[len(`{"keys":[`):]: "issuer keys left out",
+	} {
+		p.set("/keys", body)
+		events := make(chan string, 9)
+		r := newRemote(t, RemoteConfig{URL: p.URL + "/keys", Report: func(event string, _ error) { events <- event }})
+		found(r, "a")
+		if got := <-events; got != want {
+			t.Errorf("%s: %q", body, got)
+		}
+	}
+}
