@@ -67,6 +67,32 @@ func TestN07MatcherDestination(t *testing.T) {
 	}
 }
 
+// TestN04MatcherElsewhere: a matcher is asked about a script, what follows it, and a
+// destination below a prefix of the path.
+func TestN04MatcherElsewhere(t *testing.T) {
+	w := newWorld(t)
+	h, err := w.provision("basic {\n users DIR/users.yaml\n }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchPath{"/admin.php", "/admin/*", "/dav/private/*"}}}
+	for _, test := range []struct {
+		target string
+		header []string
+		want   int
+	}{
+		{"/admin.php/x", nil, 401},
+		{"/index.php/admin/x", nil, 401},
+		{"/index.php/users", nil, 200},
+		{"/dav/mine/a", []string{"Destination", "/private/b"}, 401},
+		{"/dav/mine/a", []string{"Destination", "/mine/b"}, 200},
+	} {
+		if recorder, err := ask(h, get(test.target, test.header...), new(reached)); err != nil || recorder.Code != test.want {
+			t.Errorf("%s %v: %d %v, want %d", test.target, test.header, recorder.Code, err, test.want)
+		}
+	}
+}
+
 // TestS06HiddenParameter: what a policy removes from the query or sets there must not
 // come out of the path afterwards.
 func TestS06HiddenParameter(t *testing.T) {

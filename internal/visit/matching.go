@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // maxMatches bounds how often the matchers are asked about one request. One with more
@@ -26,7 +28,7 @@ func (v *Visit) Matches(r *http.Request, matchers caddyhttp.MatcherSets) (bool, 
 	switch {
 	case !counted || len(methods)*len(readings) > maxMatches:
 		return true, nil
-	case len(methods) == 1 && len(readings) == 1 && readings[0].Destination == "":
+	case len(methods) == 1 && len(readings) == 1 && readings[0].Destination == "" && len(request.Elsewhere(nil, readings[0].Path, readings[0].Rewritten, "")) == 0:
 		return false, nil
 	}
 	asked := *r
@@ -63,7 +65,11 @@ func (v *Visit) matchesReadings(r *http.Request, matchers caddyhttp.MatcherSets)
 		if v.Request.IsQuery(query) {
 			query = asked.RawQuery
 		}
-		for _, path := range []string{reading.Rewritten, reading.Path} {
+		destination := ""
+		if !v.Request.ForeignDestination() {
+			destination = reading.Destination
+		}
+		for _, path := range request.Elsewhere([]string{reading.Path}, reading.Path, reading.Rewritten, destination) {
 			if matched, err := matches(host, path, query); matched || err != nil {
 				return matched, err
 			}
