@@ -23,6 +23,9 @@ const (
 	ClassInsecure     Class = "insecure"
 	ClassWrongHost    Class = "wrong_host"
 	ClassBadRequest   Class = "bad_request"
+	ClassTwo          Class = "two_credentials"
+	ClassUpgrade      Class = "upgrade_refused"
+	ClassTooEarly     Class = "too_early"
 	ClassBadBody      Class = "bad_body"
 	ClassTooLarge     Class = "too_large"
 	ClassCrossSite    Class = "cross_site"
@@ -60,10 +63,10 @@ var classes = map[identity.Reason]Class{
 	identity.ReasonThrottled:            ClassThrottled,
 	identity.ReasonInsecureTransport:    ClassInsecure,
 	identity.ReasonCookieDomain:         ClassWrongHost,
-	identity.ReasonCredentialsAmbiguous: ClassBadRequest,
+	identity.ReasonCredentialsAmbiguous: ClassTwo,
 	identity.ReasonPathAmbiguous:        ClassBadRequest,
-	identity.ReasonUpgradeRefused:       ClassBadRequest,
-	identity.ReasonEarlyData:            ClassBadRequest,
+	identity.ReasonUpgradeRefused:       ClassUpgrade,
+	identity.ReasonEarlyData:            ClassTooEarly,
 	identity.ReasonBodyRefused:          ClassBadBody,
 	identity.ReasonCrossSite:            ClassCrossSite,
 	identity.ReasonOriginRefused:        ClassCrossSite,
@@ -96,7 +99,7 @@ func classOf(reason identity.Reason, status int) Class {
 	if status == http.StatusBadRequest && ofSignIn[reason] {
 		return ClassBadProvider
 	}
-	if class, ok := statusClasses[status]; ok && (class != ClassBadRequest || reason != identity.ReasonBodyRefused) {
+	if class, ok := statusClasses[status]; ok && (class != ClassBadRequest || reason != identity.ReasonBodyRefused && reason != identity.ReasonCredentialsAmbiguous) {
 		return class
 	}
 	class, known := classes[reason]
