@@ -381,6 +381,40 @@ func TestN52Hint(t *testing.T) {
 	}
 }
 
+// TestProxyHint: where rules ask for networks, the log names the peer whose forwarding
+// headers hide the client's address, and only there.
+func TestProxyHint(t *testing.T) {
+	w := newWorld(t)
+	w.Write("net.yaml", "rules:\n  - {paths: [/*], allow: [{networks: [10.0.0.0/8]}]}\n")
+	w.Write("net.rego", "package caddy.authz\n\nimport data.caddy.helpers\n\nallow if helpers.in_network(\"10.0.0.0/8\")\n")
+	w.Write("net-asked.rego", "package caddy.authz\n\nallow if data.caddy.access.allow\n")
+	for _, test := range []struct {
+		block, forwarded string
+		want             bool
+	}{
+		{"access DIR/net.yaml", "10.1.1.1", true},
+		{"access DIR/net.yaml", "", false},
+		{"policies DIR/net.rego", "10.1.1.1", true},
+		{"access DIR/net.yaml\npolicies DIR/net-asked.rego", "10.1.1.1", true},
+		{"access DIR/access.yaml", "10.1.1.1", false},
+		{"access DIR/access.yaml\npolicies DIR/net-asked.rego", "10.1.1.1", false},
+	} {
+		site, logs := w.site(test.block)
+		r := get("/admin/")
+		r.RemoteAddr = "203.0.113.9:1234"
+		if test.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", test.forwarded)
+		}
+		if recorder, _ := ask(site, r, new(reached)); recorder.Code != 401 && recorder.Code != 403 {
+			t.Errorf("%s: %d", test.block, recorder.Code)
+		}
+		hint, _ := logs.FilterMessage("request refused").All()[0].ContextMap()["hint"].(string)
+		if strings.Contains(hint, "trusted_proxies static 203.0.113.9") != test.want {
+			t.Errorf("%s, %q: the log hints at %q", test.block, test.forwarded, hint)
+		}
+	}
+}
+
 // TestCORS: R-CORS-1, R-CORS-2, R-CORS-9, T-44, T-67, through the handler.
 func TestCORS(t *testing.T) {
 	w := newWorld(t)

@@ -51,6 +51,15 @@ func (n *networks) contains(addr netip.Addr) bool {
 	return false
 }
 
+// NamesNetworks reports whether a rule asks for the client's network.
+func (t *Table) NamesNetworks() bool {
+	return slices.ContainsFunc(append(slices.Clone(t.rules), t.fallback), func(r *Rule) bool {
+		return r != nil && slices.ContainsFunc(r.Allow, func(a Alternative) bool {
+			return slices.ContainsFunc(a.Conditions, func(c Condition) bool { return c.Name == "networks" })
+		})
+	})
+}
+
 // holds reports whether the client is in one of the networks. An address that is
 // hidden by untrusted forwarding, or that cannot be read, is in none under allow.
 // Under deny the latter is, and for the former the peer's address is tested too.

@@ -113,6 +113,16 @@ func (s *Set) Status() Status {
 	return status
 }
 
+// AsksNetwork reports whether a decision may depend on the client's address. The
+// policy that judges tables always reads it, so that with a table the table counts.
+func (s *Set) AsksNetwork() bool {
+	current := s.live.Load()
+	if current.table != nil {
+		return current.table.NamesNetworks()
+	}
+	return current.reads.reads("client.ip")
+}
+
 // Close stops watching. It may be called more than once; requests in flight are
 // still answered.
 func (s *Set) Close() error { return s.live.Close() }

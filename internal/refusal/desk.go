@@ -4,6 +4,8 @@
 package refusal
 
 import (
+	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -86,6 +88,18 @@ func (d *Desk) hint(r *http.Request, v *visit.Visit) string {
 		return "the request has a credential that no method of this site reads: name the method, or where it looks for one, by from"
 	case !d.CORS && cors.IsPreflight(r):
 		return "this is a browser's preflight, which never has credentials: a cors block answers it"
+	case v.Event.Revision != "" && v.Request.ForwardedUntrusted() && d.Policies.AsksNetwork():
+		return proxyHint(r)
 	}
 	return ""
+}
+
+// proxyHint tells the operator that the client's address is not known: forwarding
+// headers are believed only if they come from a trusted proxy.
+func proxyHint(r *http.Request) string {
+	peer, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("the peer %s sent forwarding headers, but is not in trusted_proxies, so that networks in the rules match no client: if it is your proxy, add it in the global options: servers { trusted_proxies static %s }", peer, peer)
 }

@@ -71,7 +71,7 @@ var parts = []struct {
 		d.Client.IP, d.Client.PeerIP, d.Client.TrustedProxy = r.facts.ClientIP, r.facts.PeerIP, r.facts.TrustedProxy
 	}},
 	{"client.forwarded_untrusted", func(r *Request, _ *Reading, d *Document) {
-		d.Client.ForwardedUntrusted = !r.facts.TrustedProxy && hasForwarding(r.http.Header)
+		d.Client.ForwardedUntrusted = r.ForwardedUntrusted()
 	}},
 	{"tls", func(r *Request, _ *Reading, d *Document) { d.TLS = r.TLS() }},
 }

@@ -144,6 +144,11 @@ func (r *Request) SetForeignBearer(foreign bool) { r.foreign = foreign }
 // TrustedProxy reports whether the peer's forwarding headers may be believed.
 func (r *Request) TrustedProxy() bool { return r.facts.TrustedProxy }
 
+// ForwardedUntrusted reports whether a peer that is not trusted sent forwarding headers.
+func (r *Request) ForwardedUntrusted() bool {
+	return !r.facts.TrustedProxy && hasForwarding(r.http.Header)
+}
+
 // ClientAddr returns the client's address, or the zero Addr if it has none.
 func (r *Request) ClientAddr() netip.Addr {
 	addr, err := netip.ParseAddr(r.facts.ClientIP)
