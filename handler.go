@@ -245,6 +245,7 @@ func (h *Handler) record(r *http.Request, v *visit.Visit, outcome identity.Outco
 		ClientIP: v.Request.ClientIP(), Elapsed: decision.Elapsed, Cached: string(decision.Cached),
 	}
 	if !event.Allowed {
+		event.Admin = h.admin
 		h.desk.Choose(r, v, decision)
 		h.desk.Remember(v, h.input(v, outcome), decision)
 	}

@@ -176,6 +176,7 @@ type Handler struct {
 	gate      *admission.Gate
 	desk      *refusal.Desk
 	releases  []func()
+	admin     string // the flag by which commands reach the admin API
 }
 
 // CaddyModule returns the Caddy module information.
@@ -189,6 +190,7 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 // Provision reads what the configuration names; it never uses the network.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	ops.ProtectAdmin(ctx)
+	h.admin = ops.AdminFlag(ctx)
 	h.logger, h.twice = ctx.Logger(), new(sync.Once)
 	h.decisions, h.sampled = h.logger.Named("decisions"), observe.Sampled(h.logger)
 	if name := refusal.AnsweredBefore(ctx); name != "" {

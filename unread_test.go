@@ -6,6 +6,23 @@ import (
 	"testing"
 )
 
+// TestBearerHint: the log says what a credential lacks that is sent in the wrong way.
+func TestBearerHint(t *testing.T) {
+	h, logs := newWorld(t).site(jwtSite + "access DIR/access.yaml\n")
+	for sent, want := range map[string]string{
+		canary: "need Bearer and a space", "Bearer " + canary: "say from bearer there", "Bearer a.b.c": "",
+	} {
+		logs.TakeAll()
+		if _, err := ask(h, get("/", "Authorization", sent), new(reached)); err != nil {
+			t.Fatal(err)
+		}
+		hint, _ := logs.FilterMessage("request refused").All()[0].ContextMap()["hint"].(string)
+		if !strings.Contains(hint, want) || want == "" && hint != "" {
+			t.Errorf("%q: the log hints at %q", sent, hint)
+		}
+	}
+}
+
 // TestN53Unread: where a request has a credential that no method reads, the log
 // names it, the problem document says where it stands, and neither shows it.
 func TestN53Unread(t *testing.T) {

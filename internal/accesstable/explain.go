@@ -6,6 +6,8 @@ type Explanation struct {
 	Allow bool `json:"allow"`
 	// Blocked says that the caller is shut out whatever the rules say.
 	Blocked bool `json:"blocked"`
+	// BlockedBy is what shuts the caller out, such as users: mallory; "" if nothing does.
+	BlockedBy string `json:"blocked_by,omitempty"`
 	// Rules are those that decide: the first whose hosts and paths fit the path, one
 	// more each for a WebDAV destination and for a rewritten path, and one that refuses
 	// what lies below them.
@@ -52,6 +54,9 @@ type ExplainedCondition struct {
 // Explain says what the table makes of a question, and why.
 func (t *Table) Explain(q *Question) *Explanation {
 	e := &Explanation{Allow: true, Blocked: t.blocked.holds(q), Rules: []ExplainedRule{}}
+	if e.Blocked {
+		e.BlockedBy = t.blocked.by(q)
+	}
 	t.pick(q)
 	for _, rule := range q.judged {
 		explained := rule.explain(q)

@@ -8,7 +8,7 @@ func (anyone) has(q *Question) any {
 	if q.Request.Upgrade == "" {
 		return nil // it holds without an upgrade
 	}
-	return q.Request.Upgrade
+	return q.Request.Upgrade + ", an upgrade that only an alternative with upgrades allows"
 }
 
 func (authenticated) has(q *Question) any { return q.Identity.Authenticated }
@@ -27,6 +27,27 @@ func (*networks) has(q *Question) any {
 		return "an address behind a proxy that is not trusted"
 	}
 	return q.Client.IP
+}
+
+// by says which entry shuts a caller out whom holds finds to be.
+func (b blocked) by(q *Question) string {
+	for _, name := range []string{q.Identity.ID, q.Identity.Username} {
+		if b.users.has(name) {
+			return "users: " + name
+		}
+	}
+	if len(b.users) > 0 && q.unknown("username") {
+		return "users: the caller's username is not known, and may be one of them"
+	}
+	for _, a := range []*address{&q.client, &q.peer} {
+		if !a.addr.IsValid() {
+			continue
+		}
+		if prefix, ok := b.networks.find(a.addr); ok {
+			return "networks: " + prefix.String() + " has " + a.addr.String()
+		}
+	}
+	return "networks: the client's address is not known, and may be in one of them"
 }
 
 // The claims that the condition names, by their dotted paths.

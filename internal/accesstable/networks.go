@@ -37,6 +37,12 @@ func (n *networks) size() int { return len(n.prefixes) }
 
 // contains reports whether an address is in one of the networks.
 func (n *networks) contains(addr netip.Addr) bool {
+	_, ok := n.find(addr)
+	return ok
+}
+
+// find returns a network that an address is in.
+func (n *networks) find(addr netip.Addr) (netip.Prefix, bool) {
 	lengths := n.six
 	if addr.Is4() {
 		lengths = n.four
@@ -44,11 +50,11 @@ func (n *networks) contains(addr netip.Addr) bool {
 	for _, bits := range lengths {
 		if prefix, err := addr.Prefix(bits); err == nil {
 			if _, ok := n.prefixes[prefix]; ok {
-				return true
+				return prefix, true
 			}
 		}
 	}
-	return false
+	return netip.Prefix{}, false
 }
 
 // NamesNetworks reports whether a rule asks for the client's network.

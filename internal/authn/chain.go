@@ -3,6 +3,7 @@ package authn
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
@@ -105,7 +106,9 @@ func (c *Chain) Identify(r *http.Request, secure bool) (identity.Outcome, Place)
 	case found == 0:
 		return c.ambientIn(r, c.places, secure)
 	case found > 1:
-		return malformed("", identity.ReasonCredentialsAmbiguous), credential.Place
+		outcome := malformed("", identity.ReasonCredentialsAmbiguous)
+		outcome.Details = []identity.Detail{{Name: "credentials", Value: strings.Join(c.presented(r), ", ")}}
+		return outcome, credential.Place
 	case !secure:
 		return identity.Reject(identity.ReasonInsecureTransport), credential.Place
 	case !credential.wellFormed():
@@ -134,6 +137,25 @@ func (c *Chain) find(r *http.Request) (credential Credential, found int) {
 		found++ // a line that we handle and one that we do not: still two (RFC 9110, section 5.3)
 	}
 	return credential, found
+}
+
+// presented names where a request has explicit credentials, and never shows them.
+func (c *Chain) presented(r *http.Request) []string {
+	var names []string
+	for _, line := range r.Header["Authorization"] {
+		names = append(names, "Authorization "+schemeOf(line))
+	}
+	for _, place := range c.places {
+		if place.scheme != "" || place.cookie != "" {
+			continue
+		}
+		name := place.header
+		if place.query != "" {
+			name = "?" + place.query
+		}
+		place.each(r, func(string) { names = append(names, name) })
+	}
+	return names[:min(len(names), maxUnread)]
 }
 
 // ambientIn judges a cookie in one of some places, if there is no explicit credential. One that is not

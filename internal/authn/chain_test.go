@@ -119,6 +119,24 @@ func TestIdentify(t *testing.T) {
 	}
 }
 
+// TestTwoNamed: the log says where two credentials are, and shows neither.
+func TestTwoNamed(t *testing.T) {
+	for want, header := range map[string]http.Header{
+		"Authorization Bearer, Authorization Basic":                           {"Authorization": {"Bearer first", "Basic good"}},
+		"Authorization with a scheme that is not known, Authorization Bearer": {"Authorization": {"secret x", "Bearer first"}},
+		"Authorization Bearer, X-Api-Key":                                     {"Authorization": {"Bearer first"}, "X-Api-Key": {"key"}},
+		"X-Api-Key, X-Api-Key, X-Api-Key, X-Api-Key":                          {"X-Api-Key": {"1", "2", "3", "4", "5", "6"}},
+	} {
+		chain, _ := site()
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header = header
+		outcome, _ := chain.Identify(r, true)
+		if len(outcome.Details) != 1 || outcome.Details[0] != (identity.Detail{Name: "credentials", Value: want}) {
+			t.Errorf("got %v, want %s", outcome.Details, want)
+		}
+	}
+}
+
 // TestInsecure: a credential that could be overheard is not even read (R-HTTP-5).
 func TestInsecure(t *testing.T) {
 	chain, fakes := site()

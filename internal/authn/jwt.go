@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -222,6 +223,9 @@ func (j *JWT) Authenticate(r *http.Request, c Credential) identity.Outcome {
 	}
 	return outcome
 }
+
+// IsNoJWT reports whether a credential was refused since it is no JSON Web Token at all.
+func IsNoJWT(outcome *identity.Outcome) bool { return slices.Contains(outcome.Details, token.NoJWT) }
 
 // outcomeOf turns a verifier's error into an outcome, and says whether a
 // signature was checked in vain.

@@ -82,7 +82,8 @@ func asJSON(value any) string {
 // describeTables writes what access tables say.
 func describeTables(b *strings.Builder, t *accesstable.Explanation) {
 	if t.Blocked {
-		fmt.Fprint(b, "\nthe table blocks this caller or address, whatever its rules say\n")
+		fmt.Fprintf(b, "\nthe table blocks this caller, whatever its rules say, by blocked %s\n", t.BlockedBy)
+		return
 	}
 	for _, rule := range t.Rules {
 		fmt.Fprintf(b, "\n%s\n", headline(rule))

@@ -47,7 +47,7 @@ func tabulateKeys(out io.Writer, parsed []*users.Key, now time.Time) error {
 	table := newTable("ID", "OWNER", "ROLES", "SCOPES", "NETWORKS", "STATE")
 	for _, k := range parsed {
 		networks := strings.Trim(fmt.Sprint(k.Networks), "[]")
-		table.row(k.ID, k.Identity.ID, strings.Join(k.Identity.Roles, ","), strings.Join(k.Identity.Scopes, ","), networks, state(k.Disabled, k.Expires, now))
+		table.row(k.ID, k.Identity.ID, joined(k.Identity.Roles), joined(k.Identity.Scopes), networks, state(k.Disabled, k.Expires, now))
 	}
 	return table.write(out)
 }

@@ -162,8 +162,29 @@ func askServer(address, method, uri string, body io.Reader) (*http.Response, err
 		return nil, err
 	}
 	answer, err := caddycmd.AdminAPIRequest(address, method, uri, nil, body)
+	if said, ok := saidBy(err); ok {
+		return nil, errors.New(said)
+	}
 	if err != nil && !strings.HasPrefix(err.Error(), "caddy responded") {
 		err = fmt.Errorf("no answer from the admin API at %s (%w): is the server running, and is that its address? --address <admin> names another", address, err)
 	}
 	return answer, err
+}
+
+// saidBy returns the text of an error of the admin API without what is around it.
+func saidBy(err error) (string, bool) {
+	if err == nil {
+		return "", false
+	}
+	_, document, found := strings.Cut(err.Error(), ": {")
+	if !found || !strings.HasPrefix(err.Error(), "caddy responded") {
+		return "", false
+	}
+	var answer struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal([]byte("{"+document), &answer) != nil || answer.Error == "" {
+		return "", false
+	}
+	return answer.Error, true
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,10 +42,21 @@ func listUser(u *users.User) listedUser {
 	}
 }
 
+// joined lists words of which one may hold a comma: it is quoted then.
+func joined(words []string) string {
+	shown := make([]string, len(words))
+	for i, word := range words {
+		if shown[i] = word; strings.ContainsAny(word, `,"`) {
+			shown[i] = strconv.Quote(word)
+		}
+	}
+	return strings.Join(shown, ",")
+}
+
 func tabulateUsers(out io.Writer, parsed []*users.User, now time.Time) error {
 	table := newTable("NAME", "ROLES", "GROUPS", "EMAIL", "STATE")
 	for _, u := range parsed {
-		table.row(u.Name, strings.Join(u.Identity.Roles, ","), strings.Join(u.Identity.Groups, ","), u.Identity.Email, state(u.Disabled, u.Expires, now))
+		table.row(u.Name, joined(u.Identity.Roles), joined(u.Identity.Groups), u.Identity.Email, state(u.Disabled, u.Expires, now))
 	}
 	return table.write(out)
 }

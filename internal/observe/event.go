@@ -37,6 +37,8 @@ type Event struct {
 	Revision string
 	// Hint is advice for the operator, or "".
 	Hint string
+	// Admin is the flag by which commands reach the server's admin API, or "".
+	Admin string
 	// Err is what went wrong inside, for the log alone.
 	Err error
 	// HTTPMethod, Host, Path and ClientIP are the request's; Path has no query.
@@ -112,7 +114,7 @@ func (e *Event) fields() []zap.Field {
 	text("revision", e.Revision)
 	text("hint", e.Hint)
 	if !e.Allowed {
-		text("explain", "caddy policy-auth explain "+e.RequestID())
+		text("explain", "caddy policy-auth explain "+e.RequestID()+e.Admin)
 	}
 	fields = append(fields, zap.Duration("evaluation", e.Elapsed))
 	if e.Err != nil {

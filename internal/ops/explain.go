@@ -109,7 +109,7 @@ func explainRefusal(w http.ResponseWriter, r *http.Request, q question.Question)
 }
 
 // chooseSet returns the policies that a name means, an id or one of their files,
-// as the Caddyfile has it or absolute; without a name, the only ones in use.
+// as the Caddyfile has it, absolute or the end of its path; without a name, the only ones in use.
 func chooseSet(name string) (*policy.Set, error) {
 	file, err := filepath.Abs(name)
 	if err != nil {
@@ -124,7 +124,7 @@ func chooseSet(name string) (*policy.Set, error) {
 			files = []string{"neither policies nor a table"}
 		}
 		names = append(names, fmt.Sprintf("%s (%s)", status.ID, strings.Join(files, ", ")))
-		if name == "" || status.ID == name || slices.Contains(files, file) {
+		if name == "" || status.ID == name || slices.ContainsFunc(files, func(f string) bool { return f == file || strings.HasSuffix(f, "/"+name) }) {
 			found = append(found, set)
 		}
 	})
@@ -137,7 +137,7 @@ func chooseSet(name string) (*policy.Set, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case name == "":
-		return nil, fmt.Errorf("which policies? Name a set; %s", in)
+		return nil, fmt.Errorf("which policies? Name an id or a file of a set, as --set or set; %s", in)
 	case len(found) > 1:
 		return nil, fmt.Errorf("%.100q is one of several sets' files: name a set by its id; %s", name, in)
 	}

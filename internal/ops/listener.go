@@ -28,6 +28,23 @@ func ProtectAdmin(ctx caddy.Context) {
 	}
 }
 
+// AdminFlag returns the flag by which commands reach the admin API of a configuration
+// that is being provisioned; "" if it listens where they look for it, or nowhere.
+func AdminFlag(ctx caddy.Context) string {
+	local, _, _ := addressesIn(reflect.ValueOf(ctx))
+	local, _, _ = strings.Cut(caddy.NewReplacer().ReplaceKnown(local, ""), "|") // without a socket's mode
+	if strings.HasPrefix(local, ":") {
+		local = "localhost" + local
+	}
+	if local == "" || local == defaultAdmin || strings.HasPrefix(local, "fd") {
+		return ""
+	}
+	return " --address " + local
+}
+
+// defaultAdmin is where commands look for the admin API.
+const defaultAdmin = "localhost:2019"
+
 // adminListeners returns where Caddy's admin API listens, or soon will.
 func adminListeners() []egress.Listener {
 	listeners := listenersOf(caddy.ActiveContext())
@@ -37,22 +54,29 @@ func adminListeners() []egress.Listener {
 	return listeners
 }
 
-// listenersOf returns where the admin API of a configuration listens. Without a
-// configuration, as in a command, it is where another process's is by default.
-// Caddy has no other way to ask a context for its configuration.
+// listenersOf returns where the admin API of a configuration listens.
 func listenersOf(ctx caddy.Context) []egress.Listener { return listenersIn(reflect.ValueOf(ctx)) }
 
-// listenersIn reads a caddy.Context. What is not built as this version of Caddy builds
-// it may listen anywhere.
-func listenersIn(ctx reflect.Value) []egress.Listener {
-	local, remote := caddy.DefaultAdminListen, ""
+// addressesIn reads the addresses of the admin API from a caddy.Context. Without a
+// configuration, as in a command, it is where another process's is by default. They are
+// not known if something is not built as this version of Caddy builds it: Caddy has no
+// other way to ask a context for its configuration.
+func addressesIn(ctx reflect.Value) (local, remote string, known bool) {
+	local = caddy.DefaultAdminListen
 	config, known := pointed(ctx, "cfg")
 	if known && config.IsValid() {
 		var admin reflect.Value
 		if admin, known = pointed(config, "Admin"); known && admin.IsValid() {
-			local, remote, known = adminAddresses(admin)
+			return adminAddresses(admin)
 		}
 	}
+	return local, "", known
+}
+
+// listenersIn reads a caddy.Context. What is not built as this version of Caddy builds
+// it may listen anywhere.
+func listenersIn(ctx reflect.Value) []egress.Listener {
+	local, remote, known := addressesIn(ctx)
 	if !known {
 		return []egress.Listener{egress.Anywhere}
 	}

@@ -242,6 +242,9 @@ func readsCredential(e policy.Explanation) bool {
 	return err == nil && (bytes.Contains(content, []byte(request.Redacted)) || bytes.Contains(content, []byte("io.jwt.")))
 }
 
+// defaultPorts are the ports that a URL leaves out.
+var defaultPorts = map[string]json.Number{"http": "80", "https": "443"}
+
 // inShort returns a document's request in short; of a document in another shape,
 // what there is.
 func inShort(document map[string]any) Asked {
@@ -251,8 +254,15 @@ func inShort(document map[string]any) Asked {
 		value, _ := from[name].(string)
 		return value
 	}
-	asked := Asked{ID: text(fields, "id"), Method: text(fields, "method"), URL: text(fields, "host") + text(fields, "path"), ClientIP: text(client, "ip")}
-	if scheme := text(fields, "scheme"); scheme != "" && asked.URL != "" {
+	scheme, host := text(fields, "scheme"), text(fields, "host")
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port, ok := fields["port"].(json.Number); ok && host != "" && port != "0" && port != defaultPorts[scheme] {
+		host += ":" + port.String()
+	}
+	asked := Asked{ID: text(fields, "id"), Method: text(fields, "method"), URL: host + text(fields, "path"), ClientIP: text(client, "ip")}
+	if scheme != "" && asked.URL != "" {
 		asked.URL = scheme + "://" + asked.URL
 	}
 	return asked

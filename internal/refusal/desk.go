@@ -84,6 +84,10 @@ func (d *Desk) hint(r *http.Request, v *visit.Visit) string {
 		return login.PlainHint(r)
 	case slices.Contains(v.Event.Codes, serviceWorker):
 		return "a service worker of this host could read passwords that are typed on its sign-in page: sign in on another host, by login oidc"
+	case slices.Contains(v.Unread.Names, "Authorization without a scheme"):
+		return "the client sends a credential in Authorization without a scheme, and no method of this site reads it: a token and a key of from bearer need Bearer and a space before them"
+	case authn.IsNoJWT(&v.Event.Outcome):
+		return "what the client sends as a token is no JWT: if it is a key of api_key, say from bearer there; access tokens that only their issuer can read are not accepted"
 	case len(v.Unread.Names) > 0:
 		return "the request has a credential that no method of this site reads: name the method, or where it looks for one, by from"
 	case !d.CORS && cors.IsPreflight(r):

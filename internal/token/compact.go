@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
 const (
@@ -37,6 +39,9 @@ type header struct {
 	hasTyp    bool
 }
 
+// NoJWT is what is told of a credential that is no JSON Web Token at all.
+var NoJWT = identity.Detail{Name: "problem", Value: "the token has not three segments"}
+
 // parse takes raw apart, of at most limit bytes. Three segments, each in strict
 // base64url: encrypted tokens and the JSON serializations are refused.
 func parse(raw string, limit int) (*jws, error) {
@@ -49,7 +54,7 @@ func parse(raw string, limit int) (*jws, error) {
 	case segments == 5:
 		return nil, malformed("the token is an encrypted token (JWE), of five segments: have the issuer send a signed one (JWS)")
 	case segments != 3:
-		return nil, malformed("the token has not three segments")
+		return nil, refuse(identity.ReasonTokenMalformed, NoJWT.Name, NoJWT.Value)
 	}
 	end := strings.LastIndexByte(raw, '.')
 	first, second, _ := strings.Cut(raw[:end], ".")
