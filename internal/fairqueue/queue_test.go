@@ -165,8 +165,10 @@ func empty(q *Queue) bool {
 // any other.
 func TestS28TryEnter(t *testing.T) {
 	q := New(2, 10, time.Hour)
-	if !q.TryEnter() || !q.TryEnter() || q.TryEnter() {
-		t.Error("not two of two slots")
+	for i, want := range []bool{true, true, false} {
+		if got := q.TryEnter(); got != want {
+			t.Errorf("try %d of two slots: %t", i+1, got)
+		}
 	}
 	q.Leave()
 	if !q.TryEnter() {
