@@ -66,7 +66,23 @@ func (s *server) Write(p []byte) (int, error) {
 	return s.log.Write(p)
 }
 
+// logged returns the server's log once it has been quiet for a moment: its lines come
+// through a pipe, and some after the answer that they are about.
 func (s *server) logged() string {
+	log := s.written()
+	for range 20 {
+		time.Sleep(20 * time.Millisecond)
+		more := s.written()
+		if len(more) == len(log) {
+			break
+		}
+		log = more
+	}
+	return log
+}
+
+// written returns what has been read of the server's log.
+func (s *server) written() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.log.String()
