@@ -111,7 +111,7 @@ func found(r *Remote, kid string) int {
 	return len(keys)
 }
 
-// settled waits until no fetch is under way.
+// settled waits until no fetch is under way, and what was fetched is kept.
 func settled(r *Remote) {
 	r.mu.Lock()
 	inflight := r.inflight
@@ -119,6 +119,7 @@ func settled(r *Remote) {
 	if inflight != nil {
 		<-inflight
 	}
+	r.saving.Wait()
 }
 
 // TestDiscovery: R-JWK-5, R-JWK-6. The places in their order, and no other

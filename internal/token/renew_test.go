@@ -156,9 +156,11 @@ func TestN12StoredKeysRenewed(t *testing.T) {
 	r := newRotation(t, "a")
 	config := r.remote.config
 	config.Store = &memory{kept: map[string][]byte{}}
-	if found(newRemote(t, config), "a") != 1 {
+	first := newRemote(t, config)
+	if found(first, "a") != 1 {
 		t.Fatal("no keys")
 	}
+	settled(first)
 	r.publish(r.new, "b")
 	restarted := newRemote(t, config)
 	if found(restarted, "a") != 1 {
