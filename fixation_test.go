@@ -69,7 +69,7 @@ func TestS09Fixation(t *testing.T) {
 }
 
 // TestS09ServiceWorker: no page may install a service worker where passwords are
-// typed, wherever its script is and whoever asks; other hosts are left alone.
+// typed, wherever its script is, for every caller; other hosts are left alone.
 func TestS09ServiceWorker(t *testing.T) {
 	w := newWorld(t)
 	script := []string{"Service-Worker", "script", "Sec-Fetch-Mode", "same-origin", "Sec-Fetch-Dest", "serviceworker"}

@@ -187,7 +187,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestN56SameAnswer: nobody can tell an unknown user, a wrong password and a
+// TestN56SameAnswer: a client cannot tell an unknown user, a wrong password and a
 // disabled or expired account apart (R-401-7, W13) but the log, which never
 // has a name that is not a user's.
 func TestN56SameAnswer(t *testing.T) {

@@ -29,7 +29,7 @@ func (*networks) has(q *Question) any {
 	return q.Client.IP
 }
 
-// by says which entry shuts a caller out whom holds finds to be.
+// by returns the entry that shuts the caller out, if holds is true.
 func (b blocked) by(q *Question) string {
 	for _, name := range []string{q.Identity.ID, q.Identity.Username} {
 		if b.users.has(name) {

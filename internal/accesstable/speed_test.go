@@ -68,3 +68,20 @@ func TestJudgeAllocations(t *testing.T) {
 		t.Errorf("a denial: %v allocations", got)
 	}
 }
+
+// TestReset: nothing of a request is left in the room that the next one gets.
+func TestReset(t *testing.T) {
+	table, q := tableOf(t, 10), adminQuestion()
+	q.Request.Path, q.Request.PathFolded, q.Request.RewrittenPath = "/a.php/b", "/a.php/b", "/c"
+	q.Request.Query = map[string][]string{"_method": {"put"}}
+	table.Judge(q)
+	q.overriding()
+	judged, names, paths := q.judged, q.overrides.names, q.others.paths
+	if len(judged) == 0 || len(names) == 0 || len(paths) == 0 {
+		t.Fatal(len(judged), len(names), len(paths))
+	}
+	q.Reset()
+	if judged[0] != nil || names[0] != "" || paths[0] != "" {
+		t.Errorf("%v %q %q", judged[0], names[0], paths[0])
+	}
+}

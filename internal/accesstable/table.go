@@ -110,6 +110,9 @@ type Question struct {
 
 // Reset forgets the request, and keeps the room that it took.
 func (q *Question) Reset() {
+	clear(q.judged)
+	clear(q.overrides.names)
+	clear(q.others.paths)
 	*q = Question{judged: q.judged[:0], overrides: overrides{names: q.overrides.names[:0]}, others: elsewhere{paths: q.others.paths[:0]}}
 }
 

@@ -6,12 +6,12 @@ import (
 )
 
 // A tab that waited goes on to its page once another tab has signed the browser in; a
-// step-up is not skipped, and nobody goes on who is not signed in.
+// step-up is not skipped, and a browser that is not signed in does not go on.
 func TestN24S31Joins(t *testing.T) {
 	p := newProvided(t, nil)
 	waited := p.URL("/tab/2", "", url.Values{"wait": {"1"}})
 	if answer := p.visit("GET", waited, nil); answer.Header().Get("Location") == "/tab/2" {
-		t.Fatal("nobody is signed in")
+		t.Fatal("the browser is not signed in")
 	}
 	p.signIn("/tab/1")
 	for range maxCompleted + 1 {

@@ -187,7 +187,7 @@ func (o *OIDC) finish(v *Visit, answer url.Values, t Transaction, pending oidc.R
 		return
 	}
 	if errors.As(err, &failure) && failure.Anew {
-		v.completed(t.Began) // several machines that disagree send nobody in circles
+		v.completed(t.Began) // several machines that disagree do not send a browser in circles
 		v.Redirect(v.backTo(t))
 		return
 	}

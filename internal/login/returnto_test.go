@@ -191,7 +191,7 @@ func FuzzLocal(f *testing.F) {
 
 // TestN32ReturnToRoundTrip: each character that browsers send in a query as it is
 // (URL Standard) comes back as it was, at any length up to 4 KiB; what they encode
-// comes back encoded. Whoever writes return_to and whoever reads it agree.
+// comes back encoded. What writes return_to and what reads it agree.
 func TestN32ReturnToRoundTrip(t *testing.T) {
 	roundTrip := func(path, query string) string {
 		written := returnTo("GET", &url.URL{Path: path, RawQuery: query}, "", true)

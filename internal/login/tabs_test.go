@@ -127,11 +127,11 @@ func TestN24OneSession(t *testing.T) {
 	}
 	stepped := after(stepUp)
 	if stepped == began.ID {
-		t.Error("S-31: a step-up was skipped because somebody is signed in")
+		t.Error("S-31: a step-up was skipped because a user is signed in")
 	}
 	p.fake.Claims["sub"] = "user-2"
 	if id := after(other); id == stepped {
-		t.Error("S-31: a change of account was skipped because somebody is signed in")
+		t.Error("S-31: a change of account was skipped because a user is signed in")
 	}
 	if found, _ := p.current(); found.Identity.ID != "user-2" {
 		t.Errorf("signed in as %s", found.Identity.ID)

@@ -100,7 +100,7 @@ func TestN30RedeemAnswers(t *testing.T) {
 		{"a level that is not reached", func(a url.Values) { a.Set("error", "unmet_authentication_requirements") }, 403, identity.ReasonStepUpRequired},
 		{"server_error", func(a url.Values) { a.Set("error", "server_error") }, 502, identity.ReasonProviderDenied},
 		{"temporarily_unavailable", func(a url.Values) { a.Set("error", "temporarily_unavailable") }, 503, identity.ReasonKeysUnavailable},
-		{"an error nobody knows", func(a url.Values) { a.Set("error", "\x1b[31m<script>") }, 403, identity.ReasonProviderDenied},
+		{"an unknown error", func(a url.Values) { a.Set("error", "\x1b[31m<script>") }, 403, identity.ReasonProviderDenied},
 		{"an empty error", func(a url.Values) { a.Set("error", "") }, 403, identity.ReasonProviderDenied},
 	}
 	for _, test := range tests {

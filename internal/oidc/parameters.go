@@ -54,7 +54,7 @@ func CheckParameters(parameters map[string][]string) error {
 	return nil
 }
 
-// checkParameter reports a value that is not the same for everybody, or unfit.
+// checkParameter reports a value that is not the same for each user, or unfit.
 func checkParameter(name, value string) error {
 	switch {
 	case strings.Contains(value, "{http."):

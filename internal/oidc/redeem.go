@@ -162,7 +162,7 @@ func (p *Provider) userinfo(ctx context.Context, m *metadata, got *tokens, about
 	case about.Subject:
 		return claims, nil
 	case "":
-		return nil, vague(errors.New("the userinfo answer does not say whom it is about: it has no sub"))
+		return nil, vague(errors.New("the userinfo answer names no user: it has no sub"))
 	default:
 		return nil, fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, fmt.Errorf("the userinfo answer is about another user: %s", printable(subject)))
 	}

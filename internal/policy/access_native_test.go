@@ -273,3 +273,24 @@ func load(t testing.TB, config Config) *snapshot {
 	set := open(t, config)
 	return set.live.Load()
 }
+
+// TestNative: a table decides by itself only where nothing else is to be asked.
+func TestNative(t *testing.T) {
+	table := []string{"access.yaml"}
+	for name, test := range map[string]struct {
+		config Config
+		want   bool
+	}{
+		"a table":                  {Config{Access: table}, true},
+		"policies beside it":       {Config{Access: table, Sources: []string{"p"}}, false},
+		"its decision beside some": {Config{Access: table, Sources: []string{"p"}, Decision: accessDecision}, false},
+		"the input of opa-envoy":   {Config{Access: table, Decision: accessDecision, OPAEnvoy: true}, false},
+		"another decision":         {Config{Access: table, Decision: "data.caddy.access.allow"}, false},
+		"no table":                 {Config{Decision: accessDecision}, false},
+		"nothing":                  {Config{}, false},
+	} {
+		if got := test.config.Normalized().native(); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -126,7 +126,7 @@ func (c Config) Check() error {
 
 // native reports whether an access table alone decides, without any policy.
 func (c Config) native() bool {
-	return c.Decision == accessDecision && len(c.Sources) == 0 && len(c.Access) > 0
+	return c.Decision == accessDecision && len(c.Sources) == 0 && len(c.Access) > 0 && !c.OPAEnvoy
 }
 
 // paths returns all files and directories.

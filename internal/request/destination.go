@@ -14,6 +14,10 @@ type destination struct {
 	bad  bool   // there is one that cannot be judged
 }
 
+// maxDestination bounds a Destination, in bytes: it is put together with parts of the
+// path. Servers take no longer paths.
+const maxDestination = 8 << 10
+
 // destinationOf returns a request's destination. The method does not matter: the
 // server behind may take another one from a header or from the query.
 func destinationOf(r *http.Request) destination {
@@ -22,7 +26,7 @@ func destinationOf(r *http.Request) destination {
 		return destination{}
 	}
 	u, err := url.Parse(lines[0])
-	if len(lines) > 1 || err != nil || u.Opaque != "" || strings.Contains(lines[0], "#") || u.User != nil || u.Scheme == "" && u.Host != "" { // //a/b is a host, or a path
+	if len(lines) > 1 || len(lines[0]) > maxDestination || err != nil || u.Opaque != "" || strings.Contains(lines[0], "#") || u.User != nil || u.Scheme == "" && u.Host != "" { // //a/b is a host, or a path
 		return destination{bad: true}
 	}
 	host, _, ok := splitHost(u.Host)

@@ -1,14 +1,20 @@
 package request
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // script is what ends the name of a PHP script: what follows it in a path is handed to
 // the script (CGI's PATH_INFO, RFC 3875, section 4.1.5).
 const script = ".php"
 
-// maxPrefixes bounds how many segments of a path may be a prefix that the next handler
-// does not see.
-const maxPrefixes = 16
+// A prefix that the next handler does not see is one that an operator wrote: it has at
+// most so many segments and characters, whatever a stranger puts behind it.
+const (
+	maxPrefixes = 16
+	maxPrefix   = 512
+)
 
 // Elsewhere appends further paths of the site that the next handler may serve or change
 // for a request: what a rewrite made of the path, a script and what follows it, and a
@@ -48,7 +54,11 @@ func appendDestinations(paths []string, path, destination string) []string {
 		} else {
 			end = len(path)
 		}
-		if prefix := path[:end]; !strings.HasPrefix(destination+"/", prefix+"/") {
+		prefix := path[:end]
+		if utf8.RuneCountInString(prefix) > maxPrefix {
+			break
+		}
+		if !strings.HasPrefix(destination+"/", prefix+"/") {
 			paths = append(paths, prefix+destination)
 		}
 	}

@@ -2,6 +2,7 @@ package request
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -22,6 +23,7 @@ func TestN04Elsewhere(t *testing.T) {
 		{"N-04 beyond ASCII", "/İ.php/a", "/İ.php/a", "", []string{"/İ.php", "/a"}},
 		{"S-08 below prefixes", "/dav/a/b/", "/dav/a/b/", "/c", []string{"/dav/c", "/dav/a/c", "/dav/a/b/c"}},
 		{"S-08 not below its own", "/dav/a", "/dav/a", "/dav/c", []string{"/dav/a/dav/c"}},
+		{"S-08 a prefix longer than operators write", "/dav/" + strings.Repeat("x", 600) + "/a", "/dav/" + strings.Repeat("x", 600) + "/a", "/c", []string{"/dav/c"}},
 		{"S-08 the root", "/", "/", "/c", nil},
 	} {
 		if got := Elsewhere(nil, test.path, test.rewritten, test.destination); !slices.Equal(got, test.want) {

@@ -160,6 +160,7 @@ func TestN07Destination(t *testing.T) {
 		{"a lower-case method", "move", "/admin", []string{"/admin"}, ""},
 		{"another method", "PUT", "/admin", []string{"/admin"}, ""},
 		{"a user", "MOVE", "https://u@h.example/admin", []string{""}, FlagBadDestination},
+		{"longer than servers take", "MOVE", "/" + strings.Repeat("a", 8<<10), []string{""}, FlagBadDestination},
 		{"a bad host", "MOVE", "https://h..example/admin", []string{""}, FlagBadDestination},
 		{"encoded", "MOVE", "/%61dmin", []string{"/admin"}, ""},
 		{"two readings", "MOVE", "https://h.example//admin", []string{"//admin", "/admin"}, ""},

@@ -43,7 +43,7 @@ type RemoteConfig struct {
 }
 
 // Key names the keys that a configuration leads to, for sharing and storing them:
-// from where they come, whom the connection trusts and who asks. It tells no secret.
+// where they come from, which roots the connection trusts and which client asks. It tells no secret.
 func (c RemoteConfig) Key() string {
 	parts := []string{c.Issuer, c.URL, c.DiscoveryURL, c.Roots.Digest(), c.Client}
 	if c.OpenID {

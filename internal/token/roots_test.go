@@ -18,11 +18,11 @@ func TestN29Roots(t *testing.T) {
 		config RemoteConfig
 		want   int
 	}{
-		"own, discovered":       {RemoteConfig{Issuer: p.URL, Roots: own}, 1},
-		"own, at a URL":         {RemoteConfig{URL: p.URL + "/keys", Roots: own}, 1},
-		"the system's":          {RemoteConfig{Issuer: p.URL}, -1},
-		"of somebody else":      {RemoteConfig{Issuer: p.URL, Roots: another}, -1},
-		"of somebody else, URL": {RemoteConfig{URL: p.URL + "/keys", Roots: another}, -1},
+		"own, discovered":           {RemoteConfig{Issuer: p.URL, Roots: own}, 1},
+		"own, at a URL":             {RemoteConfig{URL: p.URL + "/keys", Roots: own}, 1},
+		"the system's":              {RemoteConfig{Issuer: p.URL}, -1},
+		"of another authority":      {RemoteConfig{Issuer: p.URL, Roots: another}, -1},
+		"of another authority, URL": {RemoteConfig{URL: p.URL + "/keys", Roots: another}, -1},
 	} {
 		r := newRemote(t, test.config)
 		if got := found(r, "a"); got != test.want || test.want < 0 && !strings.Contains(r.Status().Error, "certificate signed by unknown authority") {
@@ -57,7 +57,7 @@ func TestN29RootsFile(t *testing.T) {
 	}
 }
 
-// TestS30Key: configurations that trust, ask or are somebody else share nothing.
+// TestS30Key: configurations that trust, ask or name something else share nothing.
 func TestS30Key(t *testing.T) {
 	plain := RemoteConfig{Issuer: "https://id.example.com", URL: "https://id.example.com/keys"}
 	seen := map[string]string{}

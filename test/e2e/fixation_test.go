@@ -11,7 +11,7 @@ import (
 )
 
 // TestE2E_S09Fixation: an application behind a site cannot sign its visitors in as
-// somebody else, and installs no service worker where passwords are typed, as a real
+// another user, and installs no service worker where passwords are typed, as a real
 // browser sees it.
 func TestE2E_S09Fixation(t *testing.T) {
 	w := newWorld(t)

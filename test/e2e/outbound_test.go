@@ -225,7 +225,7 @@ func TestE2E_S30_Proxy(t *testing.T) {
 	}
 }
 
-// TestE2E_S30_Metadata: the provider's endpoints change while somebody signs in and
+// TestE2E_S30_Metadata: the provider's endpoints change while a user signs in and
 // the server restarts: the code is sent nowhere, and the sign-in is begun anew.
 func TestE2E_S30_Metadata(t *testing.T) {
 	w, fake := newWorld(t), oidctest.New(t)

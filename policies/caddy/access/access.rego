@@ -90,6 +90,7 @@ elsewhere contains concat("", [prefix, destination]) if {
 	some i in numbers.range(2, min([count(parts), 17]))
 	prefix := concat("/", array.slice(parts, 0, i))
 	prefix != ""
+	count(prefix) <= 512
 	not startswith(concat("", [destination, "/"]), concat("", [prefix, "/"]))
 }
 

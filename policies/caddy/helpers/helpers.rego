@@ -103,6 +103,7 @@ destinations contains concat("", [prefix, destination]) if {
 	some i in numbers.range(1, min([count(given), 16]))
 	i <= count(given)
 	prefix := concat("/", array.concat([""], array.slice(given, 0, i)))
+	count(prefix) <= 512
 	not startswith(concat("", [destination, "/"]), concat("", [prefix, "/"]))
 }
 

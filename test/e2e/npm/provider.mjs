@@ -43,7 +43,7 @@ const configuration = jwks => ({
 		},
 	},
 	interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
-	async loadExistingGrant(ctx) { // everybody consents to everything
+	async loadExistingGrant(ctx) { // each user consents to everything
 		const { client, session, provider } = ctx.oidc
 		const grant = await provider.Grant.find(session.grantIdFor(client.clientId)) ?? new provider.Grant({ clientId: client.clientId, accountId: session.accountId })
 		grant.addOIDCScope('openid profile email')
