@@ -71,8 +71,11 @@ func checkReserved(modules, own map[string]*ast.Module) error {
 
 // addsTo returns where a module adds to what is at a reference, or nil.
 func addsTo(module *ast.Module, ref ast.Ref) *ast.Location {
-	if module.Package.Path.HasPrefix(ref) {
+	switch at := module.Package.Path; {
+	case at.HasPrefix(ref):
 		return module.Package.Location
+	case !ref.HasPrefix(at): // no rule of its leads there
+		return nil
 	}
 	for _, rule := range module.Rules {
 		if full := rule.Ref().GroundPrefix(); full.HasPrefix(ref) || ref.HasPrefix(full) {

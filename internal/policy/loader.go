@@ -12,8 +12,8 @@ import (
 
 // loader turns the files of a configuration into snapshots. It remembers what
 // it made of the last ones, so that a change makes anew only what has changed:
-// a file is parsed when its content is another one, and the policies are
-// compiled when a file of theirs is. It is not safe for concurrent use.
+// a file is parsed when its content is another one, and compiled when it or a package
+// that it needs is. It is not safe for concurrent use.
 type loader struct {
 	config       Config
 	capabilities *ast.Capabilities

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -12,7 +13,9 @@ import (
 // immutable and knows nothing of any data, so that snapshots of different data
 // share it and none keeps another one's.
 type program struct {
-	modules  map[string]*ast.Module // as they were parsed
+	modules  map[string]*ast.Module // all of them, as they were parsed
+	compiled map[string]*ast.Module // those of them that are evaluated
+	outlines map[string]*outline    // of all of them
 	typing   typing
 	compiler *ast.Compiler
 	decision ast.Ref
@@ -29,16 +32,132 @@ type program struct {
 	findings   []string // that are worth a warning
 }
 
+// compiling is held while policies are compiled. Where many sets change at once, one
+// compiles at a time, which leaves the other processors to requests.
+var compiling sync.Mutex
+
 // compile compiles the policies, resolves the decision and judges what it
 // reaches by what input and data are. If the policies are those of the last
 // time, so is the program.
+//
+// The modules that are evaluated are compiled together. Of the others, those that have
+// to do with a change are compiled to find mistakes in them. If there is a mistake
+// anywhere, all modules are compiled together, for the same errors as without this.
 func (l *loader) compile(m *material) (*program, error) {
-	if last := l.program; last != nil && maps.Equal(last.modules, m.modules) && last.typing.equal(m.typing) {
+	compiling.Lock()
+	defer compiling.Unlock()
+	last := l.program
+	if last != nil && maps.Equal(last.modules, m.modules) && last.typing.equal(m.typing) {
 		return last, nil
 	}
-	p := &program{modules: m.modules, typing: m.typing}
+	outlines := outlinesOf(m.modules, last)
+	p, err := l.compileNeeded(m, newGraph(outlines), last)
+	if err != nil {
+		p, err = l.compileTogether(m, m.modules)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.outlines, l.program = outlines, p
+	return p, nil
+}
+
+// compileNeeded compiles the modules that the decision and the rules of the log need,
+// unless they are those of the last program, and checks those of the others that have
+// to do with a change.
+func (l *loader) compileNeeded(m *material, g *graph, last *program) (*program, error) {
+	var roots []dataPath
+	for _, name := range []string{l.config.Decision, maskRule, dropRule} {
+		roots = append(roots, dataPathOf(refOf(name)))
+	}
+	p, err := l.compileAgain(m, subset(m.modules, g.needed(roots)), last)
+	if err != nil {
+		return nil, err
+	}
+	changed := changes(last, m.modules)
+	var unchecked []dataPath
+	for file := range g.affected(changed) {
+		if p.compiled[file] == nil {
+			unchecked = append(unchecked, dataPathOf(m.modules[file].Package.Path))
+		}
+	}
+	return p, check(subset(m.modules, g.needed(unchecked)), l.capabilities)
+}
+
+// compileAgain returns the last program if its modules are still what is needed, and
+// else a new one.
+func (l *loader) compileAgain(m *material, needed map[string]*ast.Module, last *program) (*program, error) {
+	if last == nil || !maps.Equal(last.compiled, needed) || !last.typing.equal(m.typing) {
+		return l.compileTogether(m, needed)
+	}
+	p := *last
+	p.modules = m.modules
+	return &p, nil
+}
+
+// overlapped reports whether there is data in the place of a rule that is not evaluated.
+func (p *program) overlapped(exists func([]string) (bool, error)) bool {
+	for file, o := range p.outlines {
+		if p.compiled[file] != nil {
+			continue
+		}
+		for _, at := range o.rules {
+			if found, err := exists(at); found || err != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// subset returns the modules of some files.
+func subset(modules map[string]*ast.Module, files map[string]bool) map[string]*ast.Module {
+	some := make(map[string]*ast.Module, len(files))
+	for file := range files {
+		some[file] = modules[file]
+	}
+	return some
+}
+
+// changes returns the packages of which a module is new, gone or another one since the
+// last program.
+func changes(last *program, modules map[string]*ast.Module) []dataPath {
+	var before map[string]*ast.Module
+	if last != nil {
+		before = last.modules
+	}
+	var changed []dataPath
+	for file, module := range modules {
+		if before[file] != module {
+			changed = append(changed, dataPathOf(module.Package.Path))
+		}
+	}
+	for file, module := range before {
+		if modules[file] != module {
+			changed = append(changed, dataPathOf(module.Package.Path))
+		}
+	}
+	return changed
+}
+
+// check compiles modules only to see whether there are mistakes in them.
+func check(modules map[string]*ast.Module, capabilities *ast.Capabilities) error {
+	if len(modules) == 0 {
+		return nil
+	}
+	compiler := ast.NewCompiler().WithCapabilities(capabilities).
+		WithSkipStages(ast.StageBuildRuleIndices, ast.StageBuildComprehensionIndices, ast.StageBuildRequiredCapabilities)
+	if compiler.Compile(modules); compiler.Failed() {
+		return compiler.Errors
+	}
+	return nil
+}
+
+// compileTogether makes a program of some of the modules.
+func (l *loader) compileTogether(m *material, modules map[string]*ast.Module) (*program, error) {
+	p := &program{modules: m.modules, compiled: modules, typing: m.typing}
 	p.compiler = ast.NewCompiler().WithCapabilities(l.capabilities).SetErrorLimit(maxErrors)
-	if p.compiler.Compile(m.modules); p.compiler.Failed() { // it works on copies
+	if p.compiler.Compile(modules); p.compiler.Failed() { // it works on copies
 		return nil, joinBounded([]error{explainGated(p.compiler.Errors)})
 	}
 	var err error
@@ -49,7 +168,7 @@ func (l *loader) compile(m *material) (*program, error) {
 		return nil, err
 	}
 	if !l.config.OPAEnvoy { // those are written for another input
-		if p.findings, err = m.judge(p.compiler, p.decision); err != nil {
+		if p.findings, err = m.judge(p); err != nil {
 			return nil, err
 		}
 	}
@@ -57,6 +176,5 @@ func (l *loader) compile(m *material) (*program, error) {
 	p.reads, p.unsure, p.readsBody = found.reads, found.unsure(), slices.ContainsFunc(bodyPaths, found.reads.reads)
 	p.readsHost = slices.ContainsFunc(hostPaths, found.own.reads)
 	p.projection, p.callers, p.steady = project(p.reads), newCallers(), findSteady(p.compiler, found.rules)
-	l.program = p
 	return p, nil
 }

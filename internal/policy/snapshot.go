@@ -53,8 +53,8 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if conflicts := ast.CheckPathConflicts(p.compiler, storage.NonEmpty(ctx, store, txn)); len(conflicts) > 0 {
-		return nil, joinBounded([]error{conflicts})
+	if err := l.checkConflicts(m, p, storage.NonEmpty(ctx, store, txn)); err != nil {
+		return nil, err
 	}
 	s := &snapshot{program: p, reaches: slices.ContainsFunc(l.config.AllowBuiltins, func(name string) bool { return slices.Contains(reaching, name) }), envoy: l.config.OPAEnvoy, warnings: slices.Concat(m.warnings, p.findings)}
 	options := []func(*rego.Rego){
@@ -79,6 +79,22 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 		s.cache.differed = func() { l.distrusted(s) }
 	}
 	return s, s.prepareLog(ctx, options)
+}
+
+// checkConflicts returns an error for data in the place of a rule. If that rule is not
+// evaluated, all policies are compiled for the error.
+func (l *loader) checkConflicts(m *material, p *program, exists func([]string) (bool, error)) error {
+	compiler := p.compiler
+	if p.overlapped(exists) {
+		whole, err := l.compileTogether(m, m.modules)
+		if err != nil {
+			return err
+		}
+		compiler = whole.compiler
+	}
+	conflicts := ast.CheckPathConflicts(compiler, exists)
+	conflicts.Sort()
+	return joinBounded([]error{conflicts})
 }
 
 // prepareQuery prepares the evaluation of one rule.

@@ -88,7 +88,8 @@ func (l *loader) readClaims(m *material, tree files.Tree) (err error) {
 // judge holds the modules that the decision reaches to what input and data are,
 // by OPA's type checker and by our own lints. It returns what is worth a
 // warning; what can only be a mistake is an error.
-func (m *material) judge(compiler *ast.Compiler, decision ast.Ref) ([]string, error) {
+func (m *material) judge(p *program) ([]string, error) {
+	compiler, decision := p.compiler, p.decision
 	input, err := m.typing.inputShape()
 	if err != nil {
 		return nil, err
@@ -105,8 +106,8 @@ func (m *material) judge(compiler *ast.Compiler, decision ast.Ref) ([]string, er
 		wrong[lineOf(finding.Location)] = true
 		problems = append(problems, errors.New(finding.String()))
 	}
-	for _, mistake := range m.mistyped(compiler, input) {
-		if judged[mistake.Location.File] && !wrong[lineOf(mistake.Location)] {
+	for _, mistake := range p.mistyped(input, judged) {
+		if !wrong[lineOf(mistake.Location)] {
 			problems = append(problems, mistake)
 		}
 	}
@@ -146,15 +147,29 @@ func (m *material) judgeTests(config Config) ([]lint.Finding, error) {
 	return slices.DeleteFunc(findings, func(f lint.Finding) bool { return m.tests[f.Location.File] == nil }), nil
 }
 
-// mistyped returns what OPA's type checker says of all modules, knowing what
-// input is. They were compiled before without, so that modules for another
-// program's input may be there too.
-func (m *material) mistyped(compiler *ast.Compiler, input *lint.Shape) ast.Errors {
+// mistyped returns what OPA's type checker says of some files, knowing what input is.
+// They were compiled before without, so that modules for another program's input may
+// be there too. Only rules that do not pass the type checker as they are compiled are
+// compiled once more: the errors then name variables as the policy does.
+func (p *program) mistyped(input *lint.Shape, judged map[string]bool) ast.Errors {
 	schemas := ast.NewSchemaSet()
 	schemas.Put(ast.SchemaRootRef, input.Schema())
-	typed := ast.NewCompiler().WithCapabilities(compiler.Capabilities()).WithSchemas(schemas).SetErrorLimit(0).WithOnlyStagesUpTo(ast.StageCheckTypes)
-	typed.Compile(m.modules)
-	return slices.DeleteFunc(typed.Errors, func(e *ast.Error) bool { return e.Location == nil })
+	elsewhere := func(e *ast.Error) bool { return e.Location == nil || !judged[e.Location.File] }
+	sorted, _ := p.compiler.Graph.Sort() // there is no recursion, or it had not compiled
+	rules := make([]*ast.Rule, 0, len(sorted))
+	for _, node := range sorted {
+		if rule, ok := node.(*ast.Rule); ok {
+			rules = append(rules, rule)
+		}
+	}
+	quick := *p.compiler
+	quick.TypeEnv = nil
+	if len(slices.DeleteFunc(quick.WithSchemas(schemas).PassesTypeCheckRules(rules), elsewhere)) == 0 {
+		return nil
+	}
+	typed := ast.NewCompiler().WithCapabilities(p.compiler.Capabilities()).WithSchemas(schemas).SetErrorLimit(0).WithOnlyStagesUpTo(ast.StageCheckTypes)
+	typed.Compile(p.compiled)
+	return slices.DeleteFunc(typed.Errors, elsewhere)
 }
 
 func lineOf(l *ast.Location) string { return fmt.Sprintf("%s:%d", l.File, l.Row) }
