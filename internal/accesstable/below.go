@@ -139,7 +139,14 @@ func (q *Question) actingBelow(method string) bool {
 	return false
 }
 
-// depth is the request's Depth, in lower case.
+// depth is the request's Depth; several lines are none of those that are told apart.
+// It is asked once for each method, and takes nothing for a long header.
 func (q *Question) depth() string {
-	return strings.ToLower(strings.Join(q.Request.HeaderValues[depthHeader], ","))
+	switch lines := q.Request.HeaderValues[depthHeader]; len(lines) {
+	case 0:
+		return ""
+	case 1:
+		return lines[0]
+	}
+	return "infinity"
 }

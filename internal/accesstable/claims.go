@@ -11,6 +11,21 @@ type claims []claim
 type claim struct {
 	path   []string
 	values []any // texts, booleans, numbers
+	texts  words // those of the values that are
+	others []any
+}
+
+// newClaim returns the condition that a claim has one of some values.
+func newClaim(path []string, values []any) claim {
+	c := claim{path: path, values: values, texts: words{}}
+	for _, value := range values {
+		if text, ok := value.(string); ok {
+			c.texts[text] = struct{}{}
+		} else {
+			c.others = append(c.others, value)
+		}
+	}
+	return c
 }
 
 // data returns the claims as caddy.access has them in its data.
@@ -66,7 +81,10 @@ func (c claim) in(from map[string]any) any {
 
 // wants reports whether a value is among those wanted.
 func (c claim) wants(value any) bool {
-	for _, wanted := range c.values {
+	if text, ok := value.(string); ok {
+		return c.texts.has(text)
+	}
+	for _, wanted := range c.others {
 		if same(wanted, value) {
 			return true
 		}
@@ -74,13 +92,9 @@ func (c claim) wants(value any) bool {
 	return false
 }
 
-// same compares two scalars of JSON. Numbers are compared by their value, as OPA
-// does.
+// same compares two booleans, or two numbers by their value, as OPA does.
 func same(a, b any) bool {
 	switch a := a.(type) {
-	case string:
-		b, ok := b.(string)
-		return ok && a == b
 	case bool:
 		b, ok := b.(bool)
 		return ok && a == b

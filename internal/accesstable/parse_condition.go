@@ -209,7 +209,7 @@ func (p *parser) claims(node *yaml.Node) claims {
 			continue
 		}
 		what := fmt.Sprintf("claims: %.60s", m.name)
-		result = append(result, claim{path.Names(), p.claimValues(m.value, what)})
+		result = append(result, newClaim(path.Names(), p.claimValues(m.value, what)))
 	}
 	if node.Kind == yaml.MappingNode && len(node.Content) == 0 {
 		p.problem(node, "claims: no claim is named")

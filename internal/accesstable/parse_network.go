@@ -56,12 +56,18 @@ func (p *parser) namedNetworks(node *yaml.Node, what string, mayBeEmpty bool) []
 	return result
 }
 
+// maxNames bounds how many names of networks each mistake is compared with.
+const maxNames = 100
+
 // networkNames says which names there are, and which one may be meant.
 func (p *parser) networkNames(text string) string {
-	names := slices.Sorted(maps.Keys(p.networks))
-	if len(names) == 0 {
+	switch {
+	case len(p.networks) == 0:
 		return "; no name is defined under networks"
+	case len(p.networks) > maxNames:
+		return fmt.Sprintf("; it is none of the %d names under networks", len(p.networks))
 	}
+	names := slices.Sorted(maps.Keys(p.networks))
 	return fmt.Sprintf("%s; defined names: %s", near(text, names), strings.Join(names, " "))
 }
 

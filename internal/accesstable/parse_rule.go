@@ -82,6 +82,9 @@ func parsed[T any](p *parser, list *yaml.Node, what string, parse func(string) (
 	return result
 }
 
+// maxHost bounds a host, in bytes (RFC 1035, section 2.3.4); no longer one is judged.
+const maxHost = 253
+
 // parseHost takes a host, app.example.com, or one below which every host is
 // meant, which becomes .example.com. It returns the form in which requests name
 // it: lower-case ASCII (RFC 5891, section 4).
@@ -91,7 +94,7 @@ func parseHost(text string) (string, error) {
 		return addr.String(), nil
 	}
 	name, err := idna.New(idna.MapForLookup(), idna.StrictDomainName(false)).ToASCII(strings.TrimSuffix(name, "."))
-	if err != nil || name == "" || strings.ContainsAny(name, "*/:@?#[] ") || strings.Contains("."+name+".", "..") {
+	if err != nil || name == "" || len(name) > maxHost || strings.ContainsAny(name, "*/:@?#[] ") || strings.Contains("."+name+".", "..") {
 		return "", fmt.Errorf("%.60q is not a host: write a name without port, such as app.example.com, or *.example.com for all below it", text)
 	}
 	if below {

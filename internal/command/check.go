@@ -133,7 +133,12 @@ func writeCheck(cmd *cobra.Command, report policy.CheckReport) error {
 	if !report.Complete {
 		fmt.Fprintln(prose, "Not everything was tried: --limit allows more requests.")
 	}
+	found := len(report.Warnings) + len(report.Findings)
+	if report.Samples == 0 {
+		_, err := fmt.Fprintf(prose, "%d found; an access table alone is not searched: what a caller lacks opens none of its rules.\n", found)
+		return err
+	}
 	_, err := fmt.Fprintf(prose, "%d found; begun with %d requests, of which %d are refused, and asked about %d.\n",
-		len(report.Warnings)+len(report.Findings), report.Samples, report.Denied, report.Evaluations)
+		found, report.Samples, report.Denied, report.Evaluations)
 	return err
 }

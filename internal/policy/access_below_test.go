@@ -180,8 +180,7 @@ func (r plainRule) liesBelow(path, above string) bool {
 }
 
 // TestS08AccessBelowLarge: what a table of 9,000 rules takes grows with the rules that
-// matter for a path and at most with those there are, and paths that would make it too
-// large are refused. The shortest of several times is taken: other work only adds.
+// matter for a path and at most with those there are. The shortest of several times is taken: other work only adds.
 func TestS08AccessBelowLarge(t *testing.T) {
 	small, large := tenants(t, 900), tenants(t, 9_000)
 	one, all, tenth := shortest(t, large, "/tenants/t7"), shortest(t, large, "/"), shortest(t, small, "/")
@@ -191,10 +190,6 @@ func TestS08AccessBelowLarge(t *testing.T) {
 	}
 	if all > 50*tenth { // it is ten times as much, and would be a hundred times
 		t.Errorf("9,000 rules take %v, 900 %v", all, tenth)
-	}
-	deep := "rules:\n  - paths: ['" + strings.Repeat("/a", 10_000) + "']\n    allow: []\n"
-	if _, err := Open(Config{Access: []string{newDir(t).write("deep.yaml", deep)}}, func(Report) {}); err == nil || !strings.Contains(err.Error(), "too long") {
-		t.Errorf("a path of 10,000 segments: %v", err)
 	}
 }
 

@@ -64,8 +64,10 @@ func (l *loader) assemble(tree files.Tree) (*material, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.addEmbedded(); err != nil {
-		return nil, err
+	if !l.config.native() {
+		if err := m.addEmbedded(); err != nil {
+			return nil, err
+		}
 	}
 	if err := l.readClaims(m, tree); err != nil {
 		return nil, err
@@ -80,7 +82,8 @@ func (l *loader) forget(tree files.Tree) {
 	l.schemas.forget(tree)
 }
 
-// tableData is a compiled access table, and what caddy.access has of it in its data.
+// tableData is a compiled access table, and what caddy.access has of it in its data:
+// nil where no Rego is evaluated.
 type tableData struct {
 	table    *accesstable.Table
 	object   ast.Object
@@ -97,8 +100,8 @@ func (l *loader) addTable(m *material, tree files.Tree) error {
 	}
 	table, err := l.tables.of("", []byte(read.Fingerprint()), func() (tableData, error) {
 		table, warnings, err := accesstable.Parse(tables)
-		if err != nil {
-			return tableData{}, err
+		if err != nil || l.config.native() {
+			return tableData{table: table, warnings: warnings}, err
 		}
 		object, err := l.sharing.object(map[string]any{"caddy": map[string]any{tableRoot: table.Data()}})
 		return tableData{table, object, warnings}, err
@@ -109,6 +112,9 @@ func (l *loader) addTable(m *material, tree files.Tree) error {
 	m.warnings = append(m.warnings, table.warnings...)
 	if m.table = table.table; len(tables) == 0 {
 		m.table = nil
+	}
+	if table.object == nil {
+		return nil
 	}
 	merged, conflict := merge(m.data, table.object, "data")
 	if conflict != "" {

@@ -98,8 +98,15 @@ func (d *Document) Clear() {
 	d.Request.Headers, d.Request.HeaderValues, d.Request.Query = headers, values, query
 }
 
-// emptied returns a map, if there is one, without its members.
+// maxKept bounds the members of a map that is used again: emptying a larger one would
+// cost each later request what this one did.
+const maxKept = 64
+
+// emptied returns a map without its members, or nil if it is large.
 func emptied[V any](m map[string]V) map[string]V {
+	if len(m) > maxKept {
+		return nil
+	}
 	clear(m)
 	return m
 }

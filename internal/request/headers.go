@@ -162,10 +162,18 @@ func equalLower(name, lower string) bool {
 	return true
 }
 
+// wanted returns how many headers there may be of some names, nil for all.
+func (r *Request) wanted(names []string) int {
+	if names == nil {
+		return len(r.http.Header)
+	}
+	return min(len(names), len(r.http.Header))
+}
+
 // gatherHeaders fills in headers by lower-case name, their lines joined.
 func (r *Request) gatherHeaders(d *Document, names []string) {
 	if d.Request.Headers == nil {
-		d.Request.Headers = make(map[string]string, len(r.http.Header))
+		d.Request.Headers = make(map[string]string, r.wanted(names))
 	}
 	joined := d.Request.Headers
 	r.eachHeader(names, func(name string, lines []string, credential bool) {
@@ -188,7 +196,7 @@ func joinLines(lines []string, credential bool) string {
 // gatherHeaderValues fills in headers by lower-case name, as lines.
 func (r *Request) gatherHeaderValues(d *Document, names []string) {
 	if d.Request.HeaderValues == nil {
-		d.Request.HeaderValues = make(map[string][]string, len(r.http.Header))
+		d.Request.HeaderValues = make(map[string][]string, r.wanted(names))
 	}
 	values := d.Request.HeaderValues
 	r.eachHeader(names, func(name string, lines []string, credential bool) {

@@ -1,0 +1,83 @@
+package policy
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
+
+// TestCheckTable: a table alone is checked without compiling or evaluating Rego, and
+// what loading warns of is told.
+func TestCheckTable(t *testing.T) {
+	table := newDir(t).write("access.yaml", "rules:\n  - paths: [/*]\n    allow: [{roles: [a]}]\n  - paths: [/b]\n    allow: []\n")
+	config := Config{Access: []string{table}}
+	report := checked(t, config, CheckOptions{})
+	if len(report.Warnings) != 1 || !strings.Contains(report.Warnings[0], "never asked about /b") || report.Evaluations != 0 || report.Findings == nil {
+		t.Errorf("got %+v", report)
+	}
+	const compiling = 20_000 // allocations are far more
+	if got := testing.AllocsPerRun(1, func() { checked(t, config, CheckOptions{}) }); got > compiling {
+		t.Errorf("%v allocations", got)
+	}
+}
+
+// TestTableAloneTests: a table alone has no tests, which is an error where they are
+// required, and no result where they are run.
+func TestTableAloneTests(t *testing.T) {
+	config := Config{Access: []string{newDir(t).write("access.yaml", "rules: []\n")}}
+	if report, err := Test(t.Context(), config, TestOptions{Coverage: true}); err != nil || len(report.Results) > 0 || report.Passed() {
+		t.Errorf("%+v %v", report, err)
+	}
+	config.RequireTests = true
+	refused(t, config, "require_tests: no test in")
+}
+
+// lackings take something from a caller, or make it unknown.
+var lackings = map[string]func(*identity.Identity, *request.Client){
+	"roles": func(i *identity.Identity, _ *request.Client) { i.Roles = nil }, "groups": func(i *identity.Identity, _ *request.Client) { i.Groups = nil },
+	"scopes": func(i *identity.Identity, _ *request.Client) { i.Scopes = nil }, "claims": func(i *identity.Identity, _ *request.Client) { i.Claims = nil },
+	"acr": func(i *identity.Identity, _ *request.Client) { i.ACR = "" }, "issuer": func(i *identity.Identity, _ *request.Client) { i.Issuer = "" },
+	"username": func(i *identity.Identity, _ *request.Client) {
+		i.Username, i.Unknown = "", append(i.Unknown, "username")
+	},
+	"kind":    func(i *identity.Identity, _ *request.Client) { i.Kind = identity.KindUnknown },
+	"address": func(_ *identity.Identity, c *request.Client) { c.IP = "" }, "hidden": func(_ *identity.Identity, c *request.Client) { c.ForwardedUntrusted = true },
+	"unknown": func(i *identity.Identity, _ *request.Client) { i.Unknown = identity.UnknownFields() },
+}
+
+// TestS10TableLacks: whatever the table, a caller who is refused is also refused with
+// less known of them (so that check has nothing to look for).
+func TestS10TableLacks(t *testing.T) {
+	g, refused := tableGenerator{rand.New(rand.NewPCG(10, 10))}, 0
+	for range 100 {
+		content := g.table()
+		table, _, err := accesstable.Parse([]accesstable.File{{Name: "access.yaml", Data: []byte(content)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			d := g.document()
+			if table.Judge(&accesstable.Question{Document: d}).Allow {
+				continue
+			}
+			refused++
+			for name, lack := range lackings {
+				changed, less := *d, *d.Identity
+				less.Unknown = slices.Clone(less.Unknown)
+				lack(&less, &changed.Client)
+				changed.Identity = less.Normalize()
+				if table.Judge(&accesstable.Question{Document: &changed}).Allow {
+					t.Fatalf("without %s %+v gets in\n%s", name, d, content)
+				}
+			}
+		}
+	}
+	if refused == 0 {
+		t.Error("nobody is refused")
+	}
+}
