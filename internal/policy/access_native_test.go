@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,8 +72,27 @@ func (o *oracle) compare(native Decision, d *request.Document) {
 func (o *oracle) compareMade(g tableGenerator) {
 	for range 100 {
 		d := g.document()
-		o.compare(decisionOf(o.table.Judge(&accesstable.Question{Document: d})), d)
+		native := decisionOf(o.table.Judge(&accesstable.Question{Document: d}))
+		o.compare(native, d)
+		if e := o.table.Explain(&accesstable.Question{Document: d}); e.Allow != native.Allow || ruleOf(e) != native.Labels["rule"] {
+			o.t.Fatalf("%s\n%+v is explained as %+v", o.about, native, e)
+		}
 	}
+}
+
+// ruleOf returns the label of the decision that an explanation is of.
+func ruleOf(e *accesstable.Explanation) string {
+	if e.Blocked {
+		return "blocked"
+	}
+	var labels []string
+	for _, rule := range e.Rules {
+		if e.Allow || !rule.Holds {
+			labels = append(labels, rule.Label)
+		}
+	}
+	slices.Sort(labels)
+	return strings.Join(slices.Compact(labels), ", ")
 }
 
 // compareReceived compares decisions about each reading of requests, of which the judge
@@ -115,13 +136,6 @@ func TestAccessOracle(t *testing.T) {
 	if o.allowed < o.compared/20 || shadowed == 0 {
 		t.Errorf("only %d of %d allow, and %d rules are shadowed", o.allowed, o.compared, shadowed)
 	}
-}
-
-// load loads policies once, without watching them.
-func load(t testing.TB, config Config) *snapshot {
-	t.Helper()
-	set := open(t, config)
-	return set.live.Load()
 }
 
 // TestNative: a table decides by itself only where nothing else is to be asked.
