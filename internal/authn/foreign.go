@@ -64,7 +64,7 @@ func (f *foreignBearers) owns(raw string) bool {
 	if dots := strings.Count(raw, "."); dots != 2 && dots != 4 {
 		return true
 	}
-	issuer, readable := token.Issuer(raw)
+	issuer, readable := token.Parse(raw).Issuer()
 	return readable && !slices.Contains(f.issuers, foldIssuer(issuer))
 }
 

@@ -195,7 +195,8 @@ func (j *JWT) Authenticate(r *http.Request, c Credential) identity.Outcome {
 	if id := j.verifier.Remembered(raw); id != nil {
 		return identity.Accept(id)
 	}
-	issuer, isToken := token.Issuer(raw)
+	unverified := token.Parse(raw)
+	issuer, isToken := unverified.Issuer()
 	if isToken && j.Issuer != anyone && issuer != j.Issuer {
 		details := []identity.Detail{{Name: "expected_issuer", Value: j.Issuer}, {Name: "received_issuer", Value: issuer}}
 		if hint := token.IssuerHint(j.Issuer, issuer); hint != "" {
@@ -204,7 +205,7 @@ func (j *JWT) Authenticate(r *http.Request, c Credential) identity.Outcome {
 		return identity.Outcome{Verdict: identity.Unclaimed, Reason: identity.ReasonTokenIssuer, Details: details}
 	}
 	client := clientOf(r)
-	id, err := j.verifier.VerifyInTurn(raw, func() (func(), error) { return signatures.Leave, signatures.Enter(r.Context(), client) })
+	id, err := j.verifier.VerifyInTurn(unverified, func() (func(), error) { return signatures.Leave, signatures.Enter(r.Context(), client) })
 	if err == nil {
 		return identity.Accept(id)
 	}

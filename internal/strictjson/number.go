@@ -22,11 +22,14 @@ func CheckNumber(text string) error {
 		return fmt.Errorf("holds a number of more than %d characters", MaxNumber)
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	mantissa, exponent, _ := strings.Cut(strings.ToLower(text), "e")
+	mantissa, exponent, scaled := strings.Cut(strings.ToLower(text), "e")
 	if err != nil || f == 0 && strings.ContainsAny(mantissa, "123456789") {
 		return errors.New("holds a number out of range")
 	}
-	if by, err := strconv.Atoi(exponent); exponent != "" && (err != nil || by < -maxExponent || by > maxExponent) {
+	if !scaled {
+		return nil
+	}
+	if by, err := strconv.Atoi(exponent); err != nil || by < -maxExponent || by > maxExponent {
 		return errors.New("holds a number out of range")
 	}
 	return nil

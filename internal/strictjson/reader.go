@@ -10,24 +10,30 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
 // Decode reads one value in which arrays and objects nest at most maxDepth deep,
 // the outermost included. It returns nil, booleans, strings, json.Number as it
-// was written, []any and map[string]any.
+// was written, []any and map[string]any. All strings share one copy of the text, so
+// that each of them keeps all of it in memory.
 func Decode(data []byte, maxDepth int) (any, error) {
-	return DecodeWhile(data, maxDepth, func() error { return nil })
+	return decode(data, reader{maxDepth: maxDepth, copied: string(data), proceed: func() error { return nil }})
 }
 
-// DecodeWhile is Decode for what may take long: it is given up, with the error, as
-// soon as proceed returns one.
+// DecodeWhile is Decode for what may be large: it is given up, with the error, as
+// soon as proceed returns one, and each string is a copy of its own.
 func DecodeWhile(data []byte, maxDepth int, proceed func() error) (any, error) {
+	return decode(data, reader{maxDepth: maxDepth, proceed: proceed})
+}
+
+func decode(data []byte, r reader) (any, error) {
 	if err := checkText(data); err != nil {
 		return nil, err
 	}
-	r := reader{data: data, maxDepth: maxDepth, proceed: proceed}
+	r.data, r.pending = data, pendings.Get().(*pending)
+	defer r.pending.free()
 	return r.value(1)
 }
 
@@ -100,10 +106,37 @@ func checkText(data []byte) error {
 // tokens with a quarter of the allocations of json.Decoder.
 type reader struct {
 	data     []byte
+	copied   string // data, or "" if each string is copied by itself
 	at       int
 	maxDepth int
-	values   int
+	count    int // of values
 	proceed  func() error
+	*pending
+}
+
+// pending is what has been read of the objects and arrays that are not read to their
+// ends, the outermost first. They are counted before they are put into a map or a
+// slice, which would otherwise grow several times.
+type pending struct {
+	names  []string // of members
+	values []any    // of members, and items
+}
+
+// maxPending is how many are kept for the next text.
+const maxPending = 64
+
+var pendings = sync.Pool{New: func() any { return new(pending) }}
+
+// free keeps the memory for the next text, and nothing of this one.
+func (p *pending) free() {
+	p.names, p.values = p.names[:cap(p.names)], p.values[:cap(p.values)]
+	if len(p.names) > maxPending || len(p.values) > maxPending {
+		return
+	}
+	clear(p.names)
+	clear(p.values)
+	p.names, p.values = p.names[:0], p.values[:0]
+	pendings.Put(p)
 }
 
 // stride is how many values are read from one look at proceed to the next.
@@ -112,7 +145,7 @@ const stride = 1024
 // value reads the next value at a depth of nesting.
 func (r *reader) value(depth int) (any, error) {
 	r.space()
-	if r.values++; r.values%stride == 0 {
+	if r.count++; r.count%stride == 0 {
 		if err := r.proceed(); err != nil {
 			return nil, err
 		}
@@ -143,34 +176,44 @@ func (r *reader) value(depth int) (any, error) {
 
 // members reads an object.
 func (r *reader) members(depth int) (any, error) {
-	members := map[string]any{}
+	names, values := len(r.names), len(r.values)
 	for r.at++; r.more('}'); {
 		name, err := r.text()
 		if err != nil {
 			return nil, err
 		}
-		if _, twice := members[name]; twice {
-			return nil, fmt.Errorf("has two members named %q", name)
-		}
+		r.names = append(r.names, name)
 		r.space()
 		r.at++ // the colon
-		if members[name], err = r.value(depth + 1); err != nil {
+		value, err := r.value(depth + 1)
+		if err != nil {
 			return nil, err
 		}
+		r.values = append(r.values, value)
 	}
+	members := make(map[string]any, len(r.names)-names)
+	for i, name := range r.names[names:] {
+		if members[name] = r.values[values+i]; len(members) <= i {
+			return nil, fmt.Errorf("has two members named %q", name)
+		}
+	}
+	r.names, r.values = r.names[:names], r.values[:values]
 	return members, nil
 }
 
 // items reads an array.
 func (r *reader) items(depth int) (any, error) {
-	items := []any{}
+	values := len(r.values)
 	for r.at++; r.more(']'); {
 		item, err := r.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, item)
+		r.values = append(r.values, item)
 	}
+	items := make([]any, len(r.values)-values)
+	copy(items, r.values[values:])
+	r.values = r.values[:values]
 	return items, nil
 }
 
@@ -200,7 +243,7 @@ func (r *reader) text() (string, error) {
 	r.at++
 	quoted := r.data[start:r.at]
 	if !escaped {
-		return string(quoted[1 : len(quoted)-1]), nil
+		return r.slice(start+1, r.at-1), nil
 	}
 	var s string
 	err := json.Unmarshal(quoted, &s)
@@ -213,7 +256,7 @@ func (r *reader) number() (any, error) {
 	if length < 0 {
 		length = len(r.data) - r.at
 	}
-	text := string(r.data[r.at : r.at+min(length, MaxNumber+1)])
+	text := r.slice(r.at, r.at+min(length, MaxNumber+1))
 	r.at += length
 	if err := CheckNumber(text); err != nil {
 		return nil, err
@@ -221,9 +264,17 @@ func (r *reader) number() (any, error) {
 	return json.Number(text), nil
 }
 
+// slice returns a part of the text.
+func (r *reader) slice(from, to int) string {
+	if r.copied != "" {
+		return r.copied[from:to]
+	}
+	return string(r.data[from:to])
+}
+
 // space passes over white space.
 func (r *reader) space() {
-	for strings.IndexByte(" \t\r\n", r.data[r.at]) >= 0 {
+	for c := r.data[r.at]; c == ' ' || c == '\t' || c == '\r' || c == '\n'; c = r.data[r.at] {
 		r.at++
 	}
 }

@@ -3,7 +3,6 @@ package token
 import (
 	"crypto/sha256"
 	"time"
-	"unsafe"
 
 	"github.com/maypok86/otter/v2"
 
@@ -38,7 +37,7 @@ func newCache() cache {
 
 // keyOf hashes a token without copying it.
 func keyOf(raw string) [sha256.Size]byte {
-	return sha256.Sum256(unsafe.Slice(unsafe.StringData(raw), len(raw)))
+	return sha256.Sum256(bytesOf(raw))
 }
 
 // Remembered returns the identity of a token if it was found good before, by keys

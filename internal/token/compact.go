@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"unsafe"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
@@ -27,6 +28,50 @@ type jws struct {
 	payload   []byte
 	signed    string // the signing input: header and payload, encoded
 	signature []byte
+
+	decoded bool // claims and unread are what the payload is
+	members object
+	unread  error
+}
+
+// claims decodes the payload, once.
+func (t *jws) claims() (object, error) {
+	if !t.decoded {
+		var err error
+		if t.members, err = decodeObject(t.payload); err != nil {
+			t.unread = malformed("the payload %v", err)
+		}
+		t.decoded = true
+	}
+	return t.members, t.unread
+}
+
+// Unverified is a token that is taken apart. Nothing about it is proven. Call Parse.
+type Unverified struct {
+	*jws
+	raw string
+	err error // what breaks its form
+}
+
+// Parse takes a token of a request apart, once for all that look at it.
+func Parse(raw string) Unverified {
+	t, err := parse(raw, maxToken)
+	return Unverified{t, raw, err}
+}
+
+// Issuer returns the iss that a token claims, so that the verifier of that
+// issuer can be chosen. Nothing about it is proven; it serves for no other use.
+// It is false for what is no token, or has no string as its iss.
+func (t Unverified) Issuer() (string, bool) {
+	if t.err != nil {
+		return "", false
+	}
+	claims, err := t.claims()
+	if err != nil {
+		return "", false
+	}
+	issuer, present, err := claims.text("iss")
+	return issuer, present && err == nil
 }
 
 // header is what counts of a JOSE header (RFC 7515, section 4.1). Members that
@@ -59,7 +104,8 @@ func parse(raw string, limit int) (*jws, error) {
 	end := strings.LastIndexByte(raw, '.')
 	first, second, _ := strings.Cut(raw[:end], ".")
 
-	head, err := decodeSegment(first)
+	buffer := make([]byte, 0, strictBase64.DecodedLen(len(raw)))
+	head, err := appendSegment(buffer, first)
 	if err != nil {
 		return nil, malformed("the header %v", err)
 	}
@@ -67,10 +113,10 @@ func parse(raw string, limit int) (*jws, error) {
 	if t.header, err = parseHeader(head); err != nil {
 		return nil, malformed("the header %v", err)
 	}
-	if t.payload, err = decodeSegment(second); err != nil {
+	if t.payload, err = appendSegment(head[len(head):], second); err != nil {
 		return nil, malformed("the payload %v", err)
 	}
-	if t.signature, err = decodeSegment(raw[end+1:]); err != nil {
+	if t.signature, err = appendSegment(t.payload[len(t.payload):], raw[end+1:]); err != nil {
 		return nil, malformed("the signature %v", err)
 	}
 	if len(t.signature) == 0 {
@@ -79,24 +125,24 @@ func parse(raw string, limit int) (*jws, error) {
 	return t, nil
 }
 
-// decodeSegment decodes base64url without padding (RFC 7515, section 2). The
-// alphabet is checked first, since encoding/base64 skips line breaks even when
-// it is strict; strict, it refuses unused bits that are not zero.
-func decodeSegment(segment string) ([]byte, error) {
-	for i := 0; i < len(segment); i++ {
-		c := segment[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
-		default:
-			return nil, errors.New("is not base64url")
-		}
-	}
-	data, err := base64.RawURLEncoding.Strict().DecodeString(segment)
-	if err != nil {
+// strictBase64 refuses unused bits that are not zero.
+var strictBase64 = base64.RawURLEncoding.Strict()
+
+// decodeSegment decodes base64url without padding (RFC 7515, section 2).
+func decodeSegment(segment string) ([]byte, error) { return appendSegment(nil, segment) }
+
+// appendSegment does the same, and appends to what is there. Line breaks are looked
+// for first, since encoding/base64 skips them even when it is strict.
+func appendSegment(to []byte, segment string) ([]byte, error) {
+	data, err := strictBase64.AppendDecode(to, bytesOf(segment))
+	if err != nil || strings.IndexByte(segment, '\n') >= 0 || strings.IndexByte(segment, '\r') >= 0 {
 		return nil, errors.New("is not base64url")
 	}
 	return data, nil
 }
+
+// bytesOf returns the bytes of a text, which are not to be written to.
+func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
 // parseHeader reads a JOSE header. Extensions that must be understood
 // (RFC 7515, section 4.1.11) are refused, since none is.
@@ -127,20 +173,4 @@ func parseHeader(data []byte) (header, error) {
 	}
 	h.algorithm = Canonical(h.algorithm)
 	return h, cmp.Or(errAlg, errKid, errTyp)
-}
-
-// Issuer returns the iss that a token claims, so that the verifier of that
-// issuer can be chosen. Nothing about it is proven; it serves for no other use.
-// It is false for what is no token, or has no string as its iss.
-func Issuer(raw string) (string, bool) {
-	t, err := parse(raw, maxToken)
-	if err != nil {
-		return "", false
-	}
-	claims, err := decodeObject(t.payload)
-	if err != nil {
-		return "", false
-	}
-	issuer, present, err := claims.text("iss")
-	return issuer, present && err == nil
 }

@@ -218,7 +218,7 @@ func TestIssuer(t *testing.T) {
 		"header is not an object": {base64.RawURLEncoding.EncodeToString([]byte("1")) + ".e30.AAAA", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			issuer, ok := Issuer(test.raw)
+			issuer, ok := Parse(test.raw).Issuer()
 			if ok != test.ok || ok && issuer != test.issuer {
 				t.Errorf("Issuer = %q, %v, want %q, %v", issuer, ok, test.issuer, test.ok)
 			}

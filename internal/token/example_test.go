@@ -70,10 +70,10 @@ func ExampleNewSecret() {
 }
 
 // Several issuers share a header: the token's own word only chooses who judges it.
-func ExampleIssuer() {
+func ExampleUnverified_Issuer() {
 	raw := "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUuY29tIn0.AAAA"
-	fmt.Println(token.Issuer(raw))
-	fmt.Println(token.Issuer("not a token"))
+	fmt.Println(token.Parse(raw).Issuer())
+	fmt.Println(token.Parse("not a token").Issuer())
 	// Output:
 	// https://id.example.com true
 	//  false

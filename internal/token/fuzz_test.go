@@ -53,7 +53,7 @@ func FuzzIssuer(f *testing.F) {
 	f.Add("a.b.c")
 	f.Add(encode(`{"alg":"x"}`) + "." + encode(`{"iss":"a","iss":"b"}`) + ".AA")
 	f.Fuzz(func(t *testing.T, raw string) {
-		issuer, ok := Issuer(raw)
+		issuer, ok := Parse(raw).Issuer()
 		if !ok {
 			return
 		}

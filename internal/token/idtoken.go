@@ -89,9 +89,9 @@ func (v *Verifier) openKind(raw, typ string, algorithms []string, checks []func(
 	if got := normalType(t.header.typ); t.header.hasTyp && got != typ && got != "jwt" {
 		return nil, nil, refuse(identity.ReasonTokenType, "expected_type", typ, "received_type", t.header.typ)
 	}
-	claims, err := decodeObject(t.payload)
+	claims, err := t.claims()
 	if err != nil {
-		return nil, nil, malformed("the payload %v", err)
+		return nil, nil, err
 	}
 	for _, check := range checks {
 		if err := check(v, t.header, claims); err != nil {

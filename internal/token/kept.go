@@ -8,9 +8,9 @@ func (v *Verifier) Kept(raw string) (*IDToken, error) {
 	if err != nil {
 		return nil, err
 	}
-	claims, err := decodeObject(t.payload)
+	claims, err := t.claims()
 	if err != nil {
-		return nil, malformed("the payload %v", err)
+		return nil, err
 	}
 	m := &mapping{verifier: v, claims: claims}
 	kept := &IDToken{SessionID: labelOf(claims["sid"]), AuthTime: m.authTime(), claims: claims}

@@ -13,8 +13,9 @@ const maxCandidates = 8
 // safe for concurrent use and answer from memory.
 type KeySource interface {
 	// Candidates returns the keys that fit the algorithm and that kid, which is
-	// "" if the token has none, may mean. At most eight of them are tried. An error
-	// means that it cannot be told, since the keys are out of reach.
+	// "" if the token has none, may mean. At most eight of them are tried. The caller
+	// must not change them. An error means that it cannot be told, since the keys are
+	// out of reach.
 	Candidates(kid, algorithm string) ([]Key, error)
 	// Algorithms returns those that the source's keys fit, or may fit once it
 	// has keys: either symmetric or asymmetric ones, never both.
@@ -83,9 +84,13 @@ func (s *Set) pinned(algorithm string) int {
 func (s *Set) Candidates(kid, algorithm string) ([]Key, error) {
 	named := kid != "" && slices.ContainsFunc(s.keys, func(k Key) bool { return k.id == kid })
 	var candidates []Key
-	for _, k := range s.keys {
+	for i, k := range s.keys {
 		meant := kid == "" && !k.named || k.id == kid || !named && (k.pinned || k.id == "")
-		if meant && k.fits(algorithm) {
+		switch {
+		case !meant || !k.fits(algorithm):
+		case candidates == nil:
+			candidates = s.keys[i : i+1 : i+1] // mostly the only one, which costs no memory
+		default:
 			candidates = append(candidates, k)
 		}
 	}

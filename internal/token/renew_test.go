@@ -90,7 +90,7 @@ func TestN12ForgedFetches(t *testing.T) {
 		serve(w, request)
 	})
 	for range 100 {
-		_, err := r.VerifyInTurn(forged, func() (func(), error) { held++; return func() { held-- }, nil })
+		_, err := r.VerifyInTurn(Parse(forged), func() (func(), error) { held++; return func() { held-- }, nil })
 		if reasonOf(t, err) != identity.ReasonTokenSignature || !err.(*Error).Forged {
 			t.Fatal(err)
 		}

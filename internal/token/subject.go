@@ -17,7 +17,7 @@ func (v *Verifier) Subject(raw string) string {
 	if err != nil {
 		return ""
 	}
-	claims, err := decodeObject(t.payload)
+	claims, err := t.claims()
 	if err != nil || v.checkIssuer(t.header, claims) != nil {
 		return ""
 	}

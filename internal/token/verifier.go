@@ -40,45 +40,49 @@ type Verifier struct {
 // Verify returns the identity that a token is about. An error is an *Error; with the reason
 // keys_unavailable it cannot be told whether the token is good. The identity and
 // every claim in it come from this token alone.
-func (v *Verifier) Verify(raw string) (*identity.Identity, error) { return v.VerifyInTurn(raw, nil) }
+func (v *Verifier) Verify(raw string) (*identity.Identity, error) {
+	if id := v.Remembered(raw); id != nil {
+		return id, nil
+	}
+	return v.VerifyInTurn(Parse(raw), nil)
+}
 
 // Turn waits until a signature may be checked, and returns what is called
 // afterwards. An error says that there was no turn.
 type Turn func() (leave func(), err error)
 
-// VerifyInTurn does what Verify does, and waits for a turn before it checks a
-// signature. A remembered token, one that other checks refuse and one that waits for
+// VerifyInTurn does what Verify does for a token that is not remembered, and waits for a
+// turn before it checks a signature. One that other checks refuse and one that waits for
 // the issuer's keys takes no turn; one that newer keys are fetched for may take two.
 // Without a turn the reason is busy, and the token may still be valid. A nil turn does not wait.
-func (v *Verifier) VerifyInTurn(raw string, turn Turn) (*identity.Identity, error) {
-	if id := v.Remembered(raw); id != nil {
-		return id, nil
-	}
+func (v *Verifier) VerifyInTurn(t Unverified, turn Turn) (*identity.Identity, error) {
 	generation := v.keys.Generation() // before the keys are used: a swap in between is no harm
-	id, err := v.verify(raw, turn)
+	id, err := v.verify(t, turn)
 	if err == nil {
-		v.remember(raw, id, generation)
+		v.remember(t.raw, id, generation)
 	}
 	return id, err
 }
 
-// verify verifies a token that is not remembered.
-func (v *Verifier) verify(raw string, turn Turn) (*identity.Identity, error) {
-	t, err := v.open(raw, maxToken, v.algorithms)
-	if err != nil {
+// verify does the same, and remembers nothing.
+func (v *Verifier) verify(t Unverified, turn Turn) (*identity.Identity, error) {
+	if t.err != nil {
+		return nil, t.err
+	}
+	if err := t.checkAlgorithm(v.algorithms); err != nil {
 		return nil, err
 	}
 	if err := v.checkType(t.header); err != nil {
 		return nil, err
 	}
-	claims, err := decodeObject(t.payload)
+	claims, err := t.claims()
 	if err != nil {
-		return nil, malformed("the payload %v", err)
-	}
-	if err := v.checkClaims(t, claims); err != nil {
 		return nil, err
 	}
-	key, err := v.signedBy(t, turn)
+	if err := v.checkClaims(t.jws, claims); err != nil {
+		return nil, err
+	}
+	key, err := v.signedBy(t.jws, turn)
 	if err != nil {
 		return nil, err
 	}
@@ -97,13 +101,18 @@ func (v *Verifier) open(raw string, limit int, algorithms []string) (*jws, error
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(algorithms, t.header.algorithm) {
-		return nil, refuse(identity.ReasonTokenSignature,
-			"problem", "the algorithm is not allowed",
-			"expected_algorithms", strings.Join(algorithms, " "),
-			"received_algorithm", t.header.algorithm)
+	return t, t.checkAlgorithm(algorithms)
+}
+
+// checkAlgorithm refuses a token that none of the algorithms signs.
+func (t *jws) checkAlgorithm(algorithms []string) error {
+	if slices.Contains(algorithms, t.header.algorithm) {
+		return nil
 	}
-	return t, nil
+	return refuse(identity.ReasonTokenSignature,
+		"problem", "the algorithm is not allowed",
+		"expected_algorithms", strings.Join(algorithms, " "),
+		"received_algorithm", t.header.algorithm)
 }
 
 // claimChecks come before the signature, since they are cheap, in the order of
@@ -143,13 +152,16 @@ func (v *Verifier) signedBy(t *jws, turn Turn) (Key, error) {
 		return Key{}, keysUnavailable(t, err)
 	}
 	key, err := v.try(t, candidates, turn)
+	if err == nil {
+		return key, nil
+	}
 	renewer, renews := v.keys.(Renewer)
 	var refusal *Error
 	if !renews || !errors.As(err, &refusal) || refusal.Reason != identity.ReasonTokenSignature {
 		return key, err
 	}
 	renewed, failure := renewer.Renewed(t.header.keyID, t.header.algorithm)
-	fresh := slices.DeleteFunc(renewed, func(k Key) bool { return slices.ContainsFunc(candidates, k.same) })
+	fresh := slices.DeleteFunc(slices.Clone(renewed), func(k Key) bool { return slices.ContainsFunc(candidates, k.same) })
 	if len(fresh) > 0 {
 		return v.try(t, fresh, turn)
 	}

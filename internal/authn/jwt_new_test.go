@@ -1,0 +1,83 @@
+package authn
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/token"
+)
+
+// es256 returns a method with a key of its own, and what signs tokens of ten claims.
+func es256(t testing.TB) (j *JWT, sign func(serial int) string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := token.ParsePEM("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := token.NewSet(keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j = &JWT{Issuer: "https://id.example.com", Audience: []string{"https://api.example.com"}}
+	if j.verifier, err = token.New(j.config(set)); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	return j, func(serial int) string {
+		raw, err := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
+			"iss": j.Issuer, "aud": j.Audience[0], "sub": "user-0007", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "jti": serial,
+			"roles": []string{"member"}, "tenant": "north", "email": "user-0007@example.com", "name": "User Seven",
+		}).SignedString(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+}
+
+// TestS28RememberedTokenTakesNoTurn: a token that was verified before is accepted
+// although no signature can be checked now.
+func TestS28RememberedTokenTakesNoTurn(t *testing.T) {
+	j, sign := es256(t)
+	j.forged = newBadSignatureLimiter()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
+	known := Credential{Value: sign(1)}
+	if outcome := j.Authenticate(r, known); outcome.Verdict != identity.Accepted {
+		t.Fatal(outcome)
+	}
+	taken := 0
+	for signatures.TryEnter() {
+		taken++
+	}
+	defer func() {
+		for range taken {
+			signatures.Leave()
+		}
+	}()
+	cancel()
+	if outcome := j.Authenticate(r, known); outcome.Verdict != identity.Accepted {
+		t.Errorf("a remembered token: %+v", outcome)
+	}
+	if outcome := j.Authenticate(r, Credential{Value: sign(2)}); outcome.Verdict != identity.Unavailable {
+		t.Errorf("a new one: %+v", outcome)
+	}
+}
