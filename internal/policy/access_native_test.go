@@ -57,7 +57,7 @@ type oracle struct {
 // compare holds a decision of the judge to what the policy makes of a document.
 func (o *oracle) compare(native Decision, d *request.Document) {
 	o.t.Helper()
-	rego := o.evaluate(o.t.Context(), whole.term(d, NewConstants(nil).term, nil, nil), o.span(time.Minute), nil)
+	rego := o.evaluate(o.t.Context(), o.evaluator.begin(), whole.term(d, NewConstants(nil).term, nil), o.span(time.Minute))
 	if diff := cmp.Diff(verdictOf(rego), verdictOf(native)); diff != "" || rego.Err != nil {
 		encoded, _ := json.Marshal(d)
 		o.t.Fatalf("%s\n%v %s\n%s", o.about, rego.Err, diff, encoded)

@@ -87,7 +87,7 @@ func checkTerm(t *testing.T, document *request.Document) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := whole.term(document, NewConstants(document.Config).term, nil, nil); got.Compare(want) != 0 {
+	if got := whole.term(document, NewConstants(document.Config).term, nil).Value; got.Compare(want) != 0 {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }

@@ -39,7 +39,7 @@ func TestN11Narrow(t *testing.T) {
 			read[path] = true
 		}
 		parts := bodyParts(read)
-		if got := parts[0].term(&request.Fields{Body: whole}).String(); got != test.want {
+		if got := build(parts, &request.Fields{Body: whole}).Get(parts[0].name).String(); got != test.want {
 			t.Errorf("N-11 %s: %s, want %s", test.read, got, test.want)
 		}
 	}

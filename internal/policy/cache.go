@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,9 +28,10 @@ const (
 	maxValue = 64 << 10
 	// overhead is what remembering a decision takes besides.
 	overhead = 512
-	// review is how many uses of what is remembered come before one that is
-	// evaluated again.
-	review = 256
+	// verifyEvery is how many hits come before one that is evaluated again.
+	verifyEvery = 1024
+	// verifyShare bounds the time for that: it is at most this part of all time.
+	verifyShare = 100
 )
 
 // Cached says what became of a decision in the cache.
@@ -46,61 +48,74 @@ const (
 // decisions for which that is all that they depend on. W-TinyLFU admits to it, so
 // that a client who tries out paths does not displace what others ask every day.
 //
-// It does not trust itself: now and then a hit is evaluated again, and a
+// It does not trust itself: one hit in verifyEvery is evaluated again, and a
 // difference ends its use.
 type cache struct {
-	entries *otter.Cache[string, *past]
+	entries *otter.Cache[string, *entry]
 	hits    atomic.Uint64
-	// recalls are the evaluations with what was known of a caller.
-	recalls atomic.Uint64
+	// resting is until when no hit is evaluated again, counted from opened.
+	resting atomic.Int64
+	opened  time.Time
 	broken  atomic.Bool
 	now     func() time.Time
 	// differed is called when the cache is found to be wrong, once.
 	differed func()
 }
 
-// past is a decision that was made before. It is immutable, deeply.
-type past struct {
+// entry is a decision that was made before. It is immutable, deeply.
+type entry struct {
 	decision Decision
 	expires  time.Time // zero for never
 	size     uint32
 }
 
 func newCache(size int64) *cache {
-	return &cache{now: time.Now, differed: func() {}, entries: otter.Must(&otter.Options[string, *past]{
+	return &cache{now: time.Now, opened: time.Now(), differed: func() {}, entries: otter.Must(&otter.Options[string, *entry]{
 		MaximumWeight: uint64(max(size, 1)), //nolint:gosec // positive
-		Weigher:       func(_ string, r *past) uint32 { return r.size },
+		Weigher:       func(_ string, e *entry) uint32 { return e.size },
 	})}
 }
 
 // get returns what is remembered for a key. It does not keep the key.
-func (c *cache) get(key []byte) *past {
-	entry, ok := c.entries.GetIfPresent(unsafe.String(unsafe.SliceData(key), len(key)))
-	if !ok || !entry.expires.IsZero() && !c.now().Before(entry.expires) {
+func (c *cache) get(key []byte) *entry {
+	known, ok := c.entries.GetIfPresent(unsafe.String(unsafe.SliceData(key), len(key)))
+	if !ok || !known.expires.IsZero() && !c.now().Before(known.expires) {
 		return nil
 	}
-	return entry
+	return known
 }
 
-// due reports whether one of many uses is one to be looked at again.
-func due(uses *atomic.Uint64) bool { return uses.Add(1)%review == 0 }
+// shouldVerify reports whether a hit is one to be evaluated again. If it is, call
+// verified, and until then no other one is.
+func (c *cache) shouldVerify() bool {
+	if c.hits.Add(1)%verifyEvery != 0 {
+		return false
+	}
+	until := c.resting.Load()
+	return int64(c.now().Sub(c.opened)) >= until && c.resting.CompareAndSwap(until, math.MaxInt64)
+}
+
+// verified notes how long it took to evaluate a hit again, and bounds the part of
+// the time that goes to this: the next one has to wait for so much longer.
+func (c *cache) verified(took time.Duration) {
+	c.resting.Store(int64(c.now().Sub(c.opened) + (verifyShare-1)*took))
+}
 
 // put remembers a decision, no longer than the caller's credential counts and the
 // policy allows. What failed is not remembered.
 func (c *cache) put(key []byte, decision Decision, id *identity.Identity) {
-	switch {
-	case decision.unanswered(), len(key) > maxKey:
+	if decision.unanswered() || len(key) > maxKey {
 		return
 	}
 	size := overhead + len(key) + sizeOf(decision.made.value)
 	if size > maxValue {
 		return
 	}
-	entry := &past{decision: decision.unshared(), size: uint32(size)} //nolint:gosec // bounded
-	if entry.expires = c.expiry(decision, id); !entry.expires.IsZero() && !c.now().Before(entry.expires) {
+	made := &entry{decision: decision.unshared(), size: uint32(size)} //nolint:gosec // bounded
+	if made.expires = c.expiry(decision, id); !made.expires.IsZero() && !c.now().Before(made.expires) {
 		return
 	}
-	c.entries.Set(string(key), entry)
+	c.entries.Set(string(key), made)
 }
 
 // unanswered reports whether the policies gave no answer.
@@ -166,9 +181,9 @@ func sameAnswer(a, b Decision) bool {
 	return a.Allow == b.Allow && a.made.value.Compare(b.made.value) == 0
 }
 
-// judge compares a remembered decision with a new one and returns which counts.
+// verify compares a remembered decision with a new one and returns which counts.
 // One that failed, say because its caller has gone, proves nothing.
-func (c *cache) judge(before, again Decision) Decision {
+func (c *cache) verify(before, again Decision) Decision {
 	switch {
 	case again.unanswered(), sameAnswer(before, again):
 		return before
@@ -196,20 +211,18 @@ type scratch struct {
 	document request.Document
 	question accesstable.Question
 	key      []byte
-	client   []byte // a part of a key
 }
 
 var scratches = sync.Pool{New: func() any { return &scratch{key: make([]byte, 0, 512)} }}
 
 // free gives the room back, without anything of the request.
 func (s *scratch) free() {
-	if cap(s.key) > maxKey || cap(s.client) > maxKey {
+	if cap(s.key) > maxKey {
 		return
 	}
 	s.document.Clear()
 	s.question.Reset()
 	clear(s.key[:cap(s.key)])
-	clear(s.client[:cap(s.client)])
-	s.key, s.client = s.key[:0], s.client[:0]
+	s.key = s.key[:0]
 	scratches.Put(s)
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -235,17 +237,17 @@ func TestCacheDistrust(t *testing.T) {
 	defer func() { _ = set.Close() }()
 	current := set.live.Load()
 	set.Decide(t.Context(), asked("/admin", "user"))
-	current.cache.entries.All()(func(_ string, entry *past) bool {
-		entry.decision = Decision{Allow: true} // what must never happen
+	current.cache.entries.All()(func(_ string, known *entry) bool {
+		known.decision = Decision{Allow: true} // what must never happen
 		return true
 	})
 	wrong := 0
-	for range review + 10 {
+	for range verifyEvery + 10 {
 		if set.Decide(t.Context(), asked("/admin", "user")).Allow {
 			wrong++
 		}
 	}
-	if wrong != review-1 || len(reports) != 1 || !reports[0].Distrusted || set.Status().DecisionCache != "distrusted" {
+	if wrong != verifyEvery-1 || len(reports) != 1 || !reports[0].Distrusted || set.Status().DecisionCache != "distrusted" {
 		t.Errorf("%d wrong answers, %+v, %s", wrong, reports, set.Status().DecisionCache)
 	}
 	d.write("authz.rego", roleRule+"# changed\n")
@@ -254,19 +256,87 @@ func TestCacheDistrust(t *testing.T) {
 	}
 }
 
-// TestCacheReview: a review whose caller has gone changes nothing.
-func TestCacheReview(t *testing.T) {
+// TestCacheVerify: evaluating a hit again for a client that has gone changes nothing.
+func TestCacheVerify(t *testing.T) {
 	set := policyOf(t, roleRule)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	set.Decide(t.Context(), asked("/admin", "admin"))
-	for range 2 * review {
+	for range 2 * verifyEvery {
 		if got := set.Decide(gone, asked("/admin", "admin")); !got.Allow || got.Cached != CacheHit {
 			t.Fatalf("got %+v", got)
 		}
 	}
 	if state := set.Status().DecisionCache; state != "on" {
 		t.Error(state)
+	}
+}
+
+// TestCacheVerifyShare: one hit in 1,024 is evaluated again, and less often where
+// that would take more than 1 % of the time, also if it is one after another.
+func TestCacheVerifyShare(t *testing.T) {
+	const between, hits = 10 * time.Microsecond, 4_000_000
+	for _, test := range []struct {
+		name        string
+		takes       time.Duration
+		least, most int
+	}{
+		{"what takes no time", 0, hits / 1024, hits / 1024},
+		{"what is fast", 50 * time.Microsecond, hits / 1024, hits / 1024},
+		{"what is slow", 10 * time.Millisecond, 35, 45},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, now, again := newCache(defaultCache), time.Unix(1_000_000, 0), 0
+			c.opened, c.now = now, func() time.Time { return now }
+			for range hits {
+				now = now.Add(between)
+				if c.shouldVerify() {
+					now = now.Add(test.takes)
+					c.verified(test.takes)
+					again++
+				}
+			}
+			spent := time.Duration(again) * test.takes
+			if all := now.Sub(c.opened); again < test.least || again > test.most || spent > all/100+test.takes {
+				t.Errorf("%d were evaluated again, for %v of %v", again, spent, all)
+			}
+		})
+	}
+}
+
+// TestCacheVerifyAtOnce: while a hit is evaluated again, no other one is.
+func TestCacheVerifyAtOnce(t *testing.T) {
+	c := newCache(defaultCache)
+	count := func() (again int) {
+		for range 10 * verifyEvery {
+			if c.shouldVerify() {
+				again++
+			}
+		}
+		return again
+	}
+	if got := count(); got != 1 {
+		t.Errorf("%d at once", got)
+	}
+	if c.verified(0); count() != 1 {
+		t.Error("none afterwards")
+	}
+}
+
+// TestSizeBounded: a decision may be all of the data, of which no more is looked at
+// than would be kept.
+func TestSizeBounded(t *testing.T) {
+	numbers := make([]*ast.Term, 1<<16)
+	for i := range numbers {
+		numbers[i] = ast.InternedTerm(i)
+	}
+	list := ast.NewArray(numbers...)
+	for name, value := range map[string]ast.Value{
+		"a list": list, "a set": ast.NewSet(numbers...), "an object": ast.NewObject(member{ast.StringTerm("a"), ast.NewTerm(list)}, member{ast.StringTerm("b"), ast.NewTerm(list)}),
+	} {
+		if size := sizeOf(value); size <= maxValue || size > 2*maxValue {
+			t.Errorf("%s: %d", name, size)
+		}
 	}
 }
 
@@ -333,7 +403,7 @@ func TestCacheConcurrent(t *testing.T) {
 func TestCacheAllocations(t *testing.T) {
 	set, in := policyOf(t, roleRule), asked("/admin/a/b", "admin")
 	set.Decide(t.Context(), in)
-	set.live.Load().cache.hits.Store(1) // no review among the next ones
+	set.live.Load().cache.hits.Store(1) // none of the next ones is evaluated again
 	if got := testing.AllocsPerRun(100, func() { set.Decide(t.Context(), in) }); got > 0 {
 		t.Errorf("a hit takes %v allocations", got)
 	}

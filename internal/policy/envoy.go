@@ -16,15 +16,13 @@ import (
 const envoyDecision = "data.envoy.authz.allow"
 
 // withEnvoy returns the input with opa-envoy-plugin's document beside our own.
-func withEnvoy(input ast.Value, document map[string]any) ast.Value {
-	object, ok := input.(ast.Object)
-	if !ok {
-		return input
+func withEnvoy(input *ast.Term, document map[string]any) *ast.Term {
+	if object, ok := input.Value.(ast.Object); ok {
+		for name, value := range document {
+			object.Insert(ast.StringTerm(name), valueTerm(value))
+		}
 	}
-	for name, value := range document {
-		object.Insert(ast.StringTerm(name), valueTerm(value))
-	}
-	return object
+	return input
 }
 
 // envoyMembers are what opa-envoy-plugin reads of an object, and nothing else.

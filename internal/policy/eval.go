@@ -20,7 +20,7 @@ func (s *Set) Eval(ctx context.Context, input any) (any, Decision, error) {
 	if current.native {
 		decision = current.decideDocument(document)
 	} else {
-		decision = current.evaluate(ctx, document, current.span(s.config.Timeout), nil)
+		decision = current.evaluate(ctx, current.evaluator.begin(), ast.NewTerm(document), current.span(s.config.Timeout))
 	}
 	value, err := native(decision.value())
 	return value, decision, err

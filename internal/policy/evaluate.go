@@ -160,50 +160,39 @@ func (s *snapshot) decide(q *question, reading *request.Reading) (decision Decis
 	q.in.Request.Gather(d, reading, s.projection.parts)
 	caller := s.callers.of(d.Identity, s.projection.identity)
 	if s.cache == nil || s.cache.broken.Load() {
-		return s.consult(q, d, caller, reading, nil)
+		return s.consult(q, d, caller, reading)
 	}
 	room.key = s.projection.key(append(room.key, caller.key...), d, q.in.Config)
 	if known := s.cache.get(room.key); known != nil {
 		return s.recall(q, d, caller, reading, known)
 	}
 	q.cached = CacheMiss
-	known := s.knownOf(room, q.in.Config)
-	decision = s.consult(q, d, caller, reading, known)
-	if len(known.facts) > 0 && due(&s.cache.recalls) {
-		decision = s.cache.judge(decision, s.consult(q, d, caller, reading, nil))
-	}
+	decision = s.consult(q, d, caller, reading)
 	s.cache.put(room.key, decision, d.Identity)
 	return decision
 }
 
-// knownOf returns what is known of the caller.
-func (s *snapshot) knownOf(room *scratch, config *Constants) *memory {
-	if !s.steady.client {
-		return s.memories.of(room.document.Identity, nil, config.id)
-	}
-	room.client = appendParts(room.client, s.projection.client, &room.document.Client)
-	known := s.memories.of(room.document.Identity, room.client, config.id)
-	if known.place == nil {
-		known.place = build(s.projection.client, &room.document.Client)
-	}
-	return known
-}
-
-// recall returns a remembered decision, unless it is one to look at again.
-func (s *snapshot) recall(q *question, d *request.Document, caller *knownCaller, reading *request.Reading, known *past) Decision {
+// recall returns a remembered decision, unless it is one to evaluate again.
+func (s *snapshot) recall(q *question, d *request.Document, caller *callerKey, reading *request.Reading, known *entry) Decision {
 	if q.cached == "" {
 		q.cached = CacheHit
 	}
 	decision := known.decision
-	if due(&s.cache.hits) {
-		decision = s.cache.judge(decision, s.consult(q, d, caller, reading, nil))
+	if s.cache.shouldVerify() {
+		decision = s.verify(q, d, caller, reading, decision)
 	}
 	return decision.unshared()
 }
 
-// consult asks the policies about one reading, with what is known of the caller;
-// without, all rules are evaluated and nothing is learnt.
-func (s *snapshot) consult(q *question, d *request.Document, caller *knownCaller, reading *request.Reading, known *memory) Decision {
+// verify evaluates a remembered decision again, and returns which one counts.
+func (s *snapshot) verify(q *question, d *request.Document, caller *callerKey, reading *request.Reading, before Decision) Decision {
+	elapsed := q.elapsed
+	defer func() { s.cache.verified(q.elapsed - elapsed) }()
+	return s.cache.verify(before, s.consult(q, d, caller, reading))
+}
+
+// consult asks the policies about one reading.
+func (s *snapshot) consult(q *question, d *request.Document, caller *callerKey, reading *request.Reading) Decision {
 	if err := q.enter(s.reaches); err != nil {
 		return unevaluated(err)
 	}
@@ -211,15 +200,14 @@ func (s *snapshot) consult(q *question, d *request.Document, caller *knownCaller
 	if q.started.IsZero() {
 		q.started, q.allotted = start, s.span(q.timeout)
 	}
-	var place *ast.Term
-	if known != nil {
-		place = known.place
-	}
-	input := s.projection.term(d, q.in.Config.term, caller.termOf(s.projection.identity), place)
+	run, term := s.evaluator.begin(), caller.termOf(s.projection.identity)
+	var input *ast.Term
 	if s.envoy {
-		input = withEnvoy(input, q.in.Request.Envoy(*reading, q.in.Config.values, true))
+		input = withEnvoy(s.projection.term(d, q.in.Config.term, term), q.in.Request.Envoy(*reading, q.in.Config.values, true))
+	} else {
+		input = run.project(s.projection, d, q.in.Config.term, term)
 	}
-	decision := s.evaluate(q.ctx, input, q.allotted, known)
+	decision := s.evaluate(q.ctx, run, input, q.allotted)
 	q.elapsed += time.Since(start)
 	return decision
 }
@@ -233,27 +221,23 @@ func recovered(decision *Decision) {
 
 // evaluate asks the policies once. One that runs away or whose caller is gone is
 // cut off, and one that panics has failed.
-func (s *snapshot) evaluate(ctx context.Context, input ast.Value, allotted span, known *memory) (decision Decision) {
+func (s *snapshot) evaluate(ctx context.Context, run *evaluation, input *ast.Term, allotted span) (decision Decision) {
 	defer recovered(&decision)
 	if s.reaches {
 		var release context.CancelFunc
 		ctx, release = context.WithDeadline(ctx, allotted.end)
 		defer release()
 	}
-	found := newResults(s.steady, known)
-	defer found.free()
-	clock := newLimit(ctx, allotted.end, allotted.max)
-	value, err := s.evaluator.evaluate(ctx, input, found, clock, time.Time{})
+	value, err := run.evaluate(ctx, input, allotted, time.Time{})
+	late := run.limit.late()
+	s.evaluator.end(run)
 	switch {
 	case topdown.IsCancel(err):
 		return timedOut("it was cut off: its caller is gone, or it took longer than its timeout")
 	case err != nil:
 		return failed(withoutData(err))
-	case clock.late():
+	case late:
 		return timedOut("it took longer than its timeout in a built-in function, which cannot be cut off")
-	}
-	if len(found.learnt) > 0 {
-		s.memories.learn(known, found.learnt)
 	}
 	return s.decode(value)
 }

@@ -82,10 +82,9 @@ func (s *snapshot) decideAsThen(ctx context.Context, document ast.Value) (decisi
 	if s.native {
 		return s.decideDocument(document)
 	}
-	found := newResults(nil, nil)
-	defer found.free()
-	end := time.Now().Add(explainTimeout)
-	value, err := s.evaluator.evaluate(ctx, document, found, newLimit(ctx, end, end), timeOf(document))
+	run, end := s.evaluator.begin(), time.Now().Add(explainTimeout)
+	value, err := run.evaluate(ctx, ast.NewTerm(document), span{end, end}, timeOf(document))
+	s.evaluator.end(run)
 	if err != nil {
 		return failed(withoutData(err))
 	}

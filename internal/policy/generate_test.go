@@ -11,8 +11,6 @@ type generator struct {
 	*rand.Rand
 	rules strings.Builder
 	count int
-	// narrow says that only what steady rules read is read.
-	narrow bool
 }
 
 // generate returns a policy for a seed, the same one each time.
@@ -31,24 +29,6 @@ func generate(seed uint64) string {
 }
 
 func (g *generator) pick(from ...string) string { return from[g.IntN(len(from))] }
-
-// about picks a reference to input.
-func (g *generator) about(from ...string) string {
-	for {
-		picked := g.pick(from...)
-		if !g.narrow || strings.HasPrefix(picked, "input.identity") || strings.HasPrefix(picked, "input.client") || strings.HasPrefix(picked, "input.config") {
-			return picked
-		}
-	}
-}
-
-// narrowly makes rules of which half read only what steady ones do.
-func (g *generator) narrowly(write func()) {
-	outer := g.narrow
-	g.narrow = outer || g.IntN(2) == 0
-	write()
-	g.narrow = outer
-}
 
 func (g *generator) name() string {
 	g.count++
@@ -69,18 +49,18 @@ func (g *generator) rule(name string, depth int) {
 }
 
 func (g *generator) text() string {
-	return g.about("input.request.method", "input.request.path", "input.request.host", "input.request.scheme", "input.client.ip", "input.identity.id",
+	return g.pick("input.request.method", "input.request.path", "input.request.host", "input.request.scheme", "input.client.ip", "input.identity.id",
 		"input.identity.username", "input.tls.sni", "input.failure.reason", "input.config.a", "input.identity.claims.team",
 		`input.request.headers["x-tenant"]`, "input.request.headers.accept", "input.request.segments[0]", "input.request.query.a[0]", "input.tls.client_certificate.subject")
 }
 
 func (g *generator) list() string {
-	return g.about("input.identity.roles", "input.identity.groups", "input.identity.scopes", "input.request.segments", "input.identity.claims.tags",
+	return g.pick("input.identity.roles", "input.identity.groups", "input.identity.scopes", "input.request.segments", "input.identity.claims.tags",
 		`input.request.header_values["x-tenant"]`, "input.identity.amr", "input.request.path_flags")
 }
 
 func (g *generator) object() string {
-	return g.about("input.request.headers", "input.identity.claims", "input.request.query", "input.client", "input.tls.client_certificate", "input.identity", "input.config", "input")
+	return g.pick("input.request.headers", "input.identity.claims", "input.request.query", "input.client", "input.tls.client_certificate", "input.identity", "input.config", "input")
 }
 
 func (g *generator) literal() string {
@@ -97,9 +77,6 @@ func (g *generator) condition(depth int) string {
 }
 
 func (g *generator) compare(int) string {
-	if g.narrow {
-		return g.pick(g.text()+" == "+g.literal(), g.text()+" != "+g.text(), "input.client.trusted_proxy", "input.identity.expires_at > 40000")
-	}
 	return g.pick(g.text()+" == "+g.literal(), g.text()+" != "+g.literal(), g.text()+" == "+g.text(), "input.request.port > 1", "input.client.trusted_proxy",
 		"input.request.websocket", "input.identity.expires_at > 40000", "input.tls.client_certificate.verified", "object.get(input.request.headers, \"other\", \"none\") == "+g.literal())
 }
@@ -134,7 +111,7 @@ func (g *generator) known(int) string {
 
 func (g *generator) other(depth int) string {
 	name := g.name()
-	g.narrowly(func() { g.rule(name, depth) })
+	g.rule(name, depth)
 	return g.pick(name, "data.caddy.authz."+name, "data.caddy.authz[\""+name+"\"]")
 }
 
@@ -154,16 +131,16 @@ func (g *generator) collection(int) string {
 	name := g.name()
 	switch g.IntN(5) {
 	case 0:
-		g.narrowly(func() { fmt.Fprintf(&g.rules, "%s contains x if some x in %s\n\n", name, g.list()) })
+		fmt.Fprintf(&g.rules, "%s contains x if some x in %s\n\n", name, g.list())
 		return g.literal() + " in " + name
 	case 1:
-		g.narrowly(func() { fmt.Fprintf(&g.rules, "%s[x] := %s if some x in %s\n\n", name, g.text(), g.list()) })
+		fmt.Fprintf(&g.rules, "%s[x] := %s if some x in %s\n\n", name, g.text(), g.list())
 		return name + "[" + g.literal() + "] == " + g.literal()
 	case 2: // which is an error if there are several
-		g.narrowly(func() { fmt.Fprintf(&g.rules, "%s := x if some x in %s\n\n", name, g.list()) })
+		fmt.Fprintf(&g.rules, "%s := x if some x in %s\n\n", name, g.list())
 		return name + " == " + g.text()
 	case 3:
-		g.narrowly(func() { g.members(name) })
+		g.members(name)
 		return name + "[" + g.pick(g.literal(), g.text()) + "].may == " + g.literal()
 	}
 	return "count({x | some x in " + g.list() + "; x != " + g.text() + "}) > 0"

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -13,31 +14,53 @@ import (
 // without the detour over JSON, and the key of what it reads. What it does not
 // read is left out, which it cannot see.
 type projection struct {
-	contract bool
+	// input are the sections that are there: one of which nothing is read that it
+	// has is there and empty.
+	input    []part[inputSource]
 	config   bool
 	request  []part[request.Fields]
 	client   []part[request.Client]
 	tls      []part[request.TLS]
 	identity []part[identity.Identity]
 	failure  []part[request.Failure]
-	// sections are those that are there: one of which nothing is read that it has
-	// is there and empty.
-	sections sections
 	// parts are what of a request is gathered.
 	parts *request.Parts
 }
 
-// sections of the input.
-type sections struct{ request, client, tls, identity, failure bool }
+// inputSource is what an input is built of.
+type inputSource struct {
+	document *request.Document
+	config   *ast.Term // the constants
+	caller   *ast.Term // the identity, or nil if it is to be built
+}
 
 // project returns the projection for what a decision reads.
 func project(r reads) *projection {
-	return &projection{
-		contract: r.reads("contract"), config: r.reads("config"),
+	p := &projection{
+		config:  r.reads("config"),
 		request: append(filter(requestParts, "request", r), bodyParts(r)...), client: filter(clientParts, "client", r), tls: filter(tlsParts, "tls", r),
 		identity: filter(identityParts, "identity", r), failure: filter(failureParts, "failure", r),
-		sections: sections{r.reads("request"), r.reads("client"), r.reads("tls"), r.reads("identity"), r.reads("failure")},
-		parts:    request.NewParts(r.reads, r.below("request.headers"), r.below("request.header_values")),
+		parts: request.NewParts(r.reads, r.below("request.headers"), r.below("request.header_values")),
+	}
+	p.input = slices.DeleteFunc(p.sections(), func(s part[inputSource]) bool { return !r.reads(s.label()) })
+	return p
+}
+
+// sections returns all sections of the input.
+func (p *projection) sections() []part[inputSource] {
+	return []part[inputSource]{
+		leaf("contract", func(s *inputSource) ast.Value { return ast.String(s.document.Contract) }, nil),
+		section("request", p.request, func(s *inputSource) *request.Fields { return &s.document.Request }),
+		section("client", p.client, func(s *inputSource) *request.Client { return &s.document.Client }),
+		section("tls", p.tls, func(s *inputSource) *request.TLS { return &s.document.TLS }),
+		leaf("identity", func(s *inputSource) ast.Value {
+			if s.caller != nil {
+				return s.caller.Value
+			}
+			return build(p.identity, s.document.Identity).Value
+		}, nil),
+		section("failure", p.failure, func(s *inputSource) *request.Failure { return &s.document.Failure }),
+		leaf("config", func(s *inputSource) ast.Value { return s.config.Value }, nil),
 	}
 }
 
@@ -63,30 +86,10 @@ func filter[T any](parts []part[T], section string, r reads) []part[T] {
 // nothing is ever missing.
 var whole = project(reads{"": true})
 
-// term builds the input for a document, of which the terms of the caller and of
-// the place that the request comes from may have been built before.
-func (p *projection) term(d *request.Document, config, caller, place *ast.Term) ast.Value {
-	members := make([]member, 0, 7)
-	if p.contract {
-		members = append(members, member{contractName, ast.StringTerm(d.Contract)})
-	}
-	members = addSection(members, requestName, p.sections.request, p.request, &d.Request)
-	if place != nil {
-		members = append(members, member{clientName, place})
-	} else {
-		members = addSection(members, clientName, p.sections.client, p.client, &d.Client)
-	}
-	members = addSection(members, tlsName, p.sections.tls, p.tls, &d.TLS)
-	if caller != nil {
-		members = append(members, member{identityName, caller})
-	} else {
-		members = addSection(members, identityName, p.sections.identity, p.identity, d.Identity)
-	}
-	members = addSection(members, failureName, p.sections.failure, p.failure, &d.Failure)
-	if p.config {
-		members = append(members, member{configName, config})
-	}
-	return ast.NewObject(members...)
+// term builds the input for a document, of whose caller the term may have been
+// built before.
+func (p *projection) term(d *request.Document, config, caller *ast.Term) *ast.Term {
+	return build(p.input, &inputSource{d, config, caller})
 }
 
 // key appends what is read of a document to the part of a key that tells the
@@ -101,24 +104,6 @@ func (p *projection) key(key []byte, d *request.Document, config *Constants) []b
 	}
 	return key
 }
-
-// addSection adds a section if it is there.
-func addSection[T any](members []member, name *ast.Term, there bool, parts []part[T], from *T) []member {
-	if !there {
-		return members
-	}
-	return append(members, member{name, build(parts, from)})
-}
-
-var (
-	contractName = ast.StringTerm("contract")
-	requestName  = ast.StringTerm("request")
-	clientName   = ast.StringTerm("client")
-	tlsName      = ast.StringTerm("tls")
-	identityName = ast.StringTerm("identity")
-	failureName  = ast.StringTerm("failure")
-	configName   = ast.StringTerm("config")
-)
 
 // Words of which there are few are terms already: OPA allows that before main.
 func init() {
@@ -161,11 +146,10 @@ func bodyParts(r reads) []part[request.Fields] {
 		return nil
 	}
 	wanted := r.tree("request.body")
-	return []part[request.Fields]{{
-		name: ast.StringTerm("body"),
-		term: func(f *request.Fields) *ast.Term { return narrowTerm(f.Body, wanted) },
-		key:  func(key []byte, f *request.Fields) []byte { return appendValue(key, f.Body) },
-	}}
+	return []part[request.Fields]{leaf("body",
+		func(f *request.Fields) ast.Value { return narrowTerm(f.Body, wanted).Value },
+		func(key []byte, f *request.Fields) []byte { return appendValue(key, f.Body) },
+	)}
 }
 
 var clientParts = []part[request.Client]{

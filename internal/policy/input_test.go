@@ -35,7 +35,7 @@ func viaJSON(t testing.TB, d *request.Document) ast.Value {
 // checkDocument compares the short way with the long one.
 func checkDocument(t testing.TB, d *request.Document) {
 	t.Helper()
-	got, want := whole.term(d, NewConstants(d.Config).term, nil, nil), viaJSON(t, d)
+	got, want := whole.term(d, NewConstants(d.Config).term, nil).Value, viaJSON(t, d)
 	if got.Compare(want) != 0 {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
@@ -104,10 +104,10 @@ func TestDocumentTerm(t *testing.T) {
 // TestNothingMissing: what a document leaves nil is there and empty, so that a
 // negated condition is not opened by leaving something out (T-03).
 func TestNothingMissing(t *testing.T) {
-	term := whole.term(&request.Document{Identity: &identity.Identity{}}, NewConstants(nil).term, nil, nil)
+	term := whole.term(&request.Document{Identity: &identity.Identity{}}, NewConstants(nil).term, nil).Value
 	var full request.Document
 	fill(reflect.ValueOf(&full).Elem(), "")
-	compareShape(t, "input", term, whole.term(&full, NewConstants(nil).term, nil, nil))
+	compareShape(t, "input", term, whole.term(&full, NewConstants(nil).term, nil).Value)
 }
 
 // compareShape checks that two objects of fixed members have the same ones, of
@@ -187,6 +187,6 @@ func BenchmarkDocumentTerm(b *testing.B) {
 	d := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.Everything)
 	b.ReportAllocs()
 	for b.Loop() {
-		_ = whole.term(&d, in.Config.term, nil, nil)
+		_ = whole.term(&d, in.Config.term, nil)
 	}
 }

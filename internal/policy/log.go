@@ -65,11 +65,11 @@ func (s *Set) Entry(ctx context.Context, in Input, d Decision) (*Entry, bool) {
 	if d.Err != nil {
 		e.Error = d.Err.Error()
 	}
-	input := whole.term(&document, in.Config.term, nil, nil)
+	input := whole.term(&document, in.Config.term, nil)
 	if by.envoy {
 		input = withEnvoy(input, in.Request.Envoy(d.made.reading, in.Config.values, false))
 	}
-	dropped, err := e.judge(ctx, by, input, d.value())
+	dropped, err := e.judge(ctx, by, input.Value, d.value())
 	if err != nil {
 		e.Input, e.Result, e.Error = nil, nil, "the decision is not shown: "+err.Error()
 	}

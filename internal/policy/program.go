@@ -27,8 +27,7 @@ type program struct {
 	unsure    []string // why decisions cannot be remembered
 	// projection builds what the decision reads of input.
 	projection *projection
-	callers    *callers
-	steady     *steady
+	callers    *identityCache
 	findings   []string // that are worth a warning
 }
 
@@ -175,6 +174,6 @@ func (l *loader) compileTogether(m *material, modules map[string]*ast.Module) (*
 	found := inspect(p.compiler, p.decision)
 	p.reads, p.unsure, p.readsBody = found.reads, found.unsure(), slices.ContainsFunc(bodyPaths, found.reads.reads)
 	p.readsHost = slices.ContainsFunc(hostPaths, found.own.reads)
-	p.projection, p.callers, p.steady = project(p.reads), newCallers(), findSteady(p.compiler, found.rules)
+	p.projection, p.callers = project(p.reads), newIdentityCache()
 	return p, nil
 }

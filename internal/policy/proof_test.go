@@ -116,15 +116,27 @@ func mutations() []mutation {
 }
 
 // result returns what a decision says of an input.
-func (s *snapshot) result(t testing.TB, input ast.Value) string {
-	return s.resultKnowing(t, input, nil)
+func (s *snapshot) result(t testing.TB, input *ast.Term) string {
+	t.Helper()
+	return s.resultOf(t, s.evaluator.begin(), input)
 }
 
-// resultKnowing returns the same with what is known of the caller, and learns.
-func (s *snapshot) resultKnowing(t testing.TB, input ast.Value, known *memory) string {
+// projected returns what a decision says of the input that is projected for it, as
+// the evaluation before has left it.
+func (s *snapshot) projected(t testing.TB, about *changed) string {
+	t.Helper()
+	run := s.evaluator.begin()
+	input, fresh := run.project(s.projection, &about.Document, about.constants.term, nil), s.projection.term(&about.Document, about.constants.term, nil)
+	if !input.Equal(fresh) || input.Hash() != fresh.Hash() || input.IsGround() != fresh.IsGround() {
+		t.Errorf("%s: the input is %v, want %v", about.path, input, fresh)
+	}
+	return s.resultOf(t, run, input)
+}
+
+func (s *snapshot) resultOf(t testing.TB, run *evaluation, input *ast.Term) string {
 	t.Helper()
 	late := time.Now().Add(time.Minute)
-	decision := s.evaluate(t.Context(), input, span{late, late}, known)
+	decision := s.evaluate(t.Context(), run, input, span{late, late})
 	if decision.made.value == nil {
 		return string(decision.Reason)
 	}
@@ -133,25 +145,8 @@ func (s *snapshot) resultKnowing(t testing.TB, input ast.Value, known *memory) s
 
 // keyOf returns the key for a subject.
 func (s *snapshot) keyOf(about *changed) string {
-	caller := newCallers().of(about.Identity, s.projection.identity)
+	caller := newIdentityCache().of(about.Identity, s.projection.identity)
 	return string(s.projection.key(slices.Clone(caller.key), &about.Document, about.constants))
-}
-
-// memoryOf returns what is known of the caller of a subject; nil if nothing is kept.
-func (s *snapshot) memoryOf(about *changed) *memory {
-	if s.memories == nil {
-		return nil
-	}
-	base, _ := everyChange()
-	id := base.Identity
-	if strings.HasPrefix(about.path, "identity.") {
-		id = about.Identity
-	}
-	var client []byte
-	if s.steady.client {
-		client = appendParts(nil, s.projection.client, &about.Client)
-	}
-	return s.memories.of(id, client, about.constants.id)
 }
 
 // changed is a subject after a mutation, or before.
@@ -159,14 +154,14 @@ type changed struct {
 	*subject
 	path      string
 	constants *Constants
-	all       ast.Value // the whole input
+	all       *ast.Term // the whole input
 }
 
 func newChanged(s *subject, path string, constants *Constants) *changed {
 	if constants == nil {
 		constants = NewConstants(s.Config)
 	}
-	return &changed{s, path, constants, whole.term(&s.Document, constants.term, nil, nil)}
+	return &changed{s, path, constants, whole.term(&s.Document, constants.term, nil)}
 }
 
 // everyChange returns a subject and all that it may become.
@@ -188,19 +183,13 @@ var everyChange = sync.OnceValues(func() (*changed, []*changed) {
 
 // prove changes every field: what is not read does not change the decision, nor
 // the key; what is read changes the key; what is projected gives the same
-// decision as all of it; and so does what was learnt of the same caller before.
+// decision as all of it.
 func prove(t testing.TB, s *snapshot) {
 	t.Helper()
 	base, all := everyChange()
 	want, key := s.result(t, base.all), s.keyOf(base)
-	if got := s.result(t, s.projection.term(&base.Document, base.constants.term, nil, nil)); got != want {
+	if got := s.projected(t, base); got != want {
 		t.Errorf("projected it is %s, whole it is %s", got, want)
-	}
-	s.resultKnowing(t, base.all, s.memoryOf(base))
-	for _, change := range append([]*changed{base}, all...) {
-		if got, want := s.resultKnowing(t, change.all, s.memoryOf(change)), s.result(t, change.all); got != want {
-			t.Errorf("%s: with what is known of the caller it is %s, without %s", change.path, got, want)
-		}
 	}
 	for _, change := range all {
 		got, newKey, read := s.result(t, change.all), s.keyOf(change), s.reads.reads(change.path)
@@ -212,7 +201,7 @@ func prove(t testing.TB, s *snapshot) {
 		case read && newKey == key:
 			t.Errorf("%s is among %v, but does not change the key", change.path, s.reads.names())
 		case read:
-			if projected := s.result(t, s.projection.term(&change.Document, change.constants.term, nil, nil)); projected != got {
+			if projected := s.projected(t, change); projected != got {
 				t.Errorf("%s: projected it is %s, whole it is %s", change.path, projected, got)
 			}
 		}
@@ -317,8 +306,8 @@ func compiled(t testing.TB, source string) (*snapshot, []ast.Ref) {
 	}
 	found := inspect(compiler, decision)
 	return &snapshot{
-		program:  &program{reads: found.reads, unsure: found.unsure(), projection: project(found.reads), callers: newCallers(), steady: findSteady(compiler, found.rules)},
-		memories: newMemories(), evaluator: evaluator,
+		program:   &program{reads: found.reads, unsure: found.unsure(), projection: project(found.reads), callers: newIdentityCache()},
+		evaluator: evaluator,
 	}, base
 }
 

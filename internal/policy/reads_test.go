@@ -75,14 +75,14 @@ func TestReadsPaths(t *testing.T) {
 func TestProjection(t *testing.T) {
 	in := contractInput()
 	document := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.Everything)
-	all, ok := whole.term(&document, in.Config.term, nil, nil).(ast.Object)
+	all, ok := whole.term(&document, in.Config.term, nil).Value.(ast.Object)
 	if !ok {
 		t.Fatal("no object")
 	}
 	for _, r := range []reads{{}, {"request.method": true}, {"request.headers.accept": true, "identity.claims.team": true}, {"tls.client_certificate.verified": true}, {"request": true, "config": true}, {"request.headers.Accept": true, "request.header_values.Accept": true}, {"identity.unknown": true, "failure.unknown": true}} {
 		p := project(r)
 		part := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, p.parts)
-		built, ok := p.term(&part, in.Config.term, nil, nil).(ast.Object)
+		built, ok := p.term(&part, in.Config.term, nil).Value.(ast.Object)
 		if !ok {
 			t.Fatal("no object")
 		}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
@@ -88,7 +87,7 @@ func answers(t *testing.T, s *snapshot) string {
 	for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
 		for _, host := range []string{"x", "y", "z"} {
 			input := ast.MustInterfaceToValue(map[string]any{"request": map[string]any{"method": method, "host": host}})
-			value, err := s.evaluator.evaluate(context.Background(), input, topdown.NewVirtualCache(), topdown.NewCancel(), time.Time{})
+			value, err := s.evaluator.begin().evaluate(context.Background(), ast.NewTerm(input), s.span(time.Minute), time.Time{})
 			all = append(all, fmt.Sprint(value, err))
 		}
 	}

@@ -1,9 +1,6 @@
 package policy
 
 import (
-	"slices"
-	"sync"
-
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
@@ -21,11 +18,6 @@ type results struct {
 	// children finds the latest of a node's children whose names have a hash.
 	children map[step]int
 	roots    []int // of the frames
-	// steady are the rules whose results may be known, and new ones learnt: in the
-	// first frame, since in the others input or data is another one.
-	steady *steady
-	known  []fact
-	learnt []fact
 }
 
 // step leads from a node to its children whose names have the same hash.
@@ -43,30 +35,23 @@ type result struct {
 // maxResults is how many nodes are kept room for.
 const maxResults = 1 << 10
 
-var resultsPool = sync.Pool{New: func() any { return &results{children: map[step]int{}} }}
-
-// newResults returns one that is empty but for what is known of the steady rules,
-// which may be nil. Call free when nothing evaluates with it anymore.
-func newResults(rules *steady, known *memory) *results {
-	r, _ := resultsPool.Get().(*results)
-	if known != nil {
-		r.steady, r.known = rules, known.facts
-	}
-	r.nodes = append(r.nodes, result{})
-	r.Push()
+// newResults returns one that is empty.
+func newResults() *results {
+	r := &results{children: map[step]int{}}
+	r.reset()
 	return r
 }
 
-// free gives it back, without anything of the evaluation.
-func (r *results) free() {
-	if len(r.nodes) > maxResults || cap(r.nodes) > maxResults {
-		return
+// reset forgets everything. It returns false if there is too much room to be kept.
+func (r *results) reset() bool {
+	if cap(r.nodes) > maxResults {
+		return false
 	}
-	clear(r.nodes[:cap(r.nodes)])
+	clear(r.nodes)
 	clear(r.children)
-	clear(r.learnt)
-	*r = results{nodes: r.nodes[:0], children: r.children, roots: r.roots[:0], learnt: r.learnt[:0]}
-	resultsPool.Put(r)
+	*r = results{nodes: append(r.nodes[:0], result{}), children: r.children, roots: r.roots[:0]}
+	r.Push()
+	return true
 }
 
 // Push implements topdown.VirtualCache.
@@ -90,16 +75,13 @@ func (r *results) Get(ref ast.Ref) (value *ast.Term, undefined bool) {
 	node := r.root()
 	for _, name := range ref {
 		if node = r.child(step{node, name.Hash()}, name); node == 0 {
-			return r.recall(ref)
+			return nil, false
 		}
 	}
-	switch found := r.nodes[node]; {
-	case found.undefined:
+	if r.nodes[node].undefined {
 		return nil, true
-	case found.value != nil:
-		return found.value, false
 	}
-	return r.recall(ref)
+	return r.nodes[node].value, false
 }
 
 // Put implements topdown.VirtualCache.
@@ -115,30 +97,6 @@ func (r *results) Put(ref ast.Ref, value *ast.Term) {
 		r.nodes[node].undefined = true
 	} else {
 		r.nodes[node].value = value
-	}
-	r.learn(ref, value)
-}
-
-// recall returns what is known of a steady rule.
-func (r *results) recall(ref ast.Ref) (value *ast.Term, undefined bool) {
-	if len(r.known) == 0 || len(r.roots) > 1 {
-		return nil, false
-	}
-	number, ok := r.steady.number(ref)
-	i := slices.IndexFunc(r.known, func(f fact) bool { return f.number == number })
-	if !ok || i < 0 {
-		return nil, false
-	}
-	return r.known[i].value, r.known[i].value == nil
-}
-
-// learn notes what a steady rule came to.
-func (r *results) learn(ref ast.Ref, value *ast.Term) {
-	if r.steady == nil || len(r.roots) > 1 {
-		return
-	}
-	if number, ok := r.steady.number(ref); ok {
-		r.learnt = append(r.learnt, fact{number, value})
 	}
 }
 

@@ -12,8 +12,9 @@ import (
 // over random uses, also by the next evaluation with the same room.
 func TestResults(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
+	own := newResults()
 	for range 20 {
-		own, stock := newResults(nil, nil), topdown.NewVirtualCache()
+		stock := topdown.NewVirtualCache()
 		for depth := 0; depth >= 0; {
 			ref := someRef(random)
 			switch random.IntN(20) {
@@ -42,7 +43,9 @@ func TestResults(t *testing.T) {
 				t.Fatalf("keys %v, want %v", got, want)
 			}
 		}
-		own.free()
+		if !own.reset() {
+			own = newResults()
+		}
 	}
 }
 
@@ -71,18 +74,17 @@ func refSet(refs []ast.Ref) ast.Set {
 // that much room is not kept.
 func TestResultsForget(t *testing.T) {
 	for _, size := range []int{1, maxResults + 1} {
-		r := newResults(nil, nil)
+		r := newResults()
 		for i := range size {
 			r.Put(ast.Ref{ast.DefaultRootDocument, ast.InternedTerm(i)}, ast.StringTerm("secret"))
 		}
-		r.free()
+		if kept := r.reset(); kept != (size == 1) {
+			t.Errorf("room for %d nodes is kept: %v", size, kept)
+		}
 		for _, node := range r.nodes[:cap(r.nodes)] {
-			if size == 1 && node != (result{}) {
+			if size == 1 && node.value != nil {
 				t.Errorf("%+v is kept", node)
 			}
-		}
-		if again := newResults(nil, nil); cap(again.nodes) > maxResults {
-			t.Errorf("%d nodes are kept", cap(again.nodes))
 		}
 	}
 }

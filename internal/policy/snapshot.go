@@ -19,8 +19,7 @@ import (
 // snapshot is one loaded set of policies and data. It is immutable.
 type snapshot struct {
 	*program
-	cache     *cache    // nil if decisions are not remembered
-	memories  *memories // nil as well
+	cache     *cache // nil if decisions are not remembered
 	evaluator evaluator
 	options   []rego.EvalOption // for what only explanations and the log ask
 	reaches   bool              // built-ins that wait for others are on
@@ -75,7 +74,7 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 	s.table = m.table
 	s.byHost = p.readsHost || s.table != nil && s.table.NamesHosts()
 	if len(s.unsure) == 0 && l.config.DecisionCache > 0 {
-		s.cache, s.memories = newCache(l.config.DecisionCache), newMemories()
+		s.cache = newCache(l.config.DecisionCache)
 		s.cache.differed = func() { l.distrusted(s) }
 	}
 	return s, s.prepareLog(ctx, options)

@@ -6,7 +6,7 @@ import "testing"
 
 // maxUncached is how many allocations a decision may cost that nothing
 // remembers, with its input.
-const maxUncached = 165
+const maxUncached = 133
 
 // TestStepAllocations holds what the steps of a decision cost.
 func TestStepAllocations(t *testing.T) {

@@ -13,11 +13,13 @@ import (
 type member = [2]*ast.Term
 
 // part is one member of a section of the input: its name, made once, and how
-// its value is read from the section's Go type, as a term for the policies and
+// its value is read from the section's Go type, into a term for the policies and
 // as bytes of a key.
 type part[T any] struct {
 	name *ast.Term
-	term func(*T) *ast.Term
+	// fill makes a term the value that a section has; nil empties it. What it was
+	// before belongs to the part and may be used again.
+	fill func(term *ast.Term, from *T)
 	key  func([]byte, *T) []byte
 	// narrow returns the part with some of its members alone; nil if it cannot be
 	// divided.
@@ -43,11 +45,30 @@ func partsNamed[T any](parts []part[T], names []string) []part[T] {
 
 // build makes the object that has all parts of a section.
 func build[T any](parts []part[T], from *T) *ast.Term {
-	members := make([]member, len(parts))
-	for i, p := range parts {
-		members[i] = member{p.name, p.term(from)}
+	term := new(ast.Term)
+	fillObject(term, parts, from)
+	return term
+}
+
+// fillObject makes a term the object that has all parts of a section; nil empties
+// them. An object that it made before with the same parts is used again.
+func fillObject[T any](term *ast.Term, parts []part[T], from *T) {
+	object, again := term.Value.(ast.Object)
+	if !again {
+		members, values := make([]member, len(parts)), make([]ast.Term, len(parts))
+		for i, p := range parts {
+			p.fill(&values[i], from)
+			members[i] = member{p.name, &values[i]}
+		}
+		term.Value = ast.NewObject(members...)
+		return
 	}
-	return ast.ObjectTerm(members...)
+	for i, p := range parts {
+		value := object.Get(p.name)
+		if p.fill(value, from); from != nil && i == len(parts)-1 {
+			object.Insert(p.name, value) // it makes the object's hash anew
+		}
+	}
 }
 
 // appendParts appends all parts of a section to a key.
@@ -60,98 +81,118 @@ func appendParts[T any](key []byte, parts []part[T], from *T) []byte {
 
 func section[T, S any](name string, parts []part[S], get func(*T) *S) part[T] {
 	return part[T]{
-		name:   ast.StringTerm(name),
-		term:   func(from *T) *ast.Term { return build(parts, get(from)) },
+		name: ast.StringTerm(name),
+		fill: func(term *ast.Term, from *T) {
+			var inner *S
+			if from != nil {
+				inner = get(from)
+			}
+			fillObject(term, parts, inner)
+		},
 		key:    func(key []byte, from *T) []byte { return appendParts(key, parts, get(from)) },
 		narrow: func(names []string) part[T] { return section(name, partsNamed(parts, names), get) },
 	}
 }
 
+// nothing stands where a value is emptied.
+var nothing = ast.InternedNullTerm.Value
+
+// leaf is a part whose value is made as a whole.
+func leaf[T any](name string, value func(*T) ast.Value, key func([]byte, *T) []byte) part[T] {
+	return part[T]{name: ast.StringTerm(name), key: key, fill: func(term *ast.Term, from *T) {
+		if term.Value = nothing; from != nil {
+			term.Value = value(from)
+		}
+	}}
+}
+
 func text[T any](name string, get func(*T) string) part[T] {
-	return part[T]{
-		name: ast.StringTerm(name),
-		term: func(from *T) *ast.Term { return textTerm(get(from)) },
-		key:  func(key []byte, from *T) []byte { return appendText(key, get(from)) },
-	}
+	return leaf(name, func(from *T) ast.Value { return textValue(get(from)) }, func(key []byte, from *T) []byte { return appendText(key, get(from)) })
 }
 
 // word is a text that is mostly one of a few.
 func word[T any](name string, get func(*T) string) part[T] {
-	p := text(name, get)
-	p.term = func(from *T) *ast.Term { return ast.InternedTerm(wellFormed(get(from))) }
-	return p
+	return leaf(name, func(from *T) ast.Value { return ast.InternedTerm(wellFormed(get(from))).Value }, text(name, get).key)
 }
 
 func boolean[T any](name string, get func(*T) bool) part[T] {
-	return part[T]{
-		name: ast.StringTerm(name),
-		term: func(from *T) *ast.Term { return ast.InternedTerm(get(from)) },
-		key:  func(key []byte, from *T) []byte { return appendBoolean(key, get(from)) },
-	}
+	return leaf(name, func(from *T) ast.Value { return ast.InternedTerm(get(from)).Value }, func(key []byte, from *T) []byte { return appendBoolean(key, get(from)) })
 }
 
 func number[T any](name string, get func(*T) int64) part[T] {
-	return part[T]{
-		name: ast.StringTerm(name),
-		term: func(from *T) *ast.Term { return ast.NumberTerm(json.Number(strconv.FormatInt(get(from), 10))) },
-		key:  func(key []byte, from *T) []byte { return appendNumber(key, get(from)) },
-	}
+	return leaf(name, func(from *T) ast.Value { return ast.Number(strconv.FormatInt(get(from), 10)) }, func(key []byte, from *T) []byte { return appendNumber(key, get(from)) })
 }
 
 func texts[T any](name string, get func(*T) []string) part[T] {
-	return part[T]{
-		name: ast.StringTerm(name),
-		term: func(from *T) *ast.Term { return listTerm(get(from)) },
-		key:  func(key []byte, from *T) []byte { return appendTexts(key, get(from)) },
-	}
+	return leaf(name, func(from *T) ast.Value { return listValue(get(from)) }, func(key []byte, from *T) []byte { return appendTexts(key, get(from)) })
 }
 
 func textByName[T any](name string, get func(*T) map[string]string) part[T] {
-	return byName(name, get, textTerm, appendText)
+	return byName(name, get, textValue, appendText)
 }
 
 func textsByName[T any](name string, get func(*T) map[string][]string) part[T] {
-	return byName(name, get, listTerm, appendTexts)
+	return byName(name, get, listValue, appendTexts)
 }
 
 // claims is an object of decoded JSON.
 func claims[T any](name string, get func(*T) map[string]any) part[T] {
-	return byName(name, get, valueTerm, appendValue)
+	return byName(name, get, jsonValue, appendValue)
 }
 
 // byName is an object whose members are not known beforehand.
-func byName[T, V any](name string, get func(*T) map[string]V, term func(V) *ast.Term, key func([]byte, V) []byte) part[T] {
-	return part[T]{
-		name:   ast.StringTerm(name),
-		term:   func(from *T) *ast.Term { return objectTerm(get(from), term) },
-		key:    func(into []byte, from *T) []byte { return appendMembers(into, get(from), key) },
-		narrow: func(names []string) part[T] { return someByName(name, names, get, term, key) },
-	}
+func byName[T, V any](name string, get func(*T) map[string]V, value func(V) ast.Value, key func([]byte, V) []byte) part[T] {
+	p := leaf(name, func(from *T) ast.Value { return objectValue(get(from), value) }, func(into []byte, from *T) []byte { return appendMembers(into, get(from), key) })
+	p.narrow = func(names []string) part[T] { return someByName(name, names, get, value, key) }
+	return p
 }
 
 // someByName is byName with some members alone.
-func someByName[T, V any](name string, names []string, get func(*T) map[string]V, term func(V) *ast.Term, key func([]byte, V) []byte) part[T] {
-	terms := make([]*ast.Term, len(names))
-	for i := range names {
-		terms[i] = textTerm(names[i])
+func someByName[T, V any](name string, names []string, get func(*T) map[string]V, value func(V) ast.Value, key func([]byte, V) []byte) part[T] {
+	all := make([]part[T], len(names))
+	for i, name := range names {
+		all[i] = leaf(name, func(from *T) ast.Value { return value(get(from)[name]) }, nil)
 	}
 	return part[T]{
 		name: ast.StringTerm(name),
-		term: func(from *T) *ast.Term {
-			all, present := get(from), make([]member, 0, len(names))
-			for i, name := range names {
-				if value, ok := all[name]; ok {
-					present = append(present, member{terms[i], term(value)})
+		fill: func(term *ast.Term, from *T) {
+			parts := all
+			if from != nil {
+				parts = present(all, names, get(from))
+			}
+			object, again := term.Value.(ast.Object)
+			if !again || object.Len() < len(all) || len(parts) < len(all) { // only one with all of them is used again
+				if term.Value = nothing; from == nil {
+					return
 				}
 			}
-			return ast.ObjectTerm(present...)
+			fillObject(term, parts, from)
 		},
 		key: func(into []byte, from *T) []byte { return appendNamed(into, get(from), names, key) },
 	}
 }
 
+// present returns the parts whose names are there.
+func present[T, V any](parts []part[T], names []string, values map[string]V) []part[T] {
+	for i, name := range names {
+		if _, ok := values[name]; ok {
+			continue
+		}
+		found := slices.Clone(parts[:i])
+		for j := i + 1; j < len(names); j++ {
+			if _, ok := values[names[j]]; ok {
+				found = append(found, parts[j])
+			}
+		}
+		return found
+	}
+	return parts
+}
+
 // textTerm makes a string.
-func textTerm(value string) *ast.Term { return ast.StringTerm(wellFormed(value)) }
+func textTerm(value string) *ast.Term { return ast.NewTerm(textValue(value)) }
+
+func textValue(value string) ast.Value { return ast.String(wellFormed(value)) }
 
 // wellFormed makes U+FFFD of each byte that is not UTF-8, as JSON does, so that
 // policies never see text which JSON could not hold.
@@ -162,20 +203,20 @@ func wellFormed(value string) string {
 	return string([]rune(value))
 }
 
-func listTerm(values []string) *ast.Term {
+func listValue(values []string) ast.Value {
 	terms := make([]*ast.Term, len(values))
 	for i, value := range values {
 		terms[i] = textTerm(value)
 	}
-	return ast.ArrayTerm(terms...)
+	return ast.NewArray(terms...)
 }
 
-func objectTerm[V any](values map[string]V, term func(V) *ast.Term) *ast.Term {
+func objectValue[V any](values map[string]V, value func(V) ast.Value) ast.Value {
 	members := make([]member, 0, len(values))
-	for name, value := range values {
-		members = append(members, member{textTerm(name), term(value)})
+	for name, from := range values {
+		members = append(members, member{textTerm(name), ast.NewTerm(value(from))})
 	}
-	return ast.ObjectTerm(members...)
+	return ast.NewObject(members...)
 }
 
 // narrowTerm builds what is wanted of decoded JSON. Where members are, a list has
@@ -210,9 +251,9 @@ func valueTerm(value any) *ast.Term {
 	case json.Number:
 		return ast.NumberTerm(v)
 	case []string:
-		return listTerm(v)
+		return ast.NewTerm(listValue(v))
 	case map[string]any:
-		return objectTerm(v, valueTerm)
+		return ast.NewTerm(objectValue(v, jsonValue))
 	case []any:
 		terms := make([]*ast.Term, len(v))
 		for i, item := range v {
@@ -228,3 +269,6 @@ func valueTerm(value any) *ast.Term {
 	}
 	return ast.NewTerm(converted)
 }
+
+// jsonValue is what valueTerm makes.
+func jsonValue(value any) ast.Value { return valueTerm(value).Value }

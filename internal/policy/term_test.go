@@ -53,15 +53,14 @@ func TestValueTerm(t *testing.T) {
 func TestSharedNames(t *testing.T) {
 	in := asked("/a", "admin")
 	d := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.Everything)
-	first, second := whole.term(&d, in.Config.term, nil, nil), whole.term(&d, in.Config.term, nil, nil)
+	first, second := whole.term(&d, in.Config.term, nil).Value.(ast.Object), whole.term(&d, in.Config.term, nil).Value.(ast.Object)
 	if first.Compare(second) != 0 {
 		t.Error("one document gives two inputs")
 	}
-	one, two := first.(ast.Object).Get(requestName), second.(ast.Object).Get(requestName)
-	if one == two {
+	if first.Get(ast.StringTerm("request")) == second.Get(ast.StringTerm("request")) {
 		t.Error("two requests share a term")
 	}
-	if first.(ast.Object).Get(configName) != second.(ast.Object).Get(configName) {
+	if first.Get(ast.StringTerm("config")).Value.(ast.Object) != second.Get(ast.StringTerm("config")).Value.(ast.Object) {
 		t.Error("the constants were made again")
 	}
 }
