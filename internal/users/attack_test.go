@@ -205,22 +205,24 @@ func TestExpiry(t *testing.T) {
 func TestNoSecretKept(t *testing.T) {
 	v, _ := plainVerifier(nil, nil)
 	other, _ := plainVerifier(nil, nil)
+	long := strings.Repeat("c", maxPassword-1)
 	seen := map[[32]byte]string{}
-	for _, texts := range [][]string{{"a", "b", "c"}, {"ab", "", "c"}, {"a", "bc", ""}, {"", "ab", "c"}, {"a", "b"}, {"a", "b", "d"}, {"b", "a", "c"}} {
-		digest := mac(v.key, texts...)
+	for _, texts := range [][3]string{{"a", "b", "c"}, {"ab", "", "c"}, {"a", "bc", ""}, {"", "ab", "c"}, {"a", "b"}, {"a", "b", "d"}, {"b", "a", "c"}, {"a", "b", long}, {"a", "b", long + "c"}} {
+		a := attempt{account: account{name: texts[0], hash: texts[1]}, password: texts[2]}
+		digest := v.keyOf(a)
 		if before, there := seen[digest]; there {
 			t.Errorf("%q is remembered as %s", texts, before)
 		}
 		seen[digest] = fmt.Sprintf("%q", texts)
-		if digest == mac(other.key, texts...) {
+		if digest == other.keyOf(a) || digest == (&Verifier{}).keyOf(a) {
 			t.Errorf("%q: two processes remember alike", texts)
 		}
-		if digest != mac(v.key, texts...) {
+		if digest != v.keyOf(a) {
 			t.Errorf("%q: not found again", texts)
 		}
 	}
 	for i := range successes + 1000 {
-		v.good.Set(mac(v.key, fmt.Sprint(i)), struct{}{})
+		v.good.Set(v.keyOf(attempt{password: fmt.Sprint(i)}), struct{}{})
 	}
 	v.good.CleanUp()
 	if size := v.good.EstimatedSize(); size > successes {

@@ -117,21 +117,27 @@ func (t *Throttle) locked(user string, client netip.Addr) time.Duration {
 
 // trusts reports whether the right password came from a network lately.
 func (t *Throttle) trusts(a account, client netip.Addr) bool {
+	if t == nil {
+		return false
+	}
 	seen, ok := t.trusted.GetIfPresent(pair{a, netutil.Network(client)})
 	return ok && t.now().Sub(seen) < trustTime
 }
 
 // admit returns how long an attempt has to wait, or 0. While the name is locked,
-// one from a network that is not known needs one of the tries that count.
-func (t *Throttle) admit(ctx context.Context, a attempt, try func(lockedTries) bool) time.Duration {
+// one from a network that is neither trusted nor known needs one of the tries that count.
+func (t *Throttle) admit(ctx context.Context, a attempt, trusted bool, try func(lockedTries) bool) time.Duration {
 	if t == nil {
 		return 0
 	}
 	if wait := t.own(a.name, a.client); wait > 0 {
 		return wait
 	}
+	if trusted {
+		return 0
+	}
 	wait := t.locked(a.name, a.client)
-	if wait == 0 || t.trusts(a.account, a.client) || t.known.has(ctx, a.account, a.client) || try(t.tries) {
+	if wait == 0 || t.known.has(ctx, a.account, a.client) || try(t.tries) {
 		return 0
 	}
 	return wait
@@ -140,8 +146,8 @@ func (t *Throttle) admit(ctx context.Context, a attempt, try func(lockedTries) b
 // quick reports whether an attempt may be answered from memory before it waits for
 // its turn: where the right password came from lately, and unless too many tries
 // there left before theirs. Others could test guesses without one of them counting.
-func (t *Throttle) quick(a account, client netip.Addr) bool {
-	return t == nil || t.trusts(a, client) && t.wait(subject{a.name, netutil.Network(client), true}, t.limit) == 0
+func (t *Throttle) quick(a account, client netip.Addr, trusted bool) bool {
+	return t == nil || trusted && t.wait(subject{a.name, netutil.Network(client), true}, t.limit) == 0
 }
 
 // reserved reports whether an attempt has room of its own in the queue.

@@ -122,6 +122,9 @@ func newUser(name string, r record) (*User, error) {
 // for what looks and means the same become equal (RFC 7617, section 2.1; RFC
 // 8265, section 3.4). It is false for text that cannot be a name.
 func Normalize(name string) (string, bool) {
+	if printableASCII(name, '!') {
+		return name, true
+	}
 	normal, err := precis.UsernameCasePreserved.String(name)
 	return normal, err == nil
 }

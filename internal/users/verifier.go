@@ -108,10 +108,11 @@ func (v *Verifier) answer(ctx context.Context, users *Users, name, password stri
 		account: account{normal, v.hashFor(users, user, normal)},
 		user:    user, password: password, possible: ok, client: client, seed: users.seed,
 	}
-	if wait := v.throttle.admit(ctx, a, func(l lockedTries) bool { return l.left(a) }); wait > 0 {
+	trusted := v.throttle.trusts(a.account, client)
+	if wait := v.throttle.admit(ctx, a, trusted, func(l lockedTries) bool { return l.left(a) }); wait > 0 {
 		return Result{Reason: identity.ReasonThrottled, RetryAfter: wait}
 	}
-	if v.throttle.quick(a.account, client) && v.remembered(a) {
+	if v.throttle.quick(a.account, client, trusted) && v.remembered(a) {
 		return v.accept(ctx, a)
 	}
 	return v.try(ctx, a)
@@ -133,7 +134,7 @@ func (v *Verifier) remembered(a attempt) bool {
 	if a.user == nil || !a.possible || !a.user.Counts(v.now()) {
 		return false
 	}
-	_, hit := v.good.GetIfPresent(mac(v.key, a.hash, a.name, a.password))
+	_, hit := v.good.GetIfPresent(v.keyOf(a))
 	return hit
 }
 
@@ -155,7 +156,8 @@ func (v *Verifier) try(ctx context.Context, a attempt) Result {
 		return Result{Reason: identity.ReasonBusy, RetryAfter: fairqueue.RetryAfter}
 	}
 	defer v.queue.Leave()
-	if wait := v.throttle.admit(ctx, a, func(l lockedTries) bool { return l.take(ctx, a) }); wait > 0 {
+	trusted := v.throttle.trusts(a.account, a.client) // perhaps since it waited
+	if wait := v.throttle.admit(ctx, a, trusted, func(l lockedTries) bool { return l.take(ctx, a) }); wait > 0 {
 		return Result{Reason: identity.ReasonThrottled, RetryAfter: wait}
 	}
 	if v.remembered(a) {
@@ -170,7 +172,7 @@ func (v *Verifier) try(ctx context.Context, a attempt) Result {
 		v.throttle.Fail(a.name, a.client)
 		return Result{Reason: identity.ReasonAccountDisabled}
 	}
-	v.good.Set(mac(v.key, a.hash, a.name, a.password), struct{}{})
+	v.good.Set(v.keyOf(a), struct{}{})
 	return v.accept(ctx, a)
 }
 
@@ -188,17 +190,27 @@ func (v *Verifier) hashFor(users *Users, user *User, name string) string {
 	return dummy(users.hashes[binary.BigEndian.Uint64(digest[:8])%uint64(len(users.hashes))])
 }
 
-// mac authenticates texts, each with its length. As the key of a success it
-// holds no secret: without the process's own random key no reader can test guesses
-// against it.
+// keyOf returns the key of a success, which holds no secret: without the process's
+// own random key no reader can test guesses against it. That one stands in front of
+// the texts, which is enough for what is never shown, and takes no memory as a MAC does.
+func (v *Verifier) keyOf(a attempt) [32]byte {
+	var message [512]byte // mostly it does not grow
+	return sha256.Sum256(appendTexts(append(message[:0], v.key[:]...), a.hash, a.name, a.password))
+}
+
+// mac authenticates texts.
 func mac(key [32]byte, texts ...string) [32]byte {
-	message := make([]byte, 0, 256)
+	mac := hmac.New(sha256.New, key[:])
+	mac.Write(appendTexts(make([]byte, 0, 256), texts...))
+	return [32]byte(mac.Sum(nil))
+}
+
+// appendTexts appends texts, each after its length.
+func appendTexts(message []byte, texts ...string) []byte {
 	for _, text := range texts {
 		message = append(binary.BigEndian.AppendUint64(message, uint64(len(text))), text...)
 	}
-	mac := hmac.New(sha256.New, key[:])
-	mac.Write(message)
-	return [32]byte(mac.Sum(message[:0]))
+	return message
 }
 
 // credentials normalizes a name and a password (RFC 7617, section 2.1: NFC by
@@ -214,6 +226,9 @@ func credentials(name, password string) (string, string, bool) {
 	if len(password) > maxPassword {
 		password, ok = password[:maxPassword], false
 	}
+	if printableASCII(password, ' ') {
+		return normal, password, ok
+	}
 	opaque, err := precis.OpaqueString.String(password)
 	if err != nil {
 		opaque = password // an empty one, or one with control characters
@@ -222,4 +237,16 @@ func credentials(name, password string) (string, string, bool) {
 		ok = ok && !unicode.IsControl(r)
 	}
 	return normal, opaque, ok && utf8.ValidString(password)
+}
+
+// printableASCII reports whether a text is of printable ASCII from a character on
+// alone, and of at least one, which the profiles of RFC 8265 leave as it is: names from
+// the exclamation mark on, passwords from the space on.
+func printableASCII(text string, from byte) bool {
+	for i := range len(text) {
+		if text[i] < from || text[i] > '~' {
+			return false
+		}
+	}
+	return text != ""
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/text/secure/precis"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
 
@@ -324,6 +325,41 @@ func TestCancelled(t *testing.T) {
 	cancel()
 	if got := v.Verify(ctx, people(t), "alice", testPassword, addr("192.0.2.1")); got.User != nil || counter.n.Load() != 0 {
 		t.Errorf("got %+v after %d comparisons", got, counter.n.Load())
+	}
+}
+
+// TestPrintableASCII: what is taken for what the profiles of RFC 8265 leave as it is
+// is what they leave as it is.
+func TestPrintableASCII(t *testing.T) {
+	for c := range 0x180 {
+		for _, text := range []string{"", string(rune(c)), "a" + string(rune(c)), string(rune(c)) + "B", " " + string(rune(c)), string([]byte{byte(c)}), "a" + string([]byte{byte(c)})} {
+			if got, err := precis.UsernameCasePreserved.String(text); printableASCII(text, '!') && (err != nil || got != text) {
+				t.Errorf("the name %q: %q, %v", text, got, err)
+			}
+			if got, err := precis.OpaqueString.String(text); printableASCII(text, ' ') && (err != nil || got != text) {
+				t.Errorf("the password %q: %q, %v", text, got, err)
+			}
+		}
+	}
+	if !printableASCII("alice~!", '!') || !printableASCII("a password", ' ') || printableASCII("a name", '!') {
+		t.Error("plain texts are not known")
+	}
+}
+
+// TestVerifyRememberedAllocations: performance.md, a password that was right before
+// costs no memory.
+func TestVerifyRememberedAllocations(t *testing.T) {
+	v, _ := plainVerifier(NewThrottle(10, time.Minute, nil), nil)
+	for _, password := range []string{testPassword, strings.Repeat("p", maxBcrypt)} {
+		users := plain(t, &User{Name: "alice", Hash: password})
+		verify := func() {
+			if got := v.Verify(t.Context(), users, "alice", password, addr("192.0.2.1")); got.User == nil {
+				t.Fatal(got)
+			}
+		}
+		if got := testing.AllocsPerRun(100, verify); got > 0 {
+			t.Errorf("a password of %d bytes: %v allocations", len(password), got)
+		}
 	}
 }
 
