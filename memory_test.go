@@ -86,3 +86,36 @@ type statusWriter struct {
 }
 
 func (w *statusWriter) WriteHeader(status int) { w.status = status }
+
+// TestIdleMemory: how much one more site takes before its first request.
+func TestIdleMemory(t *testing.T) {
+	const sites = 10
+	tests := []struct {
+		name, config string
+		budget       uint64 // bytes for each site
+	}{
+		{"a table", "basic {\n users DIR/users.yaml\n }\n access DIR/%d/access.yaml", 100_000},
+		{"a policy", "basic {\n users DIR/users.yaml\n }\n policies DIR/%d/authz.rego", 300_000},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.Write("users.yaml", "users:\n  alice:\n    password: $2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy\n")
+			open := func(i int) {
+				w.Write(fmt.Sprintf("%d/access.yaml", i), fmt.Sprintf("rules:\n  - paths: [/%d]\n    allow: [{authenticated: true}]\n", i))
+				w.Write(fmt.Sprintf("%d/authz.rego", i), fmt.Sprintf("package caddy.authz\n\nallow if input.request.path == \"/%d\"\n", i))
+				w.site("insecure_http\n " + fmt.Sprintf(test.config, i) + "\n")
+			}
+			open(0)
+			before := heap()
+			for i := range sites {
+				open(i + 1)
+			}
+			each := (heap() - before) / sites
+			t.Logf("%d bytes for each site", each)
+			if each > test.budget {
+				t.Errorf("%d bytes for each site; the budget is %d", each, test.budget)
+			}
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http/httptest"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -205,5 +206,29 @@ func TestMetrics(t *testing.T) {
 	CountReload(nil)
 	if count(reloads.WithLabelValues("failure")) != 1 || count(reloads.WithLabelValues("success")) != 1 {
 		t.Error("reloads are not counted")
+	}
+}
+
+// TestSampled: ten lines of a message are written and then every hundredth, and a
+// logger that has written none takes next to no memory.
+func TestSampled(t *testing.T) {
+	core, logs := observer.New(zapcore.InfoLevel)
+	logger := Sampled(zap.New(core))
+	for range 210 {
+		logger.Info("one")
+		logger.Debug("below the level")
+	}
+	logger.With(zap.Int("a", 1)).Info("two")
+	if one, two := logs.FilterMessage("one").Len(), logs.FilterMessage("two").FilterField(zap.Int("a", 1)).Len(); one != 12 || two != 1 || logs.Len() != 13 {
+		t.Errorf("%d of one message, %d of another one, %d in all", one, two, logs.Len())
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 100 {
+		_ = Sampled(zap.New(core))
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / 100; each > 10_000 {
+		t.Errorf("%d bytes for a logger that is not used", each)
 	}
 }

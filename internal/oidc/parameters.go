@@ -6,10 +6,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // parameterName is what an extra parameter may be called.
-var parameterName = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
+var parameterName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`) })
 
 // maxParameter bounds a value, in bytes: all of them are a part of a URL.
 const maxParameter = 1024
@@ -34,7 +35,7 @@ func CheckParameters(parameters map[string][]string) error {
 		folded := strings.ToLower(name)
 		own := slices.Contains(ownParameters, folded) || slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(folded, prefix) })
 		switch {
-		case !parameterName.MatchString(name):
+		case !parameterName().MatchString(name):
 			return fmt.Errorf("parameters: %q is not a name of 1 to 64 letters, digits, _ . : and -", printable(name))
 		case own && instead[folded] != "":
 			return fmt.Errorf("parameters: %s belongs to the protocol: %s", name, instead[folded])

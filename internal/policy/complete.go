@@ -23,7 +23,7 @@ const completion = `whole := data.caddy.testing.complete(input.part); [_, proble
 // anonymous caller. What no server ever gives, such as a misspelt field, is an
 // error.
 func Complete(ctx context.Context, part map[string]any) (map[string]any, error) {
-	own, err := embedded()
+	own, err := embeddedModules()
 	if err != nil {
 		return nil, err
 	}

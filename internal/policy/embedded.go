@@ -11,33 +11,69 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"github.com/policyauth/caddy-policy-auth/policies"
+	policyfiles "github.com/policyauth/caddy-policy-auth/policies"
 )
 
 // embeddedPrefix begins the names of this project's own policies.
 const embeddedPrefix = "embedded/"
 
+// builtIn is a policy of this project. It is parsed when it is needed.
+type builtIn struct {
+	path  ast.Ref // of its package
+	parse func() (*parsed, error)
+}
+
 // embedded returns the policies of this project by file name, without tests
 // and examples.
-var embedded = sync.OnceValues(func() (map[string]*ast.Module, error) {
-	modules := map[string]*ast.Module{}
-	err := fs.WalkDir(policies.FS, "caddy", func(path string, entry fs.DirEntry, err error) error {
+var embedded = sync.OnceValues(func() (map[string]builtIn, error) {
+	policies := map[string]builtIn{}
+	err := fs.WalkDir(policyfiles.FS, "caddy", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".rego") || strings.HasSuffix(path, "_test.rego") {
 			return err
 		}
-		content, err := fs.ReadFile(policies.FS, path)
+		content, err := fs.ReadFile(policyfiles.FS, path)
 		if err != nil {
 			return err
 		}
-		modules[embeddedPrefix+path], err = ast.ParseModuleWithOpts(embeddedPrefix+path, string(content), ast.ParserOptions{RegoVersion: ast.RegoV1})
-		return err
+		policies[embeddedPrefix+path] = builtIn{packageOf(string(content)), sync.OnceValues(func() (*parsed, error) {
+			module, err := ast.ParseModuleWithOpts(embeddedPrefix+path, string(content), ast.ParserOptions{RegoVersion: ast.RegoV1})
+			if err != nil {
+				return nil, err
+			}
+			return &parsed{module, outlineOf(module)}, nil
+		})}
+		return nil
 	})
-	return modules, err
+	return policies, err
 })
 
-// addEmbedded adds this project's own policies, whose packages no other source may
-// add to.
-func (m *material) addEmbedded() error {
+// packageOf returns the package of a policy that is known to be right.
+func packageOf(policy string) ast.Ref {
+	for line := range strings.Lines(policy) {
+		if name, ok := strings.CutPrefix(line, "package "); ok {
+			return refOf("data." + strings.TrimSpace(name))
+		}
+	}
+	return nil
+}
+
+// embeddedModules returns all policies of this project, parsed.
+func embeddedModules() (map[string]*ast.Module, error) {
+	own, err := embedded()
+	modules := map[string]*ast.Module{}
+	for file, policy := range own {
+		p, failure := policy.parse()
+		if failure != nil {
+			return nil, failure
+		}
+		modules[file] = p.module
+	}
+	return modules, err
+}
+
+// addEmbedded adds this project's own policies that are used, at some paths or by a
+// policy or a test. No other source may add to the packages of any.
+func (m *material) addEmbedded(used []dataPath) error {
 	own, err := embedded()
 	if err != nil {
 		return err
@@ -45,16 +81,33 @@ func (m *material) addEmbedded() error {
 	if err := errors.Join(checkReserved(m.modules, own), checkReserved(m.tests, own)); err != nil {
 		return err
 	}
-	maps.Copy(m.modules, own)
+	for _, o := range m.outlines {
+		used = append(used, o.uses...)
+	}
+	for len(used) > 0 {
+		at := used[len(used)-1]
+		used = used[:len(used)-1]
+		for file, policy := range own {
+			if m.modules[file] != nil || !dataPathOf(policy.path).overlaps(at) {
+				continue
+			}
+			p, err := policy.parse()
+			if err != nil {
+				return err
+			}
+			m.modules[file], m.outlines[file] = p.module, p.outline
+			used = append(used, p.outline.uses...)
+		}
+	}
 	return nil
 }
 
 // checkReserved refuses policies that add to what is built in: by their package,
 // or by a rule whose name leads there.
-func checkReserved(modules, own map[string]*ast.Module) error {
+func checkReserved(modules map[string]*ast.Module, own map[string]builtIn) error {
 	reserved := []ast.Ref{refOf("data.caddy." + tableRoot)}
-	for _, module := range own {
-		reserved = append(reserved, module.Package.Path)
+	for _, policy := range own {
+		reserved = append(reserved, policy.path)
 	}
 	var problems []error
 	for _, path := range slices.Sorted(maps.Keys(modules)) {

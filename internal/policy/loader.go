@@ -17,7 +17,7 @@ import (
 type loader struct {
 	config       Config
 	capabilities *ast.Capabilities
-	modules      memo[*ast.Module]
+	modules      memo[*parsed]
 	documents    memo[ast.Object]
 	schemas      memo[*schema] // of data
 	claims       memo[*schema] // of claims
@@ -32,7 +32,7 @@ type loader struct {
 func newLoader(config Config) *loader {
 	return &loader{
 		config: config, capabilities: allowed(config.AllowBuiltins), distrusted: func(*snapshot) {},
-		modules: memo[*ast.Module]{}, documents: memo[ast.Object]{}, schemas: memo[*schema]{}, claims: memo[*schema]{}, tables: memo[tableData]{},
+		modules: memo[*parsed]{}, documents: memo[ast.Object]{}, schemas: memo[*schema]{}, claims: memo[*schema]{}, tables: memo[tableData]{},
 	}
 }
 
@@ -65,7 +65,7 @@ func (l *loader) assemble(tree files.Tree) (*material, error) {
 		return nil, err
 	}
 	if !l.config.native() {
-		if err := m.addEmbedded(); err != nil {
+		if err := m.addEmbedded(l.roots()); err != nil {
 			return nil, err
 		}
 	}
@@ -73,6 +73,15 @@ func (l *loader) assemble(tree files.Tree) (*material, error) {
 		return nil, err
 	}
 	return m, l.addTable(m, tree)
+}
+
+// roots are where evaluation begins: the decision and the rules of the log.
+func (l *loader) roots() []dataPath {
+	var roots []dataPath
+	for _, rule := range []string{l.config.Decision, maskRule, dropRule} {
+		roots = append(roots, dataPathOf(refOf(rule)))
+	}
+	return roots
 }
 
 // forget lets go of files that a tree does not have.

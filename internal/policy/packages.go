@@ -10,6 +10,12 @@ import (
 // or what an expression refers to.
 type dataPath []string
 
+// overlaps reports whether one of two paths leads to the other.
+func (p dataPath) overlaps(other dataPath) bool {
+	n := min(len(p), len(other))
+	return slices.Equal(p[:n], other[:n])
+}
+
 // dataPathOf returns the path of a reference. It ends before the first part that is no
 // name, so that it stands for whatever may follow.
 func dataPathOf(ref ast.Ref) dataPath {
@@ -62,20 +68,6 @@ func outlineOf(module *ast.Module) *outline {
 		}
 	}
 	return o
-}
-
-// outlinesOf returns the outlines of modules by their files, those of the last program
-// where it has the same modules.
-func outlinesOf(modules map[string]*ast.Module, last *program) map[string]*outline {
-	outlines := make(map[string]*outline, len(modules))
-	for file, module := range modules {
-		if last != nil && last.modules[file] == module {
-			outlines[file] = last.outlines[file]
-		} else {
-			outlines[file] = outlineOf(module)
-		}
-	}
-	return outlines
 }
 
 // placeOf returns where a rule stands among data. There is no such place if its name
@@ -171,10 +163,11 @@ type graph struct {
 	owners, users *pathTree
 }
 
-// newGraph makes the graph of the modules with some outlines.
-func newGraph(outlines map[string]*outline) *graph {
-	g := &graph{outlines: outlines, owners: &pathTree{}, users: &pathTree{}}
-	for file, o := range outlines {
+// newGraph makes the graph of the modules without tests.
+func newGraph(m *material) *graph {
+	g := &graph{outlines: m.outlines, owners: &pathTree{}, users: &pathTree{}}
+	for file := range m.modules {
+		o := m.outlines[file]
 		g.owners.add(o.pkg, file)
 		for _, used := range o.uses {
 			g.users.add(used, file)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // TestOutline: what a module may refer to is found wherever Rego lets it be written.
@@ -83,15 +85,15 @@ func TestGraph(t *testing.T) {
 		"a": "package a\n\nr if data.b.r", "b": "package b\n\nr if data.c[input.x].r", "c": "package c.d\n\nr if data.e", "e": "package e.f.g", "ee": "package e.f",
 		"x": "package x\n\nr if data.y.r", "y": "package y\n\nr if data.x.r", "z": "package z\n\nr if data.e.f.g.r",
 	}
-	outlines := map[string]*outline{}
+	m := &material{modules: map[string]*ast.Module{}, outlines: map[string]*outline{}}
 	for file, source := range sources {
 		module, err := parsePolicy(file, []byte(source), allowed(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
-		outlines[file] = outlineOf(module)
+		m.modules[file], m.outlines[file] = module, outlineOf(module)
 	}
-	g := newGraph(outlines)
+	g := newGraph(m)
 	tests := []struct{ at, needed, affected string }{
 		{"a.r", "a b c e ee", "a"},
 		{"b", "b c e ee", "a b"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -15,7 +16,7 @@ import (
 type program struct {
 	modules  map[string]*ast.Module // all of them, as they were parsed
 	compiled map[string]*ast.Module // those of them that are evaluated
-	outlines map[string]*outline    // of all of them
+	outlines map[string]*outline    // of all of them, and of tests
 	typing   typing
 	compiler *ast.Compiler
 	decision ast.Ref
@@ -49,35 +50,30 @@ func (l *loader) compile(m *material) (*program, error) {
 	if last != nil && maps.Equal(last.modules, m.modules) && last.typing.equal(m.typing) {
 		return last, nil
 	}
-	outlines := outlinesOf(m.modules, last)
-	p, err := l.compileNeeded(m, newGraph(outlines), last)
+	p, err := l.compileNeeded(m, last)
 	if err != nil {
 		p, err = l.compileTogether(m, m.modules)
 	}
 	if err != nil {
 		return nil, err
 	}
-	p.outlines, l.program = outlines, p
+	l.program = p
 	return p, nil
 }
 
 // compileNeeded compiles the modules that the decision and the rules of the log need,
 // unless they are those of the last program, and checks those of the others that have
 // to do with a change.
-func (l *loader) compileNeeded(m *material, g *graph, last *program) (*program, error) {
-	var roots []dataPath
-	for _, name := range []string{l.config.Decision, maskRule, dropRule} {
-		roots = append(roots, dataPathOf(refOf(name)))
-	}
-	p, err := l.compileAgain(m, subset(m.modules, g.needed(roots)), last)
+func (l *loader) compileNeeded(m *material, last *program) (*program, error) {
+	g := newGraph(m)
+	p, err := l.compileAgain(m, subset(m.modules, g.needed(l.roots())), last)
 	if err != nil {
 		return nil, err
 	}
-	changed := changes(last, m.modules)
 	var unchecked []dataPath
-	for file := range g.affected(changed) {
-		if p.compiled[file] == nil {
-			unchecked = append(unchecked, dataPathOf(m.modules[file].Package.Path))
+	for file := range g.affected(changes(last, m.modules)) {
+		if p.compiled[file] == nil && !strings.HasPrefix(file, embeddedPrefix) {
+			unchecked = append(unchecked, m.outlines[file].pkg)
 		}
 	}
 	return p, check(subset(m.modules, g.needed(unchecked)), l.capabilities)
@@ -90,17 +86,17 @@ func (l *loader) compileAgain(m *material, needed map[string]*ast.Module, last *
 		return l.compileTogether(m, needed)
 	}
 	p := *last
-	p.modules = m.modules
+	p.modules, p.outlines = m.modules, m.outlines
 	return &p, nil
 }
 
 // overlapped reports whether there is data in the place of a rule that is not evaluated.
 func (p *program) overlapped(exists func([]string) (bool, error)) bool {
-	for file, o := range p.outlines {
+	for file := range p.modules {
 		if p.compiled[file] != nil {
 			continue
 		}
-		for _, at := range o.rules {
+		for _, at := range p.outlines[file].rules {
 			if found, err := exists(at); found || err != nil {
 				return true
 			}
@@ -154,7 +150,7 @@ func check(modules map[string]*ast.Module, capabilities *ast.Capabilities) error
 
 // compileTogether makes a program of some of the modules.
 func (l *loader) compileTogether(m *material, modules map[string]*ast.Module) (*program, error) {
-	p := &program{modules: m.modules, compiled: modules, typing: m.typing}
+	p := &program{modules: m.modules, outlines: m.outlines, compiled: modules, typing: m.typing}
 	p.compiler = ast.NewCompiler().WithCapabilities(l.capabilities).SetErrorLimit(maxErrors)
 	if p.compiler.Compile(modules); p.compiler.Failed() { // it works on copies
 		return nil, joinBounded([]error{explainGated(p.compiler.Errors)})

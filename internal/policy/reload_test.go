@@ -76,7 +76,6 @@ func together(config Config, tree files.Tree) (*snapshot, error) {
 	if l.program, err = l.compileTogether(m, m.modules); err != nil {
 		return nil, err
 	}
-	l.program.outlines = outlinesOf(m.modules, nil)
 	return l.load(tree)
 }
 

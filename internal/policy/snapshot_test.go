@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/policyauth/caddy-policy-auth/internal/files"
 )
 
 // TestReserved: nobody adds to a package that is built in, whichever it is: by
 // a package of that name, one below it, or a rule that leads there.
 func TestReserved(t *testing.T) {
-	own, err := embedded()
+	own, err := embeddedModules()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +47,7 @@ func TestReserved(t *testing.T) {
 // TestEmbeddedStays: what is built in is copied for each set, since compiling
 // writes to it.
 func TestEmbeddedStays(t *testing.T) {
-	own, err := embedded()
+	own, err := embeddedModules()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,6 +62,41 @@ func TestEmbeddedStays(t *testing.T) {
 		if !module.Equal(before[name]) {
 			t.Errorf("%s has changed", name)
 		}
+	}
+}
+
+// TestEmbeddedUsed: of what is built in only what policies or tests use is parsed and
+// loaded.
+func TestEmbeddedUsed(t *testing.T) {
+	tests := []struct{ name, source, test, want string }{
+		{"nothing", "allow := true", "", ""},
+		{"tables", "allow if data.caddy.access.allow", "", "access/access helpers/helpers"},
+		{"helpers", "import data.caddy.helpers as h\n\nallow if h.is_read", "", "helpers/helpers"},
+		{"a test does", "allow := true", "test_allow if allow with input as data.caddy.testing.complete({})", "testing/testing"},
+		{"whatever there is", "allow if count(data.caddy) > 0", "", "access/access authenticated helpers/helpers testing/testing"},
+		{"all data", "allow if walk(data, [[\"a\"], _])", "", "access/access authenticated helpers/helpers testing/testing"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			tree := files.Tree{"/p/a.rego": []byte("package other.authz\n\n" + test.source + "\n")}
+			if test.test != "" {
+				tree["/p/a_test.rego"] = []byte("package other.authz\n\n" + test.test + "\n")
+			}
+			m, err := newLoader(Config{Sources: []string{"/p"}, Decision: "data.other.authz.allow"}.Normalized()).assemble(tree)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var used []string
+			for file := range m.modules {
+				if name, ok := strings.CutPrefix(file, embeddedPrefix+"caddy/"); ok {
+					used = append(used, strings.TrimSuffix(name, ".rego"))
+				}
+			}
+			slices.Sort(used)
+			if got := strings.Join(used, " "); got != test.want {
+				t.Errorf("%q are loaded, want %q", got, test.want)
+			}
+		})
 	}
 }
 

@@ -43,6 +43,7 @@ func isTest(path string) bool { return strings.HasSuffix(path, "_test.rego") }
 type material struct {
 	modules  map[string]*ast.Module
 	tests    map[string]*ast.Module
+	outlines map[string]*outline // of both
 	data     ast.Object
 	typing   typing
 	table    *accesstable.Table // nil without one
@@ -53,9 +54,9 @@ type material struct {
 
 // gather parses the policies and data of all sources in a tree.
 func (l *loader) gather(tree files.Tree) (*material, error) {
-	m := &material{modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, data: ast.NewObject()}
+	m := &material{modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, outlines: map[string]*outline{}, data: ast.NewObject()}
 	for _, path := range l.config.Sources {
-		s := &source{path: path, modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, data: ast.NewObject()}
+		s := &source{path: path, modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, outlines: map[string]*outline{}, data: ast.NewObject()}
 		if err := l.read(s, tree); err != nil {
 			return nil, err
 		}
@@ -70,6 +71,7 @@ func (l *loader) gather(tree files.Tree) (*material, error) {
 func (m *material) add(s *source) error {
 	maps.Copy(m.modules, s.modules)
 	maps.Copy(m.tests, s.tests)
+	maps.Copy(m.outlines, s.outlines)
 	m.warnings = append(m.warnings, s.warnings...)
 	if s.manifest.Revision != "" {
 		m.revision = s.manifest.Revision
@@ -91,6 +93,7 @@ type source struct {
 	path     string
 	modules  map[string]*ast.Module
 	tests    map[string]*ast.Module
+	outlines map[string]*outline // of both
 	data     ast.Object
 	schema   *schema // of the data, nil if there is none
 	warnings []string
@@ -160,16 +163,28 @@ func (s *source) relative(path string) (string, bool) {
 	return filepath.Base(path), true
 }
 
+// parsed is a file of Rego.
+type parsed struct {
+	module  *ast.Module
+	outline *outline
+}
+
 // readPolicy adds a file of Rego.
 func (l *loader) readPolicy(s *source, path string, content []byte) error {
-	module, err := l.modules.of(path, content, func() (*ast.Module, error) { return parsePolicy(path, content, l.capabilities) })
-	switch {
-	case err != nil:
+	file, err := l.modules.of(path, content, func() (*parsed, error) {
+		module, err := parsePolicy(path, content, l.capabilities)
+		if err != nil {
+			return nil, err
+		}
+		return &parsed{module, outlineOf(module)}, nil
+	})
+	if err != nil {
 		return err
-	case isTest(path) && path != s.path:
-		s.tests[path] = module
-	default:
-		s.modules[path] = module
+	}
+	if s.outlines[path] = file.outline; isTest(path) && path != s.path {
+		s.tests[path] = file.module
+	} else {
+		s.modules[path] = file.module
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Hash compares a password with a stored hash. Caddy's own implementations are
@@ -36,21 +37,27 @@ const (
 	minSalt, minDigest = 8, 16
 )
 
+// The forms are compiled when a hash is checked, since a third of a megabyte is
+// allocated for them.
 var (
-	bcryptForm   = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}$`)
-	argon2idForm = regexp.MustCompile(`^\$argon2id\$v=19\$m=([0-9]{1,8}),t=([0-9]{1,4}),p=([0-9]{1,3})\$([A-Za-z0-9+/]{8,128})\$([A-Za-z0-9+/]{16,128})$`)
+	bcryptForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}$`)
+	})
+	argon2idForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\$argon2id\$v=19\$m=([0-9]{1,8}),t=([0-9]{1,4}),p=([0-9]{1,3})\$([A-Za-z0-9+/]{8,128})\$([A-Za-z0-9+/]{16,128})$`)
+	})
 )
 
 // CheckHash returns an error if a stored password is not a hash of bcrypt or
 // argon2id with bearable work. It never repeats the hash.
 func CheckHash(hash string) error {
-	if m := bcryptForm.FindStringSubmatch(hash); m != nil {
+	if m := bcryptForm().FindStringSubmatch(hash); m != nil {
 		if cost := number(m[1]); cost < minCost || cost > maxCost {
 			return fmt.Errorf("bcrypt's cost is %d, want %d to %d", cost, minCost, maxCost)
 		}
 		return nil
 	}
-	m := argon2idForm.FindStringSubmatch(hash)
+	m := argon2idForm().FindStringSubmatch(hash)
 	if m == nil {
 		return errors.New("the password is not a hash of bcrypt or argon2id; make one with caddy policy-auth hash")
 	}
