@@ -41,12 +41,18 @@ var (
 	oracleNetworks = []string{"10.0.0.0/8", "10.1.0.0/16", "192.0.2.7", "2001:db8::/32", "::1"}
 	oracleAddrs    = []string{"10.1.2.3", "10.2.0.1", "192.0.2.7", "192.0.2.8", "2001:db8::9", "::1", "::ffff:10.1.2.3", "", "unix", "fe80::1%eth0"}
 	oracleClaims   = []string{"team", "realm.team", "/a~1b"}
-	oracleValues   = []string{"red", "7", "7.0", "true", "1e2", "'7'", "12345678901234567890"}
+	oracleValues   = []string{"red", "blue", "7", "7.0", "true", "1e2", "'7'", "12345678901234567890"}
 )
 
 // path makes up a path of a request, or one of a table.
 func (g tableGenerator) path() string {
 	return "/" + strings.Join(wordList(g.IntN(4), func() string { return g.pick(oracleNames...) }), "/")
+}
+
+// deep makes up a path with about as many segments, or as long, as the prefixes of a path
+// are that a destination is looked for below.
+func (g tableGenerator) deep() string {
+	return g.pick(strings.Repeat("/a", 15+g.IntN(4)), "/"+strings.Repeat("é", 509+g.IntN(5)))
 }
 
 func quotedList(words []string) string {
@@ -80,17 +86,15 @@ func (g tableGenerator) condition(name string) string {
 
 // alternatives writes a list of alternatives.
 func (g tableGenerator) alternatives() string {
-	alternatives := wordList(g.IntN(4), func() string {
-		names := []string{"authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr", "upgrades"}
+	alternatives := wordList(min(3, g.IntN(6)), func() string {
+		names := []string{"claims", "authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "acr", "upgrades"}
+		from, count := g.IntN(2)*g.IntN(2), 1+g.IntN(2)*g.IntN(3) // claims stay first now and then
 		var conditions []string
 		if g.chance(20) {
 			names, conditions = []string{"methods", "networks", "upgrades"}, []string{g.condition("anyone")}
+			from, count = 0, g.IntN(3)
 		}
-		g.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
-		count := 1 + g.IntN(3)
-		if len(conditions) > 0 {
-			count = g.IntN(3)
-		}
+		g.Shuffle(len(names)-from, func(i, j int) { names[from+i], names[from+j] = names[from+j], names[from+i] })
 		for _, name := range names[:count] {
 			conditions = append(conditions, g.condition(name))
 		}
@@ -154,7 +158,9 @@ func (g tableGenerator) rule(before []tableRule) tableRule {
 	if g.chance(40) {
 		rule.hosts = wordList(1+g.IntN(2), func() string { return g.pick("", "*.") + g.pick(oracleHosts[:4]...) })
 	}
-	if g.chance(70) {
+	if g.chance(5) {
+		rule.paths = []string{g.deep() + "/b"}
+	} else if g.chance(70) {
 		rule.paths = wordList(1+g.IntN(2), func() string {
 			return strings.TrimSuffix(g.path(), "/") + g.pick("/", "/", "/*", "/*", "/*", "/x.php", "/a.php", "/a.php/*")
 		})
@@ -220,7 +226,7 @@ func (g tableGenerator) caller() *identity.Identity {
 func (g tableGenerator) document() *request.Document {
 	d := &request.Document{Contract: request.Contract, Identity: g.caller(), Config: map[string]any{}}
 	f := &d.Request
-	f.Method, f.Host = g.pick(append(oracleMethods, "CONNECT")...), g.pick(append(oracleHosts, "", "never.example")...)
+	f.Method, f.Host = g.pick(append(oracleMethods, "GET", "GET", "CONNECT")...), g.pick(append(oracleHosts, "", "never.example")...)
 	f.Path = g.path() + g.pick("", "", "/", "//")
 	if g.chance(3) {
 		f.Path = g.pick("*", "", "//", "///", "/É/A")
@@ -235,11 +241,17 @@ func (g tableGenerator) document() *request.Document {
 	if g.chance(20) {
 		f.DestinationPath, f.DestinationHost = g.pick(g.path(), strings.ToUpper(g.path())), g.pick(append(oracleHosts, f.Host, "foreign.example")...)
 	}
-	if g.chance(20) {
-		f.HeaderValues = map[string][]string{g.pick("x-http-method-override", "x-http-method", "x-method-override"): {g.pick("DELETE", "get , get", "get,post", "", "move")}}
+	if g.chance(3) {
+		f.Path, f.DestinationPath, f.DestinationHost = g.deep(), "/b", f.Host
+		f.PathFolded, f.RewrittenPath = f.Path, f.Path
+	}
+	f.HeaderValues = map[string][]string{}
+	if g.chance(25) {
+		many := strings.Repeat("get,", 15+g.IntN(3)) + "get"
+		f.HeaderValues[g.pick("x-http-method-override", "x-http-method", "x-method-override")] = []string{g.pick("DELETE", "get , get", "get,post", "", "move", many, many, many)}
 	}
 	if g.chance(40) {
-		f.HeaderValues = map[string][]string{"depth": g.list("0", "1", "Infinity", "")}
+		f.HeaderValues["depth"] = g.list("0", "1", "Infinity", "")
 	}
 	if g.chance(20) {
 		f.Query = map[string][]string{"_method": g.list("delete", "GET", " get", "")}

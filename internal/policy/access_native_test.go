@@ -111,7 +111,7 @@ func (o *oracle) compareReceived(g tableGenerator) {
 // TestAccessOracle: whatever the table, the caller and the request, the judge in Go
 // decides as the policy caddy.access does: reasons, challenge, login and labels too.
 // A rule that is warned of as shadowed is picked by neither.
-// It runs for 40 tables, or as long as POLICY_AUTH_LONG says.
+// It runs for 60 tables, or as long as POLICY_AUTH_LONG says.
 func TestAccessOracle(t *testing.T) {
 	seed, long := uint64(13), longTests(t)
 	if long > 0 {
@@ -121,7 +121,7 @@ func TestAccessOracle(t *testing.T) {
 	config := Config{Sources: []string{"/other.rego"}, Access: []string{"/access.yaml"}, Decision: accessDecision}.Normalized()
 	l := newLoader(config)
 	end, err := time.Now().Add(long), error(nil)
-	for tables := 0; tables < 40 || time.Now().Before(end); tables++ {
+	for tables := 0; tables < 60 || time.Now().Before(end); tables++ {
 		content := g.table()
 		o.about = fmt.Sprintf("seed %d\n%s", seed, content)
 		tree := files.Tree{config.Sources[0]: []byte("package other\n"), config.Access[0]: []byte(content)} // so that there is Rego to ask

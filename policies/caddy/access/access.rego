@@ -330,6 +330,7 @@ condition("kinds", wanted) if input.identity.kind in wanted
 condition("methods", wanted) if {
 	some method in wanted
 	helpers.is_method(method)
+	not helpers.many_overrides
 	every override in helpers.overrides {
 		override in wanted
 	}

@@ -27,26 +27,37 @@ is_method("GET") if input.request.method == "HEAD"
 # description: |
 #   The methods that an application may take instead of the request's own, in upper
 #   case. The server gives every spelling of these headers one name.
-overrides contains upper(trim_space(name)) if {
-	some header in ["x-http-method-override", "x-http-method", "x-method-override"]
-	some line in input.request.header_values[header]
-	some name in split(line, ",")
-}
+overrides contains name if some name in override_names
 
-overrides contains upper(name) if some name in input.request.query._method
+override_names := array.concat(
+	[upper(trim_space(name)) |
+		some header in ["x-http-method-override", "x-http-method", "x-method-override"]
+		some line in input.request.header_values[header]
+		some name in split(line, ",")
+	],
+	[upper(name) | some name in input.request.query._method],
+)
+
+# METADATA
+# description: |
+#   Whether the request names more than 16 methods that an application may take instead
+#   of its own. Clients name one: access tables take more for any method.
+many_overrides if count(override_names) > 16
 
 # METADATA
 # description: |
 #   Whether the request acts on everything below its path and its destination: COPY,
 #   MOVE and DELETE do, LOCK unless its Depth is 0, PROPFIND unless it is 0 or 1 (RFC
 #   4918), and REPORT by its Depth (RFC 3253), also where one of overrides is such a
-#   method.
+#   method, or where there are too many.
 acts_below if acting_below(upper(input.request.method))
 
 acts_below if {
 	some method in overrides
 	acting_below(method)
 }
+
+acts_below if many_overrides
 
 acting_below(method) if method in {"COPY", "MOVE", "DELETE"}
 

@@ -50,6 +50,22 @@ test_s08_acts_below if {
 	not helpers.acts_below with input as with_method("POST", {"x-http-method": ["PROPFIND"], "depth": ["1"]}, {})
 }
 
+named(count) := concat(",", [name | some _ in numbers.range(1, count); name := "GET"])
+
+# N-11: with more overrides than are looked at, the method may be any.
+test_n11_many_overrides if {
+	not helpers.many_overrides with input as with_method("GET", {"x-http-method": [named(16)]}, {})
+	not helpers.acts_below with input as with_method("GET", {"x-http-method": [named(16)]}, {})
+	every request in [
+		with_method("GET", {"x-http-method": [named(17)]}, {}),
+		with_method("GET", {"x-http-method": [named(9)], "x-method-override": [named(8)]}, {}),
+		with_method("GET", {"x-http-method": [named(16)]}, {"query": {"_method": ["GET"]}}),
+	] {
+		helpers.many_overrides with input as request
+		helpers.acts_below with input as request
+	}
+}
+
 # S-08: a destination counts below a prefix of the path that it does not begin with.
 test_s08_destinations if {
 	asked := object.union(testing.request("COPY", "/dav/files/mine/m"), {"destination_path": "/Files/private/x", "destination_host": "app.example.com"})
