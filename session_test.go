@@ -21,12 +21,12 @@ import (
 
 // person is a browser and whoever sits before it.
 type person struct {
-	t       *testing.T
+	t       testing.TB
 	h       *Handler
 	cookies map[string]string
 }
 
-func visitor(t *testing.T, h *Handler) *person {
+func visitor(t testing.TB, h *Handler) *person {
 	return &person{t: t, h: h, cookies: map[string]string{}}
 }
 

@@ -31,6 +31,18 @@ type hotSite struct {
 	budget      float64 // of allocations that the handler adds
 }
 
+// request returns the request, with a session where the site has them.
+func (s hotSite) request(t testing.TB, h *Handler) *http.Request {
+	if h.site.HasForm() {
+		p := visitor(t, h)
+		p.signIn("/mail", "alice", canary)
+		for name, value := range p.cookies {
+			s.r.AddCookie(&http.Cookie{Name: name, Value: value})
+		}
+	}
+	return s.r
+}
+
 // hotSites returns the sites that the handler's cost is held on: with as many
 // rules and keys as nobody has.
 func hotSites(t testing.TB, w *world) []hotSite {
@@ -49,6 +61,7 @@ func hotSites(t testing.TB, w *world) []hotSite {
 		{"a token, 500 rules", jwtSite + "access DIR/many.yaml\n", bearer, handlerBudget},
 		{"one of 500 keys", "api_key {\n keys DIR/keys.yaml\n }\n access DIR/many.yaml\n", get("/api/a", "X-API-Key", canary+"-of-sufficient-length-77"), handlerBudget},
 		{"a password", "basic {\n users DIR/users.yaml\n }\n access DIR/many.yaml\n", asUser(get("/api/a"), "alice"), handlerBudget},
+		{"a session", formSite, secure(get("/mail")), handlerBudget + 6}, // its cookie, and what keeps it alive
 		{"nobody", "access DIR/access.yaml\n", get("/public/a"), handlerBudget},
 	}
 }
@@ -93,7 +106,8 @@ func TestAllocations(t *testing.T) {
 		t.Run(site.name, func(t *testing.T) {
 			h, _ := w.site(site.block)
 			h.logTo(zap.NewNop())
-			with, without := testing.AllocsPerRun(100, through(t, h, site.r)), testing.AllocsPerRun(100, through(t, passing{}, site.r))
+			r := site.request(t, h)
+			with, without := testing.AllocsPerRun(100, through(t, h, r)), testing.AllocsPerRun(100, through(t, passing{}, r))
 			t.Logf("%v with, %v without", with, without)
 			if with-without > site.budget {
 				t.Errorf("the handler adds %v allocations, want at most %v", with-without, site.budget)
@@ -120,6 +134,6 @@ func BenchmarkHandler(b *testing.B) {
 	for _, site := range sites {
 		h, _ := w.site(site.block)
 		h.logTo(zap.NewNop())
-		measure(site.name, h, site.r)
+		measure(site.name, h, site.request(b, h))
 	}
 }

@@ -101,11 +101,7 @@ func (p Place) values(r *http.Request) []string {
 		if p.plain && isHTTPS(r) {
 			return nil // another host of the same domain may have set it
 		}
-		var found []string
-		for _, cookie := range r.CookiesNamed(p.cookie) {
-			found = append(found, cookie.Value)
-		}
-		return found
+		return session.Values(r, p.cookie)
 	case p.query != "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		return parameters(r.URL.RawQuery, p.query)
 	}

@@ -122,11 +122,11 @@ func (c Cookie) made(value string, maxAge int, https bool) *http.Cookie {
 // Read returns the cookie's value in a request. Where it is there twice, one may
 // be another's, and neither counts (R-CK-5).
 func (c Cookie) Read(r *http.Request, https bool) (string, bool) {
-	found := r.CookiesNamed(c.name(https))
+	found := Values(r, c.name(https))
 	if len(found) != 1 {
 		return "", false
 	}
-	return found[0].Value, true
+	return found[0], true
 }
 
 // HostOf returns the host that a request asks for as sites are told apart:

@@ -56,6 +56,7 @@ type Sessions struct {
 	registry *Registry
 	config   Config
 	every    time.Duration // at most so often a session's use is told to the store
+	holds    holds
 }
 
 // New returns a site's sessions.
@@ -243,8 +244,8 @@ func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, https bool, f
 
 // endPresent ends the session that a request's cookie names, if there is one.
 func (s *Sessions) endPresent(ctx context.Context, r *http.Request, https bool) error {
-	for _, cookie := range r.CookiesNamed(s.config.Cookie.name(https)) {
-		sum, ok := sumOf(cookie.Value)
+	for _, value := range Values(r, s.config.Cookie.name(https)) {
+		sum, ok := sumOf(value)
 		if !ok {
 			continue
 		}

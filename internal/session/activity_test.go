@@ -1,0 +1,45 @@
+package session
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestHolds: what is in use is told once in a while until its last release, and the
+// timer ends then.
+func TestHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h holds
+		var told [][]*Session
+		add := func(s *Session) {
+			h.add(s, time.Minute, func() { told = append(told, h.next()) })
+		}
+		after := func(wait time.Duration, want ...[]*Session) {
+			t.Helper()
+			time.Sleep(wait)
+			synctest.Wait()
+			if !slices.EqualFunc(told, want, slices.Equal) {
+				t.Errorf("told %v, want %v", told, want)
+			}
+			told = nil
+		}
+		stream, request := new(Session), new(Session)
+		add(stream)
+		add(stream)
+		add(request)
+		h.remove(request)
+		after(59 * time.Second)
+		after(time.Second, []*Session{stream})
+		h.remove(stream)
+		after(time.Minute, []*Session{stream})
+		h.remove(stream)
+		after(time.Hour, nil)
+		if h.running || len(h.inUse) != 0 {
+			t.Error("the timer runs although nothing is in use")
+		}
+		add(request)
+		after(time.Minute, []*Session{request})
+	})
+}
