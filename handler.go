@@ -51,7 +51,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	decision := h.decide(r, v, outcome)
 	h.record(r, v, outcome, decision)
 	if decision.Allow {
-		return h.desk.Cover(r, v, h.gate.Admit(r, v, place, decision, next))
+		err := h.desk.Cover(r, v, h.gate.Admit(r, v, place, decision, next))
+		v.Close()
+		return err
 	}
 	return h.desk.Answer(w, r, v, decision)
 }
@@ -153,7 +155,9 @@ func (h *Handler) unjudged(r *http.Request, v *visit.Visit, next caddyhttp.Handl
 // before a credential is read; a dead cookie is cleared.
 func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *visit.Visit) (identity.Outcome, authn.Place) {
 	h.warnTwice(v)
-	v.Journey.Restore(r.Header)
+	if v.Journey.Restore(r.Header) {
+		v.Request.FindKinds()
+	}
 	if refused := refusedUnread(v); refused != nil {
 		return *refused, authn.Place{}
 	}
@@ -250,7 +254,8 @@ func (h *Handler) record(r *http.Request, v *visit.Visit, outcome identity.Outco
 		h.desk.Remember(v, h.input(v, outcome), decision)
 	}
 	observe.Log(h.logger, event)
-	observe.AccessLog(r, event)
-	v.Journey.Shown.Show(v.Replacer, event)
+	*v.Result = event.Result()
+	observe.AccessLog(r, v.Result)
+	v.Journey.Shown.Show(v.Replacer, v.Result)
 	observe.Count(event)
 }

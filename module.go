@@ -339,6 +339,7 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("identity_headers: %w", err)
 	}
+	h.reading.FindOwnHeaders(h.headers.Names())
 	config := admission.Config{
 		Headers: h.headers, ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
 		Withheld: login.ReservedCookies(),

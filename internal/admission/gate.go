@@ -63,8 +63,8 @@ func (g *Gate) reportCookie(name string) {
 // Strip removes headers that the site may set from what the client sent, and each
 // upgrade that it does not let through.
 func (g *Gate) Strip(r *http.Request, v *visit.Visit) {
-	upstream.StripUpgrade(r, v.Request.Upgrade())
-	g.Headers.Strip(r, &v.Journey.Passage, v.Request.TrustedProxy())
+	upstream.StripUpgrade(r, v.Request.Upgrade(), v.Request.Kinds())
+	g.Headers.Strip(r, &v.Journey.Passage, v.Request.TrustedProxy(), v.Request.Kinds())
 }
 
 // Forward runs the next handler. What an error route then answers is corrected
@@ -102,7 +102,7 @@ func (g *Gate) Admit(r *http.Request, v *visit.Visit, place authn.Place, decisio
 		take(r, v, place)
 	}
 	event := &v.Event
-	if leftOut := g.Headers.Set(r, event.Identity, &v.Journey.Passage); len(leftOut) > 0 {
+	if leftOut := g.Headers.Set(r, event.Identity, &v.Journey.Passage, v.Request.Kinds()); len(leftOut) > 0 {
 		g.Logger.Warn("identity headers left out: their value cannot stand in a header",
 			zap.String("request_id", v.ID()), zap.Strings("headers", leftOut), zap.String("user_id", event.Identity.ID))
 	}

@@ -49,9 +49,9 @@ type Event struct {
 	Cached string
 }
 
-// decision returns the word for logs, metrics and placeholders.
-func (e *Event) decision() string {
-	if e.Allowed {
+// decisionWord returns the word for logs, metrics and placeholders.
+func decisionWord(allowed bool) string {
+	if allowed {
 		return "allow"
 	}
 	return "deny"
@@ -85,7 +85,7 @@ func Log(logger *zap.Logger, e *Event) {
 func (e *Event) fields() []zap.Field {
 	fields := []zap.Field{
 		zap.String("request_id", e.RequestID()),
-		zap.String("decision", e.decision()),
+		zap.String("decision", decisionWord(e.Allowed)),
 		zap.String("http_method", clean(e.HTTPMethod)),
 		zap.String("host", clean(e.Host)),
 		zap.String("path", clean(e.Path)),

@@ -85,11 +85,16 @@ func TestClean(t *testing.T) {
 	}
 }
 
+func resultOf(e *Event) *Result {
+	result := e.Result()
+	return &result
+}
+
 // TestAccessLog holds the fields that product.md names.
 func TestAccessLog(t *testing.T) {
 	for name, server := range map[string]*caddyhttp.Server{"no server": nil, "no access log": {}, "an access log": {Logs: new(caddyhttp.ServerLogConfig)}} {
 		r := caddyhttp.PrepareRequest(httptest.NewRequest("GET", "/", nil), caddy.NewReplacer(), nil, server)
-		AccessLog(r, event())
+		AccessLog(r, resultOf(event()))
 		extra, _ := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields)
 		if extra == nil {
 			t.Fatal("no access-log fields")
@@ -99,14 +104,14 @@ func TestAccessLog(t *testing.T) {
 		}
 	}
 	line := zapcore.NewMapObjectEncoder()
-	if err := (*accessFields)(event()).MarshalLogObject(line); err != nil {
+	if err := resultOf(event()).MarshalLogObject(line); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]any{"policy_auth_decision": "deny", "policy_auth_reason": "policy_denied", "policy_auth_method": "jwt", "policy_auth_revision": "r1"}
 	if !reflect.DeepEqual(line.Fields, want) {
 		t.Errorf("got %v, want %v", line.Fields, want)
 	}
-	AccessLog(httptest.NewRequest("GET", "/", nil), event()) // outside of Caddy: nothing happens
+	AccessLog(httptest.NewRequest("GET", "/", nil), resultOf(event())) // outside of Caddy: nothing happens
 }
 
 // TestPlaceholders: T-30, T-48. A user is named only after success, and a
@@ -116,7 +121,8 @@ func TestPlaceholders(t *testing.T) {
 	e.Allowed = true
 	e.Vars = map[string]any{"tenant": "{env.HOME}", "a": map[string]any{"n": json.Number("12"), "l": []any{"x", "y"}}}
 	repl := caddy.NewReplacer()
-	new(Placeholders).Show(repl, e)
+	repl.Set("http.request.uuid", "id-1")
+	new(Placeholders).Show(repl, resultOf(e))
 	for in, want := range map[string]string{
 		"{http.policy_auth.decision}":        "allow",
 		"{http.policy_auth.reason}":          "policy_denied",
@@ -151,8 +157,8 @@ func TestPlaceholders(t *testing.T) {
 		shown := new(Placeholders)
 		first := event()
 		first.Allowed = true
-		shown.Show(repl, first) // by an earlier handler
-		shown.Show(repl, e)
+		shown.Show(repl, resultOf(first)) // by an earlier handler
+		shown.Show(repl, resultOf(e))
 		if got := repl.ReplaceAll("{http.auth.user.id}", ""); got != "" {
 			t.Errorf("%s: a user is named: %q", name, got)
 		}

@@ -102,6 +102,7 @@ func TestN04AllMethods(t *testing.T) {
 	for _, test := range tests {
 		r := changedTo(test.method, test.target, test.now, test.target, CutQuery{})
 		r.http.Header = test.header
+		r.FindKinds()
 		if got, all := r.AllMethods(); !slices.Equal(got, test.want) || all != (test.want != nil) {
 			t.Errorf("%s: %q %v, want %q", test.name, got, all, test.want)
 		}

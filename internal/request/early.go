@@ -13,5 +13,5 @@ func (r *Request) TooEarly() bool {
 		return false
 	}
 	return r.http.Method != http.MethodGet && r.http.Method != http.MethodHead || r.facts.Method != r.http.Method ||
-		r.upgrade.token != "" || overridesMethod(r.http.Header)
+		r.upgrade.token != "" || r.kinds.Has(Overriding)
 }

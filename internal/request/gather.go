@@ -7,9 +7,8 @@ import (
 
 // Parts says what of a Document is gathered; everything else is left empty.
 type Parts struct {
-	gather []func(*Request, *Reading, *Document)
-	// lower-case names of the headers that are wanted; nil for all
-	headers, headerValues []string
+	gather                []func(*Request, *Reading, *Document)
+	headers, headerValues *wanted
 }
 
 // Everything is all parts of a Document.
@@ -19,7 +18,7 @@ var Everything = NewParts(func(string) bool { return true }, nil, nil)
 // headers and header_values it may be those of some lower-case names alone; nil
 // stands for all.
 func NewParts(wanted func(path string) bool, headers, headerValues []string) *Parts {
-	p := &Parts{headers: headers, headerValues: headerValues}
+	p := &Parts{headers: newWanted(headers), headerValues: newWanted(headerValues)}
 	for _, part := range parts {
 		if slices.ContainsFunc(strings.Fields(part.paths), wanted) {
 			p.gather = append(p.gather, part.gather)

@@ -67,31 +67,16 @@ var forwarding = map[string]bool{
 	"client-cert":      true,
 }
 
-func isForwarding(folded string) bool {
-	return strings.HasPrefix(folded, "x-forwarded") || forwarding[folded]
+// forwardingPrefix is what the names of other forwarding headers begin with.
+const forwardingPrefix = "x-forwarded"
+
+// hasForwardingPrefix reports whether a header's name, in any spelling, begins like that
+// of a forwarding header.
+func hasForwardingPrefix(name string) bool {
+	return len(name) >= len(forwardingPrefix) && SameName(name[:len(forwardingPrefix)], forwardingPrefix)
 }
 
-func hasForwarding(h http.Header) bool {
-	for name := range h {
-		if mayForward(name) && isForwarding(FoldName(name)) {
-			return true
-		}
-	}
-	return false
-}
-
-// mayForward is false for names that begin like no forwarding header's, which
-// are nearly all.
-func mayForward(name string) bool {
-	if name == "" {
-		return false
-	}
-	switch fold[name[0]] {
-	case 'f', 'x', 't', 'c':
-		return true
-	}
-	return false
-}
+func isForwarding(folded string) bool { return hasForwardingPrefix(folded) || forwarding[folded] }
 
 // redactedHeaders hold credentials on every site.
 var redactedHeaders = []string{"authorization", "proxy-authorization", "cookie"}
@@ -105,35 +90,83 @@ func (c *Config) isCredential(folded string) bool {
 	return slices.Contains(redactedHeaders, folded) || slices.ContainsFunc(c.CredentialHeaders, func(name string) bool { return SameName(name, folded) })
 }
 
-// eachHeader visits the headers that policies may see, with lower-case names:
-// what an untrusted peer says about forwarding is left out. Only those named are
-// visited, unless nil names all. Two spellings of one name are visits of their
-// own.
-func (r *Request) eachHeader(names []string, visit func(name string, lines []string, credential bool)) {
-	for name, lines := range r.http.Header {
-		lower, wanted := lowerAmong(name, names)
-		if !wanted {
+// wanted are headers that are asked for; nil stands for all.
+type wanted struct {
+	lower     []string // their names in lower case
+	canonical []string // and as net/http writes them
+	overrides bool     // some name another method
+}
+
+// newWanted returns the wanted headers of some names, or all for nil. A name that is not
+// in lower case is that of no header.
+func newWanted(names []string) *wanted {
+	if names == nil {
+		return nil
+	}
+	w := new(wanted)
+	for _, name := range names {
+		if name != strings.ToLower(name) {
 			continue
 		}
-		if folded := FoldName(lower); r.facts.TrustedProxy || !isForwarding(folded) {
-			visit(lower, lines, r.config.isCredential(folded))
+		w.lower = append(w.lower, name)
+		w.canonical = append(w.canonical, http.CanonicalHeaderKey(name))
+		w.overrides = w.overrides || slices.Contains(MethodOverrides, name)
+	}
+	return w
+}
+
+// most returns how many of some headers there may be.
+func (w *wanted) most(h http.Header) int {
+	if w == nil {
+		return len(h)
+	}
+	return min(len(w.lower), len(h))
+}
+
+// lookUp reports whether each wanted header can be looked up by its canonical name,
+// since no header of the request has another spelling that counts.
+func (w *wanted) lookUp(kinds Kinds) bool {
+	return w != nil && !kinds.Has(Uncanonical) && !(w.overrides && kinds.Has(Overriding))
+}
+
+// eachHeader visits the headers that policies may see, with lower-case names:
+// what an untrusted peer says about forwarding is left out. Two spellings of one name
+// are visits of their own.
+func (r *Request) eachHeader(w *wanted, visit func(name string, lines []string, credential bool)) {
+	if w.lookUp(r.kinds) {
+		for i, name := range w.canonical {
+			if lines, ok := r.http.Header[name]; ok {
+				r.visitHeader(w.lower[i], lines, visit)
+			}
+		}
+		return
+	}
+	for name, lines := range r.http.Header {
+		if lower, ok := w.name(name); ok {
+			r.visitHeader(lower, lines, visit)
 		}
 	}
 }
 
-// lowerAmong returns a header's name in lower case and whether it is one of some
-// names; nil stands for all. A header that overrides the method has one name in
-// every spelling that CGI takes for the same.
-func lowerAmong(name string, names []string) (string, bool) {
-	if names == nil {
+// visitHeader visits a header unless it tells of forwarding and the peer is not trusted.
+func (r *Request) visitHeader(lower string, lines []string, visit func(name string, lines []string, credential bool)) {
+	if folded := FoldName(lower); r.facts.TrustedProxy || !isForwarding(folded) {
+		visit(lower, lines, r.config.isCredential(folded))
+	}
+}
+
+// name returns a header's name in lower case and whether it is wanted. A header that
+// overrides the method has one name in every spelling that CGI takes for the same.
+func (w *wanted) name(name string) (lower string, ok bool) {
+	if w == nil {
 		if i := slices.IndexFunc(MethodOverrides, func(override string) bool { return SameName(name, override) }); i >= 0 {
 			return MethodOverrides[i], true
 		}
 		return strings.ToLower(valid(name)), true
 	}
-	for _, wanted := range names {
-		if equalLower(name, wanted) || SameName(name, wanted) && slices.Contains(MethodOverrides, wanted) {
-			return wanted, true
+	for _, lower := range w.lower {
+		if equalLower(name, lower) || SameName(name, lower) && slices.Contains(MethodOverrides, lower) {
+			return lower, true
 		}
 	}
 	return "", false
@@ -162,21 +195,13 @@ func equalLower(name, lower string) bool {
 	return true
 }
 
-// wanted returns how many headers there may be of some names, nil for all.
-func (r *Request) wanted(names []string) int {
-	if names == nil {
-		return len(r.http.Header)
-	}
-	return min(len(names), len(r.http.Header))
-}
-
 // gatherHeaders fills in headers by lower-case name, their lines joined.
-func (r *Request) gatherHeaders(d *Document, names []string) {
+func (r *Request) gatherHeaders(d *Document, w *wanted) {
 	if d.Request.Headers == nil {
-		d.Request.Headers = make(map[string]string, r.wanted(names))
+		d.Request.Headers = make(map[string]string, w.most(r.http.Header))
 	}
 	joined := d.Request.Headers
-	r.eachHeader(names, func(name string, lines []string, credential bool) {
+	r.eachHeader(w, func(name string, lines []string, credential bool) {
 		text := joinLines(lines, credential)
 		if other, twice := joined[name]; twice { // another spelling, which only a server in front makes
 			text = other + ", " + text
@@ -194,12 +219,12 @@ func joinLines(lines []string, credential bool) string {
 }
 
 // gatherHeaderValues fills in headers by lower-case name, as lines.
-func (r *Request) gatherHeaderValues(d *Document, names []string) {
+func (r *Request) gatherHeaderValues(d *Document, w *wanted) {
 	if d.Request.HeaderValues == nil {
-		d.Request.HeaderValues = make(map[string][]string, r.wanted(names))
+		d.Request.HeaderValues = make(map[string][]string, w.most(r.http.Header))
 	}
 	values := d.Request.HeaderValues
-	r.eachHeader(names, func(name string, lines []string, credential bool) {
+	r.eachHeader(w, func(name string, lines []string, credential bool) {
 		values[name] = append(values[name], redact(lines, credential)...)
 	})
 }

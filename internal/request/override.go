@@ -1,7 +1,6 @@
 package request
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 )
@@ -30,7 +29,7 @@ func (r *Request) AllMethods() (methods []string, all bool) {
 	own, changed := r.Methods()
 	add(own)
 	add(changed)
-	if overridesMethod(r.http.Header) && !r.eachOverride(add) {
+	if r.kinds.Has(Overriding) && !r.eachOverride(add) {
 		return nil, false
 	}
 	for i := range r.readings {
@@ -65,16 +64,7 @@ func (r *Request) eachOverride(visit func(name string) bool) bool {
 	return true
 }
 
-// overridesMethod reports whether a header names another method.
-func overridesMethod(h http.Header) bool {
-	for name := range h {
-		if isOverrideHeader(name) {
-			return true
-		}
-	}
-	return false
-}
-
+// isOverrideHeader reports whether a header names another method.
 func isOverrideHeader(name string) bool {
 	return slices.ContainsFunc(MethodOverrides, func(folded string) bool { return SameName(name, folded) })
 }

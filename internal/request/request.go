@@ -48,6 +48,8 @@ type Config struct {
 	// Upgrades are the protocols that may pass beside websocket; CheckUpgrade has
 	// been passed.
 	Upgrades []string
+
+	lookup *lookup // nil for usualLookup
 }
 
 // Request is one request, ready to be judged. It belongs to one goroutine.
@@ -63,6 +65,11 @@ type Request struct {
 	// foreign says that the bearer token is the application's own.
 	foreign bool
 	upgrade upgrade
+	kinds   Kinds
+	// host is what the request asks for, and port the one that it names, or 0.
+	host     string
+	port     int
+	goodHost bool
 	// set by ReadBody
 	body      any
 	parsed    any    // as opa-envoy-plugin parses it: JSON and forms
@@ -87,6 +94,7 @@ func (r *Request) Open(from *http.Request, facts Facts, config *Config) {
 		facts.Method, facts.URL, facts.RequestURI = from.Method, from.URL, from.RequestURI
 	}
 	r.http, r.facts, r.config = from, facts, config
+	r.FindKinds()
 	r.upgrade = upgradeOf(from, config.Upgrades)
 	r.destination = destinationOf(from)
 	r.readings, r.flags = readings(&r.facts, r.current(), r.destination, &r.room)
@@ -94,7 +102,7 @@ func (r *Request) Open(from *http.Request, facts Facts, config *Config) {
 	if r.Hides(config.CredentialParameters) {
 		r.flags = append(r.flags, FlagHiddenCredential)
 	}
-	if _, _, ok := splitHost(from.Host); !ok {
+	if r.host, r.port, r.goodHost = splitHost(from.Host); !r.goodHost {
 		r.flags = append(r.flags, FlagBadHost)
 	}
 }
@@ -146,7 +154,7 @@ func (r *Request) TrustedProxy() bool { return r.facts.TrustedProxy }
 
 // ForwardedUntrusted reports whether a peer that is not trusted sent forwarding headers.
 func (r *Request) ForwardedUntrusted() bool {
-	return !r.facts.TrustedProxy && hasForwarding(r.http.Header)
+	return !r.facts.TrustedProxy && r.kinds.Has(Forwarding)
 }
 
 // ClientAddr returns the client's address, or the zero Addr if it has none.
@@ -208,13 +216,13 @@ func SchemeOf(r *http.Request, trustedProxy bool) string {
 // scheme's own where none is named. The name is "" if it has no honest reading,
 // which refuses the request.
 func (r *Request) hostPort() (string, int) {
-	name, port, ok := splitHost(r.http.Host)
-	if !ok {
+	name := r.host
+	if !r.goodHost {
 		name = ""
 	}
 	switch {
-	case port != 0:
-		return name, port
+	case r.port != 0:
+		return name, r.port
 	case r.Scheme() == "https":
 		return name, 443
 	}

@@ -17,14 +17,13 @@ type Correction func(http.Header)
 // as it is. The zero value is ready for Wrap; it belongs to one request.
 type Rail struct {
 	http.ResponseWriter
-	corrections []Correction
-	room        [2]Correction // for the usual ones
-	own         *OwnCookies   // that the next handler cannot set, or nil
-	before      []string      // lines of Set-Cookie that are not the next handler's
-	sent        bool
-	accept      string // of the WebSocket that was asked for, or ""
-	broken      bool   // the next handler changed to another protocol
-	bodiless    bool   // nothing of the body is sent
+	correct  Correction  // or nil
+	own      *OwnCookies // that the next handler cannot set, or nil
+	before   []string    // lines of Set-Cookie that are not the next handler's
+	accept   string      // of the WebSocket that was asked for, or ""
+	sent     bool
+	broken   bool // the next handler changed to another protocol
+	bodiless bool // nothing of the body is sent
 }
 
 // Wrap sets whose headers are corrected.
@@ -32,16 +31,18 @@ func (r *Rail) Wrap(w http.ResponseWriter) { r.ResponseWriter = w }
 
 // Add adds a correction; they run in order.
 func (r *Rail) Add(c Correction) {
-	if r.corrections == nil {
-		r.corrections = r.room[:0]
+	first := r.correct
+	if first == nil {
+		r.correct = c
+		return
 	}
-	r.corrections = append(r.corrections, c)
+	r.correct = func(h http.Header) { first(h); c(h) }
 }
 
 // Writer returns what the next handler writes to: the wrapped response itself
 // if there is nothing to correct.
 func (r *Rail) Writer() http.ResponseWriter {
-	if len(r.corrections) == 0 && r.accept == "" && r.own == nil && !r.bodiless {
+	if r.correct == nil && r.accept == "" && r.own == nil && !r.bodiless {
 		return r.ResponseWriter
 	}
 	return r
@@ -57,8 +58,8 @@ func (r *Rail) Correct() {
 	if r.own != nil {
 		r.own.remove(h, r.before)
 	}
-	for _, correct := range r.corrections {
-		correct(h)
+	if r.correct != nil {
+		r.correct(h)
 	}
 	if r.bodiless {
 		removeBody(h)

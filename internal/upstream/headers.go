@@ -78,6 +78,15 @@ func New(fieldOf map[string]string, encoding Encoding) (*Headers, error) {
 	return h, nil
 }
 
+// Names returns the names of the identity headers, as request.FoldName has them.
+func (h *Headers) Names() []string {
+	var names []string
+	for i := range h.lines {
+		names = append(names, h.lines[i].folded)
+	}
+	return names
+}
+
 // Reserved reports whether a name is one of the identity headers, in any spelling.
 func (h *Headers) Reserved(name string) bool {
 	return slices.ContainsFunc(h.lines, func(l line) bool { return request.SameName(name, l.folded) })
@@ -87,17 +96,19 @@ func (h *Headers) Reserved(name string) bool {
 // spelling, from its trailers, and from the list of headers that its
 // Connection asks the next hop to drop (T-26 to T-28). What another
 // policy_auth on the way has set stays. From a peer that is no trusted proxy it
-// removes the rewriting headers too.
-func (h *Headers) Strip(r *http.Request, passage *Passage, trusted bool) {
-	if !trusted {
-		remove(r.Header, rewriting...)
+// removes the rewriting headers too. Kinds are those of the request's headers.
+func (h *Headers) Strip(r *http.Request, passage *Passage, trusted bool, kinds request.Kinds) {
+	if !trusted && kinds.Has(request.Rewriting) {
+		remove(r.Header, request.RewritingHeaders...)
 	}
 	for i := range h.lines {
 		folded := h.lines[i].folded
 		if passage.has(folded) {
 			continue
 		}
-		remove(r.Header, folded)
+		if kinds.Has(request.Own) {
+			remove(r.Header, folded)
+		}
 		remove(r.Trailer, folded)
 		protect(r.Header, folded)
 	}
@@ -105,10 +116,6 @@ func (h *Headers) Strip(r *http.Request, passage *Passage, trusted bool) {
 		r.Body = &trailerGuard{ReadCloser: r.Body, trailer: r.Trailer, lines: h.lines}
 	}
 }
-
-// rewriting are headers by which some applications let a proxy tell them another
-// path than the request's own, which is the one that was judged (T-25).
-var rewriting = []string{"x-original-url", "x-rewrite-url"}
 
 // trailerGuard removes the identity headers from a request's trailers, which
 // net/http fills in only when the body has been read, declared or not.
@@ -129,11 +136,14 @@ func (g *trailerGuard) Read(p []byte) (int, error) {
 }
 
 // Set tells the next handler who is calling. It returns the names of headers
-// that were left out because their value cannot stand in a header.
-func (h *Headers) Set(r *http.Request, id *identity.Identity, passage *Passage) (leftOut []string) {
+// that were left out because their value cannot stand in a header. Kinds are those of
+// the request's headers.
+func (h *Headers) Set(r *http.Request, id *identity.Identity, passage *Passage, kinds request.Kinds) (leftOut []string) {
 	for i := range h.lines {
 		l := &h.lines[i]
-		remove(r.Header, l.folded) // an earlier handler's caller is not ours
+		if kinds.Has(request.Own) {
+			remove(r.Header, l.folded) // an earlier handler's caller is not ours
+		}
 		text, ok := h.encoding.text(l.field(id))
 		switch {
 		case !ok:

@@ -11,7 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
+
+// allKinds make every step look at the headers.
+const allKinds = ^request.Kinds(0)
 
 func headers(t testing.TB, fieldOf map[string]string) *Headers {
 	t.Helper()
@@ -31,7 +35,7 @@ func TestStrip(t *testing.T) {
 		r.Header[name] = []string{"admin"}
 		r.Trailer = http.Header{name: nil}
 		r.Header["X-Auth-Username"] = []string{"mine"}
-		h.Strip(r, new(Passage), false)
+		h.Strip(r, new(Passage), false, allKinds)
 		if len(r.Header) != 1 || len(r.Trailer) != 0 {
 			t.Errorf("%s: header %v, trailer %v", name, r.Header, r.Trailer)
 		}
@@ -46,7 +50,7 @@ func TestStripRewriting(t *testing.T) {
 		for _, trusted := range []bool{false, true} {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header[name] = []string{"/admin"}
-			h.Strip(r, new(Passage), trusted)
+			h.Strip(r, new(Passage), trusted, allKinds)
 			if _, there := r.Header[name]; there != trusted {
 				t.Errorf("%s, trusted %v: there %v", name, trusted, there)
 			}
@@ -60,7 +64,7 @@ func TestConnection(t *testing.T) {
 	shared := []string{"keep-alive, X-Auth-User", "x_auth_user,close"}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header["Connection"] = shared
-	h.Strip(r, new(Passage), false)
+	h.Strip(r, new(Passage), false, allKinds)
 	if got := strings.Join(r.Header["Connection"], "|"); got != "keep-alive|close" {
 		t.Errorf("Connection is %q", got)
 	}
@@ -109,7 +113,7 @@ func TestSet(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)
-			left := headers(t, map[string]string{"X-Value": test.field}).Set(r, &test.id, new(Passage))
+			left := headers(t, map[string]string{"X-Value": test.field}).Set(r, &test.id, new(Passage), allKinds)
 			if got := strings.Join(r.Header["X-Value"], "|"); got != test.want || (len(left) > 0) != test.left {
 				t.Errorf("got %q, left out %v", got, left)
 			}
@@ -169,12 +173,12 @@ func TestPassage(t *testing.T) {
 	r.Header = http.Header{"Authorization": {"Basic x"}, "X-User": {"evil"}, "X-Name": {"evil"}}
 	passage := new(Passage)
 
-	first.Strip(r, passage, false)
+	first.Strip(r, passage, false, allKinds)
 	passage.Restore(r.Header)
 	passage.Take(r.Header, "Authorization")
 	passage.Withhold(r.Header)
-	first.Set(r, &identity.Identity{Username: "alice"}, passage)
-	second.Strip(r, passage, false)
+	first.Set(r, &identity.Identity{Username: "alice"}, passage, allKinds)
+	second.Strip(r, passage, false, allKinds)
 	if diff := cmp.Diff(http.Header{"X-User": {"alice"}}, r.Header); diff != "" {
 		t.Error(diff)
 	}
@@ -225,7 +229,7 @@ func FuzzSet(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, one, two string) {
 		h := headers(t, map[string]string{"X-Name": "name", "X-Roles": "roles"})
 		r := httptest.NewRequest("GET", "/", nil)
-		h.Set(r, &identity.Identity{Name: name, Roles: []string{one, two}}, new(Passage))
+		h.Set(r, &identity.Identity{Name: name, Roles: []string{one, two}}, new(Passage), allKinds)
 		for _, lines := range r.Header {
 			if len(lines) != 1 || !safe(lines[0]) {
 				t.Errorf("got %q", lines)
@@ -243,7 +247,7 @@ func TestStripAllocations(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Connection": {"keep-alive"}}
 	passage := new(Passage)
-	if got := testing.AllocsPerRun(100, func() { h.Strip(r, passage, false) }); got > 2 {
+	if got := testing.AllocsPerRun(100, func() { h.Strip(r, passage, false, allKinds) }); got > 2 {
 		t.Errorf("%v allocations", got)
 	}
 }
@@ -257,7 +261,7 @@ func TestN10UndeclaredTrailers(t *testing.T) {
 		r := httptest.NewRequest("PUT", "/", nil)
 		r.Trailer = trailer
 		r.Body = &lateTrailers{trailer: trailer, late: http.Header{name: {"admin"}, "X-Checksum": {"1"}}}
-		h.Strip(r, new(Passage), false)
+		h.Strip(r, new(Passage), false, allKinds)
 		if _, err := io.ReadAll(r.Body); err != nil {
 			t.Fatal(err)
 		}

@@ -13,14 +13,14 @@ import (
 // policy_auth handlers: a second one must neither take the first one's headers
 // for a client's nor miss the credential that the first one took away. The
 // zero value is ready to use; it belongs to one request.
+
 type Passage struct {
 	set     []string
 	taken   []taken
 	room    [1]taken // for the usual one
 	cookies []string // names of the cookies that were taken
 	jar     []string // the lines of Cookie as they were
-	// Cut is what was taken out of the query.
-	Cut request.CutQuery
+	cut     *request.CutQuery
 	// Handlers counts the handlers that judged the request.
 	Handlers int
 }
@@ -37,11 +37,19 @@ func (p *Passage) String() string { return "policy_auth" }
 // TakeParameter takes a credential out of the query.
 func (p *Passage) TakeParameter(r *http.Request, name string) {
 	before := r.URL.RawQuery
-	if p.Cut.After == before && p.Cut.Before != "" {
-		before = p.Cut.Before
+	if cut := p.Cut(); cut.After == before && cut.Before != "" {
+		before = cut.Before
 	}
 	Query(r, []string{name}, nil)
-	p.Cut = request.CutQuery{Before: before, After: r.URL.RawQuery}
+	p.cut = &request.CutQuery{Before: before, After: r.URL.RawQuery}
+}
+
+// Cut returns what was taken out of the query.
+func (p *Passage) Cut() request.CutQuery {
+	if p.cut == nil {
+		return request.CutQuery{}
+	}
+	return *p.cut
 }
 
 func (p *Passage) has(folded string) bool { return slices.Contains(p.set, folded) }
@@ -52,14 +60,16 @@ func (p *Passage) add(folded string) {
 	}
 }
 
-// Restore brings back credentials that an earlier handler took away.
-func (p *Passage) Restore(h http.Header) {
+// Restore brings back credentials that an earlier handler took away. It reports whether
+// there are any.
+func (p *Passage) Restore(h http.Header) bool {
 	for _, t := range p.taken {
 		h[t.name] = slices.Clone(t.lines)
 	}
 	if p.jar != nil {
 		h["Cookie"] = slices.Clone(p.jar)
 	}
+	return len(p.taken) > 0 || p.jar != nil
 }
 
 // Take remembers that a header is the accepted credential, which the next

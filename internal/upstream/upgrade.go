@@ -8,21 +8,19 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// upgrading are the headers that ask for another protocol; all but the last go
-// always.
-var upgrading = []string{"http2-settings", "upgrade"}
-
 // StripUpgrade leaves of the protocols that a client would change its connection
 // to only the one that was judged, or none for "": no tunnel opens that policies
 // cannot see into. The settings of cleartext HTTP/2 (RFC 7540, section 3.2.1)
-// always go.
-func StripUpgrade(r *http.Request, judged string) {
-	removed := upgrading
+// always go. Kinds are those of the request's headers.
+func StripUpgrade(r *http.Request, judged string, kinds request.Kinds) {
+	removed := request.UpgradingHeaders
 	if judged != "" && r.Method != http.MethodConnect { // whose protocol is no header
-		removed = upgrading[:1]
+		removed = removed[:1]
 		r.Header["Upgrade"] = []string{judged}
 	}
-	remove(r.Header, removed...)
+	if kinds.Has(request.Upgrading) {
+		remove(r.Header, removed...)
+	}
 	if lines := r.Header["Connection"]; len(lines) > 0 {
 		disconnect(r.Header, lines, removed)
 	}

@@ -31,7 +31,7 @@ func TestN01StripUpgrade(t *testing.T) {
 			r.Method, r.Header = test.method, test.header
 			logged := slices.Clone(test.header["Connection"]) // as the access log has it
 			lines := test.header["Connection"]
-			StripUpgrade(r, test.judged)
+			StripUpgrade(r, test.judged, allKinds)
 			if diff := cmp.Diff(test.want, r.Header); diff != "" {
 				t.Error(diff)
 			}
@@ -99,7 +99,7 @@ func FuzzConnection(f *testing.F) {
 	f.Fuzz(func(t *testing.T, connection, judged string) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header = http.Header{"Connection": strings.Split(connection, "\n"), "Upgrade": {"h2c"}, "Http2-Settings": {"x"}}
-		StripUpgrade(r, judged)
+		StripUpgrade(r, judged, allKinds)
 		if len(r.Header["Http2-Settings"]) > 0 || judged == "" && len(r.Header["Upgrade"]) > 0 || judged != "" && !slices.Equal(r.Header["Upgrade"], []string{judged}) {
 			t.Errorf("%v", r.Header)
 		}

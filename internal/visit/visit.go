@@ -6,6 +6,7 @@ package visit
 import (
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -18,9 +19,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
 
-// Visit is one request before one handler.
-// All of it is one piece of memory, which lives as long as other code may ask for
-// what was decided, such as the access log.
+// Visit is one request before one handler. Its memory is used again for another request
+// once it is closed; what lives longer is kept apart.
 type Visit struct {
 	// Replacer replaces the request's placeholders.
 	Replacer *caddy.Replacer
@@ -31,14 +31,28 @@ type Visit struct {
 	// ID returns the request's id.
 	ID func() string
 	// Rail is the next handler's answer.
-	Rail response.Rail
-	// Event is what was decided.
-	Event observe.Event
+	Rail *response.Rail
+	// Event is what was decided, and Result what is shown of it later.
+	Event  observe.Event
+	Result *observe.Result
 	// Unread is set for a denied request of an anonymous caller.
 	Unread authn.Unread
-
-	first Journey // of the first handler on the way
 }
+
+// kept is what other code may hold on to when the handler is done: handlers before it,
+// the access log, and whoever writes the answer. It is one piece of memory.
+type kept struct {
+	rail    response.Rail
+	result  observe.Result
+	journey Journey // of the first handler on the way
+}
+
+// visits are those that are closed.
+var visits = sync.Pool{New: func() any {
+	v := new(Visit)
+	v.ID = v.readID
+	return v
+}}
 
 // Journey is what the policy_auth handlers on one request's way share.
 type Journey struct {
@@ -58,23 +72,34 @@ const journeyVar = "policy_auth"
 
 // Open gathers what the web server knows of the request.
 func Open(w http.ResponseWriter, r *http.Request, reading *request.Config) *Visit {
-	v := &Visit{}
-	v.ID = v.readID
+	v, _ := visits.Get().(*Visit)
+	k := new(kept)
+	v.Rail, v.Result = &k.rail, &k.result
 	v.Rail.Wrap(w)
 	v.Replacer, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
 	if v.Journey, _ = vars[journeyVar].(*Journey); v.Journey == nil {
-		v.Journey = &v.first
+		v.Journey = &k.journey
 		caddyhttp.SetVar(r.Context(), journeyVar, v.Journey)
 	}
-	facts := request.Facts{ID: v.ID, Time: time.Now(), Writer: w}
+	facts := request.Facts{ID: v.ID, Writer: w, Cut: v.Journey.Cut()}
 	if original, rewritten := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
 		facts.Method, facts.URL, facts.RequestURI = original.Method, original.URL, original.RequestURI
 	}
-	facts.Cut = v.Journey.Cut
+	var timed bool
+	if facts.Time, timed = vars["start_time"].(time.Time); !timed {
+		facts.Time = time.Now()
+	}
 	facts.ClientIP, _ = vars[caddyhttp.ClientIPVarKey].(string)
 	facts.TrustedProxy, _ = vars[caddyhttp.TrustedProxyVarKey].(bool)
 	facts.PeerIP, _, _ = net.SplitHostPort(r.RemoteAddr)
 	v.Request.Open(r, facts, reading)
 	return v
+}
+
+// Close lets the memory be used for another request. It is for requests that the next
+// handler has answered: what is written about others may still read it.
+func (v *Visit) Close() {
+	*v = Visit{ID: v.ID}
+	visits.Put(v)
 }
