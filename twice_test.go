@@ -189,3 +189,38 @@ func TestTwicePlaceholders(t *testing.T) {
 		})
 	}
 }
+
+// TestPlaceholdersLast: T-30. What placeholders tell of a request stays
+// its own when the handler has served others since.
+func TestPlaceholdersLast(t *testing.T) {
+	w := newWorld(t)
+	h, _ := w.site(basicSite)
+	type served struct {
+		user string
+		repl *caddy.Replacer
+	}
+	var all []served
+	for i := range 8 {
+		user := []string{"alice", "bob"}[i%2]
+		if _, err := ask(h, asUser(get("/"), user), caddyhttp.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+			all = append(all, served{user, r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)})
+			return nil
+		})); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ask(h, get("/"), new(reached)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(all) != 8 {
+		t.Fatalf("%d requests were served", len(all))
+	}
+	for i, s := range all {
+		if got, want := s.repl.ReplaceAll("{http.auth.user.id} {http.policy_auth.decision}", ""), s.user+" allow"; got != want {
+			t.Errorf("request %d: %q, want %q", i, got, want)
+		}
+		if id, other := s.repl.ReplaceAll("{http.policy_auth.request_id}", ""), all[(i+1)%len(all)].repl.ReplaceAll("{http.policy_auth.request_id}", ""); id == "" || id == other {
+			t.Errorf("request %d has the id %q, the next one %q", i, id, other)
+		}
+	}
+}

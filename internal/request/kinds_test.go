@@ -1,0 +1,94 @@
+package request
+
+import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+)
+
+// TestKinds: T-25 to T-28. Each spelling that a server behind may take for a known header
+// is found.
+func TestKinds(t *testing.T) {
+	tests := []struct {
+		name string
+		want Kinds
+	}{
+		{"Accept", 0},
+		{"X-Real", 0},
+		{"Upgrade-Insecure-Requests", 0},
+		{"X-Forwarded-For", Forwarding},
+		{"X_forwarded.anything", Forwarding},
+		{"Forwarded", Forwarding},
+		{"Cf_connecting_ip", Forwarding},
+		{"True-Client-Ip", Forwarding},
+		{"X-Http-Method-Override", Overriding},
+		{"X_http_method", Overriding},
+		{"X.method-Override", Overriding},
+		{"X-Original-Url", Rewriting | Forwarding},
+		{"X_rewrite_url", Rewriting | Forwarding},
+		{"Upgrade", Upgrading},
+		{"Http2-Settings", Upgrading},
+		{"Http2_settings", Upgrading},
+		{"Remote-User", Own},
+		{"Remote_user", Own},
+		{"Remote-Users", 0},
+		{"X-Forwarded-User", Own | Forwarding},
+		{"remote-user", Own | Uncanonical},
+		{"ACCEPT", Uncanonical},
+		{"X-É", Uncanonical},
+		{"", 0},
+	}
+	config := new(Config)
+	config.FindOwnHeaders([]string{"remote-user", "x-forwarded-user"})
+	for _, test := range tests {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header = http.Header{test.name: {"x"}, "Accept-Language": {"en"}}
+		request := New(r, Facts{}, config)
+		if got := request.Kinds(); got != test.want {
+			t.Errorf("%q is of the kinds %b, want %b", test.name, got, test.want)
+		}
+		delete(r.Header, test.name)
+		if request.FindKinds(); request.Kinds() != 0 {
+			t.Errorf("%q is found though it is gone", test.name)
+		}
+	}
+}
+
+// TestKindsLong: names as long as the longest that is known, and longer ones, are found.
+func TestKindsLong(t *testing.T) {
+	for _, length := range []int{maxKnown - 1, maxKnown, maxKnown + 1, 1000} {
+		name := string(slices.Repeat([]byte("a"), length))
+		config := new(Config)
+		config.FindOwnHeaders([]string{name})
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header[http.CanonicalHeaderKey(name)] = []string{"x"}
+		if !New(r, Facts{}, config).Kinds().Has(Own) {
+			t.Errorf("a name of %d bytes is not found", length)
+		}
+	}
+}
+
+// TestHeadersLookedUp: what is looked up by its canonical name is what going through all
+// headers finds.
+func TestHeadersLookedUp(t *testing.T) {
+	wantedNames := []string{"x-tenant", "x_tenant", "X-Tenant", "accept", "x-http-method", "x-forwarded-for", "authorization", "upgrade", "x-k", "é", ":protocol"}
+	present := []string{"X-Tenant", "x-tenant", "X_tenant", "X-TENANT", "Accept", "X_http_method", "X-Http-Method", "X-Forwarded-For", "Authorization", "X-\u212a", "é", "É", ":protocol"}
+	for bits := range 1 << len(present) {
+		r := httptest.NewRequest("GET", "/", nil)
+		for i, name := range present {
+			if bits&(1<<i) != 0 {
+				r.Header[name] = []string{"x"}
+			}
+		}
+		request := New(r, Facts{}, new(Config))
+		var looked, walked Document
+		request.gatherHeaderValues(&looked, newWanted(wantedNames))
+		request.kinds |= Uncanonical
+		request.gatherHeaderValues(&walked, newWanted(wantedNames))
+		if !maps.EqualFunc(looked.Request.HeaderValues, walked.Request.HeaderValues, slices.Equal[[]string]) {
+			t.Fatalf("%v: looked up %v, walked %v", r.Header, looked.Request.HeaderValues, walked.Request.HeaderValues)
+		}
+	}
+}
