@@ -5,8 +5,11 @@ import (
 	"net/http"
 	"slices"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/policyauth/caddy-policy-auth/internal/admission"
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/cors"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
@@ -48,17 +51,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.unjudged(r, v, next, err)
 	}
 	outcome, place := h.identify(w, r, v)
-	decision := h.decide(r, v, outcome)
-	h.record(r, v, outcome, decision)
-	if decision.Allow {
-		err := h.desk.Cover(r, v, h.gate.Admit(r, v, place, decision, next))
-		v.Close()
-		return err
+	decision := h.decide(r, v, &outcome)
+	if !decision.Allow {
+		return h.refuse(w, r, v, outcome, decision)
 	}
-	return h.desk.Answer(w, r, v, decision)
+	h.recordAllowed(r, v, &outcome, &decision)
+	who := admission.Caller{Identity: caller(&outcome), Place: place, Hold: outcome.Hold}
+	err := h.desk.Cover(r, v, h.gate.Admit(r, v, who, &decision, next))
+	v.Close()
+	return err
 }
 
-// refuse answers a request that is refused for every caller.
+// refuse answers a request that is refused, and tells the operator.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v *visit.Visit, outcome identity.Outcome, decision policy.Decision) error {
 	h.record(r, v, outcome, decision)
 	return h.desk.Answer(w, r, v, decision)
@@ -202,7 +206,7 @@ func (h *Handler) warnTwice(v *visit.Visit) {
 
 // decide asks the policies, also for anonymous callers: public is a rule and
 // not a bypass. A credential that failed is refused without asking.
-func (h *Handler) decide(r *http.Request, v *visit.Visit, outcome identity.Outcome) policy.Decision {
+func (h *Handler) decide(r *http.Request, v *visit.Visit, outcome *identity.Outcome) policy.Decision {
 	if outcome.Verdict != identity.Accepted && outcome.Verdict != identity.Absent {
 		return policy.Decision{Reason: outcome.Reason}
 	}
@@ -223,7 +227,7 @@ func (h *Handler) decide(r *http.Request, v *visit.Visit, outcome identity.Outco
 }
 
 // input is what policies are asked about.
-func (h *Handler) input(v *visit.Visit, outcome identity.Outcome) policy.Input {
+func (h *Handler) input(v *visit.Visit, outcome *identity.Outcome) policy.Input {
 	in := policy.Input{Request: &v.Request, Identity: caller(outcome), Config: h.config, Body: h.body}
 	if outcome.Verdict == identity.Absent {
 		in.Failure = outcome.Reason
@@ -232,7 +236,7 @@ func (h *Handler) input(v *visit.Visit, outcome identity.Outcome) policy.Input {
 }
 
 // caller returns the identity of an outcome: anonymous unless it was accepted.
-func caller(outcome identity.Outcome) *identity.Identity {
+func caller(outcome *identity.Outcome) *identity.Identity {
 	if outcome.Verdict == identity.Accepted {
 		return outcome.Identity
 	}
@@ -241,21 +245,40 @@ func caller(outcome identity.Outcome) *identity.Identity {
 
 // record chooses the status of a refusal and tells the operator what was decided.
 func (h *Handler) record(r *http.Request, v *visit.Visit, outcome identity.Outcome, decision policy.Decision) {
-	event := &v.Event
-	*event = observe.Event{
+	v.Event = h.event(r, v, &outcome, &decision)
+	v.Event.Admin = h.admin
+	h.desk.Choose(r, v, decision)
+	h.desk.Remember(v, h.input(v, &outcome), decision)
+	observe.Log(h.logger, &v.Event)
+	*v.Result = v.Event.Result()
+	h.show(r, v)
+	observe.Count(&v.Event)
+}
+
+// recordAllowed tells the operator of an allowed request. The log's line, at debug, is
+// made only if it is written.
+func (h *Handler) recordAllowed(r *http.Request, v *visit.Visit, outcome *identity.Outcome, decision *policy.Decision) {
+	if h.logger.Core().Enabled(zapcore.DebugLevel) {
+		event := h.event(r, v, outcome, decision)
+		observe.Log(h.logger, &event)
+	}
+	*v.Result = observe.Allowed(caller(outcome), outcome.Method, decision.Revision, decision.Metadata)
+	h.show(r, v)
+	observe.CountAllowed(outcome.Verdict, outcome.Method, decision.Elapsed, string(decision.Cached))
+}
+
+// event returns what is logged of a decision.
+func (h *Handler) event(r *http.Request, v *visit.Visit, outcome *identity.Outcome, decision *policy.Decision) observe.Event {
+	return observe.Event{
 		RequestID: v.ID, Allowed: decision.Allow, Reason: decision.Reason, Codes: decision.Codes,
-		Outcome: outcome, Identity: caller(outcome), Labels: decision.Labels, Vars: decision.Metadata, Revision: decision.Revision,
+		Outcome: *outcome, Identity: caller(outcome), Labels: decision.Labels, Vars: decision.Metadata, Revision: decision.Revision,
 		Err: decision.Err, HTTPMethod: r.Method, Host: r.Host, Path: v.Request.Readings()[0].Path,
 		ClientIP: v.Request.ClientIP(), Elapsed: decision.Elapsed, Cached: string(decision.Cached),
 	}
-	if !event.Allowed {
-		event.Admin = h.admin
-		h.desk.Choose(r, v, decision)
-		h.desk.Remember(v, h.input(v, outcome), decision)
-	}
-	observe.Log(h.logger, event)
-	*v.Result = event.Result()
+}
+
+// show makes the result the one that the access log and placeholders tell.
+func (h *Handler) show(r *http.Request, v *visit.Visit) {
 	observe.AccessLog(r, v.Result)
 	v.Journey.Shown.Show(v.Replacer, v.Result)
-	observe.Count(event)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/response"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
@@ -95,27 +96,36 @@ func (g *Gate) Pass(r *http.Request, v *visit.Visit, next caddyhttp.Handler) err
 	return err
 }
 
+// Caller is who makes an allowed request.
+type Caller struct {
+	// Identity is the caller's, anonymous or not.
+	Identity *identity.Identity
+	// Place is where the credential was.
+	Place authn.Place
+	// Hold keeps the credential alive while the request is served, or is nil.
+	Hold func() (release func())
+}
+
 // Admit tells the next handler who is calling and takes away the credential
 // that was meant for us.
-func (g *Gate) Admit(r *http.Request, v *visit.Visit, place authn.Place, decision policy.Decision, next caddyhttp.Handler) error {
+func (g *Gate) Admit(r *http.Request, v *visit.Visit, caller Caller, decision *policy.Decision, next caddyhttp.Handler) error {
 	if !g.ForwardCredentials {
-		take(r, v, place)
+		take(r, v, caller.Place)
 	}
-	event := &v.Event
-	if leftOut := g.Headers.Set(r, event.Identity, &v.Journey.Passage, v.Request.Kinds()); len(leftOut) > 0 {
+	if leftOut := g.Headers.Set(r, caller.Identity, &v.Journey.Passage, v.Request.Kinds()); len(leftOut) > 0 {
 		g.Logger.Warn("identity headers left out: their value cannot stand in a header",
-			zap.String("request_id", v.ID()), zap.Strings("headers", leftOut), zap.String("user_id", event.Identity.ID))
+			zap.String("request_id", v.ID()), zap.Strings("headers", leftOut), zap.String("user_id", caller.Identity.ID))
 	}
 	upstream.Apply(r, decision.Headers, decision.RequestHeadersToRemove)
 	upstream.Query(r, decision.QueryToRemove, decision.QueryToSet)
 	v.Rail.WithholdCookies(&g.withheld) // a policy cannot set them either
 	upstream.AddResponse(v.Rail.Header(), decision.ResponseHeadersToAdd)
-	g.keepPrivate(v, place)
-	if hold := event.Outcome.Hold; hold != nil {
-		defer hold()()
+	g.keepPrivate(v, caller)
+	if caller.Hold != nil {
+		defer caller.Hold()()
 	}
 	err := g.Forward(r, v, next)
-	g.warnShared(v, place)
+	g.warnShared(v, caller)
 	return err
 }
 
@@ -135,9 +145,10 @@ func take(r *http.Request, v *visit.Visit, place authn.Place) {
 // keepPrivate keeps shared caches from handing one caller's answer to another.
 // Those that Authorization protects by itself (RFC 9111, section 3.5) are left
 // as they are.
-func (g *Gate) keepPrivate(v *visit.Visit, place authn.Place) {
+func (g *Gate) keepPrivate(v *visit.Visit, caller Caller) {
+	place := caller.Place
 	switch {
-	case !v.Event.Identity.Authenticated:
+	case !caller.Identity.Authenticated:
 	case place.Query() != "":
 		v.Rail.Add(response.Private("", false)) // RFC 6750, section 2.3
 	case place.Header() != "Authorization":
@@ -148,8 +159,8 @@ func (g *Gate) keepPrivate(v *visit.Visit, place authn.Place) {
 // warnShared tells the operator, once, if the next handler has given away an
 // answer that Authorization protects. It looks at the headers once they are sent,
 // so that nothing stands between that handler and the connection.
-func (g *Gate) warnShared(v *visit.Visit, place authn.Place) {
-	if g.SharedCache || !v.Event.Identity.Authenticated || place.Header() != "Authorization" || !response.Shareable(v.Rail.Header()) {
+func (g *Gate) warnShared(v *visit.Visit, caller Caller) {
+	if g.SharedCache || !caller.Identity.Authenticated || caller.Place.Header() != "Authorization" || !response.Shareable(v.Rail.Header()) {
 		return
 	}
 	g.shared.Do(func() {

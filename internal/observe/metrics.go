@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -74,13 +75,29 @@ func Count(e *Event) {
 	} else {
 		decisions.WithLabelValues("deny", string(e.Reason)).Inc()
 	}
-	if outcome, presented := verdicts[e.Outcome.Verdict]; presented && e.Outcome.Method != "" {
-		authenticated(e.Outcome.Method, outcome).Inc()
+	countCaller(e.Outcome.Verdict, e.Outcome.Method)
+	countEvaluation(e.Elapsed, e.Cached)
+}
+
+// CountAllowed adds an allowed request to the metrics: its credential, how long
+// evaluating policies took, and whether the decision was remembered.
+func CountAllowed(verdict identity.Verdict, method string, elapsed time.Duration, cached string) {
+	allowed.Inc()
+	countCaller(verdict, method)
+	countEvaluation(elapsed, cached)
+}
+
+func countCaller(verdict identity.Verdict, method string) {
+	if outcome, presented := verdicts[verdict]; presented && method != "" {
+		authenticated(method, outcome).Inc()
 	}
-	if e.Elapsed > 0 {
-		evaluations.Observe(e.Elapsed.Seconds())
+}
+
+func countEvaluation(elapsed time.Duration, cached string) {
+	if elapsed > 0 {
+		evaluations.Observe(elapsed.Seconds())
 	}
-	switch e.Cached {
+	switch cached {
 	case "hit":
 		hit.Inc()
 	case "miss":

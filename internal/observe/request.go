@@ -29,6 +29,11 @@ func (e *Event) Result() Result {
 	}
 }
 
+// Allowed returns what is shown of an allowed request.
+func Allowed(id *identity.Identity, method, revision string, vars map[string]any) Result {
+	return Result{allowed: true, method: method, revision: revision, vars: vars, identity: id}
+}
+
 // AccessLog adds the result to the request's line in the access log. Where the
 // server writes none it does nothing: adding a field takes three allocations.
 func AccessLog(r *http.Request, result *Result) {
