@@ -30,7 +30,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if v.Request.TooEarly() {
 		return h.refuse(w, r, v, refusal.Early(), policy.Decision{Reason: identity.ReasonEarlyData})
 	}
-	if h.chain.ServeMetadata(w, r, v.Request.URL().EscapedPath()) {
+	if h.chain.ServeMetadata(w, r, v.Request.EscapedPath()) {
 		return nil
 	}
 	switch h.preflight(w, r, v) {
@@ -113,7 +113,7 @@ func (h *Handler) guard(w http.ResponseWriter, v *visit.Visit) {
 
 // signsIn answers a request for one of the site's own pages of signing in and out.
 func (h *Handler) signsIn(w http.ResponseWriter, r *http.Request, v *visit.Visit) bool {
-	path := v.Request.URL().EscapedPath()
+	path := v.Request.EscapedPath()
 	if !h.site.Owns(path) {
 		return false
 	}

@@ -14,8 +14,11 @@ import (
 // host, an origin that allowed knows, and requests without Origin, which no
 // browser makes from another site.
 func (c *Chain) RefuseOrigin(r *http.Request, readings []request.Reading, allowed func(origin string) bool) (identity.Outcome, bool) {
+	if len(c.metadata.paths) == 0 {
+		return identity.Outcome{}, false
+	}
 	lines := r.Header["Origin"]
-	if len(c.metadata.paths) == 0 || len(lines) == 0 || !c.metadata.covers(readings) {
+	if len(lines) == 0 || !c.metadata.covers(readings) {
 		return identity.Outcome{}, false
 	}
 	if request.OwnOrigin(r) || len(lines) == 1 && allowed(lines[0]) {

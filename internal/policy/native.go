@@ -37,16 +37,20 @@ func (s *snapshot) decideByTable(q *question, reading *request.Reading) (decisio
 	if err := q.ctx.Err(); err != nil || q.elapsed > q.timeout {
 		return timedOut("its caller is gone, or the readings of its path took longer than its timeout")
 	}
-	start := time.Now()
+	if len(q.in.Request.Readings()) > 1 { // one costs less than reading the clock
+		defer q.spend(time.Now())
+	}
 	room, _ := scratches.Get().(*scratch)
 	defer room.free()
 	room.document.Identity = q.in.Identity
 	q.in.Request.Gather(&room.document, reading, tableParts)
 	room.question.Document = &room.document
 	decision = decisionOf(s.table.Judge(&room.question))
-	q.elapsed += time.Since(start)
 	return decision
 }
+
+// spend counts the time since start as spent on the question.
+func (q *question) spend(start time.Time) { q.elapsed += time.Since(start) }
 
 // decideDocument answers for an input that is a document.
 func (s *snapshot) decideDocument(document ast.Value) (decision Decision) {

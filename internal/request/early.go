@@ -9,7 +9,7 @@ import "net/http"
 // makes the client send the request once more.
 func (r *Request) TooEarly() bool {
 	incomplete := r.http.TLS != nil && !r.http.TLS.HandshakeComplete
-	if !incomplete && len(r.http.Header["Early-Data"]) == 0 {
+	if !incomplete && !(r.kinds.Has(EarlyData) && len(r.http.Header["Early-Data"]) > 0) {
 		return false
 	}
 	return r.http.Method != http.MethodGet && r.http.Method != http.MethodHead || r.facts.Method != r.http.Method ||

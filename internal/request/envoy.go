@@ -36,7 +36,7 @@ func (r *Request) Envoy(reading Reading, config map[string]any, credentials bool
 		"attributes": map[string]any{
 			"source":            r.envoySource(),
 			"destination":       envoyAddress(localAddress(r.http)),
-			"request":           map[string]any{"time": envoyTime(r.facts.Time), "http": r.envoyHTTP(reading.Method, path, r.bodyText(), credentials)},
+			"request":           map[string]any{"time": envoyTime(r.Time()), "http": r.envoyHTTP(reading.Method, path, r.bodyText(), credentials)},
 			"contextExtensions": extensions, "metadataContext": map[string]any{},
 		},
 		"parsed_path":    listOf(envoySegments(reading)),

@@ -40,7 +40,7 @@ var parts = []struct {
 	gather func(*Request, *Reading, *Document)
 }{
 	{"request.id", func(r *Request, _ *Reading, d *Document) { d.Request.ID = r.facts.ID() }},
-	{"request.time_ns", func(r *Request, _ *Reading, d *Document) { d.Request.TimeNS = r.facts.Time.UnixNano() }},
+	{"request.time_ns", func(r *Request, _ *Reading, d *Document) { d.Request.TimeNS = r.Time().UnixNano() }},
 	{"request.method", func(_ *Request, reading *Reading, d *Document) { d.Request.Method = reading.Method }},
 	{"request.scheme", func(r *Request, _ *Reading, d *Document) { d.Request.Scheme = r.Scheme() }},
 	{"request.host request.port", func(r *Request, _ *Reading, d *Document) { d.Request.Host, d.Request.Port = r.hostPort() }},

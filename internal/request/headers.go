@@ -94,6 +94,7 @@ func (c *Config) isCredential(folded string) bool {
 type wanted struct {
 	lower     []string // their names in lower case
 	canonical []string // and as net/http writes them
+	kinds     []Kinds  // without which there is none of that name, or 0
 	overrides bool     // some name another method
 }
 
@@ -109,7 +110,8 @@ func newWanted(names []string) *wanted {
 			continue
 		}
 		w.lower = append(w.lower, name)
-		w.canonical = append(w.canonical, http.CanonicalHeaderKey(name))
+		canonical := http.CanonicalHeaderKey(name)
+		w.canonical, w.kinds = append(w.canonical, canonical), append(w.kinds, usualLookup.kindsOf(canonical)&^Uncanonical)
 		w.overrides = w.overrides || slices.Contains(MethodOverrides, name)
 	}
 	return w
@@ -135,6 +137,9 @@ func (w *wanted) lookUp(kinds Kinds) bool {
 func (r *Request) eachHeader(w *wanted, visit func(name string, lines []string, credential bool)) {
 	if w.lookUp(r.kinds) {
 		for i, name := range w.canonical {
+			if w.kinds[i] != 0 && !r.kinds.Has(w.kinds[i]) {
+				continue
+			}
 			if lines, ok := r.http.Header[name]; ok {
 				r.visitHeader(w.lower[i], lines, visit)
 			}

@@ -2,9 +2,10 @@ package request
 
 import "unicode/utf8"
 
-// Kinds says which headers a request has of those that are looked for by more than one
-// spelling. One pass over the headers finds them all.
-type Kinds uint8
+// Kinds says which headers a request has of those that are looked for, in any spelling.
+// One pass over the headers finds them all, so that most are looked up only where they
+// are.
+type Kinds uint16
 
 // The kinds of such headers.
 const (
@@ -18,6 +19,11 @@ const (
 	Upgrading
 	// Own headers are those of Config.FindOwnHeaders.
 	Own
+	// Destination, EarlyData, Depth and Connection are the headers of that name.
+	Destination
+	EarlyData
+	Depth
+	Connection
 	// Uncanonical headers have a name that is not as net/http writes it. Only handlers
 	// make them.
 	Uncanonical
@@ -56,7 +62,10 @@ func newLookup(own []string) *lookup {
 	for name := range forwarding {
 		l.add(name, Forwarding)
 	}
-	for kind, names := range map[Kinds][]string{Overriding: MethodOverrides, Rewriting: RewritingHeaders, Upgrading: UpgradingHeaders, Own: own} {
+	for kind, names := range map[Kinds][]string{
+		Overriding: MethodOverrides, Rewriting: RewritingHeaders, Upgrading: UpgradingHeaders, Own: own,
+		Destination: {"destination"}, EarlyData: {"early-data"}, Depth: {"depth"}, Connection: {"connection"},
+	} {
 		for _, name := range names {
 			l.add(name, kind)
 		}

@@ -39,8 +39,7 @@ const maxReadings = 64
 
 // readings reads a request's public path and query, those that the next handler sees
 // and, of WebDAV, the destination: every combination of their readings.
-func readings(facts *Facts, now *url.URL, dest destination, room *room) ([]Reading, []Flag) {
-	path := escapedPath(facts.URL)
+func readings(facts *Facts, path string, now *url.URL, dest destination, room *room) ([]Reading, []Flag) {
 	rewritten := path
 	if now.Path != facts.URL.Path || now.RawPath != facts.URL.RawPath {
 		rewritten = escapedPath(now)

@@ -18,7 +18,7 @@ import (
 type Facts struct {
 	// ID returns the request's id; it is called only when it is needed.
 	ID func() string
-	// Time is when the request came.
+	// Time is when the request came, or zero.
 	Time time.Time
 	// Method, URL and RequestURI are the request's own before any rewrite; a nil
 	// URL means that nothing rewrote it.
@@ -66,6 +66,7 @@ type Request struct {
 	foreign bool
 	upgrade upgrade
 	kinds   Kinds
+	path    string // escaped, before any rewrite
 	// host is what the request asks for, and port the one that it names, or 0.
 	host     string
 	port     int
@@ -95,9 +96,13 @@ func (r *Request) Open(from *http.Request, facts Facts, config *Config) {
 	}
 	r.http, r.facts, r.config = from, facts, config
 	r.FindKinds()
-	r.upgrade = upgradeOf(from, config.Upgrades)
-	r.destination = destinationOf(from)
-	r.readings, r.flags = readings(&r.facts, r.current(), r.destination, &r.room)
+	r.upgrade = upgradeOf(from, r.kinds, config.Upgrades)
+	r.destination = destination{}
+	if r.kinds.Has(Destination) {
+		r.destination = destinationOf(from)
+	}
+	r.path = escapedPath(r.facts.URL)
+	r.readings, r.flags = readings(&r.facts, r.path, r.current(), r.destination, &r.room)
 	r.withMethods()
 	if r.Hides(config.CredentialParameters) {
 		r.flags = append(r.flags, FlagHiddenCredential)
@@ -139,11 +144,20 @@ func (r *Request) Unreadable() bool {
 // URL returns what the client asked for, before any rewrite.
 func (r *Request) URL() *url.URL { return r.facts.URL }
 
+// EscapedPath returns the path that the client asked for, at least "/".
+func (r *Request) EscapedPath() string { return r.path }
+
 // ID returns the request's id.
 func (r *Request) ID() string { return r.facts.ID() }
 
-// Time returns when the request came.
-func (r *Request) Time() time.Time { return r.facts.Time }
+// Time returns when the request came: when that is asked for first, unless the server
+// has said it.
+func (r *Request) Time() time.Time {
+	if r.facts.Time.IsZero() {
+		r.facts.Time = time.Now()
+	}
+	return r.facts.Time
+}
 
 // SetForeignBearer says whether the request has a bearer token that is the
 // application's own, which no method judged.
@@ -206,7 +220,10 @@ func SchemeOf(r *http.Request, trustedProxy bool) string {
 	if r.TLS != nil {
 		return "https"
 	}
-	if lines := r.Header["X-Forwarded-Proto"]; trustedProxy && len(lines) == 1 && strings.EqualFold(lines[0], "https") {
+	if !trustedProxy {
+		return "http"
+	}
+	if lines := r.Header["X-Forwarded-Proto"]; len(lines) == 1 && strings.EqualFold(lines[0], "https") {
 		return "https"
 	}
 	return "http"

@@ -51,14 +51,14 @@ type upgrade struct {
 // upgradeOf returns the first protocol that a request may change to: websocket or
 // one that the site names. Others are ignored, as RFC 9110, section 7.8, has it;
 // a CONNECT is nothing without its protocol, so that another one is refused.
-func upgradeOf(r *http.Request, allowed []string) upgrade {
+func upgradeOf(r *http.Request, kinds Kinds, allowed []string) upgrade {
 	switch {
 	case r.Method == http.MethodConnect:
 		token := named(protocolOf(r), allowed)
 		return upgrade{token, token == "" || token == webSocket && !only(r.Header, "Sec-Websocket-Version", "13")}
 	case r.Method == "PRI": // the preface of HTTP/2 (RFC 9113, section 3.4)
 		return upgrade{refused: true}
-	case len(r.Header["Upgrade"]) == 0, r.ProtoMajor != 1, r.ProtoMinor == 0, !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade"):
+	case !kinds.Has(Upgrading), len(r.Header["Upgrade"]) == 0, r.ProtoMajor != 1, r.ProtoMinor == 0, !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade"):
 		return upgrade{}
 	}
 	for _, line := range r.Header["Upgrade"] {

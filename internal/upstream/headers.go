@@ -110,7 +110,9 @@ func (h *Headers) Strip(r *http.Request, passage *Passage, trusted bool, kinds r
 			remove(r.Header, folded)
 		}
 		remove(r.Trailer, folded)
-		protect(r.Header, folded)
+		if kinds.Has(request.Connection) {
+			protect(r.Header, folded)
+		}
 	}
 	if len(h.lines) > 0 && r.Trailer != nil && r.Body != nil && r.Body != http.NoBody {
 		r.Body = &trailerGuard{ReadCloser: r.Body, trailer: r.Trailer, lines: h.lines}

@@ -92,8 +92,11 @@ func (p *Passage) Take(h http.Header, name string) {
 
 // TakeCookies remembers that cookies are credentials of ours; others stay.
 func (p *Passage) TakeCookies(h http.Header, names ...string) {
+	if len(names) == 0 {
+		return
+	}
 	lines, present := h["Cookie"]
-	if !present || len(names) == 0 {
+	if !present {
 		return
 	}
 	if p.jar == nil {

@@ -13,7 +13,7 @@ var bodyHeaders = []string{"content-length", "transfer-encoding", "trailer", "ex
 // browser sends: no upgrade, no body, and nothing that makes an application take
 // it for another method (S-07).
 func Bare(r *http.Request) {
-	StripUpgrade(r, "", request.Upgrading)
+	StripUpgrade(r, "", request.Upgrading|request.Connection)
 	remove(r.Header, request.MethodOverrides...)
 	remove(r.Header, bodyHeaders...)
 	r.Body, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, 0, nil, nil

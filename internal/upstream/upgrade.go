@@ -21,6 +21,9 @@ func StripUpgrade(r *http.Request, judged string, kinds request.Kinds) {
 	if kinds.Has(request.Upgrading) {
 		remove(r.Header, removed...)
 	}
+	if !kinds.Has(request.Connection) {
+		return
+	}
 	if lines := r.Header["Connection"]; len(lines) > 0 {
 		disconnect(r.Header, lines, removed)
 	}

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -85,10 +84,6 @@ func Open(w http.ResponseWriter, r *http.Request, reading *request.Config) *Visi
 	facts := request.Facts{ID: v.ID, Writer: w, Cut: v.Journey.Cut()}
 	if original, rewritten := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
 		facts.Method, facts.URL, facts.RequestURI = original.Method, original.URL, original.RequestURI
-	}
-	var timed bool
-	if facts.Time, timed = vars["start_time"].(time.Time); !timed {
-		facts.Time = time.Now()
 	}
 	facts.ClientIP, _ = vars[caddyhttp.ClientIPVarKey].(string)
 	facts.TrustedProxy, _ = vars[caddyhttp.TrustedProxyVarKey].(bool)
