@@ -75,14 +75,18 @@ func (c *CORS) Handle(w http.ResponseWriter, r *http.Request, id func() string) 
 	result := c.judge(r)
 	removeOwned(w.Header())
 	copyTo(w.Header(), result.header)
+	status := result.status
+	if result != c.plain {
+		result.free()
+	}
 	if !preflight {
 		return Ordinary
 	}
-	if result.status >= http.StatusBadRequest {
+	if status >= http.StatusBadRequest {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Request-Id", id())
 	}
-	w.WriteHeader(result.status)
+	w.WriteHeader(status)
 	return Answered
 }
 
@@ -119,6 +123,7 @@ func (c *CORS) Allowed(origin string) bool {
 		return false
 	}
 	result := run(c.library, &http.Request{Method: http.MethodGet, Header: http.Header{"Origin": {origin}}})
+	defer result.free()
 	allowed := result.header["Access-Control-Allow-Origin"]
 	return len(allowed) == 1 && allowed[0] == origin
 }
@@ -130,6 +135,7 @@ func (c *CORS) Names(origin string) bool {
 		return c.upstream
 	}
 	result := run(c.library, &http.Request{Method: http.MethodGet, Header: http.Header{"Origin": {origin}}})
+	defer result.free()
 	allowed := result.header["Access-Control-Allow-Origin"]
 	return len(allowed) == 1 && (allowed[0] == origin || allowed[0] == "*")
 }

@@ -132,14 +132,25 @@ func BenchmarkHandle(b *testing.B) {
 	}
 }
 
-// TestAllocations: a request without Origin costs one allocation, its Vary.
+// TestAllocations: a request without Origin costs one allocation, its Vary, and an
+// answered preflight one, the array that its headers share.
 func TestAllocations(t *testing.T) {
-	c, r, w := build(t, Config{Origins: []string{app}}), request("GET"), &recorder{header: http.Header{}}
-	got := testing.AllocsPerRun(100, func() {
-		delete(w.header, "Vary")
-		c.Handle(w, r, testID)
-	})
-	if got > 1 {
-		t.Errorf("got %v allocations", got)
+	c := build(t, Config{Origins: []string{app}, Credentials: true})
+	for name, test := range map[string]struct {
+		request *http.Request
+		budget  float64
+	}{
+		"no origin": {request("GET"), 1},
+		"allowed":   {request("GET", "Origin", app), 4},
+		"preflight": {preflight(app, "PUT", "Access-Control-Request-Headers", "authorization"), 1},
+	} {
+		w := &recorder{header: http.Header{}}
+		got := testing.AllocsPerRun(100, func() {
+			delete(w.header, "Vary")
+			c.Handle(w, test.request, testID)
+		})
+		if got > test.budget {
+			t.Errorf("%s: got %v allocations, the budget is %v", name, got, test.budget)
+		}
 	}
 }

@@ -50,6 +50,7 @@ func (c *CORS) Refusal(r *http.Request) Refusal {
 // readable reports whether scripts of an origin may read answers.
 func (c *CORS) readable(origin string) bool {
 	answer := run(c.library, &http.Request{Method: http.MethodGet, Header: http.Header{"Origin": {origin}}})
+	defer answer.free()
 	return len(answer.header["Access-Control-Allow-Origin"]) > 0
 }
 
@@ -59,5 +60,7 @@ func (c *CORS) passes(origin, method, header string) bool {
 	if header != "" {
 		h["Access-Control-Request-Headers"] = []string{strings.ToLower(header)}
 	}
-	return run(c.library, &http.Request{Method: http.MethodOptions, Header: h}).status < http.StatusBadRequest
+	answer := run(c.library, &http.Request{Method: http.MethodOptions, Header: h})
+	defer answer.free()
+	return answer.status < http.StatusBadRequest
 }
