@@ -38,7 +38,7 @@ var accessFaults = []struct{ name, file, from, to string }{
 	{"LOCK acts on the path alone", "below.go", "return q.depth() != \"0\"\n\tcase \"PROPFIND\"", "return q.depth() == \"infinity\"\n\tcase \"PROPFIND\""},
 	{"a shadowed rule below refuses", "below.go", "own.liesBelow(key) && t.index.find(at.host, own.form()) == number", "own.liesBelow(key)"},
 	{"a script itself is not judged", "table.go", "for _, path := range q.elsewhere() {\n\t\tif rule := t.pickFor(f.Host, path); rule.Named {", "for i, path := range q.elsewhere() {\n\t\tif rule := t.pickFor(f.Host, path); rule.Named && i > 0 {"},
-	{"the path before a host decides", "shadow.go", "if !p.below {", "if true {"},
+	{"a path shadows what is below it", "shadow.go", "if !p.below {", "if true {"},
 	{"a rule for all hosts is not warned of", "shadow.go", "hosts := []string{host, anyHost}", "hosts := []string{host, host}"},
 	{"a rule below *.domain shadows the domain", "shadow.go", "hosts = append(hosts, host[i:])", "hosts = append(hosts, host[i+1:])"},
 	{"signing in helps with methods", "deny.go", `case "anyone", "methods",`, `case "anyone",`},

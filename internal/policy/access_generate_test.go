@@ -168,7 +168,8 @@ func (g tableGenerator) rule(before []tableRule) tableRule {
 	return rule
 }
 
-// narrower returns hosts and paths of which an earlier rule names more.
+// narrower returns hosts and paths of which an earlier rule names more, or what is around
+// a path of its own.
 func (g tableGenerator) narrower(earlier tableRule) (hosts, paths []string) {
 	for _, host := range earlier.hosts {
 		if domain, below := strings.CutPrefix(host, "*"); below {
@@ -178,7 +179,7 @@ func (g tableGenerator) narrower(earlier tableRule) (hosts, paths []string) {
 	}
 	paths = []string{g.path()}
 	for i, path := range earlier.paths {
-		paths = append(paths[:i], strings.TrimSuffix(strings.TrimSuffix(path, "/*"), "/")+g.pick("/", "/a", "/b/*"))
+		paths = append(paths[:i], strings.TrimSuffix(strings.TrimSuffix(path, "/*"), "/")+g.pick("/", "/a", "/b/*", "/*", "/*"))
 	}
 	return hosts, paths
 }
