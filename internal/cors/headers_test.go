@@ -154,3 +154,11 @@ func TestAllocations(t *testing.T) {
 		}
 	}
 }
+
+// TestRecorderIsEmpty: one that is given back keeps nothing for the next request.
+func TestRecorderIsEmpty(t *testing.T) {
+	rec := &recorder{header: http.Header{"Vary": {"Origin"}}, status: http.StatusForbidden}
+	if rec.free(); len(rec.header) > 0 || rec.status != http.StatusNoContent {
+		t.Errorf("kept %v, %d", rec.header, rec.status)
+	}
+}
