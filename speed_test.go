@@ -17,11 +17,14 @@ import (
 const handlerBudget = 4
 
 // quietWriter is a response that nobody reads; unlike a recorder it costs nothing.
-type quietWriter struct{ header http.Header }
+type quietWriter struct {
+	header http.Header
+	status int
+}
 
 func (w *quietWriter) Header() http.Header         { return w.header }
 func (w *quietWriter) Write(p []byte) (int, error) { return len(p), nil }
-func (w *quietWriter) WriteHeader(int)             {}
+func (w *quietWriter) WriteHeader(status int)      { w.status = status }
 
 // hotSite is a site and a request that it allows, with all that can be
 // remembered.

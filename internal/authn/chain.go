@@ -16,10 +16,11 @@ type Method struct {
 
 // Chain asks a site's methods, in the order written, who is calling.
 type Chain struct {
-	methods  []Method
-	places   []Place
-	origins  *originCheck
-	metadata metadata
+	methods    []Method
+	places     []Place
+	origins    *originCheck
+	metadata   metadata
+	challenged bool
 	// foreigners are the bearer tokens of the application behind, or nil.
 	foreigners *foreignBearers
 }
@@ -45,6 +46,7 @@ func NewChain(methods []Method, trusted func(origin string) bool) (*Chain, error
 			}
 		}
 	}
+	c.challenged = len(c.Challenges(identity.Demand{MaxAge: -1})) > 0
 	return c, nil
 }
 
@@ -56,7 +58,7 @@ func (c *Chain) ServeMetadata(w http.ResponseWriter, r *http.Request, path strin
 
 // Challenged reports whether any method can be asked for in a challenge, which
 // every 401 must have (RFC 9110, section 15.5.2).
-func (c *Chain) Challenged() bool { return len(c.Challenges(identity.Demand{MaxAge: -1})) > 0 }
+func (c *Chain) Challenged() bool { return c.challenged }
 
 // Empty reports whether no method identifies callers.
 func (c *Chain) Empty() bool { return len(c.methods) == 0 }

@@ -41,9 +41,9 @@ func HasChallenge(h http.Header) bool {
 // setChallenges writes one line of WWW-Authenticate for each challenge: more
 // than one on a line is not read by all clients (RFC 9110, section 11.6.1).
 func setChallenges(h http.Header, challenges []identity.Challenge) {
-	h.Del("WWW-Authenticate")
+	delete(h, "Www-Authenticate")
 	for _, challenge := range challenges {
-		h.Add("WWW-Authenticate", format(challenge))
+		h["Www-Authenticate"] = append(h["Www-Authenticate"], format(challenge))
 	}
 }
 

@@ -125,17 +125,17 @@ func (c Case) signInReason(known bool) identity.Reason {
 
 // Applicable returns the challenges that may stand beside a status: all of
 // them on a 401, those that explain an error on a 400 or a 403 (RFC 6750,
-// section 3.1), none on others.
-func Applicable(status int, challenges []identity.Challenge) []identity.Challenge {
+// section 3.1), none on others, for which they are not made.
+func Applicable(status int, challenges func() []identity.Challenge) []identity.Challenge {
 	switch status {
 	case http.StatusUnauthorized:
-		return challenges
+		return challenges()
 	case http.StatusBadRequest, http.StatusForbidden:
 	default:
 		return nil
 	}
 	var explaining []identity.Challenge
-	for _, challenge := range challenges {
+	for _, challenge := range challenges() {
 		for _, param := range challenge.Params {
 			if param.Name == "error" {
 				explaining = append(explaining, challenge)

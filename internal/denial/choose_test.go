@@ -74,7 +74,7 @@ func TestApplicable(t *testing.T) {
 	basic := identity.Challenge{Scheme: "Basic", Params: []identity.Param{{Name: "realm", Value: "x"}}}
 	bearer := identity.Challenge{Scheme: "Bearer", Params: []identity.Param{{Name: "realm", Value: "x"}, {Name: "error", Value: "y"}}}
 	for status, want := range map[int]int{401: 2, 403: 1, 400: 1, 404: 0, 429: 0, 500: 0, 503: 0} {
-		if got := Applicable(status, []identity.Challenge{basic, bearer}); len(got) != want {
+		if got := Applicable(status, func() []identity.Challenge { return []identity.Challenge{basic, bearer} }); len(got) != want {
 			t.Errorf("%d: got %d challenges, want %d", status, len(got), want)
 		}
 	}

@@ -28,7 +28,7 @@ func IsNavigation(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead || isScripted(r.Header) {
 		return false
 	}
-	return qualityOf("text/html", true, parseAccept(strings.Join(r.Header["Accept"], ","))) > 0
+	return asksForHTML(r.Header)
 }
 
 // IsScript reports whether a script or a part of a page sends the request, such

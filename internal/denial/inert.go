@@ -11,7 +11,7 @@ import (
 // Caddy's templates directive stands around the handler, it executes what is
 // sent, and with it what a stranger's name or path may say (T-48).
 func (rf Refusal) inert() Refusal {
-	rf.Message, rf.Remediation = inert(rf.Message), inert(rf.Remediation)
+	rf.Message, rf.Remediation, rf.RequestID = inert(rf.Message), inert(rf.Remediation), inert(rf.RequestID)
 	codes := make([]string, len(rf.Codes))
 	for i, code := range rf.Codes {
 		codes[i] = inert(code)

@@ -3,8 +3,10 @@ package denial
 import (
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/text/language"
 
@@ -30,6 +32,14 @@ type sentence struct {
 type languages struct {
 	matcher  language.Matcher
 	wordings []*wording
+	recent   [64]atomic.Pointer[preference] // by the hash of Accept-Language
+	seed     maphash.Seed
+}
+
+// preference is the wording that suits an Accept-Language.
+type preference struct {
+	accept string
+	words  *wording
 }
 
 // loadLanguages reads the embedded wordings.
@@ -38,7 +48,7 @@ func loadLanguages() (*languages, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &languages{}
+	l := &languages{seed: maphash.MakeSeed()}
 	tags := []language.Tag{language.English}
 	for _, name := range append([]string{"strings/en.json"}, names...) {
 		tag := strings.TrimSuffix(strings.TrimPrefix(name, "strings/"), ".json")
@@ -76,9 +86,20 @@ const maxAcceptLanguage = 512
 // section 12.5.4).
 func (l *languages) choose(lines []string) *wording {
 	accept := strings.Join(lines, ",")
-	if len(accept) > maxAcceptLanguage {
+	if accept == "" || len(accept) > maxAcceptLanguage {
 		return l.wordings[0]
 	}
+	slot := &l.recent[maphash.String(l.seed, accept)%uint64(len(l.recent))]
+	if known := slot.Load(); known != nil && known.accept == accept {
+		return known.words
+	}
+	words := l.match(accept)
+	slot.Store(&preference{accept, words})
+	return words
+}
+
+// match returns the same without looking at those of before.
+func (l *languages) match(accept string) *wording {
 	wanted, _, err := language.ParseAcceptLanguage(accept)
 	if err != nil || len(wanted) == 0 {
 		return l.wordings[0]

@@ -137,8 +137,9 @@ func FuzzLanguage(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, accept string) {
-		if l.choose([]string{accept}) == nil {
-			t.Fatal("none")
+		first := l.choose([]string{accept})
+		if again := l.choose([]string{accept}); first == nil || again != first || len(accept) <= maxAcceptLanguage && first != l.match(accept) {
+			t.Fatalf("%v, then %v", first, again)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package denial
 
 import (
+	"iter"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ const (
 
 // offers are what can be sent, best first: what wins a tie. JSON asked for by
 // name is met by a problem document; a wildcard means problem+json itself.
-var offers = []struct {
+var offers = [...]struct {
 	name   string
 	sent   mediaType
 	byName bool
@@ -32,14 +33,28 @@ var offers = []struct {
 // where nothing is acceptable, it is a problem document: an error is not worth
 // a second one (section 15.5.7).
 func negotiate(h http.Header) mediaType {
-	ranges := parseAccept(strings.Join(h["Accept"], ","))
+	var found [len(offers)]weight
+	for r := range mediaRanges(h["Accept"]) {
+		for i, offer := range offers {
+			found[i].consider(r, offer.name, offer.byName)
+		}
+	}
 	best, quality := typeProblem, 0.0
-	for _, offer := range offers {
-		if q := qualityOf(offer.name, offer.byName, ranges); q > quality {
-			best, quality = offer.sent, q
+	for i, offer := range offers {
+		if found[i].quality > quality {
+			best, quality = offer.sent, found[i].quality
 		}
 	}
 	return best
+}
+
+// asksForHTML reports whether Accept names HTML.
+func asksForHTML(h http.Header) bool {
+	var found weight
+	for r := range mediaRanges(h["Accept"]) {
+		found.consider(r, "text/html", true)
+	}
+	return found.quality > 0
 }
 
 // mediaRange is one member of Accept.
@@ -51,19 +66,27 @@ type mediaRange struct {
 // maxRanges bounds the work for one Accept.
 const maxRanges = 64
 
-// parseAccept reads Accept; members that it cannot read are passed over.
-func parseAccept(accept string) []mediaRange {
-	var ranges []mediaRange
-	for len(ranges) < maxRanges && accept != "" {
-		var member string
-		member, accept, _ = strings.Cut(accept, ",")
-		name, params, _ := strings.Cut(member, ";")
-		name = strings.ToLower(strings.TrimSpace(name))
-		if quality, ok := parseQuality(params); ok && strings.Count(name, "/") == 1 {
-			ranges = append(ranges, mediaRange{name, quality})
+// mediaRanges returns the members of Accept; those that it cannot read are passed
+// over.
+func mediaRanges(accept []string) iter.Seq[mediaRange] {
+	return func(yield func(mediaRange) bool) {
+		left := maxRanges
+		for _, line := range accept {
+			for left > 0 && line != "" {
+				var member string
+				member, line, _ = strings.Cut(line, ",")
+				name, params, _ := strings.Cut(member, ";")
+				name = strings.ToLower(strings.TrimSpace(name))
+				quality, ok := parseQuality(params)
+				if !ok || strings.Count(name, "/") != 1 {
+					continue
+				}
+				if left--; !yield(mediaRange{name, quality}) {
+					return
+				}
+			}
 		}
 	}
-	return ranges
 }
 
 // parseQuality returns the weight among parameters, 1 if there is none.
@@ -78,24 +101,27 @@ func parseQuality(params string) (float64, bool) {
 	return 1, true
 }
 
-// qualityOf returns the weight of the most specific range that covers a type,
-// or, with byName, of a range that names it.
-func qualityOf(name string, byName bool, ranges []mediaRange) float64 {
-	major, _, _ := strings.Cut(name, "/")
-	quality, specific := 0.0, -1
-	for _, r := range ranges {
-		precision := -1
-		switch r.name {
-		case name:
-			precision = 2
-		case major + "/*":
-			precision = 1
-		case "*/*":
-			precision = 0
-		}
-		if precision > specific && (precision == 2 || !byName) {
-			quality, specific = r.quality, precision
-		}
+// weight is that of the most specific range so far that covers a type.
+type weight struct {
+	quality   float64
+	precision int // 0 without a range
+}
+
+// consider looks at one more range. With byName, only one that names the type covers
+// it.
+func (w *weight) consider(r mediaRange, name string, byName bool) {
+	precision := 0
+	major, found := strings.CutSuffix(r.name, "/*")
+	switch {
+	case r.name == name:
+		precision = 3
+	case byName:
+	case r.name == "*/*":
+		precision = 1
+	case found && strings.HasPrefix(name, major) && name[len(major)] == '/':
+		precision = 2
 	}
-	return quality
+	if precision > w.precision {
+		*w = weight{r.quality, precision}
+	}
 }

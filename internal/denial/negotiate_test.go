@@ -69,7 +69,7 @@ func FuzzNegotiate(f *testing.F) {
 		default:
 			t.Fatalf("got %q", got)
 		}
-		for _, r := range parseAccept(accept) {
+		for r := range mediaRanges([]string{accept}) {
 			if !(r.quality >= 0 && r.quality <= 1) || strings.Count(r.name, "/") != 1 {
 				t.Fatalf("got %+v", r)
 			}

@@ -34,6 +34,7 @@ type Pages struct {
 	builtin   *template.Template
 	signIn    *template.Template
 	custom    *files.Live[pageSet] // nil without a directory
+	forms     forms
 	report    func(error)
 }
 

@@ -8,50 +8,89 @@ import (
 	"unicode"
 )
 
-// problem is a problem document (RFC 9457). It holds no more than the page.
-type problem struct {
-	// Type is about:blank, with which Title is the status's own phrase (section
-	// 4.2.1); Class tells kinds of refusals apart.
-	Type     string `json:"type"`
-	Title    string `json:"title"`
-	Status   int    `json:"status"`
-	Detail   string `json:"detail"`
-	Instance string `json:"instance,omitempty"`
-
-	// Class says what kind of refusal it is.
-	Class       Class    `json:"class"`
-	RequestID   string   `json:"request_id,omitempty"`
-	Codes       []string `json:"codes,omitempty"`
-	Remediation string   `json:"remediation,omitempty"`
-	LoginURL    string   `json:"login_url,omitempty"`
-	// Unread says where the request has a credential that this site does not read.
-	Unread []string `json:"unread_credentials,omitempty"`
-
-	// What the challenge asks for, in its own words.
-	Error            string `json:"error,omitempty"`
-	ErrorDescription string `json:"error_description,omitempty"`
-	Scope            string `json:"scope,omitempty"`
-	ACRValues        string `json:"acr_values,omitempty"`
-	MaxAge           *int64 `json:"max_age,omitempty"`
+// appendProblem appends a problem document (RFC 9457). It holds no more than the page.
+// Its type is about:blank, with which the title is the status's own phrase (section
+// 4.2.1); class tells kinds of denials apart. What the challenge asks for is there in
+// the challenge's own words.
+func appendProblem(b []byte, rf Refusal, class Class, say sentence) []byte {
+	b = append(b, `{"type":"about:blank","title":`...)
+	b = appendJSON(b, phrase(rf.Status, say))
+	b = append(b, `,"status":`...)
+	b = strconv.AppendInt(b, int64(rf.Status), 10)
+	b = append(b, `,"detail":`...)
+	b = appendJSON(b, firstOf(rf.Message, say.Summary))
+	if rf.RequestID != "" {
+		b = append(b, `,"instance":"urn:uuid:`...)
+		b = append(appendInner(b, rf.RequestID), '"')
+	}
+	b = append(b, `,"class":`...)
+	b = appendJSON(b, string(class))
+	b = appendMember(b, "request_id", rf.RequestID)
+	b = appendList(b, "codes", rf.Codes)
+	b = appendMember(b, "remediation", rf.Remediation)
+	b = appendMember(b, "login_url", rf.LoginURL)
+	b = appendList(b, "unread_credentials", rf.Unread)
+	b = appendMember(b, "error", stated(rf, "error"))
+	b = appendMember(b, "error_description", stated(rf, "error_description"))
+	b = appendMember(b, "scope", cleanOnly("scope", firstOf(strings.Join(rf.Scopes, " "), stated(rf, "scope"))))
+	b = appendMember(b, "acr_values", cleanOnly("acr_values", strings.Join(rf.ACRValues, " ")))
+	if rf.MaxAge >= 0 {
+		b = append(b, `,"max_age":`...)
+		b = strconv.AppendInt(b, rf.MaxAge, 10)
+	}
+	return append(b, "}\n"...)
 }
 
-// problemOf encodes a refusal.
-func problemOf(rf Refusal, class Class, say sentence) ([]byte, error) {
-	p := problem{
-		Type: "about:blank", Title: phrase(rf.Status, say), Status: rf.Status, Detail: firstOf(rf.Message, say.Summary),
-		Class: class, RequestID: rf.RequestID, Codes: rf.Codes, Remediation: rf.Remediation, LoginURL: rf.LoginURL, Unread: rf.Unread,
-		Error: stated(rf, "error"), ErrorDescription: stated(rf, "error_description"),
+// cleanOnly returns a parameter's value as a challenge has it, or "".
+func cleanOnly(name, value string) string {
+	if value == "" {
+		return ""
 	}
-	p.Scope, _ = clean("scope", firstOf(strings.Join(rf.Scopes, " "), stated(rf, "scope")))
-	p.ACRValues, _ = clean("acr_values", strings.Join(rf.ACRValues, " "))
-	if rf.RequestID != "" {
-		p.Instance = "urn:uuid:" + rf.RequestID
+	value, _ = clean(name, value)
+	return value
+}
+
+// appendMember appends a member that is not empty.
+func appendMember(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
 	}
-	if rf.MaxAge >= 0 {
-		p.MaxAge = &rf.MaxAge
+	return appendJSON(appendName(b, name), value)
+}
+
+// appendList appends a member that is a list which is not empty.
+func appendList(b []byte, name string, values []string) []byte {
+	if len(values) == 0 {
+		return b
 	}
-	encoded, err := json.Marshal(p)
-	return append(inertJSON(encoded), '\n'), err
+	b = append(appendName(b, name), '[')
+	for i, value := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendJSON(b, value)
+	}
+	return append(b, ']')
+}
+
+func appendName(b []byte, name string) []byte {
+	return append(append(append(b, `,"`...), name...), `":`...)
+}
+
+// appendJSON appends a text as encoding/json writes it, and in it no action of a
+// template.
+func appendJSON(b []byte, text string) []byte { return append(appendInner(append(b, '"'), text), '"') }
+
+// appendInner appends what stands between the quotes. Most texts are written as they are.
+func appendInner(b []byte, text string) []byte {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c < 0x20, c >= 0x7f, c == '"', c == '\\', c == '<', c == '>', c == '&', c == '{':
+			encoded, _ := json.Marshal(text) // a string has no error
+			return append(b, inertJSON(encoded[1:len(encoded)-1])...)
+		}
+	}
+	return append(b, text...)
 }
 
 // phrase returns what a status is called.

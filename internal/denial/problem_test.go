@@ -184,3 +184,69 @@ func TestCodesBound(t *testing.T) {
 		t.Errorf("%d codes", len(got))
 	}
 }
+
+// problem is a problem document as encoding/json writes it.
+type problem struct {
+	Type             string   `json:"type"`
+	Title            string   `json:"title"`
+	Status           int      `json:"status"`
+	Detail           string   `json:"detail"`
+	Instance         string   `json:"instance,omitempty"`
+	Class            Class    `json:"class"`
+	RequestID        string   `json:"request_id,omitempty"`
+	Codes            []string `json:"codes,omitempty"`
+	Remediation      string   `json:"remediation,omitempty"`
+	LoginURL         string   `json:"login_url,omitempty"`
+	Unread           []string `json:"unread_credentials,omitempty"`
+	Error            string   `json:"error,omitempty"`
+	ErrorDescription string   `json:"error_description,omitempty"`
+	Scope            string   `json:"scope,omitempty"`
+	ACRValues        string   `json:"acr_values,omitempty"`
+	MaxAge           *int64   `json:"max_age,omitempty"`
+}
+
+// encoded returns the document of a refusal by encoding/json.
+func encoded(t *testing.T, rf Refusal, class Class, say sentence) string {
+	t.Helper()
+	p := problem{
+		Type: "about:blank", Title: phrase(rf.Status, say), Status: rf.Status, Detail: firstOf(rf.Message, say.Summary),
+		Class: class, RequestID: rf.RequestID, Codes: rf.Codes, Remediation: rf.Remediation, LoginURL: rf.LoginURL, Unread: rf.Unread,
+		Error: stated(rf, "error"), ErrorDescription: stated(rf, "error_description"),
+	}
+	p.Scope, _ = clean("scope", firstOf(strings.Join(rf.Scopes, " "), stated(rf, "scope")))
+	p.ACRValues, _ = clean("acr_values", strings.Join(rf.ACRValues, " "))
+	if rf.RequestID != "" {
+		p.Instance = "urn:uuid:" + rf.RequestID
+	}
+	if rf.MaxAge >= 0 {
+		p.MaxAge = &rf.MaxAge
+	}
+	document, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(inertJSON(document)) + "\n"
+}
+
+// FuzzProblem: a problem document is what encoding/json makes of it, whatever the texts
+// are.
+func FuzzProblem(f *testing.F) {
+	for _, text := range hostile {
+		f.Add(text, text, int64(-1))
+		f.Add("scope", text, int64(300))
+	}
+	f.Fuzz(func(t *testing.T, one, other string, age int64) {
+		plain := refuse(403, "policy_denied")
+		plain.MaxAge = age
+		for i, text := range []string{one, other, one + other} {
+			rf := plain
+			rf.Message, rf.Remediation, rf.Codes, rf.Unread = text, other, []string{text, one}[:i], []string{one, text, other}[:i]
+			rf.LoginURL, rf.RequestID, rf.Scopes, rf.ACRValues = other, text, []string{one, other}[:i], []string{text}[:i/2]
+			rf.Challenges = []identity.Challenge{challenge("Bearer", "error", one, "error_description", other, "scope", text)}
+			say := sentence{Title: other, Summary: one}
+			if diff := cmp.Diff(encoded(t, rf, Class(text), say), string(appendProblem(nil, rf, Class(text), say))); diff != "" {
+				t.Fatal(diff)
+			}
+		}
+	})
+}

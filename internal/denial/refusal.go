@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
@@ -82,38 +83,64 @@ func (rf Refusal) sound() Refusal {
 }
 
 // Prepare sets the headers of a refusal, whichever handler writes its body.
-func (p *Pages) Prepare(h http.Header, rf Refusal) { prepare(h, rf.sound()) }
+func (p *Pages) Prepare(h http.Header, rf Refusal) {
+	set := newHeader(h)
+	set.prepare(rf.sound())
+}
 
-func prepare(h http.Header, rf Refusal) {
-	setChallenges(h, rf.Challenges)
+// header sets headers of one line each, which share one piece of memory.
+type header struct {
+	http.Header
+	lines []string
+}
+
+// usualLines is how many lines most denials have.
+const usualLines = 12
+
+func newHeader(h http.Header) *header { return &header{h, make([]string, 0, usualLines)} }
+
+// set sets a header, whose name is in the form of http.CanonicalHeaderKey.
+func (h *header) set(name string, lines ...string) {
+	from := len(h.lines)
+	h.lines = append(h.lines, lines...)
+	h.Header[name] = slices.Clip(h.lines[from:])
+}
+
+func (h *header) prepare(rf Refusal) {
+	setChallenges(h.Header, rf.Challenges)
 	for name, lines := range rf.Headers {
-		add(h, http.CanonicalHeaderKey(name), lines)
+		add(h.Header, http.CanonicalHeaderKey(name), lines)
 	}
 	for _, name := range ofAnother {
-		h.Del(name)
+		delete(h.Header, name)
 	}
-	h.Set("Cache-Control", "no-store")
+	h.set("Cache-Control", "no-store")
 	if rf.RequestID != "" {
-		h.Set("X-Request-Id", rf.RequestID)
+		h.set("X-Request-Id", rf.RequestID)
 	}
-	response.AddVary(h, "Accept")
-	response.AddVary(h, "Accept-Language")
+	if len(h.Header["Vary"]) == 0 {
+		h.set("Vary", "Accept", "Accept-Language")
+	} else {
+		response.AddVary(h.Header, "Accept")
+		response.AddVary(h.Header, "Accept-Language")
+	}
 	if rf.byMode {
-		varyByMode(h)
+		varyByMode(h.Header)
 	}
 	if rf.RetryAfter == 0 && rf.Status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
 		rf.RetryAfter = defaultRetry
 	}
 	if rf.RetryAfter > 0 {
 		seconds := int64((rf.RetryAfter + time.Second - 1) / time.Second)
-		h.Set("Retry-After", strconv.FormatInt(seconds, 10))
+		h.set("Retry-After", strconv.FormatInt(seconds, 10))
 	}
 }
 
 // ofAnother are headers that speak of another answer than a refusal, or that
-// would have a cache keep it (RFC 9111; RFC 9213 for the targeted ones).
+// would have a cache keep it (RFC 9111; RFC 9213 for the targeted ones), in the form of
+// http.CanonicalHeaderKey.
 var ofAnother = []string{
-	"Expires", "ETag", "Last-Modified", "Age", "CDN-Cache-Control", "Surrogate-Control",
+	"Expires", "Etag", "Last-Modified", "Age", "Cdn-Cache-Control", "Surrogate-Control",
 	"Content-Length", "Content-Encoding", "Content-Range", "Accept-Ranges", "Proxy-Authenticate", "Location",
 }
 
@@ -149,60 +176,68 @@ func Redirect(w http.ResponseWriter, to string, status int) {
 	w.WriteHeader(status)
 }
 
+// bodies are rooms for bodies, which no writer keeps (io.Writer).
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxRoom is how large a room may be that is used again, in bytes.
+const maxRoom = 64 << 10
+
 // Write answers a refused request. An error means that the connection broke
 // after the status had been sent.
 func (p *Pages) Write(w http.ResponseWriter, r *http.Request, rf Refusal) error {
 	rf = rf.sound()
-	h := w.Header()
-	prepare(h, rf)
-	h.Set("X-Content-Type-Options", "nosniff")
-	body := p.body(h, r.Header, rf)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h := newHeader(w.Header())
+	h.prepare(rf)
+	h.set("X-Content-Type-Options", "nosniff")
+	room, _ := bodies.Get().(*[]byte)
+	body := p.body((*room)[:0], h, r.Header, rf)
+	h.set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(rf.Status)
-	if r.Method == http.MethodHead {
-		return nil
+	var err error
+	if r.Method != http.MethodHead {
+		_, err = w.Write(body)
 	}
-	_, err := w.Write(body)
+	if cap(body) <= maxRoom {
+		*room = body
+		bodies.Put(room)
+	}
 	return err
 }
 
-// body returns the policy's own body, none, or what the client would have.
-func (p *Pages) body(h, asked http.Header, rf Refusal) []byte {
+// body appends the policy's own body, none, or what the client would have.
+func (p *Pages) body(b []byte, h *header, asked http.Header, rf Refusal) []byte {
 	switch {
 	case rf.Body != nil:
 		if len(rf.Headers["Content-Type"]) == 0 {
-			h.Set("Content-Type", string(typeText))
+			h.set("Content-Type", string(typeText))
 		}
-		return []byte(*rf.Body)
+		return append(b, *rf.Body...)
 	case p.bare:
 		h.Del("Content-Type")
-		return nil
+		return b
 	}
-	return p.negotiated(h, asked, rf)
+	return p.negotiated(b, h, asked, rf)
 }
 
 // negotiated renders a refusal as the client would have it.
-func (p *Pages) negotiated(h, asked http.Header, rf Refusal) []byte {
+func (p *Pages) negotiated(b []byte, h *header, asked http.Header, rf Refusal) []byte {
 	words := p.languages.choose(asked["Accept-Language"])
 	class := classOf(rf.Reason, rf.Status)
 	say := words.Classes[class]
 	kind := negotiate(asked)
-	h.Set("Content-Type", string(kind))
-	h.Set("Content-Language", words.tag)
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.set("Content-Type", string(kind))
+	h.set("Content-Language", words.tag)
+	h.set("Referrer-Policy", "no-referrer")
+	policy := "default-src 'none'; frame-ancestors 'none'"
 	switch kind {
 	case typeHTML:
-		page := p.render(rf.inert(), words, say)
-		h.Set("Content-Security-Policy", contentPolicy(page))
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		return page
+		b, policy = p.appendPage(b, rf, words, class)
+		h.set("Cross-Origin-Opener-Policy", "same-origin")
 	case typeText:
-		return []byte(line(rf.inert(), say))
+		b = append(b, line(rf.inert(), say)...)
+	default:
+		b = appendProblem(b, rf, class, say)
 	}
-	document, err := problemOf(rf, class, say)
-	if err != nil {
-		p.report(err)
-	}
-	return document
+	h.set("Content-Security-Policy", policy)
+	return b
 }

@@ -92,7 +92,7 @@ func (p *Pages) WriteSignIn(w http.ResponseWriter, r *http.Request, page SignInP
 	if rf.Status != http.StatusOK {
 		rf = rf.sound()
 	}
-	prepare(h, rf)
+	newHeader(h).prepare(rf)
 	response.AddVary(h, "Cookie")
 	h.Set("Content-Type", string(typeHTML))
 	h.Set("Content-Language", words.tag)

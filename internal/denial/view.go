@@ -50,8 +50,8 @@ func (p *Pages) view(rf Refusal, words *wording, say sentence) View {
 		SignedInAs: words.Labels["signed_in_as"], RequestAccess: words.Labels["request_access"], Support: words.Labels["support"],
 		Home: words.Labels["home"], StatusLabel: words.Labels["status"], CodeLabel: words.Labels["code"], RequestLabel: words.Labels["request"],
 	}
-	if id := rf.Identity; id != nil && id.Authenticated && rf.Status == http.StatusForbidden {
-		view.User = firstOf(id.Name, id.Username, id.ID)
+	if id := rf.Identity; showsUser(rf) {
+		view.User = userOf(rf)
 		view.Identity = &Caller{ID: id.ID, Username: id.Username, Name: id.Name}
 	}
 	return view

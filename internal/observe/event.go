@@ -81,16 +81,21 @@ func Log(logger *zap.Logger, e *Event) {
 	}
 }
 
+// usualFields is how many fields a line has at most beside details and labels.
+const usualFields = 18
+
 // fields returns the event for a line of the log; what is empty is left out.
 func (e *Event) fields() []zap.Field {
-	fields := []zap.Field{
-		zap.String("request_id", e.RequestID()),
+	id := e.RequestID()
+	fields := make([]zap.Field, 0, usualFields+len(e.Outcome.Details)+len(e.Labels))
+	fields = append(fields,
+		zap.String("request_id", id),
 		zap.String("decision", decisionWord(e.Allowed)),
 		zap.String("http_method", clean(e.HTTPMethod)),
 		zap.String("host", clean(e.Host)),
 		zap.String("path", clean(e.Path)),
 		zap.String("client_ip", e.ClientIP),
-	}
+	)
 	text := func(name, value string) {
 		if value != "" {
 			fields = append(fields, zap.String(name, clean(value)))
@@ -114,7 +119,7 @@ func (e *Event) fields() []zap.Field {
 	text("revision", e.Revision)
 	text("hint", e.Hint)
 	if !e.Allowed {
-		text("explain", "caddy policy-auth explain "+e.RequestID()+e.Admin)
+		text("explain", "caddy policy-auth explain "+id+e.Admin)
 	}
 	fields = append(fields, zap.Duration("evaluation", e.Elapsed))
 	if e.Err != nil {
@@ -126,6 +131,9 @@ func (e *Event) fields() []zap.Field {
 // clean makes a stranger's text fit for a line that is read on a terminal:
 // control characters become U+FFFD, and it ends after 256 runes (R-LOG-2).
 func clean(s string) string {
+	if isPlain(s) {
+		return s
+	}
 	count := 0
 	return strings.Map(func(r rune) rune {
 		count++
@@ -137,4 +145,14 @@ func clean(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// isPlain reports whether a text is short and of printable ASCII alone, as most are.
+func isPlain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < 0x20 || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return len(s) <= 256
 }

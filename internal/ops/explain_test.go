@@ -37,7 +37,7 @@ func TestRing(t *testing.T) {
 	if found := r.latest(1, func(refusal question.Refusal) bool { return refusal.ID == "2" }); len(found) > 0 {
 		t.Error("the oldest is still there")
 	}
-	bounded := question.Refusal{Path: strings.Repeat("é", 5000), Details: map[string]string{"got": strings.Repeat("x", 5000)}}.Bounded()
+	bounded := question.Refusal{Path: strings.Repeat("é", 5000), Facts: []identity.Detail{{Name: "got", Value: strings.Repeat("x", 5000)}}}.Bounded().Complete()
 	if len(bounded.Path) > 600 || len(bounded.Details["got"]) > 600 {
 		t.Error("a long text is kept")
 	}

@@ -69,6 +69,15 @@ func (r *ring) add(refusal question.Refusal) {
 
 // latest returns up to limit refusals that are wanted, the newest first.
 func (r *ring) latest(limit int, wanted func(question.Refusal) bool) []question.Refusal {
+	found := r.find(limit, wanted)
+	for i := range found {
+		found[i] = found[i].Complete()
+	}
+	return found
+}
+
+// find returns the same as they are kept.
+func (r *ring) find(limit int, wanted func(question.Refusal) bool) []question.Refusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found := []question.Refusal{}

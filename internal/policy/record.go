@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -35,19 +36,58 @@ func idOf(config Config) string {
 // errRecord says that even the shortened request is too long.
 var errRecord = fmt.Errorf("the input document has more than %d bytes", maxRecord)
 
+// Record is the input document of a decision, kept to explain it. Hardly any is asked
+// for: what a request consists of is kept, unless that is much, and encoded once it is.
+type Record struct {
+	request  request.Kept
+	encoded  bool // and not kept as it is
+	identity *identity.Identity
+	failure  identity.Reason
+	config   *Constants
+	document json.RawMessage
+	cut      bool
+	err      error
+}
+
 // Record returns the input document of a decision to be kept: in the reading that
-// was decided upon, without credentials and without the body. Cut says that it
-// was so large that long texts in it are shortened, or left out altogether. What a
-// stranger sends never makes it longer than maxRecord.
-func (s *Set) Record(in Input, d Decision) (document json.RawMessage, cut bool, err error) {
-	reading := d.made.reading
+// was decided upon, without credentials and without the body. What a stranger sends
+// never makes it hold more than maxRecord bytes.
+func (s *Set) Record(in Input, d Decision) *Record {
+	reading := &d.made.reading
 	if d.made.by == nil {
-		reading = in.Request.Readings()[0]
+		reading = &in.Request.Readings()[0]
 	}
-	whole := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values, request.Everything)
+	if !s.config.OPAEnvoy && weighValue(in.Identity.Claims) <= maxRecord {
+		r := &Record{identity: in.Identity, failure: in.Failure, config: in.Config}
+		if r.request.Keep(in.Request, reading, maxRecord) {
+			return r
+		}
+	}
+	r := &Record{encoded: true}
+	whole := in.Request.Document(*reading, in.Identity, in.Failure, in.Config.values, request.Everything)
+	r.document, r.cut, r.err = encodeBounded(whole, func(whole request.Document) (json.RawMessage, error) { return s.recorded(in, *reading, whole) })
+	return r
+}
+
+// ByReference reports whether the texts of the request are kept as they are, so that
+// to keep one of them once more costs nothing.
+func (r *Record) ByReference() bool { return r != nil && !r.encoded }
+
+// Document returns the document. Cut says that it was so large that long texts in it
+// are shortened, or left out altogether.
+func (r *Record) Document() (document json.RawMessage, cut bool, err error) {
+	if r.encoded {
+		return r.document, r.cut, r.err
+	}
+	whole := r.request.Document(r.identity, r.failure, r.config.values)
+	return encodeBounded(whole, func(whole request.Document) (json.RawMessage, error) { return json.Marshal(whole) })
+}
+
+// encodeBounded encodes a document without its body, in at most maxRecord bytes.
+func encodeBounded(whole request.Document, encode func(request.Document) (json.RawMessage, error)) (document json.RawMessage, cut bool, err error) {
 	whole.Request.Body = nil
 	if weigh(&whole) <= maxRecord {
-		if document, err = s.recorded(in, reading, whole); err != nil || len(document) <= maxRecord {
+		if document, err = encode(whole); err != nil || len(document) <= maxRecord {
 			return document, false, err
 		}
 	}

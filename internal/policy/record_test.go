@@ -42,7 +42,7 @@ func TestRecordBounded(t *testing.T) {
 				change(r)
 				facts := request.Facts{ID: func() string { return "id" }}
 				in := Input{Request: request.New(r, facts, new(request.Config)), Identity: identity.Anonymous(), Config: NewConstants(nil)}
-				document, cut, err := set.Record(in, Decision{})
+				document, cut, err := set.Record(in, Decision{}).Document()
 				if err != nil || !cut || len(document) == 0 || len(document) > maxRecord {
 					t.Errorf("%d bytes, cut: %t, %v", len(document), cut, err)
 				}
@@ -70,7 +70,7 @@ func many(h http.Header, count int) {
 // TestRecordWhole: an ordinary request is kept as it is.
 func TestRecordWhole(t *testing.T) {
 	in := asked("/admin/a?b=c", "admin")
-	document, cut, err := policyOf(t, roleRule).Record(in, Decision{})
+	document, cut, err := policyOf(t, roleRule).Record(in, Decision{}).Document()
 	if err != nil || cut || !strings.Contains(string(document), `"segments":["admin","a`) {
 		t.Errorf("%s, cut: %t, %v", document, cut, err)
 	}
@@ -80,7 +80,7 @@ func TestRecordWhole(t *testing.T) {
 func TestRecordTooLong(t *testing.T) {
 	in := asked("/admin", "admin")
 	in.Config = NewConstants(map[string]any{"a": strings.Repeat("a", maxRecord)})
-	if document, cut, err := policyOf(t, roleRule).Record(in, Decision{}); err == nil || !cut || document != nil {
+	if document, cut, err := policyOf(t, roleRule).Record(in, Decision{}).Document(); err == nil || !cut || document != nil {
 		t.Errorf("%d bytes, cut: %t, %v", len(document), cut, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,30 +76,55 @@ type Refusal struct {
 	Cut bool `json:"cut,omitempty"`
 	// Input is the input document, without the body.
 	Input json.RawMessage `json:"input,omitempty"`
+
+	// Record is what Input and Cut are made of, and Facts are the Details, once they
+	// are asked for; Complete fills them in.
+	Record *policy.Record    `json:"-"`
+	Facts  []identity.Detail `json:"-"`
 }
 
 // maxText bounds what is kept of a text that a stranger chose.
 const maxText = 512
 
 // Bounded returns the refusal with such texts cut, and copied so that the rest of
-// the request is not kept with them.
+// the request is not kept with them, unless the record keeps it anyway. What comes from a
+// credential is always copied.
 func (r Refusal) Bounded() Refusal {
-	for _, text := range []*string{&r.ID, &r.Candidate, &r.UserID, &r.Issuer, &r.Error, &r.HTTPMethod, &r.Host, &r.Path, &r.ClientIP} {
-		*text = bounded(*text)
+	kept := r.Record.ByReference()
+	for _, text := range []*string{&r.ID, &r.UserID, &r.Issuer, &r.Error, &r.HTTPMethod, &r.Host, &r.Path, &r.ClientIP} {
+		*text = bounded(*text, kept)
 	}
-	details := make(map[string]string, len(r.Details))
-	for name, value := range r.Details {
-		details[name] = bounded(value)
+	r.Candidate = bounded(r.Candidate, false)
+	r.Facts = slices.Clone(r.Facts)
+	for i, fact := range r.Facts {
+		r.Facts[i].Value = bounded(fact.Value, false)
 	}
-	r.Details = details
 	return r
 }
 
-func bounded(text string) string {
-	if len(text) > maxText {
+// bounded returns a text that is not too long, copied unless it may be shared.
+func bounded(text string, shared bool) string {
+	switch {
+	case len(text) > maxText:
 		return strings.ToValidUTF8(text[:maxText], "") + "…"
+	case shared:
+		return text
 	}
 	return strings.Clone(text)
+}
+
+// Complete returns the refusal with what is made only when it is asked for.
+func (r Refusal) Complete() Refusal {
+	if r.Record != nil {
+		r.Input, r.Cut, _ = r.Record.Document() // without an input it says that the request was not kept
+	}
+	if len(r.Facts) > 0 {
+		r.Details = make(map[string]string, len(r.Facts))
+	}
+	for _, fact := range r.Facts {
+		r.Details[fact.Name] = fact.Value
+	}
+	return r
 }
 
 // Decoded returns the input with what looks like a credential hidden.

@@ -66,7 +66,7 @@ func (d *Desk) told(r *http.Request, v *visit.Visit, decision policy.Decision) d
 	return denial.Refusal{
 		Status: event.Status, Reason: event.Reason, Codes: event.Codes, LoginURL: d.loginURL(r, v, decision),
 		Message: decision.Message, Remediation: decision.Remediation,
-		Challenges: denial.Applicable(event.Status, d.Chain.Challenges(demand)), Script: denial.IsScript(r),
+		Challenges: denial.Applicable(event.Status, func() []identity.Challenge { return d.Chain.Challenges(demand) }), Script: denial.IsScript(r),
 		Scopes: demand.Scopes, ACRValues: demand.ACRValues, MaxAge: demand.MaxAge,
 		Identity: event.Identity, RequestID: v.ID(), RetryAfter: event.Outcome.RetryAfter,
 		Headers: decision.Headers, Body: decision.Body, Unread: v.Unread.Kinds,

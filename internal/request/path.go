@@ -184,6 +184,9 @@ type room struct {
 // read reads a path that can be read in one way, as can the rewritten one.
 func (r *room) read(plain, rewritten, query string) []Reading {
 	reading := Reading{Path: plain, Segments: r.segments[:0], Rewritten: rewritten, Query: query}
+	if most := strings.Count(plain, "/") + 1; most > len(r.segments) {
+		reading.Segments = make([]string, 0, most)
+	}
 	rest := strings.TrimPrefix(plain, "/")
 	for rest != "" {
 		var segment string

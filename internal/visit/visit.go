@@ -36,6 +36,8 @@ type Visit struct {
 	Result *observe.Result
 	// Unread is set for a denied request of an anonymous caller.
 	Unread authn.Unread
+
+	id string // once it was read
 }
 
 // kept is what other code may hold on to when the handler is done: handlers before it,
@@ -62,8 +64,10 @@ type Journey struct {
 
 // readID returns the request's id, which Caddy makes and logs when it is first read.
 func (v *Visit) readID() string {
-	id, _ := v.Replacer.GetString("http.request.uuid")
-	return id
+	if v.id == "" {
+		v.id, _ = v.Replacer.GetString("http.request.uuid")
+	}
+	return v.id
 }
 
 // journeyVar is the request variable that holds the request's journey.
