@@ -1,17 +1,13 @@
 package policy
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
 // accessFaults are faults in the judge of access tables: each is planted alone, and
 // TestAccessOracle must find it.
-var accessFaults = []struct{ name, file, from, to string }{
+var accessFaults = []fault{
 	{"a rule's last alternative decides", "table.go", "for i := range r.Allow {\n\t\tif alternative", "for i := len(r.Allow) - 1; i < len(r.Allow) && i >= 0; i++ {\n\t\tif alternative"},
 	{"a destination is not judged", "table.go", `if f.DestinationPath != "" {`, `if f.DestinationPath == "" {`},
 	{"any rule names a rewritten path", "table.go", "; rule.Named {", "; rule != nil {"},
@@ -44,50 +40,7 @@ var accessFaults = []struct{ name, file, from, to string }{
 	{"signing in helps with methods", "deny.go", `case "anyone", "methods",`, `case "anyone",`},
 }
 
-// TestAccessFaults: the oracle finds each fault in the judge. Each needs a build of
-// its own, so that this runs with POLICY_AUTH_LONG alone.
+// TestAccessFaults: the oracle finds each fault in the judge.
 func TestAccessFaults(t *testing.T) {
-	if longTests(t) == 0 {
-		checkFaults(t)
-		return
-	}
-	for _, fault := range accessFaults {
-		t.Run(fault.name, func(t *testing.T) {
-			dir := t.TempDir()
-			original, changed := plant(t, fault.file, fault.from, fault.to)
-			faulty, overlay := filepath.Join(dir, fault.file), filepath.Join(dir, "overlay.json")
-			paths, _ := json.Marshal(map[string]map[string]string{"Replace": {original: faulty}})
-			for path, content := range map[string]string{faulty: changed, overlay: string(paths)} {
-				if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			command := exec.CommandContext(t.Context(), "go", "test", "-vet=off", "-overlay", overlay, "-run", "^TestAccessOracle$", ".")
-			command.Env = append(os.Environ(), "POLICY_AUTH_LONG=")
-			if output, err := command.CombinedOutput(); err == nil || !strings.Contains(string(output), "--- FAIL: TestAccessOracle") {
-				t.Errorf("it is not found: %v\n%s", err, output)
-			}
-		})
-	}
-}
-
-// checkFaults holds that each fault can be planted.
-func checkFaults(t *testing.T) {
-	for _, fault := range accessFaults {
-		plant(t, fault.file, fault.from, fault.to)
-	}
-}
-
-// plant returns the path of a file of the judge, and its content with a fault.
-func plant(t *testing.T, file, from, to string) (path, content string) {
-	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "accesstable", file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	original, err := os.ReadFile(path)
-	if err != nil || strings.Count(string(original), from) != 1 {
-		t.Fatalf("%s: %q stands there %d times, %v", file, from, strings.Count(string(original), from), err)
-	}
-	return path, strings.Replace(string(original), from, to, 1)
+	findFaults(t, "TestAccessOracle", filepath.Join("..", "accesstable"), "", accessFaults)
 }

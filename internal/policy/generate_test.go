@@ -69,9 +69,9 @@ func (g *generator) literal() string {
 
 // condition returns one line of a rule's body.
 func (g *generator) condition(depth int) string {
-	forms := []func(int) string{g.compare, g.member, g.function, g.whole, g.known}
+	forms := []func(int) string{g.compare, g.member, g.function, g.whole, g.known, g.alias, g.aliasUsed, g.words, g.template}
 	if depth > 0 {
-		forms = append(forms, g.other, g.negated, g.with, g.helper, g.collection, g.every)
+		forms = append(forms, g.other, g.negated, g.with, g.helper, g.collection, g.every, g.aliasGiven, g.aliasHead)
 	}
 	return forms[g.IntN(len(forms))](depth - 1)
 }
@@ -106,6 +106,128 @@ func (g *generator) known(int) string {
 		name+" := "+g.pick(g.text(), g.object()),
 		name+" := "+g.object()+"; object.get("+name+", \"a\", \"x\") == "+g.literal()+"; "+g.pick("true", "is_object("+name+")", "count("+name+") > 2"),
 		g.object()+"["+name+"] == "+g.literal()+"; count([1 | "+name+" = [\"accept\"][_]]) "+g.pick("> 0", "== 0"),
+	)
+}
+
+// section picks a part of input and names that its members may have.
+func (g *generator) section() (ref string, names []string) {
+	switch g.IntN(5) {
+	case 0:
+		return "input.request", []string{"method", "path", "host", "segments", "headers"}
+	case 1:
+		return "input.identity", []string{"id", "username", "roles", "claims"}
+	case 2:
+		return "input.identity.claims", []string{"team", "level", "tags", "other"}
+	case 3:
+		return "input.client", []string{"ip", "trusted_proxy"}
+	}
+	return "input.request.headers", []string{"x-tenant", "accept", "other"}
+}
+
+// get asks for a member of a variable, in a call.
+func (g *generator) get(name string, members []string) string {
+	path := g.pick(`"`+g.pick(members...)+`"`, `"`+g.pick(members...)+`"`, `["`+g.pick(members...)+`"]`, `["`+g.pick(members...)+`", "`+g.pick("team", "accept")+`"]`)
+	return "object.get(" + name + ", " + path + ", " + g.pick(`"x"`, g.text(), "set()") + ")"
+}
+
+// alias reads members of a variable that stands for a part of input, and maybe more.
+func (g *generator) alias(int) string {
+	name, again := g.name(), g.name()
+	ref, members := g.section()
+	read := g.get(name, members) + g.pick(" == ", " != ") + g.literal()
+	define := g.pick(name+" := "+ref, name+" := "+ref, ref+" = "+name, "some "+name+"; "+name+" = "+ref, again+" := "+ref+"; "+name+" := "+again,
+		"["+name+", "+again+"] := ["+ref+", "+g.text()+"]", "{\"a\": "+name+"} = {\"a\": "+ref+"}", name+" := {\"a\": "+ref+"}.a")
+	more := g.pick("true", "true", name+"["+g.text()+"]", name+"."+strings.ReplaceAll(g.pick(members...), "-", "_")+" == "+g.literal(), "count("+name+") > 2",
+		"not "+g.get(name, members)+" == "+g.literal(), "lower("+g.get(name, members)+") == "+g.text(), name+" != "+g.object())
+	return define + "; " + g.pick(read+"; "+more, more+"; "+read, read)
+}
+
+// aliasUsed reads of a variable where one inside another body may be another.
+func (g *generator) aliasUsed(int) string {
+	name, value := g.name(), g.name()
+	ref, members := g.section()
+	inner, innerMembers := g.section()
+	define, read := name+" := "+ref+"; ", g.get(name, members)
+	return define + g.pick(
+		"count(["+value+" | "+value+" := "+read+"; "+value+" != "+g.literal()+"]) > 0; "+read+" != "+g.literal(),
+		"count({"+read+" | "+g.text()+" == "+g.literal()+"}) > 0",
+		"count({"+value+": "+read+" | some "+value+" in "+g.list()+"}) > 1",
+		"count(["+value+" | "+name+" := "+inner+"; "+value+" := "+g.get(name, innerMembers)+"; "+value+" != "+g.literal()+"]) > 0; "+read+" == "+g.literal(),
+		"every "+value+" in "+g.list()+" { "+value+" != "+read+" }",
+		"some "+value+" in ["+name+"]; "+g.get(value, members)+" == "+g.literal()+"; "+read+" != "+g.literal(),
+		"some _, "+value+" in "+name+"; "+value+" == "+g.literal()+"; "+read+" != "+g.literal(),
+		read+" == "+g.literal()+" with "+g.pick("input.identity.id", "input.request.method")+" as "+g.text(),
+		read+" != "+g.literal()+"; "+name+" == "+inner+" with input.request.method as "+g.text(),
+		"$\"{"+name+"}\" != $\"{"+read+"}\"",
+	)
+}
+
+// aliasGiven gives a variable to a function that reads members of it.
+func (g *generator) aliasGiven(int) string {
+	name, value := g.name(), g.name()
+	ref, members := g.section()
+	fmt.Fprintf(&g.rules, "%s(o) := %s if %s == %s\n\n%s(o) := %s if {\n\tx := o\n\t%s != %s\n\t%s\n}\n\n", name, g.literal(), g.get("o", members), g.literal(),
+		name, g.literal(), g.get("x", members), g.text(), g.pick("true", "x["+g.text()+"]"))
+	return g.pick(name+"("+ref+")", value+" := "+ref+"; "+g.get(value, members)+" != "+g.literal()+"; "+name+"("+value+")", name+"(object.union("+ref+", {}))") + " == " + g.literal()
+}
+
+// aliasHead makes a rule in whose head stands a variable for a part of input.
+func (g *generator) aliasHead(int) string {
+	name := g.name()
+	ref, members := g.section()
+	body, read := " if {\n\to := "+ref+"\n\t"+g.get("o", members)+" != "+g.literal()+"\n}\n\n", g.get("o", members)
+	switch g.IntN(5) {
+	case 0:
+		g.rules.WriteString(name + " := o" + body)
+		return name + g.pick("."+strings.ReplaceAll(g.pick(members...), "-", "_")+" == ", "["+g.text()+"] == ") + g.literal()
+	case 1:
+		g.rules.WriteString(name + " := " + read + body)
+		return name + " == " + g.literal()
+	case 2:
+		g.rules.WriteString(name + " contains " + g.pick("o", read, "[o]") + body)
+		return "count({x | some x in " + name + "; x != " + g.pick(ref, g.text()) + "}) > 0"
+	case 3:
+		g.rules.WriteString(name + "[o] := " + g.literal() + body)
+		key := g.name()
+		return "some " + key + ", _ in " + name + "; " + key + g.pick("."+strings.ReplaceAll(g.pick(members...), "-", "_"), "["+g.text()+"]") + " == " + g.literal()
+	}
+	g.rules.WriteString(name + " := " + g.literal() + body[:len(body)-2] + " else := o if {\n\to := " + ref + "\n\t" + read + " != " + g.literal() + "\n}\n\n")
+	return name + " == " + g.pick(ref, g.literal())
+}
+
+// words reads members by a variable that stands for one of a few names.
+func (g *generator) words(int) string {
+	name, value := g.name(), g.name()
+	object, members := g.section()
+	list := g.pick(`["`+g.pick(members...)+`", "`+g.pick(members...)+`"]`, `{"`+g.pick(members...)+`", "`+g.pick(members...)+`"}`, `["`+g.pick(members...)+`", 1]`,
+		`["`+g.pick(members...)+`", [`+g.text()+`][0]]`)
+	read := object + "[" + name + "]"
+	other := `["` + g.pick(members...) + `"]`
+	return g.pick(
+		"some "+name+" in "+list+"; "+read+" == "+g.literal(),
+		name+" := "+list+"[_]; "+read+" != "+g.literal(),
+		value+" := "+list+"; "+name+" = "+value+"[_]; "+read+" == "+g.literal(),
+		name+" := ["+list+", "+other+"][_][_]; "+read+" == "+g.literal(),
+		"every "+name+" in "+list+" { "+read+" != "+g.literal()+" }",
+		"count(["+name+" | some "+name+" in "+list+"; "+read+" == "+g.literal()+"]) > 0",
+		"count([1 | "+name+" := "+other+"[_]; "+read+" != "+g.literal()+"]) > 0; some "+name+" in "+list+"; "+read+" == "+g.literal(),
+		object+"["+name+"]; count([1 | "+name+" = "+other+"[_]]) == 0; "+g.pick(object, g.object())+"["+name+"] == "+g.literal(),
+		"some "+value+" in "+list+"; object.get("+object+", "+value+", \"x\") == "+g.literal(),
+		"some "+name+" in "+list+"; not "+read+" == "+g.literal(),
+	)
+}
+
+// template writes texts with values in them.
+func (g *generator) template(int) string {
+	name := g.name()
+	ref, members := g.section()
+	return g.pick(
+		"$\"{"+g.text()+"}\" == "+g.literal(),
+		"$\"a{"+g.text()+"}{"+g.text()+"}\" != $\"a{"+g.text()+"}\"",
+		"contains($\"{"+ref+"}\", "+g.literal()+")",
+		name+" := "+ref+"; $\"{"+g.get(name, members)+"}\" == "+g.literal(),
+		name+" := $\"{"+g.text()+"}\"; "+ref+"["+name+"]",
+		"some "+name+" in "+g.list()+"; $\"{"+name+"}\" == $\"{"+g.text()+"}\"",
 	)
 }
 
