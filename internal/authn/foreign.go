@@ -18,6 +18,7 @@ const pass = "pass"
 // from those that the site's methods judge.
 type foreignBearers struct {
 	issuers []string // of all jwt methods, as foldIssuer has them
+	named   []*JWT   // those that name their issuer
 	session []Place  // where a session's cookie is
 }
 
@@ -37,6 +38,9 @@ func newForeignBearers(methods []Method) (*foreignBearers, error) {
 				return nil, errors.New("unknown_issuer pass: jwt any knows every issuer; leave one of the two out")
 			}
 			f.issuers = append(f.issuers, foldIssuer(m.Issuer))
+			if m.Issuer != anyone {
+				f.named = append(f.named, m)
+			}
 			continue
 		case *Session:
 			f.session = m.Places()
@@ -61,6 +65,9 @@ func foldIssuer(issuer string) string {
 // owns reports whether a bearer token belongs to another application: it is not a
 // JWT, or no method names its issuer.
 func (f *foreignBearers) owns(raw string) bool {
+	if slices.ContainsFunc(f.named, func(j *JWT) bool { return j.verifier.Remembered(raw) != nil }) {
+		return false // an issuer of ours is the one of each token that is remembered
+	}
 	if dots := strings.Count(raw, "."); dots != 2 && dots != 4 {
 		return true
 	}

@@ -4,6 +4,7 @@ package authn
 
 import (
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
@@ -29,5 +30,33 @@ func TestNewTokenAllocations(t *testing.T) {
 	})
 	if got > 58 {
 		t.Errorf("%v allocations", got)
+	}
+}
+
+// TestForeignAllocations: performance.md, a remembered token of an issuer of ours is
+// not taken apart again to tell that it is no other application's.
+func TestForeignAllocations(t *testing.T) {
+	j, sign := es256(t)
+	f, raw := &foreignBearers{issuers: []string{foldIssuer(j.Issuer)}, named: []*JWT{j}}, sign(1)
+	if outcome := j.Authenticate(httptest.NewRequest("GET", "/", nil), Credential{Value: raw}); outcome.Verdict != identity.Accepted {
+		t.Fatal(outcome)
+	}
+	if got := testing.AllocsPerRun(100, func() {
+		if f.owns(raw) {
+			t.Fatal("it is taken for another's")
+		}
+	}); got > 0 {
+		t.Errorf("%v allocations", got)
+	}
+}
+
+// TestLongCredentialAllocations: performance.md, a name and a password take no more
+// memory than what is decoded and a copy of it, however long they are.
+func TestLongCredentialAllocations(t *testing.T) {
+	for _, size := range []int{16, 1 << 10, 64 << 10, 1 << 20} {
+		value := strings.Repeat("YTph", size/4) // a:a
+		if got := testing.AllocsPerRun(10, func() { _, _, _ = decodeBasic(value) }); got > 2 {
+			t.Errorf("%d bytes: %v allocations", size, got)
+		}
 	}
 }
