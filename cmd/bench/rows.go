@@ -98,7 +98,7 @@ func pick(o options) []row {
 }
 
 // bearer, basic and preflight are what a request has besides.
-func bearer(w *world) string { return "Authorization: Bearer " + w.token(0) + "\r\n" }
+func bearer(w *world) string { return "Authorization: Bearer " + w.usual + "\r\n" }
 
 func basic(*world) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("alice:"+password)) + "\r\n"

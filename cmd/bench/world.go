@@ -39,6 +39,9 @@ type world struct {
 	dir  string
 	key  *ecdsa.PrivateKey
 	hash string // of the password
+	// usual is the token of all requests that need no other: one that is signed anew
+	// would be verified anew.
+	usual string
 }
 
 // newWorld writes the files of a run into a directory.
@@ -48,6 +51,7 @@ func newWorld(dir string) (*world, error) {
 	if w.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return nil, err
 	}
+	w.usual = w.token(0)
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.DefaultCost)
 	if err != nil {
 		return nil, err
