@@ -83,7 +83,9 @@ func Open(w http.ResponseWriter, r *http.Request, reading *request.Config) *Visi
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
 	if v.Journey, _ = vars[journeyVar].(*Journey); v.Journey == nil {
 		v.Journey = &k.journey
-		caddyhttp.SetVar(r.Context(), journeyVar, v.Journey)
+		if vars != nil {
+			vars[journeyVar] = v.Journey
+		}
 	}
 	facts := request.Facts{ID: v.ID, Writer: w, Cut: v.Journey.Cut()}
 	if original, rewritten := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
