@@ -35,6 +35,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	switch h.preflight(w, r, v) {
 	case cors.Answered:
+		v.Close()
 		return nil
 	case cors.Pass:
 		return h.pass(w, r, v, next)
@@ -152,7 +153,9 @@ func (h *Handler) unjudged(r *http.Request, v *visit.Visit, next caddyhttp.Handl
 	if err != nil {
 		return h.desk.Fail(r, v, err)
 	}
-	return h.gate.Forward(r, v, next)
+	err = h.gate.Forward(r, v, next)
+	v.Close()
+	return err
 }
 
 // identify says who is calling. A path that cannot be judged is refused here,

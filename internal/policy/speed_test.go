@@ -99,7 +99,7 @@ func speedSteps(t testing.TB) []speedStep {
 			}
 		}},
 		{"hit", 1, func() { cache.hits.Store(1); decide(r) }}, // the request that is asked about
-		{"miss", 138, func() {
+		{"miss", 139, func() {
 			serial++
 			r.URL.Path = "/api/v1/orders/" + strconv.Itoa(serial)
 			decide(r)

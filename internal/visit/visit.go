@@ -98,8 +98,8 @@ func Open(w http.ResponseWriter, r *http.Request, reading *request.Config) *Visi
 	return v
 }
 
-// Close lets the memory be used for another request. It is for requests that the next
-// handler has answered: what is written about others may still read it.
+// Close lets the memory be used for another request. It is for requests that are answered
+// and not denied: what is kept of a denied one may still read it.
 func (v *Visit) Close() {
 	*v = Visit{ID: v.ID}
 	visits.Put(v)
