@@ -51,6 +51,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if judged, err := v.Matches(r, h.matchers); err != nil || !judged {
 		return h.unjudged(r, v, next, err)
 	}
+	if h.matchers != nil {
+		v.Request.FindKinds() // a matcher may have changed headers
+	}
 	outcome, place := h.identify(w, r, v)
 	decision := h.decide(r, v, &outcome)
 	if !decision.Allow {

@@ -48,7 +48,7 @@ var rooms = map[string]struct {
 	"internal/ops":         {"authn egress policy question pool observe session", true},
 	"internal/settings":    {"cors denial grammar policy pool request", true},
 	"internal/visit":       {"authn observe request response upstream", true},
-	"internal/admission":   {"authn identity policy response upstream visit", true},
+	"internal/admission":   {"authn identity policy request response upstream visit", true},
 	"internal/refusal":     {"fairqueue authn cors denial identity login ops policy question request upstream visit", true},
 	"internal/command":     {"accesstable grammar identity request users policy token authn explain question ops files witness", true},
 	"policies":             {"", false},

@@ -72,8 +72,8 @@ func encoding() *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zapcore.InfoLevel))
 }
 
-// TestAllocationsDenied holds what a denial costs.
-func TestAllocationsDenied(t *testing.T) {
+// TestDeniedAllocations holds what a denial costs.
+func TestDeniedAllocations(t *testing.T) {
 	w := newWorld(t)
 	for _, site := range deniedSites(t, w) {
 		t.Run(site.name, func(t *testing.T) {

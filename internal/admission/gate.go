@@ -14,6 +14,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/response"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 	"github.com/policyauth/caddy-policy-auth/internal/visit"
@@ -66,6 +67,9 @@ func (g *Gate) reportCookie(name string) {
 func (g *Gate) Strip(r *http.Request, v *visit.Visit) {
 	upstream.StripUpgrade(r, v.Request.Upgrade(), v.Request.Kinds())
 	g.Headers.Strip(r, &v.Journey.Passage, v.Request.TrustedProxy(), v.Request.Kinds())
+	if v.Request.Kinds().Has(request.Rewriting) {
+		v.Request.FindKinds()
+	}
 }
 
 // Forward runs the next handler. What an error route then answers is corrected

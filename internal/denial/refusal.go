@@ -176,7 +176,8 @@ func Redirect(w http.ResponseWriter, to string, status int) {
 	w.WriteHeader(status)
 }
 
-// bodies are rooms for bodies, which no writer keeps (io.Writer).
+// bodies are rooms for bodies. One that was not sent is not used again: HTTP/2 may still
+// read it.
 var bodies = sync.Pool{New: func() any { return new([]byte) }}
 
 // maxRoom is how large a room may be that is used again, in bytes.
@@ -197,7 +198,7 @@ func (p *Pages) Write(w http.ResponseWriter, r *http.Request, rf Refusal) error 
 	if r.Method != http.MethodHead {
 		_, err = w.Write(body)
 	}
-	if cap(body) <= maxRoom {
+	if err == nil && cap(body) <= maxRoom {
 		*room = body
 		bodies.Put(room)
 	}

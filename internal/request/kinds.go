@@ -116,7 +116,7 @@ func isCanonical(name string) bool {
 	start := true // of a word
 	for i := 0; i < len(name); i++ {
 		c := name[i]
-		if start && 'a' <= c && c <= 'z' || !start && 'A' <= c && c <= 'Z' || c >= utf8.RuneSelf {
+		if start && 'a' <= c && c <= 'z' || !start && 'A' <= c && c <= 'Z' || c <= ' ' || c >= utf8.RuneSelf {
 			return false
 		}
 		start = c == '-'

@@ -38,6 +38,7 @@ func TestKinds(t *testing.T) {
 		{"remote-user", Own | Uncanonical},
 		{"ACCEPT", Uncanonical},
 		{"X-É", Uncanonical},
+		{"X Foo", Uncanonical},
 		{"", 0},
 	}
 	config := new(Config)

@@ -13,7 +13,6 @@ import (
 // policy_auth handlers: a second one must neither take the first one's headers
 // for a client's nor miss the credential that the first one took away. The
 // zero value is ready to use; it belongs to one request.
-
 type Passage struct {
 	set     []string
 	taken   []taken
