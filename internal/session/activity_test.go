@@ -2,6 +2,7 @@ package session
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,14 +13,21 @@ import (
 func TestHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h holds
+		var mu sync.Mutex // of told
 		var told [][]*Session
 		add := func(s *Session) {
-			h.add(s, time.Minute, func() { told = append(told, h.next()) })
+			h.add(s, time.Minute, func() {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, h.next())
+			})
 		}
 		after := func(wait time.Duration, want ...[]*Session) {
 			t.Helper()
 			time.Sleep(wait)
 			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
 			if !slices.EqualFunc(told, want, slices.Equal) {
 				t.Errorf("told %v, want %v", told, want)
 			}
