@@ -258,7 +258,7 @@ func (h *Handler) record(r *http.Request, v *visit.Visit, outcome identity.Outco
 	observe.Log(h.logger, &v.Event)
 	*v.Result = v.Event.Result()
 	h.show(r, v)
-	observe.Count(&v.Event)
+	observe.CountDenied(&v.Event)
 }
 
 // recordAllowed tells the operator of an allowed request. The log's line, at debug, is

@@ -2,7 +2,9 @@ package policyauth
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -184,6 +186,49 @@ func TestN04MatcherMethods(t *testing.T) {
 		}
 		if next.request != nil && next.request.Method+" "+next.request.URL.RequestURI() != test.now {
 			t.Errorf("%s: the next handler sees %s %s", test.name, next.request.Method, next.request.URL)
+		}
+	}
+}
+
+// writingMatcher is a matcher of another plugin that writes a header.
+type writingMatcher string
+
+func (m writingMatcher) MatchWithError(r *http.Request) (bool, error) {
+	r.Header[string(m)] = []string{"root"}
+	return true, nil
+}
+
+// TestMatcherWrites: T-26. An identity header that a matcher writes, in any spelling, does
+// not stand beside ours.
+func TestMatcherWrites(t *testing.T) {
+	w := newWorld(t)
+	h, err := w.provision(basicSite + "identity_headers {\n X-Auth-User username\n }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"X_auth_user", "x-auth-user", "X-Auth-User"} {
+		h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{writingMatcher(name)}}
+		next := new(reached)
+		if _, err := ask(h, asUser(get("/"), "alice"), next); err != nil || next.request == nil {
+			t.Fatal(name, err)
+		}
+		for got, lines := range next.request.Header {
+			if slices.Contains(lines, "root") {
+				t.Errorf("%s passes as %s: %q", name, got, lines)
+			}
+		}
+	}
+}
+
+// TestStrippedForwarding: T-25. Policies are not told of a rewriting header that is removed.
+func TestStrippedForwarding(t *testing.T) {
+	w := newWorld(t)
+	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if not input.client.forwarded_untrusted\n")
+	h, _ := w.site("policies DIR/policies\n")
+	for header, allowed := range map[string]bool{"X-Original-Url": true, "X_rewrite_url": true, "X-Forwarded-For": false, "X-Real-Ip": false} {
+		recorder, err := ask(h, get("/", header, "192.0.2.1"), new(reached))
+		if err != nil || (recorder.Code == http.StatusOK) != allowed {
+			t.Errorf("%s: %d %v", header, recorder.Code, err)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func denied(t testing.TB, h caddyhttp.MiddlewareHandler, site deniedSite) func()
 	return run
 }
 
-// encoding is a logger that encodes its lines as Caddy's does, for nobody.
+// encoding is a logger that encodes its lines as Caddy's does, and drops them.
 func encoding() *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zapcore.InfoLevel))
 }

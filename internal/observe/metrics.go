@@ -68,13 +68,9 @@ func Register(registry prometheus.Registerer) error {
 	return nil
 }
 
-// Count adds the event to the metrics.
-func Count(e *Event) {
-	if e.Allowed {
-		allowed.Inc()
-	} else {
-		decisions.WithLabelValues("deny", string(e.Reason)).Inc()
-	}
+// CountDenied adds a denied request to the metrics.
+func CountDenied(e *Event) {
+	decisions.WithLabelValues("deny", string(e.Reason)).Inc()
 	countCaller(e.Outcome.Verdict, e.Outcome.Method)
 	countEvaluation(e.Elapsed, e.Cached)
 }

@@ -183,7 +183,7 @@ func TestMetrics(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		Count(event())
+		CountDenied(event())
 		families, err := registry.Gather()
 		if err != nil {
 			t.Fatal(err)

@@ -78,6 +78,6 @@ func TestS10TableLacks(t *testing.T) {
 		}
 	}
 	if refused == 0 {
-		t.Error("nobody is refused")
+		t.Error("no caller is refused")
 	}
 }

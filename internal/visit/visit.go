@@ -19,7 +19,7 @@ import (
 )
 
 // Visit is one request before one handler. Its memory is used again for another request
-// once it is closed; what lives longer is kept apart.
+// once it is closed; what lives longer is apart.
 type Visit struct {
 	// Replacer replaces the request's placeholders.
 	Replacer *caddy.Replacer
@@ -40,9 +40,9 @@ type Visit struct {
 	id string // once it was read
 }
 
-// kept is what other code may hold on to when the handler is done: handlers before it,
-// the access log, and whoever writes the answer. It is one piece of memory.
-type kept struct {
+// lasting is what other code may use after the handler has returned: handlers before it,
+// the access log, and what still writes the answer. It is one piece of memory.
+type lasting struct {
 	rail    response.Rail
 	result  observe.Result
 	journey Journey // of the first handler on the way
@@ -76,13 +76,13 @@ const journeyVar = "policy_auth"
 // Open gathers what the web server knows of the request.
 func Open(w http.ResponseWriter, r *http.Request, reading *request.Config) *Visit {
 	v, _ := visits.Get().(*Visit)
-	k := new(kept)
-	v.Rail, v.Result = &k.rail, &k.result
+	last := new(lasting)
+	v.Rail, v.Result = &last.rail, &last.result
 	v.Rail.Wrap(w)
 	v.Replacer, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
 	if v.Journey, _ = vars[journeyVar].(*Journey); v.Journey == nil {
-		v.Journey = &k.journey
+		v.Journey = &last.journey
 		if vars != nil {
 			vars[journeyVar] = v.Journey
 		}
@@ -99,7 +99,7 @@ func Open(w http.ResponseWriter, r *http.Request, reading *request.Config) *Visi
 }
 
 // Close lets the memory be used for another request. It is for requests that are answered
-// and not denied: what is kept of a denied one may still read it.
+// and not denied: explanations may still read a denied one.
 func (v *Visit) Close() {
 	*v = Visit{ID: v.ID}
 	visits.Put(v)
