@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/denial/challengetest"
+	"github.com/policyauth/caddy-policy-auth/internal/pages/challengetest"
 )
 
 // refusals are what a policy may say of a refusal, by the first segment of the path.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/denial/challengetest"
+	"github.com/policyauth/caddy-policy-auth/internal/pages/challengetest"
 )
 
 // apiKey is a key of keys, which has one of each kind.

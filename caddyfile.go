@@ -10,9 +10,9 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/settings"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
@@ -74,7 +74,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("policy_auth takes a matcher such as /admin/* or @name and a block, not %q", d.Val())
 	}
-	return grammar.Checked(d, "policy_auth", h.words(), func() error {
+	return caddyfileutil.Checked(d, "policy_auth", h.words(), func() error {
 		if err := authn.CheckOffers(h.AuthenticatorsRaw, len(h.LoginRaw) > 0); err != nil {
 			return err
 		}
@@ -84,8 +84,8 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 // words is the directive's grammar: what each subdirective sets.
-func (h *Handler) words() grammar.Words {
-	words := grammar.Words{
+func (h *Handler) words() caddyfileutil.Words {
+	words := caddyfileutil.Words{
 		"access":                h.parseAccess,
 		"policies":              h.parsePolicies,
 		"config":                h.parseConstants,
@@ -94,12 +94,12 @@ func (h *Handler) words() grammar.Words {
 		"body":                  h.parseBody,
 		"error_pages":           once(&h.ErrorPages, (*settings.ErrorPages).Parse),
 		"identity_headers":      h.parseIdentityHeaders,
-		"forward_credentials":   grammar.Flag(&h.ForwardCredentials),
+		"forward_credentials":   caddyfileutil.Flag(&h.ForwardCredentials),
 		"allow_ambiguous_paths": h.parseAmbiguousPaths,
 		"upgrades":              h.parseUpgrades,
-		"insecure_http":         grammar.Flag(&h.InsecureHTTP),
-		"conceal":               grammar.Flag(&h.Conceal),
-		"shared_cache":          grammar.Flag(&h.SharedCache),
+		"insecure_http":         caddyfileutil.Flag(&h.InsecureHTTP),
+		"conceal":               caddyfileutil.Flag(&h.Conceal),
+		"shared_cache":          caddyfileutil.Flag(&h.SharedCache),
 	}
 	for _, info := range caddy.GetModules(authn.Namespace) {
 		words[info.ID.Name()] = h.parseAuthenticator
@@ -122,10 +122,10 @@ func (h *Handler) parseAccess(d *caddyfile.Dispenser) error {
 	if d.CountRemainingArgs() == 0 {
 		return d.Err("access wants a file, such as access access.yaml; its rules stand in that file and not in a block")
 	}
-	if err := grammar.Strings(&h.Access)(d); err != nil {
+	if err := caddyfileutil.Strings(&h.Access)(d); err != nil {
 		return err
 	}
-	return grammar.NoBlock(d, "access")
+	return caddyfileutil.NoBlock(d, "access")
 }
 
 func (h *Handler) parsePolicies(d *caddyfile.Dispenser) error {
@@ -173,7 +173,7 @@ func (h *Handler) parseLogin(d *caddyfile.Dispenser) error {
 	}
 	kind := d.Val()
 	if !slices.Contains(kinds, kind) {
-		return d.Errf("%s", grammar.Unknown("kind of login", kind, kinds))
+		return d.Errf("%s", caddyfileutil.Unknown("kind of login", kind, kinds))
 	}
 	line := *d
 	module, err := caddyfile.UnmarshalModule(d, authn.LoginNamespace+"."+kind)
@@ -188,7 +188,7 @@ func (h *Handler) parseLogin(d *caddyfile.Dispenser) error {
 }
 
 func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
-	if err := grammar.OnlyBlock(d, "identity_headers", "X-Auth-User username"); err != nil {
+	if err := caddyfileutil.OnlyBlock(d, "identity_headers", "X-Auth-User username"); err != nil {
 		return err
 	}
 	if h.IdentityHeaders == nil {
@@ -197,7 +197,7 @@ func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
 		if name == "encoding" { // a header of that name is written Encoding
-			if err := grammar.Choice(&h.IdentityHeadersEncoding, upstream.Encodings()...)(d); err != nil {
+			if err := caddyfileutil.Choice(&h.IdentityHeadersEncoding, upstream.Encodings()...)(d); err != nil {
 				return err
 			}
 			continue
@@ -224,11 +224,11 @@ func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
 func parseField(d *caddyfile.Dispenser) (string, error) {
 	header, args := d.Val(), d.RemainingArgs()
 	if len(args) != 1 {
-		return "", d.Errf("identity header %s wants one field, not %d, such as %s username; fields: %s", header, len(args), header, strings.Join(identity.FieldNames(), " "))
+		return "", d.Errf("identity header %s wants one field, not %d, such as %s username; fields: %s", header, len(args), header, strings.Join(authenticator.FieldNames(), " "))
 	}
 	field := args[0]
-	if _, err := identity.ParseField(field); err != nil && !strings.HasPrefix(field, "claims.") {
-		return "", d.Errf("%s", grammar.Unknown("identity field", field, identity.FieldNames()))
+	if _, err := authenticator.ParseField(field); err != nil && !strings.HasPrefix(field, "claims.") {
+		return "", d.Errf("%s", caddyfileutil.Unknown("identity field", field, authenticator.FieldNames()))
 	} else if err != nil {
 		return "", d.WrapErr(err)
 	}
@@ -239,7 +239,7 @@ func (h *Handler) parseAmbiguousPaths(d *caddyfile.Dispenser) error {
 	if d.CountRemainingArgs() == 0 {
 		return d.Errf("allow_ambiguous_paths wants at least one flag: %s", strings.Join(request.RefusedFlags(), " "))
 	}
-	flags, err := grammar.Several(d)
+	flags, err := caddyfileutil.Several(d)
 	for _, flag := range flags {
 		if !slices.Contains(request.RefusedFlags(), flag) {
 			return d.Errf("%s", unknownFlag(flag))
@@ -253,7 +253,7 @@ func (h *Handler) parseUpgrades(d *caddyfile.Dispenser) error {
 	if d.CountRemainingArgs() == 0 {
 		return d.Err("upgrades wants at least one protocol, such as upgrades tcp")
 	}
-	tokens, err := grammar.Several(d)
+	tokens, err := caddyfileutil.Several(d)
 	for _, token := range tokens {
 		if err := request.CheckUpgrade(token); err != nil {
 			return d.Errf("upgrades: %v", err)
@@ -268,7 +268,7 @@ func (h *Handler) parseUpgrades(d *caddyfile.Dispenser) error {
 
 // unknownFlag says that a word is no path flag.
 func unknownFlag(word string) string {
-	return grammar.Unknown("path flag", word, request.RefusedFlags())
+	return caddyfileutil.Unknown("path flag", word, request.RefusedFlags())
 }
 
 // Interface guards.

@@ -7,13 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/ops"
+	"github.com/policyauth/caddy-policy-auth/internal/admin"
 )
 
 // kept returns what the admin API shows of the refusal of a request.
 func kept(t *testing.T, id string) (map[string]any, string) {
 	t.Helper()
-	for _, route := range (ops.Admin{}).Routes() {
+	for _, route := range (admin.Admin{}).Routes() {
 		if route.Pattern != "/policy_auth/decisions" {
 			continue
 		}

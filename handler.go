@@ -9,26 +9,26 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/admission"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/cors"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/deny"
+	"github.com/policyauth/caddy-policy-auth/internal/exchange"
+	"github.com/policyauth/caddy-policy-auth/internal/forward"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
-	"github.com/policyauth/caddy-policy-auth/internal/refusal"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
-	"github.com/policyauth/caddy-policy-auth/internal/visit"
 )
 
 // ServeHTTP is the straight line of a request: open, metadata, cors, sign-in pages, strip,
 // identify, decide, record, and allow or deny. The next handler runs if and only if the
 // request is not the handler's to judge or a policy allowed it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	v := visit.Open(w, r, &h.reading)
+	v := exchange.Open(w, r, &h.reading)
 	if v.Request.TooEarly() {
-		return h.refuse(w, r, v, refusal.Early(), policy.Decision{Reason: identity.ReasonEarlyData})
+		return h.refuse(w, r, v, deny.Early(), policy.Decision{Reason: authenticator.ReasonEarlyData})
 	}
 	if h.chain.ServeMetadata(w, r, v.Request.EscapedPath()) {
 		return nil
@@ -45,7 +45,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return nil
 	}
 	if h.site.HasForm() && request.IsServiceWorker(r) {
-		return h.refuse(w, r, v, identity.Outcome{Verdict: identity.Absent}, refusal.NoServiceWorker())
+		return h.refuse(w, r, v, authenticator.Outcome{Verdict: authenticator.Absent}, deny.NoServiceWorker())
 	}
 	h.gate.Strip(r, v)
 	if judged, err := v.Matches(r, h.matchers); err != nil || !judged {
@@ -60,22 +60,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.refuse(w, r, v, outcome, decision)
 	}
 	h.recordAllowed(r, v, &outcome, &decision)
-	who := admission.Caller{Identity: caller(&outcome), Place: place, Hold: outcome.Hold}
-	err := h.desk.Cover(r, v, h.gate.Admit(r, v, who, &decision, next))
+	who := forward.Caller{Identity: caller(&outcome), Place: place, Hold: outcome.Hold}
+	err := h.desk.MaskNotFound(r, v, h.gate.Forward(r, v, who, &decision, next))
 	v.Close()
 	return err
 }
 
 // refuse answers a request that is refused, and tells the operator.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v *visit.Visit, outcome identity.Outcome, decision policy.Decision) error {
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v *exchange.Exchange, outcome authenticator.Outcome, decision policy.Decision) error {
 	h.record(r, v, outcome, decision)
-	return h.desk.Answer(w, r, v, decision)
+	return h.desk.Respond(w, r, v, decision)
 }
 
 // preflight answers a preflight before anything asks for credentials, which it
 // cannot have (Fetch, section 3.3.5), and prepares CORS headers for whatever
 // answer comes.
-func (h *Handler) preflight(w http.ResponseWriter, r *http.Request, v *visit.Visit) cors.Result {
+func (h *Handler) preflight(w http.ResponseWriter, r *http.Request, v *exchange.Exchange) cors.Result {
 	if h.cors == nil {
 		return cors.Ordinary
 	}
@@ -88,7 +88,7 @@ func (h *Handler) preflight(w http.ResponseWriter, r *http.Request, v *visit.Vis
 
 // reportCORS tells the operator what the cors block does not allow of a request
 // of another origin.
-func (h *Handler) reportCORS(w http.ResponseWriter, r *http.Request, v *visit.Visit) {
+func (h *Handler) reportCORS(w http.ResponseWriter, r *http.Request, v *exchange.Exchange) {
 	if len(r.Header["Origin"]) == 0 || w.Header()["Access-Control-Allow-Origin"] != nil {
 		return
 	}
@@ -106,17 +106,17 @@ func (h *Handler) reportCORS(w http.ResponseWriter, r *http.Request, v *visit.Vi
 
 // guard keeps the next handler's answers from contradicting the site's own CORS
 // headers: a browser refuses an answer that has them twice (R-CORS-17).
-func (h *Handler) guard(w http.ResponseWriter, v *visit.Visit) {
+func (h *Handler) guard(w http.ResponseWriter, v *exchange.Exchange) {
 	if h.cors == nil {
 		return
 	}
 	if correct := h.cors.Guard(w.Header()); correct != nil {
-		v.Rail.Add(correct)
+		v.Response.Add(correct)
 	}
 }
 
 // signsIn answers a request for one of the site's own pages of signing in and out.
-func (h *Handler) signsIn(w http.ResponseWriter, r *http.Request, v *visit.Visit) bool {
+func (h *Handler) signsIn(w http.ResponseWriter, r *http.Request, v *exchange.Exchange) bool {
 	path := v.Request.EscapedPath()
 	if !h.site.Owns(path) {
 		return false
@@ -124,7 +124,7 @@ func (h *Handler) signsIn(w http.ResponseWriter, r *http.Request, v *visit.Visit
 	h.desk.Arrivals.Arrived()
 	asked := r.WithContext(r.Context())
 	asked.URL = v.Request.URL() // as it was before any rewrite
-	return h.site.Serve(&login.Visit{
+	return h.site.Serve(&login.Request{
 		W: w, R: asked, Path: path, HTTPS: v.Request.Scheme() == "https", Secure: h.InsecureHTTP || v.Request.Secure(),
 		Client: v.Request.ClientAddr(), RequestID: v.ID(),
 	})
@@ -140,43 +140,43 @@ func (h *Handler) reportSignIn(r *http.Request, e login.Event) {
 
 // pass hands a preflight to the upstream, without any credential. One whose path
 // hides another method, which cannot be taken out, is refused.
-func (h *Handler) pass(w http.ResponseWriter, r *http.Request, v *visit.Visit, next caddyhttp.Handler) error {
+func (h *Handler) pass(w http.ResponseWriter, r *http.Request, v *exchange.Exchange, next caddyhttp.Handler) error {
 	if v.Request.Hides([]string{request.MethodParameter}) {
-		return h.refuse(w, r, v, refusal.HiddenMethod(), policy.Decision{Reason: identity.ReasonPathAmbiguous})
+		return h.refuse(w, r, v, deny.HiddenMethod(), policy.Decision{Reason: authenticator.ReasonPathAmbiguous})
 	}
 	h.gate.Strip(r, v)
 	upstream.Withdraw(r.Header, h.chain.Headers())
 	upstream.Bare(r)
-	return h.gate.Pass(r, v, next)
+	return h.gate.ForwardPreflight(r, v, next)
 }
 
 // unjudged lets a request pass that the matcher does not name; a matcher that
 // failed lets no request pass.
-func (h *Handler) unjudged(r *http.Request, v *visit.Visit, next caddyhttp.Handler, err error) error {
+func (h *Handler) unjudged(r *http.Request, v *exchange.Exchange, next caddyhttp.Handler, err error) error {
 	if err != nil {
 		return h.desk.Fail(r, v, err)
 	}
-	err = h.gate.Forward(r, v, next)
+	err = h.gate.RunNext(r, v, next)
 	v.Close()
 	return err
 }
 
 // identify says who is calling. A path that cannot be judged is refused here,
 // before a credential is read; a dead cookie is cleared.
-func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *visit.Visit) (identity.Outcome, authn.Place) {
+func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *exchange.Exchange) (authenticator.Outcome, authn.Source) {
 	h.warnTwice(v)
-	if v.Journey.Restore(r.Header) {
+	if v.Shared.Restore(r.Header) {
 		v.Request.FindKinds()
 	}
 	if refused := refusedUnread(v); refused != nil {
-		return *refused, authn.Place{}
+		return *refused, authn.Source{}
 	}
 	if outcome, refused := h.chain.RefuseOrigin(r, v.Request.Readings(), h.namesOrigin); refused {
-		return outcome, authn.Place{}
+		return outcome, authn.Source{}
 	}
 	outcome, place := h.chain.Identify(r, h.InsecureHTTP || v.Request.Secure())
 	v.Request.SetForeignBearer(outcome.ForeignBearer)
-	if outcome.Verdict == identity.Absent && place.Cookie() != "" {
+	if outcome.Verdict == authenticator.Absent && place.Cookie() != "" {
 		place.Clear(w, v.Request.Scheme() == "https")
 	}
 	return outcome, place
@@ -187,23 +187,23 @@ func (h *Handler) namesOrigin(origin string) bool { return h.cors != nil && h.co
 
 // refusedUnread returns the outcome of a request that is refused for every caller,
 // or nil.
-func refusedUnread(v *visit.Visit) *identity.Outcome {
+func refusedUnread(v *exchange.Exchange) *authenticator.Outcome {
 	if v.Request.UpgradeRefused() {
-		return &identity.Outcome{Verdict: identity.Malformed, Reason: identity.ReasonUpgradeRefused}
+		return &authenticator.Outcome{Verdict: authenticator.Malformed, Reason: authenticator.ReasonUpgradeRefused}
 	}
 	if flag := v.Request.Refused(); flag != "" {
-		return &identity.Outcome{
-			Verdict: identity.Malformed, Reason: identity.ReasonPathAmbiguous,
-			Details: []identity.Detail{{Name: "path_flag", Value: string(flag)}},
+		return &authenticator.Outcome{
+			Verdict: authenticator.Malformed, Reason: authenticator.ReasonPathAmbiguous,
+			Details: []authenticator.Detail{{Name: "path_flag", Value: string(flag)}},
 		}
 	}
 	return nil
 }
 
 // warnTwice tells the operator, once, that requests pass two handlers.
-func (h *Handler) warnTwice(v *visit.Visit) {
-	v.Journey.Handlers++
-	if v.Journey.Handlers > 1 {
+func (h *Handler) warnTwice(v *exchange.Exchange) {
+	v.Shared.Handlers++
+	if v.Shared.Handlers > 1 {
 		h.twice.Do(func() {
 			h.logger.Warn("a request was judged by two policy_auth handlers; both must allow it")
 		})
@@ -212,8 +212,8 @@ func (h *Handler) warnTwice(v *visit.Visit) {
 
 // decide asks the policies, also for anonymous callers: public is a rule and
 // not a bypass. A credential that failed is refused without asking.
-func (h *Handler) decide(r *http.Request, v *visit.Visit, outcome *identity.Outcome) policy.Decision {
-	if outcome.Verdict != identity.Accepted && outcome.Verdict != identity.Absent {
+func (h *Handler) decide(r *http.Request, v *exchange.Exchange, outcome *authenticator.Outcome) policy.Decision {
+	if outcome.Verdict != authenticator.Accepted && outcome.Verdict != authenticator.Absent {
 		return policy.Decision{Reason: outcome.Reason}
 	}
 	defer v.Request.ForgetBody()
@@ -224,33 +224,33 @@ func (h *Handler) decide(r *http.Request, v *visit.Visit, outcome *identity.Outc
 		return decision
 	}
 	if v.Request.Hides(decision.QueryToRemove) || v.Request.Hides(slices.Collect(maps.Keys(decision.QueryToSet))) {
-		return policy.Decision{Reason: identity.ReasonPathAmbiguous, Revision: decision.Revision, Elapsed: decision.Elapsed, Cached: decision.Cached}
+		return policy.Decision{Reason: authenticator.ReasonPathAmbiguous, Revision: decision.Revision, Elapsed: decision.Elapsed, Cached: decision.Cached}
 	}
 	if err := h.headers.Check(decision.Headers, decision.RequestHeadersToRemove); err != nil {
-		return policy.Decision{Reason: identity.ReasonPolicyError, Revision: decision.Revision, Err: err, Elapsed: decision.Elapsed, Cached: decision.Cached}
+		return policy.Decision{Reason: authenticator.ReasonPolicyError, Revision: decision.Revision, Err: err, Elapsed: decision.Elapsed, Cached: decision.Cached}
 	}
 	return decision
 }
 
 // input is what policies are asked about.
-func (h *Handler) input(v *visit.Visit, outcome *identity.Outcome) policy.Input {
+func (h *Handler) input(v *exchange.Exchange, outcome *authenticator.Outcome) policy.Input {
 	in := policy.Input{Request: &v.Request, Identity: caller(outcome), Config: h.config, Body: h.body}
-	if outcome.Verdict == identity.Absent {
+	if outcome.Verdict == authenticator.Absent {
 		in.Failure = outcome.Reason
 	}
 	return in
 }
 
 // caller returns the identity of an outcome: anonymous unless it was accepted.
-func caller(outcome *identity.Outcome) *identity.Identity {
-	if outcome.Verdict == identity.Accepted {
+func caller(outcome *authenticator.Outcome) *authenticator.Identity {
+	if outcome.Verdict == authenticator.Accepted {
 		return outcome.Identity
 	}
-	return identity.Anonymous()
+	return authenticator.Anonymous()
 }
 
 // record chooses the status of a refusal and tells the operator what was decided.
-func (h *Handler) record(r *http.Request, v *visit.Visit, outcome identity.Outcome, decision policy.Decision) {
+func (h *Handler) record(r *http.Request, v *exchange.Exchange, outcome authenticator.Outcome, decision policy.Decision) {
 	v.Event = h.event(r, v, &outcome, &decision)
 	v.Event.Admin = h.admin
 	h.desk.Choose(r, v, decision)
@@ -263,7 +263,7 @@ func (h *Handler) record(r *http.Request, v *visit.Visit, outcome identity.Outco
 
 // recordAllowed tells the operator of an allowed request. The log's line, at debug, is
 // made only if it is written.
-func (h *Handler) recordAllowed(r *http.Request, v *visit.Visit, outcome *identity.Outcome, decision *policy.Decision) {
+func (h *Handler) recordAllowed(r *http.Request, v *exchange.Exchange, outcome *authenticator.Outcome, decision *policy.Decision) {
 	if h.logger.Core().Enabled(zapcore.DebugLevel) {
 		event := h.event(r, v, outcome, decision)
 		observe.Log(h.logger, &event)
@@ -274,7 +274,7 @@ func (h *Handler) recordAllowed(r *http.Request, v *visit.Visit, outcome *identi
 }
 
 // event returns what is logged of a decision.
-func (h *Handler) event(r *http.Request, v *visit.Visit, outcome *identity.Outcome, decision *policy.Decision) observe.Event {
+func (h *Handler) event(r *http.Request, v *exchange.Exchange, outcome *authenticator.Outcome, decision *policy.Decision) observe.Event {
 	return observe.Event{
 		RequestID: v.ID, Allowed: decision.Allow, Reason: decision.Reason, Codes: decision.Codes,
 		Outcome: *outcome, Identity: caller(outcome), Labels: decision.Labels, Vars: decision.Metadata, Revision: decision.Revision,
@@ -284,7 +284,7 @@ func (h *Handler) event(r *http.Request, v *visit.Visit, outcome *identity.Outco
 }
 
 // show makes the result the one that the access log and placeholders tell.
-func (h *Handler) show(r *http.Request, v *visit.Visit) {
+func (h *Handler) show(r *http.Request, v *exchange.Exchange) {
 	observe.AccessLog(r, v.Result)
-	v.Journey.Shown.Show(v.Replacer, v.Result)
+	v.Shared.Shown.Show(v.Replacer, v.Result)
 }

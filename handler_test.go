@@ -23,7 +23,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/refusal"
+	"github.com/policyauth/caddy-policy-auth/internal/deny"
 )
 
 // site provisions a handler from the lines of a policy_auth block, in which
@@ -508,7 +508,7 @@ func TestErrorPaths(t *testing.T) {
 		if status(err) != 401 || recorder.Body.Len() > 0 || recorder.Header().Get("WWW-Authenticate") == "" || recorder.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%v %v %q", err, recorder.Header(), recorder.Body)
 		}
-		if r.URL.Path != refusal.Path {
+		if r.URL.Path != deny.Path {
 			t.Errorf("a file server among the error routes would serve %s", r.URL.Path)
 		}
 	})

@@ -19,17 +19,17 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/admission"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/admin"
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	_ "github.com/policyauth/caddy-policy-auth/internal/command" // caddy policy-auth
 	"github.com/policyauth/caddy-policy-auth/internal/cors"
-	"github.com/policyauth/caddy-policy-auth/internal/denial"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/deny"
+	"github.com/policyauth/caddy-policy-auth/internal/forward"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
-	"github.com/policyauth/caddy-policy-auth/internal/ops"
+	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
-	"github.com/policyauth/caddy-policy-auth/internal/refusal"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/settings"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
@@ -46,15 +46,15 @@ type (
 	// Credential is what a caller presented.
 	Credential = authn.Credential
 	// Place is where a request can hold a credential.
-	Place = authn.Place
+	Place = authn.Source
 	// Identity is a caller as policies see one.
-	Identity = identity.Identity
+	Identity = authenticator.Identity
 	// Outcome is what became of a credential.
-	Outcome = identity.Outcome
+	Outcome = authenticator.Outcome
 	// Challenge is one member of WWW-Authenticate.
-	Challenge = identity.Challenge
+	Challenge = authenticator.Challenge
 	// Demand is what a refusal asks for.
-	Demand = identity.Demand
+	Demand = authenticator.ChallengeRequest
 )
 
 // The blocks of the directive, for programs that write configurations.
@@ -159,10 +159,10 @@ type Handler struct {
 	matchers caddyhttp.MatcherSets
 	reading  request.Config
 	chain    *authn.Chain
-	policies *policy.Set
+	policies *policy.Engine
 	config   *policy.Constants
 	cors     *cors.CORS
-	pages    *denial.Pages
+	pages    *pages.Pages
 	headers  *upstream.Headers
 	logger   *zap.Logger
 	// decisions is the decision log.
@@ -170,11 +170,11 @@ type Handler struct {
 	sampled   *zap.Logger    // for messages that clients can cause at any rate
 	twice     *sync.Once     // the warning about a second handler
 	session   *authn.Session // nil without logins of the site's own
-	door      *login.Door    // nil without logins
+	door      *login.Target  // nil without logins
 	site      *login.Site    // the site's own pages, or nil
 	body      request.BodyLimits
-	gate      *admission.Gate
-	desk      *refusal.Desk
+	gate      *forward.Forwarder
+	desk      *deny.Responder
 	releases  []func()
 	admin     string // the flag by which commands reach the admin API
 }
@@ -189,12 +189,12 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 
 // Provision reads what the configuration names; it never uses the network.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	ops.ProtectAdmin(ctx)
-	h.admin = ops.AdminFlag(ctx)
+	admin.ProtectAdmin(ctx)
+	h.admin = admin.AdminFlag(ctx)
 	h.logger, h.twice = ctx.Logger(), new(sync.Once)
 	h.decisions, h.sampled = h.logger.Named("decisions"), observe.Sampled(h.logger)
-	if name := refusal.AnsweredBefore(ctx); name != "" {
-		h.logger.Warn("policy_auth protects nothing here: another handler without a matcher answers every request before it; "+refusal.RemedyBefore, zap.String("handler", name))
+	if name := deny.AnsweredBefore(ctx); name != "" {
+		h.logger.Warn("policy_auth protects nothing here: another handler without a matcher answers every request before it; "+deny.RemedyBefore, zap.String("handler", name))
 	}
 	steps := []func(caddy.Context) error{
 		h.provisionMatchers, h.provisionLogin, h.provisionChain, h.provisionReading, h.provisionConfig,
@@ -276,7 +276,7 @@ func (h *Handler) provisionPolicies(caddy.Context) error {
 	if h.body, err = h.Body.Limits(); err != nil {
 		return err
 	}
-	set, release, err := ops.AcquirePolicies(config)
+	set, release, err := admin.AcquirePolicies(config)
 	if err != nil {
 		return fmt.Errorf("%s: %w", h.ruleWords(), err)
 	}
@@ -322,13 +322,13 @@ func (h *Handler) provisionSite(ctx caddy.Context) (err error) {
 		return fmt.Errorf("session: %w", err)
 	}
 	if domain := h.site.Sessions.Cookie().Domain; domain != "" {
-		if host := refusal.Uncovered(ctx, domain); host != "" {
+		if host := deny.Uncovered(ctx, domain); host != "" {
 			return fmt.Errorf("session: cookie_domain %s does not cover %s, a host of this site, where browsers would not keep the cookie: name a domain that all hosts of the site end in, or leave cookie_domain out", domain, host)
 		}
 	}
 	h.site.Pages, h.site.Report = h.pages, h.reportSignIn
-	if refusal.Unreachable(ctx) {
-		h.logger.Warn("the sign-in page cannot be reached: the routes around this policy_auth keep its path from it, so that, unless another one serves it, people are sent there in vain; "+refusal.Remedy, zap.String("path", login.LoginPath))
+	if deny.Unreachable(ctx) {
+		h.logger.Warn("the sign-in page cannot be reached: the routes around this policy_auth keep its path from it, so that, unless another one serves it, people are sent there in vain; "+deny.Remedy, zap.String("path", login.LoginPath))
 	}
 	return nil
 }
@@ -340,7 +340,7 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 		return fmt.Errorf("identity_headers: %w", err)
 	}
 	h.reading.FindOwnHeaders(h.headers.Names())
-	config := admission.Config{
+	config := forward.Config{
 		Headers: h.headers, ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
 		Withheld: login.ReservedCookies(),
 	}
@@ -348,9 +348,9 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 		config.Cookies = h.site.Cookies()
 		config.Withheld = append(config.Withheld, config.Cookies...)
 	}
-	h.gate = admission.New(config)
-	h.desk = &refusal.Desk{
-		Chain: h.chain, Door: h.door, Sessions: h.session != nil, Policies: h.policies, Pages: h.pages,
+	h.gate = forward.New(config)
+	h.desk = &deny.Responder{
+		Chain: h.chain, Target: h.door, Sessions: h.session != nil, Policies: h.policies, Pages: h.pages,
 		Delegate: h.ErrorPages.Delegate(), Conceal: h.Conceal, CORS: h.cors != nil, Logger: h.logger,
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/policyauth/caddy-policy-auth/internal/ops"
+	"github.com/policyauth/caddy-policy-auth/internal/admin"
 )
 
 // person is a browser and whoever sits before it.
@@ -333,13 +333,13 @@ func TestSessionErrors(t *testing.T) {
 	}
 }
 
-// admin asks the admin API.
-func admin(t *testing.T, method, uri string) (int, string) {
+// askAdmin asks the admin API.
+func askAdmin(t *testing.T, method, uri string) (int, string) {
 	t.Helper()
 	r := httptest.NewRequest(method, uri, nil)
 	recorder := httptest.NewRecorder()
 	path, _, _ := strings.Cut(uri, "?")
-	for _, route := range new(ops.Admin).Routes() {
+	for _, route := range new(admin.Admin).Routes() {
 		below := strings.HasSuffix(route.Pattern, "/") && strings.HasPrefix(path, route.Pattern)
 		if path != route.Pattern && !below {
 			continue
@@ -367,9 +367,9 @@ func TestSessionAdmin(t *testing.T) {
 		p.signIn("/mail", name, canary)
 		people = append(people, p)
 	}
-	list := func(query string) (found []ops.Session) {
+	list := func(query string) (found []admin.Session) {
 		t.Helper()
-		status, body := admin(t, "GET", "/policy_auth/sessions"+query)
+		status, body := askAdmin(t, "GET", "/policy_auth/sessions"+query)
 		if err := json.Unmarshal([]byte(body), &found); err != nil || status != 200 || strings.Contains(body, canary) || strings.Contains(body, people[0].cookies["__Host-policy_auth"]) {
 			t.Fatalf("%d %s", status, body)
 		}
@@ -405,7 +405,7 @@ func TestSessionAdmin(t *testing.T) {
 		{"DELETE", "?all=true", 200, `{"ended":1}`, "401 401 401 401"},
 	}
 	for _, step := range steps {
-		status, body := admin(t, step.method, "/policy_auth/sessions"+step.uri)
+		status, body := askAdmin(t, step.method, "/policy_auth/sessions"+step.uri)
 		if status != step.status || !strings.Contains(body, step.body) {
 			t.Errorf("%s %s: %d %s", step.method, step.uri, status, body)
 		}

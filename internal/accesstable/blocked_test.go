@@ -3,7 +3,7 @@ package accesstable
 import (
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -27,7 +27,7 @@ func TestBlockedBy(t *testing.T) {
 		{name: "no address", user: "bob", want: "networks: the client's address is not known, and may be in one of them"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			id := &identity.Identity{Authenticated: true, ID: test.user, Username: test.username}
+			id := &authenticator.Identity{Authenticated: true, ID: test.user, Username: test.username}
 			if test.unknown {
 				id.Unknown = []string{"username"}
 			}

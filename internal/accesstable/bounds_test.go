@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // wordList writes a list of different words.
@@ -143,7 +143,7 @@ func TestLongConditions(t *testing.T) {
 					t.Fatal(err)
 				}
 				q, least := adminQuestion(), time.Hour
-				q.Identity = (&identity.Identity{Authenticated: true, ID: "has", Roles: has, Groups: has, Claims: map[string]any{"list": claims}}).Normalize()
+				q.Identity = (&authenticator.Identity{Authenticated: true, ID: "has", Roles: has, Groups: has, Claims: map[string]any{"list": claims}}).Normalize()
 				for range 20 {
 					start := time.Now()
 					if judgeAgain(table, q).Allow {

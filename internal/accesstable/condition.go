@@ -3,7 +3,7 @@ package accesstable
 import (
 	"slices"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // polarity is what a condition is asked for. What is unknown does not hold under
@@ -97,7 +97,7 @@ func (w scopes) holds(q *Question, under polarity) bool {
 // A caller of unknown kind matches neither user nor client under allow, and both
 // under deny.
 func (w kinds) holds(q *Question, under polarity) bool {
-	return words(w).has(string(q.Identity.Kind)) || under == deny && q.Identity.Kind == identity.KindUnknown
+	return words(w).has(string(q.Identity.Kind)) || under == deny && q.Identity.Kind == authenticator.KindUnknown
 }
 
 func (w upgrades) holds(q *Question, _ polarity) bool { return words(w).has(q.Request.Upgrade) }

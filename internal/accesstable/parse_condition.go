@@ -8,7 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -145,7 +145,7 @@ func (p *parser) truth(name string, node *yaml.Node) {
 }
 
 func (p *parser) kinds(node *yaml.Node) []string {
-	known := []string{string(identity.KindUser), string(identity.KindClient), string(identity.KindAnonymous)}
+	known := []string{string(authenticator.KindUser), string(authenticator.KindClient), string(authenticator.KindAnonymous)}
 	items := p.texts(node, "kinds", false)
 	for _, item := range items {
 		if !slices.Contains(known, item.Value) {
@@ -203,7 +203,7 @@ func (p *parser) upgrades(node *yaml.Node) []string {
 func (p *parser) claims(node *yaml.Node) claims {
 	var result claims
 	for _, m := range p.members(node, "claims", nil) {
-		path, err := identity.ParsePath(m.name)
+		path, err := authenticator.ParsePath(m.name)
 		if err != nil {
 			p.problem(m.key, "claims: %v", err)
 			continue

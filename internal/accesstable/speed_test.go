@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -27,7 +27,7 @@ func tableOf(t testing.TB, rules int) *Table {
 
 // adminQuestion is asked by an admin about /admin/users/7.
 func adminQuestion() *Question {
-	d := &request.Document{Identity: (&identity.Identity{Authenticated: true, Kind: identity.KindUser, ID: "alice", Roles: []string{"staff", "admin"}}).Normalize()}
+	d := &request.Document{Identity: (&authenticator.Identity{Authenticated: true, Kind: authenticator.KindUser, ID: "alice", Roles: []string{"staff", "admin"}}).Normalize()}
 	d.Request.Method, d.Request.Host, d.Request.Path, d.Request.PathFolded, d.Request.RewrittenPath = "GET", "app.example.com", "/admin/users/7", "/admin/users/7", "/admin/users/7"
 	d.Client.IP, d.Client.PeerIP = "192.0.2.1", "192.0.2.1"
 	return &Question{Document: d}
@@ -63,7 +63,7 @@ func TestJudgeAllocations(t *testing.T) {
 	if got := testing.AllocsPerRun(100, func() { judgeAgain(table, q) }); got != 0 {
 		t.Errorf("an allow: %v allocations", got)
 	}
-	q.Document.Identity = identity.Anonymous()
+	q.Document.Identity = authenticator.Anonymous()
 	if got := testing.AllocsPerRun(100, func() { judgeAgain(table, q) }); got > 3 {
 		t.Errorf("a denial: %v allocations", got)
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/pool"
 	"github.com/policyauth/caddy-policy-auth/internal/users"
 )
@@ -41,7 +41,7 @@ type APIKey struct {
 
 	Offer
 
-	places  []Place
+	places  []Source
 	keys    *keySource
 	release func()
 }
@@ -60,10 +60,10 @@ func (APIKey) CaddyModule() caddy.ModuleInfo {
 //	}
 func (k *APIKey) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
-	if err := grammar.OnlyBlock(d, "api_key", "keys keys.yaml"); err != nil {
+	if err := caddyfileutil.OnlyBlock(d, "api_key", "keys keys.yaml"); err != nil {
 		return err
 	}
-	return grammar.Checked(d, "api_key", grammar.Words{"keys": grammar.Strings(&k.Keys), "from": k.parseFrom, "challenge": k.word()}, k.check)
+	return caddyfileutil.Checked(d, "api_key", caddyfileutil.Words{"keys": caddyfileutil.Strings(&k.Keys), "from": k.parseFrom, "challenge": k.word()}, k.check)
 }
 
 func (k *APIKey) parseFrom(d *caddyfile.Dispenser) error {
@@ -104,7 +104,7 @@ func (k *APIKey) checkFrom() error {
 	switch k.From {
 	case "", "header", "bearer", "basic_password":
 	default:
-		return errors.New(grammar.Unknown("place of a key", k.From, []string{"header", "bearer", "basic_password"}))
+		return errors.New(caddyfileutil.Unknown("place of a key", k.From, []string{"header", "bearer", "basic_password"}))
 	}
 	if k.Header != "" && !httpguts.ValidHeaderFieldName(k.Header) {
 		return fmt.Errorf("%q is not a header's name", k.Header)
@@ -139,7 +139,7 @@ func (k *APIKey) Provision(caddy.Context) error {
 	case "basic_password":
 		k.places = basicPlaces
 	default:
-		k.places = []Place{InHeader(k.Header)}
+		k.places = []Source{FromHeader(k.Header)}
 	}
 	var err error
 	k.keys, k.release, err = keySources.Acquire(k.Keys, func() (*keySource, error) {
@@ -161,11 +161,11 @@ func (k *APIKey) Cleanup() error {
 }
 
 // Places implements Authenticator.
-func (k *APIKey) Places() []Place { return k.places }
+func (k *APIKey) Places() []Source { return k.places }
 
 // Authenticate implements Authenticator. A secret that is no key may be what
 // another method reads in the same place.
-func (k *APIKey) Authenticate(r *http.Request, c Credential) identity.Outcome {
+func (k *APIKey) Authenticate(r *http.Request, c Credential) authenticator.Outcome {
 	secret := c.Value
 	if k.From == "basic_password" {
 		_, secret, _ = decodeBasic(c.Value)
@@ -173,38 +173,38 @@ func (k *APIKey) Authenticate(r *http.Request, c Credential) identity.Outcome {
 	key, reason := k.keys.Load().Verify(secret, clientOf(r), time.Now())
 	switch {
 	case key == nil:
-		return identity.Outcome{Verdict: identity.Unclaimed, Reason: reason}
-	case reason != identity.ReasonNone:
-		outcome := identity.Reject(reason, identity.Detail{Name: "key_id", Value: key.ID})
+		return authenticator.Outcome{Verdict: authenticator.Unclaimed, Reason: reason}
+	case reason != authenticator.ReasonNone:
+		outcome := authenticator.Reject(reason, authenticator.Detail{Name: "key_id", Value: key.ID})
 		outcome.Candidate = key.Identity.ID
 		return outcome
 	}
-	return identity.Accept(key.Identity)
+	return authenticator.Accept(key.Identity)
 }
 
 // Challenges implements Authenticator. Keys in a header have no registered
 // scheme; ApiKey tells programs what is wanted without making a browser ask for
 // a password (R-CH-8).
-func (k *APIKey) Challenges(d identity.Demand) []identity.Challenge {
+func (k *APIKey) Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
 	switch k.From {
 	case "bearer":
-		return []identity.Challenge{bearerChallenge(d)}
+		return []authenticator.Challenge{bearerChallenge(d)}
 	case "basic_password":
-		return []identity.Challenge{basicChallenge(defaultRealm)}
+		return []authenticator.Challenge{basicChallenge(defaultRealm)}
 	}
-	return []identity.Challenge{keyChallenge(k.Header)}
+	return []authenticator.Challenge{keyChallenge(k.Header)}
 }
 
 // keyChallenge asks for a credential in a header of its own.
-func keyChallenge(header string) identity.Challenge {
-	return identity.Challenge{Scheme: "ApiKey", Params: []identity.Param{{Name: "realm", Value: defaultRealm}, {Name: "header", Value: header}}}
+func keyChallenge(header string) authenticator.Challenge {
+	return authenticator.Challenge{Scheme: "ApiKey", Params: []authenticator.Param{{Name: "realm", Value: defaultRealm}, {Name: "header", Value: header}}}
 }
 
 // keySources holds the keys in use, shared between sites.
 var keySources = pool.New[*keySource]()
 
 // keySource is a set of watched keys.
-type keySource struct{ *files.Live[users.Keys] }
+type keySource struct{ *files.Watched[users.Keys] }
 
 func parseKeys(tree files.Tree) (*users.Keys, error) {
 	var all []*users.Key

@@ -12,7 +12,7 @@ import (
 // from, and the tries of locked users. They go to the store of the site's sessions,
 // or to the default store of this machine, which opens at its first use. Without a
 // store they stay in memory, with a warning.
-func KeepAttempts(ctx caddy.Context, methods []Method, door *login.Door, sessions *Session) {
+func KeepAttempts(ctx caddy.Context, methods []Method, door *login.Target, sessions *Session) {
 	for _, method := range methods {
 		if basic, ok := method.Authenticator.(*Basic); ok {
 			keepAttempts(ctx, basic, sessions)

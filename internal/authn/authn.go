@@ -8,7 +8,7 @@ package authn
 import (
 	"net/http"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // Namespace is where authenticators are registered as Caddy modules.
@@ -19,23 +19,23 @@ const Namespace = "http.policy_auth.authenticators"
 type Authenticator interface {
 	// Places says where this method's credentials are found in a request. It is
 	// asked once, after provisioning, and returns at least one.
-	Places() []Place
+	Places() []Source
 
 	// Authenticate judges a credential that was found in one of Places. It
 	// answers Unclaimed for a credential that another method may know, and never
 	// Absent for an explicit one. Only an Accepted outcome lets the caller in.
-	Authenticate(r *http.Request, c Credential) identity.Outcome
+	Authenticate(r *http.Request, c Credential) authenticator.Outcome
 
 	// Challenges says how to authenticate, for WWW-Authenticate (RFC 9110,
 	// section 11.6.1); none if no challenge can ask for this method.
-	Challenges(d identity.Demand) []identity.Challenge
+	Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge
 }
 
 // Credential is what a caller presented. Its Value is a secret: it never goes
 // into a log, an error or a policy.
 type Credential struct {
-	// Place is where it was found.
-	Place Place
+	// Source is where it was found.
+	Place Source
 	// Value is the header's value, without the scheme for Authorization.
 	Value string
 }

@@ -3,7 +3,7 @@ package authn
 import (
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // cutScheme returns what follows an authentication scheme in a line of
@@ -35,7 +35,7 @@ func (c Credential) wellFormed() bool {
 }
 
 // syntax says what breaks the syntax of a credential that is not well-formed.
-func (c Credential) syntax() []identity.Detail {
+func (c Credential) syntax() []authenticator.Detail {
 	problem := "what follows Bearer is no token (RFC 6750, section 2.1)"
 	switch {
 	case c.Value == "":
@@ -43,7 +43,7 @@ func (c Credential) syntax() []identity.Detail {
 	case strings.HasPrefix(c.Value, `"`) || strings.HasPrefix(c.Value, "'"):
 		problem = "the token after Bearer stands in quotes: send it without them"
 	}
-	return []identity.Detail{{Name: "problem", Value: problem}}
+	return []authenticator.Detail{{Name: "problem", Value: problem}}
 }
 
 // isToken68 reports whether s is a token68 (RFC 9110, section 11.2), which is
@@ -67,6 +67,6 @@ var token68 = func() (set [256]bool) {
 }()
 
 // malformed is the outcome for a request that does not use a scheme properly.
-func malformed(method string, reason identity.Reason) identity.Outcome {
-	return identity.Outcome{Verdict: identity.Malformed, Reason: reason, Method: method}
+func malformed(method string, reason authenticator.Reason) authenticator.Outcome {
+	return authenticator.Outcome{Verdict: authenticator.Malformed, Reason: reason, Method: method}
 }

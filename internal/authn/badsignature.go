@@ -7,7 +7,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/time/rate"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/netutil"
 )
 
@@ -44,8 +44,8 @@ func (b *badSignatureLimiter) exceeds(client netip.Addr) bool {
 }
 
 // tooManyForged is the outcome for a bad signature of a client that sends too many.
-func tooManyForged() identity.Outcome {
-	outcome := identity.Reject(identity.ReasonThrottled, identity.Detail{Name: "problem", Value: "too many tokens with bad signatures from this client"})
+func tooManyForged() authenticator.Outcome {
+	outcome := authenticator.Reject(authenticator.ReasonThrottled, authenticator.Detail{Name: "problem", Value: "too many tokens with bad signatures from this client"})
 	outcome.RetryAfter = time.Second
 	return outcome
 }

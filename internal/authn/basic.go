@@ -19,9 +19,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/pool"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 	"github.com/policyauth/caddy-policy-auth/internal/users"
@@ -79,15 +79,15 @@ func (b *Basic) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
 	if d.NextArg() {
 		b.Realm = d.Val()
-		if err := identity.CheckRealm(b.Realm); err != nil {
+		if err := authenticator.CheckRealm(b.Realm); err != nil {
 			return d.WrapErr(err)
 		}
 	}
 	if d.NextArg() {
 		return d.Errf("basic takes one realm and no further %q: quote a realm of several words, such as basic \"%s %s\"", d.Val(), b.Realm, d.Val())
 	}
-	return grammar.Checked(d, "basic", grammar.Words{
-		"users":     grammar.Strings(&b.Users),
+	return caddyfileutil.Checked(d, "basic", caddyfileutil.Words{
+		"users":     caddyfileutil.Strings(&b.Users),
 		"user":      b.parseUser,
 		"throttle":  parseThrottle(&b.Throttle),
 		"challenge": b.word(),
@@ -112,7 +112,7 @@ func (b *Basic) check() error {
 		return errors.New("basic: name the users: users <file>, user <name> <hash> or both")
 	}
 	if b.Realm != "" {
-		if err := identity.CheckRealm(b.Realm); err != nil {
+		if err := authenticator.CheckRealm(b.Realm); err != nil {
 			return fmt.Errorf("basic: %w", err)
 		}
 	}
@@ -157,26 +157,26 @@ func (b *Basic) Cleanup() error {
 }
 
 // Places implements Authenticator.
-func (b *Basic) Places() []Place { return basicPlaces }
+func (b *Basic) Places() []Source { return basicPlaces }
 
 // basicPlaces is shared: places are asked for on every request.
-var basicPlaces = []Place{InScheme("Basic")}
+var basicPlaces = []Source{FromScheme("Basic")}
 
 // Authenticate implements Authenticator.
-func (b *Basic) Authenticate(r *http.Request, c Credential) identity.Outcome {
+func (b *Basic) Authenticate(r *http.Request, c Credential) authenticator.Outcome {
 	name, password, ok := decodeBasic(c.Value)
 	if !ok {
-		return identity.Reject(identity.ReasonCredentialsInvalid, identity.Detail{Name: "problem", Value: "not base64 of name:password"})
+		return authenticator.Reject(authenticator.ReasonCredentialsInvalid, authenticator.Detail{Name: "problem", Value: "not base64 of name:password"})
 	}
 	result := b.verifier.verify(r.Context(), name, password, clientOf(r))
 	if result.User == nil {
-		outcome := identity.Outcome{Verdict: identity.Rejected, Reason: result.Reason, RetryAfter: result.RetryAfter, Cause: result.Cause, Candidate: result.Candidate, Details: result.Details}
-		if result.Reason == identity.ReasonBusy {
-			outcome.Verdict = identity.Unavailable
+		outcome := authenticator.Outcome{Verdict: authenticator.Rejected, Reason: result.Reason, RetryAfter: result.RetryAfter, Cause: result.Cause, Candidate: result.Candidate, Details: result.Details}
+		if result.Reason == authenticator.ReasonBusy {
+			outcome.Verdict = authenticator.Unavailable
 		}
 		return outcome
 	}
-	return identity.Accept(result.User.Identity)
+	return authenticator.Accept(result.User.Identity)
 }
 
 // decodeBasic takes a name and a password apart (RFC 7617, section 2): the
@@ -204,13 +204,13 @@ func clientOf(r *http.Request) netip.Addr {
 }
 
 // Challenges implements Authenticator.
-func (b *Basic) Challenges(identity.Demand) []identity.Challenge {
-	return []identity.Challenge{basicChallenge(b.Realm)}
+func (b *Basic) Challenges(authenticator.ChallengeRequest) []authenticator.Challenge {
+	return []authenticator.Challenge{basicChallenge(b.Realm)}
 }
 
 // basicChallenge asks for a name and a password (RFC 7617, section 2).
-func basicChallenge(realm string) identity.Challenge {
-	return identity.Challenge{Scheme: "Basic", Params: []identity.Param{{Name: "realm", Value: realm}, {Name: "charset", Value: "UTF-8"}}}
+func basicChallenge(realm string) authenticator.Challenge {
+	return authenticator.Challenge{Scheme: "Basic", Params: []authenticator.Param{{Name: "realm", Value: realm}, {Name: "charset", Value: "UTF-8"}}}
 }
 
 // basicVerifiers holds the users in use, with what is known of their failures:
@@ -219,7 +219,7 @@ var basicVerifiers = pool.New[*basicVerifier]()
 
 // basicVerifier verifies passwords of watched users.
 type basicVerifier struct {
-	*files.Live[users.Users]
+	*files.Watched[users.Users]
 	throttle *users.Throttle
 	verifier *users.Verifier
 }
@@ -240,7 +240,7 @@ func openBasic(paths []string, inline []InlineUser, throttle Throttle) (*basicVe
 	}
 	hashes := users.Hashes{Bcrypt: caddyauth.BcryptHash{}, Argon2id: caddyauth.Argon2idHash{}}
 	slow := users.NewThrottle(throttle.Failures, time.Duration(throttle.Window), nil)
-	return &basicVerifier{Live: live, throttle: slow, verifier: users.NewVerifier(hashes, slow, hashing, nil)}, nil
+	return &basicVerifier{Watched: live, throttle: slow, verifier: users.NewVerifier(hashes, slow, hashing, nil)}, nil
 }
 
 // keepIn has what is kept of attempts kept in a store, until release is called.

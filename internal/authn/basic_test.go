@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // TestDecodeBasic: R-BA-3, R-BA-4, R-BA-5, R-BA-7.
@@ -52,7 +52,7 @@ func FuzzDecodeBasic(f *testing.F) {
 
 // TestBasicChallenge: R-BA-1, R-BA-2, R-CH-3.
 func TestBasicChallenge(t *testing.T) {
-	got := (&Basic{Realm: `say "hi"`}).Challenges(identity.Demand{})
+	got := (&Basic{Realm: `say "hi"`}).Challenges(authenticator.ChallengeRequest{})
 	if len(got) != 1 || got[0].Scheme != "Basic" || param(got[0], "realm") != `say "hi"` || param(got[0], "charset") != "UTF-8" {
 		t.Errorf("got %v", got)
 	}
@@ -61,7 +61,7 @@ func TestBasicChallenge(t *testing.T) {
 // TestCheckRealm: R-CH-5, R-CH-6.
 func TestCheckRealm(t *testing.T) {
 	for realm, want := range map[string]bool{"restricted": true, `say "hi" \o/`: true, "a\r\nb": false, "a\x00": false, "Zoë": false, "": false, strings.Repeat("a", 201): false} {
-		if err := identity.CheckRealm(realm); (err == nil) != want {
+		if err := authenticator.CheckRealm(realm); (err == nil) != want {
 			t.Errorf("%q: %v", realm, err)
 		}
 	}
@@ -70,7 +70,7 @@ func TestCheckRealm(t *testing.T) {
 // TestAPIKeyChallenge: R-KEY-4, R-CH-8.
 func TestAPIKeyChallenge(t *testing.T) {
 	for from, want := range map[string]string{"": "ApiKey", "header": "ApiKey", "bearer": "Bearer", "basic_password": "Basic"} {
-		got := (&APIKey{From: from, Header: "X-Token"}).Challenges(identity.Demand{})
+		got := (&APIKey{From: from, Header: "X-Token"}).Challenges(authenticator.ChallengeRequest{})
 		if len(got) != 1 || got[0].Scheme != want || want == "ApiKey" && param(got[0], "header") != "X-Token" {
 			t.Errorf("%s: %v", from, got)
 		}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // Method is an authenticator under the name that it is configured by.
@@ -17,7 +17,7 @@ type Method struct {
 // Chain asks a site's methods, in the order written, who is calling.
 type Chain struct {
 	methods    []Method
-	places     []Place
+	places     []Source
 	origins    *originCheck
 	metadata   metadata
 	challenged bool
@@ -46,7 +46,7 @@ func NewChain(methods []Method, trusted func(origin string) bool) (*Chain, error
 			}
 		}
 	}
-	c.challenged = len(c.Challenges(identity.Demand{MaxAge: -1})) > 0
+	c.challenged = len(c.Challenges(authenticator.ChallengeRequest{MaxAge: -1})) > 0
 	return c, nil
 }
 
@@ -102,19 +102,19 @@ func (c *Chain) Parameters() []string {
 // One explicit credential that fails is never followed by another method's try
 // (R-BR-14), and a request with two is rejected (T-33). Secure says that the credential
 // could not be overheard on its way; if it could, it is refused unread.
-func (c *Chain) Identify(r *http.Request, secure bool) (identity.Outcome, Place) {
+func (c *Chain) Identify(r *http.Request, secure bool) (authenticator.Outcome, Source) {
 	credential, found := c.find(r)
 	switch {
 	case found == 0:
 		return c.ambientIn(r, c.places, secure)
 	case found > 1:
-		outcome := malformed("", identity.ReasonCredentialsAmbiguous)
-		outcome.Details = []identity.Detail{{Name: "credentials", Value: strings.Join(c.presented(r), ", ")}}
+		outcome := malformed("", authenticator.ReasonCredentialsAmbiguous)
+		outcome.Details = []authenticator.Detail{{Name: "credentials", Value: strings.Join(c.presented(r), ", ")}}
 		return outcome, credential.Place
 	case !secure:
-		return identity.Reject(identity.ReasonInsecureTransport), credential.Place
+		return authenticator.Reject(authenticator.ReasonInsecureTransport), credential.Place
 	case !credential.wellFormed():
-		outcome := malformed(c.reader(credential.Place), identity.ReasonTokenMalformed)
+		outcome := malformed(c.reader(credential.Place), authenticator.ReasonTokenMalformed)
 		outcome.Details = credential.syntax()
 		return outcome, credential.Place
 	}
@@ -163,9 +163,9 @@ func (c *Chain) presented(r *http.Request) []string {
 // ambientIn judges a cookie in one of some places, if there is no explicit credential. One that is not
 // accepted, or that is there twice (R-CK-5), leaves the caller anonymous: the
 // outcome says why, and the place which cookie is to be cleared.
-func (c *Chain) ambientIn(r *http.Request, places []Place, secure bool) (identity.Outcome, Place) {
-	var dead identity.Outcome
-	var where Place
+func (c *Chain) ambientIn(r *http.Request, places []Source, secure bool) (authenticator.Outcome, Source) {
+	var dead authenticator.Outcome
+	var where Source
 	for _, place := range places {
 		if place.cookie == "" {
 			continue
@@ -174,59 +174,59 @@ func (c *Chain) ambientIn(r *http.Request, places []Place, secure bool) (identit
 		if len(values) == 0 {
 			continue
 		}
-		outcome := malformed(c.reader(place), identity.ReasonCredentialsAmbiguous)
+		outcome := malformed(c.reader(place), authenticator.ReasonCredentialsAmbiguous)
 		switch {
 		case !secure:
-			outcome = identity.Reject(identity.ReasonInsecureTransport)
+			outcome = authenticator.Reject(authenticator.ReasonInsecureTransport)
 		case len(values) == 1:
 			outcome = c.judge(r, Credential{Place: place, Value: values[0]})
 		}
-		if outcome.Verdict == identity.Accepted || outcome.Verdict == identity.Unavailable || outcome.Reason == identity.ReasonCrossSite {
+		if outcome.Verdict == authenticator.Accepted || outcome.Verdict == authenticator.Unavailable || outcome.Reason == authenticator.ReasonCrossSite {
 			return outcome, place
 		}
 		if dead.Reason == "" {
 			dead, where = outcome, place
 		}
 	}
-	return identity.Outcome{Verdict: identity.Absent, Reason: dead.Reason, Method: dead.Method, Candidate: dead.Candidate, Details: dead.Details}, where
+	return authenticator.Outcome{Verdict: authenticator.Absent, Reason: dead.Reason, Method: dead.Method, Candidate: dead.Candidate, Details: dead.Details}, where
 }
 
 // judge asks the methods that read the credential's place, until one claims it.
-func (c *Chain) judge(r *http.Request, credential Credential) identity.Outcome {
-	var first identity.Outcome
+func (c *Chain) judge(r *http.Request, credential Credential) authenticator.Outcome {
+	var first authenticator.Outcome
 	for _, method := range c.methods {
 		if !slices.Contains(method.Places(), credential.Place) {
 			continue
 		}
 		outcome := method.Authenticate(r, credential)
 		outcome.Method = method.Name
-		if outcome.Verdict != identity.Unclaimed {
+		if outcome.Verdict != authenticator.Unclaimed {
 			return c.sameSite(r, credential, outcome)
 		}
 		if first.Method == "" {
 			first = outcome
 		}
 	}
-	first.Verdict = identity.Rejected
+	first.Verdict = authenticator.Rejected
 	return first
 }
 
 // sameSite refuses a credential that a browser may have attached to a request
 // which another site made (R-CSRF-1).
-func (c *Chain) sameSite(r *http.Request, credential Credential, outcome identity.Outcome) identity.Outcome {
+func (c *Chain) sameSite(r *http.Request, credential Credential, outcome authenticator.Outcome) authenticator.Outcome {
 	outcome.BrowserAttached = outcome.BrowserAttached || credential.Place.browserAttached()
-	if outcome.Verdict != identity.Accepted || !outcome.BrowserAttached || c.origins.allows(r) {
+	if outcome.Verdict != authenticator.Accepted || !outcome.BrowserAttached || c.origins.allows(r) {
 		return outcome
 	}
-	return identity.Outcome{
-		Verdict: identity.Rejected, Reason: identity.ReasonCrossSite,
+	return authenticator.Outcome{
+		Verdict: authenticator.Rejected, Reason: authenticator.ReasonCrossSite,
 		Method: outcome.Method, Candidate: outcome.Identity.ID,
-		Details: []identity.Detail{{Name: "origin", Value: r.Header.Get("Origin")}, {Name: "sec_fetch_site", Value: r.Header.Get("Sec-Fetch-Site")}},
+		Details: []authenticator.Detail{{Name: "origin", Value: r.Header.Get("Origin")}, {Name: "sec_fetch_site", Value: r.Header.Get("Sec-Fetch-Site")}},
 	}
 }
 
 // reader returns the first method that reads a place.
-func (c *Chain) reader(place Place) string {
+func (c *Chain) reader(place Source) string {
 	for _, method := range c.methods {
 		if slices.Contains(method.Places(), place) {
 			return method.Name
@@ -237,18 +237,18 @@ func (c *Chain) reader(place Place) string {
 
 // Challenges returns the challenge of every method that is offered, one of each kind: where several
 // methods share a scheme, realm and header, the challenge that names an error wins.
-func (c *Chain) Challenges(d identity.Demand) []identity.Challenge {
-	var result []identity.Challenge
+func (c *Chain) Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
+	var result []authenticator.Challenge
 	for _, method := range c.methods {
 		if !method.offered() {
 			continue
 		}
 		own := d
 		if d.Method != "" && d.Method != method.Name {
-			own = identity.Demand{MaxAge: -1}
+			own = authenticator.ChallengeRequest{MaxAge: -1}
 		}
 		for _, challenge := range method.Challenges(own) {
-			i := slices.IndexFunc(result, func(other identity.Challenge) bool { return sameKind(challenge, other) })
+			i := slices.IndexFunc(result, func(other authenticator.Challenge) bool { return sameKind(challenge, other) })
 			switch {
 			case i < 0:
 				result = append(result, challenge)
@@ -261,13 +261,13 @@ func (c *Chain) Challenges(d identity.Demand) []identity.Challenge {
 }
 
 // sameKind reports whether two challenges ask for the same credential.
-func sameKind(a, b identity.Challenge) bool {
+func sameKind(a, b authenticator.Challenge) bool {
 	return a.Scheme == b.Scheme && param(a, "realm") == param(b, "realm") && param(a, "header") == param(b, "header") &&
 		param(a, "resource_metadata") == param(b, "resource_metadata")
 }
 
 // param returns the value of a challenge's auth-param, or "".
-func param(c identity.Challenge, name string) string {
+func param(c authenticator.Challenge, name string) string {
 	for _, p := range c.Params {
 		if p.Name == name {
 			return p.Value

@@ -7,42 +7,42 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // fake is a method that accepts one value in one place.
 type fake struct {
 	name   string
-	place  Place
+	place  Source
 	accept string
-	other  identity.Verdict // for other values
+	other  authenticator.Verdict // for other values
 	asked  int
 }
 
-func (f *fake) Places() []Place { return []Place{f.place} }
+func (f *fake) Places() []Source { return []Source{f.place} }
 
-func (f *fake) Authenticate(_ *http.Request, c Credential) identity.Outcome {
+func (f *fake) Authenticate(_ *http.Request, c Credential) authenticator.Outcome {
 	f.asked++
 	if c.Value == f.accept {
-		return identity.Accept((&identity.Identity{Authenticated: true, ID: f.name, Method: f.name}).Normalize())
+		return authenticator.Accept((&authenticator.Identity{Authenticated: true, ID: f.name, Method: f.name}).Normalize())
 	}
-	return identity.Outcome{Verdict: f.other, Reason: identity.ReasonCredentialsInvalid}
+	return authenticator.Outcome{Verdict: f.other, Reason: authenticator.ReasonCredentialsInvalid}
 }
 
-func (f *fake) Challenges(d identity.Demand) []identity.Challenge {
+func (f *fake) Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
 	if f.place.scheme == "bearer" {
-		return []identity.Challenge{bearerChallenge(d)}
+		return []authenticator.Challenge{bearerChallenge(d)}
 	}
-	return []identity.Challenge{{Scheme: f.name, Params: []identity.Param{{Name: "realm", Value: "r"}}}}
+	return []authenticator.Challenge{{Scheme: f.name, Params: []authenticator.Param{{Name: "realm", Value: "r"}}}}
 }
 
 // site is a chain with two issuers of bearer tokens, Basic and a key header.
 func site() (*Chain, map[string]*fake) {
 	fakes := map[string]*fake{
-		"one":   {name: "one", place: InScheme("Bearer"), accept: "first", other: identity.Unclaimed},
-		"two":   {name: "two", place: InScheme("Bearer"), accept: "second", other: identity.Rejected},
-		"basic": {name: "basic", place: InScheme("Basic"), accept: "good", other: identity.Rejected},
-		"key":   {name: "key", place: InHeader("x-api-key"), accept: "key", other: identity.Rejected},
+		"one":   {name: "one", place: FromScheme("Bearer"), accept: "first", other: authenticator.Unclaimed},
+		"two":   {name: "two", place: FromScheme("Bearer"), accept: "second", other: authenticator.Rejected},
+		"basic": {name: "basic", place: FromScheme("Basic"), accept: "good", other: authenticator.Rejected},
+		"key":   {name: "key", place: FromHeader("x-api-key"), accept: "key", other: authenticator.Rejected},
 	}
 	var methods []Method
 	for _, name := range []string{"one", "two", "basic", "key"} {
@@ -59,17 +59,17 @@ func site() (*Chain, map[string]*fake) {
 // R-HTTP-6, R-KEY-1, T-33, T-51.
 func TestIdentify(t *testing.T) {
 	const (
-		absent    = identity.Absent
-		accepted  = identity.Accepted
-		rejected  = identity.Rejected
-		malformed = identity.Malformed
+		absent    = authenticator.Absent
+		accepted  = authenticator.Accepted
+		rejected  = authenticator.Rejected
+		malformed = authenticator.Malformed
 	)
 	tests := []struct {
 		name    string
 		header  http.Header
-		verdict identity.Verdict
+		verdict authenticator.Verdict
 		who     string // the method
-		reason  identity.Reason
+		reason  authenticator.Reason
 	}{
 		{"nothing", http.Header{}, absent, "", ""},
 		{"bearer", http.Header{"Authorization": {"Bearer first"}}, accepted, "one", ""},
@@ -131,7 +131,7 @@ func TestTwoNamed(t *testing.T) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header = header
 		outcome, _ := chain.Identify(r, true)
-		if len(outcome.Details) != 1 || outcome.Details[0] != (identity.Detail{Name: "credentials", Value: want}) {
+		if len(outcome.Details) != 1 || outcome.Details[0] != (authenticator.Detail{Name: "credentials", Value: want}) {
 			t.Errorf("got %v, want %s", outcome.Details, want)
 		}
 	}
@@ -142,7 +142,7 @@ func TestInsecure(t *testing.T) {
 	chain, fakes := site()
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer first")
-	if outcome, _ := chain.Identify(r, false); outcome.Reason != identity.ReasonInsecureTransport || outcome.Verdict != identity.Rejected {
+	if outcome, _ := chain.Identify(r, false); outcome.Reason != authenticator.ReasonInsecureTransport || outcome.Verdict != authenticator.Rejected {
 		t.Errorf("got %+v", outcome)
 	}
 	if fakes["one"].asked != 0 {
@@ -180,10 +180,10 @@ func TestCrossSite(t *testing.T) {
 				r.Header.Set(name, value)
 			}
 			outcome, _ := chain.Identify(r, true)
-			if got := outcome.Reason == identity.ReasonCrossSite; got != test.refused {
+			if got := outcome.Reason == authenticator.ReasonCrossSite; got != test.refused {
 				t.Errorf("refused %v, want %v", got, test.refused)
 			}
-			if test.refused && (outcome.Verdict != identity.Rejected || outcome.Identity != nil || outcome.Candidate != "basic") {
+			if test.refused && (outcome.Verdict != authenticator.Rejected || outcome.Identity != nil || outcome.Candidate != "basic") {
 				t.Errorf("got %+v", outcome)
 			}
 		})
@@ -196,7 +196,7 @@ func TestCrossSite(t *testing.T) {
 // R-CH-1, R-CH-2, R-BR-2, R-BR-3, R-BR-4, R-BR-5, R-BR-6, R-BR-7, R-SU-2
 func TestChallenges(t *testing.T) {
 	chain, _ := site()
-	text := func(d identity.Demand) string {
+	text := func(d authenticator.ChallengeRequest) string {
 		var lines []string
 		for _, c := range chain.Challenges(d) {
 			lines = append(lines, c.Scheme+"/"+param(c, "error")+"/"+param(c, "scope")+"/"+param(c, "acr_values")+"/"+param(c, "max_age"))
@@ -205,19 +205,19 @@ func TestChallenges(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		demand identity.Demand
+		demand authenticator.ChallengeRequest
 		want   string
 	}{
-		{"nothing presented", identity.Demand{MaxAge: -1}, "Bearer//// basic//// key////"},
-		{"a bad token", identity.Demand{Method: "two", Verdict: identity.Rejected, Reason: "token_expired", MaxAge: -1}, "Bearer/invalid_token/// basic//// key////"},
-		{"a bad password", identity.Demand{Method: "basic", Verdict: identity.Rejected, Reason: "credentials_invalid", MaxAge: -1}, "Bearer//// basic//// key////"},
-		{"a malformed token", identity.Demand{Method: "one", Verdict: identity.Malformed, Reason: "token_malformed", MaxAge: -1}, "Bearer/invalid_request/// basic//// key////"},
-		{"two credentials", identity.Demand{Verdict: identity.Malformed, Reason: "credentials_ambiguous", MaxAge: -1}, "Bearer/invalid_request/// basic//// key////"},
-		{"an ambiguous path", identity.Demand{Verdict: identity.Malformed, Reason: "path_ambiguous", MaxAge: -1}, "Bearer//// basic//// key////"},
-		{"missing scopes", identity.Demand{Method: "one", Verdict: identity.Accepted, Reason: "insufficient_scope", Scopes: []string{"a", "b"}, MaxAge: -1}, "Bearer/insufficient_scope/a b// basic//// key////"},
-		{"step up", identity.Demand{Method: "two", Verdict: identity.Accepted, Reason: "step_up_required", ACRValues: []string{"phr", "phrh"}, MaxAge: 300}, "Bearer/insufficient_user_authentication//phr phrh/300 basic//// key////"},
-		{"step up at once", identity.Demand{Method: "two", Verdict: identity.Accepted, Reason: "step_up_required", MaxAge: 0}, "Bearer/insufficient_user_authentication///0 basic//// key////"},
-		{"step up and missing scopes", identity.Demand{Method: "two", Verdict: identity.Accepted, Reason: "step_up_required", ACRValues: []string{"phr"}, Scopes: []string{"a", "b"}, MaxAge: -1}, "Bearer/insufficient_user_authentication/a b/phr/ basic//// key////"},
+		{"nothing presented", authenticator.ChallengeRequest{MaxAge: -1}, "Bearer//// basic//// key////"},
+		{"a bad token", authenticator.ChallengeRequest{Method: "two", Verdict: authenticator.Rejected, Reason: "token_expired", MaxAge: -1}, "Bearer/invalid_token/// basic//// key////"},
+		{"a bad password", authenticator.ChallengeRequest{Method: "basic", Verdict: authenticator.Rejected, Reason: "credentials_invalid", MaxAge: -1}, "Bearer//// basic//// key////"},
+		{"a malformed token", authenticator.ChallengeRequest{Method: "one", Verdict: authenticator.Malformed, Reason: "token_malformed", MaxAge: -1}, "Bearer/invalid_request/// basic//// key////"},
+		{"two credentials", authenticator.ChallengeRequest{Verdict: authenticator.Malformed, Reason: "credentials_ambiguous", MaxAge: -1}, "Bearer/invalid_request/// basic//// key////"},
+		{"an ambiguous path", authenticator.ChallengeRequest{Verdict: authenticator.Malformed, Reason: "path_ambiguous", MaxAge: -1}, "Bearer//// basic//// key////"},
+		{"missing scopes", authenticator.ChallengeRequest{Method: "one", Verdict: authenticator.Accepted, Reason: "insufficient_scope", Scopes: []string{"a", "b"}, MaxAge: -1}, "Bearer/insufficient_scope/a b// basic//// key////"},
+		{"step up", authenticator.ChallengeRequest{Method: "two", Verdict: authenticator.Accepted, Reason: "step_up_required", ACRValues: []string{"phr", "phrh"}, MaxAge: 300}, "Bearer/insufficient_user_authentication//phr phrh/300 basic//// key////"},
+		{"step up at once", authenticator.ChallengeRequest{Method: "two", Verdict: authenticator.Accepted, Reason: "step_up_required", MaxAge: 0}, "Bearer/insufficient_user_authentication///0 basic//// key////"},
+		{"step up and missing scopes", authenticator.ChallengeRequest{Method: "two", Verdict: authenticator.Accepted, Reason: "step_up_required", ACRValues: []string{"phr"}, Scopes: []string{"a", "b"}, MaxAge: -1}, "Bearer/insufficient_user_authentication/a b/phr/ basic//// key////"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -249,7 +249,7 @@ func FuzzCutScheme(f *testing.F) {
 		if !ok {
 			return
 		}
-		c := Credential{Place: InScheme("Bearer"), Value: value}
+		c := Credential{Place: FromScheme("Bearer"), Value: value}
 		if c.wellFormed() && strings.ContainsAny(value, " \t,\"\r\n\x00") {
 			t.Errorf("%q passes for a token", value)
 		}
@@ -264,7 +264,7 @@ func TestN58BearerSyntax(t *testing.T) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Authorization", "Bearer "+value)
 		outcome, _ := chain.Identify(r, true)
-		if outcome.Verdict != identity.Malformed || len(outcome.Details) != 1 || !strings.Contains(outcome.Details[0].Value, want) || strings.Contains(outcome.Details[0].Value, "first") {
+		if outcome.Verdict != authenticator.Malformed || len(outcome.Details) != 1 || !strings.Contains(outcome.Details[0].Value, want) || strings.Contains(outcome.Details[0].Value, "first") {
 			t.Errorf("%q: %+v", value, outcome)
 		}
 	}
@@ -299,23 +299,23 @@ func TestN10AmbientCredentials(t *testing.T) {
 		name    string
 		cookies []string
 		origins []string
-		verdict identity.Verdict
-		reason  identity.Reason
+		verdict authenticator.Verdict
+		reason  authenticator.Reason
 	}{
-		{"one cookie", []string{"id=good"}, []string{own}, identity.Accepted, ""},
-		{"a cookie twice", []string{"id=good; id=good"}, []string{own}, identity.Absent, identity.ReasonCredentialsAmbiguous},
-		{"a cookie in two lines", []string{"id=good", "id=other"}, []string{own}, identity.Absent, identity.ReasonCredentialsAmbiguous},
-		{"the second cookie is good", []string{"id=other; id=good"}, []string{own}, identity.Absent, identity.ReasonCredentialsAmbiguous},
-		{"an allowed origin", []string{"id=good"}, []string{friend}, identity.Accepted, ""},
-		{"another origin", []string{"id=good"}, []string{evil}, identity.Rejected, identity.ReasonCrossSite},
-		{"own and another origin", []string{"id=good"}, []string{own, evil}, identity.Rejected, identity.ReasonCrossSite},
-		{"another and the own origin", []string{"id=good"}, []string{evil, own}, identity.Rejected, identity.ReasonCrossSite},
-		{"an allowed and another origin", []string{"id=good"}, []string{friend, evil}, identity.Rejected, identity.ReasonCrossSite},
-		{"the own origin twice", []string{"id=good"}, []string{own, own}, identity.Rejected, identity.ReasonCrossSite},
+		{"one cookie", []string{"id=good"}, []string{own}, authenticator.Accepted, ""},
+		{"a cookie twice", []string{"id=good; id=good"}, []string{own}, authenticator.Absent, authenticator.ReasonCredentialsAmbiguous},
+		{"a cookie in two lines", []string{"id=good", "id=other"}, []string{own}, authenticator.Absent, authenticator.ReasonCredentialsAmbiguous},
+		{"the second cookie is good", []string{"id=other; id=good"}, []string{own}, authenticator.Absent, authenticator.ReasonCredentialsAmbiguous},
+		{"an allowed origin", []string{"id=good"}, []string{friend}, authenticator.Accepted, ""},
+		{"another origin", []string{"id=good"}, []string{evil}, authenticator.Rejected, authenticator.ReasonCrossSite},
+		{"own and another origin", []string{"id=good"}, []string{own, evil}, authenticator.Rejected, authenticator.ReasonCrossSite},
+		{"another and the own origin", []string{"id=good"}, []string{evil, own}, authenticator.Rejected, authenticator.ReasonCrossSite},
+		{"an allowed and another origin", []string{"id=good"}, []string{friend, evil}, authenticator.Rejected, authenticator.ReasonCrossSite},
+		{"the own origin twice", []string{"id=good"}, []string{own, own}, authenticator.Rejected, authenticator.ReasonCrossSite},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			method := Method{Name: "cookie", Authenticator: &fake{name: "cookie", place: InCookie("id"), accept: "good", other: identity.Rejected}}
+			method := Method{Name: "cookie", Authenticator: &fake{name: "cookie", place: FromCookie("id"), accept: "good", other: authenticator.Rejected}}
 			chain, err := NewChain([]Method{method}, func(origin string) bool { return origin == friend })
 			if err != nil {
 				t.Fatal(err)
@@ -326,7 +326,7 @@ func TestN10AmbientCredentials(t *testing.T) {
 				"Cookie": test.cookies, "Origin": test.origins,
 			}
 			outcome, _ := chain.Identify(r, true)
-			if outcome.Verdict != test.verdict || outcome.Reason != test.reason || (outcome.Identity != nil) != (test.verdict == identity.Accepted) {
+			if outcome.Verdict != test.verdict || outcome.Reason != test.reason || (outcome.Identity != nil) != (test.verdict == authenticator.Accepted) {
 				t.Errorf("got %+v", outcome)
 			}
 		})

@@ -13,7 +13,7 @@ import (
 // openFiles reads what a method needs from files and watches them. What for
 // names it in the log, which is the process's own: shared files outlive the
 // configuration that opened them.
-func openFiles[T any](what string, paths []string, parse func(files.Tree) (*T, error)) (*files.Live[T], error) {
+func openFiles[T any](what string, paths []string, parse func(files.Tree) (*T, error)) (*files.Watched[T], error) {
 	warn := func(err error) {
 		caddy.Log().Named("http.handlers.policy_auth").Warn("watching files", zap.Strings("files", paths), zap.Error(err))
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
@@ -19,7 +19,7 @@ const pass = "pass"
 type foreignBearers struct {
 	issuers []string // of all jwt methods, as foldIssuer has them
 	named   []*JWT   // those that name their issuer
-	session []Place  // where a session's cookie is
+	session []Source // where a session's cookie is
 }
 
 // newForeignBearers returns nil unless a jwt method says unknown_issuer pass.
@@ -78,16 +78,16 @@ func (f *foreignBearers) owns(raw string) bool {
 // foreign ignores a bearer token of another application and judges the session
 // beside it. It returns false if a method has to judge the token: the token is not
 // foreign, or the request has no session.
-func (c *Chain) foreign(r *http.Request, credential Credential) (identity.Outcome, Place, bool) {
+func (c *Chain) foreign(r *http.Request, credential Credential) (authenticator.Outcome, Source, bool) {
 	if c.foreigners == nil || credential.Place != bearerPlaces[0] || !c.foreigners.owns(credential.Value) {
-		return identity.Outcome{}, Place{}, false
+		return authenticator.Outcome{}, Source{}, false
 	}
 	outcome, place := c.ambientIn(r, c.foreigners.session, true)
 	switch {
-	case outcome.Verdict == identity.Accepted:
+	case outcome.Verdict == authenticator.Accepted:
 		outcome.ForeignBearer = true
-	case outcome.Verdict == identity.Absent:
-		return identity.Outcome{}, Place{}, false
+	case outcome.Verdict == authenticator.Absent:
+		return authenticator.Outcome{}, Source{}, false
 	}
 	return outcome, place, true
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
@@ -128,7 +128,7 @@ type JWT struct {
 
 	Offer
 
-	places   []Place
+	places   []Source
 	metadata *url.URL // of the resource, or nil
 	forged   *badSignatureLimiter
 	verifier *token.Verifier
@@ -180,34 +180,34 @@ func (j *JWT) Cleanup() error {
 }
 
 // Places implements Authenticator.
-func (j *JWT) Places() []Place { return j.places }
+func (j *JWT) Places() []Source { return j.places }
 
 // bearerPlaces is shared: places are asked for on every request.
-var bearerPlaces = []Place{InScheme("Bearer")}
+var bearerPlaces = []Source{FromScheme("Bearer")}
 
 // Authenticate implements Authenticator. What is not a token, and what another
 // issuer says it has issued, is left to the other methods.
-func (j *JWT) Authenticate(r *http.Request, c Credential) identity.Outcome {
+func (j *JWT) Authenticate(r *http.Request, c Credential) authenticator.Outcome {
 	raw := c.Value
 	if j.From == "basic_password" {
 		_, raw, _ = decodeBasic(c.Value)
 	}
 	if id := j.verifier.Remembered(raw); id != nil {
-		return identity.Accept(id)
+		return authenticator.Accept(id)
 	}
 	unverified := token.Parse(raw)
 	issuer, isToken := unverified.Issuer()
 	if isToken && j.Issuer != anyone && issuer != j.Issuer {
-		details := []identity.Detail{{Name: "expected_issuer", Value: j.Issuer}, {Name: "received_issuer", Value: issuer}}
+		details := []authenticator.Detail{{Name: "expected_issuer", Value: j.Issuer}, {Name: "received_issuer", Value: issuer}}
 		if hint := token.IssuerHint(j.Issuer, issuer); hint != "" {
-			details = append(details, identity.Detail{Name: "hint", Value: hint})
+			details = append(details, authenticator.Detail{Name: "hint", Value: hint})
 		}
-		return identity.Outcome{Verdict: identity.Unclaimed, Reason: identity.ReasonTokenIssuer, Details: details}
+		return authenticator.Outcome{Verdict: authenticator.Unclaimed, Reason: authenticator.ReasonTokenIssuer, Details: details}
 	}
 	client := clientOf(r)
 	id, err := j.verifier.VerifyInTurn(unverified, func() (func(), error) { return signatures.Leave, signatures.Enter(r.Context(), client) })
 	if err == nil {
-		return identity.Accept(id)
+		return authenticator.Accept(id)
 	}
 	outcome, forged := outcomeOf(err)
 	outcome.Candidate = j.candidate(raw, outcome.Reason)
@@ -215,36 +215,38 @@ func (j *JWT) Authenticate(r *http.Request, c Credential) identity.Outcome {
 		outcome = tooManyForged()
 	}
 	switch {
-	case outcome.Reason == identity.ReasonBusy:
-		outcome.Verdict, outcome.RetryAfter = identity.Unavailable, fairqueue.RetryAfter
+	case outcome.Reason == authenticator.ReasonBusy:
+		outcome.Verdict, outcome.RetryAfter = authenticator.Unavailable, fairqueue.RetryAfter
 	case !isToken:
-		outcome.Verdict = identity.Unclaimed
-	case outcome.Reason == identity.ReasonKeysUnavailable:
-		outcome.Verdict = identity.Unavailable
+		outcome.Verdict = authenticator.Unclaimed
+	case outcome.Reason == authenticator.ReasonKeysUnavailable:
+		outcome.Verdict = authenticator.Unavailable
 	}
 	return outcome
 }
 
 // IsNoJWT reports whether a credential was refused since it is no JSON Web Token at all.
-func IsNoJWT(outcome *identity.Outcome) bool { return slices.Contains(outcome.Details, token.NoJWT) }
+func IsNoJWT(outcome *authenticator.Outcome) bool {
+	return slices.Contains(outcome.Details, token.NoJWT)
+}
 
 // outcomeOf turns a verifier's error into an outcome, and says whether a
 // signature was checked in vain.
-func outcomeOf(err error) (outcome identity.Outcome, forged bool) {
+func outcomeOf(err error) (outcome authenticator.Outcome, forged bool) {
 	var refusal *token.Error
 	if errors.As(err, &refusal) {
-		return identity.Reject(refusal.Reason, refusal.Details...), refusal.Forged
+		return authenticator.Reject(refusal.Reason, refusal.Details...), refusal.Forged
 	}
-	return identity.Reject(identity.ReasonTokenMalformed), false
+	return authenticator.Reject(authenticator.ReasonTokenMalformed), false
 }
 
 // Challenges implements Authenticator.
-func (j *JWT) Challenges(d identity.Demand) []identity.Challenge {
+func (j *JWT) Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
 	switch j.From {
 	case "basic_password":
-		return []identity.Challenge{basicChallenge(defaultRealm)}
+		return []authenticator.Challenge{basicChallenge(defaultRealm)}
 	case "header":
-		return []identity.Challenge{keyChallenge(j.Name)}
+		return []authenticator.Challenge{keyChallenge(j.Name)}
 	}
 	// a cookie has no scheme to ask for it by: a bearer token would do as well
 	if len(d.Scopes) == 0 {
@@ -252,9 +254,9 @@ func (j *JWT) Challenges(d identity.Demand) []identity.Challenge {
 	}
 	challenge := bearerChallenge(d)
 	if j.metadata != nil {
-		challenge.Params = append(challenge.Params, identity.Param{Name: "resource_metadata", Value: j.metadata.String()})
+		challenge.Params = append(challenge.Params, authenticator.Param{Name: "resource_metadata", Value: j.metadata.String()})
 	}
-	return []identity.Challenge{challenge}
+	return []authenticator.Challenge{challenge}
 }
 
 // Interface guards.

@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // How many refused tokens have their signature checked for the log alone, in all
@@ -18,14 +18,14 @@ const (
 var candidateLimit = rate.NewLimiter(candidatesEvery, candidates)
 
 // genuine are the reasons for which tokens are refused that their issuer has signed.
-var genuine = []identity.Reason{
-	identity.ReasonTokenExpired, identity.ReasonTokenNotYetValid, identity.ReasonTokenAudience, identity.ReasonTokenType,
-	identity.ReasonTokenUnbound, identity.ReasonCredentialsInvalid,
+var genuine = []authenticator.Reason{
+	authenticator.ReasonTokenExpired, authenticator.ReasonTokenNotYetValid, authenticator.ReasonTokenAudience, authenticator.ReasonTokenType,
+	authenticator.ReasonTokenUnbound, authenticator.ReasonCredentialsInvalid,
 }
 
 // candidate returns whose token was refused, for the log: the subject, if one of the
 // keys at hand has signed it and a processor is free to check that now, else "".
-func (j *JWT) candidate(raw string, reason identity.Reason) string {
+func (j *JWT) candidate(raw string, reason authenticator.Reason) string {
 	if !slices.Contains(genuine, reason) || !candidateLimit.Allow() || !signatures.TryEnter() {
 		return ""
 	}

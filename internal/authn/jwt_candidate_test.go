@@ -8,7 +8,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/time/rate"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
@@ -32,7 +32,7 @@ func TestN58IssuerHint(t *testing.T) {
 			t.Fatal(err)
 		}
 		outcome := j.Authenticate(httptest.NewRequest("GET", "/", nil), Credential{Value: raw})
-		if outcome.Verdict != identity.Unclaimed || len(outcome.Details) != want {
+		if outcome.Verdict != authenticator.Unclaimed || len(outcome.Details) != want {
 			t.Errorf("%s: %+v", issuer, outcome)
 		}
 	}
@@ -58,10 +58,10 @@ func TestN57CandidateBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := j.candidate(raw, identity.ReasonTokenExpired); got != "alice" {
+	if got := j.candidate(raw, authenticator.ReasonTokenExpired); got != "alice" {
 		t.Errorf("got %q", got)
 	}
-	for _, reason := range []identity.Reason{identity.ReasonTokenSignature, identity.ReasonTokenIssuer, identity.ReasonBusy, identity.ReasonKeysUnavailable, identity.ReasonThrottled, ""} {
+	for _, reason := range []authenticator.Reason{authenticator.ReasonTokenSignature, authenticator.ReasonTokenIssuer, authenticator.ReasonBusy, authenticator.ReasonKeysUnavailable, authenticator.ReasonThrottled, ""} {
 		if got := j.candidate(raw, reason); got != "" {
 			t.Errorf("%s: %q", reason, got)
 		}
@@ -70,7 +70,7 @@ func TestN57CandidateBounded(t *testing.T) {
 	for signatures.TryEnter() {
 		taken++
 	}
-	if got := j.candidate(raw, identity.ReasonTokenExpired); got != "" {
+	if got := j.candidate(raw, authenticator.ReasonTokenExpired); got != "" {
 		t.Errorf("while all are at work: %q", got)
 	}
 	for range taken {
@@ -79,7 +79,7 @@ func TestN57CandidateBounded(t *testing.T) {
 	limit := candidateLimit
 	defer func() { candidateLimit = limit }()
 	candidateLimit = rate.NewLimiter(0, 1)
-	if first, second := j.candidate(raw, identity.ReasonTokenExpired), j.candidate(raw, identity.ReasonTokenExpired); first != "alice" || second != "" {
+	if first, second := j.candidate(raw, authenticator.ReasonTokenExpired), j.candidate(raw, authenticator.ReasonTokenExpired); first != "alice" || second != "" {
 		t.Errorf("once: %q, and beyond the limit: %q", first, second)
 	}
 }

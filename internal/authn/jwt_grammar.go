@@ -12,7 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
@@ -46,30 +46,30 @@ import (
 func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
 	var err error
-	if j.Issuer, err = grammar.One(d); err != nil {
+	if j.Issuer, err = caddyfileutil.One(d); err != nil {
 		return d.Err("jwt wants one issuer, such as jwt https://id.example.com, or jwt any")
 	}
-	return grammar.Checked(d, "jwt", grammar.Words{
-		"jwks_url":      grammar.String(&j.JWKSURL),
-		"jwks_bearer":   grammar.String(&j.JWKSBearer),
-		"discovery_url": grammar.String(&j.DiscoveryURL),
-		"tls_ca":        grammar.String(&j.TLSCA),
-		"jwks_file":     grammar.String(&j.JWKSFile),
-		"max_stale":     grammar.Duration(&j.MaxStale),
-		"secret":        grammar.String(&j.Secret),
-		"key_file":      grammar.Strings(&j.KeyFiles),
-		"audience":      grammar.Strings(&j.Audience),
+	return caddyfileutil.Checked(d, "jwt", caddyfileutil.Words{
+		"jwks_url":      caddyfileutil.String(&j.JWKSURL),
+		"jwks_bearer":   caddyfileutil.String(&j.JWKSBearer),
+		"discovery_url": caddyfileutil.String(&j.DiscoveryURL),
+		"tls_ca":        caddyfileutil.String(&j.TLSCA),
+		"jwks_file":     caddyfileutil.String(&j.JWKSFile),
+		"max_stale":     caddyfileutil.Duration(&j.MaxStale),
+		"secret":        caddyfileutil.String(&j.Secret),
+		"key_file":      caddyfileutil.Strings(&j.KeyFiles),
+		"audience":      caddyfileutil.Strings(&j.Audience),
 		"resource":      j.parseResource,
-		"algorithms":    grammar.Strings(&j.Algorithms),
-		"leeway":        grammar.Duration(&j.Leeway),
-		"max_token_age": grammar.Duration(&j.MaxTokenAge),
-		"typ":           grammar.String(&j.Typ),
+		"algorithms":    caddyfileutil.Strings(&j.Algorithms),
+		"leeway":        caddyfileutil.Duration(&j.Leeway),
+		"max_token_age": caddyfileutil.Duration(&j.MaxTokenAge),
+		"typ":           caddyfileutil.String(&j.Typ),
 		"from":          j.parseFrom,
 		"map":           parseMap(&j.Map),
 		"require":       j.parseRequire,
 		"challenge":     j.word(),
 
-		"unknown_issuer": grammar.Choice(&j.UnknownIssuer, pass),
+		"unknown_issuer": caddyfileutil.Choice(&j.UnknownIssuer, pass),
 	}, j.check)
 }
 
@@ -91,17 +91,17 @@ func (j *JWT) parseFrom(d *caddyfile.Dispenser) error {
 }
 
 // place returns where tokens are.
-func (j *JWT) place() ([]Place, error) {
-	named := map[string]func(string) Place{"header": InHeader, "cookie": InCookie, "query": InQuery}[j.From]
+func (j *JWT) place() ([]Source, error) {
+	named := map[string]func(string) Source{"header": FromHeader, "cookie": FromCookie, "query": FromQuery}[j.From]
 	switch {
 	case named != nil && !httpguts.ValidHeaderFieldName(j.Name):
 		return nil, fmt.Errorf("from %s wants a name, such as from %s token, not %q", j.From, j.From, j.Name)
 	case named != nil && j.From == "header" && reservedHeader(j.Name):
 		return nil, fmt.Errorf("a token cannot be the whole of %s; bearer and basic_password read Authorization", j.Name)
 	case named != nil:
-		return []Place{named(j.Name)}, nil
+		return []Source{named(j.Name)}, nil
 	case j.From != "" && j.From != "bearer" && j.From != "basic_password":
-		return nil, errors.New(grammar.Unknown("place of a token", j.From, []string{"bearer", "basic_password", "header", "cookie", "query"}))
+		return nil, errors.New(caddyfileutil.Unknown("place of a token", j.From, []string{"bearer", "basic_password", "header", "cookie", "query"}))
 	case j.Name != "":
 		return nil, fmt.Errorf("from %s takes no name", j.From)
 	case j.From == "basic_password":
@@ -196,7 +196,7 @@ func (j *JWT) checkUnknownIssuer() error {
 	case j.UnknownIssuer == "":
 		return nil
 	case j.UnknownIssuer != pass:
-		return errors.New(grammar.Unknown("value of unknown_issuer", j.UnknownIssuer, []string{pass}))
+		return errors.New(caddyfileutil.Unknown("value of unknown_issuer", j.UnknownIssuer, []string{pass}))
 	case j.From != "" && j.From != "bearer":
 		return fmt.Errorf("unknown_issuer pass is about bearer tokens, and from %s reads none; leave one of the two out", j.From)
 	case j.Issuer == anyone:
@@ -209,7 +209,7 @@ func (j *JWT) checkUnknownIssuer() error {
 // in the form that Caddy takes for a part of the request's path.
 func checkFiles(pairs ...string) error {
 	for i := 0; i+1 < len(pairs); i += 2 {
-		if err := grammar.CheckFile(pairs[i+1]); err != nil {
+		if err := caddyfileutil.CheckFile(pairs[i+1]); err != nil {
 			return fmt.Errorf("%s: %w", pairs[i], err)
 		}
 	}

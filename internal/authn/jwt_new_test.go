@@ -13,7 +13,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
@@ -61,7 +61,7 @@ func TestS28RememberedTokenTakesNoTurn(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
 	known := Credential{Value: sign(1)}
-	if outcome := j.Authenticate(r, known); outcome.Verdict != identity.Accepted {
+	if outcome := j.Authenticate(r, known); outcome.Verdict != authenticator.Accepted {
 		t.Fatal(outcome)
 	}
 	taken := 0
@@ -74,10 +74,10 @@ func TestS28RememberedTokenTakesNoTurn(t *testing.T) {
 		}
 	}()
 	cancel()
-	if outcome := j.Authenticate(r, known); outcome.Verdict != identity.Accepted {
+	if outcome := j.Authenticate(r, known); outcome.Verdict != authenticator.Accepted {
 		t.Errorf("a remembered token: %+v", outcome)
 	}
-	if outcome := j.Authenticate(r, Credential{Value: sign(2)}); outcome.Verdict != identity.Unavailable {
+	if outcome := j.Authenticate(r, Credential{Value: sign(2)}); outcome.Verdict != authenticator.Unavailable {
 		t.Errorf("a new one: %+v", outcome)
 	}
 }

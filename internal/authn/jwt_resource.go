@@ -9,17 +9,17 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 )
 
 func (j *JWT) parseResource(d *caddyfile.Dispenser) error {
-	if err := grammar.String(&j.Resource)(d); err != nil {
+	if err := caddyfileutil.String(&j.Resource)(d); err != nil {
 		return err
 	}
-	return grammar.Block(d, "resource", grammar.Words{
-		"scopes":        grammar.Strings(&j.ResourceScopes),
-		"name":          grammar.String(&j.ResourceName),
-		"documentation": grammar.String(&j.ResourceDocumentation),
+	return caddyfileutil.Block(d, "resource", caddyfileutil.Words{
+		"scopes":        caddyfileutil.Strings(&j.ResourceScopes),
+		"name":          caddyfileutil.String(&j.ResourceName),
+		"documentation": caddyfileutil.String(&j.ResourceDocumentation),
 	})
 }
 

@@ -31,7 +31,7 @@ func KeyStatuses() []token.Status {
 
 // keyFileSource is a token.KeySource over watched files.
 type keyFileSource struct {
-	*files.Live[token.Set]
+	*files.Watched[token.Set]
 	paths []string
 }
 

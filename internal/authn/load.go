@@ -37,10 +37,10 @@ func shadowed(methods []Method) error {
 		}
 		for _, later := range methods[i+1:] {
 			for _, place := range later.Places() {
-				if place == InScheme("Basic") && later.Name == "basic" {
+				if place == FromScheme("Basic") && later.Name == "basic" {
 					return errors.New("basic is set twice, and the first one takes every password: write one basic with the users of both")
 				}
-				if place == InScheme("Basic") {
+				if place == FromScheme("Basic") {
 					return fmt.Errorf("basic takes every password, so that %s after it would never be asked: write %s first", later.Name, later.Name)
 				}
 			}

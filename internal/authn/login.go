@@ -11,7 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 )
 
@@ -30,7 +30,7 @@ type Login interface {
 
 // LoadLogins loads the ways to sign in of a module's raw field, in the order
 // written. It returns nil if there are none.
-func LoadLogins(ctx caddy.Context, module any, field string) (*login.Door, error) {
+func LoadLogins(ctx caddy.Context, module any, field string) (*login.Target, error) {
 	loaded, err := ctx.LoadModule(module, field)
 	if err != nil {
 		return nil, fmt.Errorf("loading logins: %w", err)
@@ -40,7 +40,7 @@ func LoadLogins(ctx caddy.Context, module any, field string) (*login.Door, error
 		return nil, nil
 	}
 	if url, ok := modules[0].(*LoginURL); ok && len(modules) == 1 {
-		return &login.Door{Page: url.page}, nil
+		return &login.Target{Page: url.page}, nil
 	}
 	site, names := new(login.Site), map[string]bool{}
 	for i, m := range modules {
@@ -55,7 +55,7 @@ func LoadLogins(ctx caddy.Context, module any, field string) (*login.Door, error
 		names[method.Name()] = true
 		site.Methods = append(site.Methods, method)
 	}
-	return &login.Door{Site: site}, nil
+	return &login.Target{Site: site}, nil
 }
 
 // CheckLogins reports logins that cannot stand beside each other, as far as that
@@ -113,7 +113,7 @@ func (l *LoginURL) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Errf("login url wants one URL, not %d, such as login url https://login.example.com/?rd={return_to}", len(args))
 	}
 	l.URL = args[0]
-	if err := grammar.NoBlock(d, "login url"); err != nil {
+	if err := caddyfileutil.NoBlock(d, "login url"); err != nil {
 		return err
 	}
 	if err := l.parse(); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
@@ -49,11 +49,11 @@ func (LoginForm) CaddyModule() caddy.ModuleInfo {
 //	}
 func (l *LoginForm) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the kind of login
-	if err := grammar.OnlyBlock(d, "login form", "users users.yaml"); err != nil {
+	if err := caddyfileutil.OnlyBlock(d, "login form", "users users.yaml"); err != nil {
 		return err
 	}
-	return grammar.Checked(d, "login form", grammar.Words{
-		"users":    grammar.Strings(&l.Users),
+	return caddyfileutil.Checked(d, "login form", caddyfileutil.Words{
+		"users":    caddyfileutil.Strings(&l.Users),
 		"throttle": parseThrottle(&l.Throttle),
 	}, l.check)
 }

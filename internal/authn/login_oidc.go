@@ -14,7 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/pool"
@@ -132,24 +132,24 @@ func (LoginOIDC) CaddyModule() caddy.ModuleInfo {
 //	}
 func (l *LoginOIDC) UnmarshalCaddyfile(d *caddyfile.Dispenser) (err error) {
 	d.Next() // the kind of login
-	if l.Issuer, err = grammar.One(d); err != nil {
+	if l.Issuer, err = caddyfileutil.One(d); err != nil {
 		return d.Err("login oidc wants the provider's issuer, such as login oidc https://id.example.com")
 	}
-	return grammar.Checked(d, "login oidc", grammar.Words{
-		"discovery_url":      grammar.String(&l.DiscoveryURL),
-		"tls_ca":             grammar.String(&l.TLSCA),
-		"name":               grammar.String(&l.Name),
-		"client_id":          grammar.String(&l.ClientID),
-		"client_secret":      grammar.String(&l.ClientSecret),
-		"client_auth_method": grammar.Choice(&l.ClientAuthMethod, oidc.AuthMethods...),
+	return caddyfileutil.Checked(d, "login oidc", caddyfileutil.Words{
+		"discovery_url":      caddyfileutil.String(&l.DiscoveryURL),
+		"tls_ca":             caddyfileutil.String(&l.TLSCA),
+		"name":               caddyfileutil.String(&l.Name),
+		"client_id":          caddyfileutil.String(&l.ClientID),
+		"client_secret":      caddyfileutil.String(&l.ClientSecret),
+		"client_auth_method": caddyfileutil.Choice(&l.ClientAuthMethod, oidc.AuthMethods...),
 		"client_key":         parseClientKey(&l.ClientKey),
 		"parameters":         parseParameters(&l.Parameters),
-		"scopes":             grammar.Strings(&l.Scopes),
-		"audience":           grammar.Strings(&l.Audience),
-		"prompt":             grammar.Strings(&l.Prompt),
+		"scopes":             caddyfileutil.Strings(&l.Scopes),
+		"audience":           caddyfileutil.Strings(&l.Audience),
+		"prompt":             caddyfileutil.Strings(&l.Prompt),
 		"map":                parseMap(&l.Map),
-		"logout":             grammar.Choice(&l.Logout, logouts...),
-		"userinfo":           grammar.Choice(&l.Userinfo, switches...),
+		"logout":             caddyfileutil.Choice(&l.Logout, logouts...),
+		"userinfo":           caddyfileutil.Choice(&l.Userinfo, switches...),
 	}, l.check)
 }
 
@@ -186,9 +186,9 @@ func (l *LoginOIDC) checkWords() error {
 	case slices.Contains(l.Audience, anyone), slices.Contains(l.Audience, "*"):
 		return errors.New("audience: any and * are not accepted here: name each audience that ID tokens may have beside client_id")
 	case l.Logout != "" && !slices.Contains(logouts, l.Logout):
-		return errors.New(grammar.Unknown("value of logout", l.Logout, slices.Clone(logouts)))
+		return errors.New(caddyfileutil.Unknown("value of logout", l.Logout, slices.Clone(logouts)))
 	case l.Userinfo != "" && !slices.Contains(switches, l.Userinfo):
-		return errors.New(grammar.Unknown("value of userinfo", l.Userinfo, slices.Clone(switches)))
+		return errors.New(caddyfileutil.Unknown("value of userinfo", l.Userinfo, slices.Clone(switches)))
 	}
 	return cmp.Or(checkFiles("client_id", l.ClientID, "client_secret", l.ClientSecret), checkIssuer(l.Issuer))
 }

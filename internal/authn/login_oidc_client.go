@@ -7,8 +7,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 )
 
@@ -40,7 +40,7 @@ func readClientKey(path string) (*oidc.ClientKey, error) {
 // the error names the line.
 func parseClientKey(target *string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
-		if err := grammar.String(target)(d); err != nil {
+		if err := caddyfileutil.String(target)(d); err != nil {
 			return err
 		}
 		if _, err := readClientKey(*target); err != nil {
@@ -53,19 +53,19 @@ func parseClientKey(target *string) func(*caddyfile.Dispenser) error {
 // parseParameters reads a block of extra parameters.
 func parseParameters(target *map[string][]string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
-		if err := grammar.OnlyBlock(d, "parameters", "audience https://api.example.com"); err != nil {
+		if err := caddyfileutil.OnlyBlock(d, "parameters", "audience https://api.example.com"); err != nil {
 			return err
 		}
 		for nesting := d.Nesting(); d.NextBlock(nesting); {
 			name := d.Val()
-			value, err := grammar.One(d)
+			value, err := caddyfileutil.One(d)
 			if err != nil {
 				return err
 			}
 			if *target == nil {
 				*target = map[string][]string{}
 			}
-			if err := grammar.CheckFile(value); err != nil {
+			if err := caddyfileutil.CheckFile(value); err != nil {
 				return d.WrapErr(err)
 			}
 			(*target)[name] = append((*target)[name], value)

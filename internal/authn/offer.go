@@ -7,7 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 )
 
 // off is the one value of challenge.
@@ -27,12 +27,14 @@ func (o *Offer) Offered() bool { return o.Challenge != off }
 // word parses
 //
 //	challenge off
-func (o *Offer) word() func(*caddyfile.Dispenser) error { return grammar.Choice(&o.Challenge, off) }
+func (o *Offer) word() func(*caddyfile.Dispenser) error {
+	return caddyfileutil.Choice(&o.Challenge, off)
+}
 
 // check returns an error for an unknown value of challenge.
 func (o *Offer) check() error {
 	if o.Challenge != "" && o.Challenge != off {
-		return errors.New(grammar.Unknown("value of challenge", o.Challenge, []string{off}))
+		return errors.New(caddyfileutil.Unknown("value of challenge", o.Challenge, []string{off}))
 	}
 	return nil
 }

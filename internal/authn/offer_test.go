@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // quiet is a method that no challenge offers.
@@ -16,18 +16,18 @@ type quiet struct {
 
 // TestN42Offer: a method with challenge off is accepted and never offered.
 func TestN42Offer(t *testing.T) {
-	method := &quiet{fake: fake{name: "one", place: InScheme("Bearer"), accept: "first", other: identity.Unclaimed}, Offer: Offer{"off"}}
-	basic := &fake{name: "basic", place: InScheme("Basic"), accept: "good", other: identity.Rejected}
+	method := &quiet{fake: fake{name: "one", place: FromScheme("Bearer"), accept: "first", other: authenticator.Unclaimed}, Offer: Offer{"off"}}
+	basic := &fake{name: "basic", place: FromScheme("Basic"), accept: "good", other: authenticator.Rejected}
 	chain, err := NewChain([]Method{{"one", method}, {"basic", basic}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, demand := range []identity.Demand{{MaxAge: -1}, {Method: "one", Verdict: identity.Rejected, MaxAge: -1}, {Method: "basic", Verdict: identity.Rejected, MaxAge: -1}} {
+	for _, demand := range []authenticator.ChallengeRequest{{MaxAge: -1}, {Method: "one", Verdict: authenticator.Rejected, MaxAge: -1}, {Method: "basic", Verdict: authenticator.Rejected, MaxAge: -1}} {
 		if got := chain.Challenges(demand); len(got) != 1 || got[0].Scheme != "basic" {
 			t.Errorf("%+v: %v", demand, got)
 		}
 	}
-	if outcome, _ := chain.Identify(&http.Request{Header: http.Header{"Authorization": {"Bearer first"}}}, true); outcome.Verdict != identity.Accepted {
+	if outcome, _ := chain.Identify(&http.Request{Header: http.Header{"Authorization": {"Bearer first"}}}, true); outcome.Verdict != authenticator.Accepted {
 		t.Errorf("it is not accepted: %+v", outcome)
 	}
 }

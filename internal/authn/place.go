@@ -11,9 +11,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
-// Place is where a request can hold a credential. Two methods that name the
+// Source is where a request can hold a credential. Two methods that name the
 // same place read the same credential. Places are comparable.
-type Place struct {
+type Source struct {
 	scheme string // lower-case scheme of Authorization, or ""
 	header string // canonical name of a header of its own, or ""
 	cookie string // name of a cookie, or ""
@@ -22,33 +22,33 @@ type Place struct {
 	query  string // name of a parameter of the query, or ""
 }
 
-// InScheme is the place of credentials in Authorization with the given scheme,
+// FromScheme is the place of credentials in Authorization with the given scheme,
 // such as Bearer; schemes are compared without regard to case (RFC 9110,
 // section 11.1).
-func InScheme(scheme string) Place { return Place{scheme: strings.ToLower(scheme)} }
+func FromScheme(scheme string) Source { return Source{scheme: strings.ToLower(scheme)} }
 
-// InHeader is the place of a credential that is a header's whole value.
-func InHeader(name string) Place { return Place{header: http.CanonicalHeaderKey(name)} }
+// FromHeader is the place of a credential that is a header's whole value.
+func FromHeader(name string) Source { return Source{header: http.CanonicalHeaderKey(name)} }
 
-// InCookie is the place of a credential that is a cookie's value. It is
+// FromCookie is the place of a credential that is a cookie's value. It is
 // ambient: browsers send it whether its user means to or not, so that a bad one
 // makes the caller anonymous instead of refusing the request.
-func InCookie(name string) Place { return Place{cookie: name} }
+func FromCookie(name string) Source { return Source{cookie: name} }
 
-// InSession is the places of a session's id: a cookie with a prefix, which
+// FromSession is the places of a session's id: a cookie with a prefix, which
 // browsers let no other host set, and, where a site is visited over plain HTTP, one
 // without.
-func InSession(cookie session.Cookie) []Place {
-	return []Place{{cookie: cookie.Name, domain: cookie.Domain}, {cookie: cookie.PlainName(), domain: cookie.Domain, plain: true}}
+func FromSession(cookie session.Cookie) []Source {
+	return []Source{{cookie: cookie.Name, domain: cookie.Domain}, {cookie: cookie.PlainName(), domain: cookie.Domain, plain: true}}
 }
 
-// InQuery is the place of a credential that is a parameter of the query (RFC
+// FromQuery is the place of a credential that is a parameter of the query (RFC
 // 6750, section 2.3), in GET and HEAD alone.
-func InQuery(name string) Place { return Place{query: name} }
+func FromQuery(name string) Source { return Source{query: name} }
 
 // Header returns the header that holds the credential, in canonical form; ""
-// for a place in the query and for the zero Place, which is nowhere.
-func (p Place) Header() string {
+// for a place in the query and for the zero Source, which is nowhere.
+func (p Source) Header() string {
 	switch {
 	case p.scheme != "":
 		return "Authorization"
@@ -60,11 +60,11 @@ func (p Place) Header() string {
 
 // Cookie and Query return the name of the cookie or of the parameter that holds
 // the credential, or "".
-func (p Place) Cookie() string { return p.cookie }
-func (p Place) Query() string  { return p.query }
+func (p Source) Cookie() string { return p.cookie }
+func (p Source) Query() string  { return p.query }
 
 // Clear takes a dead cookie away, with the attributes that it was set with.
-func (p Place) Clear(w http.ResponseWriter, https bool) {
+func (p Source) Clear(w http.ResponseWriter, https bool) {
 	http.SetCookie(w, &http.Cookie{Name: p.cookie, Path: "/", Domain: p.domain, MaxAge: -1, Secure: https, HttpOnly: true})
 }
 
@@ -76,10 +76,10 @@ func isHTTPS(r *http.Request) bool {
 
 // browserAttached reports whether browsers send a credential in this place
 // unasked, once they have it (RFC 7617, section 2.2).
-func (p Place) browserAttached() bool { return p.scheme == "basic" || p.cookie != "" }
+func (p Source) browserAttached() bool { return p.scheme == "basic" || p.cookie != "" }
 
 // each visits the credentials that a request has in this place.
-func (p Place) each(r *http.Request, visit func(value string)) {
+func (p Source) each(r *http.Request, visit func(value string)) {
 	if p.scheme == "" {
 		for _, value := range p.values(r) {
 			visit(value)
@@ -95,7 +95,7 @@ func (p Place) each(r *http.Request, visit func(value string)) {
 
 // values returns the credentials that a request has in this place, which is not
 // in Authorization.
-func (p Place) values(r *http.Request) []string {
+func (p Source) values(r *http.Request) []string {
 	switch {
 	case p.cookie != "":
 		if p.plain && isHTTPS(r) {

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -13,18 +13,18 @@ import (
 // (Streamable HTTP, security warning; R-CSRF-3). It is false for a page of the same
 // host, an origin that allowed knows, and requests without Origin, which no
 // browser makes from another site.
-func (c *Chain) RefuseOrigin(r *http.Request, readings []request.Reading, allowed func(origin string) bool) (identity.Outcome, bool) {
+func (c *Chain) RefuseOrigin(r *http.Request, readings []request.Reading, allowed func(origin string) bool) (authenticator.Outcome, bool) {
 	if len(c.metadata.paths) == 0 {
-		return identity.Outcome{}, false
+		return authenticator.Outcome{}, false
 	}
 	lines := r.Header["Origin"]
 	if len(lines) == 0 || !c.metadata.covers(readings) {
-		return identity.Outcome{}, false
+		return authenticator.Outcome{}, false
 	}
 	if request.OwnOrigin(r) || len(lines) == 1 && allowed(lines[0]) {
-		return identity.Outcome{}, false
+		return authenticator.Outcome{}, false
 	}
-	return identity.Reject(identity.ReasonOriginRefused, identity.Detail{Name: "origin", Value: strings.Join(lines, ", ")}), true
+	return authenticator.Reject(authenticator.ReasonOriginRefused, authenticator.Detail{Name: "origin", Value: strings.Join(lines, ", ")}), true
 }
 
 // covers reports whether any reading of a path is a resource's path or below it.

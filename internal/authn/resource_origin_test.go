@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -36,7 +36,7 @@ func TestN48RefuseOrigin(t *testing.T) {
 			}
 			r := &http.Request{Host: "api.example.com", Header: http.Header{"Origin": {test.origin}}}
 			outcome, refused := c.RefuseOrigin(r, readings, friend)
-			if refused != test.refused || refused && outcome.Reason != identity.ReasonOriginRefused {
+			if refused != test.refused || refused && outcome.Reason != authenticator.ReasonOriginRefused {
 				t.Errorf("%v %+v", refused, outcome)
 			}
 		})

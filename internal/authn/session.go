@@ -10,8 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
@@ -54,7 +54,7 @@ type Session struct {
 	release  func()
 	sessions *session.Sessions
 	methods  map[string]login.Method // by ID
-	places   []Place
+	places   []Source
 }
 
 // sameSites are the values of same_site.
@@ -81,16 +81,16 @@ func (Session) CaddyModule() caddy.ModuleInfo {
 //	}
 func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
-	if err := grammar.OnlyBlock(d, "session", "idle 30m"); err != nil {
+	if err := caddyfileutil.OnlyBlock(d, "session", "idle 30m"); err != nil {
 		return err
 	}
-	return grammar.Checked(d, "session", grammar.Words{
-		"idle":          grammar.Duration(&s.Idle),
-		"lifetime":      grammar.Duration(&s.Lifetime),
-		"persistent":    grammar.Flag(&s.Persistent),
-		"cookie_name":   grammar.String(&s.CookieName),
-		"cookie_domain": grammar.String(&s.CookieDomain),
-		"same_site":     grammar.Choice(&s.SameSite, "lax", "strict", "none"),
+	return caddyfileutil.Checked(d, "session", caddyfileutil.Words{
+		"idle":          caddyfileutil.Duration(&s.Idle),
+		"lifetime":      caddyfileutil.Duration(&s.Lifetime),
+		"persistent":    caddyfileutil.Flag(&s.Persistent),
+		"cookie_name":   caddyfileutil.String(&s.CookieName),
+		"cookie_domain": caddyfileutil.String(&s.CookieDomain),
+		"same_site":     caddyfileutil.Choice(&s.SameSite, "lax", "strict", "none"),
 		"store":         s.parseStore,
 		"challenge":     s.word(),
 	}, s.check)
@@ -99,7 +99,7 @@ func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // check reports what is wrong whatever the store is.
 func (s *Session) check() error {
 	if _, known := sameSites[s.SameSite]; !known {
-		return fmt.Errorf("session: %s", grammar.Unknown("value of same_site", s.SameSite, []string{"lax", "strict", "none"}))
+		return fmt.Errorf("session: %s", caddyfileutil.Unknown("value of same_site", s.SameSite, []string{"lax", "strict", "none"}))
 	}
 	if err := cmp.Or(s.Offer.check(), s.Store.check()); err != nil {
 		return fmt.Errorf("session: %w", err)
@@ -139,13 +139,13 @@ func (s *Session) Provision(ctx caddy.Context) (err error) {
 	if s.registry, s.release, err = s.Store.acquire(ctx.Storage()); err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	s.places = InSession(s.config().Cookie.WithDefaults())
+	s.places = FromSession(s.config().Cookie.WithDefaults())
 	return nil
 }
 
 // WithSession returns methods with the one that accepts the sessions of the
 // site's own logins, which they imply. It is nil if there are no such logins.
-func WithSession(ctx caddy.Context, methods []Method, door *login.Door) ([]Method, *Session, error) {
+func WithSession(ctx caddy.Context, methods []Method, door *login.Target) ([]Method, *Session, error) {
 	var own *Session
 	for _, method := range methods {
 		s, ok := method.Authenticator.(*Session)
@@ -192,20 +192,20 @@ func (s *Session) Cleanup() error {
 }
 
 // Places implements Authenticator.
-func (s *Session) Places() []Place { return s.places }
+func (s *Session) Places() []Source { return s.places }
 
 // Authenticate implements Authenticator.
-func (s *Session) Authenticate(r *http.Request, c Credential) identity.Outcome {
+func (s *Session) Authenticate(r *http.Request, c Credential) authenticator.Outcome {
 	found, err := s.sessions.Find(r.Context(), r, c.Value)
 	if err != nil {
 		return refusedSession(err)
 	}
-	outcome := s.methods[found.Login].Vouch(r.Context(), s.sessions, found)
+	outcome := s.methods[found.Login].Revalidate(r.Context(), s.sessions, found)
 	switch {
-	case outcome.Verdict == identity.Accepted:
+	case outcome.Verdict == authenticator.Accepted:
 		s.sessions.Touch(found)
 		outcome.Hold = func() func() { return s.sessions.Hold(found) }
-	case outcome.Reason == identity.ReasonAccountDisabled:
+	case outcome.Reason == authenticator.ReasonAccountDisabled:
 		outcome.Candidate = found.Identity.ID
 		if err := s.registry.End(r.Context(), found.ID); err != nil {
 			return refusedSession(err)
@@ -215,21 +215,21 @@ func (s *Session) Authenticate(r *http.Request, c Credential) identity.Outcome {
 }
 
 // refusedSession returns the outcome for a cookie that is no session.
-func refusedSession(err error) identity.Outcome {
-	problem := identity.Detail{Name: "problem", Value: err.Error()}
+func refusedSession(err error) authenticator.Outcome {
+	problem := authenticator.Detail{Name: "problem", Value: err.Error()}
 	switch {
 	case errors.Is(err, session.ErrExpired):
-		return identity.Reject(identity.ReasonSessionExpired)
+		return authenticator.Reject(authenticator.ReasonSessionExpired)
 	case errors.Is(err, session.ErrEnded), errors.Is(err, session.ErrElsewhere):
-		return identity.Reject(identity.ReasonSessionRevoked, problem)
+		return authenticator.Reject(authenticator.ReasonSessionRevoked, problem)
 	}
-	return identity.Outcome{Verdict: identity.Unavailable, Reason: identity.ReasonStoreUnavailable, Details: []identity.Detail{problem}}
+	return authenticator.Outcome{Verdict: authenticator.Unavailable, Reason: authenticator.ReasonStoreUnavailable, Details: []authenticator.Detail{problem}}
 }
 
 // Challenges implements Authenticator. Sessions have no registered scheme;
 // Session says what is wanted without making a browser ask for a password (R-CH-8).
-func (s *Session) Challenges(identity.Demand) []identity.Challenge {
-	return []identity.Challenge{{Scheme: "Session", Params: []identity.Param{{Name: "realm", Value: defaultRealm}}}}
+func (s *Session) Challenges(authenticator.ChallengeRequest) []authenticator.Challenge {
+	return []authenticator.Challenge{{Scheme: "Session", Params: []authenticator.Param{{Name: "realm", Value: defaultRealm}}}}
 }
 
 // AcceptsAnybody reports whether strangers can make themselves known by one of

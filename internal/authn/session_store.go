@@ -10,7 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/certmagic"
 
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/pool"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
@@ -67,7 +67,7 @@ func (s *SessionStore) check() error {
 	case s == nil:
 		return nil
 	case !slices.Contains(storeKinds, s.Kind):
-		return errors.New(grammar.Unknown("kind of store", s.Kind, storeKinds))
+		return errors.New(caddyfileutil.Unknown("kind of store", s.Kind, storeKinds))
 	case s.Kind == "redis" && s.URL == "":
 		return errors.New("store redis wants the server's URL, such as redis://127.0.0.1:6379")
 	case s.Kind == "redis" && s.Path != "", s.Kind == "file" && s.URL != "":

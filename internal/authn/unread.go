@@ -33,7 +33,7 @@ var schemes = []string{
 func (c *Chain) Unread(r *http.Request) Unread {
 	var u Unread
 	for _, line := range r.Header["Authorization"] {
-		if !slices.ContainsFunc(c.places, func(p Place) bool { return p.scheme != "" && hasScheme(line, p.scheme) }) {
+		if !slices.ContainsFunc(c.places, func(p Source) bool { return p.scheme != "" && hasScheme(line, p.scheme) }) {
 			u.add("authorization", "Authorization "+schemeOf(line))
 		}
 	}

@@ -5,23 +5,23 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // reader is a method that reads some places and accepts nothing.
 type reader struct {
 	Authenticator
-	places []Place
+	places []Source
 }
 
-func (m reader) Places() []Place { return m.places }
+func (m reader) Places() []Source { return m.places }
 
-func (m reader) Challenges(identity.Demand) []identity.Challenge { return nil }
+func (m reader) Challenges(authenticator.ChallengeRequest) []authenticator.Challenge { return nil }
 
 // TestN53Unread: a credential that no method reads is named by its place, and
 // none of its bytes is.
 func TestN53Unread(t *testing.T) {
-	chain, err := NewChain([]Method{{"jwt", reader{places: []Place{InScheme("Bearer"), InQuery("access_token")}}}}, nil)
+	chain, err := NewChain([]Method{{"jwt", reader{places: []Source{FromScheme("Bearer"), FromQuery("access_token")}}}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

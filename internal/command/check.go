@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
-	"github.com/policyauth/caddy-policy-auth/internal/witness"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/counterexample"
 )
 
 // newCheck makes caddy policy-auth check.
@@ -65,7 +65,7 @@ func (c *checker) run(cmd *cobra.Command, args []string) (bool, error) {
 	}
 	progress := func(asked int) { fmt.Fprintf(cmd.ErrOrStderr(), "%d requests asked about …\n", asked) }
 	report, err := policy.Check(cmd.Context(), c.sources.config, policy.CheckOptions{
-		Samples: samples, Search: witness.Options{Evaluations: c.most, Progress: progress},
+		Samples: samples, Search: counterexample.Options{Evaluations: c.most, Progress: progress},
 	})
 	if err != nil {
 		return false, err
@@ -77,8 +77,8 @@ func (c *checker) run(cmd *cobra.Command, args []string) (bool, error) {
 }
 
 // samples reads the documents that --input names.
-func (c *checker) samples(cmd *cobra.Command) ([]witness.Sample, error) {
-	var samples []witness.Sample
+func (c *checker) samples(cmd *cobra.Command) ([]counterexample.Sample, error) {
+	var samples []counterexample.Sample
 	for _, name := range c.inputs {
 		files, err := documentsIn(name)
 		if err != nil {
@@ -89,7 +89,7 @@ func (c *checker) samples(cmd *cobra.Command) ([]witness.Sample, error) {
 			if err != nil {
 				return nil, err
 			}
-			samples = append(samples, witness.Sample{Name: file, Input: document})
+			samples = append(samples, counterexample.Sample{Name: file, Input: document})
 		}
 	}
 	return samples, nil

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -63,7 +63,7 @@ func nearFlag(cmd *cobra.Command, err error) string {
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
-	if near := grammar.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+	if near := caddyfileutil.Nearest(unknown.GetSpecifiedName(), names); near != "" {
 		return "; did you mean --" + near + "?"
 	}
 	return ""

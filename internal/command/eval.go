@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 )
 
@@ -75,22 +75,22 @@ func evaluate(cmd *cobra.Command, from *sources, input string) (*evaluated, erro
 
 // evaluated is a decision as eval --json shows it.
 type evaluated struct {
-	Value                 any                 `json:"value,omitempty"`
-	Allow                 bool                `json:"allow"`
-	Reason                identity.Reason     `json:"reason,omitempty"`
-	Codes                 []string            `json:"codes,omitempty"`
-	Message               string              `json:"message,omitempty"`
-	Remediation           string              `json:"remediation,omitempty"`
-	Status                int                 `json:"status,omitempty"`
-	Scopes                []string            `json:"scopes,omitempty"`
-	Redirect              string              `json:"redirect,omitempty"`
-	Headers               http.Header         `json:"headers,omitempty"`
-	HeadersToRemove       []string            `json:"request_headers_to_remove,omitempty"`
-	ResponseHeaders       http.Header         `json:"response_headers_to_add,omitempty"`
-	QueryParametersToSet  map[string][]string `json:"query_parameters_to_set,omitempty"`
-	QueryParametersRemove []string            `json:"query_parameters_to_remove,omitempty"`
-	Labels                map[string]string   `json:"labels,omitempty"`
-	Error                 string              `json:"error,omitempty"`
+	Value                 any                  `json:"value,omitempty"`
+	Allow                 bool                 `json:"allow"`
+	Reason                authenticator.Reason `json:"reason,omitempty"`
+	Codes                 []string             `json:"codes,omitempty"`
+	Message               string               `json:"message,omitempty"`
+	Remediation           string               `json:"remediation,omitempty"`
+	Status                int                  `json:"status,omitempty"`
+	Scopes                []string             `json:"scopes,omitempty"`
+	Redirect              string               `json:"redirect,omitempty"`
+	Headers               http.Header          `json:"headers,omitempty"`
+	HeadersToRemove       []string             `json:"request_headers_to_remove,omitempty"`
+	ResponseHeaders       http.Header          `json:"response_headers_to_add,omitempty"`
+	QueryParametersToSet  map[string][]string  `json:"query_parameters_to_set,omitempty"`
+	QueryParametersRemove []string             `json:"query_parameters_to_remove,omitempty"`
+	Labels                map[string]string    `json:"labels,omitempty"`
+	Error                 string               `json:"error,omitempty"`
 }
 
 func newEvaluated(value any, d policy.Decision) *evaluated {
@@ -113,7 +113,7 @@ func newEvaluated(value any, d policy.Decision) *evaluated {
 
 // failed reports whether there is no answer, since the policy failed.
 func (e *evaluated) failed() bool {
-	return slices.Contains([]identity.Reason{identity.ReasonPolicyError, identity.ReasonPolicyTimeout}, e.Reason)
+	return slices.Contains([]authenticator.Reason{authenticator.ReasonPolicyError, authenticator.ReasonPolicyTimeout}, e.Reason)
 }
 
 // write writes the value and what it comes to, for people.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
-	"github.com/policyauth/caddy-policy-auth/internal/explain"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 	"github.com/policyauth/caddy-policy-auth/internal/question"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/policyauth/caddy-policy-auth/internal/ops"
+	"github.com/policyauth/caddy-policy-auth/internal/admin"
 )
 
 // sessionsURI is where the admin API has the sessions.
@@ -51,7 +51,7 @@ func newSessionList() *cobra.Command {
 		if err := none(cmd, args); err != nil {
 			return false, err
 		}
-		var list []ops.Session
+		var list []admin.Session
 		if err := askSessions(*address, http.MethodGet, sessionsURI+ofUser(*user), &list); err != nil {
 			return false, err
 		}
@@ -86,7 +86,7 @@ func newSessionEnd() *cobra.Command {
 		if err != nil {
 			return false, err
 		}
-		var answer ops.Ended
+		var answer admin.Ended
 		if err := askSessions(*address, http.MethodDelete, uri, &answer); err != nil {
 			return false, err
 		}
@@ -135,7 +135,7 @@ func askSessions(address, method, uri string, into any) error {
 	return nil
 }
 
-func tabulateSessions(out io.Writer, list []ops.Session) error {
+func tabulateSessions(out io.Writer, list []admin.Session) error {
 	table := newTable("ID", "USER", "NAME", "SITE", "SINCE", "LAST USED")
 	for _, s := range list {
 		table.row(s.ID, s.User, s.Username, s.Site, s.Created.UTC().Format(time.RFC3339), s.LastUsed.UTC().Format(time.RFC3339))

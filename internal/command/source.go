@@ -61,7 +61,7 @@ func (s *sources) check() error {
 
 // open loads the policies. Their warnings go to standard error. The caller that opens
 // them closes them.
-func (s *sources) open(cmd *cobra.Command) (*policy.Set, error) {
+func (s *sources) open(cmd *cobra.Command) (*policy.Engine, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}

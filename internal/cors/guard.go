@@ -3,7 +3,7 @@ package cors
 import (
 	"net/http"
 
-	"github.com/policyauth/caddy-policy-auth/internal/response"
+	"github.com/policyauth/caddy-policy-auth/internal/respheader"
 )
 
 // Guard returns a correction that gives the next handler's answer the headers
@@ -11,7 +11,7 @@ import (
 // would stand beside ours, and browsers refuse an answer that has two
 // (R-CORS-17). It is called after Handle, and only for an Ordinary request; nil
 // is for nothing to correct.
-func (c *CORS) Guard(h http.Header) response.Correction {
+func (c *CORS) Guard(h http.Header) respheader.HeaderFunc {
 	if c.upstream {
 		return nil
 	}
@@ -28,7 +28,7 @@ func (c *CORS) Guard(h http.Header) response.Correction {
 			h[f.name] = []string{f.value}
 		}
 		if varies {
-			response.AddVary(h, "Origin")
+			respheader.AddVary(h, "Origin")
 		}
 	}
 }

@@ -9,12 +9,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/response"
+	"github.com/policyauth/caddy-policy-auth/internal/respheader"
 )
 
 // guarded returns a response as the next handler gets it.
 func guarded(c *CORS, w http.ResponseWriter) http.ResponseWriter {
-	rail := new(response.Rail)
+	rail := new(respheader.HeaderWriter)
 	rail.Wrap(w)
 	if correct := c.Guard(w.Header()); correct != nil {
 		rail.Add(correct)

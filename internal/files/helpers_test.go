@@ -108,7 +108,7 @@ func (r *results) text() string {
 }
 
 // watched opens and watches files until the test ends.
-func watched(t *testing.T, o Options) (*Live[string], *results) {
+func watched(t *testing.T, o Options) (*Watched[string], *results) {
 	t.Helper()
 	l, err := Open(o, join)
 	if err != nil {
@@ -122,7 +122,7 @@ func watched(t *testing.T, o Options) (*Live[string], *results) {
 }
 
 // polled is like watched, without notifications: its time can be synctest's.
-func polled(t *testing.T, o Options) (*Live[string], *results) {
+func polled(t *testing.T, o Options) (*Watched[string], *results) {
 	t.Helper()
 	l, err := Open(o, join)
 	if err != nil {

@@ -18,7 +18,7 @@ func (h *hub) lost() chan<- error {
 // subscription, each watcher is told of its own, and the last one ends it.
 func TestN17OneWatcher(t *testing.T) {
 	dir := t.TempDir()
-	var all []*Live[string]
+	var all []*Watched[string]
 	for i := range 50 {
 		path := dir + "/" + strconv.Itoa(i) + "/file"
 		write(t, path, "one")

@@ -129,7 +129,7 @@ func add(dirs map[string]struct{}, dir string) {
 }
 
 // look subscribes first, so that what changes after the look is told.
-func (w *watcher) look() (sight, error) {
+func (w *watcher) look() (snapshot, error) {
 	w.subscribe()
 	return look(w.options)
 }
@@ -149,7 +149,7 @@ func (w *watcher) check(ctx context.Context) {
 		again, failure := w.look()
 		settled = again.written.Equal(seen.written) && stateOf(again.Tree, failure) == stateOf(seen.Tree, err)
 		if !settled && time.Now().After(deadline) {
-			settled, again, failure = true, sight{}, changing(seen.Tree, again.Tree)
+			settled, again, failure = true, snapshot{}, changing(seen.Tree, again.Tree)
 		}
 		seen, err = again, failure
 	}

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
@@ -34,11 +34,11 @@ type Notified interface {
 	// Backchannel answers BackchannelPath and the method's name, whatever is asked.
 	// Neither a session nor the origin of the request count here, the token does
 	// (R-LO-4).
-	Backchannel(v *Visit)
+	Backchannel(v *Request)
 }
 
 // Backchannel implements Notified: POST of a form with a logout_token.
-func (o *OIDC) Backchannel(v *Visit) {
+func (o *OIDC) Backchannel(v *Request) {
 	h := v.W.Header()
 	h.Set("Cache-Control", "no-store")
 	if v.R.Method != http.MethodPost {
@@ -66,7 +66,7 @@ func (o *OIDC) Backchannel(v *Visit) {
 var errNotice = errors.New("want a form with one logout_token")
 
 // notice returns the token that was sent.
-func (o *OIDC) notice(v *Visit) (string, error) {
+func (o *OIDC) notice(v *Request) (string, error) {
 	sent, err := v.Sessions.Registry().Store().Count(v.R.Context(), counterOf("logout-notices", v.Client), noticeTime)
 	if err != nil {
 		return "", err
@@ -87,7 +87,7 @@ var errReplay = errors.New("the logout token was used before")
 // endOnce ends what a token speaks of the first time that it comes, and no other
 // (R-LO-3). One that could not end everything has not come yet: the provider may
 // send it again.
-func (o *OIDC) endOnce(v *Visit, logout *oidc.LogoutToken) error {
+func (o *OIDC) endOnce(v *Request, logout *oidc.LogoutToken) error {
 	in, key := v.Sessions.Registry().Store(), "logout-token/"+token(logout.ID, o.ID())
 	first, err := in.PutNew(v.R.Context(), key, store.Item{Lifetime: tokenTime})
 	switch {
@@ -105,7 +105,7 @@ func (o *OIDC) endOnce(v *Visit, logout *oidc.LogoutToken) error {
 // endAll ends the sessions that a token speaks of: those that the provider's
 // session led to, or all of a user if it names none, on every site with this
 // login (R-LO-5).
-func (o *OIDC) endAll(v *Visit, logout *oidc.LogoutToken) error {
+func (o *OIDC) endAll(v *Request, logout *oidc.LogoutToken) error {
 	ctx, registry := v.R.Context(), v.Sessions.Registry()
 	var found []*session.Session
 	for _, name := range []struct {
@@ -148,17 +148,17 @@ func spokenOf(s *session.Session, logout *oidc.LogoutToken) bool {
 }
 
 // decline answers a notice that ends nothing.
-func (o *OIDC) decline(v *Visit, err error) {
-	e := Event{Kind: Failed, Login: o.Word, Status: http.StatusServiceUnavailable, Reason: identity.ReasonStoreUnavailable, Err: err}
+func (o *OIDC) decline(v *Request, err error) {
+	e := Event{Kind: Failed, Login: o.Word, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err}
 	var failure *oidc.Failure
 	after := time.Duration(0)
 	switch {
 	case errors.As(err, &failure):
 		e.Status, e.Reason, after = failure.Status, failure.Reason, failure.RetryAfter
 	case errors.Is(err, errReplay), errors.Is(err, errNotice):
-		e.Status, e.Reason = http.StatusBadRequest, identity.ReasonTokenMalformed
+		e.Status, e.Reason = http.StatusBadRequest, authenticator.ReasonTokenMalformed
 	case errors.Is(err, ErrTooMany):
-		e.Status, e.Reason, after = http.StatusTooManyRequests, identity.ReasonThrottled, noticeTime
+		e.Status, e.Reason, after = http.StatusTooManyRequests, authenticator.ReasonThrottled, noticeTime
 	}
 	if after > 0 {
 		v.W.Header().Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
@@ -168,7 +168,7 @@ func (o *OIDC) decline(v *Visit, err error) {
 }
 
 // answer writes what a provider reads (section 2.8).
-func (o *OIDC) answer(v *Visit, status int, code string) {
+func (o *OIDC) answer(v *Request, status int, code string) {
 	h := v.W.Header()
 	h.Set("X-Request-Id", v.RequestID)
 	if code == "" {

@@ -21,7 +21,7 @@ func random() string {
 }
 
 // browser returns the browser's value; a browser that has none is given one.
-func (v *Visit) browser() string {
+func (v *Request) browser() string {
 	if value, ok := v.known(); ok {
 		return value
 	}
@@ -33,13 +33,13 @@ func (v *Visit) browser() string {
 }
 
 // known returns the browser's value, and whether it has one.
-func (v *Visit) known() (string, bool) {
+func (v *Request) known() (string, bool) {
 	value, ok := browserCookie.Read(v.R, v.HTTPS)
 	return value, ok && len(value) == len(random())
 }
 
 // forget takes the browser's value away once it is of no more use.
-func (v *Visit) forget() {
+func (v *Request) forget() {
 	if _, ok := v.known(); ok {
 		browserCookie.Clear(v.W, v.HTTPS)
 	}

@@ -11,8 +11,8 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/denial"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
@@ -50,15 +50,15 @@ func (f *Form) ID() string { return "form " + f.Key }
 func (f *Form) Title() string { return "" }
 
 // Login implements Method.
-func (f *Form) Login(v *Visit, returnTo string) {
+func (f *Form) Login(v *Request, returnTo string) {
 	if v.R.Method != http.MethodPost {
-		f.show(v, returnTo, denial.SignInPage{})
+		f.show(v, returnTo, pages.SignInPage{})
 		return
 	}
 	name, password, err := f.read(v)
 	if err != nil {
-		v.tell(Event{Kind: Failed, Login: formName, Status: http.StatusBadRequest, Reason: identity.ReasonLoginStateInvalid, Err: err})
-		f.show(v, returnTo, denial.SignInPage{Status: http.StatusBadRequest, Failed: denial.TryAgain})
+		v.tell(Event{Kind: Failed, Login: formName, Status: http.StatusBadRequest, Reason: authenticator.ReasonLoginStateInvalid, Err: err})
+		f.show(v, returnTo, pages.SignInPage{Status: http.StatusBadRequest, Failed: pages.TryAgain})
 		return
 	}
 	result := f.Verify(v.R.Context(), name, password, v.Client)
@@ -80,10 +80,10 @@ func (f *Form) now() time.Time {
 }
 
 // show writes the form; page says what went wrong before, if anything did.
-func (f *Form) show(v *Visit, returnTo string, page denial.SignInPage) {
-	page.Kind, page.RequestID = denial.PasswordLogin, v.RequestID
+func (f *Form) show(v *Request, returnTo string, page pages.SignInPage) {
+	page.Kind, page.RequestID = pages.PasswordLogin, v.RequestID
 	page.Action = v.URL(returnTo, formName, nil)
-	page.Hidden = []denial.Hidden{{Name: "token", Value: token(v.browser(), formName)}}
+	page.Hidden = []pages.Hidden{{Name: "token", Value: token(v.browser(), formName)}}
 	_ = v.Pages.WriteSignIn(v.W, v.R, page)
 }
 
@@ -95,7 +95,7 @@ var (
 
 // read returns what the form says. The token shows that this browser was given
 // the form by us, so that no browser is signed in by another site's page.
-func (f *Form) read(v *Visit) (name, password string, err error) {
+func (f *Form) read(v *Request) (name, password string, err error) {
 	kind, _, _ := mime.ParseMediaType(v.R.Header.Get("Content-Type"))
 	if kind != "application/x-www-form-urlencoded" {
 		return "", "", errNoForm
@@ -118,47 +118,47 @@ func one(values url.Values, name string) bool { return len(values[name]) == 1 }
 
 // fail answers an attempt that failed: the same to all, whatever name they gave
 // and whatever was wrong (R-401-7).
-func (f *Form) fail(v *Visit, name, returnTo string, result users.Result) {
+func (f *Form) fail(v *Request, name, returnTo string, result users.Result) {
 	e := Event{Login: formName, Status: http.StatusUnauthorized, Reason: result.Reason, Cause: result.Cause, Candidate: result.Candidate, Details: result.Details}
-	if result.Reason == identity.ReasonThrottled || result.Reason == identity.ReasonBusy {
+	if result.Reason == authenticator.ReasonThrottled || result.Reason == authenticator.ReasonBusy {
 		e.Kind, e.Status = Failed, http.StatusTooManyRequests
-		if result.Reason == identity.ReasonBusy {
+		if result.Reason == authenticator.ReasonBusy {
 			e.Status = http.StatusServiceUnavailable
 		}
 		v.tell(e)
-		v.page(e, denial.Refusal{RetryAfter: result.RetryAfter})
+		v.page(e, pages.Refusal{RetryAfter: result.RetryAfter})
 		return
 	}
-	if !denial.WantsPage(v.R) {
+	if !pages.WantsPage(v.R) {
 		v.Refuse(e)
 		return
 	}
 	e.Kind = Failed
 	v.tell(e)
-	f.show(v, returnTo, denial.SignInPage{Status: e.Status, Failed: denial.WrongPassword, Username: name})
+	f.show(v, returnTo, pages.SignInPage{Status: e.Status, Failed: pages.WrongPassword, Username: name})
 }
 
-// Vouch implements Method: the users are asked each time, so that a user who is
+// Revalidate implements Method: the users are asked each time, so that a user who is
 // disabled, removed or given another password is out with the next request
 // (R-401-8), and new roles count at once.
-func (f *Form) Vouch(_ context.Context, _ *session.Sessions, s *session.Session) identity.Outcome {
+func (f *Form) Revalidate(_ context.Context, _ *session.Sessions, s *session.Session) authenticator.Outcome {
 	user := f.Users().Get(s.Identity.ID)
 	switch {
 	case user == nil:
-		return identity.Reject(identity.ReasonAccountDisabled, identity.Detail{Name: "problem", Value: "there is no such user any more"})
+		return authenticator.Reject(authenticator.ReasonAccountDisabled, authenticator.Detail{Name: "problem", Value: "there is no such user any more"})
 	case !user.Counts(f.now()):
-		return identity.Reject(identity.ReasonAccountDisabled)
+		return authenticator.Reject(authenticator.ReasonAccountDisabled)
 	}
-	id := s.As(user.Identity, func(of *identity.Identity) *identity.Identity { return present(user, of, s) })
+	id := s.As(user.Identity, func(of *authenticator.Identity) *authenticator.Identity { return present(user, of, s) })
 	if id == nil {
-		return identity.Reject(identity.ReasonSessionRevoked, identity.Detail{Name: "problem", Value: "the password is another one now"})
+		return authenticator.Reject(authenticator.ReasonSessionRevoked, authenticator.Detail{Name: "problem", Value: "the password is another one now"})
 	}
-	return identity.Accept(id)
+	return authenticator.Accept(id)
 }
 
 // present returns the identity that a user's session has now, or nil if the
 // password was changed since.
-func present(user *users.User, of *identity.Identity, s *session.Session) *identity.Identity {
+func present(user *users.User, of *authenticator.Identity, s *session.Session) *authenticator.Identity {
 	if subtle.ConstantTimeCompare(s.Data, mark(user)) != 1 {
 		return nil
 	}
@@ -178,7 +178,7 @@ func mark(user *users.User) []byte {
 }
 
 // readForm parses a form that arrives in time and is not too large.
-func (v *Visit) readForm() error {
+func (v *Request) readForm() error {
 	body := request.NewInTime(v.W, v.R)
 	defer body.Stop()
 	v.R.Body = http.MaxBytesReader(v.W, body, maxForm)

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/denial/challengetest"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/pages/challengetest"
 	"github.com/policyauth/caddy-policy-auth/internal/users"
 )
 
@@ -59,15 +59,15 @@ func TestN56FormRefuses(t *testing.T) {
 	var first string
 	tests := []struct {
 		name, password string
-		reason         identity.Reason
-		cause          identity.Cause
+		reason         authenticator.Reason
+		cause          authenticator.Cause
 		candidate      string
 	}{
-		{"alice", "wrong", identity.ReasonCredentialsInvalid, identity.CausePasswordWrong, "alice"},
-		{"nobody", password, identity.ReasonCredentialsInvalid, identity.CauseUserUnknown, ""},
-		{"carol", password, identity.ReasonAccountDisabled, "", "carol"},
-		{"carol", "wrong", identity.ReasonCredentialsInvalid, identity.CausePasswordWrong, "carol"},
-		{`{{"<b>`, "", identity.ReasonCredentialsInvalid, identity.CauseUserUnknown, ""},
+		{"alice", "wrong", authenticator.ReasonCredentialsInvalid, authenticator.CausePasswordWrong, "alice"},
+		{"nobody", password, authenticator.ReasonCredentialsInvalid, authenticator.CauseUserUnknown, ""},
+		{"carol", password, authenticator.ReasonAccountDisabled, "", "carol"},
+		{"carol", "wrong", authenticator.ReasonCredentialsInvalid, authenticator.CausePasswordWrong, "carol"},
+		{`{{"<b>`, "", authenticator.ReasonCredentialsInvalid, authenticator.CauseUserUnknown, ""},
 	}
 	for _, test := range tests {
 		answer := w.signIn(test.name, test.password, "/x")
@@ -118,7 +118,7 @@ func TestFormThrottled(t *testing.T) {
 		if answer.Code != 429 || answer.Header().Get("Retry-After") != "60" || answer.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%d %v", answer.Code, answer.Header())
 		}
-		if e := w.lastEvent(); e.Reason != identity.ReasonThrottled || e.Status != 429 {
+		if e := w.lastEvent(); e.Reason != authenticator.ReasonThrottled || e.Status != 429 {
 			t.Errorf("event %+v", e)
 		}
 	}
@@ -138,13 +138,13 @@ func TestFormThrottled(t *testing.T) {
 func TestS28FormBusy(t *testing.T) {
 	w := newWorld(t)
 	w.Methods[0].(*Form).Verify = func(context.Context, string, string, netip.Addr) users.Result {
-		return users.Result{Reason: identity.ReasonBusy, RetryAfter: 2 * time.Second}
+		return users.Result{Reason: authenticator.ReasonBusy, RetryAfter: 2 * time.Second}
 	}
 	answer := w.signIn("alice", password, "/")
 	if answer.Code != 503 || answer.Header().Get("Retry-After") != "2" || answer.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v", answer.Code, answer.Header())
 	}
-	if e := w.lastEvent(); e.Reason != identity.ReasonBusy || e.Status != 503 || e.Kind != Failed {
+	if e := w.lastEvent(); e.Reason != authenticator.ReasonBusy || e.Status != 503 || e.Kind != Failed {
 		t.Errorf("event %+v", e)
 	}
 }
@@ -205,17 +205,17 @@ func TestFormReturns(t *testing.T) {
 	}
 }
 
-// TestVouch: R-401-8. A session is whose the file of users says now.
-func TestVouch(t *testing.T) {
+// TestRevalidate: R-401-8. A session is whose the file of users says now.
+func TestRevalidate(t *testing.T) {
 	tests := []struct {
 		name   string
 		users  []string
-		reason identity.Reason
+		reason authenticator.Reason
 	}{
 		{"as before", nil, ""},
-		{"disabled", []string{"    disabled: true\n"}, identity.ReasonAccountDisabled},
-		{"expired", []string{"    expires: 2001-01-01T00:00:00Z\n"}, identity.ReasonAccountDisabled},
-		{"removed", []string{}, identity.ReasonAccountDisabled},
+		{"disabled", []string{"    disabled: true\n"}, authenticator.ReasonAccountDisabled},
+		{"expired", []string{"    expires: 2001-01-01T00:00:00Z\n"}, authenticator.ReasonAccountDisabled},
+		{"removed", []string{}, authenticator.ReasonAccountDisabled},
 		{"another role", []string{"    roles: [owner]\n"}, ""},
 	}
 	for _, test := range tests {
@@ -234,8 +234,8 @@ func TestVouch(t *testing.T) {
 			for _, more := range test.users {
 				w.setUsers(alice + more)
 			}
-			outcome := w.Methods[0].Vouch(context.Background(), w.Sessions, found)
-			if outcome.Reason != test.reason || (outcome.Verdict == identity.Accepted) != (test.reason == "") {
+			outcome := w.Methods[0].Revalidate(context.Background(), w.Sessions, found)
+			if outcome.Reason != test.reason || (outcome.Verdict == authenticator.Accepted) != (test.reason == "") {
 				t.Fatalf("%+v", outcome)
 			}
 			if test.reason == "" && (outcome.Identity.Method != "session" || outcome.Identity.AuthTime != w.now.Unix() || len(outcome.Identity.Roles) != len(test.users)) {
@@ -245,14 +245,14 @@ func TestVouch(t *testing.T) {
 	}
 }
 
-// TestVouchPassword: another password ends sessions, as another person's does
+// TestRevalidatePassword: another password ends sessions, as another person's does
 // who has the same name in another file.
-func TestVouchPassword(t *testing.T) {
+func TestRevalidatePassword(t *testing.T) {
 	w := newWorld(t)
 	w.signIn("alice", password, "/")
 	found, _ := w.current()
 	w.setUsers(account("alice", newHash(), "")) // the same password with another salt counts as another
-	if outcome := w.Methods[0].Vouch(context.Background(), w.Sessions, found); outcome.Verdict == identity.Accepted || outcome.Reason != identity.ReasonSessionRevoked {
+	if outcome := w.Methods[0].Revalidate(context.Background(), w.Sessions, found); outcome.Verdict == authenticator.Accepted || outcome.Reason != authenticator.ReasonSessionRevoked {
 		t.Errorf("%+v", outcome)
 	}
 }

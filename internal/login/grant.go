@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
@@ -63,50 +63,50 @@ func isDue(data []byte, now time.Time) bool {
 	return due > 0 && uint64(now.Unix()) >= due //nolint:gosec // it is positive
 }
 
-// Vouch implements Method. A session whose tokens have expired is refreshed by
+// Revalidate implements Method. A session whose tokens have expired is refreshed by
 // the request that finds it so; others that come meanwhile go on with what is
 // known (R-OID-10).
-func (o *OIDC) Vouch(ctx context.Context, in *session.Sessions, s *session.Session) identity.Outcome {
+func (o *OIDC) Revalidate(ctx context.Context, in *session.Sessions, s *session.Session) authenticator.Outcome {
 	if !isDue(s.Data, o.Provider.Now()) {
-		return identity.Accept(s.Identity)
+		return authenticator.Accept(s.Identity)
 	}
 	// Who refreshes does it to the end: the old refresh token is used up by it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshWait)
 	defer cancel()
 	granted, err := decodeGrant(s.Data)
 	if err != nil || !o.Provider.Due(granted) {
-		return identity.Accept(s.Identity)
+		return authenticator.Accept(s.Identity)
 	}
 	if first, err := in.BeginRefresh(ctx, s, refreshTime); err != nil || !first {
-		return identity.Accept(s.Identity)
+		return authenticator.Accept(s.Identity)
 	}
 	return o.refresh(ctx, in, s)
 }
 
 // refresh asks the provider who a session's user is now.
-func (o *OIDC) refresh(ctx context.Context, in *session.Sessions, s *session.Session) identity.Outcome {
+func (o *OIDC) refresh(ctx context.Context, in *session.Sessions, s *session.Session) authenticator.Outcome {
 	s, err := in.Registry().Get(ctx, s.ID) // another machine may just have done it
 	if err != nil {
 		return o.ended(err)
 	}
 	granted, err := decodeGrant(s.Data)
 	if err != nil || !isDue(s.Data, o.Provider.Now()) {
-		return identity.Accept(s.Identity)
+		return authenticator.Accept(s.Identity)
 	}
 	renewed, err := o.Provider.Refresh(ctx, granted)
 	var failure *oidc.Failure
 	switch {
 	case errors.As(err, &failure) && failure.Status == http.StatusServiceUnavailable:
-		return identity.Accept(s.Identity)
+		return authenticator.Accept(s.Identity)
 	case err != nil:
 		_ = in.Registry().End(ctx, s.ID) // or the next request finds it refused again
-		return identity.Reject(identity.ReasonSessionRevoked, identity.Detail{Name: "problem", Value: err.Error()})
+		return authenticator.Reject(authenticator.ReasonSessionRevoked, authenticator.Detail{Name: "problem", Value: err.Error()})
 	}
 	return o.renew(ctx, in, s, renewed)
 }
 
 // renew keeps what a refresh brought.
-func (o *OIDC) renew(ctx context.Context, in *session.Sessions, s *session.Session, renewed *oidc.Grant) identity.Outcome {
+func (o *OIDC) renew(ctx context.Context, in *session.Sessions, s *session.Session, renewed *oidc.Grant) authenticator.Outcome {
 	id := s.Identity
 	if renewed.Identity != nil {
 		id = renewed.Identity
@@ -121,13 +121,13 @@ func (o *OIDC) renew(ctx context.Context, in *session.Sessions, s *session.Sessi
 	if err != nil {
 		return o.ended(err)
 	}
-	return identity.Accept(s.Identity)
+	return authenticator.Accept(s.Identity)
 }
 
 // ended turns an error of the sessions into an outcome.
-func (o *OIDC) ended(err error) identity.Outcome {
+func (o *OIDC) ended(err error) authenticator.Outcome {
 	if isDead(err) {
-		return identity.Reject(identity.ReasonSessionRevoked)
+		return authenticator.Reject(authenticator.ReasonSessionRevoked)
 	}
-	return identity.Outcome{Verdict: identity.Unavailable, Reason: identity.ReasonStoreUnavailable}
+	return authenticator.Outcome{Verdict: authenticator.Unavailable, Reason: authenticator.ReasonStoreUnavailable}
 }

@@ -6,18 +6,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
 )
 
 // vouch asks whose the browser's session is now.
-func (p *provided) vouch() identity.Outcome {
+func (p *provided) vouch() authenticator.Outcome {
 	p.t.Helper()
 	found, err := p.current()
 	if err != nil {
-		return identity.Outcome{Reason: identity.ReasonSessionRevoked}
+		return authenticator.Outcome{Reason: authenticator.ReasonSessionRevoked}
 	}
-	return p.oidc.Vouch(context.Background(), p.Sessions, found)
+	return p.oidc.Revalidate(context.Background(), p.Sessions, found)
 }
 
 // TestRefresh: R-OID-10. Once its tokens have expired, a session is what the
@@ -43,19 +43,19 @@ func TestRefresh(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newProvided(t, nil)
 			p.signIn("/")
-			if outcome := p.vouch(); outcome.Verdict != identity.Accepted || p.fake.Seen("/token") != 1 {
+			if outcome := p.vouch(); outcome.Verdict != authenticator.Accepted || p.fake.Seen("/token") != 1 {
 				t.Fatalf("%+v", outcome)
 			}
 			p.advance(6 * time.Minute)
 			p.fake.Set(test.change)
 			outcome := p.vouch()
 			if test.groups < 0 {
-				if _, err := p.current(); outcome.Verdict != identity.Rejected || outcome.Reason != identity.ReasonSessionRevoked || err == nil {
+				if _, err := p.current(); outcome.Verdict != authenticator.Rejected || outcome.Reason != authenticator.ReasonSessionRevoked || err == nil {
 					t.Errorf("%+v; the session: %v", outcome, err)
 				}
 				return
 			}
-			if outcome.Verdict != identity.Accepted || len(outcome.Identity.Groups) != test.groups || outcome.Identity.Method != "session" {
+			if outcome.Verdict != authenticator.Accepted || len(outcome.Identity.Groups) != test.groups || outcome.Identity.Method != "session" {
 				t.Errorf("%+v", outcome)
 			}
 		})
@@ -69,13 +69,13 @@ func TestRefreshAgain(t *testing.T) {
 	p.signIn("/")
 	for i := range 3 {
 		p.advance(6 * time.Minute)
-		if outcome := p.vouch(); outcome.Verdict != identity.Accepted || p.fake.Seen("/token") != i+2 {
+		if outcome := p.vouch(); outcome.Verdict != authenticator.Accepted || p.fake.Seen("/token") != i+2 {
 			t.Fatalf("%d: %+v after %d token requests", i, outcome, p.fake.Seen("/token"))
 		}
 	}
 	p.fake.Forget()
 	p.advance(6 * time.Minute)
-	if outcome := p.vouch(); outcome.Reason != identity.ReasonSessionRevoked {
+	if outcome := p.vouch(); outcome.Reason != authenticator.ReasonSessionRevoked {
 		t.Errorf("%+v", outcome)
 	}
 }
@@ -92,7 +92,7 @@ func TestRefreshOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for range 20 {
 		group.Go(func() {
-			if outcome := p.oidc.Vouch(context.Background(), p.Sessions, found); outcome.Verdict != identity.Accepted {
+			if outcome := p.oidc.Revalidate(context.Background(), p.Sessions, found); outcome.Verdict != authenticator.Accepted {
 				t.Errorf("%+v", outcome)
 			}
 		})
@@ -111,11 +111,11 @@ func TestRefreshLeft(t *testing.T) {
 	found, _ := p.current()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if outcome := p.oidc.Vouch(ctx, p.Sessions, found); outcome.Verdict != identity.Accepted || p.fake.Seen("/token") != 2 {
+	if outcome := p.oidc.Revalidate(ctx, p.Sessions, found); outcome.Verdict != authenticator.Accepted || p.fake.Seen("/token") != 2 {
 		t.Errorf("%+v", outcome)
 	}
 	p.advance(6 * time.Minute)
-	if outcome := p.vouch(); outcome.Verdict != identity.Accepted || p.fake.Seen("/token") != 3 {
+	if outcome := p.vouch(); outcome.Verdict != authenticator.Accepted || p.fake.Seen("/token") != 3 {
 		t.Errorf("%+v", outcome)
 	}
 }
@@ -130,8 +130,8 @@ func TestGrant(t *testing.T) {
 	}
 }
 
-// BenchmarkVouch: what a request costs whose session is not due.
-func BenchmarkVouch(b *testing.B) {
+// BenchmarkRevalidate: what a request costs whose session is not due.
+func BenchmarkRevalidate(b *testing.B) {
 	p := newProvided(b, nil)
 	p.signIn("/")
 	found, err := p.current()
@@ -140,6 +140,6 @@ func BenchmarkVouch(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		p.oidc.Vouch(context.Background(), p.Sessions, found)
+		p.oidc.Revalidate(context.Background(), p.Sessions, found)
 	}
 }

@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
-	"github.com/policyauth/caddy-policy-auth/internal/denial"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 	"github.com/policyauth/caddy-policy-auth/internal/users"
@@ -56,7 +56,7 @@ func newWorld(t testing.TB, methods ...Method) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Unix(1_800_000_000, 0), cookies: map[string]string{}, client: netip.MustParseAddr("192.0.2.7"), https: true}
 	w.store = store.NewMemory(w.time)
-	pages, err := denial.New(denial.Config{}, func(err error) { t.Error(err) })
+	pages, err := pages.New(pages.Config{}, func(err error) { t.Error(err) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,8 +159,8 @@ func (w *world) visit(method, target string, form url.Values, header ...string) 
 	return recorder
 }
 
-func (w *world) visitOf(rw http.ResponseWriter, r *http.Request) *Visit {
-	return &Visit{Site: w.Site, W: rw, R: r, Path: r.URL.EscapedPath(), HTTPS: w.https, Secure: w.https, Client: w.client, RequestID: "6f1e5c0a-9a57-4c52-8b7c-2f0c1d9f1a11"}
+func (w *world) visitOf(rw http.ResponseWriter, r *http.Request) *Request {
+	return &Request{Site: w.Site, W: rw, R: r, Path: r.URL.EscapedPath(), HTTPS: w.https, Secure: w.https, Client: w.client, RequestID: "6f1e5c0a-9a57-4c52-8b7c-2f0c1d9f1a11"}
 }
 
 var tokenForm = regexp.MustCompile(`name="token" value="([^"]+)"`)
@@ -199,14 +199,14 @@ type other struct{ name string }
 func (o other) Name() string  { return o.name }
 func (o other) ID() string    { return "other " + o.name }
 func (o other) Title() string { return "Example <" + o.name + ">" }
-func (o other) Login(v *Visit, returnTo string) {
+func (o other) Login(v *Request, returnTo string) {
 	v.Redirect("https://id.example.com/?back=" + url.QueryEscape(returnTo))
 }
-func (o other) Vouch(_ context.Context, _ *session.Sessions, s *session.Session) identity.Outcome {
-	return identity.Accept(s.Identity)
+func (o other) Revalidate(_ context.Context, _ *session.Sessions, s *session.Session) authenticator.Outcome {
+	return authenticator.Accept(s.Identity)
 }
-func (o other) Callback(v *Visit) {
-	id := &identity.Identity{Authenticated: true, ID: "bob", Issuer: "https://id.example.com"}
+func (o other) Callback(v *Request) {
+	id := &authenticator.Identity{Authenticated: true, ID: "bob", Issuer: "https://id.example.com"}
 	v.SignIn(o.name, session.Record{Login: o.ID(), Identity: id.Normalize()}, v.R.URL.Query().Get("to"))
 }
-func (o other) Leave(*Visit, *session.Session) string { return "https://id.example.com/logout" }
+func (o other) Leave(*Request, *session.Session) string { return "https://id.example.com/logout" }

@@ -4,14 +4,14 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/policyauth/caddy-policy-auth/internal/denial"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
 // logout ends a session by POST alone, so that no link or image signs a user
 // out; GET shows the button that does (R-LO-1).
-func (s *Site) logout(v *Visit) {
+func (s *Site) logout(v *Request) {
 	if !v.allows(http.MethodGet, http.MethodHead, http.MethodPost) || !v.sameOrigin() {
 		return
 	}
@@ -20,12 +20,12 @@ func (s *Site) logout(v *Visit) {
 	case isDead(err):
 		s.signedOut(v)
 	case err != nil:
-		v.Refuse(Event{Status: http.StatusServiceUnavailable, Reason: identity.ReasonStoreUnavailable, Err: err})
+		v.Refuse(Event{Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err})
 	case v.R.Method == http.MethodPost:
 		s.end(v, found)
 	default:
-		_ = s.Pages.WriteSignIn(v.W, v.R, denial.SignInPage{
-			Kind: denial.SignOut, Identity: found.Identity, Action: LogoutPath, RequestID: v.RequestID,
+		_ = s.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{
+			Kind: pages.SignOut, Identity: found.Identity, Action: LogoutPath, RequestID: v.RequestID,
 		})
 	}
 }
@@ -36,9 +36,9 @@ func isDead(err error) bool {
 }
 
 // end ends a session and sends the browser to where its login would have it.
-func (s *Site) end(v *Visit, found *session.Session) {
+func (s *Site) end(v *Request, found *session.Session) {
 	if err := s.Sessions.End(v.R.Context(), v.W, v.HTTPS, found); err != nil {
-		v.Refuse(Event{Status: http.StatusServiceUnavailable, Reason: identity.ReasonStoreUnavailable, Err: err})
+		v.Refuse(Event{Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err})
 		return
 	}
 	event, to := Event{Kind: SignedOut, Identity: found.Identity}, ""
@@ -60,7 +60,7 @@ func (s *Site) end(v *Visit, found *session.Session) {
 }
 
 // signedOut says that no user is signed in, and takes a dead cookie away.
-func (s *Site) signedOut(v *Visit) {
+func (s *Site) signedOut(v *Request) {
 	if v.R.Method == http.MethodPost {
 		v.Redirect(LogoutPath)
 		return
@@ -68,5 +68,5 @@ func (s *Site) signedOut(v *Visit) {
 	if _, present := s.Sessions.Cookie().Read(v.R, v.HTTPS); present {
 		s.Sessions.Cookie().Clear(v.W, v.HTTPS)
 	}
-	_ = s.Pages.WriteSignIn(v.W, v.R, denial.SignInPage{Kind: denial.SignedOut, LoginURL: LoginPath, RequestID: v.RequestID})
+	_ = s.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{Kind: pages.SignedOut, LoginURL: LoginPath, RequestID: v.RequestID})
 }

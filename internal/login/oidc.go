@@ -10,9 +10,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/policyauth/caddy-policy-auth/internal/denial"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
+	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
@@ -58,7 +58,7 @@ type underway struct {
 
 // Login implements Method: it sends the browser to the provider, with what the
 // address asks of a step-up.
-func (o *OIDC) Login(v *Visit, returnTo string) {
+func (o *OIDC) Login(v *Request, returnTo string) {
 	if !v.allows(http.MethodGet, http.MethodHead) {
 		return
 	}
@@ -100,7 +100,7 @@ func demandOf(query url.Values) oidc.Demand {
 func demands(ask oidc.Demand) bool { return len(ask.ACRValues) > 0 || ask.MaxAge >= 0 }
 
 // begin sends the browser to the provider.
-func (o *OIDC) begin(v *Visit, returnTo string, demand oidc.Demand) {
+func (o *OIDC) begin(v *Request, returnTo string, demand oidc.Demand) {
 	state := random()
 	to, pending, err := o.Provider.Authorize(v.R.Context(), state, o.callback(v), demand)
 	if err == nil {
@@ -119,7 +119,7 @@ func (o *OIDC) begin(v *Visit, returnTo string, demand oidc.Demand) {
 }
 
 // keep stores a transaction under a state.
-func (o *OIDC) keep(v *Visit, state string, t Transaction, u underway) error {
+func (o *OIDC) keep(v *Request, state string, t Transaction, u underway) error {
 	data, err := compact(u)
 	if err != nil {
 		return beginning(err)
@@ -129,7 +129,7 @@ func (o *OIDC) keep(v *Visit, state string, t Transaction, u underway) error {
 }
 
 // callback returns where the provider sends people back to; it is registered there.
-func (o *OIDC) callback(v *Visit) string {
+func (o *OIDC) callback(v *Request) string {
 	scheme := "http"
 	if v.HTTPS {
 		scheme = "https"
@@ -140,7 +140,7 @@ func (o *OIDC) callback(v *Visit) string {
 // Callback implements Caller: the browser comes back from the provider, having
 // signed in or out. What it brings counts only with the state that this browser
 // was given (R-OID-3).
-func (o *OIDC) Callback(v *Visit) {
+func (o *OIDC) Callback(v *Request) {
 	if !v.allows(http.MethodGet) {
 		return
 	}
@@ -161,7 +161,7 @@ func (o *OIDC) Callback(v *Visit) {
 }
 
 // take returns the transaction of a state.
-func (o *OIDC) take(v *Visit, states []string) (t Transaction, u underway, err error) {
+func (o *OIDC) take(v *Request, states []string) (t Transaction, u underway, err error) {
 	if len(states) != 1 {
 		return t, u, ErrState
 	}
@@ -177,7 +177,7 @@ func (o *OIDC) take(v *Visit, states []string) (t Transaction, u underway, err e
 }
 
 // finish ends a sign-in.
-func (o *OIDC) finish(v *Visit, answer url.Values, t Transaction, pending oidc.Request) {
+func (o *OIDC) finish(v *Request, answer url.Values, t Transaction, pending oidc.Request) {
 	granted, err := o.Provider.Redeem(v.R.Context(), answer, pending)
 	var failure *oidc.Failure
 	if errors.As(err, &failure) && failure.Interact {
@@ -215,7 +215,7 @@ func (o *OIDC) finish(v *Visit, answer url.Values, t Transaction, pending oidc.R
 // loading the page once more: it goes on to the page asked for if it is signed in,
 // and begins another sign-in if the first one failed for a reason that may have
 // passed. The policy asks for a step-up there if it is still wanted.
-func (o *OIDC) again(v *Visit, t Transaction) {
+func (o *OIDC) again(v *Request, t Transaction) {
 	switch {
 	case v.present() != nil:
 		v.Redirect(Local(t.ReturnTo))
@@ -237,36 +237,36 @@ func (o *OIDC) record(granted *oidc.Grant) (session.Record, error) {
 
 // lost answers a browser that comes back with a state that leads nowhere. One that
 // is signed in has an old page, and is told so.
-func (o *OIDC) lost(v *Visit, err error) {
+func (o *OIDC) lost(v *Request, err error) {
 	if id := v.present(); id != nil {
 		v.greet(v, id)
 		return
 	}
-	v.tell(Event{Kind: Failed, Login: o.Word, Status: http.StatusBadRequest, Reason: identity.ReasonLoginStateInvalid, Err: err})
-	_ = v.Pages.WriteSignIn(v.W, v.R, denial.SignInPage{
-		Kind: denial.ChooseLogin, Status: http.StatusBadRequest, Failed: denial.TryAgain, LoginURL: v.signInURL(), RequestID: v.RequestID,
+	v.tell(Event{Kind: Failed, Login: o.Word, Status: http.StatusBadRequest, Reason: authenticator.ReasonLoginStateInvalid, Err: err})
+	_ = v.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{
+		Kind: pages.ChooseLogin, Status: http.StatusBadRequest, Failed: pages.TryAgain, LoginURL: v.signInURL(), RequestID: v.RequestID,
 	})
 }
 
 // stop answers who signs in again and again.
-func (o *OIDC) stop(v *Visit) {
-	v.tell(Event{Kind: Failed, Login: o.Word, Status: http.StatusForbidden, Reason: identity.ReasonLoginStateInvalid, Err: errCircles})
-	_ = v.Pages.WriteSignIn(v.W, v.R, denial.SignInPage{Kind: denial.SignInLoop, Status: http.StatusForbidden, RequestID: v.RequestID})
+func (o *OIDC) stop(v *Request) {
+	v.tell(Event{Kind: Failed, Login: o.Word, Status: http.StatusForbidden, Reason: authenticator.ReasonLoginStateInvalid, Err: errCircles})
+	_ = v.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{Kind: pages.SignInLoop, Status: http.StatusForbidden, RequestID: v.RequestID})
 }
 
 // fail answers a sign-in that failed. The page's link asks for the same again.
-func (o *OIDC) fail(v *Visit, err error, t Transaction) {
+func (o *OIDC) fail(v *Request, err error, t Transaction) {
 	if t.Login != "" {
 		v.loginURL = v.backTo(t)
 	}
-	e := Event{Kind: Failed, Login: o.Word, Status: http.StatusServiceUnavailable, Reason: identity.ReasonStoreUnavailable, Err: err}
-	var page denial.Refusal
+	e := Event{Kind: Failed, Login: o.Word, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err}
+	var page pages.Refusal
 	var failure *oidc.Failure
 	switch {
 	case errors.As(err, &failure):
 		e.Status, e.Reason, e.Candidate, page.RetryAfter = failure.Status, failure.Reason, failure.Subject, failure.RetryAfter
 	case errors.Is(err, ErrTooMany):
-		e.Status, e.Reason, page.RetryAfter = http.StatusTooManyRequests, identity.ReasonThrottled, transactionTime
+		e.Status, e.Reason, page.RetryAfter = http.StatusTooManyRequests, authenticator.ReasonThrottled, transactionTime
 	}
 	v.tell(e)
 	v.page(e, page)
@@ -274,7 +274,7 @@ func (o *OIDC) fail(v *Visit, err error, t Transaction) {
 
 // Leave implements Leaver: people sign out at the provider, too, which sends
 // them back with a state of ours (R-LO-2).
-func (o *OIDC) Leave(v *Visit, s *session.Session) string {
+func (o *OIDC) Leave(v *Request, s *session.Session) string {
 	granted, err := decodeGrant(s.Data)
 	if err != nil || o.Local {
 		return ""

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
@@ -139,7 +139,7 @@ func TestCallbackBound(t *testing.T) {
 			if answer.Code != 400 || !strings.Contains(answer.Body.String(), `href="/.policy_auth/login"`) || p.fake.Seen("/token") > 0 {
 				t.Errorf("%d, %d token requests: %s", answer.Code, p.fake.Seen("/token"), answer.Body)
 			}
-			if e := p.lastEvent(); e.Reason != identity.ReasonLoginStateInvalid || e.Status != 400 {
+			if e := p.lastEvent(); e.Reason != authenticator.ReasonLoginStateInvalid || e.Status != 400 {
 				t.Errorf("event %+v", e)
 			}
 			if _, err := p.current(); err == nil {
@@ -177,17 +177,17 @@ func TestCallbackFailures(t *testing.T) {
 	tests := map[string]struct {
 		change func(*oidctest.Provider)
 		status int
-		reason identity.Reason
+		reason authenticator.Reason
 	}{
-		"refused":        {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("error", "access_denied") } }, 403, identity.ReasonProviderDenied},
-		"another issuer": {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("iss", "https://evil.example") } }, 400, identity.ReasonTokenIssuer},
+		"refused":        {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("error", "access_denied") } }, 403, authenticator.ReasonProviderDenied},
+		"another issuer": {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("iss", "https://evil.example") } }, 400, authenticator.ReasonTokenIssuer},
 		"out of order": {func(f *oidctest.Provider) {
 			f.Answer = func(_, a url.Values) { a.Set("error", "temporarily_unavailable") }
-		}, 503, identity.ReasonKeysUnavailable},
-		"broken":         {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("error", "server_error") } }, 502, identity.ReasonProviderDenied},
-		"another user":   {func(f *oidctest.Provider) { f.Userinfo = func(c map[string]any) { c["sub"] = "user-2" } }, 502, identity.ReasonCredentialsInvalid},
-		"a forged token": {func(f *oidctest.Provider) { f.Sign = forged }, 502, identity.ReasonTokenSignature},
-		"another nonce":  {func(f *oidctest.Provider) { f.IDToken = func(_ string, _, c map[string]any) { c["nonce"] = "x" } }, 400, identity.ReasonLoginStateInvalid},
+		}, 503, authenticator.ReasonKeysUnavailable},
+		"broken":         {func(f *oidctest.Provider) { f.Answer = func(_, a url.Values) { a.Set("error", "server_error") } }, 502, authenticator.ReasonProviderDenied},
+		"another user":   {func(f *oidctest.Provider) { f.Userinfo = func(c map[string]any) { c["sub"] = "user-2" } }, 502, authenticator.ReasonCredentialsInvalid},
+		"a forged token": {func(f *oidctest.Provider) { f.Sign = forged }, 502, authenticator.ReasonTokenSignature},
+		"another nonce":  {func(f *oidctest.Provider) { f.IDToken = func(_ string, _, c map[string]any) { c["nonce"] = "x" } }, 400, authenticator.ReasonLoginStateInvalid},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -282,7 +282,7 @@ func TestStepUp(t *testing.T) {
 		t.Errorf("%+v, %v", after, err)
 	}
 	p.fake.IDToken = func(_ string, _, claims map[string]any) { claims["acr"] = "1" }
-	if answer := p.visit("GET", p.begin(p.URL("/vault", "", more)), nil); answer.Code != 403 || p.lastEvent().Reason != identity.ReasonStepUpRequired {
+	if answer := p.visit("GET", p.begin(p.URL("/vault", "", more)), nil); answer.Code != 403 || p.lastEvent().Reason != authenticator.ReasonStepUpRequired {
 		t.Errorf("%d, event %+v", answer.Code, p.lastEvent())
 	}
 	if again, err := p.current(); err != nil || again.ID != after.ID {
@@ -415,7 +415,7 @@ func TestN30ProviderDenied(t *testing.T) {
 			if answer.Code != status || !strings.Contains(body, title) || !strings.Contains(body, link) || strings.Contains(body, "AADSTS") || strings.Contains(body, code) {
 				t.Errorf("%s %s: %d %s", language, code, answer.Code, body)
 			}
-			if e := p.lastEvent(); e.Reason != identity.ReasonProviderDenied || e.Err.Error() != `the provider answered `+code+`: AADSTS65004: <b>declined</b>\r\n` {
+			if e := p.lastEvent(); e.Reason != authenticator.ReasonProviderDenied || e.Err.Error() != `the provider answered `+code+`: AADSTS65004: <b>declined</b>\r\n` {
 				t.Errorf("%s: event %+v", code, e)
 			}
 		}
@@ -429,7 +429,7 @@ func TestN30StateComesFirst(t *testing.T) {
 	p.begin(LoginPath)
 	for _, query := range []string{"error=access_denied", "error=access_denied&state=" + random(), "error=access_denied&error_description=call+us&state="} {
 		answer := p.visit("GET", CallbackPath+"id?"+query, nil)
-		if e := p.lastEvent(); answer.Code != 400 || e.Reason != identity.ReasonLoginStateInvalid || !strings.Contains(answer.Body.String(), "open for too long") || strings.Contains(answer.Body.String(), "call us") {
+		if e := p.lastEvent(); answer.Code != 400 || e.Reason != authenticator.ReasonLoginStateInvalid || !strings.Contains(answer.Body.String(), "open for too long") || strings.Contains(answer.Body.String(), "call us") {
 			t.Errorf("%s: %d, event %+v", query, answer.Code, e)
 		}
 	}

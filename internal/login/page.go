@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // placeholder stands in a template for where to come back to.
@@ -70,10 +70,10 @@ func (p *Page) Is(host, escapedPath string) bool {
 // Helps reports whether signing in again changes anything for a caller whose
 // ambient credential was not accepted for a reason: an expired one is replaced
 // by a better one, one of a wrong audience by the same, for ever.
-func Helps(reason identity.Reason) bool {
+func Helps(reason authenticator.Reason) bool {
 	switch reason {
-	case identity.ReasonNone, identity.ReasonTokenExpired, identity.ReasonTokenRevoked,
-		identity.ReasonSessionExpired, identity.ReasonSessionRevoked:
+	case authenticator.ReasonNone, authenticator.ReasonTokenExpired, authenticator.ReasonTokenRevoked,
+		authenticator.ReasonSessionExpired, authenticator.ReasonSessionRevoked:
 		return true
 	}
 	return false

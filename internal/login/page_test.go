@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // TestPage: where to come back to is one value, whatever is in it.
@@ -86,9 +86,9 @@ func TestPageIs(t *testing.T) {
 
 // TestHelps: a browser is not sent round in circles.
 func TestHelps(t *testing.T) {
-	for reason, want := range map[identity.Reason]bool{
-		"": true, identity.ReasonTokenExpired: true, identity.ReasonSessionRevoked: true,
-		identity.ReasonTokenAudience: false, identity.ReasonTokenSignature: false, identity.ReasonInsecureTransport: false,
+	for reason, want := range map[authenticator.Reason]bool{
+		"": true, authenticator.ReasonTokenExpired: true, authenticator.ReasonSessionRevoked: true,
+		authenticator.ReasonTokenAudience: false, authenticator.ReasonTokenSignature: false, authenticator.ReasonInsecureTransport: false,
 	} {
 		if Helps(reason) != want {
 			t.Errorf("%q: %v", reason, !want)

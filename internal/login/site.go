@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/denial"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
@@ -35,23 +35,23 @@ type Method interface {
 	Title() string
 	// Login answers the method's sign-in page: GET, HEAD and POST. ReturnTo is a
 	// path of this site.
-	Login(v *Visit, returnTo string)
-	// Vouch says of one of the method's sessions, found alive in the site's, whose it
+	Login(v *Request, returnTo string)
+	// Revalidate says of one of the method's sessions, found alive in the site's, whose it
 	// is now.
 	// Only an Accepted outcome lets the caller in; its identity's Method is session.
-	Vouch(ctx context.Context, in *session.Sessions, s *session.Session) identity.Outcome
+	Revalidate(ctx context.Context, in *session.Sessions, s *session.Session) authenticator.Outcome
 }
 
 // Caller is a method to which people come back from elsewhere.
 type Caller interface {
 	// Callback answers CallbackPath and the method's name, whatever is asked.
-	Callback(v *Visit)
+	Callback(v *Request)
 }
 
 // Leaver is a method that has somewhere to send people who have signed out.
 type Leaver interface {
 	// Leave is called when a session has been ended, and returns a URL or "".
-	Leave(v *Visit, s *session.Session) string
+	Leave(v *Request, s *session.Session) string
 }
 
 // Site is the pages of a site on which people sign in and out.
@@ -61,7 +61,7 @@ type Site struct {
 	// Sessions are the site's sessions.
 	Sessions *session.Sessions
 	// Pages writes what people see.
-	Pages *denial.Pages
+	Pages *pages.Pages
 	// Report is told of every sign-in and sign-out.
 	Report func(*http.Request, Event)
 }
@@ -96,7 +96,7 @@ func (s *Site) HasForm() bool {
 
 // Serve answers a visit, or returns false if its path is none of the site's own
 // pages: nothing of an application is shadowed.
-func (s *Site) Serve(v *Visit) bool {
+func (s *Site) Serve(v *Request) bool {
 	v.Site = s
 	serve := s.pageAt(v.Path)
 	if serve == nil {
@@ -113,23 +113,23 @@ func (s *Site) Serve(v *Visit) bool {
 }
 
 // noSession says why no session can begin where a visit is.
-func noSession(v *Visit, err error) Event {
-	e := Event{Status: http.StatusForbidden, Reason: identity.ReasonInsecureTransport, Err: err}
+func noSession(v *Request, err error) Event {
+	e := Event{Status: http.StatusForbidden, Reason: authenticator.ReasonInsecureTransport, Err: err}
 	hint := ""
 	switch {
 	case errors.Is(err, session.ErrDomain):
-		e.Reason, hint = identity.ReasonCookieDomain, "sign in on a host of the cookie_domain, name another domain, or leave cookie_domain out"
+		e.Reason, hint = authenticator.ReasonCookieDomain, "sign in on a host of the cookie_domain, name another domain, or leave cookie_domain out"
 	case !v.HTTPS:
 		hint = PlainHint(v.R)
 	}
 	if hint != "" {
-		e.Details = []identity.Detail{{Name: "hint", Value: hint}}
+		e.Details = []authenticator.Detail{{Name: "hint", Value: hint}}
 	}
 	return e
 }
 
 // pageAt returns what answers a path, or nil.
-func (s *Site) pageAt(path string) func(*Visit) {
+func (s *Site) pageAt(path string) func(*Request) {
 	switch path {
 	case LoginPath:
 		return s.login
@@ -172,7 +172,7 @@ func (s *Site) URL(returnTo, name string, more url.Values) string {
 }
 
 // login shows the sign-in page of a method, or has people choose one.
-func (s *Site) login(v *Visit) {
+func (s *Site) login(v *Request) {
 	if !v.allows(http.MethodGet, http.MethodHead, http.MethodPost) || !v.sameOrigin() {
 		return
 	}
@@ -195,11 +195,11 @@ func (s *Site) login(v *Visit) {
 }
 
 // choose offers the site's methods.
-func (s *Site) choose(v *Visit, query url.Values) {
-	page := denial.SignInPage{Kind: denial.ChooseLogin, RequestID: v.RequestID}
+func (s *Site) choose(v *Request, query url.Values) {
+	page := pages.SignInPage{Kind: pages.ChooseLogin, RequestID: v.RequestID}
 	for _, m := range s.Methods {
 		query.Set("login", m.Name())
-		page.Choices = append(page.Choices, denial.Choice{Title: m.Title(), URL: s.URL(query.Get("return_to"), m.Name(), more(query))})
+		page.Choices = append(page.Choices, pages.Choice{Title: m.Title(), URL: s.URL(query.Get("return_to"), m.Name(), more(query))})
 	}
 	_ = s.Pages.WriteSignIn(v.W, v.R, page)
 }
@@ -230,21 +230,21 @@ func StepUp(acrValues []string, maxAge int64) url.Values {
 }
 
 // allows answers 405 to other methods of HTTP.
-func (v *Visit) allows(methods ...string) bool {
+func (v *Request) allows(methods ...string) bool {
 	if slices.Contains(methods, v.R.Method) {
 		return true
 	}
 	v.W.Header().Set("Allow", strings.Join(methods, ", "))
-	v.page(Event{Status: http.StatusMethodNotAllowed}, denial.Refusal{})
+	v.page(Event{Status: http.StatusMethodNotAllowed}, pages.Refusal{})
 	return false
 }
 
 // sameOrigin refuses what another site's page sends.
-func (v *Visit) sameOrigin() bool {
+func (v *Request) sameOrigin() bool {
 	if crossOrigin.Check(v.R) == nil {
 		return true
 	}
-	v.Refuse(Event{Status: http.StatusForbidden, Reason: identity.ReasonCrossSite, Details: []identity.Detail{
+	v.Refuse(Event{Status: http.StatusForbidden, Reason: authenticator.ReasonCrossSite, Details: []authenticator.Detail{
 		{Name: "origin", Value: v.R.Header.Get("Origin")}, {Name: "sec_fetch_site", Value: v.R.Header.Get("Sec-Fetch-Site")},
 	}})
 	return false

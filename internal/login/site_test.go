@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
@@ -76,7 +76,7 @@ func TestInsecure(t *testing.T) {
 		if answer.Code != 403 || strings.Contains(answer.Body.String(), "<form") || answer.Header().Get("Set-Cookie") != "" {
 			t.Errorf("%s: %d %s", path, answer.Code, answer.Body)
 		}
-		if e := w.lastEvent(); e.Reason != identity.ReasonInsecureTransport {
+		if e := w.lastEvent(); e.Reason != authenticator.ReasonInsecureTransport {
 			t.Errorf("event %+v", e)
 		}
 	}
@@ -146,7 +146,7 @@ func TestStoreDown(t *testing.T) {
 		if answer.Code != 503 || answer.Header().Get("Retry-After") == "" {
 			t.Errorf("%d %v", answer.Code, answer.Header())
 		}
-		if e := w.lastEvent(); e.Reason != identity.ReasonStoreUnavailable || e.Err == nil {
+		if e := w.lastEvent(); e.Reason != authenticator.ReasonStoreUnavailable || e.Err == nil {
 			t.Errorf("event %+v", e)
 		}
 	}
@@ -167,11 +167,11 @@ func TestN51CookieDomain(t *testing.T) {
 		t.Errorf("%d %s", answer.Code, body)
 	}
 	e := w.lastEvent()
-	if e.Reason != identity.ReasonCookieDomain || !errors.Is(e.Err, session.ErrDomain) || len(e.Details) != 1 || !strings.Contains(e.Details[0].Value, "leave cookie_domain out") {
+	if e.Reason != authenticator.ReasonCookieDomain || !errors.Is(e.Err, session.ErrDomain) || len(e.Details) != 1 || !strings.Contains(e.Details[0].Value, "leave cookie_domain out") {
 		t.Errorf("event %+v", e)
 	}
 	w.https = false
-	if w.visit("GET", w.URL("/", "", nil), nil); w.lastEvent().Reason != identity.ReasonInsecureTransport {
+	if w.visit("GET", w.URL("/", "", nil), nil); w.lastEvent().Reason != authenticator.ReasonInsecureTransport {
 		t.Errorf("over plain HTTP: %+v", w.lastEvent())
 	}
 }

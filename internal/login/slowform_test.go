@@ -17,7 +17,7 @@ func TestN11SlowForm(t *testing.T) {
 		defer client.Close()
 		r := httptest.NewRequest("POST", LoginPath, server)
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		v, start := &Visit{W: httptest.NewRecorder(), R: r}, time.Now()
+		v, start := &Request{W: httptest.NewRecorder(), R: r}, time.Now()
 		if err := v.readForm(); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != 10*time.Second {
 			t.Errorf("N-11 %v after %s", err, time.Since(start))
 		}

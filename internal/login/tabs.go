@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/denial"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/netutil"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
+	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
@@ -31,10 +31,10 @@ const (
 // waits has a tab of a new browser ask again a little later, if another tab seems to
 // be signing in as well. Another browser that looks alike waits too; it gets a
 // cookie of its own.
-func (v *Visit) waits() bool {
+func (v *Request) waits() bool {
 	query := v.R.URL.Query()
 	waited, err := strconv.Atoi(query.Get("wait"))
-	if _, known := v.known(); known || v.present() != nil || !denial.IsNavigation(v.R) || err == nil && waited >= maxWaits {
+	if _, known := v.known(); known || v.present() != nil || !pages.IsNavigation(v.R) || err == nil && waited >= maxWaits {
 		return false
 	}
 	ctx := v.R.Context()
@@ -53,7 +53,7 @@ func (v *Visit) waits() bool {
 // joins sends a tab that waited on to its page if another tab has signed the browser in
 // meanwhile. A browser that was signed in before did not wait, so that no step-up and no
 // change of account is skipped.
-func (v *Visit) joins(returnTo string, ask oidc.Demand) bool {
+func (v *Request) joins(returnTo string, ask oidc.Demand) bool {
 	if !v.R.URL.Query().Has("wait") || demands(ask) || v.present() == nil {
 		return false
 	}
@@ -74,7 +74,7 @@ func pause(ctx context.Context, d time.Duration) {
 // navigates refuses what is not a person's visit: pictures, scripts, frames of
 // other sites and what is fetched in advance begin no sign-in (S-31). Old browsers
 // and programs do not say what a request is for.
-func (v *Visit) navigates() bool {
+func (v *Request) navigates() bool {
 	h := v.R.Header
 	mode, dest, site := h.Get("Sec-Fetch-Mode"), h.Get("Sec-Fetch-Dest"), h.Get("Sec-Fetch-Site")
 	frame := dest == "iframe" || dest == "frame"
@@ -86,7 +86,7 @@ func (v *Visit) navigates() bool {
 	default:
 		return true
 	}
-	v.Refuse(Event{Status: http.StatusForbidden, Reason: identity.ReasonCrossSite, Details: []identity.Detail{
+	v.Refuse(Event{Status: http.StatusForbidden, Reason: authenticator.ReasonCrossSite, Details: []authenticator.Detail{
 		{Name: "sec_fetch_mode", Value: mode}, {Name: "sec_fetch_dest", Value: dest}, {Name: "sec_fetch_site", Value: site},
 	}})
 	return false
@@ -95,7 +95,7 @@ func (v *Visit) navigates() bool {
 // keeps reports whether a browser keeps the session that it has rather than begin
 // another: a tab that began to sign in before another one succeeded brings the same
 // person. A step-up and another person begin a session.
-func (v *Visit) keeps(t Transaction, record session.Record) bool {
+func (v *Request) keeps(t Transaction, record session.Record) bool {
 	if demands(t.Ask) {
 		return false
 	}
@@ -106,7 +106,7 @@ func (v *Visit) keeps(t Transaction, record session.Record) bool {
 
 // backTo returns where to sign in again to come back to the page of a transaction,
 // with what it asked for.
-func (v *Visit) backTo(t Transaction) string {
+func (v *Request) backTo(t Transaction) string {
 	var ask url.Values
 	if demands(t.Ask) {
 		ask = StepUp(t.Ask.ACRValues, t.Ask.MaxAge)

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
 )
 
@@ -289,7 +289,7 @@ func TestN34StepUp(t *testing.T) {
 	p.fake.IDToken = func(_ string, _, claims map[string]any) { claims["acr"] = "1" }
 	answer := p.visit("GET", p.begin(p.URL("/vault?door=2", "", url.Values{"acr_values": {"phr phrh"}, "max_age": {"60"}})), nil)
 	want := `href="/.policy_auth/login?acr_values=phr&#43;phrh&amp;max_age=60&amp;return_to=%2Fvault%3Fdoor%3D2"`
-	if answer.Code != 403 || p.lastEvent().Reason != identity.ReasonStepUpRequired || !strings.Contains(answer.Body.String(), want) {
+	if answer.Code != 403 || p.lastEvent().Reason != authenticator.ReasonStepUpRequired || !strings.Contains(answer.Body.String(), want) {
 		t.Errorf("%d, no %s in %s", answer.Code, want, answer.Body)
 	}
 }

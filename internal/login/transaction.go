@@ -40,7 +40,7 @@ type Transaction struct {
 }
 
 // Begin stores a transaction under a state, made by random, which names it once.
-func (v *Visit) Begin(ctx context.Context, state string, t Transaction) error {
+func (v *Request) Begin(ctx context.Context, state string, t Transaction) error {
 	in, key := v.Sessions.Registry().Store(), transactionKey(state)
 	place, err := v.admit(ctx, in)
 	if err != nil {
@@ -73,7 +73,7 @@ func beginning(err error) error {
 // Take returns the transaction of a state and marks it used: a second call, also
 // on another machine, gets ErrUsed with what is kept of it for ten minutes. Another
 // browser gets ErrState.
-func (v *Visit) Take(ctx context.Context, state string) (Transaction, error) {
+func (v *Request) Take(ctx context.Context, state string) (Transaction, error) {
 	t, err := v.read(ctx, state)
 	if err != nil {
 		return Transaction{}, err
@@ -91,7 +91,7 @@ func (v *Visit) Take(ctx context.Context, state string) (Transaction, error) {
 }
 
 // read returns the transaction of a state, if it is this browser's.
-func (v *Visit) read(ctx context.Context, state string) (t Transaction, err error) {
+func (v *Request) read(ctx context.Context, state string) (t Transaction, err error) {
 	if len(state) != len(random()) {
 		return t, ErrState
 	}
@@ -110,7 +110,7 @@ func (v *Visit) read(ctx context.Context, state string) (t Transaction, err erro
 }
 
 // keepUsed keeps of a transaction which page was asked for, without its secrets.
-func (v *Visit) keepUsed(ctx context.Context, state string, t Transaction) error {
+func (v *Request) keepUsed(ctx context.Context, state string, t Transaction) error {
 	t.Data = nil
 	encoded, err := t.encode()
 	if err == nil {

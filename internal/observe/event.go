@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // Event is one decision about one request.
@@ -22,13 +22,13 @@ type Event struct {
 	// Status is the status of the refusal, or 0 when allowed.
 	Status int
 	// Reason is the exact reason of a refusal.
-	Reason identity.Reason
+	Reason authenticator.Reason
 	// Codes are the policy's own codes.
 	Codes []string
 	// Outcome is what became of the caller's credential.
-	Outcome identity.Outcome
+	Outcome authenticator.Outcome
 	// Identity is the caller, anonymous or not.
-	Identity *identity.Identity
+	Identity *authenticator.Identity
 	// Labels are the policy's labels, such as the rule that decided.
 	Labels map[string]string
 	// Vars is what the policy offers as placeholders, a JSON object or nil.

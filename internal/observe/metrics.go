@@ -9,7 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // The collectors are made once and registered with every registry: Caddy makes
@@ -48,12 +48,12 @@ var (
 )
 
 // verdicts names the outcomes of a credential for a label.
-var verdicts = map[identity.Verdict]string{
-	identity.Unclaimed:   "rejected",
-	identity.Accepted:    "accepted",
-	identity.Rejected:    "rejected",
-	identity.Malformed:   "malformed",
-	identity.Unavailable: "unavailable",
+var verdicts = map[authenticator.Verdict]string{
+	authenticator.Unclaimed:   "rejected",
+	authenticator.Accepted:    "accepted",
+	authenticator.Rejected:    "rejected",
+	authenticator.Malformed:   "malformed",
+	authenticator.Unavailable: "unavailable",
 }
 
 // Register adds the collectors to a registry. A registry that has them is left
@@ -77,13 +77,13 @@ func CountDenied(e *Event) {
 
 // CountAllowed adds an allowed request to the metrics: its credential, how long
 // evaluating policies took, and whether the decision was remembered.
-func CountAllowed(verdict identity.Verdict, method string, elapsed time.Duration, cached string) {
+func CountAllowed(verdict authenticator.Verdict, method string, elapsed time.Duration, cached string) {
 	allowed.Inc()
 	countCaller(verdict, method)
 	countEvaluation(elapsed, cached)
 }
 
-func countCaller(verdict identity.Verdict, method string) {
+func countCaller(verdict authenticator.Verdict, method string) {
 	if outcome, presented := verdicts[verdict]; presented && method != "" {
 		authenticated(method, outcome).Inc()
 	}
@@ -107,7 +107,7 @@ var accepted atomic.Pointer[map[string]prometheus.Counter]
 
 // authenticated returns the counter of a method's outcome.
 func authenticated(method, outcome string) prometheus.Counter {
-	if outcome != verdicts[identity.Accepted] {
+	if outcome != verdicts[authenticator.Accepted] {
 		return authentications.WithLabelValues(method, outcome)
 	}
 	known := accepted.Load()

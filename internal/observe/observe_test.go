@@ -19,14 +19,14 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 func event() *Event {
 	return &Event{
-		RequestID: func() string { return "id-1" }, Status: 403, Reason: identity.ReasonPolicyDenied, Codes: []string{"too_late"},
-		Outcome:  identity.Outcome{Verdict: identity.Accepted, Method: "jwt", Details: []identity.Detail{{Name: "expected_audience", Value: "api"}}},
-		Identity: &identity.Identity{Authenticated: true, ID: "alice", Issuer: "https://id.example", Username: "al", Roles: []string{"a", "b"}, Claims: map[string]any{"team": "{env.HOME}"}},
+		RequestID: func() string { return "id-1" }, Status: 403, Reason: authenticator.ReasonPolicyDenied, Codes: []string{"too_late"},
+		Outcome:  authenticator.Outcome{Verdict: authenticator.Accepted, Method: "jwt", Details: []authenticator.Detail{{Name: "expected_audience", Value: "api"}}},
+		Identity: &authenticator.Identity{Authenticated: true, ID: "alice", Issuer: "https://id.example", Username: "al", Roles: []string{"a", "b"}, Claims: map[string]any{"team": "{env.HOME}"}},
 		Labels:   map[string]string{"rule": "access.yaml:7"}, Revision: "r1", HTTPMethod: "GET", Host: "h", Path: "/p", ClientIP: "192.0.2.1",
 		Elapsed: time.Millisecond,
 	}
@@ -148,7 +148,7 @@ func TestPlaceholders(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Event){
 		"refused":   func(e *Event) { e.Allowed = false },
-		"anonymous": func(e *Event) { e.Identity = identity.Anonymous() },
+		"anonymous": func(e *Event) { e.Identity = authenticator.Anonymous() },
 	} {
 		e := event()
 		e.Allowed = true

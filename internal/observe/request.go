@@ -9,7 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // Result is what is shown of an event for as long as the request lasts: by placeholders
@@ -18,7 +18,7 @@ type Result struct {
 	allowed                          bool
 	reason, logged, method, revision string
 	vars                             map[string]any
-	identity                         *identity.Identity
+	identity                         *authenticator.Identity
 }
 
 // Result returns what is shown of the event.
@@ -30,7 +30,7 @@ func (e *Event) Result() Result {
 }
 
 // Allowed returns what is shown of an allowed request.
-func Allowed(id *identity.Identity, method, revision string, vars map[string]any) Result {
+func Allowed(id *authenticator.Identity, method, revision string, vars map[string]any) Result {
 	return Result{allowed: true, method: method, revision: revision, vars: vars, identity: id}
 }
 
@@ -126,15 +126,15 @@ func (r *Result) variable(path string) (any, bool) {
 			return nil, false
 		}
 	}
-	return identity.Text(value)
+	return authenticator.Text(value)
 }
 
 // userPlaceholder returns a field of the identity as text.
-func userPlaceholder(id *identity.Identity, name string) (any, bool) {
-	field, err := identity.ParseField(name)
+func userPlaceholder(id *authenticator.Identity, name string) (any, bool) {
+	field, err := authenticator.ParseField(name)
 	if err != nil {
 		return nil, false
 	}
-	text, ok := identity.Text(field(id))
+	text, ok := authenticator.Text(field(id))
 	return text, ok
 }

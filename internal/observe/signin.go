@@ -7,7 +7,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // SignIn is the result of an attempt to sign in or out.
@@ -19,15 +19,15 @@ type SignIn struct {
 	// Refused says that it failed, with a Status and a Reason.
 	Refused bool
 	Status  int
-	Reason  identity.Reason
+	Reason  authenticator.Reason
 	// Cause stands in the log instead of the Reason, if it is set.
-	Cause identity.Cause
+	Cause authenticator.Cause
 	// Identity is who it was, or nil.
-	Identity *identity.Identity
+	Identity *authenticator.Identity
 	// Candidate is the known user who was refused.
 	Candidate string
 	// Details are for the log alone.
-	Details []identity.Detail
+	Details []authenticator.Detail
 	// Err is what went wrong inside.
 	Err error
 	// RequestID, Host and ClientIP are the request's.

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // Demand is what a sign-in has to be like (OpenID Connect Core, section 3.1.2.1).
@@ -122,7 +122,7 @@ func (p *Provider) code(m *metadata, answer url.Values, pending Request) (string
 	}
 	code := answer.Get("code")
 	if code == "" || len(answer["code"]) > 1 {
-		return "", fail(http.StatusBadRequest, identity.ReasonLoginStateInvalid, fmt.Errorf("the answer has %d codes", len(answer["code"])))
+		return "", fail(http.StatusBadRequest, authenticator.ReasonLoginStateInvalid, fmt.Errorf("the answer has %d codes", len(answer["code"])))
 	}
 	return code, nil
 }
@@ -145,7 +145,7 @@ func (p *Provider) checkSender(m *metadata, answer url.Values, pending Request) 
 	if answer.Has("error") {
 		err = fmt.Errorf("%w; %w", err, wordsOf(answer))
 	}
-	return fail(http.StatusBadRequest, identity.ReasonTokenIssuer, err)
+	return fail(http.StatusBadRequest, authenticator.ReasonTokenIssuer, err)
 }
 
 // wordsOf returns what an answer says of an error, for the log.
@@ -164,15 +164,15 @@ func (p *Provider) declined(answer url.Values, pending Request) error {
 	err := wordsOf(answer)
 	switch answer.Get("error") {
 	case "server_error":
-		return fail(http.StatusBadGateway, identity.ReasonProviderDenied, err)
+		return fail(http.StatusBadGateway, authenticator.ReasonProviderDenied, err)
 	case "temporarily_unavailable":
 		return unavailable(0, err)
 	case "login_required", "interaction_required", "consent_required", "account_selection_required":
-		failure := fail(http.StatusForbidden, identity.ReasonProviderDenied, err)
+		failure := fail(http.StatusForbidden, authenticator.ReasonProviderDenied, err)
 		failure.Interact = p.silent() && !pending.Interactive
 		return failure
 	case "unmet_authentication_requirements":
-		return fail(http.StatusForbidden, identity.ReasonStepUpRequired, err)
+		return fail(http.StatusForbidden, authenticator.ReasonStepUpRequired, err)
 	}
-	return fail(http.StatusForbidden, identity.ReasonProviderDenied, err) // access_denied above all
+	return fail(http.StatusForbidden, authenticator.ReasonProviderDenied, err) // access_denied above all
 }

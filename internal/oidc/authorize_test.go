@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
 )
 
@@ -84,24 +84,24 @@ func TestN30RedeemAnswers(t *testing.T) {
 		name   string
 		change func(answer url.Values)
 		status int
-		reason identity.Reason
+		reason authenticator.Reason
 	}{
-		{"another issuer", func(a url.Values) { a.Set("iss", "https://evil.example") }, 400, identity.ReasonTokenIssuer},
-		{"an issuer that looks alike", func(a url.Values) { a.Set("iss", a.Get("iss")+"/") }, 400, identity.ReasonTokenIssuer},
-		{"no issuer, though promised", func(a url.Values) { a.Del("iss") }, 400, identity.ReasonTokenIssuer},
-		{"two issuers", func(a url.Values) { a.Add("iss", a.Get("iss")) }, 400, identity.ReasonTokenIssuer},
-		{"an empty issuer", func(a url.Values) { a.Set("iss", "") }, 400, identity.ReasonTokenIssuer},
-		{"no code", func(a url.Values) { a.Del("code") }, 400, identity.ReasonLoginStateInvalid},
-		{"two codes", func(a url.Values) { a.Add("code", "other") }, 400, identity.ReasonLoginStateInvalid},
-		{"refused by the user", func(a url.Values) { a.Set("error", "access_denied") }, 403, identity.ReasonProviderDenied},
-		{"an error of another issuer", func(a url.Values) { a.Set("error", "access_denied"); a.Set("iss", "https://evil.example") }, 400, identity.ReasonTokenIssuer},
-		{"login_required", func(a url.Values) { a.Set("error", "login_required") }, 403, identity.ReasonProviderDenied},
-		{"interaction_required", func(a url.Values) { a.Set("error", "interaction_required") }, 403, identity.ReasonProviderDenied},
-		{"a level that is not reached", func(a url.Values) { a.Set("error", "unmet_authentication_requirements") }, 403, identity.ReasonStepUpRequired},
-		{"server_error", func(a url.Values) { a.Set("error", "server_error") }, 502, identity.ReasonProviderDenied},
-		{"temporarily_unavailable", func(a url.Values) { a.Set("error", "temporarily_unavailable") }, 503, identity.ReasonKeysUnavailable},
-		{"an unknown error", func(a url.Values) { a.Set("error", "\x1b[31m<script>") }, 403, identity.ReasonProviderDenied},
-		{"an empty error", func(a url.Values) { a.Set("error", "") }, 403, identity.ReasonProviderDenied},
+		{"another issuer", func(a url.Values) { a.Set("iss", "https://evil.example") }, 400, authenticator.ReasonTokenIssuer},
+		{"an issuer that looks alike", func(a url.Values) { a.Set("iss", a.Get("iss")+"/") }, 400, authenticator.ReasonTokenIssuer},
+		{"no issuer, though promised", func(a url.Values) { a.Del("iss") }, 400, authenticator.ReasonTokenIssuer},
+		{"two issuers", func(a url.Values) { a.Add("iss", a.Get("iss")) }, 400, authenticator.ReasonTokenIssuer},
+		{"an empty issuer", func(a url.Values) { a.Set("iss", "") }, 400, authenticator.ReasonTokenIssuer},
+		{"no code", func(a url.Values) { a.Del("code") }, 400, authenticator.ReasonLoginStateInvalid},
+		{"two codes", func(a url.Values) { a.Add("code", "other") }, 400, authenticator.ReasonLoginStateInvalid},
+		{"refused by the user", func(a url.Values) { a.Set("error", "access_denied") }, 403, authenticator.ReasonProviderDenied},
+		{"an error of another issuer", func(a url.Values) { a.Set("error", "access_denied"); a.Set("iss", "https://evil.example") }, 400, authenticator.ReasonTokenIssuer},
+		{"login_required", func(a url.Values) { a.Set("error", "login_required") }, 403, authenticator.ReasonProviderDenied},
+		{"interaction_required", func(a url.Values) { a.Set("error", "interaction_required") }, 403, authenticator.ReasonProviderDenied},
+		{"a level that is not reached", func(a url.Values) { a.Set("error", "unmet_authentication_requirements") }, 403, authenticator.ReasonStepUpRequired},
+		{"server_error", func(a url.Values) { a.Set("error", "server_error") }, 502, authenticator.ReasonProviderDenied},
+		{"temporarily_unavailable", func(a url.Values) { a.Set("error", "temporarily_unavailable") }, 503, authenticator.ReasonKeysUnavailable},
+		{"an unknown error", func(a url.Values) { a.Set("error", "\x1b[31m<script>") }, 403, authenticator.ReasonProviderDenied},
+		{"an empty error", func(a url.Values) { a.Set("error", "") }, 403, authenticator.ReasonProviderDenied},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
@@ -21,7 +21,7 @@ type Failure struct {
 	// Status is what to answer.
 	Status int
 	// Reason is the exact cause, for the log; the page shows a coarse one.
-	Reason identity.Reason
+	Reason authenticator.Reason
 	// Subject is who the refused ID token is about, if the provider has signed it, for
 	// the log; else "".
 	Subject string
@@ -47,18 +47,18 @@ func (f *Failure) Error() string { return f.Err.Error() }
 func (f *Failure) Unwrap() error { return f.Err }
 
 // fail returns a failure of a sign-in that may be begun again.
-func fail(status int, reason identity.Reason, err error) *Failure {
+func fail(status int, reason authenticator.Reason, err error) *Failure {
 	return &Failure{Status: status, Reason: reason, Err: err}
 }
 
 // unavailable returns a failure of a provider that is out of reach.
 func unavailable(after time.Duration, err error) *Failure {
-	return &Failure{Status: http.StatusServiceUnavailable, Reason: identity.ReasonKeysUnavailable, RetryAfter: max(after, time.Second), Err: err}
+	return &Failure{Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonKeysUnavailable, RetryAfter: max(after, time.Second), Err: err}
 }
 
 // vague returns a failure of a provider whose answer says nothing about the user.
 func vague(err error) *Failure {
-	failure := fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, err)
+	failure := fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, err)
 	failure.vague = true
 	return failure
 }
@@ -66,7 +66,7 @@ func vague(err error) *Failure {
 // moved returns the failure of a sign-in whose provider has other endpoints by now: a
 // code is for those that it was asked of.
 func moved() *Failure {
-	failure := fail(http.StatusBadRequest, identity.ReasonLoginStateInvalid, errors.New("the provider's metadata changed during the sign-in, which begins anew"))
+	failure := fail(http.StatusBadRequest, authenticator.ReasonLoginStateInvalid, errors.New("the provider's metadata changed during the sign-in, which begins anew"))
 	failure.Anew = true
 	return failure
 }
@@ -76,12 +76,12 @@ func refused(what string, err error) *Failure {
 	var refusal *token.Error
 	switch {
 	case !errors.As(err, &refusal):
-		return fail(http.StatusBadGateway, identity.ReasonTokenMalformed, fmt.Errorf("%s: %w", what, err))
-	case refusal.Reason == identity.ReasonKeysUnavailable:
+		return fail(http.StatusBadGateway, authenticator.ReasonTokenMalformed, fmt.Errorf("%s: %w", what, err))
+	case refusal.Reason == authenticator.ReasonKeysUnavailable:
 		return unavailable(0, err)
-	case refusal.Reason == identity.ReasonStepUpRequired:
+	case refusal.Reason == authenticator.ReasonStepUpRequired:
 		return fail(http.StatusForbidden, refusal.Reason, fmt.Errorf("%s: %w", what, err))
-	case refusal.Reason == identity.ReasonLoginStateInvalid:
+	case refusal.Reason == authenticator.ReasonLoginStateInvalid:
 		return fail(http.StatusBadRequest, refusal.Reason, fmt.Errorf("%s: %w", what, err))
 	}
 	return fail(http.StatusBadGateway, refusal.Reason, fmt.Errorf("%s: %w", what, err))

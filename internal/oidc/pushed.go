@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // maxRequestURI bounds the name of a pushed request, in bytes: it is a part of a URL.
@@ -36,5 +36,5 @@ func (p *Provider) Push(ctx context.Context, to, state string, pending Request) 
 	if isNetwork(err) {
 		return "", unavailable(0, plain(err))
 	}
-	return "", fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, plain(err))
+	return "", fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, plain(err))
 }

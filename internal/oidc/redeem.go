@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
@@ -17,7 +17,7 @@ import (
 // with it. It holds secrets.
 type Grant struct {
 	// Identity is who signed in, with Method oidc.
-	Identity *identity.Identity `json:"-"`
+	Identity *authenticator.Identity `json:"-"`
 	// Issuer and Subject name the user to the provider, and SessionID the session
 	// there, or is "".
 	Issuer    string `json:"issuer"`
@@ -74,15 +74,15 @@ func notGranted(err error) *Failure {
 		return unavailable(0, plain(err))
 	}
 	if isAnswer(err, "invalid_grant") {
-		return fail(http.StatusBadRequest, identity.ReasonLoginStateInvalid, plain(err))
+		return fail(http.StatusBadRequest, authenticator.ReasonLoginStateInvalid, plain(err))
 	}
-	return fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, plain(err))
+	return fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, plain(err))
 }
 
 // grant verifies what the token endpoint gave, and asks who it is about.
 func (p *Provider) grant(ctx context.Context, m *metadata, got *tokens, want token.Expected) (*Grant, error) {
 	if got.id == "" {
-		return nil, fail(http.StatusBadGateway, identity.ReasonTokenMalformed, errors.New("the token endpoint gave no ID token"))
+		return nil, fail(http.StatusBadGateway, authenticator.ReasonTokenMalformed, errors.New("the token endpoint gave no ID token"))
 	}
 	verified, err := m.verifier.VerifyID(got.id, want)
 	if err != nil {
@@ -107,7 +107,7 @@ func (p *Provider) grant(ctx context.Context, m *metadata, got *tokens, want tok
 // identify returns who the user of an ID token is, by it and by what userinfo says
 // beside it. When the user signed in is unknown if the ID token does not say it: the
 // user may have done so at the provider long before.
-func (p *Provider) identify(ctx context.Context, m *metadata, got *tokens, of *token.IDToken) (*identity.Identity, error) {
+func (p *Provider) identify(ctx context.Context, m *metadata, got *tokens, of *token.IDToken) (*authenticator.Identity, error) {
 	more, err := p.userinfo(ctx, m, got, of)
 	if err != nil {
 		return nil, err
@@ -164,7 +164,7 @@ func (p *Provider) userinfo(ctx context.Context, m *metadata, got *tokens, about
 	case "":
 		return nil, vague(errors.New("the userinfo answer names no user: it has no sub"))
 	default:
-		return nil, fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, fmt.Errorf("the userinfo answer is about another user: %s", printable(subject)))
+		return nil, fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, fmt.Errorf("the userinfo answer is about another user: %s", printable(subject)))
 	}
 }
 

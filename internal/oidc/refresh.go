@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
@@ -130,7 +130,7 @@ var ends = []string{
 // answer about the user says that the user is no longer signed in.
 func (p *Provider) notRefreshed(err error) *Failure {
 	if !isNetwork(err) && slices.ContainsFunc(ends, func(code string) bool { return isAnswer(err, code) }) {
-		return fail(http.StatusUnauthorized, identity.ReasonSessionRevoked, fmt.Errorf("refreshing: %w", plain(err)))
+		return fail(http.StatusUnauthorized, authenticator.ReasonSessionRevoked, fmt.Errorf("refreshing: %w", plain(err)))
 	}
 	p.rest()
 	failure := unavailable(retryRefresh, fmt.Errorf("refreshing: %w", plain(err)))

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // errNoUserinfo says that the endpoint does not answer for this user or this
@@ -21,7 +21,7 @@ var errNoUserinfo = errors.New("the userinfo endpoint does not say who the user 
 func (p *Provider) askUserinfo(ctx context.Context, m *metadata, accessToken string) (map[string]any, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.userinfo, nil)
 	if err != nil {
-		return nil, fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, plain(err))
+		return nil, fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, plain(err))
 	}
 	r.Header.Set("Authorization", "Bearer "+accessToken)
 	r.Header.Set("Accept", "application/json, application/jwt")
@@ -39,7 +39,7 @@ func (p *Provider) askUserinfo(ctx context.Context, m *metadata, accessToken str
 	case answer.StatusCode == http.StatusForbidden, answer.StatusCode == http.StatusNotFound:
 		return nil, fmt.Errorf("%w: it answered %d", errNoUserinfo, answer.StatusCode)
 	case answer.StatusCode == http.StatusUnauthorized: // an answer about the access token, and so about the user
-		return nil, fail(http.StatusBadGateway, identity.ReasonCredentialsInvalid, fmt.Errorf("the userinfo endpoint answered 401; %s", offHint))
+		return nil, fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, fmt.Errorf("the userinfo endpoint answered 401; %s", offHint))
 	case answer.StatusCode != http.StatusOK:
 		return nil, vague(fmt.Errorf("the userinfo endpoint answered %d; %s", answer.StatusCode, offHint))
 	}

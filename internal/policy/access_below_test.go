@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 const belowTable = `rules:
@@ -32,15 +32,15 @@ const belowTable = `rules:
 // everything below a path.
 func TestS08AccessBelow(t *testing.T) {
 	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", belowTable)}})
-	admin := caller(func(i *identity.Identity) { i.ID, i.Roles = "alice", []string{"admin"} })
-	bob := caller(func(i *identity.Identity) { i.ID = "bob" })
+	admin := caller(func(i *authenticator.Identity) { i.ID, i.Roles = "alice", []string{"admin"} })
+	bob := caller(func(i *authenticator.Identity) { i.ID = "bob" })
 	to := func(destination string) map[string]string { return map[string]string{"Destination": destination} }
 	depth := func(value string) map[string]string { return map[string]string{"Depth": value} }
 	const private, drop, vault = "access.yaml:5 (rule 2)", "access.yaml:7 (rule 3)", "access.yaml:2 (rule 1)"
 	tests := []struct {
 		name, method, path string
 		header             map[string]string
-		who                *identity.Identity
+		who                *authenticator.Identity
 		refusedBy          string
 	}{
 		{"DELETE above", "DELETE", "/files", nil, bob, private},
@@ -194,7 +194,7 @@ func TestS08AccessBelowLarge(t *testing.T) {
 }
 
 // tenants opens a table with rules for so many tenants.
-func tenants(t *testing.T, count int) *Set {
+func tenants(t *testing.T, count int) *Engine {
 	text := strings.Builder{}
 	text.WriteString("rules:\n")
 	for i := range count {
@@ -205,8 +205,8 @@ func tenants(t *testing.T, count int) *Set {
 }
 
 // shortest returns the shortest time of several in which a path is judged.
-func shortest(t *testing.T, set *Set, path string) time.Duration {
-	bob := caller(func(i *identity.Identity) { i.ID = "bob" })
+func shortest(t *testing.T, set *Engine, path string) time.Duration {
+	bob := caller(func(i *authenticator.Identity) { i.ID = "bob" })
 	least := time.Hour
 	for range 20 {
 		start := time.Now()

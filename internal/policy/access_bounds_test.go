@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -153,7 +153,7 @@ func TestAccessLargeRequestAllocations(t *testing.T) {
 
 func inputOf(r *http.Request) Input {
 	facts := request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
-	return Input{Request: request.New(r, facts, new(request.Config)), Identity: identity.Anonymous(), Config: NewConstants(nil)}
+	return Input{Request: request.New(r, facts, new(request.Config)), Identity: authenticator.Anonymous(), Config: NewConstants(nil)}
 }
 
 // cost is what a request takes: bytes that are allocated, and time.
@@ -170,7 +170,7 @@ func (c cost) exceeds(part cost, times int) bool {
 	return c.decision > 2*times*part.decision+base || c.explanation > 2*times*part.explanation+base || c.took > time.Duration(3*times)*part.took
 }
 
-func costOf(t *testing.T, set *Set, in Input) cost {
+func costOf(t *testing.T, set *Engine, in Input) cost {
 	t.Helper()
 	c := cost{took: time.Hour}
 	for range 20 {

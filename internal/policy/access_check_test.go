@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -38,16 +38,16 @@ func TestTableAloneTests(t *testing.T) {
 }
 
 // lackings take something from a caller, or make it unknown.
-var lackings = map[string]func(*identity.Identity, *request.Client){
-	"roles": func(i *identity.Identity, _ *request.Client) { i.Roles = nil }, "groups": func(i *identity.Identity, _ *request.Client) { i.Groups = nil },
-	"scopes": func(i *identity.Identity, _ *request.Client) { i.Scopes = nil }, "claims": func(i *identity.Identity, _ *request.Client) { i.Claims = nil },
-	"acr": func(i *identity.Identity, _ *request.Client) { i.ACR = "" }, "issuer": func(i *identity.Identity, _ *request.Client) { i.Issuer = "" },
-	"username": func(i *identity.Identity, _ *request.Client) {
+var lackings = map[string]func(*authenticator.Identity, *request.Client){
+	"roles": func(i *authenticator.Identity, _ *request.Client) { i.Roles = nil }, "groups": func(i *authenticator.Identity, _ *request.Client) { i.Groups = nil },
+	"scopes": func(i *authenticator.Identity, _ *request.Client) { i.Scopes = nil }, "claims": func(i *authenticator.Identity, _ *request.Client) { i.Claims = nil },
+	"acr": func(i *authenticator.Identity, _ *request.Client) { i.ACR = "" }, "issuer": func(i *authenticator.Identity, _ *request.Client) { i.Issuer = "" },
+	"username": func(i *authenticator.Identity, _ *request.Client) {
 		i.Username, i.Unknown = "", append(i.Unknown, "username")
 	},
-	"kind":    func(i *identity.Identity, _ *request.Client) { i.Kind = identity.KindUnknown },
-	"address": func(_ *identity.Identity, c *request.Client) { c.IP = "" }, "hidden": func(_ *identity.Identity, c *request.Client) { c.ForwardedUntrusted = true },
-	"unknown": func(i *identity.Identity, _ *request.Client) { i.Unknown = identity.UnknownFields() },
+	"kind":    func(i *authenticator.Identity, _ *request.Client) { i.Kind = authenticator.KindUnknown },
+	"address": func(_ *authenticator.Identity, c *request.Client) { c.IP = "" }, "hidden": func(_ *authenticator.Identity, c *request.Client) { c.ForwardedUntrusted = true },
+	"unknown": func(i *authenticator.Identity, _ *request.Client) { i.Unknown = authenticator.UnknownFields() },
 }
 
 // TestS10TableLacks: whatever the table, a caller who is refused is also refused with

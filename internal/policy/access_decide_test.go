@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -40,18 +40,18 @@ type call struct {
 	method, host, target string
 	header               map[string]string
 	ip                   string
-	id                   *identity.Identity
+	id                   *authenticator.Identity
 }
 
 // decideBy asks a set about a call.
-func decideBy(set *Set, c call) Decision {
+func decideBy(set *Engine, c call) Decision {
 	r := httptest.NewRequest(c.method, c.target, nil)
 	r.Host = c.host
 	for name, value := range c.header {
 		r.Header.Set(name, value)
 	}
 	if c.id == nil {
-		c.id = identity.Anonymous()
+		c.id = authenticator.Anonymous()
 	}
 	facts := request.Facts{ID: func() string { return "id" }, ClientIP: c.ip, PeerIP: c.ip}
 	return set.Decide(r.Context(), Input{
@@ -59,8 +59,8 @@ func decideBy(set *Set, c call) Decision {
 	})
 }
 
-func caller(change func(*identity.Identity)) *identity.Identity {
-	id := &identity.Identity{Authenticated: true, Kind: identity.KindUser, ID: "bob", Username: "bob", Method: "basic"}
+func caller(change func(*authenticator.Identity)) *authenticator.Identity {
+	id := &authenticator.Identity{Authenticated: true, Kind: authenticator.KindUser, ID: "bob", Username: "bob", Method: "basic"}
 	change(id)
 	return id.Normalize()
 }
@@ -69,14 +69,14 @@ func caller(change func(*identity.Identity)) *identity.Identity {
 // T-15, T-18, T-20, T-23, T-55, T-72, T-73.
 func TestAccessDecides(t *testing.T) {
 	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", decideTable)}})
-	bob := caller(func(*identity.Identity) {})
-	admin := caller(func(i *identity.Identity) { i.Roles = []string{"admin"} })
-	family := caller(func(i *identity.Identity) { i.Groups = []string{"family"} })
-	claiming := func(claims map[string]any) *identity.Identity {
-		return caller(func(i *identity.Identity) { i.Claims = claims })
+	bob := caller(func(*authenticator.Identity) {})
+	admin := caller(func(i *authenticator.Identity) { i.Roles = []string{"admin"} })
+	family := caller(func(i *authenticator.Identity) { i.Groups = []string{"family"} })
+	claiming := func(claims map[string]any) *authenticator.Identity {
+		return caller(func(i *authenticator.Identity) { i.Claims = claims })
 	}
-	token := func(id, username string, scopes ...string) *identity.Identity {
-		return caller(func(i *identity.Identity) {
+	token := func(id, username string, scopes ...string) *authenticator.Identity {
+		return caller(func(i *authenticator.Identity) {
 			i.ID, i.Username, i.Issuer, i.Method, i.Scopes = id, username, "https://id.example.com", "jwt", scopes
 		})
 	}
@@ -151,7 +151,7 @@ func TestAccessDecides(t *testing.T) {
 		{"a claim with a dot in its name", call{"GET", "x.example", "/team/x", nil, far, claiming(map[string]any{"a.b": json.Number("7.0")})}, true, "access.yaml:15 (rule 5)"},
 		{"a claim that is a string of digits", call{"GET", "x.example", "/team/x", nil, far, claiming(map[string]any{"a.b": "7"})}, false, "access.yaml:15 (rule 5)"},
 		{"a claim that is null", call{"GET", "x.example", "/team/x", nil, far, claiming(map[string]any{"a.b": nil})}, false, "access.yaml:15 (rule 5)"},
-		{"a blocked user", call{"GET", "open.example.com", "/", nil, far, caller(func(i *identity.Identity) { i.ID = "mallory" })}, false, "blocked"},
+		{"a blocked user", call{"GET", "open.example.com", "/", nil, far, caller(func(i *authenticator.Identity) { i.ID = "mallory" })}, false, "blocked"},
 		{"a blocked user of an issuer", call{"GET", "open.example.com", "/", nil, far, token("9f3c", "mallory")}, false, "blocked"},
 		{"a blocked network", call{"GET", "open.example.com", "/", nil, "203.0.113.9", admin}, false, "blocked"},
 		{"a blocked network that forwards", call{"GET", "open.example.com", "/", forwarded, "203.0.113.9", nil}, false, "blocked"},
@@ -172,12 +172,12 @@ func TestAccessDecides(t *testing.T) {
 // one challenge, and none where a scope would not help.
 func TestAccessChallenge(t *testing.T) {
 	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", decideTable)}})
-	token := func(id string, scopes ...string) *identity.Identity {
-		return caller(func(i *identity.Identity) { i.ID, i.Method, i.Scopes = id, "jwt", scopes })
+	token := func(id string, scopes ...string) *authenticator.Identity {
+		return caller(func(i *authenticator.Identity) { i.ID, i.Method, i.Scopes = id, "jwt", scopes })
 	}
 	tests := []struct {
 		name, method string
-		id           *identity.Identity
+		id           *authenticator.Identity
 		want         []string
 	}{
 		{"one is missing", "POST", token("build-server", "read"), []string{"deploy", "read"}},
@@ -185,7 +185,7 @@ func TestAccessChallenge(t *testing.T) {
 		{"none is missing", "POST", token("build-server", "read", "deploy"), nil},
 		{"it is somebody else", "POST", token("bob", "read"), nil},
 		{"it is another method", "GET", token("build-server", "read"), nil},
-		{"it is nobody", "POST", identity.Anonymous(), nil},
+		{"it is nobody", "POST", authenticator.Anonymous(), nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -21,7 +21,7 @@ func TestN04AccessScripts(t *testing.T) {
 	closed := open(t, Config{Access: []string{newDir(t).write("access.yaml", "rules:\n  - paths: [/w/*]\n    allow: [{anyone: true}]\n")}})
 	for _, test := range []struct {
 		name, target string
-		set          *Set
+		set          *Engine
 		allow        bool
 	}{
 		{"N-04 something behind a script", "/admin.php/x", set, false},

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -206,19 +206,19 @@ func (g tableGenerator) value(depth int) any {
 }
 
 // caller makes up a caller, known or not.
-func (g tableGenerator) caller() *identity.Identity {
+func (g tableGenerator) caller() *authenticator.Identity {
 	if g.chance(30) {
-		return identity.Anonymous()
+		return authenticator.Anonymous()
 	}
-	kinds := []identity.Kind{identity.KindUser, identity.KindClient, identity.KindUnknown}
-	id := &identity.Identity{
+	kinds := []authenticator.Kind{authenticator.KindUser, authenticator.KindClient, authenticator.KindUnknown}
+	id := &authenticator.Identity{
 		Authenticated: true, Kind: kinds[g.IntN(3)], ID: g.pick(oracleWords...), Username: g.pick(append(oracleWords, "")...),
 		Issuer: g.pick(append(oracleWords, "")...), ACR: g.pick(append(oracleWords, "")...),
 		Roles: g.some(oracleWords...), Groups: g.some(oracleWords...), Scopes: g.some(oracleWords...),
 		Claims: map[string]any{"team": g.value(2), "realm": g.value(2), "a/b": g.value(1)},
 	}
 	if g.chance(20) {
-		id.Unknown = g.some(identity.UnknownFields()...)
+		id.Unknown = g.some(authenticator.UnknownFields()...)
 	}
 	return id.Normalize()
 }

@@ -12,16 +12,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // verdict is what is compared of a decision.
 type verdict struct {
 	Allow     bool
-	Reason    identity.Reason
+	Reason    authenticator.Reason
 	Codes     []string
 	Challenge *Challenge
 	Login     *Login

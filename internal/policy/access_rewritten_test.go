@@ -9,18 +9,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // decideRewritten asks a set about a request that was rewritten before.
-func decideRewritten(set *Set, host, asked, now string) Decision {
+func decideRewritten(set *Engine, host, asked, now string) Decision {
 	r := httptest.NewRequest("GET", asked, nil)
 	r.Host = host
 	facts := request.Facts{ID: func() string { return "id" }, Method: "GET", URL: r.URL, RequestURI: asked, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
 	changed := *r
 	changed.URL = &url.URL{Path: now}
-	return set.Decide(r.Context(), Input{Request: request.New(&changed, facts, new(request.Config)), Identity: identity.Anonymous(), Config: NewConstants(nil)})
+	return set.Decide(r.Context(), Input{Request: request.New(&changed, facts, new(request.Config)), Identity: authenticator.Anonymous(), Config: NewConstants(nil)})
 }
 
 // TestN04AccessRewritten: whatever the rules, a rewritten path is judged by the first

@@ -7,7 +7,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -27,10 +27,10 @@ rules:
   - hosts: [other.example]
     allow: [{authenticated: true}]
 `)}})
-	blue := (&identity.Identity{Authenticated: true, ID: "a", Roles: []string{"admin"}, Claims: map[string]any{"team": "blue"}}).Normalize()
+	blue := (&authenticator.Identity{Authenticated: true, ID: "a", Roles: []string{"admin"}, Claims: map[string]any{"team": "blue"}}).Normalize()
 	tests := []struct {
 		name, target string
-		id           *identity.Identity
+		id           *authenticator.Identity
 		want         bool
 		rule         string
 	}{
@@ -64,13 +64,13 @@ rules:
 func TestInputTerm(t *testing.T) {
 	in := asked("/a%2fb//c;d?x=1&x=2;y", "admin")
 	claims := map[string]any{"n": json.Number("12345678901234567890"), "f": json.Number("1.5"), "l": []any{"a", nil, true}, "o": map[string]any{"k": "v"}}
-	in.Identity = (&identity.Identity{Authenticated: true, ID: "a", Claims: claims, AuthTime: 5, ExpiresAt: 1 << 53}).Normalize()
+	in.Identity = (&authenticator.Identity{Authenticated: true, ID: "a", Claims: claims, AuthTime: 5, ExpiresAt: 1 << 53}).Normalize()
 	config := map[string]any{"int": 1, "float": 2.5, "text": "x", "list": []any{"a", 1}, "yes": true}
 	for _, reading := range in.Request.Readings() {
-		document := in.Request.Document(reading, in.Identity, identity.ReasonSessionExpired, config, request.Everything)
+		document := in.Request.Document(reading, in.Identity, authenticator.ReasonSessionExpired, config, request.Everything)
 		checkTerm(t, &document)
 	}
-	empty := request.Document{Identity: identity.Anonymous(), Config: map[string]any{}}
+	empty := request.Document{Identity: authenticator.Anonymous(), Config: map[string]any{}}
 	empty.Request.Segments, empty.Request.PathFlags, empty.Request.QueryFlags = []string{}, []string{}, []string{}
 	empty.Request.Query, empty.Request.Headers, empty.Request.HeaderValues = map[string][]string{}, map[string]string{}, map[string][]string{}
 	empty.TLS.ClientCertificate = request.Certificate{DNSNames: []string{}, Emails: []string{}, URIs: []string{}}

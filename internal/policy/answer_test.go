@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // TestAnswers: policies as people write them, from Rego to the Decision (T-01, T-02).
@@ -15,27 +15,27 @@ func TestAnswers(t *testing.T) {
 	tests := []struct {
 		name, source, target, role string
 		allow                      bool
-		reason                     identity.Reason
+		reason                     authenticator.Reason
 	}{
 		{"a default", "default allow := false\n\nallow if input.request.path == \"/x\"", "/x", "", true, ""},
-		{"a default, denied", "default allow := false\n\nallow if input.request.path == \"/x\"", "/y", "", false, identity.ReasonPolicyDenied},
-		{"a default that allows", "default allow := true\n\nallow := false if input.request.path == \"/x\"", "/x", "", false, identity.ReasonPolicyDenied},
+		{"a default, denied", "default allow := false\n\nallow if input.request.path == \"/x\"", "/y", "", false, authenticator.ReasonPolicyDenied},
+		{"a default that allows", "default allow := true\n\nallow := false if input.request.path == \"/x\"", "/x", "", false, authenticator.ReasonPolicyDenied},
 		{"else", "allow := false if {\n\tinput.request.path == \"/x\"\n} else := true", "/y", "", true, ""},
-		{"else, denied", "allow := false if {\n\tinput.request.path == \"/x\"\n} else := true", "/x", "", false, identity.ReasonPolicyDenied},
-		{"deny beside allow", "allow := {\"allow\": true, \"deny\": deny}\n\ndeny contains \"late\" if input.request.path == \"/x\"", "/x", "", false, identity.ReasonPolicyDenied},
+		{"else, denied", "allow := false if {\n\tinput.request.path == \"/x\"\n} else := true", "/x", "", false, authenticator.ReasonPolicyDenied},
+		{"deny beside allow", "allow := {\"allow\": true, \"deny\": deny}\n\ndeny contains \"late\" if input.request.path == \"/x\"", "/x", "", false, authenticator.ReasonPolicyDenied},
 		{"deny beside allow, empty", "allow := {\"allow\": true, \"deny\": deny}\n\ndeny contains \"late\" if input.request.path == \"/x\"", "/y", "", true, ""},
-		{"a deny that fails", "allow := {\"allow\": true, \"deny\": deny}\n\ndeny contains \"late\" if to_number(input.request.path) > 1", "/x", "", false, identity.ReasonPolicyError},
+		{"a deny that fails", "allow := {\"allow\": true, \"deny\": deny}\n\ndeny contains \"late\" if to_number(input.request.path) > 1", "/x", "", false, authenticator.ReasonPolicyError},
 		{"a deny that nobody reads", "allow := true\n\ndeny contains \"late\" if input.request.path == \"/x\"", "/x", "", true, ""},
-		{"a count for a boolean", "allow := object.get(input.config, \"none\", 1)", "/x", "admin", false, identity.ReasonPolicyUndefined},
-		{"a string for a boolean", "allow := object.get(input.config, \"none\", \"true\")", "/x", "true", false, identity.ReasonPolicyUndefined},
-		{"the caller's own claim for a decision", "allow := input.identity.claims", "/x", "admin", false, identity.ReasonPolicyUndefined},
-		{"a role that is missing", "allow if \"admin\" in input.identity.roles", "/x", "", false, identity.ReasonPolicyUndefined},
+		{"a count for a boolean", "allow := object.get(input.config, \"none\", 1)", "/x", "admin", false, authenticator.ReasonPolicyUndefined},
+		{"a string for a boolean", "allow := object.get(input.config, \"none\", \"true\")", "/x", "true", false, authenticator.ReasonPolicyUndefined},
+		{"the caller's own claim for a decision", "allow := input.identity.claims", "/x", "admin", false, authenticator.ReasonPolicyUndefined},
+		{"a role that is missing", "allow if \"admin\" in input.identity.roles", "/x", "", false, authenticator.ReasonPolicyUndefined},
 		{"a role that is not missing", "allow if not \"admin\" in input.identity.roles", "/x", "", true, ""},
-		{"every of nothing", "allow if every role in input.identity.roles {\n\trole == \"admin\"\n}", "/x", "other", false, identity.ReasonPolicyUndefined},
-		{"a header that is missing", "allow if input.request.headers[\"x-a\"] == \"b\"", "/x", "", false, identity.ReasonPolicyUndefined},
+		{"every of nothing", "allow if every role in input.identity.roles {\n\trole == \"admin\"\n}", "/x", "other", false, authenticator.ReasonPolicyUndefined},
+		{"a header that is missing", "allow if input.request.headers[\"x-a\"] == \"b\"", "/x", "", false, authenticator.ReasonPolicyUndefined},
 		{"a helper", "import data.caddy.helpers\n\nallow if helpers.has_role(\"admin\")", "/x", "admin", true, ""},
 		// T-18
-		{"the query is no path", "allow if input.request.path == \"/x\"", "/x?/y", "", false, identity.ReasonPolicyUndefined},
+		{"the query is no path", "allow if input.request.path == \"/x\"", "/x?/y", "", false, authenticator.ReasonPolicyUndefined},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -68,7 +68,7 @@ allow := {
 	got.made, got.Elapsed, got.Cached = made{}, 0, ""
 	body := "{http.vars.secret}"
 	want := Decision{
-		Reason: identity.ReasonPolicyDenied, Codes: []string{"closed", "late"}, Message: "Come back at nine.", Remediation: "Ask {env.HOME}.",
+		Reason: authenticator.ReasonPolicyDenied, Codes: []string{"closed", "late"}, Message: "Come back at nine.", Remediation: "Ask {env.HOME}.",
 		Status: 451, Headers: http.Header{"X-A": {"1", "/x"}}, Body: &body,
 		Challenge: &Challenge{Scopes: []string{"read", "write"}, ACRValues: []string{"gold"}, MaxAge: 300},
 		Redirect:  &Redirect{To: "/closed?from=x", Status: 302}, Labels: map[string]string{"rule": "hours"}, Revision: got.Revision,

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -65,7 +65,7 @@ func TestN11TooComplexIsRefused(t *testing.T) {
 	} {
 		start := time.Now()
 		got := set.Decide(t.Context(), posted(body))
-		if problem != "" && (got.Allow || got.Reason != identity.ReasonBodyRefused || got.Status != 413 || got.Codes[0] != string(problem)) {
+		if problem != "" && (got.Allow || got.Reason != authenticator.ReasonBodyRefused || got.Status != 413 || got.Codes[0] != string(problem)) {
 			t.Errorf("N-11 %d bytes: %+v", len(body), got)
 		}
 		if took := time.Since(start); problem != "" && took > time.Second {
@@ -103,7 +103,7 @@ func TestN11SlowBodyIsRefused(t *testing.T) {
 	r.Header.Set("Content-Type", "application/json")
 	in.Request = request.New(r, request.Facts{ID: func() string { return "id" }}, new(request.Config))
 	got := set.Decide(t.Context(), in)
-	if got.Allow || got.Reason != identity.ReasonBodyRefused || got.Status != 408 || len(got.Codes) != 1 || got.Codes[0] != "body_timeout" {
+	if got.Allow || got.Reason != authenticator.ReasonBodyRefused || got.Status != 408 || len(got.Codes) != 1 || got.Codes[0] != "body_timeout" {
 		t.Errorf("N-11 %+v", got)
 	}
 }

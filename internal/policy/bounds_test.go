@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // constantsOf returns what a request without a credential is asked with.
@@ -128,7 +128,7 @@ func TestN15Operands(t *testing.T) {
 			config := Config{Sources: []string{newDir(t).write("authz.rego", source)}, AllowBuiltins: costly, OPAEnvoy: envoy, Decision: defaultDecision, Timeout: time.Minute}
 			start := time.Now()
 			got := open(t, config).Decide(t.Context(), constantsOf(map[string]any{"x": test.x}))
-			if got.Allow || got.Reason != identity.ReasonPolicyError || got.Err == nil || !strings.Contains(got.Err.Error(), "eval_builtin_error: "+name+": ") ||
+			if got.Allow || got.Reason != authenticator.ReasonPolicyError || got.Err == nil || !strings.Contains(got.Err.Error(), "eval_builtin_error: "+name+": ") ||
 				strings.Contains(got.Err.Error(), "cannot take what it was given") || strings.Contains(got.Err.Error(), "s3cret") {
 				t.Errorf("N-15 %s, envoy %v: %+v", test.call, envoy, got)
 			}
@@ -237,7 +237,7 @@ func TestN15LateResult(t *testing.T) {
 	path := newDir(t).write("authz.rego", "package caddy.authz\n\nallow if not regex.match(`(a?){50}a{50}b`, input.config.x)\n")
 	set := open(t, Config{Sources: []string{path}, Timeout: 5 * time.Millisecond})
 	got := set.Decide(t.Context(), constantsOf(map[string]any{"x": strings.Repeat("a", 512<<10)}))
-	if got.Allow || got.Reason != identity.ReasonPolicyTimeout || got.Err == nil {
+	if got.Allow || got.Reason != authenticator.ReasonPolicyTimeout || got.Err == nil {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -249,7 +249,7 @@ func TestN15EvaluationsAtOnce(t *testing.T) {
 	panics := asked("/", "")
 	panics.Identity = nil
 	for range 4 * runtime.GOMAXPROCS(0) {
-		if got := plain.Decide(t.Context(), panics); got.Reason != identity.ReasonPolicyError {
+		if got := plain.Decide(t.Context(), panics); got.Reason != authenticator.ReasonPolicyError {
 			t.Fatalf("one that panics: %+v", got)
 		}
 	}
@@ -261,12 +261,12 @@ func TestN15EvaluationsAtOnce(t *testing.T) {
 	}
 	start := time.Now()
 	got := plain.Decide(t.Context(), asked("/", ""))
-	if took := time.Since(start); got.Allow || got.Reason != identity.ReasonBusy || got.Err == nil || took < maxWait || took > 10*maxWait {
+	if took := time.Since(start); got.Allow || got.Reason != authenticator.ReasonBusy || got.Err == nil || took < maxWait || took > 10*maxWait {
 		t.Errorf("after %s: %+v", took, got)
 	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if got := plain.Decide(gone, asked("/", "")); got.Allow || got.Reason != identity.ReasonPolicyTimeout {
+	if got := plain.Decide(gone, asked("/", "")); got.Allow || got.Reason != authenticator.ReasonPolicyTimeout {
 		t.Errorf("one who is gone: %+v", got)
 	}
 	for range slots {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // TestForbiddenBuiltins: T-49, what reaches out is not there, nor by mocking.
@@ -77,7 +77,7 @@ func TestSend(t *testing.T) {
 	slow := asked("/slow", "")
 	slow.Config = in.Config
 	start := time.Now()
-	if got := set.Decide(t.Context(), slow); got.Allow || got.Reason != identity.ReasonPolicyTimeout {
+	if got := set.Decide(t.Context(), slow); got.Allow || got.Reason != authenticator.ReasonPolicyTimeout {
 		t.Errorf("slow: %+v", got)
 	}
 	if took := time.Since(start); took > 3*time.Second {
@@ -96,7 +96,7 @@ func TestOneTime(t *testing.T) {
 	if readings := len(in.Request.Readings()); readings < 8 {
 		t.Fatalf("%d readings", readings)
 	}
-	if got := set.Decide(t.Context(), in); got.Allow || got.Reason != identity.ReasonPolicyTimeout {
+	if got := set.Decide(t.Context(), in); got.Allow || got.Reason != authenticator.ReasonPolicyTimeout {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -120,7 +120,7 @@ func TestSchemaReferences(t *testing.T) {
 	}
 	decide := func(source string, builtins ...string) Decision {
 		path := newDir(t).write("a.rego", "package caddy.authz\n\n"+source)
-		in := Input{Request: queryOf("/"), Identity: identity.Anonymous(), Config: NewConstants(map[string]any{"key": "$ref"})}
+		in := Input{Request: queryOf("/"), Identity: authenticator.Anonymous(), Config: NewConstants(map[string]any{"key": "$ref"})}
 		return open(t, Config{Sources: []string{path}, AllowBuiltins: builtins, Timeout: time.Minute}).Decide(t.Context(), in)
 	}
 	for name, source := range tests {

@@ -10,8 +10,8 @@ import (
 	"github.com/maypok86/otter/v2"
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -103,7 +103,7 @@ func (c *cache) verified(took time.Duration) {
 
 // put remembers a decision, no longer than the caller's credential counts and the
 // policy allows. What failed is not remembered.
-func (c *cache) put(key []byte, decision Decision, id *identity.Identity) {
+func (c *cache) put(key []byte, decision Decision, id *authenticator.Identity) {
 	if decision.unanswered() || len(key) > maxKey {
 		return
 	}
@@ -121,7 +121,7 @@ func (c *cache) put(key []byte, decision Decision, id *identity.Identity) {
 // unanswered reports whether the policies gave no answer.
 func (d Decision) unanswered() bool {
 	switch d.Reason {
-	case identity.ReasonPolicyError, identity.ReasonPolicyTimeout, identity.ReasonBusy:
+	case authenticator.ReasonPolicyError, authenticator.ReasonPolicyTimeout, authenticator.ReasonBusy:
 		return true
 	}
 	return false
@@ -135,7 +135,7 @@ func (d Decision) unshared() Decision {
 
 // expiry returns until when a decision may be remembered; zero for as long as
 // there is room.
-func (c *cache) expiry(decision Decision, id *identity.Identity) (end time.Time) {
+func (c *cache) expiry(decision Decision, id *authenticator.Identity) (end time.Time) {
 	if id.ExpiresAt != 0 {
 		end = time.Unix(id.ExpiresAt, 0)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -66,7 +66,7 @@ func TestCache(t *testing.T) {
 		},
 		{
 			"why a cookie did not count", "package caddy.authz\n\nallow if input.failure.reason == \"\"\n",
-			asked("/", ""), func() Input { in := asked("/", ""); in.Failure = identity.ReasonSessionExpired; return in }(), true, true,
+			asked("/", ""), func() Input { in := asked("/", ""); in.Failure = authenticator.ReasonSessionExpired; return in }(), true, true,
 		},
 	}
 	for _, test := range tests {
@@ -345,7 +345,7 @@ func TestSizeBounded(t *testing.T) {
 func TestCacheBounded(t *testing.T) {
 	const size, regulars, strangers = 256 << 10, 100, 20_000
 	c := newCache(size)
-	put := func(name string) { c.put([]byte(name), Decision{Allow: true}, identity.Anonymous()) }
+	put := func(name string) { c.put([]byte(name), Decision{Allow: true}, authenticator.Anonymous()) }
 	hits := 0
 	ask := func(name string) {
 		if c.get([]byte(name)) == nil {

@@ -4,23 +4,23 @@ import (
 	"context"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
-	"github.com/policyauth/caddy-policy-auth/internal/witness"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/counterexample"
 )
 
 // CheckOptions says what policies are checked with.
 type CheckOptions struct {
 	// Samples are inputs to begin with, or parts of some, besides those of the
 	// tests and those that are made from the policies.
-	Samples []witness.Sample
+	Samples []counterexample.Sample
 	// Search bounds the search for witnesses.
-	Search witness.Options
+	Search counterexample.Options
 }
 
 // CheckReport is what was found in some policies that load.
 type CheckReport struct {
 	// Warnings are what loading warns of, and what the tests are wrong about.
 	Warnings []string `json:"warnings"`
-	witness.Report
+	counterexample.Report
 }
 
 // Clean reports whether nothing was found.
@@ -43,7 +43,7 @@ func Check(ctx context.Context, config Config, o CheckOptions) (CheckReport, err
 	if err != nil {
 		return CheckReport{}, err
 	}
-	report := CheckReport{Warnings: append([]string{}, loaded.warnings...), Report: witness.Report{Findings: []witness.Finding{}, Complete: true}}
+	report := CheckReport{Warnings: append([]string{}, loaded.warnings...), Report: counterexample.Report{Findings: []counterexample.Finding{}, Complete: true}}
 	if config.native() { // a table alone: what a caller lacks opens none of its rules
 		return report, nil
 	}

@@ -15,9 +15,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/tester"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/counterexample"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
-	"github.com/policyauth/caddy-policy-auth/internal/witness"
 )
 
 // baseInput returns the whole input for an unknown caller of GET /.
@@ -32,7 +32,7 @@ func baseInput(envoy bool) (map[string]any, error) {
 		ClientIP: "192.0.2.1", PeerIP: "192.0.2.1", Method: r.Method, URL: r.URL, RequestURI: r.RequestURI, Time: time.Unix(1_700_000_000, 0),
 	}
 	asked := request.New(r, facts, new(request.Config))
-	document := asked.Document(asked.Readings()[0], identity.Anonymous(), "", nil, request.Everything)
+	document := asked.Document(asked.Readings()[0], authenticator.Anonymous(), "", nil, request.Everything)
 	text, err := json.Marshal(document)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func baseInput(envoy bool) (map[string]any, error) {
 }
 
 // testSamples returns the inputs that the tests ask the policies with.
-func (m *material) testSamples(ctx context.Context, config Config, loaded *program) ([]witness.Sample, error) {
+func (m *material) testSamples(ctx context.Context, config Config, loaded *program) ([]counterexample.Sample, error) {
 	if len(m.tests) == 0 {
 		return nil, nil
 	}
@@ -68,7 +68,7 @@ type listener struct {
 	mu      sync.Mutex
 	test    string // that is run
 	seen    map[string]bool
-	samples []witness.Sample
+	samples []counterexample.Sample
 }
 
 // Enabled implements topdown.QueryTracer.
@@ -101,7 +101,7 @@ func (l *listener) hear(input *ast.Term) {
 	l.seen[text] = true
 	if object, err := ast.JSON(input.Value); err == nil {
 		if document, ok := object.(map[string]any); ok {
-			l.samples = append(l.samples, witness.Sample{Name: l.test, Input: document})
+			l.samples = append(l.samples, counterexample.Sample{Name: l.test, Input: document})
 		}
 	}
 }

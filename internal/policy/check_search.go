@@ -11,32 +11,32 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
-	"github.com/policyauth/caddy-policy-auth/internal/witness"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/counterexample"
 )
 
 // search looks for witnesses: denials that become allows once something is
 // missing.
-func (m *material) search(ctx context.Context, config Config, loaded *program, o CheckOptions) (witness.Report, error) {
+func (m *material) search(ctx context.Context, config Config, loaded *program, o CheckOptions) (counterexample.Report, error) {
 	base, err := baseInput(config.OPAEnvoy)
 	if err != nil {
-		return witness.Report{}, err
+		return counterexample.Report{}, err
 	}
 	tested, err := m.testSamples(ctx, config, loaded)
 	if err != nil {
-		return witness.Report{}, err
+		return counterexample.Report{}, err
 	}
 	samples := slices.Concat(o.Samples, tested)
 	for i, sample := range samples {
-		samples[i].Input = witness.Complete(sample.Input, base)
+		samples[i].Input = counterexample.Complete(sample.Input, base)
 	}
 	a, err := m.asker(ctx, config, loaded.decision)
 	if err != nil {
-		return witness.Report{}, err
+		return counterexample.Report{}, err
 	}
 	defer a.close()
-	return witness.Search(ctx, witness.Policies{
+	return counterexample.Search(ctx, counterexample.Policies{
 		Compiler: a.compiler, Decision: a.decision, Files: reached(a.compiler, a.decision), Reads: loaded.reads.reads, Ask: a.ask,
-	}, append(samples, witness.Generate(a.compiler, a.decision, base, m.tableCallers())...), o.Search), nil
+	}, append(samples, counterexample.Generate(a.compiler, a.decision, base, m.tableCallers())...), o.Search), nil
 }
 
 // asker evaluates policies whose rules may be changed meanwhile.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/witness"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/counterexample"
 )
 
 // checked checks one policy without its directory's name.
@@ -149,11 +149,11 @@ func TestCheckSamples(t *testing.T) {
 		name    string
 		files   map[string]string
 		access  string
-		samples []witness.Sample
+		samples []counterexample.Sample
 		sample  string
 	}{
 		{name: "none"},
-		{name: "given", samples: []witness.Sample{{Name: "saved.json", Input: banned}}, sample: "saved.json"},
+		{name: "given", samples: []counterexample.Sample{{Name: "saved.json", Input: banned}}, sample: "saved.json"},
 		{
 			name: "of a test", sample: "a_test.rego:5",
 			files: map[string]string{"p/a_test.rego": "package caddy.authz_test\n\nimport data.caddy.authz\n\ntest_banned if not authz.allow with input as {\"identity\": {\"id\": \"carol\", \"claims\": {\"https://example.com/ban\": true}}}\n"},
@@ -203,7 +203,7 @@ blocked if input.attributes.request.http.headers["x-blocked"] == "yes"
 
 blocked if json.unmarshal(input.attributes.request.http.headers["x-claims"]).blocked
 `)
-	got := found(checked(t, Config{Sources: []string{path}, OPAEnvoy: true}, CheckOptions{Samples: []witness.Sample{{Name: "given", Input: map[string]any{
+	got := found(checked(t, Config{Sources: []string{path}, OPAEnvoy: true}, CheckOptions{Samples: []counterexample.Sample{{Name: "given", Input: map[string]any{
 		"attributes": map[string]any{"request": map[string]any{"http": map[string]any{"headers": map[string]any{"x-claims": `{"blocked": true}`}}}},
 	}}}}))
 	want := []string{

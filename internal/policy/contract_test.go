@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -22,13 +22,13 @@ func contractInput() Input {
 	facts := request.Facts{ID: func() string { return "req-1" }, Time: time.Unix(1, 5), ClientIP: "192.0.2.1", PeerIP: "192.0.2.2"}
 	return Input{
 		Request: request.New(r, facts, new(request.Config)),
-		Identity: (&identity.Identity{
+		Identity: (&authenticator.Identity{
 			Authenticated: true, ID: "u1", Username: "alice", Name: "Alice", Issuer: "https://id.example", Method: "jwt",
 			Roles: []string{"admin"}, Groups: []string{"staff"}, Scopes: []string{"read"}, Email: "alice@example.com",
 			Claims: map[string]any{"team": "blue", "level": json.Number("3"), "tags": []any{"x"}},
 			ACR:    "gold", AMR: []string{"otp"}, AuthTime: 100, ExpiresAt: 200, Unknown: []string{"kind"},
 		}).Normalize(),
-		Failure: identity.ReasonSessionExpired,
+		Failure: authenticator.ReasonSessionExpired,
 		Config:  NewConstants(map[string]any{"tenants": []string{"blue", "red"}, "limit": 5}),
 	}
 }

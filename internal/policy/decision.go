@@ -11,7 +11,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // Decision is what policies answer. The zero value denies.
@@ -19,7 +19,7 @@ type Decision struct {
 	// Allow is true only if every policy that was asked said so.
 	Allow bool
 	// Reason is why not; policy_denied unless something went wrong.
-	Reason identity.Reason
+	Reason authenticator.Reason
 	// Codes are the policy's own codes.
 	Codes []string
 	// Message and Remediation are plain text for the person refused.
@@ -86,12 +86,12 @@ func decode(value ast.Value) Decision {
 		if v {
 			return Decision{Allow: true}
 		}
-		return Decision{Reason: identity.ReasonPolicyDenied}
+		return Decision{Reason: authenticator.ReasonPolicyDenied}
 	case ast.Object:
 		return decodeObject(v)
 	}
 	return Decision{
-		Reason: identity.ReasonPolicyUndefined,
+		Reason: authenticator.ReasonPolicyUndefined,
 		Err:    fmt.Errorf("the decision is of type %s: write true, false or an object with the member allow", ast.ValueName(value)),
 	}
 }
@@ -135,7 +135,7 @@ func (d *decoder) finish() Decision {
 	result := d.decision
 	switch {
 	case len(d.allow) == 0:
-		return Decision{Reason: identity.ReasonPolicyUndefined, Err: errors.New("the decision has no member allow")}
+		return Decision{Reason: authenticator.ReasonPolicyUndefined, Err: errors.New("the decision has no member allow")}
 	case len(d.allow) == 2 && d.allow[0] != d.allow[1]:
 		return failed(errors.New("the decision's members allow and allowed differ"))
 	case len(d.status) == 2 && d.status[0] != d.status[1]:
@@ -149,7 +149,7 @@ func (d *decoder) finish() Decision {
 	}
 	result.Allow = d.allow[0] && !d.denied
 	if !result.Allow {
-		result.Reason = identity.ReasonPolicyDenied
+		result.Reason = authenticator.ReasonPolicyDenied
 	}
 	return result
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // decodeText decodes a decision that is written as a Rego term.
@@ -26,73 +26,73 @@ func TestDecode(t *testing.T) {
 	tests := []struct {
 		term   string
 		allow  bool
-		reason identity.Reason
+		reason authenticator.Reason
 	}{
 		{`true`, true, ""},
-		{`false`, false, identity.ReasonPolicyDenied},
-		{`null`, false, identity.ReasonPolicyUndefined},
-		{`1`, false, identity.ReasonPolicyUndefined},
-		{`"true"`, false, identity.ReasonPolicyUndefined},
-		{`[true]`, false, identity.ReasonPolicyUndefined},
-		{`{true}`, false, identity.ReasonPolicyUndefined},
-		{`set()`, false, identity.ReasonPolicyUndefined},
-		{`{}`, false, identity.ReasonPolicyUndefined},
-		{`{"reasons": []}`, false, identity.ReasonPolicyUndefined},
+		{`false`, false, authenticator.ReasonPolicyDenied},
+		{`null`, false, authenticator.ReasonPolicyUndefined},
+		{`1`, false, authenticator.ReasonPolicyUndefined},
+		{`"true"`, false, authenticator.ReasonPolicyUndefined},
+		{`[true]`, false, authenticator.ReasonPolicyUndefined},
+		{`{true}`, false, authenticator.ReasonPolicyUndefined},
+		{`set()`, false, authenticator.ReasonPolicyUndefined},
+		{`{}`, false, authenticator.ReasonPolicyUndefined},
+		{`{"reasons": []}`, false, authenticator.ReasonPolicyUndefined},
 		{`{"allow": true}`, true, ""},
 		{`{"allowed": true}`, true, ""},
 		{`{"allow": true, "allowed": true}`, true, ""},
-		{`{"allow": true, "allowed": false}`, false, identity.ReasonPolicyError},
-		{`{"allow": false}`, false, identity.ReasonPolicyDenied},
-		{`{"allow": "true"}`, false, identity.ReasonPolicyError},
-		{`{"allow": 1}`, false, identity.ReasonPolicyError},
-		{`{"allow": null}`, false, identity.ReasonPolicyError},
-		{`{"allow": [true]}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "deyn": ["x"]}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, 1: 2}`, false, identity.ReasonPolicyError},
+		{`{"allow": true, "allowed": false}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": false}`, false, authenticator.ReasonPolicyDenied},
+		{`{"allow": "true"}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": 1}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": null}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": [true]}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "deyn": ["x"]}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, 1: 2}`, false, authenticator.ReasonPolicyError},
 		{`{"allow": true, "deny": []}`, true, ""},
 		{`{"allow": true, "deny": set()}`, true, ""},
-		{`{"allow": true, "deny": ["no"]}`, false, identity.ReasonPolicyDenied},
-		{`{"allow": true, "deny": {"no"}}`, false, identity.ReasonPolicyDenied},
-		{`{"allow": true, "deny": [{"code": "late", "message": "Too late."}]}`, false, identity.ReasonPolicyDenied},
-		{`{"allow": true, "deny": [{}]}`, false, identity.ReasonPolicyDenied},
-		{`{"allow": true, "deny": [1]}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "deny": [{"cod": "x"}]}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "deny": "no"}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "deny": false}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "deny": {"no": true}}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "query_parameters_to_set": []}`, false, identity.ReasonPolicyError},
+		{`{"allow": true, "deny": ["no"]}`, false, authenticator.ReasonPolicyDenied},
+		{`{"allow": true, "deny": {"no"}}`, false, authenticator.ReasonPolicyDenied},
+		{`{"allow": true, "deny": [{"code": "late", "message": "Too late."}]}`, false, authenticator.ReasonPolicyDenied},
+		{`{"allow": true, "deny": [{}]}`, false, authenticator.ReasonPolicyDenied},
+		{`{"allow": true, "deny": [1]}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "deny": [{"cod": "x"}]}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "deny": "no"}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "deny": false}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "deny": {"no": true}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "query_parameters_to_set": []}`, false, authenticator.ReasonPolicyError},
 		{`{"allow": true, "headers": {"X-A": "b"}}`, true, ""},
 		{`{"allow": true, "headers": {"X-A": ["b", "c"]}}`, true, ""},
-		{`{"allow": true, "headers": {"X-A": 1}}`, false, identity.ReasonPolicyError},
+		{`{"allow": true, "headers": {"X-A": 1}}`, false, authenticator.ReasonPolicyError},
 		// T-29
-		{`{"allow": true, "headers": {"X-A": "b\r\nX-B: c"}}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "headers": {"X-A": "b\u0000"}}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "headers": {"X A": "b"}}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "headers": {":path": "/"}}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "headers": {"Host": "h"}}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "headers": {"content-length": "1"}}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "headers": {"Transfer-Encoding": "x"}}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "headers": []}`, false, identity.ReasonPolicyError},
+		{`{"allow": true, "headers": {"X-A": "b\r\nX-B: c"}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "headers": {"X-A": "b\u0000"}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "headers": {"X A": "b"}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "headers": {":path": "/"}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "headers": {"Host": "h"}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "headers": {"content-length": "1"}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "headers": {"Transfer-Encoding": "x"}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "headers": []}`, false, authenticator.ReasonPolicyError},
 		{`{"allow": true, "request_headers_to_remove": ["Cookie"]}`, true, ""},
-		{`{"allow": true, "request_headers_to_remove": ["a b"]}`, false, identity.ReasonPolicyError},
+		{`{"allow": true, "request_headers_to_remove": ["a b"]}`, false, authenticator.ReasonPolicyError},
 		{`{"allow": true, "response_headers_to_add": {"X-A": "b"}}`, true, ""},
-		{`{"allow": true, "response_headers_to_add": {"Connection": "b"}}`, false, identity.ReasonPolicyError},
+		{`{"allow": true, "response_headers_to_add": {"Connection": "b"}}`, false, authenticator.ReasonPolicyError},
 		{`{"allow": true, "log": {"labels": {"rule": "x"}}}`, true, ""},
-		{`{"allow": true, "log": {"labels": {"rule": 1}}}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "log": {"lables": {}}}`, false, identity.ReasonPolicyError},
-		{`{"allow": true, "message": 1}`, false, identity.ReasonPolicyError},
-		{`{"allow": false, "status": 401}`, false, identity.ReasonPolicyDenied},
-		{`{"allow": false, "http_status": 451}`, false, identity.ReasonPolicyDenied},
-		{`{"allow": false, "status": 401, "http_status": 403}`, false, identity.ReasonPolicyError},
-		{`{"allow": false, "challenge": {"scope": "a b", "acr_values": ["c"], "max_age": 1}}`, false, identity.ReasonPolicyDenied},
-		{`{"allow": false, "challenge": {"scop": "a"}}`, false, identity.ReasonPolicyError},
-		{`{"allow": false, "challenge": {"max_age": -1}}`, false, identity.ReasonPolicyError},
-		{`{"allow": false, "challenge": {"max_age": "1"}}`, false, identity.ReasonPolicyError},
-		{`{"allow": false, "redirect": {"to": "/x"}}`, false, identity.ReasonPolicyDenied},
-		{`{"allow": false, "redirect": {"to": "/x", "status": 200}}`, false, identity.ReasonPolicyError},
-		{`{"allow": false, "redirect": {}}`, false, identity.ReasonPolicyError},
-		{`{"allow": false, "body": "x"}`, false, identity.ReasonPolicyDenied},
-		{`{"allow": false, "body": {}}`, false, identity.ReasonPolicyError},
+		{`{"allow": true, "log": {"labels": {"rule": 1}}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "log": {"lables": {}}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": true, "message": 1}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": false, "status": 401}`, false, authenticator.ReasonPolicyDenied},
+		{`{"allow": false, "http_status": 451}`, false, authenticator.ReasonPolicyDenied},
+		{`{"allow": false, "status": 401, "http_status": 403}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": false, "challenge": {"scope": "a b", "acr_values": ["c"], "max_age": 1}}`, false, authenticator.ReasonPolicyDenied},
+		{`{"allow": false, "challenge": {"scop": "a"}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": false, "challenge": {"max_age": -1}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": false, "challenge": {"max_age": "1"}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": false, "redirect": {"to": "/x"}}`, false, authenticator.ReasonPolicyDenied},
+		{`{"allow": false, "redirect": {"to": "/x", "status": 200}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": false, "redirect": {}}`, false, authenticator.ReasonPolicyError},
+		{`{"allow": false, "body": "x"}`, false, authenticator.ReasonPolicyDenied},
+		{`{"allow": false, "body": {}}`, false, authenticator.ReasonPolicyError},
 	}
 	for _, test := range tests {
 		t.Run(test.term, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestDecode(t *testing.T) {
 			if d.Allow != test.allow || d.Reason != test.reason {
 				t.Errorf("allow %v, reason %q, err %v", d.Allow, d.Reason, d.Err)
 			}
-			if d.Reason == identity.ReasonPolicyError && d.Err == nil {
+			if d.Reason == authenticator.ReasonPolicyError && d.Err == nil {
 				t.Error("nobody is told what went wrong")
 			}
 		})
@@ -110,7 +110,7 @@ func TestDecode(t *testing.T) {
 // TestDecodeStatus: T-02, a status outside of 400 to 599 is an error.
 func TestDecodeStatus(t *testing.T) {
 	for _, status := range []string{"0", "-1", "100", "199", "200", "301", "399", "600", "999", "1e9", "403.5", `"403"`, "null", "1e400"} {
-		if d := decodeTerm(t, `{"allow": false, "status": `+status+`}`); d.Reason != identity.ReasonPolicyError {
+		if d := decodeTerm(t, `{"allow": false, "status": `+status+`}`); d.Reason != authenticator.ReasonPolicyError {
 			t.Errorf("%s: %+v", status, d)
 		}
 	}
@@ -135,7 +135,7 @@ func TestDecodeFields(t *testing.T) {
 		t.Errorf("got %+v", d.Challenge)
 	}
 	long := strings.Repeat("x", maxText+1)
-	if d := decodeTerm(t, `{"allow": false, "message": "`+long+`"}`); d.Reason != identity.ReasonPolicyError {
+	if d := decodeTerm(t, `{"allow": false, "message": "`+long+`"}`); d.Reason != authenticator.ReasonPolicyError {
 		t.Error("a long message passes")
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // envoyDecision is the rule that opa-envoy-plugin asks for.
@@ -48,7 +48,7 @@ func decodeEnvoy(value ast.Value) Decision {
 		return failed(errors.New("the decision has members whose names are no strings"))
 	}
 	if _, decided := members["allowed"]; !decided {
-		return Decision{Reason: identity.ReasonPolicyUndefined, Err: errors.New("the decision has no member allowed")}
+		return Decision{Reason: authenticator.ReasonPolicyUndefined, Err: errors.New("the decision has no member allowed")}
 	}
 	status, elsewhere := redirectStatus(members)
 	d := decoder{room: maxText}

@@ -14,12 +14,12 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // envoySet opens a policy of opa-envoy-plugin.
-func envoySet(t *testing.T, rego string) *Set {
+func envoySet(t *testing.T, rego string) *Engine {
 	t.Helper()
 	return open(t, Config{Sources: []string{newDir(t).write("authz.rego", rego)}, OPAEnvoy: true, Timeout: time.Minute})
 }
@@ -31,7 +31,7 @@ func called(method, target, body string, header ...string) Input {
 		r.Header.Add(header[i], header[i+1])
 	}
 	facts := request.Facts{ID: func() string { return "id" }, Time: time.Unix(1700000000, 5), ClientIP: "192.0.2.7", PeerIP: "192.0.2.7"}
-	return Input{Request: request.New(r, facts, new(request.Config)), Identity: identity.Anonymous(), Config: NewConstants(nil), Body: request.BodyLimits{Size: 1 << 10, Values: 100, Depth: 8}}
+	return Input{Request: request.New(r, facts, new(request.Config)), Identity: authenticator.Anonymous(), Config: NewConstants(nil), Body: request.BodyLimits{Size: 1 << 10, Values: 100, Depth: 8}}
 }
 
 // TestEnvoyDocument: the document of opa-envoy-plugin, field by field.
@@ -141,7 +141,7 @@ func TestEnvoyDecisions(t *testing.T) {
 		{"false", "false", false, nil},
 		{"a string", `"true"`, false, nil},
 		{"an object", `{"allowed": true}`, true, nil},
-		{"without allowed", `{"allow": true}`, false, func(d Decision) bool { return d.Reason == identity.ReasonPolicyUndefined }},
+		{"without allowed", `{"allow": true}`, false, func(d Decision) bool { return d.Reason == authenticator.ReasonPolicyUndefined }},
 		{"allowed is no boolean", `{"allowed": "true"}`, false, nil},
 		{"what the plugin does not know", `{"allowed": true, "deny": ["x"], "foo": 1}`, true, nil},
 		{"headers", `{"allowed": true, "headers": {"x-user": "a"}, "request_headers_to_remove": ["x-b"], "response_headers_to_add": {"x-c": ["1", "2"]}}`, true, func(d Decision) bool {
@@ -160,7 +160,7 @@ func TestEnvoyDecisions(t *testing.T) {
 		{"elsewhere", `{"allowed": false, "http_status": 302, "headers": {"location": "https://id.example/login"}}`, false, func(d Decision) bool {
 			return d.Redirect != nil && *d.Redirect == (Redirect{"https://id.example/login", 302}) && d.Headers.Get("Location") == ""
 		}},
-		{"a denial with 200", `{"allowed": false, "http_status": 200}`, false, func(d Decision) bool { return d.Reason == identity.ReasonPolicyError }},
+		{"a denial with 200", `{"allowed": false, "http_status": 200}`, false, func(d Decision) bool { return d.Reason == authenticator.ReasonPolicyError }},
 		{"an allow with a location", `{"allowed": true, "http_status": 302, "headers": {"location": "x"}}`, true, func(d Decision) bool { return d.Redirect == nil }},
 	}
 	for _, test := range tests {
@@ -181,7 +181,7 @@ func TestEnvoyLenient(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	strict := open(t, Config{Sources: []string{newDir(t).write("a.rego", "package caddy.authz"+rules)}})
-	if got := strict.Decide(t.Context(), called("GET", "/", "")); got.Allow || got.Reason != identity.ReasonPolicyError {
+	if got := strict.Decide(t.Context(), called("GET", "/", "")); got.Allow || got.Reason != authenticator.ReasonPolicyError {
 		t.Errorf("got %+v", got)
 	}
 }

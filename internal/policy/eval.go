@@ -10,7 +10,7 @@ import (
 // Eval asks the policies about an input document as it is, made by hand or saved
 // by somebody. It returns the value of the decision, nil if that is undefined,
 // and what it comes to. An error means that the input cannot be read.
-func (s *Set) Eval(ctx context.Context, input any) (any, Decision, error) {
+func (s *Engine) Eval(ctx context.Context, input any) (any, Decision, error) {
 	document, err := ast.InterfaceToValue(input)
 	if err != nil {
 		return nil, Decision{}, fmt.Errorf("input: %w", err)

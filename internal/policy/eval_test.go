@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // TestEval: the value of a decision for a document of somebody's own, and what
@@ -17,13 +17,13 @@ func TestEval(t *testing.T) {
 		input  any
 		want   any
 		allow  bool
-		reason identity.Reason
+		reason authenticator.Reason
 	}{
 		{"a true allow", map[string]any{"answer": true}, true, true, ""},
-		{"a false one", map[string]any{"answer": false}, false, false, identity.ReasonPolicyDenied},
+		{"a false one", map[string]any{"answer": false}, false, false, authenticator.ReasonPolicyDenied},
 		{"an object", map[string]any{"answer": map[string]any{"allow": true}}, map[string]any{"allow": true}, true, ""},
-		{"no decision", map[string]any{"answer": "yes"}, "yes", false, identity.ReasonPolicyUndefined},
-		{"undefined", map[string]any{}, nil, false, identity.ReasonPolicyUndefined},
+		{"no decision", map[string]any{"answer": "yes"}, "yes", false, authenticator.ReasonPolicyUndefined},
+		{"undefined", map[string]any{}, nil, false, authenticator.ReasonPolicyUndefined},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -23,9 +23,9 @@ type Input struct {
 	// Request is the request in all its readings.
 	Request *request.Request
 	// Identity is the caller.
-	Identity *identity.Identity
+	Identity *authenticator.Identity
 	// Failure says why ambient credentials were not accepted, or "".
-	Failure identity.Reason
+	Failure authenticator.Reason
 	// Config holds the operator's constants.
 	Config *Constants
 	// Body is how much of a body is read, if the policies read it.
@@ -55,7 +55,7 @@ func NewConstants(values map[string]any) *Constants {
 // want done to an allowed request must be the same, or it is an error; for the
 // rest the first one speaks. The time is for all of them together, from when the
 // first one is evaluated.
-func (s *Set) Decide(ctx context.Context, in Input) Decision {
+func (s *Engine) Decide(ctx context.Context, in Input) Decision {
 	current := s.live.Load()
 	if refused := current.refuseHost(in); refused != nil {
 		refused.Revision = current.revision
@@ -141,7 +141,7 @@ func (s *snapshot) readBody(ctx context.Context, in Input, timeout time.Duration
 	case problem == "", problem != request.BodyTimeout && (s.reads["request.body_truncated"] || s.reads["truncated_body"]):
 		return nil
 	}
-	return &Decision{Reason: identity.ReasonBodyRefused, Codes: []string{string(problem)}, Status: problem.Status()}
+	return &Decision{Reason: authenticator.ReasonBodyRefused, Codes: []string{string(problem)}, Status: problem.Status()}
 }
 
 // bodyPaths are where input holds the body.
@@ -271,7 +271,7 @@ var errUndefined = errors.New("the decision is undefined: no rule gives it a val
 // decode takes the decision's value, nil if that is undefined.
 func (s *snapshot) decode(value ast.Value) Decision {
 	if value == nil {
-		return Decision{Reason: identity.ReasonPolicyUndefined, Err: errUndefined}
+		return Decision{Reason: authenticator.ReasonPolicyUndefined, Err: errUndefined}
 	}
 	decode := decode
 	if s.envoy {
@@ -284,5 +284,5 @@ func (s *snapshot) decode(value ast.Value) Decision {
 
 // failed is the decision of a policy that could not be evaluated.
 func failed(err error) Decision {
-	return Decision{Reason: identity.ReasonPolicyError, Err: err}
+	return Decision{Reason: authenticator.ReasonPolicyError, Err: err}
 }

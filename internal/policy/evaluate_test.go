@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -26,7 +26,7 @@ allow := {"allow": true, "headers": {"X-Seen": input.request.path}} if input.req
 		}
 	}
 	different := policyOf(t, "package caddy.authz\n\nallow := {\"allow\": true, \"headers\": {\"X-Path\": concat(\"|\", input.request.segments)}}\n")
-	if got := different.Decide(t.Context(), asked("/a//b", "")); got.Allow || got.Reason != identity.ReasonPolicyError || got.Revision == "" {
+	if got := different.Decide(t.Context(), asked("/a//b", "")); got.Allow || got.Reason != authenticator.ReasonPolicyError || got.Revision == "" {
 		t.Errorf("readings that want different headers: %+v", got)
 	}
 	if got := different.Decide(t.Context(), asked("/a/b", "")); !got.Allow || got.Headers.Get("X-Path") != "a|b" {
@@ -36,7 +36,7 @@ allow := {"allow": true, "headers": {"X-Seen": input.request.path}} if input.req
 	if got := labelled.Decide(t.Context(), asked("/a//b", "")); !got.Allow || got.Labels["path"] == "" {
 		t.Errorf("readings with different labels: %+v", got)
 	}
-	if got := set.Decide(t.Context(), Input{Request: new(request.Request)}); got.Allow || got.Reason != identity.ReasonPolicyError {
+	if got := set.Decide(t.Context(), Input{Request: new(request.Request)}); got.Allow || got.Reason != authenticator.ReasonPolicyError {
 		t.Errorf("no reading at all: %+v", got)
 	}
 }
@@ -46,25 +46,25 @@ allow := {"allow": true, "headers": {"X-Seen": input.request.path}} if input.req
 func TestFailures(t *testing.T) {
 	tests := []struct {
 		name, source string
-		reason       identity.Reason
+		reason       authenticator.Reason
 	}{
-		{"undefined", "allow if false", identity.ReasonPolicyUndefined},
-		{"a default that is no decision", "allow := object.get(input.config, \"none\", \"no\")", identity.ReasonPolicyUndefined},
-		{"a number", "allow := object.get(input.config, \"none\", 1)", identity.ReasonPolicyUndefined},
-		{"an object without allow", "allow := {\"ok\": true}", identity.ReasonPolicyError},
-		{"a partial object", "allow[x] := true if some x in [\"a\"]", identity.ReasonPolicyError},
-		{"a conflict", "allow := true if true\n\nallow := false if true", identity.ReasonPolicyError},
-		{"division by zero", "allow if 1 / object.get(input.config, \"zero\", 0) > 1", identity.ReasonPolicyError},
-		{"an error behind not", "blocked if net.cidr_contains(input.request.path, input.client.ip)\n\nallow if not blocked", identity.ReasonPolicyError},
-		{"an unknown unit behind not", "blocked if units.parse(input.request.method) > 3\n\nallow if not blocked", identity.ReasonPolicyError},
-		{"an error in a function behind not", "f(x) if to_number(x) > 3\n\nallow if not f(input.request.path)", identity.ReasonPolicyError},
-		{"an error in a comprehension", "allow if count([x | x := to_number(input.request.path)]) == 0", identity.ReasonPolicyError},
-		{"a runaway comprehension", "allow if count([x | some x in numbers.range(1, 100000000)]) > 0", identity.ReasonPolicyTimeout},
-		{"a runaway join", "allow if {\n\tsome a in numbers.range(1, 100000)\n\tsome b in numbers.range(1, 100000)\n\ta + b < 0\n}", identity.ReasonPolicyTimeout},
-		{"a runaway walk", "many := [[x, [x]] | some x in numbers.range(1, 3000)]\n\nallow if {\n\twalk(many, [p, _])\n\twalk(many, [q, _])\n\tcount(p) + count(q) < 0\n}", identity.ReasonPolicyTimeout},
-		{"a runaway match", "long := concat(\"\", [\"a\" | some _ in numbers.range(1, 2000)])\n\nallow if {\n\tsome _ in numbers.range(1, 1000000)\n\tregex.match(`(a?){50}a{50}b`, long)\n}", identity.ReasonPolicyTimeout},
-		{"runaway text", "allow if {\n\tsome i in numbers.range(1, 100000000)\n\tsprintf(\"%d\", [i]) == \"x\"\n}", identity.ReasonPolicyTimeout},
-		{"a runaway not", "blocked if {\n\tsome a in numbers.range(1, 100000)\n\tsome b in numbers.range(1, 100000)\n\ta + b < 0\n}\n\nallow if not blocked", identity.ReasonPolicyTimeout},
+		{"undefined", "allow if false", authenticator.ReasonPolicyUndefined},
+		{"a default that is no decision", "allow := object.get(input.config, \"none\", \"no\")", authenticator.ReasonPolicyUndefined},
+		{"a number", "allow := object.get(input.config, \"none\", 1)", authenticator.ReasonPolicyUndefined},
+		{"an object without allow", "allow := {\"ok\": true}", authenticator.ReasonPolicyError},
+		{"a partial object", "allow[x] := true if some x in [\"a\"]", authenticator.ReasonPolicyError},
+		{"a conflict", "allow := true if true\n\nallow := false if true", authenticator.ReasonPolicyError},
+		{"division by zero", "allow if 1 / object.get(input.config, \"zero\", 0) > 1", authenticator.ReasonPolicyError},
+		{"an error behind not", "blocked if net.cidr_contains(input.request.path, input.client.ip)\n\nallow if not blocked", authenticator.ReasonPolicyError},
+		{"an unknown unit behind not", "blocked if units.parse(input.request.method) > 3\n\nallow if not blocked", authenticator.ReasonPolicyError},
+		{"an error in a function behind not", "f(x) if to_number(x) > 3\n\nallow if not f(input.request.path)", authenticator.ReasonPolicyError},
+		{"an error in a comprehension", "allow if count([x | x := to_number(input.request.path)]) == 0", authenticator.ReasonPolicyError},
+		{"a runaway comprehension", "allow if count([x | some x in numbers.range(1, 100000000)]) > 0", authenticator.ReasonPolicyTimeout},
+		{"a runaway join", "allow if {\n\tsome a in numbers.range(1, 100000)\n\tsome b in numbers.range(1, 100000)\n\ta + b < 0\n}", authenticator.ReasonPolicyTimeout},
+		{"a runaway walk", "many := [[x, [x]] | some x in numbers.range(1, 3000)]\n\nallow if {\n\twalk(many, [p, _])\n\twalk(many, [q, _])\n\tcount(p) + count(q) < 0\n}", authenticator.ReasonPolicyTimeout},
+		{"a runaway match", "long := concat(\"\", [\"a\" | some _ in numbers.range(1, 2000)])\n\nallow if {\n\tsome _ in numbers.range(1, 1000000)\n\tregex.match(`(a?){50}a{50}b`, long)\n}", authenticator.ReasonPolicyTimeout},
+		{"runaway text", "allow if {\n\tsome i in numbers.range(1, 100000000)\n\tsprintf(\"%d\", [i]) == \"x\"\n}", authenticator.ReasonPolicyTimeout},
+		{"a runaway not", "blocked if {\n\tsome a in numbers.range(1, 100000)\n\tsome b in numbers.range(1, 100000)\n\ta + b < 0\n}\n\nallow if not blocked", authenticator.ReasonPolicyTimeout},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestErrorsWithoutData(t *testing.T) {
 	for expression, name := range tests {
 		set := policyOf(t, "package caddy.authz\n\nsecret := input.request.query.q[0]\n\nallow if "+expression+"\n")
 		for _, target := range []string{"/?q=s3cret", "/?q=s3cret%22text%0a%60s3cret"} {
-			got := set.Decide(t.Context(), Input{Request: queryOf(target), Identity: identity.Anonymous(), Config: NewConstants(nil)})
+			got := set.Decide(t.Context(), Input{Request: queryOf(target), Identity: authenticator.Anonymous(), Config: NewConstants(nil)})
 			if got.Allow || got.Err == nil || strings.Contains(got.Err.Error(), "s3cret") ||
 				!strings.HasSuffix(got.Err.Error(), "authz.rego:5: eval_builtin_error: "+name+": it cannot take what it was given") {
 				t.Errorf("%s: %+v", expression, got)
@@ -129,7 +129,7 @@ func TestPanic(t *testing.T) {
 	in := asked("/", "")
 	in.Identity = nil
 	got := policyOf(t, "package caddy.authz\n\nallow if input.identity.id == \"\"\n").Decide(t.Context(), in)
-	if got.Allow || got.Reason != identity.ReasonPolicyError || got.Err == nil || got.Revision == "" {
+	if got.Allow || got.Reason != authenticator.ReasonPolicyError || got.Err == nil || got.Revision == "" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -140,12 +140,12 @@ func TestGone(t *testing.T) {
 	set := open(t, Config{Sources: []string{path}, Timeout: time.Hour})
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if got := set.Decide(gone, asked("/", "")); got.Allow || got.Reason != identity.ReasonPolicyTimeout {
+	if got := set.Decide(gone, asked("/", "")); got.Allow || got.Reason != authenticator.ReasonPolicyTimeout {
 		t.Errorf("got %+v", got)
 	}
 	brief, release := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer release()
-	if got := set.Decide(brief, asked("/", "")); got.Allow || got.Reason != identity.ReasonPolicyTimeout {
+	if got := set.Decide(brief, asked("/", "")); got.Allow || got.Reason != authenticator.ReasonPolicyTimeout {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -192,7 +192,7 @@ allow := {"allow": true, "headers": {"X-Team": team}} if {
 `)
 	set := open(t, Config{Sources: []string{d.path + "/p"}, Timeout: time.Minute})
 	constants := NewConstants(map[string]any{"teams": []any{"blue", "red"}, "other": map[string]any{"b": 1, "a": 2}})
-	known := (&identity.Identity{Authenticated: true, ID: "alice", Roles: []string{"admin"}, Claims: map[string]any{"b": "1", "a": "2"}}).Normalize()
+	known := (&authenticator.Identity{Authenticated: true, ID: "alice", Roles: []string{"admin"}, Claims: map[string]any{"b": "1", "a": "2"}}).Normalize()
 	var workers sync.WaitGroup
 	for range 8 {
 		workers.Go(func() {

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -36,11 +36,11 @@ func ExampleOpen() {
 	facts := request.Facts{ID: func() string { return "1" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
 	in := policy.Input{
 		Request:  request.New(httptest.NewRequest("GET", "/", nil), facts, new(request.Config)),
-		Identity: (&identity.Identity{Authenticated: true, ID: "alice", Roles: []string{"editor"}}).Normalize(),
+		Identity: (&authenticator.Identity{Authenticated: true, ID: "alice", Roles: []string{"editor"}}).Normalize(),
 		Config:   policy.NewConstants(nil),
 	}
 	fmt.Println(set.Decide(context.Background(), in).Allow)
-	in.Identity = identity.Anonymous()
+	in.Identity = authenticator.Anonymous()
 	decision := set.Decide(context.Background(), in)
 	fmt.Println(decision.Allow, decision.Reason)
 	// Output:

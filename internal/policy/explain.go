@@ -9,9 +9,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
-	"github.com/policyauth/caddy-policy-auth/internal/explain"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 )
 
 // Explanation is what policies make of an input, and why.
@@ -19,7 +19,7 @@ type Explanation struct {
 	// Allow is true if the decision allows.
 	Allow bool `json:"allow"`
 	// Reason is why not; empty if it allows.
-	Reason identity.Reason `json:"reason,omitempty"`
+	Reason authenticator.Reason `json:"reason,omitempty"`
 	// Codes are the policy's own; Message is its text for the person refused.
 	Codes   []string `json:"codes,omitempty"`
 	Message string   `json:"message,omitempty"`
@@ -46,7 +46,7 @@ const explainTimeout = 5 * time.Second
 // Explain says what the policies make of an input document, and why. It is many
 // times dearer than a decision. Nothing of the input but what conditions refer to
 // is repeated. An error means that the input cannot be read.
-func (s *Set) Explain(ctx context.Context, input any) (Explanation, error) {
+func (s *Engine) Explain(ctx context.Context, input any) (Explanation, error) {
 	document, err := ast.InterfaceToValue(input)
 	if err != nil {
 		return Explanation{}, fmt.Errorf("input: %w", err)

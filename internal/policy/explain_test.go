@@ -10,13 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // document returns a whole input for a request, with some members changed.
-func documentOf(t testing.TB, method, path string, who *identity.Identity, change func(map[string]any)) map[string]any {
+func documentOf(t testing.TB, method, path string, who *authenticator.Identity, change func(map[string]any)) map[string]any {
 	t.Helper()
 	in := asked(path, "")
 	in.Identity = who
@@ -72,11 +72,11 @@ func sketch(e *accesstable.Explanation) string {
 // position, each alternative and each condition, what it wants and what there is.
 func TestExplainTable(t *testing.T) {
 	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", familyTable)}})
-	bob := (&identity.Identity{Authenticated: true, ID: "bob", Groups: []string{"staff"}, Claims: map[string]any{"team": "green"}}).Normalize()
-	eve := (&identity.Identity{Authenticated: true, ID: "eve", Groups: []string{"family"}, Roles: []string{"admin"}}).Normalize()
+	bob := (&authenticator.Identity{Authenticated: true, ID: "bob", Groups: []string{"staff"}, Claims: map[string]any{"team": "green"}}).Normalize()
+	eve := (&authenticator.Identity{Authenticated: true, ID: "eve", Groups: []string{"family"}, Roles: []string{"admin"}}).Normalize()
 	tests := []struct {
 		name, method, path string
-		who                *identity.Identity
+		who                *authenticator.Identity
 		allow              bool
 		want               string
 	}{
@@ -90,7 +90,7 @@ access.yaml:7 (rule 2) false
   access.yaml:11 methods: [GET, POST] true "GET"
   access.yaml:12 claims: {team: [red, blue], /a~1b: 7} false {"a/b":null,"team":"green"}
 `},
-		{"somebody unknown", "POST", "/healthz", identity.Anonymous(), false, `allow false blocked false
+		{"somebody unknown", "POST", "/healthz", authenticator.Anonymous(), false, `allow false blocked false
 access.yaml:5 (rule 1) false
  access.yaml:6 false nearest true
   access.yaml:6 anyone: true true null
@@ -109,7 +109,7 @@ default true
 		{"closed", "GET", "/closed/x", eve, false, `allow false blocked true
 access.yaml:13 (rule 3) false
 `},
-		{"allowed", "GET", "/healthz", identity.Anonymous(), true, `allow true blocked false
+		{"allowed", "GET", "/healthz", authenticator.Anonymous(), true, `allow true blocked false
 access.yaml:5 (rule 1) true
  access.yaml:6 true nearest false
   access.yaml:6 anyone: true true null
@@ -146,7 +146,7 @@ allow if {
 }
 `)},
 	})
-	who := (&identity.Identity{Authenticated: true, ID: "bob"}).Normalize()
+	who := (&authenticator.Identity{Authenticated: true, ID: "bob"}).Normalize()
 	result, err := set.Explain(context.Background(), documentOf(t, "GET", "/", who, nil))
 	if err != nil {
 		t.Fatal(err)
@@ -163,20 +163,20 @@ allow if {
 // TestExplainOutcomes: what was decided, with errors and values, is part of the
 // explanation.
 func TestExplainOutcomes(t *testing.T) {
-	who := (&identity.Identity{Authenticated: true, ID: "bob", Roles: []string{"member"}}).Normalize()
+	who := (&authenticator.Identity{Authenticated: true, ID: "bob", Roles: []string{"member"}}).Normalize()
 	tests := []struct {
 		name, rules string
 		allow       bool
-		reason      identity.Reason
+		reason      authenticator.Reason
 		error       string
 		at          string // of the condition to look at
 	}{
 		{"allowed", `allow if "member" in input.identity.roles`, true, "", "", ""},
-		{"undefined", `allow if "admin" in input.identity.roles`, false, identity.ReasonPolicyUndefined, "undefined", "authz.rego:3"},
-		{"denied", "default allow := false\nallow if {\n\tinput.identity.authenticated\n\t\"admin\" in input.identity.roles\n}", false, identity.ReasonPolicyDenied, "", "authz.rego:6"},
-		{"an error", "allow if {\n\tinput.identity.authenticated\n\tto_number(input.identity.id) > 3\n}", false, identity.ReasonPolicyError, "to_number", "authz.rego:5"},
+		{"undefined", `allow if "admin" in input.identity.roles`, false, authenticator.ReasonPolicyUndefined, "undefined", "authz.rego:3"},
+		{"denied", "default allow := false\nallow if {\n\tinput.identity.authenticated\n\t\"admin\" in input.identity.roles\n}", false, authenticator.ReasonPolicyDenied, "", "authz.rego:6"},
+		{"an error", "allow if {\n\tinput.identity.authenticated\n\tto_number(input.identity.id) > 3\n}", false, authenticator.ReasonPolicyError, "to_number", "authz.rego:5"},
 		{"the time of the request", "allow if time.clock(time.now_ns())[0] == 22", true, "", "", ""},
-		{"a wrong time", "allow if time.clock(time.now_ns())[0] == 21", false, identity.ReasonPolicyUndefined, "undefined", "authz.rego:3"},
+		{"a wrong time", "allow if time.clock(time.now_ns())[0] == 21", false, authenticator.ReasonPolicyUndefined, "undefined", "authz.rego:3"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

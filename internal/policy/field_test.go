@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // quoted writes a string as a Rego term.
@@ -24,9 +24,9 @@ func checkFields(t *testing.T, tests map[string]string) {
 		switch {
 		case d.Allow:
 			t.Errorf("%.80s: allowed", members)
-		case want == "" && d.Reason != identity.ReasonPolicyDenied:
+		case want == "" && d.Reason != authenticator.ReasonPolicyDenied:
 			t.Errorf("%.80s: %v", members, d.Err)
-		case want != "" && (d.Reason != identity.ReasonPolicyError || !strings.Contains(d.Err.Error(), want)):
+		case want != "" && (d.Reason != authenticator.ReasonPolicyError || !strings.Contains(d.Err.Error(), want)):
 			t.Errorf("%.80s: %v lacks %q", members, d.Err, want)
 		}
 	}
@@ -153,7 +153,7 @@ func TestFieldMany(t *testing.T) {
 	})
 	messages := `"` + strings.Repeat("m ", maxText/4) + `"`
 	d := decodeTerm(t, `{"allow": true, "deny": [`+messages+`, `+messages+`, "a_code", {"message": `+messages+`}]}`)
-	if d.Allow || d.Reason != identity.ReasonPolicyDenied || len(d.Message) > maxText || len(d.Codes) != 1 || d.Err == nil {
+	if d.Allow || d.Reason != authenticator.ReasonPolicyDenied || len(d.Message) > maxText || len(d.Codes) != 1 || d.Err == nil {
 		t.Errorf("allow %v, reason %s, %d bytes, codes %v, err %v", d.Allow, d.Reason, len(d.Message), d.Codes, d.Err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -45,7 +45,7 @@ func (d dir) write(name, content string) string {
 }
 
 // open loads a set until the test ends.
-func open(t testing.TB, config Config) *Set {
+func open(t testing.TB, config Config) *Engine {
 	t.Helper()
 	set, err := Open(config, func(Report) {})
 	if err != nil {
@@ -60,7 +60,7 @@ func open(t testing.TB, config Config) *Set {
 }
 
 // policyOf loads one policy.
-func policyOf(t testing.TB, source string) *Set {
+func policyOf(t testing.TB, source string) *Engine {
 	t.Helper()
 	return open(t, Config{Sources: []string{newDir(t).write("authz.rego", source)}})
 }
@@ -71,9 +71,9 @@ func asked(target, role string) Input {
 	r.URL.RawPath, r.RequestURI = target, target
 	r.URL.Path, _ = url.PathUnescape(target)
 	facts := request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
-	in := Input{Request: request.New(r, facts, new(request.Config)), Identity: identity.Anonymous(), Config: NewConstants(nil)}
+	in := Input{Request: request.New(r, facts, new(request.Config)), Identity: authenticator.Anonymous(), Config: NewConstants(nil)}
 	if role != "" {
-		in.Identity = (&identity.Identity{Authenticated: true, ID: "alice", Username: "alice", Roles: []string{role}}).Normalize()
+		in.Identity = (&authenticator.Identity{Authenticated: true, ID: "alice", Username: "alice", Roles: []string{role}}).Normalize()
 	}
 	return in
 }

@@ -3,8 +3,8 @@ package policy
 import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -25,9 +25,9 @@ func (s *snapshot) refuseHost(in Input) *Decision {
 func (s *snapshot) refuseHosts(none, foreign bool) *Decision {
 	switch {
 	case none:
-		return &Decision{Reason: identity.ReasonPathAmbiguous, Codes: []string{string(request.FlagBadHost)}}
+		return &Decision{Reason: authenticator.ReasonPathAmbiguous, Codes: []string{string(request.FlagBadHost)}}
 	case foreign && !s.reads["request.destination_host"]:
-		return &Decision{Reason: identity.ReasonPolicyDenied, Codes: []string{accesstable.ForeignDestination}}
+		return &Decision{Reason: authenticator.ReasonPolicyDenied, Codes: []string{accesstable.ForeignDestination}}
 	}
 	return nil
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // TestS08ForeignDestination: Rego judges a destination on another host only if it reads
@@ -19,7 +19,7 @@ func TestS08ForeignDestination(t *testing.T) {
 	dynamic := policyOf(t, "package caddy.authz\n\nallow if {\n\tsome name\n\tinput.request[name] == \"MOVE\"\n}\n")
 	for _, test := range []struct {
 		name, destination string
-		set               *Set
+		set               *Engine
 		allow             bool
 		codes             []string
 	}{
@@ -47,17 +47,17 @@ func TestS08ForeignDestination(t *testing.T) {
 // TestNoHost: T-15, T-22. Where the answer depends on the host, a request without one is
 // refused; elsewhere it is judged, since old health checks send none.
 func TestNoHost(t *testing.T) {
-	table := func(rules string) *Set {
+	table := func(rules string) *Engine {
 		return open(t, Config{Access: []string{newDir(t).write("access.yaml", "rules:\n"+rules+"  - allow: [{anyone: true}]\n")}})
 	}
-	asking := func(rego, rules string) *Set {
+	asking := func(rego, rules string) *Engine {
 		d := newDir(t)
 		return open(t, Config{Sources: []string{d.write("authz.rego", "package caddy.authz\n\n"+rego)}, Access: []string{d.write("access.yaml", "rules:\n"+rules+"  - allow: [{anyone: true}]\n")}})
 	}
 	const admin, domain = "  - hosts: [admin.example]\n    allow: []\n", "  - hosts: ['*.example']\n    allow: []\n"
 	for _, test := range []struct {
 		name    string
-		set     *Set
+		set     *Engine
 		refused bool
 	}{
 		{"a table that names a host", table(admin), true},
@@ -72,7 +72,7 @@ func TestNoHost(t *testing.T) {
 	} {
 		for _, host := range []string{"", ":443"} {
 			got := decideBy(test.set, call{"GET", host, "/x", nil, "192.0.2.1", nil})
-			if got.Allow == test.refused || test.refused && (got.Reason != identity.ReasonPathAmbiguous || !slices.Equal(got.Codes, []string{"bad_host"})) {
+			if got.Allow == test.refused || test.refused && (got.Reason != authenticator.ReasonPathAmbiguous || !slices.Equal(got.Codes, []string{"bad_host"})) {
 				t.Errorf("%s, %q: %+v", test.name, host, got)
 			}
 		}
@@ -88,11 +88,11 @@ func TestS08ExplainHosts(t *testing.T) {
 	set := policyOf(t, "package caddy.authz\n\nallow if input.request.host != \"admin.example\"\n")
 	for _, test := range []struct {
 		request map[string]any
-		reason  identity.Reason
+		reason  authenticator.Reason
 		codes   []string
 	}{
-		{map[string]any{"host": "a.example", "destination_host": "b.example"}, identity.ReasonPolicyDenied, []string{"foreign_destination"}},
-		{map[string]any{"host": "", "destination_host": ""}, identity.ReasonPathAmbiguous, []string{"bad_host"}},
+		{map[string]any{"host": "a.example", "destination_host": "b.example"}, authenticator.ReasonPolicyDenied, []string{"foreign_destination"}},
+		{map[string]any{"host": "", "destination_host": ""}, authenticator.ReasonPathAmbiguous, []string{"bad_host"}},
 		{map[string]any{"host": "a.example", "destination_host": "a.example"}, "", nil},
 		{map[string]any{"host": "a.example"}, "", nil},
 	} {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 const (
@@ -27,7 +27,7 @@ type identityCache struct {
 
 // callerKey is what was built of an identity.
 type callerKey struct {
-	id   *identity.Identity
+	id   *authenticator.Identity
 	key  []byte
 	term atomic.Pointer[ast.Term] // once it was needed
 }
@@ -35,7 +35,7 @@ type callerKey struct {
 func newIdentityCache() *identityCache { return &identityCache{seed: maphash.MakeSeed()} }
 
 // of returns what was built of an identity, or builds its key.
-func (c *identityCache) of(id *identity.Identity, parts []part[identity.Identity]) *callerKey {
+func (c *identityCache) of(id *authenticator.Identity, parts []part[authenticator.Identity]) *callerKey {
 	slot := &c.slots[maphash.Comparable(c.seed, id)%maxCallers]
 	if known := slot.Load(); known != nil && known.id == id {
 		return known
@@ -48,7 +48,7 @@ func (c *identityCache) of(id *identity.Identity, parts []part[identity.Identity
 }
 
 // termOf returns the caller's term. Two that build it at once build the same.
-func (c *callerKey) termOf(parts []part[identity.Identity]) *ast.Term {
+func (c *callerKey) termOf(parts []part[authenticator.Identity]) *ast.Term {
 	if len(parts) == 0 {
 		return nil
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -21,7 +21,7 @@ type projection struct {
 	request  []part[request.Fields]
 	client   []part[request.Client]
 	tls      []part[request.TLS]
-	identity []part[identity.Identity]
+	identity []part[authenticator.Identity]
 	failure  []part[request.Failure]
 	// parts are what of a request is gathered.
 	parts *request.Parts
@@ -178,25 +178,25 @@ var certificateParts = []part[request.Certificate]{
 	texts("uris", func(c *request.Certificate) []string { return c.URIs }),
 }
 
-var identityParts = []part[identity.Identity]{
-	boolean("authenticated", func(i *identity.Identity) bool { return i.Authenticated }),
-	text("kind", func(i *identity.Identity) string { return string(i.Kind) }),
-	text("id", func(i *identity.Identity) string { return i.ID }),
-	text("username", func(i *identity.Identity) string { return i.Username }),
-	text("name", func(i *identity.Identity) string { return i.Name }),
-	text("issuer", func(i *identity.Identity) string { return i.Issuer }),
-	text("method", func(i *identity.Identity) string { return i.Method }),
-	texts("roles", func(i *identity.Identity) []string { return i.Roles }),
-	texts("groups", func(i *identity.Identity) []string { return i.Groups }),
-	texts("scopes", func(i *identity.Identity) []string { return i.Scopes }),
-	text("email", func(i *identity.Identity) string { return i.Email }),
-	claims("claims", func(i *identity.Identity) map[string]any { return i.Claims }),
-	text("acr", func(i *identity.Identity) string { return i.ACR }),
-	texts("amr", func(i *identity.Identity) []string { return i.AMR }),
-	number("auth_time", func(i *identity.Identity) int64 { return i.AuthTime }),
-	number("expires_at", func(i *identity.Identity) int64 { return i.ExpiresAt }),
-	text("bound", func(i *identity.Identity) string { return i.Bound }),
-	texts("unknown", func(i *identity.Identity) []string { return i.Unknown }),
+var identityParts = []part[authenticator.Identity]{
+	boolean("authenticated", func(i *authenticator.Identity) bool { return i.Authenticated }),
+	text("kind", func(i *authenticator.Identity) string { return string(i.Kind) }),
+	text("id", func(i *authenticator.Identity) string { return i.ID }),
+	text("username", func(i *authenticator.Identity) string { return i.Username }),
+	text("name", func(i *authenticator.Identity) string { return i.Name }),
+	text("issuer", func(i *authenticator.Identity) string { return i.Issuer }),
+	text("method", func(i *authenticator.Identity) string { return i.Method }),
+	texts("roles", func(i *authenticator.Identity) []string { return i.Roles }),
+	texts("groups", func(i *authenticator.Identity) []string { return i.Groups }),
+	texts("scopes", func(i *authenticator.Identity) []string { return i.Scopes }),
+	text("email", func(i *authenticator.Identity) string { return i.Email }),
+	claims("claims", func(i *authenticator.Identity) map[string]any { return i.Claims }),
+	text("acr", func(i *authenticator.Identity) string { return i.ACR }),
+	texts("amr", func(i *authenticator.Identity) []string { return i.AMR }),
+	number("auth_time", func(i *authenticator.Identity) int64 { return i.AuthTime }),
+	number("expires_at", func(i *authenticator.Identity) int64 { return i.ExpiresAt }),
+	text("bound", func(i *authenticator.Identity) string { return i.Bound }),
+	texts("unknown", func(i *authenticator.Identity) []string { return i.Unknown }),
 }
 
 var failureParts = []part[request.Failure]{

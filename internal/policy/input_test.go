@@ -10,7 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -104,7 +104,7 @@ func TestDocumentTerm(t *testing.T) {
 // TestNothingMissing: what a document leaves nil is there and empty, so that a
 // negated condition is not opened by leaving something out (T-03).
 func TestNothingMissing(t *testing.T) {
-	term := whole.term(&request.Document{Identity: &identity.Identity{}}, NewConstants(nil).term, nil).Value
+	term := whole.term(&request.Document{Identity: &authenticator.Identity{}}, NewConstants(nil).term, nil).Value
 	var full request.Document
 	fill(reflect.ValueOf(&full).Elem(), "")
 	compareShape(t, "input", term, whole.term(&full, NewConstants(nil).term, nil).Value)
@@ -153,7 +153,7 @@ func TestNumbersStayWhole(t *testing.T) {
 	set := policyOf(t, "package caddy.authz\n\nallow if {\n\tinput.identity.claims.n == 9007199254740993\n\tinput.identity.claims.text == \"<a>&\"\n}\n")
 	for number, want := range map[string]bool{"9007199254740993": true, "9007199254740992": false, "9007199254740994": false} {
 		in := asked("/", "admin")
-		in.Identity = (&identity.Identity{Authenticated: true, ID: "alice", Claims: map[string]any{"n": json.Number(number), "text": "<a>&"}}).Normalize()
+		in.Identity = (&authenticator.Identity{Authenticated: true, ID: "alice", Claims: map[string]any{"n": json.Number(number), "text": "<a>&"}}).Normalize()
 		if got := set.Decide(t.Context(), in); got.Allow != want {
 			t.Errorf("%s: %+v", number, got)
 		}
@@ -170,14 +170,14 @@ func FuzzDocumentTerm(f *testing.F) {
 		if util.UnmarshalJSON([]byte(claims), &decoded) != nil {
 			decoded = nil
 		}
-		d := request.Document{Identity: identity.Anonymous(), Config: map[string]any{}}
+		d := request.Document{Identity: authenticator.Anonymous(), Config: map[string]any{}}
 		fill(reflect.ValueOf(&d.Request).Elem(), "")
 		fill(reflect.ValueOf(&d.TLS).Elem(), "")
 		d.Request.Path, d.Request.Segments, d.Request.TimeNS = path, strings.Split(path, "/"), count
 		d.Request.Headers = map[string]string{"x": value}
 		d.Request.Query = map[string][]string{path: {value, ""}}
 		d.Request.Body = decoded
-		d.Identity = (&identity.Identity{ID: value, Claims: map[string]any{"claims": decoded}, AuthTime: count}).Normalize()
+		d.Identity = (&authenticator.Identity{ID: value, Claims: map[string]any{"claims": decoded}, AuthTime: count}).Normalize()
 		checkDocument(t, &d)
 	})
 }

@@ -50,7 +50,7 @@ const (
 // Entry returns a decision for the log, as data.system.log.mask and drop have it;
 // it is false for one that is not to be logged. A mask that fails hides the
 // whole input and result.
-func (s *Set) Entry(ctx context.Context, in Input, d Decision) (*Entry, bool) {
+func (s *Engine) Entry(ctx context.Context, in Input, d Decision) (*Entry, bool) {
 	by := d.made.by
 	if by == nil {
 		return nil, false // no policy was asked

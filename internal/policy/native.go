@@ -8,8 +8,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -103,7 +103,7 @@ func decisionOf(v accesstable.Verdict) Decision {
 	if v.Allow {
 		return d
 	}
-	d.Reason, d.Codes, d.Login = identity.ReasonPolicyDenied, v.Reasons, &Login{Offered: v.Login}
+	d.Reason, d.Codes, d.Login = authenticator.ReasonPolicyDenied, v.Reasons, &Login{Offered: v.Login}
 	if len(v.Scopes) > 0 {
 		d.Challenge = &Challenge{Scopes: v.Scopes, MaxAge: -1}
 	}

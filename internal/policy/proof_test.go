@@ -16,7 +16,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/dependencies"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -36,7 +36,7 @@ func newSubject() *subject {
 	r.Headers = map[string]string{"accept": "a", "x-tenant": "b"}
 	r.HeaderValues = map[string][]string{"accept": {"a"}, "x-tenant": {"b"}}
 	r.Query = map[string][]string{"a": {"b"}}
-	s.Identity = (&identity.Identity{
+	s.Identity = (&authenticator.Identity{
 		Authenticated: true, ID: "a", Username: "b", Roles: []string{"a", "b"}, Groups: []string{"b"}, Scopes: []string{"a"},
 		Claims: map[string]any{"team": "a", "level": json.Number("3"), "tags": []any{"a", "b"}},
 	}).Normalize()

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"maps"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -24,7 +24,7 @@ const (
 
 // ID names a set by its configuration: equal sets have equal ones, also after a
 // restart.
-func (s *Set) ID() string { return s.id }
+func (s *Engine) ID() string { return s.id }
 
 // idOf hashes a configuration.
 func idOf(config Config) string {
@@ -41,8 +41,8 @@ var errRecord = fmt.Errorf("the input document has more than %d bytes", maxRecor
 type Record struct {
 	request  request.Kept
 	encoded  bool // and not kept as it is
-	identity *identity.Identity
-	failure  identity.Reason
+	identity *authenticator.Identity
+	failure  authenticator.Reason
 	config   *Constants
 	document json.RawMessage
 	cut      bool
@@ -52,7 +52,7 @@ type Record struct {
 // Record returns the input document of a decision to be kept: in the reading that
 // was decided upon, without credentials and without the body. What a stranger sends
 // never makes it hold more than maxRecord bytes.
-func (s *Set) Record(in Input, d Decision) *Record {
+func (s *Engine) Record(in Input, d Decision) *Record {
 	reading := &d.made.reading
 	if d.made.by == nil {
 		reading = &in.Request.Readings()[0]
@@ -99,7 +99,7 @@ func encodeBounded(whole request.Document, encode func(request.Document) (json.R
 }
 
 // recorded encodes a document that is kept as it is.
-func (s *Set) recorded(in Input, reading request.Reading, whole request.Document) (json.RawMessage, error) {
+func (s *Engine) recorded(in Input, reading request.Reading, whole request.Document) (json.RawMessage, error) {
 	if !s.config.OPAEnvoy {
 		return json.Marshal(whole)
 	}
@@ -121,7 +121,7 @@ func envoyRequest(envoy map[string]any) map[string]any {
 
 // Documents returns the input documents for a request, one for each reading of
 // its path, without credentials. The body is read if the decision reads it.
-func (s *Set) Documents(in Input) ([]json.RawMessage, error) {
+func (s *Engine) Documents(in Input) ([]json.RawMessage, error) {
 	defer in.Request.ReleaseBody()
 	if s.live.Load().readBody(context.Background(), in, s.config.Timeout) != nil {
 		in.Request.HideBody()

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -41,7 +41,7 @@ func TestRecordBounded(t *testing.T) {
 				r := httptest.NewRequest("GET", "/", nil)
 				change(r)
 				facts := request.Facts{ID: func() string { return "id" }}
-				in := Input{Request: request.New(r, facts, new(request.Config)), Identity: identity.Anonymous(), Config: NewConstants(nil)}
+				in := Input{Request: request.New(r, facts, new(request.Config)), Identity: authenticator.Anonymous(), Config: NewConstants(nil)}
 				document, cut, err := set.Record(in, Decision{}).Document()
 				if err != nil || !cut || len(document) == 0 || len(document) > maxRecord {
 					t.Errorf("%d bytes, cut: %t, %v", len(document), cut, err)

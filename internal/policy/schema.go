@@ -10,7 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 
-	"github.com/policyauth/caddy-policy-auth/internal/lint"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/lint"
 )
 
 // schemaName is the file of a source that says what its data is.

@@ -6,12 +6,12 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/files"
 )
 
-// Set is a set of policies in use. It is safe for concurrent use, and reading
+// Engine is a set of policies in use. It is safe for concurrent use, and reading
 // it takes no lock.
-type Set struct {
+type Engine struct {
 	config Config
 	id     string
-	live   *files.Live[snapshot]
+	live   *files.Watched[snapshot]
 }
 
 // Report is what became of a change of the files.
@@ -55,11 +55,11 @@ type Status struct {
 
 // Open loads the policies, which must succeed, and watches them if configured
 // so. Each later change is told to report, also when it was not taken.
-func Open(config Config, report func(Report)) (*Set, error) {
+func Open(config Config, report func(Report)) (*Engine, error) {
 	if err := config.Check(); err != nil {
 		return nil, err
 	}
-	s := &Set{config: config.Normalized()}
+	s := &Engine{config: config.Normalized()}
 	s.id = idOf(s.config)
 	loader := newLoader(s.config)
 	loader.distrusted = func(by *snapshot) {
@@ -90,17 +90,17 @@ func (c Config) keep() func(string) bool {
 	return keep
 }
 
-func (s *Set) report(err error) Report {
+func (s *Engine) report(err error) Report {
 	current := s.live.Load()
 	return Report{Sources: s.config.paths(), Revision: current.revision, Warnings: current.warnings, Err: err}
 }
 
 // Reload reads the files again now. An error says why they were not taken; the
 // last good policies stay in use.
-func (s *Set) Reload() error { return s.live.Reload() }
+func (s *Engine) Reload() error { return s.live.Reload() }
 
 // Status returns the state of the set.
-func (s *Set) Status() Status {
+func (s *Engine) Status() Status {
 	current := s.live.Load()
 	status := Status{
 		ID: s.id, Sources: s.config.Sources, Access: s.config.Access, Decision: s.config.Decision,
@@ -115,7 +115,7 @@ func (s *Set) Status() Status {
 
 // AsksNetwork reports whether a decision may depend on the client's address. The
 // policy that judges tables always reads it, so that with a table the table counts.
-func (s *Set) AsksNetwork() bool {
+func (s *Engine) AsksNetwork() bool {
 	current := s.live.Load()
 	if current.table != nil {
 		return current.table.NamesNetworks()
@@ -125,4 +125,4 @@ func (s *Set) AsksNetwork() bool {
 
 // Close stops watching. It may be called more than once; requests in flight are
 // still answered.
-func (s *Set) Close() error { return s.live.Close() }
+func (s *Engine) Close() error { return s.live.Close() }

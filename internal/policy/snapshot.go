@@ -13,7 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
-	"github.com/policyauth/caddy-policy-auth/internal/explain"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 )
 
 // snapshot is one loaded set of policies and data. It is immutable.

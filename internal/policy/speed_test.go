@@ -11,7 +11,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/rego"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -56,8 +56,8 @@ func uncached(t testing.TB) func() {
 }
 
 // speedDecision returns what decides about a request of one caller.
-func speedDecision(t testing.TB, set *Set) func(*http.Request) {
-	caller := (&identity.Identity{Authenticated: true, Kind: identity.KindUser, ID: "alice", Claims: speedClaims}).Normalize()
+func speedDecision(t testing.TB, set *Engine) func(*http.Request) {
+	caller := (&authenticator.Identity{Authenticated: true, Kind: authenticator.KindUser, ID: "alice", Claims: speedClaims}).Normalize()
 	facts := request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
 	constants, config := NewConstants(nil), new(request.Config)
 	return func(r *http.Request) {
@@ -72,7 +72,7 @@ func speedDecision(t testing.TB, set *Set) func(*http.Request) {
 func speedSteps(t testing.TB) []speedStep {
 	set := open(t, Config{Sources: speed})
 	decide, r := speedDecision(t, set), speedRequest()
-	caller := (&identity.Identity{Authenticated: true, Kind: identity.KindUser, ID: "alice", Claims: speedClaims}).Normalize()
+	caller := (&authenticator.Identity{Authenticated: true, Kind: authenticator.KindUser, ID: "alice", Claims: speedClaims}).Normalize()
 	asked := request.New(r, request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1"}, new(request.Config))
 	current, constants, document, key := set.live.Load(), NewConstants(nil), request.Document{Identity: caller}, make([]byte, 0, 512)
 	parts, known := current.projection, current.callers.of(caller, current.projection.identity)

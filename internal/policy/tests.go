@@ -19,7 +19,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
-	"github.com/policyauth/caddy-policy-auth/internal/lint"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/lint"
 )
 
 const (

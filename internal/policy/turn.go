@@ -5,8 +5,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
 const (
@@ -54,12 +54,12 @@ func (q *question) leave() {
 // unevaluated is the decision where there was no turn.
 func unevaluated(err error) Decision {
 	if errors.Is(err, fairqueue.ErrBusy) {
-		return Decision{Reason: identity.ReasonBusy, Err: errors.New("too many bodies are parsed or policies evaluated at once")}
+		return Decision{Reason: authenticator.ReasonBusy, Err: errors.New("too many bodies are parsed or policies evaluated at once")}
 	}
 	return timedOut("its caller is gone, or parsing the body took too long")
 }
 
 // timedOut is the decision of a policy that did not answer in time.
 func timedOut(why string) Decision {
-	return Decision{Reason: identity.ReasonPolicyTimeout, Err: errors.New("the policy did not answer: " + why)}
+	return Decision{Reason: authenticator.ReasonPolicyTimeout, Err: errors.New("the policy did not answer: " + why)}
 }

@@ -10,9 +10,9 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
-	"github.com/policyauth/caddy-policy-auth/internal/lint"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/lint"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -116,7 +116,7 @@ func (m *material) judge(p *program) ([]string, error) {
 
 // unknowns are what of input a server may not be able to tell.
 func unknowns() []lint.Unknowns {
-	fields := identity.UnknownFields()
+	fields := authenticator.UnknownFields()
 	for i, name := range fields {
 		fields[i] = "identity." + name
 	}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -44,11 +44,11 @@ type Asked struct {
 
 // Refusal is a request that a server refused, without credentials.
 type Refusal struct {
-	ID     string          `json:"id"`
-	Time   time.Time       `json:"time"`
-	Status int             `json:"status"`
-	Reason identity.Reason `json:"reason"`
-	Codes  []string        `json:"codes,omitempty"`
+	ID     string               `json:"id"`
+	Time   time.Time            `json:"time"`
+	Status int                  `json:"status"`
+	Reason authenticator.Reason `json:"reason"`
+	Codes  []string             `json:"codes,omitempty"`
 	// Rule is what the policy says decided, or "".
 	Rule string `json:"rule,omitempty"`
 	// Method is the authenticator that judged the caller's credential; Candidate is
@@ -79,8 +79,8 @@ type Refusal struct {
 
 	// Record is what Input and Cut are made of, and Facts are the Details, once they
 	// are asked for; Complete fills them in.
-	Record *policy.Record    `json:"-"`
-	Facts  []identity.Detail `json:"-"`
+	Record *policy.Record         `json:"-"`
+	Facts  []authenticator.Detail `json:"-"`
 }
 
 // maxText bounds what is kept of a text that a stranger chose.
@@ -150,7 +150,7 @@ func (r Refusal) Shown() Refusal {
 }
 
 // About answers for a request that was refused.
-func About(ctx context.Context, set *policy.Set, refusal Refusal, changes Changes) (Answer, error) {
+func About(ctx context.Context, set *policy.Engine, refusal Refusal, changes Changes) (Answer, error) {
 	shown := refusal
 	shown.Input = nil
 	if !refusal.Judged && !changes.Any() {
@@ -195,7 +195,7 @@ func (a *Answer) note(when bool, format string, args ...any) {
 }
 
 // Ask answers a question about a description or an input document.
-func Ask(ctx context.Context, set *policy.Set, q Question) (Answer, error) {
+func Ask(ctx context.Context, set *policy.Engine, q Question) (Answer, error) {
 	if q.Input != nil {
 		return ask(ctx, set, q.Input, q.Changes)
 	}
@@ -237,14 +237,14 @@ func Ask(ctx context.Context, set *policy.Set, q Question) (Answer, error) {
 // ambiguous answers for a path that is refused for every caller.
 func ambiguous(r *http.Request, client string, flag request.Flag) Answer {
 	return Answer{
-		Explanation: policy.Explanation{Reason: identity.ReasonPathAmbiguous, Codes: []string{string(flag)}, Explanation: policy.NoRules()},
+		Explanation: policy.Explanation{Reason: authenticator.ReasonPathAmbiguous, Codes: []string{string(flag)}, Explanation: policy.NoRules()},
 		Request:     Asked{Method: r.Method, URL: r.Host + r.URL.EscapedPath(), ClientIP: client},
 		Notes:       []string{fmt.Sprintf("the path has the flag %s and is refused with 400 before the caller is identified, unless allow_ambiguous_paths names the flag", flag)},
 	}
 }
 
 // ask asks the policies about one input document.
-func ask(ctx context.Context, set *policy.Set, document map[string]any, changes Changes) (Answer, error) {
+func ask(ctx context.Context, set *policy.Engine, document map[string]any, changes Changes) (Answer, error) {
 	hidden := request.Hide(document)
 	said, err := changes.apply(document)
 	if err != nil {

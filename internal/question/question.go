@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // Question is what is asked about: exactly one of ID, URL and Input, and changes.
@@ -112,11 +112,11 @@ func (q Question) Check() error {
 // ParseIdentity reads a caller from JSON: the members of input.identity that are
 // not empty. A caller with an id is authenticated unless it says otherwise. Empty
 // JSON is an anonymous caller.
-func ParseIdentity(content []byte) (*identity.Identity, error) {
+func ParseIdentity(content []byte) (*authenticator.Identity, error) {
 	if len(content) == 0 || string(content) == "null" {
-		return identity.Anonymous(), nil
+		return authenticator.Anonymous(), nil
 	}
-	id := new(identity.Identity)
+	id := new(authenticator.Identity)
 	if err := strictly(content, id); err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
@@ -127,13 +127,13 @@ func ParseIdentity(content []byte) (*identity.Identity, error) {
 	if _, explicit := said["authenticated"]; !explicit {
 		id.Authenticated = id.ID != ""
 	}
-	switch known := []identity.Kind{"", identity.KindUser, identity.KindClient, identity.KindUnknown, identity.KindAnonymous}; {
+	switch known := []authenticator.Kind{"", authenticator.KindUser, authenticator.KindClient, authenticator.KindUnknown, authenticator.KindAnonymous}; {
 	case !slices.Contains(known, id.Kind):
 		return nil, fmt.Errorf("identity: kind is user, client, unknown or anonymous, not %q", id.Kind)
 	case id.Authenticated && id.ID == "":
 		return nil, errors.New("identity: an authenticated caller has an id")
 	case !id.Authenticated && id.Kind == "":
-		id.Kind = identity.KindAnonymous
+		id.Kind = authenticator.KindAnonymous
 	}
 	return id.Normalize(), nil
 }

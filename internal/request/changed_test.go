@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // changedTo makes a Request of which handlers changed the target and the method.
@@ -48,7 +48,7 @@ func TestN04Changed(t *testing.T) {
 			r := changedTo(test.method, test.asked, test.newMethod, test.now, test.cut)
 			var got []string
 			for _, reading := range r.Readings() {
-				document := r.Document(reading, identity.Anonymous(), "", nil, Everything)
+				document := r.Document(reading, authenticator.Anonymous(), "", nil, Everything)
 				got = append(got, fmt.Sprintf("%s %s > %s ?%s", document.Request.Method, reading.Path, reading.Rewritten, document.Request.RawQuery))
 				if envoy := fmt.Sprint(r.Envoy(reading, nil, false)["attributes"]); !strings.Contains(envoy, ":method:"+reading.Method) {
 					t.Errorf("for Envoy: %s", envoy)

@@ -1,6 +1,6 @@
 package request
 
-import "github.com/policyauth/caddy-policy-auth/internal/identity"
+import "github.com/policyauth/caddy-policy-auth/authenticator"
 
 // Contract names the shape of Document. It changes only if a field were ever
 // to change its meaning; fields are only added.
@@ -23,7 +23,7 @@ type Document struct {
 	// TLS describes the connection; its strings are empty over plain HTTP.
 	TLS TLS `json:"tls"`
 	// Identity is who is calling.
-	Identity *identity.Identity `json:"identity"`
+	Identity *authenticator.Identity `json:"identity"`
 	// Failure says why ambient credentials were not accepted.
 	Failure Failure `json:"failure"`
 	// Config holds the operator's constants from the configuration.
@@ -142,5 +142,5 @@ type Certificate struct {
 // Failure says why presented ambient credentials were not accepted.
 type Failure struct {
 	// Reason is a reason code, or "".
-	Reason identity.Reason `json:"reason"`
+	Reason authenticator.Reason `json:"reason"`
 }

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"slices"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // Kept is what the Document of a request shows in one reading, but for the body, for
@@ -113,7 +113,7 @@ func (k *Kept) keepHeaders(h http.Header) {
 }
 
 // Document returns what policies read of the request, without the body.
-func (k *Kept) Document(id *identity.Identity, failure identity.Reason, config map[string]any) Document {
+func (k *Kept) Document(id *authenticator.Identity, failure authenticator.Reason, config map[string]any) Document {
 	header := make(http.Header, len(k.lines))
 	for _, line := range k.lines {
 		header[line.name] = append(header[line.name], line.text)

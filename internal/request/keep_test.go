@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 const keptSecret = "canary-4711-test-material-only"
@@ -77,7 +77,7 @@ func TestKept(t *testing.T) {
 			r := open()
 			for i := range r.Readings() {
 				reading := &r.Readings()[i]
-				want := r.Document(*reading, identity.Anonymous(), identity.ReasonTokenExpired, nil, Everything)
+				want := r.Document(*reading, authenticator.Anonymous(), authenticator.ReasonTokenExpired, nil, Everything)
 				kept := new(Kept)
 				if !kept.Keep(r, reading, 16<<10) {
 					t.Fatal("it is not kept")
@@ -85,7 +85,7 @@ func TestKept(t *testing.T) {
 				if strings.Contains(fmt.Sprintf("%+v", *kept), keptSecret) {
 					t.Error("a credential is kept")
 				}
-				if diff := cmp.Diff(want, kept.Document(identity.Anonymous(), identity.ReasonTokenExpired, nil)); diff != "" {
+				if diff := cmp.Diff(want, kept.Document(authenticator.Anonymous(), authenticator.ReasonTokenExpired, nil)); diff != "" {
 					t.Error(diff)
 				}
 			}
@@ -101,14 +101,14 @@ func TestKeptAlone(t *testing.T) {
 	if !kept.Keep(r, &r.Readings()[0], 16<<10) {
 		t.Fatal("it is not kept")
 	}
-	want := kept.Document(identity.Anonymous(), "", nil)
+	want := kept.Document(authenticator.Anonymous(), "", nil)
 	for name, lines := range r.http.Header {
 		lines[0] = "changed"
 		r.http.Header["X-"+name] = lines
 	}
 	r.http.URL.Path, r.http.URL.RawQuery, r.http.Host = "/changed", "changed", "changed"
 	r.readings[0].Segments[0] = "changed"
-	if diff := cmp.Diff(want, kept.Document(identity.Anonymous(), "", nil)); diff != "" {
+	if diff := cmp.Diff(want, kept.Document(authenticator.Anonymous(), "", nil)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // Facts is what the web server knows of a request beyond net/http.
@@ -192,7 +192,7 @@ func (r *Request) Secure() bool {
 
 // Document returns what policies read for one reading of the path, as far as it
 // is wanted.
-func (r *Request) Document(reading Reading, id *identity.Identity, failure identity.Reason, config map[string]any, parts *Parts) Document {
+func (r *Request) Document(reading Reading, id *authenticator.Identity, failure authenticator.Reason, config map[string]any, parts *Parts) Document {
 	if config == nil {
 		config = map[string]any{}
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // TestDocument holds the whole document of one request.
@@ -29,7 +29,7 @@ func TestDocument(t *testing.T) {
 		ID: func() string { return "id-1" }, Time: time.Unix(2, 3), Method: original.Method, URL: original.URL, RequestURI: original.RequestURI,
 		ClientIP: "192.0.2.1", PeerIP: "192.0.2.1",
 	}, &Config{CredentialHeaders: []string{"X-API-Key"}})
-	got := req.Document(req.Readings()[0], identity.Anonymous(), "", nil, Everything)
+	got := req.Document(req.Readings()[0], authenticator.Anonymous(), "", nil, Everything)
 	want := Document{
 		Contract: "caddy/v1",
 		Request: Fields{
@@ -49,10 +49,10 @@ func TestDocument(t *testing.T) {
 		},
 		Client:   Client{IP: "192.0.2.1", PeerIP: "192.0.2.1", ForwardedUntrusted: true},
 		TLS:      TLS{Version: "1.3", SNI: "api.example.com", ALPN: "h2", ClientCertificate: noCertificate},
-		Identity: identity.Anonymous(),
+		Identity: authenticator.Anonymous(),
 		Config:   map[string]any{},
 	}
-	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b *identity.Identity) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b *authenticator.Identity) bool { return a == b })); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -62,7 +62,7 @@ func TestDocument(t *testing.T) {
 func TestNothingIsMissing(t *testing.T) {
 	r := &http.Request{Method: "GET", URL: httptest.NewRequest("GET", "/", nil).URL}
 	req := New(r, Facts{ID: func() string { return "" }}, new(Config))
-	encoded, err := json.Marshal(req.Document(req.Readings()[0], identity.Anonymous(), "", nil, Everything))
+	encoded, err := json.Marshal(req.Document(req.Readings()[0], authenticator.Anonymous(), "", nil, Everything))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestNothingIsMissing(t *testing.T) {
 		}
 	}
 	walk("input", document)
-	for _, typ := range []reflect.Type{reflect.TypeFor[Document](), reflect.TypeFor[Fields](), reflect.TypeFor[Client](), reflect.TypeFor[TLS](), reflect.TypeFor[Certificate](), reflect.TypeFor[identity.Identity]()} {
+	for _, typ := range []reflect.Type{reflect.TypeFor[Document](), reflect.TypeFor[Fields](), reflect.TypeFor[Client](), reflect.TypeFor[TLS](), reflect.TypeFor[Certificate](), reflect.TypeFor[authenticator.Identity]()} {
 		for i := range typ.NumField() {
 			if tag := typ.Field(i).Tag.Get("json"); tag == "" || strings.Contains(tag, "omit") {
 				t.Errorf("%s.%s may be missing: tag %q", typ.Name(), typ.Field(i).Name, tag)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // TestLooksSecret: T-45, which names are taken for those of credentials.
@@ -36,7 +36,7 @@ func TestHide(t *testing.T) {
 	r.Header["Referer"] = []string{"https://h.example/page?page=1", "https://h.example/from?a=b&access_token=" + canary}
 	r.Header.Set("X-Forwarded-Uri", "/from?code="+canary)
 	req := New(r, Facts{ID: func() string { return "id" }}, new(Config))
-	encoded, err := json.Marshal(req.Document(req.Readings()[0], identity.Anonymous(), "", nil, Everything))
+	encoded, err := json.Marshal(req.Document(req.Readings()[0], authenticator.Anonymous(), "", nil, Everything))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@ package request
 import (
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // lowerCase is the pattern of texts without letters of ASCII's upper case.
@@ -18,8 +18,8 @@ var closed = map[string][]string{
 	"request.path_flags":  flagNames(pathFlags),
 	"request.query_flags": flagNames([]Flag{FlagSemicolon, FlagBadEscape, FlagInvalidUTF8}),
 	"tls.version":         {"", "1.0", "1.1", "1.2", "1.3"},
-	"identity.kind":       {string(identity.KindUser), string(identity.KindClient), string(identity.KindUnknown), string(identity.KindAnonymous)},
-	"identity.unknown":    identity.UnknownFields(),
+	"identity.kind":       {string(authenticator.KindUser), string(authenticator.KindClient), string(authenticator.KindUnknown), string(authenticator.KindAnonymous)},
+	"identity.unknown":    authenticator.UnknownFields(),
 	"identity.bound":      {"none", "dpop", "certificate"},
 	"failure.reason":      reasonNames(),
 }
@@ -36,7 +36,7 @@ var folded = []string{"request.host", "request.path_folded", "request.upgrade", 
 
 func reasonNames() []string {
 	names := []string{""}
-	for _, reason := range identity.Reasons() {
+	for _, reason := range authenticator.Reasons() {
 		names = append(names, string(reason))
 	}
 	return names

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
@@ -66,7 +66,7 @@ func in(t testing.TB, registry *Registry, c *clock, config Config) *Sessions {
 
 // alice is somebody who signs in by the form.
 func alice() Record {
-	id := &identity.Identity{Authenticated: true, ID: "alice", Username: "alice", Roles: []string{"admin"}, Method: "basic"}
+	id := &authenticator.Identity{Authenticated: true, ID: "alice", Username: "alice", Roles: []string{"admin"}, Method: "basic"}
 	return Record{Login: "form", Identity: id.Normalize()}
 }
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 	"github.com/policyauth/caddy-policy-auth/internal/store/redistest"
 )
@@ -51,7 +51,7 @@ func counted(t *testing.T) (site, *counting) {
 
 // called is a user by that id.
 func called(id string) Record {
-	user := &identity.Identity{Authenticated: true, ID: id, Username: "name of " + id, Issuer: "https://id.example.com"}
+	user := &authenticator.Identity{Authenticated: true, ID: id, Username: "name of " + id, Issuer: "https://id.example.com"}
 	return Record{Login: "form", Identity: user.Normalize(), SID: "sid of " + id, Subject: id, Data: []byte("tokens")}
 }
 

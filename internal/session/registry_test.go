@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
@@ -16,7 +16,7 @@ func TestOwners(t *testing.T) {
 	s := newSite(t, Config{Logins: []string{"form", "oidc staff"}})
 	ctx := context.Background()
 	remote := func(sub, sid string) Record {
-		id := &identity.Identity{Authenticated: true, ID: sub, Username: "bob", Issuer: "https://id.example.com"}
+		id := &authenticator.Identity{Authenticated: true, ID: sub, Username: "bob", Issuer: "https://id.example.com"}
 		return Record{Login: "oidc staff", Identity: id.Normalize(), SID: sid}
 	}
 	first := s.start(t, visit(host), alice())

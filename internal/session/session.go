@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // The ways in which a cookie is no session. Every other error means that the
@@ -29,7 +29,7 @@ var (
 // Record is what the store holds of a session. It is immutable.
 type Record struct {
 	// Identity is who signed in, with Method session.
-	Identity *identity.Identity `json:"identity"`
+	Identity *authenticator.Identity `json:"identity"`
 	// Login is the login that made the session, by which sites tell their own.
 	Login string `json:"login"`
 	// Site is the host or the cookie's domain that the session counts for.
@@ -60,14 +60,14 @@ type Session struct {
 }
 
 // derived is an identity that was made from another.
-type derived struct{ from, identity *identity.Identity }
+type derived struct{ from, identity *authenticator.Identity }
 
 // Used returns when the session was used last.
 func (s *Session) Used() time.Time { return time.Unix(0, s.used.Load()) }
 
 // As returns what build makes of an identity that others may change meanwhile,
 // such as an entry of a file of users. It is made once, until from is another.
-func (s *Session) As(from *identity.Identity, build func(from *identity.Identity) *identity.Identity) *identity.Identity {
+func (s *Session) As(from *authenticator.Identity, build func(from *authenticator.Identity) *authenticator.Identity) *authenticator.Identity {
 	if d := s.derived.Load(); d != nil && d.from == from {
 		return d.identity
 	}

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
@@ -121,7 +121,7 @@ func (s *Sessions) Check(r *http.Request, https bool) error {
 
 // signedIn returns an identity as sessions have it. When its user signed in is for
 // the login to say: the session may have begun long after.
-func (s *Sessions) signedIn(of *identity.Identity, at time.Time) *identity.Identity {
+func (s *Sessions) signedIn(of *authenticator.Identity, at time.Time) *authenticator.Identity {
 	id := *of
 	id.Method = "session"
 	end := at.Add(s.config.Lifetime).Unix()
@@ -215,7 +215,7 @@ func (s *Sessions) Current(ctx context.Context, r *http.Request, https bool) (*S
 
 // Refresh gives a session a newer identity and newer data of its login. It
 // returns ErrEnded if the session has been ended meanwhile.
-func (s *Sessions) Refresh(ctx context.Context, found *Session, id *identity.Identity, data []byte) error {
+func (s *Sessions) Refresh(ctx context.Context, found *Session, id *authenticator.Identity, data []byte) error {
 	record := found.Record
 	record.Identity, record.Data = s.signedIn(id, record.Created), data
 	return s.registry.refresh(ctx, found, record, s.left(found))

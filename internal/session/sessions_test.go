@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
@@ -276,9 +276,9 @@ func TestRefresh(t *testing.T) {
 // TestAs: what is made of somebody else's identity is made once.
 func TestAs(t *testing.T) {
 	s, made := new(Session), 0
-	build := func(from *identity.Identity) *identity.Identity { made++; return from }
-	first, second := new(identity.Identity), new(identity.Identity)
-	for _, from := range []*identity.Identity{first, first, second, second, first} {
+	build := func(from *authenticator.Identity) *authenticator.Identity { made++; return from }
+	first, second := new(authenticator.Identity), new(authenticator.Identity)
+	for _, from := range []*authenticator.Identity{first, first, second, second, first} {
 		if s.As(from, build) != from {
 			t.Error("somebody else's")
 		}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -38,13 +38,13 @@ const (
 //	    max_depth  <number>
 //	}
 func (b *Body) Parse(d *caddyfile.Dispenser) error {
-	if err := grammar.OnlyBlock(d, "body", "max_size 1MiB"); err != nil {
+	if err := caddyfileutil.OnlyBlock(d, "body", "max_size 1MiB"); err != nil {
 		return err
 	}
-	return grammar.Block(d, "body", grammar.Words{
-		"max_size":   grammar.Size(&b.MaxSize),
-		"max_values": grammar.Number(&b.MaxValues, mostValues),
-		"max_depth":  grammar.Number(&b.MaxDepth, mostDepth),
+	return caddyfileutil.Block(d, "body", caddyfileutil.Words{
+		"max_size":   caddyfileutil.Size(&b.MaxSize),
+		"max_values": caddyfileutil.Number(&b.MaxValues, mostValues),
+		"max_depth":  caddyfileutil.Number(&b.MaxDepth, mostDepth),
 	})
 }
 

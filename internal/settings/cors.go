@@ -7,8 +7,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/cors"
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
 )
 
 // CORS says whose pages may call this site (Fetch, section 3.3).
@@ -47,20 +47,20 @@ type CORS struct {
 func (c *CORS) Parse(d *caddyfile.Dispenser) error {
 	for d.NextArg() {
 		if d.Val() != "upstream" || c.Upstream {
-			return d.Errf("%s", grammar.Unknown("argument of cors", d.Val(), []string{"upstream"}))
+			return d.Errf("%s", caddyfileutil.Unknown("argument of cors", d.Val(), []string{"upstream"}))
 		}
 		c.Upstream = true
 	}
 	if c.Upstream {
-		return grammar.NoBlock(d, "cors upstream")
+		return caddyfileutil.NoBlock(d, "cors upstream")
 	}
-	return grammar.Checked(d, "cors", grammar.Words{
-		"origins":     grammar.Strings(&c.Origins),
-		"methods":     grammar.Strings(&c.Methods),
-		"headers":     grammar.Strings(&c.Headers),
-		"expose":      grammar.Strings(&c.Expose),
-		"credentials": grammar.Flag(&c.Credentials),
-		"max_age":     grammar.Duration(&c.MaxAge),
+	return caddyfileutil.Checked(d, "cors", caddyfileutil.Words{
+		"origins":     caddyfileutil.Strings(&c.Origins),
+		"methods":     caddyfileutil.Strings(&c.Methods),
+		"headers":     caddyfileutil.Strings(&c.Headers),
+		"expose":      caddyfileutil.Strings(&c.Expose),
+		"credentials": caddyfileutil.Flag(&c.Credentials),
+		"max_age":     caddyfileutil.Duration(&c.MaxAge),
 	}, func() error {
 		_, err := c.Build(nil)
 		return err

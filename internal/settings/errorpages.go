@@ -8,8 +8,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/policyauth/caddy-policy-auth/internal/denial"
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
+	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/pool"
 )
 
@@ -23,7 +23,7 @@ type ErrorPages struct {
 	// watched. Default: the built-in page.
 	Dir string `json:"dir,omitempty"`
 	// Whose site it is. Default: none.
-	Brand denial.Brand `json:"brand,omitzero"`
+	Brand pages.Brand `json:"brand,omitzero"`
 }
 
 // pageModes are the values of ErrorPages.Mode.
@@ -53,21 +53,21 @@ func (e *ErrorPages) Parse(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("error_pages takes one argument, a directory, delegate or bare, and no further %q", d.Val())
 	}
-	return grammar.Block(d, "error_pages", grammar.Words{"brand": e.parseBrand})
+	return caddyfileutil.Block(d, "error_pages", caddyfileutil.Words{"brand": e.parseBrand})
 }
 
 func (e *ErrorPages) parseBrand(d *caddyfile.Dispenser) error {
-	if err := grammar.OnlyBlock(d, "brand", `name "Example Ltd"`); err != nil {
+	if err := caddyfileutil.OnlyBlock(d, "brand", `name "Example Ltd"`); err != nil {
 		return err
 	}
 	b := &e.Brand
-	return grammar.Checked(d, "brand", grammar.Words{
-		"name":               grammar.String(&b.Name),
-		"logo":               grammar.String(&b.Logo),
+	return caddyfileutil.Checked(d, "brand", caddyfileutil.Words{
+		"name":               caddyfileutil.String(&b.Name),
+		"logo":               caddyfileutil.String(&b.Logo),
 		"color":              parseColor(&b.Color),
-		"support_url":        grammar.String(&b.SupportURL),
-		"request_access_url": grammar.String(&b.RequestAccessURL),
-		"home_url":           grammar.String(&b.HomeURL),
+		"support_url":        caddyfileutil.String(&b.SupportURL),
+		"request_access_url": caddyfileutil.String(&b.RequestAccessURL),
+		"home_url":           caddyfileutil.String(&b.HomeURL),
 	}, func() error { return b.Validate() }) // of what the block has set
 }
 
@@ -78,28 +78,28 @@ func parseColor(color *string) func(*caddyfile.Dispenser) error {
 			return d.Err(`color has no color: quote it, as in color "#3366cc", since # begins a comment`)
 		}
 		d.Prev()
-		return grammar.String(color)(d)
+		return caddyfileutil.String(color)(d)
 	}
 }
 
 // Delegate reports whether the site's error routes write the body.
 func (e *ErrorPages) Delegate() bool { return e != nil && e.Mode == "delegate" }
 
-// pages holds the pages in use: sites with the same ones share them.
-var pages = pool.New[*denial.Pages]()
+// shared holds the pages in use: sites with the same ones share them.
+var shared = pool.New[*pages.Pages]()
 
 // Open loads the pages, which are shared with other sites until they are released.
 // Later errors of a directory go to the report of its first opener.
-func (e *ErrorPages) Open(report func(error)) (_ *denial.Pages, release func(), err error) {
-	var config denial.Config
+func (e *ErrorPages) Open(report func(error)) (_ *pages.Pages, release func(), err error) {
+	var config pages.Config
 	if e != nil {
-		config = denial.Config{Dir: e.Dir, Brand: e.Brand, Bare: e.Mode == "bare"}
+		config = pages.Config{Dir: e.Dir, Brand: e.Brand, Bare: e.Mode == "bare"}
 		if e.Mode != "" && !slices.Contains(pageModes, e.Mode) {
 			return nil, nil, fmt.Errorf("error_pages: mode is one of %v, not %q", pageModes, e.Mode)
 		}
 	}
-	opened, release, err := pages.Acquire(config, func() (*denial.Pages, error) { return denial.New(config, report) })
-	if near := grammar.Nearest(config.Dir, pageModes[1:]); errors.Is(err, fs.ErrNotExist) && near != "" {
+	opened, release, err := shared.Acquire(config, func() (*pages.Pages, error) { return pages.New(config, report) })
+	if near := caddyfileutil.Nearest(config.Dir, pageModes[1:]); errors.Is(err, fs.ErrNotExist) && near != "" {
 		return nil, nil, fmt.Errorf("error_pages: %w; did you mean %s?", err, near)
 	}
 	if err != nil {

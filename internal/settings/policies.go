@@ -15,7 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/policyauth/caddy-policy-auth/internal/grammar"
+	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 )
 
@@ -77,19 +77,19 @@ func (p *Policies) Parse(d *caddyfile.Dispenser, access []string) error {
 	if d.CountRemainingArgs() == 0 {
 		return d.Err("policies wants at least one directory or file, such as policies ./policies")
 	}
-	sources, err := grammar.Several(d)
+	sources, err := caddyfileutil.Several(d)
 	if err != nil {
 		return err
 	}
 	p.Sources = append(p.Sources, sources...)
-	return grammar.Checked(d, "policies", grammar.Words{
-		"decision":       grammar.String(&p.Decision),
-		"timeout":        grammar.Duration(&p.Timeout),
-		"reload":         grammar.Choice(&p.Reload, "watch", "off"),
+	return caddyfileutil.Checked(d, "policies", caddyfileutil.Words{
+		"decision":       caddyfileutil.String(&p.Decision),
+		"timeout":        caddyfileutil.Duration(&p.Timeout),
+		"reload":         caddyfileutil.Choice(&p.Reload, "watch", "off"),
 		"builtins":       p.parseBuiltins,
-		"opa_envoy":      grammar.Flag(&p.OPAEnvoy),
-		"claims_schema":  grammar.String(&p.ClaimsSchema),
-		"require_tests":  grammar.Flag(&p.RequireTests),
+		"opa_envoy":      caddyfileutil.Flag(&p.OPAEnvoy),
+		"claims_schema":  caddyfileutil.String(&p.ClaimsSchema),
+		"require_tests":  caddyfileutil.Flag(&p.RequireTests),
 		"decision_cache": p.parseDecisionCache,
 	}, func() error {
 		config, err := p.Config(access)
@@ -107,7 +107,7 @@ func (p *Policies) parseBuiltins(d *caddyfile.Dispenser) error {
 	if args := d.CountRemainingArgs(); !d.NextArg() || d.Val() != "allow" || args < 2 {
 		return d.Errf("builtins wants allow and at least one name, such as builtins allow http.send; names: %s", strings.Join(policy.GatedBuiltins(), " "))
 	}
-	return grammar.Strings(&p.Builtins)(d)
+	return caddyfileutil.Strings(&p.Builtins)(d)
 }
 
 // parseDecisionCache parses
@@ -119,7 +119,7 @@ func (p *Policies) parseDecisionCache(d *caddyfile.Dispenser) error {
 	if p.DecisionCache != 0 {
 		return d.Err("decision_cache is set twice")
 	}
-	value, err := grammar.One(d)
+	value, err := caddyfileutil.One(d)
 	if err != nil {
 		return err
 	}

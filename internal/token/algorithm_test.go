@@ -15,7 +15,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // R-JWT-1, T-32: an algorithm that is not listed is refused, though the key fits.
@@ -23,8 +23,8 @@ func TestAlgorithmAllowList(t *testing.T) {
 	c := testConfig(t, "RS256")
 	c.Algorithms = []string{"RS256", "PS512"}
 	v := newVerifier(t, c)
-	for algorithm, want := range map[string]identity.Reason{
-		"RS256": "", "PS512": "", "RS384": identity.ReasonTokenSignature, "PS256": identity.ReasonTokenSignature,
+	for algorithm, want := range map[string]authenticator.Reason{
+		"RS256": "", "PS512": "", "RS384": authenticator.ReasonTokenSignature, "PS256": authenticator.ReasonTokenSignature,
 	} {
 		refused := wantReason(t, v, token(algorithm, nil), want)
 		if want != "" && refused.detail("expected_algorithms") != "RS256 PS512" {
@@ -58,7 +58,7 @@ func TestAlgorithmEmptySignature(t *testing.T) {
 	for algorithm := range methods {
 		v := newVerifier(t, testConfig(t, algorithm))
 		good := token(algorithm, nil)
-		wantReason(t, v, good[:strings.LastIndexByte(good, '.')+1], identity.ReasonTokenMalformed)
+		wantReason(t, v, good[:strings.LastIndexByte(good, '.')+1], authenticator.ReasonTokenMalformed)
 	}
 }
 
@@ -82,7 +82,7 @@ func TestAlgorithmConfusion(t *testing.T) {
 		for name, secret := range secrets {
 			t.Run(name, func(t *testing.T) {
 				for _, hs := range hmacAlgorithms {
-					wantReason(t, v, forge(hs, secret, `{"alg":"`+hs+`"}`, claimsWith(nil)), identity.ReasonTokenSignature)
+					wantReason(t, v, forge(hs, secret, `{"alg":"`+hs+`"}`, claimsWith(nil)), authenticator.ReasonTokenSignature)
 				}
 			})
 		}
@@ -150,7 +150,7 @@ func TestAlgorithmECDSAForm(t *testing.T) {
 		}
 		for name, signature := range tests {
 			t.Run(algorithm+" "+name, func(t *testing.T) {
-				wantReason(t, v, signed+"."+base64.RawURLEncoding.EncodeToString(signature), identity.ReasonTokenSignature)
+				wantReason(t, v, signed+"."+base64.RawURLEncoding.EncodeToString(signature), authenticator.ReasonTokenSignature)
 			})
 		}
 	}
@@ -161,9 +161,9 @@ func TestAlgorithmPSSSaltLength(t *testing.T) {
 	v := newVerifier(t, testConfig(t, "PS256"))
 	signed := encode(`{"alg":"PS256"}`) + "." + encode(claimsWith(nil))
 	digest := sha256.Sum256([]byte(signed))
-	for salt, want := range map[int]identity.Reason{
-		32: "", 20: identity.ReasonTokenSignature, 31: identity.ReasonTokenSignature,
-		33: identity.ReasonTokenSignature, 64: identity.ReasonTokenSignature, rsa.PSSSaltLengthAuto: identity.ReasonTokenSignature,
+	for salt, want := range map[int]authenticator.Reason{
+		32: "", 20: authenticator.ReasonTokenSignature, 31: authenticator.ReasonTokenSignature,
+		33: authenticator.ReasonTokenSignature, 64: authenticator.ReasonTokenSignature, rsa.PSSSaltLengthAuto: authenticator.ReasonTokenSignature,
 	} {
 		options := &rsa.PSSOptions{SaltLength: salt, Hash: crypto.SHA256}
 		signature := must(rsa.SignPSS(rand.Reader, rsaKey(), crypto.SHA256, digest[:], options))
@@ -191,7 +191,7 @@ func TestAlgorithmRSALength(t *testing.T) {
 			"not reduced":   plusN,
 		} {
 			t.Run(algorithm+" "+name, func(t *testing.T) {
-				wantReason(t, v, good[:cut+1]+base64.RawURLEncoding.EncodeToString(signature), identity.ReasonTokenSignature)
+				wantReason(t, v, good[:cut+1]+base64.RawURLEncoding.EncodeToString(signature), authenticator.ReasonTokenSignature)
 			})
 		}
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/maypok86/otter/v2"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // maxCached bounds the verified tokens that are remembered, by a generous
@@ -15,7 +15,7 @@ const maxCached = 32 << 20
 
 // verified is what is remembered of a token that was found good.
 type verified struct {
-	id         *identity.Identity
+	id         *authenticator.Identity
 	expires    time.Time // from here on the token is verified again
 	generation any       // of the keys
 	size       uint32
@@ -43,7 +43,7 @@ func keyOf(raw string) [sha256.Size]byte {
 // Remembered returns the identity of a token if it was found good before, by keys
 // that are still in use, and has not expired since; nil otherwise, which says
 // nothing about the token. It allocates nothing.
-func (v *Verifier) Remembered(raw string) *identity.Identity {
+func (v *Verifier) Remembered(raw string) *authenticator.Identity {
 	if raw == "" || len(raw) > maxToken {
 		return nil
 	}
@@ -58,7 +58,7 @@ func (v *Verifier) Remembered(raw string) *identity.Identity {
 }
 
 // remember keeps a token that was just found good by keys of a generation.
-func (v *Verifier) remember(raw string, id *identity.Identity, generation any) {
+func (v *Verifier) remember(raw string, id *authenticator.Identity, generation any) {
 	if generation == nil {
 		return
 	}

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // The claims that name the client to which a token was issued: RFC 9068, OpenID
@@ -21,22 +21,22 @@ const serviceAccount = "service-account-"
 // kindOf tells a program that acts for itself from a person by claims that people
 // cannot choose. A token that names a client and says nothing of a person may be
 // of either: its kind is unknown.
-func kindOf(claims object) identity.Kind {
+func kindOf(claims object) authenticator.Kind {
 	clients, readable := clientsOf(claims)
 	switch {
 	case isProgram(claims, clients):
-		return identity.KindClient
+		return authenticator.KindClient
 	case isServiceAccount(claims):
 		if present(claims, "auth_time") { // a user signed in under that name
-			return identity.KindUnknown
+			return authenticator.KindUnknown
 		}
-		return identity.KindClient
+		return authenticator.KindClient
 	case !readable:
-		return identity.KindUnknown
+		return authenticator.KindUnknown
 	case len(clients) > 0 && !speaksOfPerson(claims):
-		return identity.KindUnknown
+		return authenticator.KindUnknown
 	}
-	return identity.KindUser
+	return authenticator.KindUser
 }
 
 // clientsOf returns the names of the client; readable is false if a claim that

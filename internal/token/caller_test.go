@@ -3,16 +3,16 @@ package token
 import (
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // R-AT-5: a client that acts for itself does not pose as a user.
 func TestN25Kinds(t *testing.T) {
 	v := newVerifier(t, testConfig(t, "HS256"))
-	user, client, unknown := identity.KindUser, identity.KindClient, identity.KindUnknown
+	user, client, unknown := authenticator.KindUser, authenticator.KindClient, authenticator.KindUnknown
 	for name, test := range map[string]struct {
 		changes map[string]any
-		want    identity.Kind
+		want    authenticator.Kind
 	}{
 		"N-25 no client is named":           {nil, user},
 		"N-25 sub is client_id":             {map[string]any{"sub": "app", "client_id": "app"}, client},
@@ -59,23 +59,23 @@ func TestN25Kinds(t *testing.T) {
 func TestS13Evidence(t *testing.T) {
 	for name, test := range map[string]struct {
 		claims object
-		want   identity.Kind
+		want   authenticator.Kind
 	}{
-		"S-13 a name that only looks like one": {object{"sub": "u1", "azp": "app", "preferred_username": "service-account-other"}, identity.KindUnknown},
-		"S-13 without azp":                     {object{"sub": "u1", "preferred_username": "service-account-app"}, identity.KindUser},
-		"S-13 by client_id":                    {object{"sub": "u1", "client_id": "app", "preferred_username": "service-account-app"}, identity.KindUnknown},
-		"S-13 a person who chose the name":     {object{"sub": "u1", "azp": "app", "preferred_username": "service-account-app", "auth_time": 1}, identity.KindUnknown},
-		"S-13 azp is empty":                    {object{"sub": "u1", "azp": "", "preferred_username": "service-account-"}, identity.KindUser},
-		"S-13 another client's subject":        {object{"sub": "other@clients", "azp": "app"}, identity.KindUnknown},
-		"S-13 only @clients":                   {object{"sub": "@clients"}, identity.KindUser},
-		"S-13 azp of a foreign form":           {object{"sub": "u1", "azp": 5, "email": "a@example.com"}, identity.KindUnknown},
-		"S-13 gty of a foreign form":           {object{"sub": "u1", "gty": map[string]any{}, "email": "a@example.com"}, identity.KindUnknown},
-		"S-13 idtyp of a foreign form":         {object{"sub": "u1", "idtyp": true}, identity.KindUnknown},
-		"S-13 idtyp device":                    {object{"sub": "u1", "idtyp": "device", "name": "x"}, identity.KindUnknown},
-		"S-13 a name of another's and sid":     {object{"sub": "u1", "azp": "app", "preferred_username": "service-account-other", "sid": "1"}, identity.KindUser},
-		"S-13 evidence of foreign forms":       {object{"sub": "u1", "azp": "app", "name": true, "email": []any{}, "sid": map[string]any{}, "amr": []any{}, "auth_time": false}, identity.KindUnknown},
-		"S-13 evidence that is empty":          {object{"sub": "u1", "azp": "app", "name": "", "email": "", "sid": ""}, identity.KindUnknown},
-		"S-13 name is null":                    {object{"sub": "u1", "client_id": "app", "name": nil}, identity.KindUnknown},
+		"S-13 a name that only looks like one": {object{"sub": "u1", "azp": "app", "preferred_username": "service-account-other"}, authenticator.KindUnknown},
+		"S-13 without azp":                     {object{"sub": "u1", "preferred_username": "service-account-app"}, authenticator.KindUser},
+		"S-13 by client_id":                    {object{"sub": "u1", "client_id": "app", "preferred_username": "service-account-app"}, authenticator.KindUnknown},
+		"S-13 a person who chose the name":     {object{"sub": "u1", "azp": "app", "preferred_username": "service-account-app", "auth_time": 1}, authenticator.KindUnknown},
+		"S-13 azp is empty":                    {object{"sub": "u1", "azp": "", "preferred_username": "service-account-"}, authenticator.KindUser},
+		"S-13 another client's subject":        {object{"sub": "other@clients", "azp": "app"}, authenticator.KindUnknown},
+		"S-13 only @clients":                   {object{"sub": "@clients"}, authenticator.KindUser},
+		"S-13 azp of a foreign form":           {object{"sub": "u1", "azp": 5, "email": "a@example.com"}, authenticator.KindUnknown},
+		"S-13 gty of a foreign form":           {object{"sub": "u1", "gty": map[string]any{}, "email": "a@example.com"}, authenticator.KindUnknown},
+		"S-13 idtyp of a foreign form":         {object{"sub": "u1", "idtyp": true}, authenticator.KindUnknown},
+		"S-13 idtyp device":                    {object{"sub": "u1", "idtyp": "device", "name": "x"}, authenticator.KindUnknown},
+		"S-13 a name of another's and sid":     {object{"sub": "u1", "azp": "app", "preferred_username": "service-account-other", "sid": "1"}, authenticator.KindUser},
+		"S-13 evidence of foreign forms":       {object{"sub": "u1", "azp": "app", "name": true, "email": []any{}, "sid": map[string]any{}, "amr": []any{}, "auth_time": false}, authenticator.KindUnknown},
+		"S-13 evidence that is empty":          {object{"sub": "u1", "azp": "app", "name": "", "email": "", "sid": ""}, authenticator.KindUnknown},
+		"S-13 name is null":                    {object{"sub": "u1", "client_id": "app", "name": nil}, authenticator.KindUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := kindOf(test.claims); got != test.want {

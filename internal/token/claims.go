@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // maxSeconds is the last second of the year 9999, which is where RFC 3339 ends.
@@ -23,7 +23,7 @@ func (v *Verifier) checkIssuer(_ header, claims object) error {
 		return malformed("the payload %v", err)
 	}
 	if v.issuer != "" && (!present || issuer != v.issuer) {
-		refusal := refuse(identity.ReasonTokenIssuer, "expected_issuer", v.issuer, "received_issuer", issuer)
+		refusal := refuse(authenticator.ReasonTokenIssuer, "expected_issuer", v.issuer, "received_issuer", issuer)
 		refusal.add("hint", IssuerHint(v.issuer, issuer))
 		return refusal
 	}
@@ -45,7 +45,7 @@ func (v *Verifier) checkAudience(_ header, claims object) error {
 			return nil
 		}
 	}
-	return refuse(identity.ReasonTokenAudience,
+	return refuse(authenticator.ReasonTokenAudience,
 		"expected_audience", strings.Join(v.audiences, " "),
 		"received_audience", strings.Join(received, " "))
 }
@@ -77,7 +77,7 @@ func (v *Verifier) checkBound(_ header, claims object) error {
 	if !present(claims, "cnf") {
 		return nil
 	}
-	return refuse(identity.ReasonTokenUnbound, "problem", "the token is bound to a key (cnf), whose proof is not supported: ask the issuer for plain bearer tokens")
+	return refuse(authenticator.ReasonTokenUnbound, "problem", "the token is bound to a key (cnf), whose proof is not supported: ask the issuer for plain bearer tokens")
 }
 
 // checkIssuedAt demands iat, which ID tokens (OpenID Connect Core, section 2) and
@@ -100,7 +100,7 @@ func (v *Verifier) checkTimes(_ header, claims object) error {
 		}
 	}
 	now := v.now()
-	outside := func(reason identity.Reason, claim string, at time.Time) error {
+	outside := func(reason authenticator.Reason, claim string, at time.Time) error {
 		return refuse(reason, "clock", stamp(now), "received_"+claim, stamp(at), "leeway", v.leeway.String())
 	}
 	switch {
@@ -109,13 +109,13 @@ func (v *Verifier) checkTimes(_ header, claims object) error {
 	case v.maxAge > 0 && !hasIat:
 		return malformed("the payload has no iat, which max_token_age needs")
 	case !now.Before(exp.Add(v.leeway)):
-		return outside(identity.ReasonTokenExpired, "exp", exp)
+		return outside(authenticator.ReasonTokenExpired, "exp", exp)
 	case hasNbf && now.Before(nbf.Add(-v.leeway)):
-		return outside(identity.ReasonTokenNotYetValid, "nbf", nbf)
+		return outside(authenticator.ReasonTokenNotYetValid, "nbf", nbf)
 	case hasIat && iat.After(now.Add(v.leeway)):
-		return outside(identity.ReasonTokenNotYetValid, "iat", iat)
+		return outside(authenticator.ReasonTokenNotYetValid, "iat", iat)
 	case v.maxAge > 0 && !now.Before(iat.Add(v.maxAge).Add(v.leeway)):
-		return outside(identity.ReasonTokenExpired, "iat", iat)
+		return outside(authenticator.ReasonTokenExpired, "iat", iat)
 	}
 	return nil
 }

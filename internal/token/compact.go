@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 const (
@@ -85,7 +85,7 @@ type header struct {
 }
 
 // NoJWT is what is told of a credential that is no JSON Web Token at all.
-var NoJWT = identity.Detail{Name: "problem", Value: "the token has not three segments"}
+var NoJWT = authenticator.Detail{Name: "problem", Value: "the token has not three segments"}
 
 // parse takes raw apart, of at most limit bytes. Three segments, each in strict
 // base64url: encrypted tokens and the JSON serializations are refused.
@@ -99,7 +99,7 @@ func parse(raw string, limit int) (*jws, error) {
 	case segments == 5:
 		return nil, malformed("the token is an encrypted token (JWE), of five segments: have the issuer send a signed one (JWS)")
 	case segments != 3:
-		return nil, refuse(identity.ReasonTokenMalformed, NoJWT.Name, NoJWT.Value)
+		return nil, refuse(authenticator.ReasonTokenMalformed, NoJWT.Name, NoJWT.Value)
 	}
 	end := strings.LastIndexByte(raw, '.')
 	first, second, _ := strings.Cut(raw[:end], ".")

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 func jsonString(value any) (string, error) {
@@ -20,7 +20,7 @@ func TestCompactStrictBase64(t *testing.T) {
 	v := newVerifier(t, testConfig(t, "HS256"))
 	// A header of 28 bytes and a signature of 32 leave unused bits.
 	good := strings.Split(forge("HS256", testSecret, `{"alg":"HS256","typ":"JWT" }`, claimsWith(nil)), ".")
-	wantReason(t, v, strings.Join(good, "."), identity.ReasonNone)
+	wantReason(t, v, strings.Join(good, "."), authenticator.ReasonNone)
 	for segment := range 3 {
 		whole := good[segment]
 		for name, changed := range map[string]string{
@@ -47,7 +47,7 @@ func TestCompactStrictBase64(t *testing.T) {
 				if segment < 2 {
 					raw = forgeRaw("HS256", testSecret, parts[0]+"."+parts[1])
 				}
-				wantReason(t, v, raw, identity.ReasonTokenMalformed)
+				wantReason(t, v, raw, authenticator.ReasonTokenMalformed)
 			})
 		}
 	}
@@ -59,9 +59,9 @@ func TestCompactUnusedBits(t *testing.T) {
 	good := token("HS256", nil)
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := strings.IndexByte(alphabet, good[len(good)-1])
-	wantReason(t, v, good, identity.ReasonNone)
+	wantReason(t, v, good, authenticator.ReasonNone)
 	for bits := 1; bits < 4; bits++ {
-		wantReason(t, v, good[:len(good)-1]+string(alphabet[last|bits]), identity.ReasonTokenMalformed)
+		wantReason(t, v, good[:len(good)-1]+string(alphabet[last|bits]), authenticator.ReasonTokenMalformed)
 	}
 }
 
@@ -89,7 +89,7 @@ func TestCompactForm(t *testing.T) {
 		"quoted":          `"` + good + `"`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantReason(t, v, raw, identity.ReasonTokenMalformed)
+			wantReason(t, v, raw, authenticator.ReasonTokenMalformed)
 		})
 	}
 }
@@ -99,47 +99,47 @@ func TestCompactHeader(t *testing.T) {
 	v := newVerifier(t, testConfig(t, "HS256"))
 	for name, test := range map[string]struct {
 		header string
-		want   identity.Reason
+		want   authenticator.Reason
 	}{
 		"plain":                    {`{"alg":"HS256"}`, ""},
 		"white space":              {"{ \"alg\" :\n\t\"HS256\" }", ""},
 		"unknown members":          {`{"alg":"HS256","x":{"y":[1,null]},"zip":"DEF","b64":true}`, ""},
-		"no alg":                   {`{"typ":"JWT"}`, identity.ReasonTokenMalformed},
-		"name in capitals":         {`{"ALG":"HS256"}`, identity.ReasonTokenMalformed},
-		"alg is a list":            {`{"alg":["HS256"]}`, identity.ReasonTokenMalformed},
-		"alg is null":              {`{"alg":null}`, identity.ReasonTokenMalformed},
-		"alg is a number":          {`{"alg":256}`, identity.ReasonTokenMalformed},
-		"alg twice":                {`{"alg":"none","alg":"HS256"}`, identity.ReasonTokenMalformed},
-		"alg twice, once escaped":  {`{"\u0061lg":"none","alg":"HS256"}`, identity.ReasonTokenMalformed},
-		"kid twice":                {`{"alg":"HS256","kid":"a","kid":"a"}`, identity.ReasonTokenMalformed},
-		"inner member twice":       {`{"alg":"HS256","x":[{"a":1,"a":1}]}`, identity.ReasonTokenMalformed},
-		"crit":                     {`{"alg":"HS256","crit":["exp"],"exp":1}`, identity.ReasonTokenMalformed},
-		"crit b64":                 {`{"alg":"HS256","crit":["b64"],"b64":true}`, identity.ReasonTokenMalformed},
-		"crit empty":               {`{"alg":"HS256","crit":[]}`, identity.ReasonTokenMalformed},
-		"crit of what is absent":   {`{"alg":"HS256","crit":["x"]}`, identity.ReasonTokenMalformed},
-		"crit of the registered":   {`{"alg":"HS256","crit":["alg"]}`, identity.ReasonTokenMalformed},
-		"crit null":                {`{"alg":"HS256","crit":null}`, identity.ReasonTokenMalformed},
-		"crit a string":            {`{"alg":"HS256","crit":"x","x":1}`, identity.ReasonTokenMalformed},
-		"a list":                   {`[{"alg":"HS256"}]`, identity.ReasonTokenMalformed},
-		"a string":                 {`"HS256"`, identity.ReasonTokenMalformed},
-		"null":                     {`null`, identity.ReasonTokenMalformed},
-		"nothing":                  {` `, identity.ReasonTokenMalformed},
-		"trailing data":            {`{"alg":"HS256"}{}`, identity.ReasonTokenMalformed},
-		"trailing brace":           {`{"alg":"HS256"}}`, identity.ReasonTokenMalformed},
-		"trailing comma":           {`{"alg":"HS256",}`, identity.ReasonTokenMalformed},
-		"byte order mark":          {"\ufeff" + `{"alg":"HS256"}`, identity.ReasonTokenMalformed},
-		"comment":                  {`{"alg":"HS256"/**/}`, identity.ReasonTokenMalformed},
-		"not UTF-8":                {"{\"alg\":\"HS256\",\"x\":\"\xff\"}", identity.ReasonTokenMalformed},
-		"half a surrogate pair":    {`{"alg":"HS256","x":"\ud800"}`, identity.ReasonTokenMalformed},
-		"kid is a number":          {`{"alg":"HS256","kid":1}`, identity.ReasonTokenMalformed},
-		"kid is an object":         {`{"alg":"HS256","kid":{}}`, identity.ReasonTokenMalformed},
-		"typ is a list":            {`{"alg":"HS256","typ":["JWT"]}`, identity.ReasonTokenMalformed},
+		"no alg":                   {`{"typ":"JWT"}`, authenticator.ReasonTokenMalformed},
+		"name in capitals":         {`{"ALG":"HS256"}`, authenticator.ReasonTokenMalformed},
+		"alg is a list":            {`{"alg":["HS256"]}`, authenticator.ReasonTokenMalformed},
+		"alg is null":              {`{"alg":null}`, authenticator.ReasonTokenMalformed},
+		"alg is a number":          {`{"alg":256}`, authenticator.ReasonTokenMalformed},
+		"alg twice":                {`{"alg":"none","alg":"HS256"}`, authenticator.ReasonTokenMalformed},
+		"alg twice, once escaped":  {`{"\u0061lg":"none","alg":"HS256"}`, authenticator.ReasonTokenMalformed},
+		"kid twice":                {`{"alg":"HS256","kid":"a","kid":"a"}`, authenticator.ReasonTokenMalformed},
+		"inner member twice":       {`{"alg":"HS256","x":[{"a":1,"a":1}]}`, authenticator.ReasonTokenMalformed},
+		"crit":                     {`{"alg":"HS256","crit":["exp"],"exp":1}`, authenticator.ReasonTokenMalformed},
+		"crit b64":                 {`{"alg":"HS256","crit":["b64"],"b64":true}`, authenticator.ReasonTokenMalformed},
+		"crit empty":               {`{"alg":"HS256","crit":[]}`, authenticator.ReasonTokenMalformed},
+		"crit of what is absent":   {`{"alg":"HS256","crit":["x"]}`, authenticator.ReasonTokenMalformed},
+		"crit of the registered":   {`{"alg":"HS256","crit":["alg"]}`, authenticator.ReasonTokenMalformed},
+		"crit null":                {`{"alg":"HS256","crit":null}`, authenticator.ReasonTokenMalformed},
+		"crit a string":            {`{"alg":"HS256","crit":"x","x":1}`, authenticator.ReasonTokenMalformed},
+		"a list":                   {`[{"alg":"HS256"}]`, authenticator.ReasonTokenMalformed},
+		"a string":                 {`"HS256"`, authenticator.ReasonTokenMalformed},
+		"null":                     {`null`, authenticator.ReasonTokenMalformed},
+		"nothing":                  {` `, authenticator.ReasonTokenMalformed},
+		"trailing data":            {`{"alg":"HS256"}{}`, authenticator.ReasonTokenMalformed},
+		"trailing brace":           {`{"alg":"HS256"}}`, authenticator.ReasonTokenMalformed},
+		"trailing comma":           {`{"alg":"HS256",}`, authenticator.ReasonTokenMalformed},
+		"byte order mark":          {"\ufeff" + `{"alg":"HS256"}`, authenticator.ReasonTokenMalformed},
+		"comment":                  {`{"alg":"HS256"/**/}`, authenticator.ReasonTokenMalformed},
+		"not UTF-8":                {"{\"alg\":\"HS256\",\"x\":\"\xff\"}", authenticator.ReasonTokenMalformed},
+		"half a surrogate pair":    {`{"alg":"HS256","x":"\ud800"}`, authenticator.ReasonTokenMalformed},
+		"kid is a number":          {`{"alg":"HS256","kid":1}`, authenticator.ReasonTokenMalformed},
+		"kid is an object":         {`{"alg":"HS256","kid":{}}`, authenticator.ReasonTokenMalformed},
+		"typ is a list":            {`{"alg":"HS256","typ":["JWT"]}`, authenticator.ReasonTokenMalformed},
 		"kid at its longest":       {`{"alg":"HS256","kid":"` + strings.Repeat("k", maxKeyID) + `"}`, ""},
-		"kid too long":             {`{"alg":"HS256","kid":"` + strings.Repeat("k", maxKeyID+1) + `"}`, identity.ReasonTokenMalformed},
+		"kid too long":             {`{"alg":"HS256","kid":"` + strings.Repeat("k", maxKeyID+1) + `"}`, authenticator.ReasonTokenMalformed},
 		"header at its longest":    {`{"alg":"HS256","x":"` + strings.Repeat("x", maxHeader-22) + `"}`, ""},
-		"header too long":          {`{"alg":"HS256","x":"` + strings.Repeat("x", maxHeader-21) + `"}`, identity.ReasonTokenMalformed},
-		"nested too deep":          {`{"alg":"HS256","x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, identity.ReasonTokenMalformed},
-		"number beyond any double": {`{"alg":"HS256","x":1e309}`, identity.ReasonTokenMalformed},
+		"header too long":          {`{"alg":"HS256","x":"` + strings.Repeat("x", maxHeader-21) + `"}`, authenticator.ReasonTokenMalformed},
+		"nested too deep":          {`{"alg":"HS256","x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, authenticator.ReasonTokenMalformed},
+		"number beyond any double": {`{"alg":"HS256","x":1e309}`, authenticator.ReasonTokenMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantReason(t, v, forge("HS256", testSecret, test.header, claimsWith(nil)), test.want)
@@ -153,19 +153,19 @@ func TestCompactHostileKid(t *testing.T) {
 	c := testConfig(t, "ES256")
 	c.Keys = testSet(t, key)
 	v := newVerifier(t, c)
-	for kid, want := range map[string]identity.Reason{
+	for kid, want := range map[string]authenticator.Reason{
 		"good":                     "",
-		"GOOD":                     identity.ReasonTokenSignature,
-		"good ":                    identity.ReasonTokenSignature,
-		"../../../../dev/null":     identity.ReasonTokenSignature,
-		"/etc/passwd":              identity.ReasonTokenSignature,
-		"' OR 1=1 --":              identity.ReasonTokenSignature,
-		"|sleep 10":                identity.ReasonTokenSignature,
-		"http://127.0.0.1/key":     identity.ReasonTokenSignature,
-		"good\x00":                 identity.ReasonTokenSignature,
-		"{env.HOME}":               identity.ReasonTokenSignature,
-		strings.Repeat("x", 1<<10): identity.ReasonTokenMalformed,
-		strings.Repeat("x", 1<<20): identity.ReasonTokenMalformed,
+		"GOOD":                     authenticator.ReasonTokenSignature,
+		"good ":                    authenticator.ReasonTokenSignature,
+		"../../../../dev/null":     authenticator.ReasonTokenSignature,
+		"/etc/passwd":              authenticator.ReasonTokenSignature,
+		"' OR 1=1 --":              authenticator.ReasonTokenSignature,
+		"|sleep 10":                authenticator.ReasonTokenSignature,
+		"http://127.0.0.1/key":     authenticator.ReasonTokenSignature,
+		"good\x00":                 authenticator.ReasonTokenSignature,
+		"{env.HOME}":               authenticator.ReasonTokenSignature,
+		strings.Repeat("x", 1<<10): authenticator.ReasonTokenMalformed,
+		strings.Repeat("x", 1<<20): authenticator.ReasonTokenMalformed,
 	} {
 		header := string(must(json.Marshal(map[string]any{"alg": "ES256", "kid": kid})))
 		refused := wantReason(t, v, forge("ES256", p256Key(), header, claimsWith(nil)), want)
@@ -187,10 +187,10 @@ func TestCompactSizes(t *testing.T) {
 		}
 	}
 	longest := filled(maxToken)
-	wantReason(t, v, longest, identity.ReasonNone)
-	wantReason(t, v, filled(maxToken+8), identity.ReasonTokenMalformed)
-	wantReason(t, v, strings.Repeat("A", 1<<20), identity.ReasonTokenMalformed)
-	wantReason(t, v, strings.Repeat(".", 1<<20), identity.ReasonTokenMalformed)
+	wantReason(t, v, longest, authenticator.ReasonNone)
+	wantReason(t, v, filled(maxToken+8), authenticator.ReasonTokenMalformed)
+	wantReason(t, v, strings.Repeat("A", 1<<20), authenticator.ReasonTokenMalformed)
+	wantReason(t, v, strings.Repeat(".", 1<<20), authenticator.ReasonTokenMalformed)
 }
 
 func TestIssuer(t *testing.T) {

@@ -8,11 +8,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // identityOf returns the identity of good claims, changed.
-func identityOf(t *testing.T, c Config, changes map[string]any) *identity.Identity {
+func identityOf(t *testing.T, c Config, changes map[string]any) *authenticator.Identity {
 	t.Helper()
 	id, err := newVerifier(t, c).Verify(token("HS256", changes))
 	if err != nil {
@@ -26,7 +26,7 @@ func TestN21Null(t *testing.T) {
 	for _, claim := range []string{"groups", "roles", "scope", "scp", "preferred_username", "username", "name", "email", "amr", "acr", "auth_time", "sid", "nbf", "iat", "cnf", "azp", "client_id", "gty", "idtyp", "_claim_names", "hasgroups"} {
 		t.Run("N-21 "+claim, func(t *testing.T) {
 			id := identityOf(t, testConfig(t, "HS256"), map[string]any{claim: null})
-			if len(id.Unknown) != 0 || id.Kind != identity.KindUser || id.ID != "alice" {
+			if len(id.Unknown) != 0 || id.Kind != authenticator.KindUser || id.ID != "alice" {
 				t.Errorf("got %+v", id)
 			}
 			if _, there := id.Claims[claim]; !there {
@@ -111,15 +111,15 @@ func TestN22IDToken(t *testing.T) {
 	for name, test := range map[string]struct {
 		changes map[string]any
 		change  func(*Expected)
-		want    identity.Reason
+		want    authenticator.Reason
 	}{
 		"N-22 forms of providers":   {map[string]any{"amr": []any{map[string]any{"method": "password"}}, "auth_time": "2027-01-15T07:59:30Z", "acr": 1, "sid": 5}, nil, ""},
 		"N-22 foreign ones":         {map[string]any{"amr": 1, "auth_time": true, "acr": []int{1}, "sid": []int{1}, "groups": 1, "email": 1, "name": 1}, nil, ""},
 		"N-22 fresh by ISO text":    {map[string]any{"auth_time": "2027-01-15T07:59:30Z"}, func(w *Expected) { w.MaxAge = 60 }, ""},
-		"N-22 stale by ISO text":    {map[string]any{"auth_time": "2027-01-15T07:00:00Z"}, func(w *Expected) { w.MaxAge = 60 }, identity.ReasonStepUpRequired},
-		"N-22 unreadable and fresh": {map[string]any{"auth_time": "now"}, func(w *Expected) { w.MaxAge = 60 }, identity.ReasonStepUpRequired},
-		"N-22 yet to come":          {map[string]any{"auth_time": testNow.Unix() + 7200}, func(w *Expected) { w.MaxAge = 60 }, identity.ReasonStepUpRequired},
-		"N-22 unreadable level":     {map[string]any{"acr": []string{"phr"}}, func(w *Expected) { w.ACRValues = []string{"phr"} }, identity.ReasonStepUpRequired},
+		"N-22 stale by ISO text":    {map[string]any{"auth_time": "2027-01-15T07:00:00Z"}, func(w *Expected) { w.MaxAge = 60 }, authenticator.ReasonStepUpRequired},
+		"N-22 unreadable and fresh": {map[string]any{"auth_time": "now"}, func(w *Expected) { w.MaxAge = 60 }, authenticator.ReasonStepUpRequired},
+		"N-22 yet to come":          {map[string]any{"auth_time": testNow.Unix() + 7200}, func(w *Expected) { w.MaxAge = 60 }, authenticator.ReasonStepUpRequired},
+		"N-22 unreadable level":     {map[string]any{"acr": []string{"phr"}}, func(w *Expected) { w.ACRValues = []string{"phr"} }, authenticator.ReasonStepUpRequired},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := v.VerifyID(idToken("RS256", test.changes), expect(test.change))
@@ -226,19 +226,19 @@ func TestS11MappedForms(t *testing.T) {
 		}
 		for form, value := range forms {
 			t.Run("S-11 "+field+" "+form, func(t *testing.T) {
-				refused := wantReason(t, v, token("HS256", map[string]any{"own": value}), identity.ReasonTokenMalformed)
+				refused := wantReason(t, v, token("HS256", map[string]any{"own": value}), authenticator.ReasonTokenMalformed)
 				if problem := refused.detail("problem"); !strings.Contains(problem, "has in the claim own, mapped to "+field+", ") {
 					t.Errorf("problem %q", problem)
 				}
 			})
 		}
-		wantReason(t, v, token("HS256", map[string]any{"own": null}), identity.ReasonNone)
+		wantReason(t, v, token("HS256", map[string]any{"own": null}), authenticator.ReasonNone)
 	}
 	c := testConfig(t, "HS256")
 	c.Map = map[string][]string{"id": {"oid"}}
 	for form, value := range map[string]any{"null": null, "absent": nil, "empty": ""} {
 		t.Run("S-11 id "+form, func(t *testing.T) {
-			wantReason(t, newVerifier(t, c), token("HS256", map[string]any{"oid": value}), identity.ReasonTokenMalformed)
+			wantReason(t, newVerifier(t, c), token("HS256", map[string]any{"oid": value}), authenticator.ReasonTokenMalformed)
 		})
 	}
 }
@@ -252,7 +252,7 @@ func TestN05Bound(t *testing.T) {
 		"empty": map[string]any{}, "string": "0ZcO", "false": false, "list": []string{},
 	} {
 		t.Run("N-05 "+form, func(t *testing.T) {
-			wantReason(t, v, token("HS256", map[string]any{"cnf": cnf}), identity.ReasonTokenUnbound)
+			wantReason(t, v, token("HS256", map[string]any{"cnf": cnf}), authenticator.ReasonTokenUnbound)
 		})
 	}
 }
@@ -260,8 +260,8 @@ func TestN05Bound(t *testing.T) {
 // Others of the kind: what restricts is refused or held, what only informs is shown.
 func TestN05Neighbours(t *testing.T) {
 	v := newVerifier(t, testConfig(t, "HS256"))
-	wantReason(t, v, token("HS256", map[string]any{"events": map[string]any{logoutEvent: map[string]any{}}}), identity.ReasonTokenType)
-	wantReason(t, v, forge("HS256", testSecret, `{"alg":"HS256","crit":["exp"],"exp":1}`, claimsWith(nil)), identity.ReasonTokenMalformed)
+	wantReason(t, v, token("HS256", map[string]any{"events": map[string]any{logoutEvent: map[string]any{}}}), authenticator.ReasonTokenType)
+	wantReason(t, v, forge("HS256", testSecret, `{"alg":"HS256","crit":["exp"],"exp":1}`, claimsWith(nil)), authenticator.ReasonTokenMalformed)
 	shown := map[string]any{
 		"act": map[string]any{"sub": "proxy"}, "may_act": map[string]any{"sub": "other"},
 		"authorization_details": []any{map[string]any{"type": "payment"}}, "not_before": number("9999999999"),
@@ -307,7 +307,7 @@ func FuzzClaimForms(f *testing.F) {
 			t.Fatalf("%s: auth_time %d", data, id.AuthTime)
 		}
 		for _, name := range id.Unknown {
-			if !slices.Contains(identity.UnknownFields(), name) {
+			if !slices.Contains(authenticator.UnknownFields(), name) {
 				t.Fatalf("%s: unknown %s", data, name)
 			}
 		}

@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // R-JWT-20, T-66: no token panics, none that was not signed with the key is accepted,
@@ -36,7 +36,7 @@ func FuzzVerify(f *testing.F) {
 			return
 		}
 		var refused *Error
-		if !errors.As(err, &refused) || refused.Reason == identity.ReasonNone || id != nil {
+		if !errors.As(err, &refused) || refused.Reason == authenticator.ReasonNone || id != nil {
 			t.Fatalf("refused with %v and identity %v", err, id)
 		}
 		for _, d := range refused.Details {

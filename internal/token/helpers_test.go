@@ -20,7 +20,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 const (
@@ -170,10 +170,10 @@ func token(algorithm string, changes map[string]any) string {
 }
 
 // reasonOf returns the reason of an *Error, and fails for any other error.
-func reasonOf(t testing.TB, err error) identity.Reason {
+func reasonOf(t testing.TB, err error) authenticator.Reason {
 	t.Helper()
 	if err == nil {
-		return identity.ReasonNone
+		return authenticator.ReasonNone
 	}
 	var refused *Error
 	if !errors.As(err, &refused) {
@@ -183,7 +183,7 @@ func reasonOf(t testing.TB, err error) identity.Reason {
 }
 
 // wantReason verifies raw and demands a reason; "" demands that it is accepted.
-func wantReason(t testing.TB, v *Verifier, raw string, want identity.Reason) *Error {
+func wantReason(t testing.TB, v *Verifier, raw string, want authenticator.Reason) *Error {
 	t.Helper()
 	id, err := v.Verify(raw)
 	if got := reasonOf(t, err); got != want {

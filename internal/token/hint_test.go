@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // TestN58TokenHints: a refusal that a mistake in the configuration or at the issuer
@@ -43,7 +43,7 @@ func TestN58NoIssuedAt(t *testing.T) {
 	_, byLogin := v.VerifyID(idToken("RS256", map[string]any{"iat": nil}), expect(nil))
 	_, byLogout := v.VerifyLogout(forge("RS256", rsaKey(), `{"alg":"RS256","typ":"logout+jwt"}`, logoutClaims(map[string]any{"iat": nil})))
 	for _, err := range []error{byLogin, byLogout} {
-		if reasonOf(t, err) != identity.ReasonTokenMalformed || !strings.HasSuffix(err.Error(), "the payload has no iat") {
+		if reasonOf(t, err) != authenticator.ReasonTokenMalformed || !strings.HasSuffix(err.Error(), "the payload has no iat") {
 			t.Error(err)
 		}
 	}
@@ -71,12 +71,12 @@ func TestN29UserinfoAlgorithm(t *testing.T) {
 	c.Audiences, c.Algorithms = []string{testClient}, []string{"RS256"}
 	v := newVerifier(t, c)
 	answer := map[string]any{"aud": testClient, "exp": nil, "iat": nil}
-	for algorithm, want := range map[string]identity.Reason{"RS256": "", "PS256": "", "ES256": identity.ReasonTokenSignature, "HS256": identity.ReasonTokenSignature} {
+	for algorithm, want := range map[string]authenticator.Reason{"RS256": "", "PS256": "", "ES256": authenticator.ReasonTokenSignature, "HS256": authenticator.ReasonTokenSignature} {
 		if _, err := v.ParseUserinfo([]byte(token(algorithm, answer)), true); reasonOf(t, err) != want {
 			t.Errorf("%s: %v", algorithm, err)
 		}
 	}
-	if _, err := v.VerifyID(token("PS256", map[string]any{"aud": testClient, "nonce": "n"}), Expected{Nonce: "n", MaxAge: -1}); reasonOf(t, err) != identity.ReasonTokenSignature {
+	if _, err := v.VerifyID(token("PS256", map[string]any{"aud": testClient, "nonce": "n"}), Expected{Nonce: "n", MaxAge: -1}); reasonOf(t, err) != authenticator.ReasonTokenSignature {
 		t.Errorf("an ID token: %v", err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // Expected is what an ID token must say to be the answer to one sign-in.
@@ -87,7 +87,7 @@ func (v *Verifier) openKind(raw, typ string, algorithms []string, checks []func(
 		return nil, nil, err
 	}
 	if got := normalType(t.header.typ); t.header.hasTyp && got != typ && got != "jwt" {
-		return nil, nil, refuse(identity.ReasonTokenType, "expected_type", typ, "received_type", t.header.typ)
+		return nil, nil, refuse(authenticator.ReasonTokenType, "expected_type", typ, "received_type", t.header.typ)
 	}
 	claims, err := t.claims()
 	if err != nil {
@@ -115,13 +115,13 @@ func (v *Verifier) checkParty(_ header, claims object) error {
 	}
 	if present {
 		if !slices.Contains(v.audiences, party) {
-			return refuse(identity.ReasonTokenAudience, "problem", "the token was issued to another client", "received_azp", party)
+			return refuse(authenticator.ReasonTokenAudience, "problem", "the token was issued to another client", "received_azp", party)
 		}
 		return nil
 	}
 	for _, audience := range received {
 		if !slices.Contains(v.audiences, audience) && !slices.Contains(v.tolerated, audience) {
-			return refuse(identity.ReasonTokenAudience, "problem", "the token is for others too and has no azp; name them by audience in login oidc if that is right",
+			return refuse(authenticator.ReasonTokenAudience, "problem", "the token is for others too and has no azp; name them by audience in login oidc if that is right",
 				"received_audience", strings.Join(received, " "))
 		}
 	}
@@ -136,7 +136,7 @@ func checkAnswer(algorithm string, claims object, want Expected) error {
 		return malformed("the payload %v", err)
 	}
 	if (present || !want.Refreshed) && (want.Nonce == "" || subtle.ConstantTimeCompare([]byte(nonce), []byte(want.Nonce)) != 1) {
-		return refuse(identity.ReasonLoginStateInvalid, "problem", "the nonce is not the one of this sign-in")
+		return refuse(authenticator.ReasonLoginStateInvalid, "problem", "the nonce is not the one of this sign-in")
 	}
 	for claim, value := range map[string]string{"at_hash": want.AccessToken, "c_hash": want.Code} {
 		received, present, err := claims.text(claim)
@@ -144,7 +144,7 @@ func checkAnswer(algorithm string, claims object, want Expected) error {
 			return malformed("the payload %v", err)
 		}
 		if present && value != "" && received != halfHash(algorithm, value) {
-			return refuse(identity.ReasonTokenMalformed, "problem", claim+" is not of what came with the token")
+			return refuse(authenticator.ReasonTokenMalformed, "problem", claim+" is not of what came with the token")
 		}
 	}
 	return nil
@@ -178,13 +178,13 @@ func (v *Verifier) idToken(claims object, want Expected) (*IDToken, error) {
 	case t.Subject == "":
 		return nil, malformed("the payload has no sub")
 	case want.Refreshed && t.Subject != want.Subject:
-		return nil, refuse(identity.ReasonCredentialsInvalid, "problem", "the refreshed token is about another user")
+		return nil, refuse(authenticator.ReasonCredentialsInvalid, "problem", "the refreshed token is about another user")
 	case want.Refreshed && t.AuthTime != 0 && want.AuthTime != 0 && t.AuthTime != want.AuthTime:
-		return nil, refuse(identity.ReasonCredentialsInvalid, "problem", "the refreshed token is of another sign-in")
+		return nil, refuse(authenticator.ReasonCredentialsInvalid, "problem", "the refreshed token is of another sign-in")
 	case len(want.ACRValues) > 0 && !slices.Contains(want.ACRValues, acr):
-		return nil, refuse(identity.ReasonStepUpRequired, "expected_acr", strings.Join(want.ACRValues, " "), "received_acr", acr)
+		return nil, refuse(authenticator.ReasonStepUpRequired, "expected_acr", strings.Join(want.ACRValues, " "), "received_acr", acr)
 	case want.MaxAge >= 0 && (t.AuthTime == 0 || time.Unix(t.AuthTime, 0).Before(oldest)):
-		return nil, refuse(identity.ReasonStepUpRequired, "expected_max_age", strconv.FormatInt(want.MaxAge, 10), "received_auth_time", strconv.FormatInt(t.AuthTime, 10))
+		return nil, refuse(authenticator.ReasonStepUpRequired, "expected_max_age", strconv.FormatInt(want.MaxAge, 10), "received_auth_time", strconv.FormatInt(t.AuthTime, 10))
 	}
 	return t, nil
 }
@@ -192,7 +192,7 @@ func (v *Verifier) idToken(claims object, want Expected) (*IDToken, error) {
 // Identify makes an identity of an ID token and of what else the issuer says of
 // the same user, which adds to the token and replaces nothing in it. It never
 // expires by itself.
-func (v *Verifier) Identify(t *IDToken, more map[string]any) (*identity.Identity, error) {
+func (v *Verifier) Identify(t *IDToken, more map[string]any) (*authenticator.Identity, error) {
 	claims := make(object, len(t.claims)+len(more))
 	maps.Copy(claims, more)
 	for _, name := range tokenOnly {
@@ -203,7 +203,7 @@ func (v *Verifier) Identify(t *IDToken, more map[string]any) (*identity.Identity
 			claims[name] = value
 		}
 	}
-	id, err := v.identify(claims, identity.KindUser)
+	id, err := v.identify(claims, authenticator.KindUser)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func (v *Verifier) Identify(t *IDToken, more map[string]any) (*identity.Identity
 }
 
 // emptyFields returns what userinfo could have told of a user and is not known.
-func emptyFields(id *identity.Identity) []string {
+func emptyFields(id *authenticator.Identity) []string {
 	fields := []string{"claims"}
 	for name, empty := range map[string]bool{
 		"username": id.Username == "", "name": id.Name == "", "email": id.Email == "",

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 const testClient = "our-client"
@@ -44,55 +44,55 @@ func TestVerifyID(t *testing.T) {
 		name    string
 		changes map[string]any
 		change  func(*Expected)
-		want    identity.Reason
+		want    authenticator.Reason
 	}{
 		{"good", nil, nil, ""},
-		{"another issuer", map[string]any{"iss": "https://evil.example"}, nil, identity.ReasonTokenIssuer},
-		{"no issuer", map[string]any{"iss": nil}, nil, identity.ReasonTokenIssuer},
-		{"an issuer with a slash more", map[string]any{"iss": testIssuer + "/"}, nil, identity.ReasonTokenIssuer},
-		{"another audience", map[string]any{"aud": "other"}, nil, identity.ReasonTokenAudience},
-		{"no audience", map[string]any{"aud": nil}, nil, identity.ReasonTokenAudience},
+		{"another issuer", map[string]any{"iss": "https://evil.example"}, nil, authenticator.ReasonTokenIssuer},
+		{"no issuer", map[string]any{"iss": nil}, nil, authenticator.ReasonTokenIssuer},
+		{"an issuer with a slash more", map[string]any{"iss": testIssuer + "/"}, nil, authenticator.ReasonTokenIssuer},
+		{"another audience", map[string]any{"aud": "other"}, nil, authenticator.ReasonTokenAudience},
+		{"no audience", map[string]any{"aud": nil}, nil, authenticator.ReasonTokenAudience},
 		{"a list with us alone", map[string]any{"aud": []string{testClient}}, nil, ""},
 		{"N-23 an audience more, issued to us", map[string]any{"aud": []string{testClient, "281@project", "281"}, "azp": testClient}, nil, ""},
-		{"N-23 an audience more without azp", map[string]any{"aud": []string{testClient, "other"}}, nil, identity.ReasonTokenAudience},
+		{"N-23 an audience more without azp", map[string]any{"aud": []string{testClient, "other"}}, nil, authenticator.ReasonTokenAudience},
 		{"N-23 an audience that is tolerated", map[string]any{"aud": []string{testClient, "tolerated"}}, nil, ""},
-		{"S-29 tolerated alone", map[string]any{"aud": "tolerated"}, nil, identity.ReasonTokenAudience},
-		{"S-29 issued to us, for others alone", map[string]any{"aud": "other", "azp": testClient}, nil, identity.ReasonTokenAudience},
-		{"S-29 tolerated, issued to another client", map[string]any{"aud": []string{testClient, "tolerated"}, "azp": "tolerated"}, nil, identity.ReasonTokenAudience},
+		{"S-29 tolerated alone", map[string]any{"aud": "tolerated"}, nil, authenticator.ReasonTokenAudience},
+		{"S-29 issued to us, for others alone", map[string]any{"aud": "other", "azp": testClient}, nil, authenticator.ReasonTokenAudience},
+		{"S-29 tolerated, issued to another client", map[string]any{"aud": []string{testClient, "tolerated"}, "azp": "tolerated"}, nil, authenticator.ReasonTokenAudience},
 		{"issued to us", map[string]any{"azp": testClient}, nil, ""},
-		{"issued to another client", map[string]any{"azp": "other"}, nil, identity.ReasonTokenAudience},
-		{"issued to a number", map[string]any{"azp": 1}, nil, identity.ReasonTokenMalformed},
-		{"no subject", map[string]any{"sub": nil}, nil, identity.ReasonTokenMalformed},
-		{"an empty subject", map[string]any{"sub": ""}, nil, identity.ReasonTokenMalformed},
-		{"a subject that is a number", map[string]any{"sub": 7}, nil, identity.ReasonTokenMalformed},
-		{"expired", map[string]any{"exp": now - 61}, nil, identity.ReasonTokenExpired},
+		{"issued to another client", map[string]any{"azp": "other"}, nil, authenticator.ReasonTokenAudience},
+		{"issued to a number", map[string]any{"azp": 1}, nil, authenticator.ReasonTokenMalformed},
+		{"no subject", map[string]any{"sub": nil}, nil, authenticator.ReasonTokenMalformed},
+		{"an empty subject", map[string]any{"sub": ""}, nil, authenticator.ReasonTokenMalformed},
+		{"a subject that is a number", map[string]any{"sub": 7}, nil, authenticator.ReasonTokenMalformed},
+		{"expired", map[string]any{"exp": now - 61}, nil, authenticator.ReasonTokenExpired},
 		{"expired within the leeway", map[string]any{"exp": now - 59}, nil, ""},
-		{"no expiry", map[string]any{"exp": nil}, nil, identity.ReasonTokenMalformed},
-		{"no time of issue", map[string]any{"iat": nil}, nil, identity.ReasonTokenMalformed},
-		{"issued long ago", map[string]any{"iat": now - 3600}, nil, identity.ReasonTokenExpired},
-		{"issued tomorrow", map[string]any{"iat": now + 3600, "exp": now + 7200}, nil, identity.ReasonTokenNotYetValid},
-		{"another nonce", map[string]any{"nonce": "n-2"}, nil, identity.ReasonLoginStateInvalid},
-		{"no nonce", map[string]any{"nonce": nil}, nil, identity.ReasonLoginStateInvalid},
-		{"an empty nonce, none asked", map[string]any{"nonce": ""}, func(w *Expected) { w.Nonce = "" }, identity.ReasonLoginStateInvalid},
-		{"a nonce that is a list", map[string]any{"nonce": []string{"n-1"}}, nil, identity.ReasonTokenMalformed},
+		{"no expiry", map[string]any{"exp": nil}, nil, authenticator.ReasonTokenMalformed},
+		{"no time of issue", map[string]any{"iat": nil}, nil, authenticator.ReasonTokenMalformed},
+		{"issued long ago", map[string]any{"iat": now - 3600}, nil, authenticator.ReasonTokenExpired},
+		{"issued tomorrow", map[string]any{"iat": now + 3600, "exp": now + 7200}, nil, authenticator.ReasonTokenNotYetValid},
+		{"another nonce", map[string]any{"nonce": "n-2"}, nil, authenticator.ReasonLoginStateInvalid},
+		{"no nonce", map[string]any{"nonce": nil}, nil, authenticator.ReasonLoginStateInvalid},
+		{"an empty nonce, none asked", map[string]any{"nonce": ""}, func(w *Expected) { w.Nonce = "" }, authenticator.ReasonLoginStateInvalid},
+		{"a nonce that is a list", map[string]any{"nonce": []string{"n-1"}}, nil, authenticator.ReasonTokenMalformed},
 		{"the hash of the access token", map[string]any{"at_hash": halfHash("RS256", "access")}, nil, ""},
-		{"the hash of another", map[string]any{"at_hash": halfHash("RS256", "other")}, nil, identity.ReasonTokenMalformed},
-		{"an empty hash", map[string]any{"at_hash": ""}, nil, identity.ReasonTokenMalformed},
+		{"the hash of another", map[string]any{"at_hash": halfHash("RS256", "other")}, nil, authenticator.ReasonTokenMalformed},
+		{"an empty hash", map[string]any{"at_hash": ""}, nil, authenticator.ReasonTokenMalformed},
 		{"the hash of the code", map[string]any{"c_hash": halfHash("RS256", "code")}, nil, ""},
-		{"the hash of another code", map[string]any{"c_hash": halfHash("RS256", "other")}, nil, identity.ReasonTokenMalformed},
+		{"the hash of another code", map[string]any{"c_hash": halfHash("RS256", "other")}, nil, authenticator.ReasonTokenMalformed},
 		{"the level asked for", map[string]any{"acr": "phr"}, func(w *Expected) { w.ACRValues = []string{"phrh", "phr"} }, ""},
-		{"another level", map[string]any{"acr": "1"}, func(w *Expected) { w.ACRValues = []string{"phr"} }, identity.ReasonStepUpRequired},
-		{"no level", nil, func(w *Expected) { w.ACRValues = []string{"phr"} }, identity.ReasonStepUpRequired},
+		{"another level", map[string]any{"acr": "1"}, func(w *Expected) { w.ACRValues = []string{"phr"} }, authenticator.ReasonStepUpRequired},
+		{"no level", nil, func(w *Expected) { w.ACRValues = []string{"phr"} }, authenticator.ReasonStepUpRequired},
 		{"fresh enough", map[string]any{"auth_time": now - 100}, func(w *Expected) { w.MaxAge = 60 }, ""},
 		{"just now", map[string]any{"auth_time": now}, func(w *Expected) { w.MaxAge = 0 }, ""},
-		{"too long ago", map[string]any{"auth_time": now - 200}, func(w *Expected) { w.MaxAge = 60 }, identity.ReasonStepUpRequired},
-		{"who knows when", nil, func(w *Expected) { w.MaxAge = 60 }, identity.ReasonStepUpRequired},
+		{"too long ago", map[string]any{"auth_time": now - 200}, func(w *Expected) { w.MaxAge = 60 }, authenticator.ReasonStepUpRequired},
+		{"who knows when", nil, func(w *Expected) { w.MaxAge = 60 }, authenticator.ReasonStepUpRequired},
 		{"a time that is text", map[string]any{"auth_time": "now"}, nil, ""},
 		{"refreshed", map[string]any{"nonce": nil, "auth_time": now - 1000}, stale, ""},
 		{"refreshed, the same nonce", nil, stale, ""},
-		{"refreshed, another nonce", map[string]any{"nonce": "n-2"}, stale, identity.ReasonLoginStateInvalid},
-		{"refreshed for another user", map[string]any{"sub": "bob"}, stale, identity.ReasonCredentialsInvalid},
-		{"refreshed, another sign-in", map[string]any{"auth_time": now}, stale, identity.ReasonCredentialsInvalid},
+		{"refreshed, another nonce", map[string]any{"nonce": "n-2"}, stale, authenticator.ReasonLoginStateInvalid},
+		{"refreshed for another user", map[string]any{"sub": "bob"}, stale, authenticator.ReasonCredentialsInvalid},
+		{"refreshed, another sign-in", map[string]any{"auth_time": now}, stale, authenticator.ReasonCredentialsInvalid},
 	}
 	v := clientVerifier(t, "RS256")
 	for _, test := range tests {
@@ -121,26 +121,26 @@ func TestVerifyIDHeader(t *testing.T) {
 	}
 	tests := map[string]struct {
 		raw  string
-		want identity.Reason
+		want authenticator.Reason
 	}{
-		"an access token": {sign(`{"alg":"RS256","typ":"at+jwt"}`), identity.ReasonTokenType},
-		"a logout token":  {sign(`{"alg":"RS256","typ":"logout+jwt"}`), identity.ReasonTokenType},
-		"unsigned":        {encode(`{"alg":"none"}`) + "." + encode(payload) + ".", identity.ReasonTokenMalformed},
+		"an access token": {sign(`{"alg":"RS256","typ":"at+jwt"}`), authenticator.ReasonTokenType},
+		"a logout token":  {sign(`{"alg":"RS256","typ":"logout+jwt"}`), authenticator.ReasonTokenType},
+		"unsigned":        {encode(`{"alg":"none"}`) + "." + encode(payload) + ".", authenticator.ReasonTokenMalformed},
 		"alg none, signed": {
-			encode(`{"alg":"none"}`) + "." + encode(payload) + "." + encode("x"), identity.ReasonTokenSignature,
+			encode(`{"alg":"none"}`) + "." + encode(payload) + "." + encode("x"), authenticator.ReasonTokenSignature,
 		},
-		"by a secret":      {forge("HS256", []byte(testClient), `{"alg":"HS256"}`, payload), identity.ReasonTokenSignature},
-		"by another key":   {forge("ES256", p256Key(), `{"alg":"ES256"}`, payload), identity.ReasonTokenSignature},
-		"changed after":    {sign(`{"alg":"RS256"}`) + "A", identity.ReasonTokenSignature},
-		"not a token":      {"opaque", identity.ReasonTokenMalformed},
-		"a list of claims": {forge("RS256", rsaKey(), `{"alg":"RS256"}`, `[]`), identity.ReasonTokenMalformed},
+		"by a secret":      {forge("HS256", []byte(testClient), `{"alg":"HS256"}`, payload), authenticator.ReasonTokenSignature},
+		"by another key":   {forge("ES256", p256Key(), `{"alg":"ES256"}`, payload), authenticator.ReasonTokenSignature},
+		"changed after":    {sign(`{"alg":"RS256"}`) + "A", authenticator.ReasonTokenSignature},
+		"not a token":      {"opaque", authenticator.ReasonTokenMalformed},
+		"a list of claims": {forge("RS256", rsaKey(), `{"alg":"RS256"}`, `[]`), authenticator.ReasonTokenMalformed},
 	}
 	for name, test := range tests {
 		if _, err := v.VerifyID(test.raw, expect(nil)); reasonOf(t, err) != test.want {
 			t.Errorf("%s: %v, want %s", name, err, test.want)
 		}
 	}
-	if _, err := v.Verify(sign(`{"alg":"RS256"}`)); reasonOf(t, err) != identity.ReasonTokenType {
+	if _, err := v.Verify(sign(`{"alg":"RS256"}`)); reasonOf(t, err) != authenticator.ReasonTokenType {
 		t.Errorf("an ID token passed for an access token: %v", err)
 	}
 }
@@ -182,13 +182,13 @@ func TestIdentify(t *testing.T) {
 		t.Fatal(err)
 	}
 	if id.ID != "alice" || id.Name != "Alice" || id.Email != "a@example.com" || id.ACR != "" || id.AuthTime != 0 || id.ExpiresAt != 0 ||
-		id.Kind != identity.KindUser || id.Issuer != testIssuer || !slices.Equal(id.Groups, []string{"staff"}) || !slices.Equal(id.Roles, []string{"admin"}) {
+		id.Kind != authenticator.KindUser || id.Issuer != testIssuer || !slices.Equal(id.Groups, []string{"staff"}) || !slices.Equal(id.Roles, []string{"admin"}) {
 		t.Errorf("got %+v", id)
 	}
 	if good.SessionID != "s-1" || id.Claims["exp"] == json.Number("1") {
 		t.Errorf("got %+v, %v", good, id.Claims)
 	}
-	if _, err := v.Identify(good, map[string]any{"realm_access": map[string]any{"roles": 7.0}}); reasonOf(t, err) != identity.ReasonTokenMalformed {
+	if _, err := v.Identify(good, map[string]any{"realm_access": map[string]any{"roles": 7.0}}); reasonOf(t, err) != authenticator.ReasonTokenMalformed {
 		t.Errorf("mapped roles that are a number: %v", err)
 	}
 }
@@ -202,15 +202,15 @@ func TestParseUserinfo(t *testing.T) {
 	tests := map[string]struct {
 		body   string
 		signed bool
-		want   identity.Reason
+		want   authenticator.Reason
 	}{
-		"not JSON":                 {"<html>", false, identity.ReasonTokenMalformed},
-		"a list":                   {"[]", false, identity.ReasonTokenMalformed},
-		"a member twice":           {`{"sub":"a","sub":"b"}`, false, identity.ReasonTokenMalformed},
-		"signed for another":       {token("RS256", nil), true, identity.ReasonTokenAudience},
-		"signed by another issuer": {token("RS256", map[string]any{"aud": testClient, "iss": "https://evil.example"}), true, identity.ReasonTokenIssuer},
-		"signed by another key":    {forge("RS256", rsaKey(), `{"alg":"RS256","kid":"x"}`, claimsWith(map[string]any{"aud": testClient}))[:40] + ".e30.AAAA", true, identity.ReasonTokenMalformed},
-		"unsigned":                 {`{"sub":"alice"}`, true, identity.ReasonTokenMalformed},
+		"not JSON":                 {"<html>", false, authenticator.ReasonTokenMalformed},
+		"a list":                   {"[]", false, authenticator.ReasonTokenMalformed},
+		"a member twice":           {`{"sub":"a","sub":"b"}`, false, authenticator.ReasonTokenMalformed},
+		"signed for another":       {token("RS256", nil), true, authenticator.ReasonTokenAudience},
+		"signed by another issuer": {token("RS256", map[string]any{"aud": testClient, "iss": "https://evil.example"}), true, authenticator.ReasonTokenIssuer},
+		"signed by another key":    {forge("RS256", rsaKey(), `{"alg":"RS256","kid":"x"}`, claimsWith(map[string]any{"aud": testClient}))[:40] + ".e30.AAAA", true, authenticator.ReasonTokenMalformed},
+		"unsigned":                 {`{"sub":"alice"}`, true, authenticator.ReasonTokenMalformed},
 	}
 	for name, test := range tests {
 		if _, err := v.ParseUserinfo([]byte(test.body), test.signed); reasonOf(t, err) != test.want {

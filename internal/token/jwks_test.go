@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 func jwks(keys ...string) []byte { return []byte(`{"keys":[` + strings.Join(keys, ",") + `]}`) }
@@ -58,7 +58,7 @@ func TestParseJWKSetSkipsJunk(t *testing.T) {
 	v := newVerifier(t, c)
 	wantReason(t, v, token("ES256", nil), "")
 	wantReason(t, v, token("EdDSA", nil), "")
-	wantReason(t, v, token("RS256", nil), identity.ReasonTokenSignature)
+	wantReason(t, v, token("RS256", nil), authenticator.ReasonTokenSignature)
 }
 
 // R-JWK-3: a kid of two keys means neither; other kids work, one line is said.
@@ -80,14 +80,14 @@ func TestParseJWKSetDuplicateKid(t *testing.T) {
 	c := testConfig(t, "ES256")
 	c.Keys = set
 	v := newVerifier(t, c)
-	wantReason(t, v, forge("ES256", first, `{"alg":"ES256","kid":"twice"}`, claimsWith(nil)), identity.ReasonTokenSignature)
-	wantReason(t, v, forge("ES256", second, `{"alg":"ES256","kid":"twice"}`, claimsWith(nil)), identity.ReasonTokenSignature)
-	wantReason(t, v, forge("ES256", first, `{"alg":"ES256"}`, claimsWith(nil)), identity.ReasonTokenSignature)
+	wantReason(t, v, forge("ES256", first, `{"alg":"ES256","kid":"twice"}`, claimsWith(nil)), authenticator.ReasonTokenSignature)
+	wantReason(t, v, forge("ES256", second, `{"alg":"ES256","kid":"twice"}`, claimsWith(nil)), authenticator.ReasonTokenSignature)
+	wantReason(t, v, forge("ES256", first, `{"alg":"ES256"}`, claimsWith(nil)), authenticator.ReasonTokenSignature)
 	wantReason(t, v, forge("ES256", p256Key(), `{"alg":"ES256","kid":"once"}`, claimsWith(nil)), "")
 	for _, algorithm := range []string{"RS256", "PS256"} {
 		wantReason(t, v, forge(algorithm, rsaKey(), `{"alg":"`+algorithm+`","kid":"same"}`, claimsWith(nil)), "")
 	}
-	wantReason(t, v, forge("RS384", rsaKey(), `{"alg":"RS384","kid":"same"}`, claimsWith(nil)), identity.ReasonTokenSignature)
+	wantReason(t, v, forge("RS384", rsaKey(), `{"alg":"RS384","kid":"same"}`, claimsWith(nil)), authenticator.ReasonTokenSignature)
 }
 
 // TestJWKSetKidOfSeveralTypes: keys of different types and curves under one kid are
@@ -111,9 +111,9 @@ func TestJWKSetKidOfSeveralTypes(t *testing.T) {
 	c.Keys = set
 	v := newVerifier(t, c)
 	for _, algorithm := range []string{"RS256", "ES256", "ES384", "EdDSA", "ES512"} {
-		var want identity.Reason
+		var want authenticator.Reason
 		if algorithm == "ES512" {
-			want = identity.ReasonTokenSignature
+			want = authenticator.ReasonTokenSignature
 		}
 		wantReason(t, v, forge(algorithm, signer(algorithm), `{"alg":"`+algorithm+`","kid":"one"}`, claimsWith(nil)), want)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // named returns a key that stands for itself by its kid.
@@ -64,10 +64,10 @@ func TestSetCandidates(t *testing.T) {
 // count as forged.
 func TestN12SetCandidatesBounded(t *testing.T) {
 	for n, want := range map[int]struct {
-		reason identity.Reason
+		reason authenticator.Reason
 		forged bool
 	}{
-		7: {"", false}, 8: {identity.ReasonTokenSignature, false},
+		7: {"", false}, 8: {authenticator.ReasonTokenSignature, false},
 	} {
 		var keys []Key
 		for range 20 {
@@ -81,7 +81,7 @@ func TestN12SetCandidatesBounded(t *testing.T) {
 			t.Errorf("key %d: %v, forged %v", n, refused, refused.Forged)
 		}
 		c.Keys = testSet(t, keys[:8]...)
-		if refused := wantReason(t, newVerifier(t, c), forge("ES256", newECKeys()["ES256"], `{"alg":"ES256"}`, claimsWith(nil)), identity.ReasonTokenSignature); !refused.Forged {
+		if refused := wantReason(t, newVerifier(t, c), forge("ES256", newECKeys()["ES256"], `{"alg":"ES256"}`, claimsWith(nil)), authenticator.ReasonTokenSignature); !refused.Forged {
 			t.Error("a token that none of all keys has signed is not forged")
 		}
 	}
@@ -124,15 +124,15 @@ func TestSwap(t *testing.T) {
 	before, after := sign(old["ES256"]), sign(fresh["ES256"])
 
 	wantReason(t, v, before, "")
-	wantReason(t, v, after, identity.ReasonTokenSignature)
+	wantReason(t, v, after, authenticator.ReasonTokenSignature)
 	static.Swap(set(fresh["ES256"]))
-	wantReason(t, v, before, identity.ReasonTokenSignature)
+	wantReason(t, v, before, authenticator.ReasonTokenSignature)
 	wantReason(t, v, after, "")
 	static.Swap(testSet(t, testKey(t, "RS256")))
-	wantReason(t, v, after, identity.ReasonTokenSignature)
+	wantReason(t, v, after, authenticator.ReasonTokenSignature)
 	wantReason(t, v, token("RS256", nil), "")
 	static.Swap(testSet(t, testKey(t, "HS256")))
-	wantReason(t, v, token("HS256", nil), identity.ReasonTokenSignature)
+	wantReason(t, v, token("HS256", nil), authenticator.ReasonTokenSignature)
 	if got := static.Algorithms(); len(got) != 3 || got[0] != "HS256" {
 		t.Errorf("algorithms %v, want those of the new set", got)
 	}

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // accessToken is the type of access tokens (RFC 9068, section 2.1).
@@ -31,7 +31,7 @@ func (v *Verifier) checkType(h header) error {
 	if !h.hasTyp && v.typ == "" || h.hasTyp && slices.Contains(expected, normalType(h.typ)) {
 		return nil
 	}
-	return refuse(identity.ReasonTokenType, "expected_type", strings.Join(expected, " "), "received_type", h.typ)
+	return refuse(authenticator.ReasonTokenType, "expected_type", strings.Join(expected, " "), "received_type", h.typ)
 }
 
 // checkKind tells kinds of tokens apart by their claims: an access token by
@@ -46,14 +46,14 @@ func (v *Verifier) checkKind(h header, claims object) error {
 		}
 	}
 	if present(claims, "events") {
-		return refuse(identity.ReasonTokenType, "problem", "a security event token (RFC 8417) is not an access token: it has events")
+		return refuse(authenticator.ReasonTokenType, "problem", "a security event token (RFC 8417) is not an access token: it has events")
 	}
 	if h.hasTyp && normalType(h.typ) != "jose" {
 		return nil
 	}
 	for _, name := range idTokenClaims {
 		if present(claims, name) {
-			return refuse(identity.ReasonTokenType, "problem", "an ID token is not an access token: it has "+name)
+			return refuse(authenticator.ReasonTokenType, "problem", "an ID token is not an access token: it has "+name)
 		}
 	}
 	return nil

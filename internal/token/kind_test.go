@@ -3,7 +3,7 @@ package token
 import (
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // R-JWT-18, R-AT-1: types by the type that is expected.
@@ -11,7 +11,7 @@ func TestKindType(t *testing.T) {
 	access := map[string]any{"client_id": "app", "jti": "1"}
 	for _, test := range []struct {
 		expected, header string
-		want             identity.Reason
+		want             authenticator.Reason
 	}{
 		{"", ``, ""},
 		{"", `,"typ":"JWT"`, ""},
@@ -19,27 +19,27 @@ func TestKindType(t *testing.T) {
 		{"", `,"typ":"application/jwt"`, ""},
 		{"", `,"typ":"at+jwt"`, ""},
 		{"", `,"typ":"application/at+jwt"`, ""},
-		{"", `,"typ":""`, identity.ReasonTokenType},
-		{"", `,"typ":"dpop+jwt"`, identity.ReasonTokenType},
-		{"", `,"typ":"logout+jwt"`, identity.ReasonTokenType},
-		{"", `,"typ":"secevent+jwt"`, identity.ReasonTokenType},
-		{"", `,"typ":"token-introspection+jwt"`, identity.ReasonTokenType},
-		{"", `,"typ":"APPLICATION/DPoP+JWT"`, identity.ReasonTokenType},
-		{"", `,"typ":"JWT "`, identity.ReasonTokenType},
+		{"", `,"typ":""`, authenticator.ReasonTokenType},
+		{"", `,"typ":"dpop+jwt"`, authenticator.ReasonTokenType},
+		{"", `,"typ":"logout+jwt"`, authenticator.ReasonTokenType},
+		{"", `,"typ":"secevent+jwt"`, authenticator.ReasonTokenType},
+		{"", `,"typ":"token-introspection+jwt"`, authenticator.ReasonTokenType},
+		{"", `,"typ":"APPLICATION/DPoP+JWT"`, authenticator.ReasonTokenType},
+		{"", `,"typ":"JWT "`, authenticator.ReasonTokenType},
 		{"", `,"typ":"JOSE"`, ""},
-		{"at+jwt", `,"typ":"JOSE"`, identity.ReasonTokenType},
+		{"at+jwt", `,"typ":"JOSE"`, authenticator.ReasonTokenType},
 		{"at+jwt", `,"typ":"at+jwt"`, ""},
 		{"at+jwt", `,"typ":"AT+JWT"`, ""},
 		{"at+jwt", `,"typ":"application/at+jwt"`, ""},
 		{"at+jwt", `,"typ":"Application/At+Jwt"`, ""},
-		{"at+jwt", `,"typ":"JWT"`, identity.ReasonTokenType},
-		{"at+jwt", `,"typ":"text/at+jwt"`, identity.ReasonTokenType},
-		{"at+jwt", `,"typ":"application/x/at+jwt"`, identity.ReasonTokenType},
-		{"at+jwt", ``, identity.ReasonTokenType},
+		{"at+jwt", `,"typ":"JWT"`, authenticator.ReasonTokenType},
+		{"at+jwt", `,"typ":"text/at+jwt"`, authenticator.ReasonTokenType},
+		{"at+jwt", `,"typ":"application/x/at+jwt"`, authenticator.ReasonTokenType},
+		{"at+jwt", ``, authenticator.ReasonTokenType},
 		{"Application/AT+JWT", `,"typ":"at+jwt"`, ""},
 		{"JWT", `,"typ":"jwt"`, ""},
-		{"JWT", ``, identity.ReasonTokenType},
-		{"JWT", `,"typ":"at+jwt"`, identity.ReasonTokenType},
+		{"JWT", ``, authenticator.ReasonTokenType},
+		{"JWT", `,"typ":"at+jwt"`, authenticator.ReasonTokenType},
 		{"dpop+jwt", `,"typ":"dpop+jwt"`, ""},
 	} {
 		t.Run(test.expected+" "+test.header, func(t *testing.T) {
@@ -55,9 +55,9 @@ func TestKindType(t *testing.T) {
 func TestKindIDToken(t *testing.T) {
 	v := newVerifier(t, testConfig(t, "HS256"))
 	for _, claim := range idTokenClaims {
-		for header, want := range map[string]identity.Reason{
-			`{"alg":"HS256"}`:                identity.ReasonTokenType,
-			`{"alg":"HS256","typ":"JOSE"}`:   identity.ReasonTokenType,
+		for header, want := range map[string]authenticator.Reason{
+			`{"alg":"HS256"}`:                authenticator.ReasonTokenType,
+			`{"alg":"HS256","typ":"JOSE"}`:   authenticator.ReasonTokenType,
 			`{"alg":"HS256","typ":"JWT"}`:    "",
 			`{"alg":"HS256","typ":"at+jwt"}`: "",
 		} {
@@ -76,7 +76,7 @@ func TestKindAccessTokenClaims(t *testing.T) {
 		changes[change] = value
 		return forge("HS256", testSecret, `{"alg":"HS256","typ":"at+jwt"}`, claimsWith(changes))
 	}
-	wantReason(t, v, accessToken("scope", "a b"), identity.ReasonNone)
+	wantReason(t, v, accessToken("scope", "a b"), authenticator.ReasonNone)
 	for _, claim := range []string{"iss", "exp", "aud", "sub", "client_id", "iat", "jti"} {
 		t.Run(claim, func(t *testing.T) {
 			if _, err := v.Verify(accessToken(claim, nil)); err == nil {
@@ -84,5 +84,5 @@ func TestKindAccessTokenClaims(t *testing.T) {
 			}
 		})
 	}
-	wantReason(t, v, accessToken("jti", null), identity.ReasonTokenMalformed)
+	wantReason(t, v, accessToken("jti", null), authenticator.ReasonTokenMalformed)
 }

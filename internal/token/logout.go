@@ -1,7 +1,7 @@
 package token
 
 import (
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // logoutToken is the type of logout tokens, and logoutEvent the member of events
@@ -55,11 +55,11 @@ func (v *Verifier) VerifyLogout(raw string) (*LogoutToken, error) {
 // has, and by the nonce that it has not.
 func (v *Verifier) checkLogout(_ header, claims object) error {
 	if present(claims, "nonce") {
-		return refuse(identity.ReasonTokenType, "problem", "an ID token is not a logout token: it has nonce")
+		return refuse(authenticator.ReasonTokenType, "problem", "an ID token is not a logout token: it has nonce")
 	}
 	events, _ := claims["events"].(map[string]any)
 	if _, object := events[logoutEvent].(map[string]any); !object {
-		return refuse(identity.ReasonTokenType, "problem", "the events are not those of a logout token")
+		return refuse(authenticator.ReasonTokenType, "problem", "the events are not those of a logout token")
 	}
 	return nil
 }

@@ -4,7 +4,7 @@ import (
 	"maps"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // logoutClaims returns the claims of a good logout token, changed.
@@ -23,26 +23,26 @@ func TestVerifyLogout(t *testing.T) {
 	tests := []struct {
 		name    string
 		changes map[string]any
-		want    identity.Reason
+		want    authenticator.Reason
 	}{
 		{"good", nil, ""},
 		{"a subject alone", map[string]any{"sid": nil}, ""},
 		{"a session alone", map[string]any{"sub": nil}, ""},
-		{"neither", map[string]any{"sid": nil, "sub": nil}, identity.ReasonTokenMalformed},
-		{"a session that is a list", map[string]any{"sid": []int{1}}, identity.ReasonTokenMalformed},
-		{"no id", map[string]any{"jti": nil}, identity.ReasonTokenMalformed},
-		{"another issuer", map[string]any{"iss": "https://evil.example"}, identity.ReasonTokenIssuer},
-		{"another audience", map[string]any{"aud": "other"}, identity.ReasonTokenAudience},
-		{"no audience", map[string]any{"aud": nil}, identity.ReasonTokenAudience},
-		{"no time of issue", map[string]any{"iat": nil}, identity.ReasonTokenMalformed},
-		{"no expiry", map[string]any{"exp": nil}, identity.ReasonTokenMalformed},
-		{"expired", map[string]any{"exp": now - 100}, identity.ReasonTokenExpired},
-		{"a nonce", map[string]any{"nonce": "n-1"}, identity.ReasonTokenType},
+		{"neither", map[string]any{"sid": nil, "sub": nil}, authenticator.ReasonTokenMalformed},
+		{"a session that is a list", map[string]any{"sid": []int{1}}, authenticator.ReasonTokenMalformed},
+		{"no id", map[string]any{"jti": nil}, authenticator.ReasonTokenMalformed},
+		{"another issuer", map[string]any{"iss": "https://evil.example"}, authenticator.ReasonTokenIssuer},
+		{"another audience", map[string]any{"aud": "other"}, authenticator.ReasonTokenAudience},
+		{"no audience", map[string]any{"aud": nil}, authenticator.ReasonTokenAudience},
+		{"no time of issue", map[string]any{"iat": nil}, authenticator.ReasonTokenMalformed},
+		{"no expiry", map[string]any{"exp": nil}, authenticator.ReasonTokenMalformed},
+		{"expired", map[string]any{"exp": now - 100}, authenticator.ReasonTokenExpired},
+		{"a nonce", map[string]any{"nonce": "n-1"}, authenticator.ReasonTokenType},
 		{"a nonce that is null", map[string]any{"nonce": null}, ""},
-		{"no events", map[string]any{"events": nil}, identity.ReasonTokenType},
-		{"another event", map[string]any{"events": map[string]any{"urn:other": map[string]any{}}}, identity.ReasonTokenType},
-		{"an event that is no object", map[string]any{"events": map[string]any{logoutEvent: true}}, identity.ReasonTokenType},
-		{"events that are a list", map[string]any{"events": []string{logoutEvent}}, identity.ReasonTokenType},
+		{"no events", map[string]any{"events": nil}, authenticator.ReasonTokenType},
+		{"another event", map[string]any{"events": map[string]any{"urn:other": map[string]any{}}}, authenticator.ReasonTokenType},
+		{"an event that is no object", map[string]any{"events": map[string]any{logoutEvent: true}}, authenticator.ReasonTokenType},
+		{"events that are a list", map[string]any{"events": []string{logoutEvent}}, authenticator.ReasonTokenType},
 	}
 	v := clientVerifier(t, "RS256")
 	for _, test := range tests {
@@ -62,14 +62,14 @@ func TestVerifyLogoutHeader(t *testing.T) {
 	tests := map[string]struct {
 		algorithm, header string
 		key               any
-		want              identity.Reason
+		want              authenticator.Reason
 	}{
 		"no type":      {"RS256", `{"alg":"RS256"}`, rsaKey(), ""},
 		"JWT":          {"RS256", `{"alg":"RS256","typ":"JWT"}`, rsaKey(), ""},
 		"spelt out":    {"RS256", `{"alg":"RS256","typ":"application/logout+jwt"}`, rsaKey(), ""},
-		"access token": {"RS256", `{"alg":"RS256","typ":"at+jwt"}`, rsaKey(), identity.ReasonTokenType},
-		"a secret":     {"HS256", `{"alg":"HS256"}`, []byte(testClient), identity.ReasonTokenSignature},
-		"another key":  {"ES256", `{"alg":"ES256"}`, p256Key(), identity.ReasonTokenSignature},
+		"access token": {"RS256", `{"alg":"RS256","typ":"at+jwt"}`, rsaKey(), authenticator.ReasonTokenType},
+		"a secret":     {"HS256", `{"alg":"HS256"}`, []byte(testClient), authenticator.ReasonTokenSignature},
+		"another key":  {"ES256", `{"alg":"ES256"}`, p256Key(), authenticator.ReasonTokenSignature},
 	}
 	v := clientVerifier(t, "RS256")
 	for name, test := range tests {
@@ -80,7 +80,7 @@ func TestVerifyLogoutHeader(t *testing.T) {
 	if _, err := v.VerifyLogout(encode(`{"alg":"none"}`) + "." + encode(logoutClaims(nil)) + "."); err == nil {
 		t.Error("unsigned")
 	}
-	if _, err := v.VerifyLogout(idToken("RS256", nil)); reasonOf(t, err) != identity.ReasonTokenType {
+	if _, err := v.VerifyLogout(idToken("RS256", nil)); reasonOf(t, err) != authenticator.ReasonTokenType {
 		t.Errorf("an ID token: %v", err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // defaultMap says where the fields of an identity come from.
@@ -28,13 +28,13 @@ var listFields = []string{"roles", "groups", "scopes"}
 // missing, or if a claim at a field that the site maps itself has another form
 // than the field. Any other claim of a foreign form is left out, and its field is
 // unknown.
-func (v *Verifier) identify(claims object, kind identity.Kind) (*identity.Identity, error) {
+func (v *Verifier) identify(claims object, kind authenticator.Kind) (*authenticator.Identity, error) {
 	m := &mapping{verifier: v, claims: claims}
 	m.overage()
-	if kind == identity.KindUnknown {
+	if kind == authenticator.KindUnknown {
 		m.leaveOut("kind", "claims", "neither those of a person nor those of a program")
 	}
-	id := &identity.Identity{
+	id := &authenticator.Identity{
 		Authenticated: true,
 		Kind:          kind,
 		ID:            m.text("id"),

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 func TestMappingDefaults(t *testing.T) {
@@ -21,7 +21,7 @@ func TestMappingDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	id.Claims = nil
-	want := (&identity.Identity{
+	want := (&authenticator.Identity{
 		Authenticated: true, ID: "alice", Username: "al", Name: "Alice", Issuer: testIssuer, Method: "jwt",
 		Roles: []string{"admin", "dev"}, Groups: []string{"staff"}, Scopes: []string{"read", "write"}, Email: "alice@example.com",
 		ACR: "phr", AMR: []string{"pwd", "otp"}, AuthTime: 1799990000, ExpiresAt: testNow.Unix() + 300,
@@ -36,7 +36,7 @@ func TestMappingDefaults(t *testing.T) {
 func TestMappingLists(t *testing.T) {
 	v := newVerifier(t, testConfig(t, "HS256"))
 	for field, claim := range map[string]string{"roles": "roles", "groups": "groups", "scopes": "scope", "scopes ": "scp"} {
-		lists := func(id *identity.Identity) []string {
+		lists := func(id *authenticator.Identity) []string {
 			return map[string][]string{"roles": id.Roles, "groups": id.Groups, "scopes": id.Scopes}[strings.TrimSpace(field)]
 		}
 		two := []string{"a b"}
@@ -106,17 +106,17 @@ func TestMappingOfConfig(t *testing.T) {
 		t.Errorf("fields (-want +got):\n%s", diff)
 	}
 	// The first source that exists counts, even if it is of the wrong type; null does not exist.
-	wantReason(t, v, token("HS256", map[string]any{"oid": null}), identity.ReasonNone)
-	wantReason(t, v, token("HS256", map[string]any{"oid": 42}), identity.ReasonTokenMalformed)
-	wantReason(t, v, token("HS256", map[string]any{"oid": ""}), identity.ReasonTokenMalformed)
-	wantReason(t, v, token("HS256", map[string]any{"realm_access": map[string]any{"roles": 1}}), identity.ReasonTokenMalformed)
+	wantReason(t, v, token("HS256", map[string]any{"oid": null}), authenticator.ReasonNone)
+	wantReason(t, v, token("HS256", map[string]any{"oid": 42}), authenticator.ReasonTokenMalformed)
+	wantReason(t, v, token("HS256", map[string]any{"oid": ""}), authenticator.ReasonTokenMalformed)
+	wantReason(t, v, token("HS256", map[string]any{"realm_access": map[string]any{"roles": 1}}), authenticator.ReasonTokenMalformed)
 }
 
 // A token without an id of the caller is refused with the claims that were tried.
 func TestMappingWithoutID(t *testing.T) {
 	c := testConfig(t, "HS256")
 	c.Map = map[string][]string{"id": {"oid", "/a/b"}}
-	refused := wantReason(t, newVerifier(t, c), token("HS256", nil), identity.ReasonTokenMalformed)
+	refused := wantReason(t, newVerifier(t, c), token("HS256", nil), authenticator.ReasonTokenMalformed)
 	if got := refused.detail("problem"); !strings.Contains(got, "oid /a/b") {
 		t.Errorf("problem %q does not name the claims", got)
 	}

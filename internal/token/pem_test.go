@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 func block(kind string, der []byte) []byte {
@@ -127,8 +127,8 @@ func TestParsePEMVerifies(t *testing.T) {
 	c := testConfig(t, "ES256")
 	c.Keys = newSwapped(testSet(t, keys...))
 	v := newVerifier(t, c)
-	for kid, want := range map[string]identity.Reason{
-		"": "", "whatever": "", keys[1].thumbprint: "", keys[0].thumbprint: identity.ReasonTokenSignature,
+	for kid, want := range map[string]authenticator.Reason{
+		"": "", "whatever": "", keys[1].thumbprint: "", keys[0].thumbprint: authenticator.ReasonTokenSignature,
 	} {
 		wantReason(t, v, forge("ES256", p256Key(), `{"alg":"ES256","kid":"`+kid+`"}`, claimsWith(nil)), want)
 	}

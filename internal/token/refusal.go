@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // maxDetail is how many bytes of a stranger's text stand in one detail.
@@ -18,10 +18,10 @@ const maxDetail = 128
 // a part of it.
 type Error struct {
 	// Reason is the exact cause.
-	Reason identity.Reason
+	Reason authenticator.Reason
 	// Details are bounded and printable: the values expected and received, the
 	// clock, under "problem" a sentence, or under "hint" what to do.
-	Details []identity.Detail
+	Details []authenticator.Detail
 	// Forged says that a signature was checked, which is dear, and in vain.
 	Forged bool
 }
@@ -38,10 +38,10 @@ func (e *Error) Error() string {
 }
 
 // refuse returns an *Error. Its pairs are the names and values of details.
-func refuse(reason identity.Reason, pairs ...string) *Error {
+func refuse(reason authenticator.Reason, pairs ...string) *Error {
 	e := &Error{Reason: reason}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		e.Details = append(e.Details, identity.Detail{Name: pairs[i], Value: printable(pairs[i+1])})
+		e.Details = append(e.Details, authenticator.Detail{Name: pairs[i], Value: printable(pairs[i+1])})
 	}
 	return e
 }
@@ -49,13 +49,13 @@ func refuse(reason identity.Reason, pairs ...string) *Error {
 // add adds a detail, unless its value is empty.
 func (e *Error) add(name, value string) {
 	if value != "" {
-		e.Details = append(e.Details, identity.Detail{Name: name, Value: printable(value)})
+		e.Details = append(e.Details, authenticator.Detail{Name: name, Value: printable(value)})
 	}
 }
 
 // malformed refuses a token that breaks a standard's form.
 func malformed(format string, args ...any) *Error {
-	return refuse(identity.ReasonTokenMalformed, "problem", fmt.Sprintf(format, args...))
+	return refuse(authenticator.ReasonTokenMalformed, "problem", fmt.Sprintf(format, args...))
 }
 
 // printable makes a stranger's text fit to stand in a log line: what is not

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // R-LOG-2: a stranger's text cannot write log lines of its own, nor long ones.
@@ -32,7 +32,7 @@ func TestPrintable(t *testing.T) {
 }
 
 func TestErrorIsOneLine(t *testing.T) {
-	err := refuse(identity.ReasonTokenIssuer, "expected_issuer", "a", "received_issuer", "b\nc")
+	err := refuse(authenticator.ReasonTokenIssuer, "expected_issuer", "a", "received_issuer", "b\nc")
 	want := `token refused: token_issuer, expected_issuer: a, received_issuer: b\nc`
 	if err.Error() != want {
 		t.Errorf("error %q, want %q", err, want)

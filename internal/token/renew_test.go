@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // rotation is an issuer that replaces its key, and a verifier of its tokens.
@@ -65,7 +65,7 @@ func TestN12KeyReplaced(t *testing.T) {
 			r.publish(r.new, kids[1])
 			r.clock.forward(40 * time.Second)
 			wantReason(t, r.Verifier, signed(r.new, kids[2]), "")
-			if refused := wantReason(t, r.Verifier, signed(r.old, kids[2]), identity.ReasonTokenSignature); !refused.Forged {
+			if refused := wantReason(t, r.Verifier, signed(r.old, kids[2]), authenticator.ReasonTokenSignature); !refused.Forged {
 				t.Error("the old key's token does not count as forged")
 			}
 			if got := r.count("/keys"); got != 2 {
@@ -91,7 +91,7 @@ func TestN12ForgedFetches(t *testing.T) {
 	})
 	for range 100 {
 		_, err := r.VerifyInTurn(Parse(forged), func() (func(), error) { held++; return func() { held-- }, nil })
-		if reasonOf(t, err) != identity.ReasonTokenSignature || !err.(*Error).Forged {
+		if reasonOf(t, err) != authenticator.ReasonTokenSignature || !err.(*Error).Forged {
 			t.Fatal(err)
 		}
 	}
@@ -112,7 +112,7 @@ func TestN12KeysOutOfReach(t *testing.T) {
 			r.down()
 			r.clock.forward(40 * time.Second)
 			for range 2 { // the second does not ask
-				refused := wantReason(t, r.Verifier, signed(r.new, kids[1]), identity.ReasonKeysUnavailable)
+				refused := wantReason(t, r.Verifier, signed(r.new, kids[1]), authenticator.ReasonKeysUnavailable)
 				if refused.Forged != (kids[0] == kids[1]) {
 					t.Errorf("forged: %v", refused.Forged)
 				}
@@ -124,7 +124,7 @@ func TestN12KeysOutOfReach(t *testing.T) {
 			r.publish(r.new, kids[1])
 			r.clock.forward(40 * time.Second)
 			wantReason(t, r.Verifier, signed(r.new, kids[1]), "")
-			wantReason(t, r.Verifier, signed(r.old, "elsewhere"), identity.ReasonTokenSignature)
+			wantReason(t, r.Verifier, signed(r.old, "elsewhere"), authenticator.ReasonTokenSignature)
 		})
 	}
 }
@@ -142,7 +142,7 @@ func TestN12LoginKeysOutOfReach(t *testing.T) {
 	_, byLogin := v.VerifyID(forge("ES256", r.new, header, claimsWith(map[string]any{"aud": testClient, "nonce": "n-1"})), expect(nil))
 	_, byLogout := v.VerifyLogout(forge("ES256", r.new, header, logoutClaims(nil)))
 	for _, err := range []error{byLogin, byLogout} {
-		if reasonOf(t, err) != identity.ReasonKeysUnavailable {
+		if reasonOf(t, err) != authenticator.ReasonKeysUnavailable {
 			t.Error(err)
 		}
 	}

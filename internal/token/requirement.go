@@ -6,12 +6,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // requirement is a Requirement that is ready for use.
 type requirement struct {
-	source identity.Path
+	source authenticator.Path
 	values []string
 }
 
@@ -21,7 +21,7 @@ func (v *Verifier) checkRequirements(claims object) error {
 		value, _ := r.source.Lookup(map[string]any(claims))
 		received := r.texts(value)
 		if !slices.ContainsFunc(received, func(text string) bool { return slices.Contains(r.values, text) }) {
-			return refuse(identity.ReasonCredentialsInvalid,
+			return refuse(authenticator.ReasonCredentialsInvalid,
 				"problem", "a required claim does not hold what it must",
 				"claim", r.source.String(),
 				"expected_values", strings.Join(r.values, " "),
@@ -57,7 +57,7 @@ func (r requirement) texts(value any) []string {
 
 // isScope reports whether a path is a claim that lists scopes (RFC 8693, section
 // 4.2, and the name that Entra ID gives to it).
-func isScope(p identity.Path) bool {
+func isScope(p authenticator.Path) bool {
 	names := p.Names()
 	return len(names) == 1 && (names[0] == "scope" || names[0] == "scp")
 }

@@ -3,7 +3,7 @@ package token
 import (
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 func TestRequirements(t *testing.T) {
@@ -40,9 +40,9 @@ func TestRequirements(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := testConfig(t, "HS256")
 			c.Require = []Requirement{{Claim: "iss", Values: []string{testIssuer}}, {Claim: test.claim, Values: test.values}}
-			want := identity.ReasonCredentialsInvalid
+			want := authenticator.ReasonCredentialsInvalid
 			if test.holds {
-				want = identity.ReasonNone
+				want = authenticator.ReasonNone
 			}
 			claim := test.claim
 			if claim == "sub" || claim == "x.scope" {
@@ -64,5 +64,5 @@ func TestRequirementsAfterTheSignature(t *testing.T) {
 	c := testConfig(t, "HS256")
 	c.Require = []Requirement{{Claim: "hd", Values: []string{"example.com"}}}
 	raw := forge("HS256", []byte("another secret of at least thirty-two bytes"), `{"alg":"HS256"}`, claimsWith(nil))
-	wantReason(t, newVerifier(t, c), raw, identity.ReasonTokenSignature)
+	wantReason(t, newVerifier(t, c), raw, authenticator.ReasonTokenSignature)
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // rolesOf returns the roles that a source makes of a value at the claim r; ok is
@@ -16,7 +16,7 @@ func rolesOf(t *testing.T, sources []string, value any) (roles []string, ok bool
 	c.Map = map[string][]string{"roles": sources}
 	id, err := newVerifier(t, c).Verify(token("HS256", map[string]any{"r": value}))
 	if err != nil {
-		if reason := reasonOf(t, err); reason != identity.ReasonTokenMalformed {
+		if reason := reasonOf(t, err); reason != authenticator.ReasonTokenMalformed {
 			t.Errorf("refused with %v", err)
 		}
 		return nil, false

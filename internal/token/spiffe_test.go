@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // JWT-SVIDs of SPIFFE: keys for the use jwt-svid, typ JOSE, no iss, and a kid by
@@ -24,13 +24,13 @@ func TestN27SVID(t *testing.T) {
 	c.Issuer, c.Keys = "", set
 	v := newVerifier(t, c)
 	payload := claimsWith(map[string]any{"iss": nil, "iat": nil, "sub": "spiffe://example.org/api"})
-	for header, want := range map[string]identity.Reason{
+	for header, want := range map[string]authenticator.Reason{
 		`{"alg":"ES256","kid":"a","typ":"JOSE"}`: "",
 		`{"alg":"ES256","kid":"a","typ":"JWT"}`:  "",
 		`{"alg":"ES256","kid":"a"}`:              "",
-		`{"alg":"ES256","typ":"JOSE"}`:           identity.ReasonTokenSignature,
-		`{"alg":"ES256","kid":""}`:               identity.ReasonTokenSignature,
-		`{"alg":"ES256","kid":"b"}`:              identity.ReasonTokenSignature,
+		`{"alg":"ES256","typ":"JOSE"}`:           authenticator.ReasonTokenSignature,
+		`{"alg":"ES256","kid":""}`:               authenticator.ReasonTokenSignature,
+		`{"alg":"ES256","kid":"b"}`:              authenticator.ReasonTokenSignature,
 	} {
 		t.Run("N-27 "+header, func(t *testing.T) {
 			wantReason(t, v, forge("ES256", p256Key(), header, payload), want)
@@ -38,10 +38,10 @@ func TestN27SVID(t *testing.T) {
 	}
 	for _, subject := range []string{"alice", "https://example.org/api", ""} {
 		raw := forge("ES256", p256Key(), `{"alg":"ES256","kid":"a"}`, claimsWith(map[string]any{"iss": nil, "sub": subject}))
-		wantReason(t, v, raw, identity.ReasonTokenMalformed)
+		wantReason(t, v, raw, authenticator.ReasonTokenMalformed)
 	}
 	id, err := v.Verify(forge("ES256", p256Key(), `{"alg":"ES256","kid":"a"}`, payload))
-	if err != nil || id.ID != "spiffe://example.org/api" || id.Kind != identity.KindClient || id.Issuer != "" {
+	if err != nil || id.ID != "spiffe://example.org/api" || id.Kind != authenticator.KindClient || id.Issuer != "" {
 		t.Errorf("got %+v, %v", id, err)
 	}
 }
@@ -95,7 +95,7 @@ func TestN26Ed25519(t *testing.T) {
 			c.Keys, c.Algorithms = set, configured
 			v := newVerifier(t, c)
 			for _, algorithm := range []string{"EdDSA", "Ed25519"} {
-				wantReason(t, v, forge("EdDSA", edKey(), `{"alg":"`+algorithm+`","kid":"ed"}`, claimsWith(nil)), identity.ReasonNone)
+				wantReason(t, v, forge("EdDSA", edKey(), `{"alg":"`+algorithm+`","kid":"ed"}`, claimsWith(nil)), authenticator.ReasonNone)
 			}
 		}
 	}
@@ -103,7 +103,7 @@ func TestN26Ed25519(t *testing.T) {
 		t.Errorf("an EC key for Ed25519: %v, %v", skipped, err)
 	}
 	c := testConfig(t, "ES256")
-	wantReason(t, newVerifier(t, c), forge("EdDSA", edKey(), `{"alg":"Ed25519"}`, claimsWith(nil)), identity.ReasonTokenSignature)
+	wantReason(t, newVerifier(t, c), forge("EdDSA", edKey(), `{"alg":"Ed25519"}`, claimsWith(nil)), authenticator.ReasonTokenSignature)
 	if halfHash("Ed25519", "x") != halfHash("EdDSA", "x") {
 		t.Error("at_hash differs")
 	}

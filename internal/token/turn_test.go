@@ -6,7 +6,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // TestN12Turn: only what costs a signature takes a turn, which is given back
@@ -17,16 +17,16 @@ func TestN12Turn(t *testing.T) {
 	tests := []struct {
 		name, raw string
 		failure   error // of the turn
-		reason    identity.Reason
+		reason    authenticator.Reason
 		turns     int
 	}{
 		{"good", good, nil, "", 1},
-		{"forged", forged, nil, identity.ReasonTokenSignature, 1},
-		{"expired", token("ES256", map[string]any{"exp": testNow.Unix() - 3600}), nil, identity.ReasonTokenExpired, 0},
-		{"no token", "x", nil, identity.ReasonTokenMalformed, 0},
-		{"another algorithm", token("HS256", nil), nil, identity.ReasonTokenSignature, 0},
-		{"no turn", good, errors.New("busy"), identity.ReasonBusy, 0},
-		{"no turn for a forged one", forged, errors.New("busy"), identity.ReasonBusy, 0},
+		{"forged", forged, nil, authenticator.ReasonTokenSignature, 1},
+		{"expired", token("ES256", map[string]any{"exp": testNow.Unix() - 3600}), nil, authenticator.ReasonTokenExpired, 0},
+		{"no token", "x", nil, authenticator.ReasonTokenMalformed, 0},
+		{"another algorithm", token("HS256", nil), nil, authenticator.ReasonTokenSignature, 0},
+		{"no turn", good, errors.New("busy"), authenticator.ReasonBusy, 0},
+		{"no turn for a forged one", forged, errors.New("busy"), authenticator.ReasonBusy, 0},
 	}
 	for _, test := range tests {
 		t.Run("N-12 "+test.name, func(t *testing.T) {

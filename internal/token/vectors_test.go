@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // vectors reads a file of the test material that other people published. It is
@@ -177,7 +177,7 @@ func TestVectorsRFCRefused(t *testing.T) {
 		"rfc7520_4.4.jwsf", "rfc7520_4.4.jwsg", "rfc7520_4.6.jwsf", "rfc7520_4.7.jwsf", "rfc7520_4.8.jwsg",
 	} {
 		raw := string(vectors(t, "latchset-jose-rfc", name))
-		if got := reasonOf(t, verifyJWS(t, key, raw)); got != identity.ReasonTokenMalformed {
+		if got := reasonOf(t, verifyJWS(t, key, raw)); got != authenticator.ReasonTokenMalformed {
 			t.Errorf("%s: reason %q, want token_malformed", name, got)
 		}
 	}
@@ -187,7 +187,7 @@ func TestVectorsRFCRefused(t *testing.T) {
 func TestVectorsRFCClaims(t *testing.T) {
 	for _, name := range []string{"rfc7515_A.1", "rfc7515_A.2", "rfc7515_A.3"} {
 		raw := strings.TrimSpace(string(vectors(t, "latchset-jose-rfc", name+".jwsc")))
-		for now, want := range map[int64]identity.Reason{1300819379: "", 1300819439: "", 1300819440: identity.ReasonTokenExpired} {
+		for now, want := range map[int64]authenticator.Reason{1300819379: "", 1300819439: "", 1300819440: authenticator.ReasonTokenExpired} {
 			v := newVerifier(t, Config{
 				Issuer: "joe", AnyAudience: true, Keys: testSet(t, exampleFile(t, name)), Map: map[string][]string{"id": {"iss"}},
 				Require: []Requirement{{Claim: "/http:~1~1example.com~1is_root", Values: []string{"true"}}},
@@ -231,7 +231,7 @@ func TestVectorsCookbook(t *testing.T) {
 // R-JWT-8: the example of RFC 7797 is signed well; crit is what refuses it.
 func TestVectorsCritB64(t *testing.T) {
 	raw := encode(`{"alg":"HS256","b64":false,"crit":["b64"]}`) + "." + encode("$.02")
-	if got := reasonOf(t, verifyJWS(t, testKey(t, "HS256"), forgeRaw("HS256", testSecret, raw))); got != identity.ReasonTokenMalformed {
+	if got := reasonOf(t, verifyJWS(t, testKey(t, "HS256"), forgeRaw("HS256", testSecret, raw))); got != authenticator.ReasonTokenMalformed {
 		t.Errorf("reason %q, want token_malformed", got)
 	}
 }

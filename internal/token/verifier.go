@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // Verifier accepts the tokens of one issuer. It is safe for concurrent use.
@@ -40,7 +40,7 @@ type Verifier struct {
 // Verify returns the identity that a token is about. An error is an *Error; with the reason
 // keys_unavailable it cannot be told whether the token is good. The identity and
 // every claim in it come from this token alone.
-func (v *Verifier) Verify(raw string) (*identity.Identity, error) {
+func (v *Verifier) Verify(raw string) (*authenticator.Identity, error) {
 	if id := v.Remembered(raw); id != nil {
 		return id, nil
 	}
@@ -55,7 +55,7 @@ type Turn func() (leave func(), err error)
 // turn before it checks a signature. One that other checks refuse and one that waits for
 // the issuer's keys takes no turn; one that newer keys are fetched for may take two.
 // Without a turn the reason is busy, and the token may still be valid. A nil turn does not wait.
-func (v *Verifier) VerifyInTurn(t Unverified, turn Turn) (*identity.Identity, error) {
+func (v *Verifier) VerifyInTurn(t Unverified, turn Turn) (*authenticator.Identity, error) {
 	generation := v.keys.Generation() // before the keys are used: a swap in between is no harm
 	id, err := v.verify(t, turn)
 	if err == nil {
@@ -65,7 +65,7 @@ func (v *Verifier) VerifyInTurn(t Unverified, turn Turn) (*identity.Identity, er
 }
 
 // verify does the same, and remembers nothing.
-func (v *Verifier) verify(t Unverified, turn Turn) (*identity.Identity, error) {
+func (v *Verifier) verify(t Unverified, turn Turn) (*authenticator.Identity, error) {
 	if t.err != nil {
 		return nil, t.err
 	}
@@ -109,7 +109,7 @@ func (t *jws) checkAlgorithm(algorithms []string) error {
 	if slices.Contains(algorithms, t.header.algorithm) {
 		return nil
 	}
-	return refuse(identity.ReasonTokenSignature,
+	return refuse(authenticator.ReasonTokenSignature,
 		"problem", "the algorithm is not allowed",
 		"expected_algorithms", strings.Join(algorithms, " "),
 		"received_algorithm", t.header.algorithm)
@@ -157,7 +157,7 @@ func (v *Verifier) signedBy(t *jws, turn Turn) (Key, error) {
 	}
 	renewer, renews := v.keys.(Renewer)
 	var refusal *Error
-	if !renews || !errors.As(err, &refusal) || refusal.Reason != identity.ReasonTokenSignature {
+	if !renews || !errors.As(err, &refusal) || refusal.Reason != authenticator.ReasonTokenSignature {
 		return key, err
 	}
 	renewed, failure := renewer.Renewed(t.header.keyID, t.header.algorithm)
@@ -175,7 +175,7 @@ func (v *Verifier) signedBy(t *jws, turn Turn) (Key, error) {
 
 // keysUnavailable says that it cannot be told whose a signature is.
 func keysUnavailable(t *jws, err error) *Error {
-	return refuse(identity.ReasonKeysUnavailable, "problem", err.Error(), "received_kid", t.header.keyID)
+	return refuse(authenticator.ReasonKeysUnavailable, "problem", err.Error(), "received_kid", t.header.keyID)
 }
 
 // try tries at most maxCandidates keys, when it is the token's turn, and returns the
@@ -184,7 +184,7 @@ func (v *Verifier) try(t *jws, candidates []Key, turn Turn) (Key, error) {
 	if turn != nil && len(candidates) > 0 {
 		leave, err := turn()
 		if err != nil {
-			return Key{}, refuse(identity.ReasonBusy, "problem", err.Error())
+			return Key{}, refuse(authenticator.ReasonBusy, "problem", err.Error())
 		}
 		defer leave()
 	}
@@ -201,7 +201,7 @@ func (v *Verifier) try(t *jws, candidates []Key, turn Turn) (Key, error) {
 	case len(tried) < len(candidates):
 		problem = fmt.Sprintf("the signature is not of the %d keys tried of %d that fit: the issuer should name the key by a kid", len(tried), len(candidates))
 	}
-	refusal := refuse(identity.ReasonTokenSignature, "problem", problem,
+	refusal := refuse(authenticator.ReasonTokenSignature, "problem", problem,
 		"received_kid", t.header.keyID, "received_algorithm", t.header.algorithm)
 	refusal.Forged = len(tried) > 0 && len(tried) == len(candidates)
 	return Key{}, refusal
@@ -211,7 +211,7 @@ func (v *Verifier) try(t *jws, candidates []Key, turn Turn) (Key, error) {
 // SPIFFE ID (JWT-SVID, section 3.1): it vouches for no other names.
 func checkSVID(key Key, claims object) error {
 	if subject, _, _ := claims.text("sub"); key.named && !strings.HasPrefix(subject, "spiffe://") {
-		return refuse(identity.ReasonTokenMalformed, "problem", "the key is for the use jwt-svid and the sub is no SPIFFE ID", "received_sub", subject)
+		return refuse(authenticator.ReasonTokenMalformed, "problem", "the key is for the use jwt-svid and the sub is no SPIFFE ID", "received_sub", subject)
 	}
 	return nil
 }

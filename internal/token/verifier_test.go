@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 func TestVerifyEveryAlgorithm(t *testing.T) {
@@ -22,9 +22,9 @@ func TestVerifyEveryAlgorithm(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := &identity.Identity{
+			want := &authenticator.Identity{
 				Authenticated: true,
-				Kind:          identity.KindUser,
+				Kind:          authenticator.KindUser,
 				ID:            "alice",
 				Issuer:        testIssuer,
 				Method:        "jwt",
@@ -46,16 +46,16 @@ func TestVerifyRefusalsSayWhatWasExpectedAndReceived(t *testing.T) {
 	v := newVerifier(t, testConfig(t, "ES256"))
 	tests := map[string]struct {
 		changes map[string]any
-		reason  identity.Reason
+		reason  authenticator.Reason
 		details map[string]string
 	}{
-		"issuer": {map[string]any{"iss": "https://evil.example"}, identity.ReasonTokenIssuer,
+		"issuer": {map[string]any{"iss": "https://evil.example"}, authenticator.ReasonTokenIssuer,
 			map[string]string{"expected_issuer": testIssuer, "received_issuer": "https://evil.example"}},
-		"audience": {map[string]any{"aud": []string{"a", "b"}}, identity.ReasonTokenAudience,
+		"audience": {map[string]any{"aud": []string{"a", "b"}}, authenticator.ReasonTokenAudience,
 			map[string]string{"expected_audience": testAudience, "received_audience": "a b"}},
-		"expired": {map[string]any{"exp": testNow.Unix() - 3600}, identity.ReasonTokenExpired,
+		"expired": {map[string]any{"exp": testNow.Unix() - 3600}, authenticator.ReasonTokenExpired,
 			map[string]string{"clock": "2027-01-15T08:00:00Z", "received_exp": "2027-01-15T07:00:00Z", "leeway": "1m0s"}},
-		"early": {map[string]any{"nbf": testNow.Unix() + 3600}, identity.ReasonTokenNotYetValid,
+		"early": {map[string]any{"nbf": testNow.Unix() + 3600}, authenticator.ReasonTokenNotYetValid,
 			map[string]string{"clock": "2027-01-15T08:00:00Z", "received_nbf": "2027-01-15T09:00:00Z"}},
 	}
 	for name, test := range tests {
@@ -75,7 +75,7 @@ func TestVerifySignatureRefusalNamesTheKid(t *testing.T) {
 	v := newVerifier(t, c)
 	good := forge("ES256", p256Key(), `{"alg":"ES256","kid":"k1"}`, claimsWith(nil))
 	bad := good[:len(good)-8] + "AAAAAAAA"
-	refused := wantReason(t, v, bad, identity.ReasonTokenSignature)
+	refused := wantReason(t, v, bad, authenticator.ReasonTokenSignature)
 	if got := refused.detail("received_kid"); got != "k1" {
 		t.Errorf("received_kid is %q, want k1", got)
 	}
@@ -90,7 +90,7 @@ func TestVerifyMixedTokens(t *testing.T) {
 		alice[0] + "." + mallory[1] + "." + alice[2],
 		mallory[0] + "." + alice[1] + "." + mallory[2],
 	} {
-		wantReason(t, v, raw, identity.ReasonTokenSignature)
+		wantReason(t, v, raw, authenticator.ReasonTokenSignature)
 	}
 	id, err := v.Verify(strings.Join(mallory, "."))
 	if err != nil || id.ID != "mallory" || id.Claims["sub"] != "mallory" {
@@ -137,8 +137,8 @@ func TestVerifyIgnoresKeysInTheToken(t *testing.T) {
 		"jwk": json.RawMessage(ecJWK(&attacker.PublicKey, nil)),
 	}
 	v := newVerifier(t, testConfig(t, "ES256"))
-	wantReason(t, v, forge("ES256", attacker, string(must(json.Marshal(header))), claimsWith(nil)), identity.ReasonTokenSignature)
-	wantReason(t, v, forge("ES256", p256Key(), string(must(json.Marshal(header))), claimsWith(nil)), identity.ReasonNone)
+	wantReason(t, v, forge("ES256", attacker, string(must(json.Marshal(header))), claimsWith(nil)), authenticator.ReasonTokenSignature)
+	wantReason(t, v, forge("ES256", p256Key(), string(must(json.Marshal(header))), claimsWith(nil)), authenticator.ReasonNone)
 	select {
 	case <-fetched:
 		t.Error("a URL of the token's header was fetched")
@@ -150,7 +150,7 @@ func TestVerifyIgnoresKeysInTheToken(t *testing.T) {
 func TestVerifyKeysUnavailable(t *testing.T) {
 	c := testConfig(t, "ES256")
 	c.Keys = &countingSource{set: testSet(t, testKey(t, "ES256")), err: errors.New("no keys were fetched yet")}
-	refused := wantReason(t, newVerifier(t, c), token("ES256", nil), identity.ReasonKeysUnavailable)
+	refused := wantReason(t, newVerifier(t, c), token("ES256", nil), authenticator.ReasonKeysUnavailable)
 	if got := refused.detail("problem"); got != "no keys were fetched yet" {
 		t.Errorf("problem is %q", got)
 	}
@@ -165,10 +165,10 @@ func TestVerifyKeysBelongToTheirIssuer(t *testing.T) {
 	b := newVerifier(t, c)
 	a := newVerifier(t, testConfig(t, "ES256"))
 	header, claimsOfB := `{"alg":"ES256"}`, claimsWith(map[string]any{"iss": "https://b.example"})
-	wantReason(t, b, forge("ES256", other, header, claimsOfB), identity.ReasonNone)
-	wantReason(t, b, forge("ES256", p256Key(), header, claimsOfB), identity.ReasonTokenSignature)
-	wantReason(t, a, forge("ES256", p256Key(), header, claimsOfB), identity.ReasonTokenIssuer)
-	wantReason(t, a, forge("ES256", other, header, claimsWith(nil)), identity.ReasonTokenSignature)
+	wantReason(t, b, forge("ES256", other, header, claimsOfB), authenticator.ReasonNone)
+	wantReason(t, b, forge("ES256", p256Key(), header, claimsOfB), authenticator.ReasonTokenSignature)
+	wantReason(t, a, forge("ES256", p256Key(), header, claimsOfB), authenticator.ReasonTokenIssuer)
+	wantReason(t, a, forge("ES256", other, header, claimsWith(nil)), authenticator.ReasonTokenSignature)
 }
 
 // R-BR-12: neither an error nor a detail holds the token or the secret.

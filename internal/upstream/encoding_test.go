@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // decode reads an identity header as the documentation says.
@@ -79,7 +79,7 @@ func TestN45New(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest("GET", "/", nil)
-	if left := h.Set(r, &identity.Identity{Name: "Zoë"}, new(Passage), allKinds); len(left) != 1 || r.Header["X-User"] != nil {
+	if left := h.Set(r, &authenticator.Identity{Name: "Zoë"}, new(ConsumedCredentials), allKinds); len(left) != 1 || r.Header["X-User"] != nil {
 		t.Errorf("%v %v", left, r.Header)
 	}
 }

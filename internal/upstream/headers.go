@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -27,7 +27,7 @@ type Headers struct {
 type line struct {
 	name   string // canonical
 	folded string // as request.FoldName has it
-	field  identity.Field
+	field  authenticator.Field
 }
 
 // forbidden are headers that belong to the connection or to the message's
@@ -65,7 +65,7 @@ func New(fieldOf map[string]string, encoding Encoding) (*Headers, error) {
 		if err := CheckName(name); err != nil {
 			return nil, err
 		}
-		field, err := identity.ParseField(fieldName)
+		field, err := authenticator.ParseField(fieldName)
 		if err != nil {
 			return nil, fmt.Errorf("header %s: %w", name, err)
 		}
@@ -97,7 +97,7 @@ func (h *Headers) Reserved(name string) bool {
 // Connection asks the next hop to drop (T-26 to T-28). What another
 // policy_auth on the way has set stays. From a peer that is no trusted proxy it
 // removes the rewriting headers too. Kinds are those of the request's headers.
-func (h *Headers) Strip(r *http.Request, passage *Passage, trusted bool, kinds request.Kinds) {
+func (h *Headers) Strip(r *http.Request, passage *ConsumedCredentials, trusted bool, kinds request.Kinds) {
 	if !trusted && kinds.Has(request.Rewriting) {
 		remove(r.Header, request.RewritingHeaders...)
 	}
@@ -140,7 +140,7 @@ func (g *trailerGuard) Read(p []byte) (int, error) {
 // Set tells the next handler who is calling. It returns the names of headers
 // that were left out because their value cannot stand in a header. Kinds are those of
 // the request's headers.
-func (h *Headers) Set(r *http.Request, id *identity.Identity, passage *Passage, kinds request.Kinds) (leftOut []string) {
+func (h *Headers) Set(r *http.Request, id *authenticator.Identity, passage *ConsumedCredentials, kinds request.Kinds) (leftOut []string) {
 	for i := range h.lines {
 		l := &h.lines[i]
 		if kinds.Has(request.Own) {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -35,7 +35,7 @@ func TestStrip(t *testing.T) {
 		r.Header[name] = []string{"admin"}
 		r.Trailer = http.Header{name: nil}
 		r.Header["X-Auth-Username"] = []string{"mine"}
-		h.Strip(r, new(Passage), false, allKinds)
+		h.Strip(r, new(ConsumedCredentials), false, allKinds)
 		if len(r.Header) != 1 || len(r.Trailer) != 0 {
 			t.Errorf("%s: header %v, trailer %v", name, r.Header, r.Trailer)
 		}
@@ -50,7 +50,7 @@ func TestStripRewriting(t *testing.T) {
 		for _, trusted := range []bool{false, true} {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header[name] = []string{"/admin"}
-			h.Strip(r, new(Passage), trusted, allKinds)
+			h.Strip(r, new(ConsumedCredentials), trusted, allKinds)
 			if _, there := r.Header[name]; there != trusted {
 				t.Errorf("%s, trusted %v: there %v", name, trusted, there)
 			}
@@ -64,7 +64,7 @@ func TestConnection(t *testing.T) {
 	shared := []string{"keep-alive, X-Auth-User", "x_auth_user,close"}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header["Connection"] = shared
-	h.Strip(r, new(Passage), false, allKinds)
+	h.Strip(r, new(ConsumedCredentials), false, allKinds)
 	if got := strings.Join(r.Header["Connection"], "|"); got != "keep-alive|close" {
 		t.Errorf("Connection is %q", got)
 	}
@@ -83,37 +83,37 @@ func TestConnection(t *testing.T) {
 func TestSet(t *testing.T) {
 	tests := []struct {
 		name  string
-		id    identity.Identity
+		id    authenticator.Identity
 		field string
 		want  string
 		left  bool
 	}{
-		{"text", identity.Identity{Username: "alice"}, "username", "alice", false},
-		{"empty", identity.Identity{}, "username", "", false},
-		{"list", identity.Identity{Roles: []string{"a", "b"}}, "roles", "a,b", false},
-		{"no items", identity.Identity{Roles: []string{}}, "roles", "", false},
-		{"S-26 an item that would pass for two", identity.Identity{Roles: []string{"x,admin"}}, "roles", "x%2Cadmin", false},
-		{"CR LF", identity.Identity{Name: "a\r\nX-Admin: 1"}, "name", "", true},
-		{"NUL", identity.Identity{Name: "a\x00"}, "name", "", true},
-		{"N-45 not ASCII", identity.Identity{Name: "Zoë"}, "name", "Zo%C3%AB", false},
-		{"N-45 a space at the end", identity.Identity{Username: "alice "}, "username", "alice%20", false},
-		{"N-45 a tab", identity.Identity{Username: "a\tb"}, "username", "a%09b", false},
-		{"S-26 a percent sign", identity.Identity{Name: "100%"}, "name", "100%25", false},
-		{"S-26 one empty item is not none", identity.Identity{Roles: []string{""}}, "roles", "", true},
-		{"a claim", identity.Identity{Claims: map[string]any{"team": "blue"}}, "claims.team", "blue", false},
-		{"a claim by pointer", identity.Identity{Claims: map[string]any{"https://x/y": []any{"a", "b"}}}, "claims./https:~1~1x~1y", "a,b", false},
-		{"a nested claim", identity.Identity{Claims: map[string]any{"a": map[string]any{"b": json.Number("12345678901234567890")}}}, "claims.a.b", "12345678901234567890", false},
-		{"a boolean claim", identity.Identity{Claims: map[string]any{"ok": true}}, "claims.ok", "true", false},
-		{"an object", identity.Identity{Claims: map[string]any{"o": map[string]any{}}}, "claims.o", "", true},
-		{"a list of lists", identity.Identity{Claims: map[string]any{"o": []any{[]any{"a"}}}}, "claims.o", "", true},
-		{"no such claim", identity.Identity{Claims: map[string]any{}}, "claims.o", "", false},
+		{"text", authenticator.Identity{Username: "alice"}, "username", "alice", false},
+		{"empty", authenticator.Identity{}, "username", "", false},
+		{"list", authenticator.Identity{Roles: []string{"a", "b"}}, "roles", "a,b", false},
+		{"no items", authenticator.Identity{Roles: []string{}}, "roles", "", false},
+		{"S-26 an item that would pass for two", authenticator.Identity{Roles: []string{"x,admin"}}, "roles", "x%2Cadmin", false},
+		{"CR LF", authenticator.Identity{Name: "a\r\nX-Admin: 1"}, "name", "", true},
+		{"NUL", authenticator.Identity{Name: "a\x00"}, "name", "", true},
+		{"N-45 not ASCII", authenticator.Identity{Name: "Zoë"}, "name", "Zo%C3%AB", false},
+		{"N-45 a space at the end", authenticator.Identity{Username: "alice "}, "username", "alice%20", false},
+		{"N-45 a tab", authenticator.Identity{Username: "a\tb"}, "username", "a%09b", false},
+		{"S-26 a percent sign", authenticator.Identity{Name: "100%"}, "name", "100%25", false},
+		{"S-26 one empty item is not none", authenticator.Identity{Roles: []string{""}}, "roles", "", true},
+		{"a claim", authenticator.Identity{Claims: map[string]any{"team": "blue"}}, "claims.team", "blue", false},
+		{"a claim by pointer", authenticator.Identity{Claims: map[string]any{"https://x/y": []any{"a", "b"}}}, "claims./https:~1~1x~1y", "a,b", false},
+		{"a nested claim", authenticator.Identity{Claims: map[string]any{"a": map[string]any{"b": json.Number("12345678901234567890")}}}, "claims.a.b", "12345678901234567890", false},
+		{"a boolean claim", authenticator.Identity{Claims: map[string]any{"ok": true}}, "claims.ok", "true", false},
+		{"an object", authenticator.Identity{Claims: map[string]any{"o": map[string]any{}}}, "claims.o", "", true},
+		{"a list of lists", authenticator.Identity{Claims: map[string]any{"o": []any{[]any{"a"}}}}, "claims.o", "", true},
+		{"no such claim", authenticator.Identity{Claims: map[string]any{}}, "claims.o", "", false},
 		// T-48
-		{"a placeholder stays text", identity.Identity{Name: "{env.SECRET}"}, "name", "{env.SECRET}", false},
+		{"a placeholder stays text", authenticator.Identity{Name: "{env.SECRET}"}, "name", "{env.SECRET}", false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)
-			left := headers(t, map[string]string{"X-Value": test.field}).Set(r, &test.id, new(Passage), allKinds)
+			left := headers(t, map[string]string{"X-Value": test.field}).Set(r, &test.id, new(ConsumedCredentials), allKinds)
 			if got := strings.Join(r.Header["X-Value"], "|"); got != test.want || (len(left) > 0) != test.left {
 				t.Errorf("got %q, left out %v", got, left)
 			}
@@ -171,13 +171,13 @@ func TestPassage(t *testing.T) {
 	second := headers(t, map[string]string{"X-User": "username", "X-Name": "name"})
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header = http.Header{"Authorization": {"Basic x"}, "X-User": {"evil"}, "X-Name": {"evil"}}
-	passage := new(Passage)
+	passage := new(ConsumedCredentials)
 
 	first.Strip(r, passage, false, allKinds)
 	passage.Restore(r.Header)
 	passage.Take(r.Header, "Authorization")
 	passage.Withhold(r.Header)
-	first.Set(r, &identity.Identity{Username: "alice"}, passage, allKinds)
+	first.Set(r, &authenticator.Identity{Username: "alice"}, passage, allKinds)
 	second.Strip(r, passage, false, allKinds)
 	if diff := cmp.Diff(http.Header{"X-User": {"alice"}}, r.Header); diff != "" {
 		t.Error(diff)
@@ -229,7 +229,7 @@ func FuzzSet(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, one, two string) {
 		h := headers(t, map[string]string{"X-Name": "name", "X-Roles": "roles"})
 		r := httptest.NewRequest("GET", "/", nil)
-		h.Set(r, &identity.Identity{Name: name, Roles: []string{one, two}}, new(Passage), allKinds)
+		h.Set(r, &authenticator.Identity{Name: name, Roles: []string{one, two}}, new(ConsumedCredentials), allKinds)
 		for _, lines := range r.Header {
 			if len(lines) != 1 || !safe(lines[0]) {
 				t.Errorf("got %q", lines)
@@ -246,7 +246,7 @@ func TestStripAllocations(t *testing.T) {
 	h := headers(t, map[string]string{"X-Auth-User": "username", "X-Auth-Roles": "roles"})
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Connection": {"keep-alive"}}
-	passage := new(Passage)
+	passage := new(ConsumedCredentials)
 	if got := testing.AllocsPerRun(100, func() { h.Strip(r, passage, false, allKinds) }); got > 2 {
 		t.Errorf("%v allocations", got)
 	}
@@ -261,7 +261,7 @@ func TestN10UndeclaredTrailers(t *testing.T) {
 		r := httptest.NewRequest("PUT", "/", nil)
 		r.Trailer = trailer
 		r.Body = &lateTrailers{trailer: trailer, late: http.Header{name: {"admin"}, "X-Checksum": {"1"}}}
-		h.Strip(r, new(Passage), false, allKinds)
+		h.Strip(r, new(ConsumedCredentials), false, allKinds)
 		if _, err := io.ReadAll(r.Body); err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // quick is a hash that costs nothing and looks like bcrypt's.
@@ -34,7 +34,7 @@ func plain(t testing.TB, set ...*User) *Users {
 	t.Helper()
 	for _, user := range set {
 		user.Hash = quickHash(user.Hash)
-		user.Identity = (&identity.Identity{Authenticated: true, ID: user.Name}).Normalize()
+		user.Identity = (&authenticator.Identity{Authenticated: true, ID: user.Name}).Normalize()
 	}
 	users, err := NewUsers(set...)
 	if err != nil {
@@ -98,7 +98,7 @@ func TestPasswords(t *testing.T) {
 func TestEmptyPassword(t *testing.T) {
 	counter := &counting{Hash: caddyauth.BcryptHash{}}
 	v := verifier(counter, nil, nil)
-	if got := v.Verify(t.Context(), people(t), "alice", "", home); got.Reason != identity.ReasonCredentialsInvalid || counter.n.Load() != 1 {
+	if got := v.Verify(t.Context(), people(t), "alice", "", home); got.Reason != authenticator.ReasonCredentialsInvalid || counter.n.Load() != 1 {
 		t.Errorf("got %+v after %d", got, counter.n.Load())
 	}
 }
@@ -110,7 +110,7 @@ func TestNobody(t *testing.T) {
 	users := plain(t)
 	for _, name := range []string{"", "alice", "\x00", "\xff", strings.Repeat("x", 1<<20)} {
 		for _, password := range []string{"", "x", "\xff", strings.Repeat("x", 1<<20)} {
-			if got := v.Verify(t.Context(), users, name, password, netip.Addr{}); got.User != nil || got.Reason != identity.ReasonCredentialsInvalid {
+			if got := v.Verify(t.Context(), users, name, password, netip.Addr{}); got.User != nil || got.Reason != authenticator.ReasonCredentialsInvalid {
 				t.Errorf("%.9q %.9q: %+v", name, password, got)
 			}
 		}
@@ -130,7 +130,7 @@ func TestLongName(t *testing.T) {
 			t.Errorf("a name of %d bytes is kept", len(s.user))
 		}
 	}
-	if got := v.Verify(t.Context(), users, strings.Repeat("y", 1<<20), "x", home); got.Reason != identity.ReasonThrottled {
+	if got := v.Verify(t.Context(), users, strings.Repeat("y", 1<<20), "x", home); got.Reason != authenticator.ReasonThrottled {
 		t.Errorf("names that are none have no count: %+v", got)
 	}
 }
@@ -142,12 +142,12 @@ func TestOneNameForTheThrottle(t *testing.T) {
 	users := plain(t, &User{Name: "caf\u00e9", Hash: "x"})
 	spellings := []string{"caf\u00e9", "cafe\u0301", "\uff43af\u00e9"}
 	for _, name := range spellings {
-		if got := v.Verify(t.Context(), users, name, "y", home); got.Reason != identity.ReasonCredentialsInvalid {
+		if got := v.Verify(t.Context(), users, name, "y", home); got.Reason != authenticator.ReasonCredentialsInvalid {
 			t.Errorf("%q: %+v", name, got)
 		}
 	}
 	for _, name := range spellings {
-		if got := v.Verify(t.Context(), users, name, "x", home); got.Reason != identity.ReasonThrottled {
+		if got := v.Verify(t.Context(), users, name, "x", home); got.Reason != authenticator.ReasonThrottled {
 			t.Errorf("%q: %+v", name, got)
 		}
 	}
@@ -166,9 +166,9 @@ func TestDisabledLooksWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			v, counter := plainVerifier(NewThrottle(3, time.Minute, nil), nil)
 			users := plain(t, account)
-			want := identity.ReasonAccountDisabled
+			want := authenticator.ReasonAccountDisabled
 			if name == "enabled" {
-				want = identity.ReasonCredentialsInvalid
+				want = authenticator.ReasonCredentialsInvalid
 			}
 			for range 3 {
 				if got := v.Verify(t.Context(), users, "alice", "right", home); got.User != nil || got.Reason != want {
@@ -176,7 +176,7 @@ func TestDisabledLooksWrong(t *testing.T) {
 				}
 			}
 			got := v.Verify(t.Context(), users, "alice", "right", home)
-			if got.Reason != identity.ReasonThrottled || counter.n.Load() != 3 {
+			if got.Reason != authenticator.ReasonThrottled || counter.n.Load() != 3 {
 				t.Errorf("got %+v after %d comparisons", got, counter.n.Load())
 			}
 		})
@@ -190,8 +190,8 @@ func TestExpiry(t *testing.T) {
 	users := plain(t, &User{Name: "alice", Hash: "x", Expires: c.now().Add(time.Minute)})
 	steps := []struct {
 		pass time.Duration
-		want identity.Reason
-	}{{0, ""}, {time.Minute - 1, ""}, {1, identity.ReasonAccountDisabled}, {time.Hour, identity.ReasonAccountDisabled}}
+		want authenticator.Reason
+	}{{0, ""}, {time.Minute - 1, ""}, {1, authenticator.ReasonAccountDisabled}, {time.Hour, authenticator.ReasonAccountDisabled}}
 	for i, step := range steps {
 		c.pass(step.pass)
 		if got := v.Verify(t.Context(), users, "alice", "x", home); got.Reason != step.want {

@@ -15,7 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // Key is an API key, of which only the hash is known. It is immutable.
@@ -29,7 +29,7 @@ type Key struct {
 	// Networks are where it counts; none for everywhere.
 	Networks []netip.Prefix
 	// Identity is the key's holder as policies see it.
-	Identity *identity.Identity
+	Identity *authenticator.Identity
 
 	digest [sha256.Size]byte
 }
@@ -61,20 +61,20 @@ func NewKeys(keys ...*Key) (*Keys, error) {
 
 // Verify returns the key that a secret is, and why it does not count: "" if it
 // does. An unknown one is nil and credentials_invalid.
-func (k *Keys) Verify(secret string, client netip.Addr, now time.Time) (*Key, identity.Reason) {
+func (k *Keys) Verify(secret string, client netip.Addr, now time.Time) (*Key, authenticator.Reason) {
 	if len(secret) < minKey || len(secret) > maxKey {
-		return nil, identity.ReasonCredentialsInvalid
+		return nil, authenticator.ReasonCredentialsInvalid
 	}
 	var secretBytes [maxKey]byte // on the stack
 	digest := sha256.Sum256(secretBytes[:copy(secretBytes[:], secret)])
 	key := k.byDigest[digest]
 	switch {
 	case key == nil || subtle.ConstantTimeCompare(key.digest[:], digest[:]) != 1:
-		return nil, identity.ReasonCredentialsInvalid
+		return nil, authenticator.ReasonCredentialsInvalid
 	case key.Disabled, !key.Expires.IsZero() && !now.Before(key.Expires), !key.within(client):
-		return key, identity.ReasonAccountDisabled
+		return key, authenticator.ReasonAccountDisabled
 	}
-	return key, identity.ReasonNone
+	return key, authenticator.ReasonNone
 }
 
 // within reports whether the key counts for a client. One whose address is not
@@ -167,8 +167,8 @@ func newKey(r keyRecord, bound bool) (*Key, error) {
 		}
 		key.Networks = append(key.Networks, prefix)
 	}
-	id := &identity.Identity{
-		Authenticated: true, Kind: identity.KindClient, ID: r.Owner, Method: "api_key", Roles: r.Roles, Scopes: r.Scopes,
+	id := &authenticator.Identity{
+		Authenticated: true, Kind: authenticator.KindClient, ID: r.Owner, Method: "api_key", Roles: r.Roles, Scopes: r.Scopes,
 		Claims: map[string]any{"key_id": r.ID},
 	}
 	if !r.Expires.IsZero() {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 const testKey = "test-material-only-0123456789abcdef"
@@ -43,21 +43,21 @@ func TestKeysVerify(t *testing.T) {
 	tests := []struct {
 		name, secret, client string
 		id                   string
-		reason               identity.Reason
+		reason               authenticator.Reason
 	}{
 		{"good", testKey, "198.51.100.1", "ci", ""},
-		{"unknown", testKey + "x", "198.51.100.1", "", identity.ReasonCredentialsInvalid},
-		{"a prefix", testKey[:30], "198.51.100.1", "", identity.ReasonCredentialsInvalid},
-		{"empty", "", "198.51.100.1", "", identity.ReasonCredentialsInvalid},
-		{"too short to be a key", "short", "198.51.100.1", "", identity.ReasonCredentialsInvalid},
-		{"too long", strings.Repeat("x", maxKey+1), "198.51.100.1", "", identity.ReasonCredentialsInvalid},
-		{"disabled", testKey + "off", "198.51.100.1", "off", identity.ReasonAccountDisabled},
-		{"expired", testKey + "old", "198.51.100.1", "old", identity.ReasonAccountDisabled},
+		{"unknown", testKey + "x", "198.51.100.1", "", authenticator.ReasonCredentialsInvalid},
+		{"a prefix", testKey[:30], "198.51.100.1", "", authenticator.ReasonCredentialsInvalid},
+		{"empty", "", "198.51.100.1", "", authenticator.ReasonCredentialsInvalid},
+		{"too short to be a key", "short", "198.51.100.1", "", authenticator.ReasonCredentialsInvalid},
+		{"too long", strings.Repeat("x", maxKey+1), "198.51.100.1", "", authenticator.ReasonCredentialsInvalid},
+		{"disabled", testKey + "off", "198.51.100.1", "off", authenticator.ReasonAccountDisabled},
+		{"expired", testKey + "old", "198.51.100.1", "old", authenticator.ReasonAccountDisabled},
 		{"in a network", testKey + "near", "10.1.2.3", "near", ""},
 		{"an address", testKey + "near", "192.0.2.7", "near", ""},
 		{"IPv6", testKey + "near", "fd00::1", "near", ""},
-		{"out of the networks", testKey + "near", "192.0.2.8", "near", identity.ReasonAccountDisabled},
-		{"no address", testKey + "near", "", "near", identity.ReasonAccountDisabled},
+		{"out of the networks", testKey + "near", "192.0.2.8", "near", authenticator.ReasonAccountDisabled},
+		{"no address", testKey + "near", "", "near", authenticator.ReasonAccountDisabled},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestKeysVerify(t *testing.T) {
 		})
 	}
 	key, _ := keys.Verify(testKey, netip.Addr{}, now)
-	if id := key.Identity; id.ID != "build" || id.Kind != identity.KindClient || id.Username != "" || id.Roles[0] != "deployer" || id.Scopes[0] != "deploy" || id.Claims["key_id"] != "ci" || id.Method != "api_key" {
+	if id := key.Identity; id.ID != "build" || id.Kind != authenticator.KindClient || id.Username != "" || id.Roles[0] != "deployer" || id.Scopes[0] != "deploy" || id.Claims["key_id"] != "ci" || id.Method != "api_key" {
 		t.Errorf("got %+v", id)
 	}
 	client := netip.MustParseAddr("198.51.100.1")
@@ -211,8 +211,8 @@ func TestKeyNetworks(t *testing.T) {
 func TestKeyExpiry(t *testing.T) {
 	keys := keysOf(t, "keys:\n  - {id: a, owner: b, expires: 2026-01-02T03:04:05Z, hash: \""+hashOf(testKey)+"\"}\n")
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for now, want := range map[time.Time]identity.Reason{
-		at.Add(-1): "", at: identity.ReasonAccountDisabled, at.Add(time.Hour): identity.ReasonAccountDisabled, {}: "",
+	for now, want := range map[time.Time]authenticator.Reason{
+		at.Add(-1): "", at: authenticator.ReasonAccountDisabled, at.Add(time.Hour): authenticator.ReasonAccountDisabled, {}: "",
 	} {
 		key, reason := keys.Verify(testKey, netip.Addr{}, now)
 		if key == nil || reason != want || key.Identity.ExpiresAt != at.Unix() {

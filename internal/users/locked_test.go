@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
@@ -33,7 +33,7 @@ func newMachine(t *testing.T, c *clock, s store.Store) *machine {
 	return &machine{t, c, plain(t, &User{Name: "alice", Hash: testPassword}), v, counter}
 }
 
-func (m *machine) try(name, password, client string) identity.Reason {
+func (m *machine) try(name, password, client string) authenticator.Reason {
 	return m.v.Verify(m.t.Context(), m.users, name, password, addr(client)).Reason
 }
 
@@ -74,7 +74,7 @@ func TestN14NoLockout(t *testing.T) {
 	for range 3 {
 		m.try("alice", "x", "192.0.2.1")
 	}
-	if got := m.try("alice", testPassword, "192.0.2.1"); got != identity.ReasonThrottled {
+	if got := m.try("alice", testPassword, "192.0.2.1"); got != authenticator.ReasonThrottled {
 		t.Errorf("a known network without a limit: %q", got)
 	}
 }
@@ -91,7 +91,7 @@ func TestN14KnownAfterRestart(t *testing.T) {
 	for i := range 150 {
 		m.try("alice", "x", fmt.Sprintf("10.0.%d.1", i))
 	}
-	if got := m.try("alice", testPassword, "198.51.100.1"); got != identity.ReasonThrottled {
+	if got := m.try("alice", testPassword, "198.51.100.1"); got != authenticator.ReasonThrottled {
 		t.Errorf("tries are left: %q", got)
 	}
 	if got := m.try("alice", testPassword, "192.0.2.1"); got != "" {
@@ -299,7 +299,7 @@ func TestN13KnownNetworksComeFirst(t *testing.T) {
 		}()
 	}
 	for range 600 - maxWaiting {
-		if got := <-results; got.Reason != identity.ReasonBusy || got.RetryAfter <= 0 {
+		if got := <-results; got.Reason != authenticator.ReasonBusy || got.RetryAfter <= 0 {
 			t.Fatalf("got %+v", got)
 		}
 	}
@@ -317,7 +317,7 @@ func TestN13KnownNetworksComeFirst(t *testing.T) {
 	}
 	m.counter.mu.Unlock()
 	for range maxWaiting {
-		if got := <-results; got.Reason != identity.ReasonCredentialsInvalid {
+		if got := <-results; got.Reason != authenticator.ReasonCredentialsInvalid {
 			t.Errorf("got %+v", got)
 		}
 	}
@@ -338,18 +338,18 @@ func TestS28HangUp(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	try := func(password string) identity.Reason {
+	try := func(password string) authenticator.Reason {
 		return m.v.Verify(gone, m.users, "alice", password, addr("192.0.2.1")).Reason
 	}
 	if got := try(testPassword); got != "" {
 		t.Errorf("a remembered password waits: %q", got)
 	}
 	for range 3 {
-		if got := try("x"); got != identity.ReasonBusy {
+		if got := try("x"); got != authenticator.ReasonBusy {
 			t.Errorf("got %q", got)
 		}
 	}
-	if got := try(testPassword); got != identity.ReasonBusy {
+	if got := try(testPassword); got != authenticator.ReasonBusy {
 		t.Errorf("guesses are tested for free: %q", got)
 	}
 	if ordinary, reserved := m.v.queue.Waiting(); ordinary+reserved != 0 {

@@ -4,7 +4,7 @@ import (
 	"encoding/hex"
 	"strconv"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // hashBytes is how much of a keyed hash stands in the log: enough to see that two
@@ -20,18 +20,18 @@ func (v *Verifier) describe(r *Result, users *Users, name string) {
 	digest := mac(v.key, "name", name[:min(len(name), maxName)])
 	normal, _, _ := credentials(name, "")
 	user := users.byName[normal]
-	invalid := r.Reason == identity.ReasonCredentialsInvalid
+	invalid := r.Reason == authenticator.ReasonCredentialsInvalid
 	if user != nil {
 		r.Candidate = user.Name
 		if invalid {
-			r.Cause = identity.CausePasswordWrong
+			r.Cause = authenticator.CausePasswordWrong
 		}
 		return
 	}
 	if invalid {
-		r.Cause = identity.CauseUserUnknown
+		r.Cause = authenticator.CauseUserUnknown
 	}
-	r.Details = []identity.Detail{
+	r.Details = []authenticator.Detail{
 		{Name: "name_length", Value: strconv.Itoa(len(name))},
 		{Name: "name_hash", Value: hex.EncodeToString(digest[:hashBytes])},
 	}

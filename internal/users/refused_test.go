@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // TestN56Causes: the log tells an unknown name, a wrong password and a disabled
@@ -15,17 +15,17 @@ func TestN56Causes(t *testing.T) {
 	users := plain(t, &User{Name: "alice", Hash: testPassword}, &User{Name: "carol", Hash: testPassword, Disabled: true})
 	for _, test := range []struct {
 		name, user, password string
-		reason               identity.Reason
-		cause                identity.Cause
+		reason               authenticator.Reason
+		cause                authenticator.Cause
 		candidate            string
 	}{
-		{"a wrong password", "alice", "x", identity.ReasonCredentialsInvalid, identity.CausePasswordWrong, "alice"},
-		{"disabled, right password", "carol", testPassword, identity.ReasonAccountDisabled, "", "carol"},
-		{"disabled, wrong password", "carol", "x", identity.ReasonCredentialsInvalid, identity.CausePasswordWrong, "carol"},
-		{"an unknown name", "eve", testPassword, identity.ReasonCredentialsInvalid, identity.CauseUserUnknown, ""},
-		{"not a name", "a b\x00", "x", identity.ReasonCredentialsInvalid, identity.CauseUserUnknown, ""},
-		{"too long a name", strings.Repeat("a", 1<<16), "x", identity.ReasonCredentialsInvalid, identity.CauseUserUnknown, ""},
-		{"no name", "", "x", identity.ReasonCredentialsInvalid, identity.CauseUserUnknown, ""},
+		{"a wrong password", "alice", "x", authenticator.ReasonCredentialsInvalid, authenticator.CausePasswordWrong, "alice"},
+		{"disabled, right password", "carol", testPassword, authenticator.ReasonAccountDisabled, "", "carol"},
+		{"disabled, wrong password", "carol", "x", authenticator.ReasonCredentialsInvalid, authenticator.CausePasswordWrong, "carol"},
+		{"an unknown name", "eve", testPassword, authenticator.ReasonCredentialsInvalid, authenticator.CauseUserUnknown, ""},
+		{"not a name", "a b\x00", "x", authenticator.ReasonCredentialsInvalid, authenticator.CauseUserUnknown, ""},
+		{"too long a name", strings.Repeat("a", 1<<16), "x", authenticator.ReasonCredentialsInvalid, authenticator.CauseUserUnknown, ""},
+		{"no name", "", "x", authenticator.ReasonCredentialsInvalid, authenticator.CauseUserUnknown, ""},
 	} {
 		v, _ := plainVerifier(nil, nil)
 		got := v.Verify(t.Context(), users, test.user, test.password, home)
@@ -46,12 +46,12 @@ func TestS42UnknownName(t *testing.T) {
 	users := plain(t, &User{Name: "alice", Hash: testPassword})
 	v, _ := plainVerifier(NewThrottle(1, time.Minute, nil), nil)
 	var hashes []string
-	for _, reason := range []identity.Reason{identity.ReasonCredentialsInvalid, identity.ReasonThrottled} {
+	for _, reason := range []authenticator.Reason{authenticator.ReasonCredentialsInvalid, authenticator.ReasonThrottled} {
 		got := v.Verify(t.Context(), users, typed, "", home)
 		if got.Reason != reason || got.Candidate != "" || strings.Contains(fmt.Sprintf("%+v", got), typed) {
 			t.Errorf("got %+v", got)
 		}
-		if len(got.Details) != 2 || got.Details[0] != (identity.Detail{Name: "name_length", Value: "11"}) || got.Details[1].Name != "name_hash" || len(got.Details[1].Value) != 2*hashBytes {
+		if len(got.Details) != 2 || got.Details[0] != (authenticator.Detail{Name: "name_length", Value: "11"}) || got.Details[1].Name != "name_hash" || len(got.Details[1].Value) != 2*hashBytes {
 			t.Fatalf("got %v", got.Details)
 		}
 		hashes = append(hashes, got.Details[1].Value)

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/text/secure/precis"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // User is a person with a password. It is immutable.
@@ -28,7 +28,7 @@ type User struct {
 	// Expires is when the account stops counting; zero for never.
 	Expires time.Time
 	// Identity is the user as policies see it.
-	Identity *identity.Identity
+	Identity *authenticator.Identity
 }
 
 // Users is a set of users by name. It is immutable.
@@ -108,8 +108,8 @@ func newUser(name string, r record) (*User, error) {
 		return nil, fmt.Errorf("user %s: claims: %w", normal, err)
 	}
 	claims["email_verified"] = r.EmailVerified
-	id := &identity.Identity{
-		Authenticated: true, Kind: identity.KindUser, ID: normal, Username: normal, Name: r.Name, Method: "basic",
+	id := &authenticator.Identity{
+		Authenticated: true, Kind: authenticator.KindUser, ID: normal, Username: normal, Name: r.Name, Method: "basic",
 		Roles: r.Roles, Groups: r.Groups, Email: r.Email, Claims: claims,
 	}
 	if !r.Expires.IsZero() {

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // testHash is a cheap hash of testPassword.
@@ -37,7 +37,7 @@ func TestParseUsers(t *testing.T) {
 	}
 	id := users[0].Identity
 	expires := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	if !id.Authenticated || id.Kind != identity.KindUser || id.ID != "alice" || id.Username != "alice" || id.Name != "Alice" || id.Issuer != "" || id.Method != "basic" ||
+	if !id.Authenticated || id.Kind != authenticator.KindUser || id.ID != "alice" || id.Username != "alice" || id.Name != "Alice" || id.Issuer != "" || id.Method != "basic" ||
 		id.Roles[0] != "admin" || id.Groups[0] != "staff" || id.Email != "alice@example.com" || id.ExpiresAt != expires.Unix() || !users[0].Expires.Equal(expires) {
 		t.Errorf("got %+v", id)
 	}

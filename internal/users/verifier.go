@@ -15,8 +15,8 @@ import (
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/text/secure/precis"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
 )
 
 const (
@@ -75,13 +75,13 @@ type Result struct {
 	User *User
 	// Reason says why not: credentials_invalid, account_disabled, throttled or
 	// busy: the queue had no room.
-	Reason identity.Reason
+	Reason authenticator.Reason
 	// Cause tells reasons apart for the log alone.
-	Cause identity.Cause
+	Cause authenticator.Cause
 	// Candidate is the name of a known user who was refused, or "".
 	Candidate string
 	// Details are for the log: of an unknown name its length and a keyed hash.
-	Details []identity.Detail
+	Details []authenticator.Detail
 	// RetryAfter is how long to wait when throttled or busy.
 	RetryAfter time.Duration
 }
@@ -110,7 +110,7 @@ func (v *Verifier) answer(ctx context.Context, users *Users, name, password stri
 	}
 	trusted := v.throttle.trusts(a.account, client)
 	if wait := v.throttle.admit(ctx, a, trusted, func(l lockedTries) bool { return l.left(a) }); wait > 0 {
-		return Result{Reason: identity.ReasonThrottled, RetryAfter: wait}
+		return Result{Reason: authenticator.ReasonThrottled, RetryAfter: wait}
 	}
 	if v.throttle.quick(a.account, client, trusted) && v.remembered(a) {
 		return v.accept(ctx, a)
@@ -153,12 +153,12 @@ func (v *Verifier) try(ctx context.Context, a attempt) Result {
 	}
 	if err := enter(ctx, a.client); err != nil {
 		v.throttle.unanswered(a.name, a.client)
-		return Result{Reason: identity.ReasonBusy, RetryAfter: fairqueue.RetryAfter}
+		return Result{Reason: authenticator.ReasonBusy, RetryAfter: fairqueue.RetryAfter}
 	}
 	defer v.queue.Leave()
 	trusted := v.throttle.trusts(a.account, a.client) // perhaps since it waited
 	if wait := v.throttle.admit(ctx, a, trusted, func(l lockedTries) bool { return l.take(ctx, a) }); wait > 0 {
-		return Result{Reason: identity.ReasonThrottled, RetryAfter: wait}
+		return Result{Reason: authenticator.ReasonThrottled, RetryAfter: wait}
 	}
 	if v.remembered(a) {
 		return v.accept(ctx, a)
@@ -167,10 +167,10 @@ func (v *Verifier) try(ctx context.Context, a attempt) Result {
 	switch {
 	case !right:
 		v.throttle.Fail(a.name, a.client)
-		return Result{Reason: identity.ReasonCredentialsInvalid}
+		return Result{Reason: authenticator.ReasonCredentialsInvalid}
 	case !a.user.Counts(v.now()):
 		v.throttle.Fail(a.name, a.client)
-		return Result{Reason: identity.ReasonAccountDisabled}
+		return Result{Reason: authenticator.ReasonAccountDisabled}
 	}
 	v.good.Set(v.keyOf(a), struct{}{})
 	return v.accept(ctx, a)

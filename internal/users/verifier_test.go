@@ -17,7 +17,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
 
-	"github.com/policyauth/caddy-policy-auth/internal/identity"
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // counting counts comparisons and remembers what was compared with.
@@ -86,7 +86,7 @@ func TestVerify(t *testing.T) {
 	}
 	tests := []struct {
 		name, user, password string
-		reason               identity.Reason
+		reason               authenticator.Reason
 	}{
 		{"right", "alice", testPassword, ""},
 		{"wrong", "alice", "x", "credentials_invalid"},
@@ -214,7 +214,7 @@ func TestRemembered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := v.Verify(t.Context(), other, "alice", testPassword, addr("192.0.2.1")); got.Reason != identity.ReasonAccountDisabled {
+	if got := v.Verify(t.Context(), other, "alice", testPassword, addr("192.0.2.1")); got.Reason != authenticator.ReasonAccountDisabled {
 		t.Errorf("a disabled user was remembered: %+v", got)
 	}
 	changed, err := bcrypt.GenerateFromPassword([]byte("another"), minCost)
@@ -240,27 +240,27 @@ func TestThrottle(t *testing.T) {
 	limit := 3
 	v, _ := plainVerifier(NewThrottle(limit, time.Minute, c.now), c.now)
 	users := plain(t, &User{Name: "alice", Hash: testPassword}, &User{Name: "carol", Hash: testPassword, Disabled: true})
-	try := func(user, password, client string) identity.Reason {
+	try := func(user, password, client string) authenticator.Reason {
 		return v.Verify(t.Context(), users, user, password, addr(client)).Reason
 	}
 	if got := try("alice", testPassword, "192.0.2.1"); got != "" {
 		t.Fatal(got)
 	}
 	for i := range limit {
-		if got := try("alice", "x", "198.51.100.1"); got != identity.ReasonCredentialsInvalid {
+		if got := try("alice", "x", "198.51.100.1"); got != authenticator.ReasonCredentialsInvalid {
 			t.Errorf("failure %d: %s", i+1, got)
 		}
 	}
-	if got := v.Verify(t.Context(), users, "alice", testPassword, addr("198.51.100.1")); got.Reason != identity.ReasonThrottled || got.RetryAfter <= 0 || got.RetryAfter > time.Minute {
+	if got := v.Verify(t.Context(), users, "alice", testPassword, addr("198.51.100.1")); got.Reason != authenticator.ReasonThrottled || got.RetryAfter <= 0 || got.RetryAfter > time.Minute {
 		t.Errorf("the right password from there: %+v", got)
 	}
-	if got := try("alice", "x", "203.0.113.5"); got != identity.ReasonCredentialsInvalid {
+	if got := try("alice", "x", "203.0.113.5"); got != authenticator.ReasonCredentialsInvalid {
 		t.Errorf("the first try from a network that alice does not use: %q", got)
 	}
 	if got := try("alice", testPassword, "192.0.2.1"); got != "" {
 		t.Errorf("from where alice signs in: %q", got)
 	}
-	if got := try("carol", testPassword, "198.51.100.1"); got != identity.ReasonAccountDisabled {
+	if got := try("carol", testPassword, "198.51.100.1"); got != authenticator.ReasonAccountDisabled {
 		t.Errorf("somebody else from there: %q", got)
 	}
 	c.pass(61 * time.Second)
@@ -270,28 +270,28 @@ func TestThrottle(t *testing.T) {
 	for range limit { // the user's own network has a count of its own
 		try("alice", "x", "192.0.2.1")
 	}
-	if got := try("alice", testPassword, "192.0.2.1"); got != identity.ReasonThrottled {
+	if got := try("alice", testPassword, "192.0.2.1"); got != authenticator.ReasonThrottled {
 		t.Errorf("guessing from where alice signs in: %q", got)
 	}
 	for i := range limit * networkFactor { // many names from one network
 		try(fmt.Sprintf("name%d", i), "x", "2001:db8::1")
 	}
 	for i := range 1 + maxRest + 1 {
-		want := identity.ReasonCredentialsInvalid
+		want := authenticator.ReasonCredentialsInvalid
 		if i > maxRest || i >= limit {
-			want = identity.ReasonThrottled
+			want = authenticator.ReasonThrottled
 		}
 		if got := try("somebody", "x", "2001:db8::ffff"); got != want {
 			t.Errorf("the same /64, try %d: %q", i+1, got)
 		}
 	}
-	if got := try("somebody else", "x", "2001:db8:0:1::1"); got != identity.ReasonCredentialsInvalid {
+	if got := try("somebody else", "x", "2001:db8:0:1::1"); got != authenticator.ReasonCredentialsInvalid {
 		t.Errorf("another /64: %q", got)
 	}
 	for range limit { // unknown users are counted alike
 		try("eve", "x", "203.0.113.77")
 	}
-	if got := try("eve", "x", "203.0.113.77"); got != identity.ReasonThrottled {
+	if got := try("eve", "x", "203.0.113.77"); got != authenticator.ReasonThrottled {
 		t.Errorf("an unknown user: %q", got)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/denial/challengetest"
+	"github.com/policyauth/caddy-policy-auth/internal/pages/challengetest"
 )
 
 // Inspect returns how an answer of ours, which is not the next handler's, breaks

@@ -1,0 +1,145 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/question"
+)
+
+const (
+	// shownRefusals is how many refusals are listed unless asked for more.
+	shownRefusals = 100
+	// maxQuestion bounds the body of a question.
+	maxQuestion = 16 << 20
+)
+
+// showDecisions writes the refused requests as an array, the newest first: those
+// of one id with their input, or else all without, as many as limit says.
+func showDecisions(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	if id := query.Get("id"); id != "" {
+		found := withID(id, maxRefusals)
+		if len(found) == 0 {
+			return unknownID(id)
+		}
+		for i := range found {
+			found[i] = found[i].Shown()
+		}
+		return writeJSON(w, http.StatusOK, found)
+	}
+	limit := shownRefusals
+	if text := query.Get("limit"); text != "" {
+		var err error
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxRefusals {
+			return problem(http.StatusBadRequest, fmt.Errorf("limit: want a number from 1 to %d", maxRefusals))
+		}
+	}
+	found := refusals.latest(limit, func(question.Refusal) bool { return true })
+	for i := range found {
+		found[i].Input = nil
+	}
+	return writeJSON(w, http.StatusOK, found)
+}
+
+func unknownID(id string) error {
+	return problem(http.StatusNotFound, fmt.Errorf("%.100q is not among the last %d refusals of this server since it was started", id, maxRefusals))
+}
+
+func problem(status int, err error) error { return caddy.APIError{HTTPStatus: status, Err: err} }
+
+// explain answers a question with why a request was or would be refused. The
+// body must say that it is JSON, which no form of another site's page can say.
+func explain(w http.ResponseWriter, r *http.Request) error {
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return problem(http.StatusUnsupportedMediaType, errors.New("want application/json"))
+	}
+	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxQuestion))
+	if err != nil {
+		return problem(http.StatusRequestEntityTooLarge, fmt.Errorf("want at most %d bytes", maxQuestion))
+	}
+	q, err := question.Decode(content)
+	if err != nil {
+		return problem(http.StatusBadRequest, err)
+	}
+	if q.ID != "" {
+		return explainRefusal(w, r, q)
+	}
+	set, err := chooseSet(q.Set)
+	if err != nil {
+		return problem(http.StatusConflict, err)
+	}
+	answer, err := question.Ask(r.Context(), set, q)
+	if err != nil {
+		return problem(http.StatusBadRequest, err)
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// explainRefusal asks the policies that refused a request, as they are now.
+func explainRefusal(w http.ResponseWriter, r *http.Request, q question.Question) error {
+	latest := withID(q.ID, 1)
+	if len(latest) == 0 {
+		return unknownID(q.ID)
+	}
+	refusal := latest[0]
+	name := refusal.Set
+	if q.Set != "" {
+		name = q.Set
+	}
+	set, err := chooseSet(name)
+	if err != nil {
+		return problem(http.StatusConflict, fmt.Errorf("the policies that refused it are no longer in use: %w", err))
+	}
+	answer, err := question.About(r.Context(), set, refusal, q.Changes)
+	if err != nil {
+		return problem(http.StatusBadRequest, err)
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// chooseSet returns the policies that a name means, an id or one of their files,
+// as the Caddyfile has it, absolute or the end of its path; without a name, the only ones in use.
+func chooseSet(name string) (*policy.Engine, error) {
+	file, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
+	var found []*policy.Engine
+	var names []string
+	policies.Each(func(set *policy.Engine) {
+		status := set.Status()
+		files := slices.Concat(status.Sources, status.Access)
+		if len(files) == 0 {
+			files = []string{"neither policies nor a table"}
+		}
+		names = append(names, fmt.Sprintf("%s (%s)", status.ID, strings.Join(files, ", ")))
+		if name == "" || status.ID == name || slices.ContainsFunc(files, func(f string) bool { return f == file || strings.HasSuffix(f, "/"+name) }) {
+			found = append(found, set)
+		}
+	})
+	slices.Sort(names)
+	in := "none are in use"
+	if len(names) > 0 {
+		in = "in use: " + strings.Join(names, "; ")
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case name == "":
+		return nil, fmt.Errorf("which policies? Name an id or a file of a set, as --set or set; %s", in)
+	case len(found) > 1:
+		return nil, fmt.Errorf("%.100q is one of several sets' files: name a set by its id; %s", name, in)
+	}
+	return nil, fmt.Errorf("no policies %.100q; %s", name, in)
+}

@@ -1,0 +1,218 @@
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	defaultMaxBytes = 64 << 20
+	// maxDepth ends a chain of symbolic links that lead to each other.
+	maxDepth = 32
+	// maxEntries bounds how many files and directories are visited, since
+	// symbolic links can make many of few.
+	maxEntries = 100_000
+)
+
+// snapshot is what one look sees.
+type snapshot struct {
+	Tree
+	written time.Time // when the newest file was written
+	newest  time.Time // the same of files and directories
+}
+
+// scanner is one look.
+type scanner struct {
+	snapshot
+	options Options
+	left    int64 // bytes
+	entries int
+	found   []string // files to read
+}
+
+// look reads everything once.
+func look(o Options) (snapshot, error) {
+	l := scanner{snapshot: snapshot{Tree: Tree{}}, options: o, left: o.MaxBytes}
+	if l.left == 0 {
+		l.left = defaultMaxBytes
+	}
+	for _, path := range o.Paths {
+		if err := l.visit(path, 0); err != nil {
+			return snapshot{}, err
+		}
+	}
+	for _, path := range l.found {
+		if err := l.read(path); l.vanished(path, err) && !slices.Contains(o.Paths, path) {
+			l.newest = time.Now()
+		} else if err != nil {
+			return snapshot{}, err
+		}
+	}
+	return l.snapshot, nil
+}
+
+// find notes a file that is to be read. Files that are too large together are known
+// by their sizes, and none of them is read.
+func (l *scanner) find(path string, size int64) error {
+	if l.left -= size; l.left < 0 {
+		return tooLarge(path)
+	}
+	l.found = append(l.found, path)
+	return nil
+}
+
+func tooLarge(path string) error {
+	return fmt.Errorf("%s: the files are too large together", absolute(path))
+}
+
+// visit reads a file or a directory, following symbolic links.
+func (l *scanner) visit(path string, depth int) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return explain(path, err)
+	}
+	l.newest = later(l.newest, info.ModTime())
+	l.entries++
+	switch {
+	case depth > maxDepth:
+		return fmt.Errorf("%s: more than %d directories deep; is a symbolic link leading in circles?", absolute(path), maxDepth)
+	case l.entries > maxEntries:
+		return fmt.Errorf("%s: more than %d files and directories; is a symbolic link leading in circles?", absolute(path), maxEntries)
+	case info.IsDir():
+		return l.visitDir(path, depth)
+	case !info.Mode().IsRegular():
+		return irregular(path)
+	}
+	return l.find(path, info.Size())
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// visitDir reads what is in a directory and may be kept.
+func (l *scanner) visitDir(dir string, depth int) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return explain(dir, err)
+	}
+	for _, entry := range entries {
+		path := filepath.Join(dir, entry.Name())
+		if !l.wanted(path) {
+			continue
+		}
+		if err := l.visit(path, depth+1); l.vanished(path, err) {
+			l.newest = time.Now()
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// vanished reports whether a visit failed because an entry is not in its
+// directory any more, as editors' temporary files are. A symbolic link that
+// leads nowhere is still there, and a failure.
+func (l *scanner) vanished(path string, err error) bool {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	_, err = os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// wanted reports whether an entry of a directory matters. A directory does,
+// since something in it may.
+func (l *scanner) wanted(path string) bool {
+	info, err := os.Stat(path)
+	directory := err == nil && info.IsDir()
+	hidden := strings.HasPrefix(filepath.Base(path), ".")
+	switch {
+	case directory, l.options.Keep == nil:
+		return !hidden
+	}
+	return l.options.Keep(path)
+}
+
+// read takes one file's content, if there is room for it. When it was written
+// is asked afterwards: a file that is cut while it is read is a new one.
+func (l *scanner) read(path string) error {
+	file, err := openRegular(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	before, err := file.Stat()
+	if err != nil {
+		return explain(path, err)
+	}
+	room := l.left + before.Size() // a file that grows meanwhile has what is left
+	content, err := io.ReadAll(io.LimitReader(file, room+1))
+	if err != nil {
+		return explain(path, err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return explain(path, err)
+	}
+	l.written = later(l.written, info.ModTime())
+	l.newest = later(l.newest, l.written)
+	if int64(len(content)) > room {
+		return tooLarge(path)
+	}
+	l.Tree[path] = content
+	return nil
+}
+
+// openRegular opens a file. What became a pipe since it was looked at is
+// refused: waiting for a writer could take for ever.
+func openRegular(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		err = explain(path, err)
+	case !info.Mode().IsRegular():
+		err = irregular(path)
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+func irregular(path string) error {
+	return fmt.Errorf("%s is neither a file nor a directory", absolute(path))
+}
+
+// explain says what is wrong with a path, by its absolute name.
+func explain(path string, err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err
+	}
+	return fmt.Errorf("%s: %w", absolute(path), err)
+}
+
+// absolute returns a path for messages.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
+}

@@ -1,0 +1,244 @@
+// Package denial is the answer to the refused: which status, which challenges,
+// and a page, a problem document or a line of text that says what happened and
+// what to do. It shows nothing of a policy's or a credential's inside.
+package pages
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/respheader"
+)
+
+// Refusal is what the refused are told.
+type Refusal struct {
+	// Status is 400 to 599; anything else is answered with 500.
+	Status int
+	// Reason is exact and never shown; its Class is.
+	Reason authenticator.Reason
+	// Message and Remediation are a policy's own words, plain text, or "".
+	Message, Remediation string
+	// Codes are a policy's own codes; the first sixteen are shown.
+	Codes []string
+	// Challenges stand in WWW-Authenticate; a 401 without one gets a fallback.
+	Challenges []authenticator.Challenge
+	// Script says that a page's script asked (IsScript): challenges that open a
+	// browser's own dialog are left out if there is another way to authenticate.
+	Script bool
+	// Scopes, ACRValues and MaxAge (in seconds, negative for none) repeat what
+	// the challenges ask for.
+	Scopes, ACRValues []string
+	MaxAge            int64
+	// Identity is the caller; nil or anonymous if it is not known.
+	Identity *authenticator.Identity
+	// LoginURL is where to sign in: an https or http URL or a path on this site,
+	// or "".
+	LoginURL string
+	// RequestID is the id that is also in the log, a UUID.
+	RequestID string
+	// RetryAfter is how long to wait, or 0.
+	RetryAfter time.Duration
+	// Unread are the places of credentials that the site does not read:
+	// authorization, header, query.
+	Unread []string
+	// Headers are a policy's own headers.
+	Headers http.Header
+	// Body is a policy's own body, or nil; it is plain text unless Headers say
+	// otherwise.
+	Body *string
+
+	// byMode says that navigations are answered otherwise than scripts.
+	byMode bool
+}
+
+const (
+	// maxCodes bounds how many of a policy's codes are shown.
+	maxCodes = 16
+	// defaultRetry is when to come back after a 503 that does not say.
+	defaultRetry = 5 * time.Second
+)
+
+// sound returns the refusal as it can be answered: never with a status that is
+// none of a refusal, and never a 401 without a challenge.
+func (rf Refusal) sound() Refusal {
+	if rf.Status < http.StatusBadRequest || rf.Status > 599 {
+		rf.Status = http.StatusInternalServerError
+	}
+	rf.Codes = rf.Codes[:min(len(rf.Codes), maxCodes)]
+	scripted := rf.forScripts()
+	rf.byMode = rf.LoginURL != "" || len(scripted) < len(rf.Challenges)
+	if rf.Script {
+		rf.Challenges = scripted
+	}
+	rf.Challenges = sendable(rf.Challenges)
+	if rf.Status == http.StatusUnauthorized && len(rf.Challenges) == 0 && !HasChallenge(rf.Headers) {
+		rf.Challenges = []authenticator.Challenge{fallback}
+	}
+	return rf
+}
+
+// Prepare sets the headers of a refusal, whichever handler writes its body.
+func (p *Pages) Prepare(h http.Header, rf Refusal) {
+	set := newHeader(h)
+	set.prepare(rf.sound())
+}
+
+// header sets headers of one line each, which share one piece of memory.
+type header struct {
+	http.Header
+	lines []string
+}
+
+// usualLines is how many lines most denials have.
+const usualLines = 12
+
+func newHeader(h http.Header) *header { return &header{h, make([]string, 0, usualLines)} }
+
+// set sets a header, whose name is in the form of http.CanonicalHeaderKey.
+func (h *header) set(name string, lines ...string) {
+	from := len(h.lines)
+	h.lines = append(h.lines, lines...)
+	h.Header[name] = slices.Clip(h.lines[from:])
+}
+
+func (h *header) prepare(rf Refusal) {
+	setChallenges(h.Header, rf.Challenges)
+	for name, lines := range rf.Headers {
+		add(h.Header, http.CanonicalHeaderKey(name), lines)
+	}
+	for _, name := range ofAnother {
+		delete(h.Header, name)
+	}
+	h.set("Cache-Control", "no-store")
+	if rf.RequestID != "" {
+		h.set("X-Request-Id", rf.RequestID)
+	}
+	if len(h.Header["Vary"]) == 0 {
+		h.set("Vary", "Accept", "Accept-Language")
+	} else {
+		respheader.AddVary(h.Header, "Accept")
+		respheader.AddVary(h.Header, "Accept-Language")
+	}
+	if rf.byMode {
+		varyByMode(h.Header)
+	}
+	if rf.RetryAfter == 0 && rf.Status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
+		rf.RetryAfter = defaultRetry
+	}
+	if rf.RetryAfter > 0 {
+		seconds := int64((rf.RetryAfter + time.Second - 1) / time.Second)
+		h.set("Retry-After", strconv.FormatInt(seconds, 10))
+	}
+}
+
+// ofAnother are headers that speak of another answer than a refusal, or that
+// would have a cache keep it (RFC 9111; RFC 9213 for the targeted ones), in the form of
+// http.CanonicalHeaderKey.
+var ofAnother = []string{
+	"Expires", "Etag", "Last-Modified", "Age", "Cdn-Cache-Control", "Surrogate-Control",
+	"Content-Length", "Content-Encoding", "Content-Range", "Accept-Ranges", "Proxy-Authenticate", "Location",
+}
+
+// add gives an answer a policy's header. Where a header is a list that others
+// write to, it is added; what the site's cors block says stands.
+func add(h http.Header, name string, lines []string) {
+	switch {
+	case name == "Www-Authenticate":
+		h[name] = append(slices.Clone(h[name]), slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !challengeForm.MatchString(line) })...)
+	case name == "Vary", name == "Set-Cookie":
+		h[name] = append(slices.Clone(h[name]), lines...)
+	case strings.HasPrefix(name, "Access-Control-") && len(h[name]) > 0:
+	default:
+		h[name] = slices.Clone(lines)
+	}
+}
+
+// SignIn sends a navigation to where its user signs in (RFC 9110, section
+// 15.4.4): another answer than others get.
+func SignIn(w http.ResponseWriter, to string) {
+	respheader.AddVary(w.Header(), "Accept")
+	varyByMode(w.Header())
+	Redirect(w, to, http.StatusSeeOther)
+}
+
+// Redirect sends the refused elsewhere, which no cache may store.
+func Redirect(w http.ResponseWriter, to string, status int) {
+	for _, name := range ofAnother {
+		w.Header().Del(name)
+	}
+	w.Header().Set("Location", to)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+}
+
+// bodies are rooms for bodies. One that was not sent is not used again: HTTP/2 may still
+// read it.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxRoom is how large a room may be that is used again, in bytes.
+const maxRoom = 64 << 10
+
+// Write answers a refused request. An error means that the connection broke
+// after the status had been sent.
+func (p *Pages) Write(w http.ResponseWriter, r *http.Request, rf Refusal) error {
+	rf = rf.sound()
+	h := newHeader(w.Header())
+	h.prepare(rf)
+	h.set("X-Content-Type-Options", "nosniff")
+	room, _ := bodies.Get().(*[]byte)
+	body := p.body((*room)[:0], h, r.Header, rf)
+	h.set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(rf.Status)
+	var err error
+	if r.Method != http.MethodHead {
+		_, err = w.Write(body)
+	}
+	if err == nil && cap(body) <= maxRoom {
+		*room = body
+		bodies.Put(room)
+	}
+	return err
+}
+
+// body appends the policy's own body, none, or what the client would have.
+func (p *Pages) body(b []byte, h *header, asked http.Header, rf Refusal) []byte {
+	switch {
+	case rf.Body != nil:
+		if len(rf.Headers["Content-Type"]) == 0 {
+			h.set("Content-Type", string(typeText))
+		}
+		return append(b, *rf.Body...)
+	case p.bare:
+		h.Del("Content-Type")
+		return b
+	}
+	return p.negotiated(b, h, asked, rf)
+}
+
+// negotiated renders a refusal as the client would have it.
+func (p *Pages) negotiated(b []byte, h *header, asked http.Header, rf Refusal) []byte {
+	words := p.languages.choose(asked["Accept-Language"])
+	class := classOf(rf.Reason, rf.Status)
+	say := words.Classes[class]
+	kind := negotiate(asked)
+	h.set("Content-Type", string(kind))
+	h.set("Content-Language", words.tag)
+	h.set("Referrer-Policy", "no-referrer")
+	policy := "default-src 'none'; frame-ancestors 'none'"
+	switch kind {
+	case typeHTML:
+		b, policy = p.appendPage(b, rf, words, class)
+		h.set("Cross-Origin-Opener-Policy", "same-origin")
+	case typeText:
+		b = append(b, line(rf.inert(), say)...)
+	default:
+		b = appendProblem(b, rf, class, say)
+	}
+	h.set("Content-Security-Policy", policy)
+	return b
+}

@@ -1,0 +1,264 @@
+package counterexample
+
+import (
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// need is a condition on one place of input: any of the values may make it hold,
+// or fail.
+type need struct {
+	path   []string // "[]" is a member of a list
+	values []any
+}
+
+// plan is what a request needs so that the conditions of a rule hold together,
+// and what makes one of its negations fail.
+type plan struct {
+	needs   []need
+	against [][]need
+}
+
+// maxCalls bounds how deep rules are followed.
+const maxCalls = 8
+
+// planner reads what rules compare input with.
+type planner struct {
+	compiler *ast.Compiler
+	base     map[string]any
+	plan     plan
+	depth    int
+	steps    int
+}
+
+// maxSteps bounds how many expressions are read for one plan.
+const maxSteps = 5000
+
+// planOf returns the plan of a rule.
+func planOf(compiler *ast.Compiler, rule *ast.Rule, base map[string]any) plan {
+	p := &planner{compiler: compiler, base: base}
+	p.body(rule.Body, env{})
+	return p.plan
+}
+
+// operand is what is known of a term: a place of input or a constant.
+type operand struct {
+	path  []string
+	input bool
+	value any // of a constant
+	known bool
+}
+
+// env is what variables stand for.
+type env map[ast.Var]operand
+
+// body reads the conditions of a body.
+func (p *planner) body(body ast.Body, vars env) {
+	for _, e := range body {
+		if p.steps++; p.steps > maxSteps {
+			return
+		}
+		_, not := e.Terms.(*ast.Not)
+		if not || e.Negated {
+			p.negation(e, vars)
+			continue
+		}
+		p.expr(e, vars)
+	}
+}
+
+// negation reads what makes a not fail: what makes its condition hold.
+func (p *planner) negation(e *ast.Expr, vars env) {
+	outer := p.plan
+	p.plan = plan{}
+	if not, ok := e.Terms.(*ast.Not); ok {
+		p.body(not.Body, vars)
+	} else {
+		p.expr(e, vars)
+	}
+	inner := p.plan
+	p.plan = outer
+	if len(inner.needs) > 0 {
+		p.plan.against = append(p.plan.against, inner.needs)
+	}
+	for _, needs := range inner.against { // a not within a not holds again
+		p.plan.needs = append(p.plan.needs, needs...)
+	}
+}
+
+// expr reads one condition.
+func (p *planner) expr(e *ast.Expr, vars env) {
+	switch terms := e.Terms.(type) {
+	case *ast.Term:
+		p.truth(terms, vars)
+	case *ast.Every:
+		p.every(terms, vars)
+	case *ast.LogicalAnd:
+		p.body(terms.Lhs, vars)
+		p.body(terms.Rhs, vars)
+	case *ast.LogicalOr:
+		p.body(terms.Lhs, vars)
+	case []*ast.Term:
+		p.call(e, vars)
+	}
+}
+
+// every takes the body for a condition on a member.
+func (p *planner) every(e *ast.Every, vars env) {
+	inner := cloned(vars)
+	domain := p.operand(e.Domain, vars)
+	if v, ok := e.Value.Value.(ast.Var); ok && domain.input {
+		inner[v] = domain.member("[]")
+	}
+	p.body(e.Body, inner)
+}
+
+// truth reads a term that has to be there and not false.
+func (p *planner) truth(t *ast.Term, vars env) {
+	if o := p.operand(t, vars); o.input {
+		p.want(o, p.some(o.path)...)
+		return
+	}
+	if ref, ok := t.Value.(ast.Ref); ok {
+		p.follow(ref, nil, vars)
+	}
+}
+
+// want adds a need.
+func (p *planner) want(o operand, values ...any) {
+	if len(values) > 0 && len(o.path) > 1 {
+		p.plan.needs = append(p.plan.needs, need{path: o.path, values: values})
+	}
+}
+
+// some returns a value that is there and not false, of the kind of a place.
+func (p *planner) some(path []string) []any {
+	if slices.Contains(path, "[]") {
+		return []any{"x"}
+	}
+	known, _ := at(p.base, path)
+	switch known.(type) {
+	case string:
+		return []any{"x"}
+	case []any:
+		return []any{[]any{"x"}}
+	case map[string]any:
+		return []any{map[string]any{"x": "x"}}
+	}
+	if len(path) < 3 {
+		return []any{true}
+	}
+	switch path[len(path)-2] {
+	case "headers":
+		return []any{"x"}
+	case "header_values", "query", "parsed_query":
+		return []any{[]any{"x"}}
+	}
+	return []any{true}
+}
+
+// follow reads the first definition of what a reference or a call leads to, and
+// returns what it has for a value. The other definitions have plans of their own.
+func (p *planner) follow(ref ast.Ref, args []*ast.Term, vars env) operand {
+	rules := p.compiler.GetRulesExact(ref.GroundPrefix())
+	if len(rules) == 0 || p.depth >= maxCalls {
+		return operand{}
+	}
+	p.depth++
+	defer func() { p.depth-- }()
+	rule := rules[0]
+	inner := env{}
+	for i, parameter := range rule.Head.Args {
+		if v, ok := parameter.Value.(ast.Var); ok && i < len(args) {
+			inner[v] = p.operand(args[i], vars)
+		}
+	}
+	p.body(rule.Body, inner)
+	if rule.Head.Value == nil {
+		return operand{}
+	}
+	return p.operand(rule.Head.Value, inner)
+}
+
+// operand returns what is known of a term.
+func (p *planner) operand(t *ast.Term, vars env) operand {
+	switch v := t.Value.(type) {
+	case ast.Var:
+		if v.Equal(ast.InputRootDocument.Value) {
+			return operand{input: true}
+		}
+		return vars[v]
+	case ast.Ref:
+		return p.place(v, vars)
+	case *ast.Array:
+		return p.list(v, vars)
+	}
+	if ast.IsConstant(t.Value) {
+		value, err := ast.JSON(t.Value)
+		return operand{value: value, known: err == nil}
+	}
+	return operand{}
+}
+
+// list returns the constants of a list.
+func (p *planner) list(array *ast.Array, vars env) operand {
+	values := []any{}
+	for i := range array.Len() {
+		o := p.operand(array.Elem(i), vars)
+		if !o.known {
+			return operand{}
+		}
+		values = append(values, o.value)
+	}
+	return operand{value: values, known: true}
+}
+
+// place returns the place of input that a reference leads to, or the constant
+// that a rule without conditions is.
+func (p *planner) place(ref ast.Ref, vars env) operand {
+	head, ok := ref[0].Value.(ast.Var)
+	if !ok {
+		return operand{}
+	}
+	if head.Equal(ast.DefaultRootDocument.Value) {
+		rules := p.compiler.GetRulesExact(ref)
+		if len(rules) != 1 || rules[0].Head.Value == nil || rules[0].Head.Key != nil {
+			return operand{}
+		}
+		value := rules[0].Head.Value
+		if !ast.IsConstant(value.Value) {
+			return operand{}
+		}
+		return p.operand(value, nil)
+	}
+	o := p.operand(ref[0], vars)
+	if !o.input {
+		return operand{}
+	}
+	for _, key := range ref[1:] {
+		o = o.member(keyOf(key, p, vars))
+	}
+	return o
+}
+
+// keyOf returns the name of a member, or "[]" for any.
+func keyOf(key *ast.Term, p *planner, vars env) string {
+	if name, ok := p.operand(key, vars).value.(string); ok {
+		return name
+	}
+	return "[]"
+}
+
+// member returns the place of a member.
+func (o operand) member(name string) operand {
+	return operand{input: true, path: append(slices.Clone(o.path), name)}
+}
+
+func cloned(vars env) env {
+	inner := env{}
+	for v, o := range vars {
+		inner[v] = o
+	}
+	return inner
+}
