@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/users"
@@ -59,28 +60,52 @@ func load(t testing.TB, config policy.Config) {
 	}
 }
 
-// TestREADMENames: each word of the directive's grammar is in the README.
+// TestREADMENames: the syntax in the README and in docs/directive.md has each
+// subdirective, and the pages of reference explain each word of its block.
 func TestREADMENames(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
+	var reference strings.Builder
+	for _, page := range []string{"docs/directive.md", "docs/methods.md", "docs/sign-in.md", "docs/policies.md", "docs/error-pages.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reference.Write(text)
 	}
+	syntax := slices.Concat(testenv.Blocks(t, ".", "caddyfile", "syntax"))
 	for word := range new(Handler).words() {
-		if !strings.Contains(string(readme), "`"+word) {
-			t.Errorf("the README does not explain %s", word)
+		for _, block := range syntax {
+			if !strings.Contains(block, "\t"+word) {
+				t.Errorf("%s is missing in:\n%s", word, block)
+			}
+		}
+		if !strings.Contains(reference.String(), "**"+word) {
+			t.Errorf("docs/directive.md does not explain %s", word)
+		}
+	}
+	for _, block := range []string{
+		"jwt https://id.example.com {", "jwt https://id.example.com {\nresource https://api.example.com {", "basic {", "api_key {", "session {",
+		"login form {", "login oidc https://id.example.com {", "policies authz.rego {", "cors {", "body {", "error_pages {", "error_pages {\nbrand {",
+	} {
+		text := "policy_auth {\n" + block + "\nno_such_word\n" + strings.Repeat("}\n", strings.Count(block, "{")+1)
+		_, words, found := strings.Cut(fmt.Sprint(new(Handler).UnmarshalCaddyfile(caddyfile.NewTestDispenser(text))), "; allowed: ")
+		words, _, _ = strings.Cut(words, ",")
+		if !found {
+			t.Errorf("%s: no words", block)
+		}
+		for _, word := range strings.Fields(words) {
+			if !regexp.MustCompile("(`|\\*\\*|\t|[.>{] )" + word + "\\b").MatchString(reference.String()) {
+				t.Errorf("%s: %s is not explained", block, word)
+			}
 		}
 	}
 }
 
-// TestREADMELinks: each page of the documents is in the README, and each link
-// between them leads to a file, and to a heading if it names one.
+// TestREADMELinks: the index names each page of the documents, and each link between
+// them leads to a file, and to a heading if it names one.
 func TestREADMELinks(t *testing.T) {
-	pages, err := filepath.Glob("docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	linked := map[string]bool{}
-	for _, page := range append(pages, "README.md") {
+	pages := manual(t)
+	linked := map[string]bool{filepath.Join("docs", "README.md"): true}
+	for _, page := range pages {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
@@ -94,20 +119,42 @@ func TestREADMELinks(t *testing.T) {
 			if file != "" {
 				to = filepath.Join(filepath.Dir(page), file)
 			}
-			content, err := os.ReadFile(to)
+			content, err := readAny(to)
 			if err != nil || heading != "" && !slices.Contains(headings(string(content)), heading) {
 				t.Errorf("%s: the link %s leads nowhere", page, match[1])
 			}
-			if page == "README.md" {
+			if page == filepath.Join("docs", "README.md") {
 				linked[to] = true
 			}
 		}
 	}
 	for _, page := range pages {
 		if !linked[page] {
-			t.Errorf("the README does not name %s", page)
+			t.Errorf("docs/README.md does not name %s", page)
 		}
 	}
+}
+
+// manual returns the README and all pages of the documents.
+func manual(t *testing.T) []string {
+	t.Helper()
+	pages := []string{"README.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
+	}
+	return pages
+}
+
+// readAny reads a file; of a directory, which a link may lead to, there is nothing to read.
+func readAny(name string) ([]byte, error) {
+	if info, err := os.Stat(name); err != nil || info.IsDir() {
+		return nil, err
+	}
+	return os.ReadFile(name)
 }
 
 // TestManualCaddyfiles: each Caddyfile of each page can be loaded, with the files of
@@ -132,18 +179,14 @@ func TestManualCaddyfiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pages, err := filepath.Glob("docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	loaded := 0
-	for _, page := range append(pages, "README.md") {
+	for _, page := range manual(t) {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, match := range testenv.BlockForm.FindAllStringSubmatch(string(text), -1) {
-			if match[1] != "caddyfile" {
+			if match[1] != "caddyfile" || match[2] == "syntax" {
 				continue
 			}
 			content := strings.ReplaceAll(match[3], "/etc/caddy/envoy-policies {", dir+"/envoy-policies {\n decision data.examples.owners.allow")
@@ -199,8 +242,8 @@ func TestErrorPagesExample(t *testing.T) {
 	t.Error("there is no template")
 }
 
-// linkForm is a link of Markdown.
-var linkForm = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+// linkForm is a link of Markdown, or an image of HTML.
+var linkForm = regexp.MustCompile(`(?:\]\(|src(?:set)?=")([^)"\s]+)`)
 
 // headings returns the anchors of a page's headings.
 func headings(text string) []string {

@@ -12,7 +12,7 @@ import (
 var BlockForm = regexp.MustCompile("(?ms)^```([a-z]+) ?([a-z0-9]*)\n(.*?)^```$")
 
 // Manual is the README and the pages that it consists of.
-var Manual = []string{"README.md", "docs/methods.md", "docs/access.md", "docs/policies.md", "docs/observing.md"}
+var Manual = []string{"README.md", "docs/directive.md", "docs/methods.md", "docs/access.md", "docs/policies.md", "docs/observing.md"}
 
 // Blocks returns the manual's blocks of a language; root is the project's folder.
 func Blocks(t testing.TB, root, language, kind string) []string {
