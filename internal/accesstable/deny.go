@@ -5,6 +5,18 @@ import (
 	"strings"
 )
 
+// The codes of denials, which docs/troubleshooting.md explains.
+const (
+	codeBlocked = "blocked"
+	codeNoRule  = "no_rule"
+	codeDenied  = "rule_denied"
+	// codeBelow: a rule denies what lies below the path.
+	codeBelow = "below_denied"
+	// CodeForeignDestination: a WebDAV Destination is on a host that no rule names. It is
+	// also the label of the rule that denies it.
+	CodeForeignDestination = "foreign_destination"
+)
+
 // refuse returns the verdict on a question of which not every judged rule permits
 // what it was picked for; below is one that decides below that, or nil.
 func (q *Question) refuse(below *Rule) Verdict {
@@ -41,11 +53,11 @@ func reasons(refused []*Rule, below *Rule) []string {
 	for i, rule := range refused {
 		switch rule.Label {
 		case labelDefault:
-			codes[i] = "no_rule"
-		case ForeignDestination:
-			codes[i] = ForeignDestination
+			codes[i] = codeNoRule
+		case CodeForeignDestination:
+			codes[i] = CodeForeignDestination
 		default:
-			codes[i] = "rule_denied"
+			codes[i] = codeDenied
 		}
 	}
 	if below != nil {
@@ -53,9 +65,6 @@ func reasons(refused []*Rule, below *Rule) []string {
 	}
 	return sorted(codes)
 }
-
-// codeBelow is the code where a rule refuses what lies below.
-const codeBelow = "below_denied"
 
 // login reports whether signing in may help: the caller is anonymous, and each rule
 // that refuses has an alternative of which only conditions on the caller fail.

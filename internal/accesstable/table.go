@@ -12,10 +12,6 @@ const (
 	labelDefault = "default"
 )
 
-// ForeignDestination is the code of a refusal for a WebDAV Destination on a host that
-// nothing judges, and the label of what an access table says of one.
-const ForeignDestination = "foreign_destination"
-
 // Table is an access table that is ready to judge. It is immutable.
 type Table struct {
 	rules    []*Rule
@@ -79,7 +75,7 @@ func (b blocked) holds(q *Question) bool {
 }
 
 // foreign judges a destination on a host that neither the request nor a rule names.
-var foreign = newRule(ForeignDestination)
+var foreign = newRule(CodeForeignDestination)
 
 var blockedLabels = labelled(labelBlocked)
 
@@ -119,7 +115,7 @@ func (q *Question) Reset() {
 // Judge decides about a question.
 func (t *Table) Judge(q *Question) Verdict {
 	if t.blocked.holds(q) {
-		return Verdict{Labels: blockedLabels, Reasons: []string{"blocked"}}
+		return Verdict{Labels: blockedLabels, Reasons: []string{codeBlocked}}
 	}
 	t.pick(q)
 	allow := true

@@ -87,7 +87,7 @@ func describeTables(b *strings.Builder, t *accesstable.Explanation) {
 	}
 	for _, rule := range t.Rules {
 		fmt.Fprintf(b, "\n%s\n", headline(rule))
-		if len(rule.Alternatives) == 0 && rule.Label != accesstable.ForeignDestination {
+		if len(rule.Alternatives) == 0 && rule.Label != accesstable.CodeForeignDestination {
 			fmt.Fprint(b, "  it lets no caller in\n")
 		}
 		for _, alternative := range rule.Alternatives {
@@ -114,7 +114,7 @@ func headline(rule accesstable.ExplainedRule) string {
 		return rule.Label + " decides below the path or the destination, where this method acts too"
 	case rule.Label == "default":
 		return "no rule's hosts and paths fit: the table's default counts"
-	case rule.Label == accesstable.ForeignDestination:
+	case rule.Label == accesstable.CodeForeignDestination:
 		return "the Destination is on a host that is neither the request's own nor in the hosts of a rule"
 	}
 	return rule.Label + " is the first whose hosts and paths fit"

@@ -8,8 +8,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// serviceWorker is the code of a refusal for a service worker's script.
-const serviceWorker = "service_worker"
+// codeServiceWorker is the code of a refusal for a service worker's script.
+const codeServiceWorker = "service_worker"
 
 // Early is what became of a request that an attacker may have sent again (RFC 8470,
 // section 5.2): it is refused before anything acts on it.
@@ -20,7 +20,7 @@ func Early() authenticator.Outcome {
 // NoServiceWorker refuses a browser that asks for the script of a service worker,
 // which would see every password that is typed on the site's sign-in page (S-09).
 func NoServiceWorker() policy.Decision {
-	return policy.Decision{Reason: authenticator.ReasonPolicyDenied, Codes: []string{serviceWorker}, Status: http.StatusForbidden}
+	return policy.Decision{Reason: authenticator.ReasonPolicyDenied, Codes: []string{codeServiceWorker}, Status: http.StatusForbidden}
 }
 
 // HiddenMethod returns the outcome of a preflight whose path holds a parameter that an

@@ -82,7 +82,7 @@ func (d *Responder) hint(r *http.Request, v *exchange.Exchange) string {
 	switch {
 	case v.Event.Reason == authenticator.ReasonInsecureTransport:
 		return login.PlainHint(r)
-	case slices.Contains(v.Event.Codes, serviceWorker):
+	case slices.Contains(v.Event.Codes, codeServiceWorker):
 		return "a service worker of this host could read passwords that are typed on its sign-in page: sign in on another host, by login oidc"
 	case slices.Contains(v.Unread.Names, "Authorization without a scheme"):
 		return "the client sends a credential in Authorization without a scheme, and no method of this site reads it: a token and a key of from bearer need Bearer and a space before them"

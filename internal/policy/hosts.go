@@ -27,7 +27,7 @@ func (s *snapshot) refuseHosts(none, foreign bool) *Decision {
 	case none:
 		return &Decision{Reason: authenticator.ReasonPathAmbiguous, Codes: []string{string(request.FlagBadHost)}}
 	case foreign && !s.reads["request.destination_host"]:
-		return &Decision{Reason: authenticator.ReasonPolicyDenied, Codes: []string{accesstable.ForeignDestination}}
+		return &Decision{Reason: authenticator.ReasonPolicyDenied, Codes: []string{accesstable.CodeForeignDestination}}
 	}
 	return nil
 }
