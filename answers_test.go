@@ -3,6 +3,7 @@ package policyauth
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -236,9 +237,7 @@ type own struct {
 }
 
 func (o own) ServeHTTP(w http.ResponseWriter, _ *http.Request) error {
-	for name, lines := range o.header {
-		w.Header()[name] = lines
-	}
+	maps.Copy(w.Header(), o.header)
 	w.WriteHeader(o.status)
 	_, err := w.Write([]byte("the upstream's"))
 	return err

@@ -3,6 +3,7 @@ package accesstable
 import (
 	"encoding/json"
 	"math/big"
+	"slices"
 )
 
 // claims is a condition on the caller's claims: each must have one of its values.
@@ -58,12 +59,7 @@ func (c claims) holds(q *Question, under polarity) bool {
 func (c claim) holds(from map[string]any, under polarity) bool {
 	switch value := c.in(from).(type) {
 	case []any:
-		for _, item := range value {
-			if c.wants(item) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(value, c.wants)
 	case map[string]any:
 		return under == deny
 	default:

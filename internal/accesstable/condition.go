@@ -37,12 +37,7 @@ func (w words) has(word string) bool { _, ok := w[word]; return ok }
 
 // hasAny reports whether one of some texts is wanted.
 func (w words) hasAny(list []string) bool {
-	for _, word := range list {
-		if w.has(word) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(list, w.has)
 }
 
 // unknown reports whether the issuer did not tell a field of the caller's identity in

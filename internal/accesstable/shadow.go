@@ -2,6 +2,7 @@ package accesstable
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -55,11 +56,11 @@ func (x *index) decides(host string, p path) (number int, decided bool) {
 		take(x.exact[p.key])
 	}
 	key, depth := p.key, p.depth
-	for i := len(x.depths) - 1; i >= 0; i-- {
-		for ; depth > x.depths[i]; depth-- {
+	for _, level := range slices.Backward(x.depths) {
+		for ; depth > level; depth-- {
 			key = key[:strings.LastIndexByte(key, '/')]
 		}
-		if depth == x.depths[i] {
+		if depth == level {
 			take(x.below[key])
 		}
 	}

@@ -4,7 +4,11 @@
 // tables and requests hold the two together.
 package accesstable
 
-import "github.com/policyauth/caddy-policy-auth/internal/request"
+import (
+	"slices"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
 
 // Labels of decisions that no rule of a table makes.
 const (
@@ -149,10 +153,8 @@ func (t *Table) pick(q *Question) {
 
 // add adds a rule once.
 func (q *Question) add(rule *Rule) {
-	for _, judged := range q.judged {
-		if judged == rule {
-			return
-		}
+	if slices.Contains(q.judged, rule) {
+		return
 	}
 	q.judged = append(q.judged, rule)
 }

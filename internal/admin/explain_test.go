@@ -76,8 +76,7 @@ func call(t *testing.T, method, uri, contentType, body string) (int, string) {
 		r.Header.Set("Content-Type", contentType)
 		recorder := httptest.NewRecorder()
 		err := route.Handler.ServeHTTP(recorder, r)
-		var problem caddy.APIError
-		if errors.As(err, &problem) {
+		if problem, ok := errors.AsType[caddy.APIError](err); ok {
 			return problem.HTTPStatus, problem.Err.Error()
 		}
 		return recorder.Code, recorder.Body.String()

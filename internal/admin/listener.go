@@ -136,5 +136,5 @@ func listenerAt(text string) (egress.Listener, bool) {
 	if address.IsFdNetwork() {
 		return listenerOfFile(host)
 	}
-	return egress.Listener{Network: address.Network, Host: host, Port: uint16(address.StartPort)}, true
+	return egress.Listener{Network: address.Network, Host: host, Port: uint16(address.StartPort)}, true //nolint:gosec // Caddy parsed it as a port
 }

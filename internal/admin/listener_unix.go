@@ -22,9 +22,9 @@ func listenerOfFile(descriptor string) (egress.Listener, bool) {
 	}
 	switch at := at.(type) {
 	case *syscall.SockaddrInet4:
-		return egress.Listener{Network: "tcp", Host: netip.AddrFrom4(at.Addr).String(), Port: uint16(at.Port)}, true
+		return egress.Listener{Network: "tcp", Host: netip.AddrFrom4(at.Addr).String(), Port: uint16(at.Port)}, true //nolint:gosec // a port
 	case *syscall.SockaddrInet6:
-		return egress.Listener{Network: "tcp", Host: netip.AddrFrom16(at.Addr).String(), Port: uint16(at.Port)}, true
+		return egress.Listener{Network: "tcp", Host: netip.AddrFrom16(at.Addr).String(), Port: uint16(at.Port)}, true //nolint:gosec // a port
 	case *syscall.SockaddrUnix:
 		return egress.Listener{Network: "unix", Host: at.Name}, true
 	}

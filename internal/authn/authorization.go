@@ -50,7 +50,7 @@ func (c Credential) syntax() []authenticator.Detail {
 // RFC 6750's b64token.
 func isToken68(s string) bool {
 	body := strings.TrimRight(s, "=")
-	for i := 0; i < len(body); i++ {
+	for i := range len(body) {
 		if !token68[body[i]] {
 			return false
 		}

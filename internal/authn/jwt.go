@@ -233,8 +233,7 @@ func IsNoJWT(outcome *authenticator.Outcome) bool {
 // outcomeOf turns a verifier's error into an outcome, and says whether a
 // signature was checked in vain.
 func outcomeOf(err error) (outcome authenticator.Outcome, forged bool) {
-	var refusal *token.Error
-	if errors.As(err, &refusal) {
+	if refusal, ok := errors.AsType[*token.Error](err); ok {
 		return authenticator.Reject(refusal.Reason, refusal.Details...), refusal.Forged
 	}
 	return authenticator.Reject(authenticator.ReasonTokenMalformed), false

@@ -58,14 +58,15 @@ func (p Source) Header() string {
 	return p.header
 }
 
-// Cookie and Query return the name of the cookie or of the parameter that holds
-// the credential, or "".
+// Cookie returns the name of the cookie that holds the credential, or "".
 func (p Source) Cookie() string { return p.cookie }
-func (p Source) Query() string  { return p.query }
+
+// Query returns the name of the query parameter that holds the credential, or "".
+func (p Source) Query() string { return p.query }
 
 // Clear takes a dead cookie away, with the attributes that it was set with.
 func (p Source) Clear(w http.ResponseWriter, https bool) {
-	http.SetCookie(w, &http.Cookie{Name: p.cookie, Path: "/", Domain: p.domain, MaxAge: -1, Secure: https, HttpOnly: true})
+	http.SetCookie(w, &http.Cookie{Name: p.cookie, Path: "/", Domain: p.domain, MaxAge: -1, Secure: https, HttpOnly: true}) //nolint:gosec // over plain HTTP a browser ignores a Secure cookie
 }
 
 // isHTTPS reports whether the client sees the site over TLS.

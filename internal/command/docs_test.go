@@ -55,7 +55,7 @@ func shell(t *testing.T, dir, line, promised string) {
 	bash.Dir = dir
 	output, _ := bash.CombinedOutput()
 	var parts []string
-	for _, part := range strings.Split(promised, "…") {
+	for part := range strings.SplitSeq(promised, "…") {
 		parts = append(parts, regexp.QuoteMeta(part))
 	}
 	want := regexp.MustCompile(`(?s)^` + strings.Join(parts, ".*") + `$`)

@@ -29,7 +29,7 @@ func (w words) Type() string { return "words" }
 // Set adds words. Spaces around them do not count; nothing between two commas is
 // an error: a role that is empty is a mistake.
 func (w words) Set(text string) error {
-	for _, word := range strings.Split(text, ",") {
+	for word := range strings.SplitSeq(text, ",") {
 		if word = strings.TrimSpace(word); word == "" {
 			return fmt.Errorf("a word is empty; leave the flag out for none")
 		}

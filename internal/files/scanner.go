@@ -202,8 +202,7 @@ func irregular(path string) error {
 
 // explain says what is wrong with a path, by its absolute name.
 func explain(path string, err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathError.Err
 	}
 	return fmt.Errorf("%s: %w", absolute(path), err)

@@ -184,7 +184,7 @@ func BenchmarkFingerprint(b *testing.B) {
 
 func BenchmarkRead(b *testing.B) {
 	dir := b.TempDir()
-	for _, name := range strings.Split("abcdefghijklmnopqrstuvwxyz", "") {
+	for name := range strings.SplitSeq("abcdefghijklmnopqrstuvwxyz", "") {
 		path := filepath.Join(dir, name+".rego")
 		write(b, path, strings.Repeat("x", 1<<10))
 		age(b, path)

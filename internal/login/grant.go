@@ -28,13 +28,13 @@ const dueBytes = 8
 
 // encodeGrant returns a grant as a session keeps it.
 func encodeGrant(g *oidc.Grant) ([]byte, error) {
-	encoded, err := json.Marshal(g)
+	encoded, err := json.Marshal(g) //nolint:gosec // the store encrypts it
 	if err != nil {
 		return nil, err
 	}
 	var due uint64
 	if g.RefreshToken != "" {
-		due = uint64(max(g.Until.Unix(), 1)) //nolint:gosec // it is positive
+		due = uint64(max(g.Until.Unix(), 1))
 	}
 	return append(binary.BigEndian.AppendUint64(nil, due), encoded...), nil
 }

@@ -36,8 +36,8 @@ const (
 	shares = 1 << 16
 )
 
-// ErrTooMany: a client begins too many sign-ins. Every other error says that the
-// store cannot tell.
+// ErrTooMany means that a client begins too many sign-ins. Every other error means
+// that the store failed.
 var ErrTooMany = errors.New("too many sign-ins were begun from this network")
 
 // seed keeps strangers from choosing a network that shares a counter with

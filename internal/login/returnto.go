@@ -89,7 +89,7 @@ func encodeQuery(query string) string {
 		return query
 	}
 	var b strings.Builder
-	for i := 0; i < len(query); i++ {
+	for i := range len(query) {
 		if c := query[i]; isEncoded(rune(c)) {
 			fmt.Fprintf(&b, "%%%02X", c)
 		} else {

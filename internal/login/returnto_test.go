@@ -203,7 +203,8 @@ func TestN32ReturnToRoundTrip(t *testing.T) {
 	}
 	all := ""
 	for c := range 256 {
-		query, want := string([]byte{'x', '=', byte(c), 'y'}), ""
+		query := string([]byte{'x', '=', byte(c), 'y'})
+		var want string
 		if isEncoded(rune(c)) {
 			want = "/a?x=" + url.PathEscape(string([]byte{byte(c)})) + "y"
 		} else {

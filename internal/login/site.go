@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -165,9 +166,7 @@ func (s *Site) URL(returnTo, name string, more url.Values) string {
 	if s.method(name) != nil && len(s.Methods) > 1 {
 		query.Set("login", name)
 	}
-	for key, values := range more {
-		query[key] = values
-	}
+	maps.Copy(query, more)
 	return LoginPath + "?" + query.Encode()
 }
 

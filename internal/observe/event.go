@@ -149,7 +149,7 @@ func clean(s string) string {
 
 // isPlain reports whether a text is short and of printable ASCII alone, as most are.
 func isPlain(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if s[i] < 0x20 || s[i] >= 0x7f {
 			return false
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -50,9 +51,7 @@ func TestAuthorize(t *testing.T) {
 				"response_type": {"code"}, "client_id": {b.fake.ClientID}, "redirect_uri": {redirectURI}, "state": {state}, "nonce": {pending.Nonce},
 				"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
 			}
-			for name, values := range test.want {
-				want[name] = values
-			}
+			maps.Copy(want, test.want)
 			for name, values := range want {
 				if got := u.Query()[name]; strings.Join(got, "|") != strings.Join(values, "|") {
 					t.Errorf("%s: got %q, want %q", name, got, values)

@@ -105,8 +105,7 @@ func plain(err error) error {
 
 // isNetwork reports whether nothing was answered, or nothing that counts.
 func isNetwork(err error) bool {
-	var answer *endpointError
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*endpointError](err); ok {
 		return answer.status >= http.StatusInternalServerError || answer.status == http.StatusTooManyRequests
 	}
 	var network net.Error

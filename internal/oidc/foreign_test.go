@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -27,9 +28,7 @@ func TestN21N22SignIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, nil)
 			b.fake.IDToken = func(_ string, _, claims map[string]any) {
-				for name, value := range test.claims {
-					claims[name] = value
-				}
+				maps.Copy(claims, test.claims)
 			}
 			g := b.mustSignIn()
 			if g.Identity.Name != "Alice Example" || g.Identity.ACR != test.acr || !slices.Equal(g.Identity.AMR, test.amr) || !slices.Equal(g.Identity.Unknown, test.unknown) {

@@ -92,7 +92,7 @@ func (b Brand) view() brandView {
 		color = defaultColor
 	}
 	return brandView{
-		Name: b.Name, Logo: template.URL(b.Logo), SupportURL: template.URL(b.SupportURL),
-		RequestAccessURL: template.URL(b.RequestAccessURL), HomeURL: template.URL(b.HomeURL), Color: template.CSS(color),
+		Name: b.Name, Logo: template.URL(b.Logo), SupportURL: template.URL(b.SupportURL), //nolint:gosec // the configuration checks them
+		RequestAccessURL: template.URL(b.RequestAccessURL), HomeURL: template.URL(b.HomeURL), Color: template.CSS(color), //nolint:gosec // likewise
 	}
 }

@@ -41,7 +41,7 @@ func styles(page []byte) [][]byte {
 			return found
 		}
 		page = after
-		if len(attributes) == 0 || bytes.IndexByte([]byte(" \t\r\n\f/"), attributes[0]) >= 0 {
+		if len(attributes) == 0 || strings.IndexByte(" \t\r\n\f/", attributes[0]) >= 0 {
 			found = append(found, style)
 		}
 	}

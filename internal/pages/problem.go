@@ -83,7 +83,7 @@ func appendJSON(b []byte, text string) []byte { return append(appendInner(append
 
 // appendInner appends what stands between the quotes. Most texts are written as they are.
 func appendInner(b []byte, text string) []byte {
-	for i := 0; i < len(text); i++ {
+	for i := range len(text) {
 		switch c := text[i]; {
 		case c < 0x20, c >= 0x7f, c == '"', c == '\\', c == '<', c == '>', c == '&', c == '{':
 			encoded, _ := json.Marshal(text) // a string has no error

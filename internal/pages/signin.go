@@ -129,7 +129,7 @@ func (p *Pages) signInView(page SignInPage, words *wording) signInView {
 	view := signInView{
 		Title: say.Title, Summary: say.Summary, Failed: labels[string(page.Failed)], Lang: words.tag, Username: inert(page.Username),
 		Action: page.Action, Button: labels["sign_in"], Hidden: page.Hidden, AsksPassword: page.Kind == PasswordLogin,
-		LoginURL: template.URL(page.LoginURL), GoOnURL: template.URL(page.GoOnURL), GoOn: labels["go_on"], Brand: p.brand,
+		LoginURL: template.URL(page.LoginURL), GoOnURL: template.URL(page.GoOnURL), GoOn: labels["go_on"], Brand: p.brand, //nolint:gosec // made by the login, not by a client
 		UsernameLabel: labels["username"], PasswordLabel: labels["password"], SignIn: labels["sign_in"],
 		SignedInAs: labels["signed_in_as"], Support: labels["support"], Home: labels["home"],
 	}

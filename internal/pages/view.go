@@ -46,7 +46,7 @@ func (p *Pages) view(rf Refusal, words *wording, say sentence) View {
 		Status: rf.Status, StatusText: phrase(rf.Status, say),
 		Title: say.Title, Summary: say.Summary, Advice: say.Advice, Lang: words.tag,
 		Message: rf.Message, Remediation: rf.Remediation, Codes: rf.Codes, RequestID: rf.RequestID, Brand: p.brand,
-		LoginURL: template.URL(rf.LoginURL), SignIn: words.Labels["sign_in"],
+		LoginURL: template.URL(rf.LoginURL), SignIn: words.Labels["sign_in"], //nolint:gosec // made by the login, not by a client
 		SignedInAs: words.Labels["signed_in_as"], RequestAccess: words.Labels["request_access"], Support: words.Labels["support"],
 		Home: words.Labels["home"], StatusLabel: words.Labels["status"], CodeLabel: words.Labels["code"], RequestLabel: words.Labels["request"],
 	}

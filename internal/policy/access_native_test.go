@@ -120,7 +120,8 @@ func TestAccessOracle(t *testing.T) {
 	g, o, shadowed := tableGenerator{rand.New(rand.NewPCG(seed, 1))}, oracle{t: t}, 0
 	config := Config{Sources: []string{"/other.rego"}, Access: []string{"/access.yaml"}, Decision: accessDecision}.Normalized()
 	l := newLoader(config)
-	end, err := time.Now().Add(long), error(nil)
+	end := time.Now().Add(long)
+	var err error
 	for tables := 0; tables < 60 || time.Now().Before(end); tables++ {
 		content := g.table()
 		o.about = fmt.Sprintf("seed %d\n%s", seed, content)

@@ -47,9 +47,9 @@ var bounds = map[string]bound{
 	"strings.render_template": smallTexts, "io.jwt.decode": smallTexts, "io.jwt.decode_verify": smallTexts,
 	"json.verify_schema": allOf(smallTexts, shortNumbers), "yaml.marshal": smallValue,
 	"glob.match": allOf(smallText(0), smallGlob), "regex.globs_match": smallTexts, "regex.template_match": smallTexts, "sprintf": allOf(smallText(0), smallOutput(printedLength)),
-	"concat": smallOutput(joinedLength), "replace": allOf(shortSearch(0, 1), smallOutput(replacedLength)),
+	"concat": smallOutput(joinedLength), "replace": allOf(shortSearch, smallOutput(replacedLength)),
 	"strings.replace_n": allOf(shortPatterns, smallOutput(replacedNLength)),
-	"trim":              shortSearch(0, 1), "trim_left": shortSearch(0, 1), "trim_right": shortSearch(0, 1),
+	"trim":              shortSearch, "trim_left": shortSearch, "trim_right": shortSearch,
 	"regex.match": expression(0, 1), "regex.is_valid": expression(0, -1), "regex.split": expression(0, 1),
 	"regex.find_n": expression(0, 1), "regex.find_all_string_submatch_n": expression(0, 1), "regex.replace": allOf(expression(1, 0), smallOutput(expandedLength)),
 	"json.unmarshal": allOf(smallDocument, shortNumbers), "json.match_schema": allOf(smallDocument, shortNumbers),
@@ -167,10 +167,8 @@ func sizeOfCollection(term *ast.Term) int {
 
 // shortSearch bounds a text times what is looked for in it, which is compared at
 // each place of the text, and with itself.
-func shortSearch(text, sought int) bound {
-	return func(operands []*ast.Term) string {
-		return tooLongSearch(len(textOf(operands, text)), len(textOf(operands, sought)))
-	}
+func shortSearch(operands []*ast.Term) string {
+	return tooLongSearch(len(textOf(operands, 0)), len(textOf(operands, 1)))
 }
 
 func tooLongSearch(text, sought int) string {

@@ -71,14 +71,14 @@ type entry struct {
 
 func newCache(size int64) *cache {
 	return &cache{now: time.Now, opened: time.Now(), differed: func() {}, entries: otter.Must(&otter.Options[string, *entry]{
-		MaximumWeight: uint64(max(size, 1)), //nolint:gosec // positive
+		MaximumWeight: uint64(max(size, 1)),
 		Weigher:       func(_ string, e *entry) uint32 { return e.size },
 	})}
 }
 
 // get returns what is remembered for a key. It does not keep the key.
 func (c *cache) get(key []byte) *entry {
-	known, ok := c.entries.GetIfPresent(unsafe.String(unsafe.SliceData(key), len(key)))
+	known, ok := c.entries.GetIfPresent(unsafe.String(unsafe.SliceData(key), len(key))) //nolint:gosec // the text lives as long as the call
 	if !ok || !known.expires.IsZero() && !c.now().Before(known.expires) {
 		return nil
 	}

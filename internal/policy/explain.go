@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -117,7 +118,7 @@ func (s *snapshot) explain(ctx context.Context, result *Explanation, document as
 // request for the time and explainTimeout for its timeout.
 func (s *snapshot) optionsAsThen(ctx context.Context, document ast.Value) []rego.EvalOption {
 	end := time.Now().Add(explainTimeout)
-	options := append(s.options[:len(s.options):len(s.options)], rego.EvalExternalCancel(newLimit(ctx, end, end)))
+	options := append(slices.Clip(s.options), rego.EvalExternalCancel(newLimit(ctx, end, end)))
 	if at := timeOf(document); !at.IsZero() {
 		options = append(options, rego.EvalTime(at))
 	}

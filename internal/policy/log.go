@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,7 +134,7 @@ func (s *snapshot) ask(ctx context.Context, query *rego.PreparedEvalQuery, event
 		return nil, nil
 	}
 	allotted := s.span(defaultTimeout)
-	options := append(s.options[:len(s.options):len(s.options)], rego.EvalParsedInput(event), rego.EvalExternalCancel(newLimit(ctx, allotted.end, allotted.max)))
+	options := append(slices.Clip(s.options), rego.EvalParsedInput(event), rego.EvalExternalCancel(newLimit(ctx, allotted.end, allotted.max)))
 	results, err := query.Eval(ctx, options...)
 	if err != nil || len(results) == 0 {
 		return nil, err

@@ -71,11 +71,11 @@ func namesOf(ref ast.Ref) ast.Ref {
 // are known. One that may be one of several is each of them.
 func (w *readWalker) visitInput(names []string, rest ast.Ref) {
 	known := constantPrefix(rest)
-	names, rest = append(names[:len(names):len(names)], known...), rest[len(known):]
+	names, rest = append(slices.Clip(names), known...), rest[len(known):]
 	if len(rest) > 0 {
 		if name, ok := rest[0].Value.(ast.Var); ok {
 			for _, word := range w.scope.words[name] {
-				w.visitInput(names, append(ast.Ref{ast.StringTerm(word)}, rest[1:]...))
+				w.visitInput(names, append(ast.Ref{ast.StringTerm(word)}, rest[1:]...)) //nolint:gosec // rest is not empty
 			}
 			if len(w.scope.words[name]) > 0 {
 				return

@@ -69,7 +69,7 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 		return nil, fmt.Errorf("decision %s: %w", l.config.Decision, err)
 	}
 	s.policies = explain.Policies{Compiler: p.compiler, Query: query, Data: ast.NewTerm(m.data), Prepare: func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error) {
-		return rego.New(append(options[:len(options):len(options)], rego.ParsedQuery(query))...).PrepareForEval(ctx)
+		return rego.New(append(slices.Clip(options), rego.ParsedQuery(query))...).PrepareForEval(ctx)
 	}}
 	s.table = m.table
 	s.byHost = p.readsHost || s.table != nil && s.table.NamesHosts()
@@ -99,7 +99,7 @@ func (l *loader) checkConflicts(m *material, p *program, exists func([]string) (
 // prepareQuery prepares the evaluation of one rule.
 func prepareQuery(ctx context.Context, rule ast.Ref, options []func(*rego.Rego)) (rego.PreparedEvalQuery, error) {
 	parsed := rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(rule))))
-	return rego.New(append(options[:len(options):len(options)], parsed)...).PrepareForEval(ctx)
+	return rego.New(append(slices.Clip(options), parsed)...).PrepareForEval(ctx)
 }
 
 // evalOptions are those of every query for explanations and the log.

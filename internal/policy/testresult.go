@@ -43,13 +43,13 @@ type TestResult struct {
 // String says it in one line.
 func (t TestResult) String() string {
 	verb := map[string]string{TestPassed: "passed", TestFailed: "failed", TestError: "could not be run", TestSkipped: "is skipped"}[t.Outcome]
-	line := fmt.Sprintf("%s:%d: the test %s %s", t.File, t.Line, t.Name, verb)
+	parts := []string{fmt.Sprintf("%s:%d: the test %s %s", t.File, t.Line, t.Name, verb)}
 	for _, more := range []string{t.Message, t.FailedAt} {
 		if more != "" {
-			line += ": " + more
+			parts = append(parts, more)
 		}
 	}
-	return line
+	return strings.Join(parts, ": ")
 }
 
 // newTestResult turns OPA's result into ours.

@@ -83,7 +83,7 @@ func TestNoMix(t *testing.T) {
 	version("0")
 	set := open(t, Config{Sources: []string{d.path + "/link"}, Timeout: time.Minute})
 	torn := whileAsking(t, func() bool { return !set.Decide(context.Background(), asked("/", "")).Allow }, func() {
-		for _, n := range strings.Split("1 2 3 4 5 6 7 8 9", " ") {
+		for n := range strings.SplitSeq("1 2 3 4 5 6 7 8 9", " ") {
 			version(n)
 			if err := set.Reload(); err != nil {
 				t.Error(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -57,9 +58,7 @@ func TestReadBody(t *testing.T) {
 				if length == "unknown" {
 					r.Body, r.ContentLength = io.NopCloser(iotest.OneByteReader(strings.NewReader(test.body))), -1
 				}
-				for name, lines := range test.header {
-					r.Header[name] = lines
-				}
+				maps.Copy(r.Header, test.header)
 				if test.contentType != "" {
 					r.Header.Set("Content-Type", test.contentType)
 				}

@@ -43,7 +43,7 @@ func SameName(name, folded string) bool {
 	if len(name) != len(folded) {
 		return false
 	}
-	for i := 0; i < len(name); i++ {
+	for i := range len(name) {
 		if fold[name[i]] != folded[i] {
 			return false
 		}
@@ -180,7 +180,7 @@ func (w *wanted) name(name string) (lower string, ok bool) {
 // equalLower reports whether a name is another one in lower case. For ASCII it
 // allocates nothing.
 func equalLower(name, lower string) bool {
-	for i := 0; i < len(name); i++ {
+	for i := range len(name) {
 		if name[i] >= utf8.RuneSelf {
 			return strings.ToLower(valid(name)) == lower
 		}
@@ -188,7 +188,7 @@ func equalLower(name, lower string) bool {
 	if len(name) != len(lower) {
 		return false
 	}
-	for i := 0; i < len(name); i++ {
+	for i := range len(name) {
 		c := name[i]
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'

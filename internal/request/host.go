@@ -53,7 +53,7 @@ func isName(text string) bool {
 		return true
 	}
 	start := true // of a label
-	for i := 0; i < len(text); i++ {
+	for i := range len(text) {
 		switch c := text[i]; {
 		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
 			start = false

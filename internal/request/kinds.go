@@ -114,7 +114,7 @@ func (r *Request) Kinds() Kinds { return r.kinds }
 // isCanonical reports whether a name is one that http.CanonicalHeaderKey returns.
 func isCanonical(name string) bool {
 	start := true // of a word
-	for i := 0; i < len(name); i++ {
+	for i := range len(name) {
 		c := name[i]
 		if start && 'a' <= c && c <= 'z' || !start && 'A' <= c && c <= 'Z' || c <= ' ' || c >= utf8.RuneSelf {
 			return false

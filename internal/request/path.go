@@ -199,7 +199,7 @@ func (r *room) read(plain, rewritten, query string) []Reading {
 
 // isPlain reports whether a path can be read in one way only.
 func isPlain(escaped string) bool {
-	for i := 0; i < len(escaped); i++ {
+	for i := range len(escaped) {
 		switch c := escaped[i]; {
 		case c == '%', c == ';', c == '\\', c < 0x20, c >= 0x7f:
 			return false
@@ -239,7 +239,7 @@ func inspectAgain(reading *Reading, flags []Flag) []Flag {
 
 // overlong reports whether there is a longer form of a shorter sequence of UTF-8.
 func overlong(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		switch c := s[i]; {
 		case c == 0xc0, c == 0xc1,
 			c == 0xe0 && i+1 < len(s) && s[i+1] >= 0x80 && s[i+1] < 0xa0,

@@ -84,9 +84,9 @@ func TestNothingIsMissing(t *testing.T) {
 	}
 	walk("input", document)
 	for _, typ := range []reflect.Type{reflect.TypeFor[Document](), reflect.TypeFor[Fields](), reflect.TypeFor[Client](), reflect.TypeFor[TLS](), reflect.TypeFor[Certificate](), reflect.TypeFor[authenticator.Identity]()} {
-		for i := range typ.NumField() {
-			if tag := typ.Field(i).Tag.Get("json"); tag == "" || strings.Contains(tag, "omit") {
-				t.Errorf("%s.%s may be missing: tag %q", typ.Name(), typ.Field(i).Name, tag)
+		for field := range typ.Fields() {
+			if tag := field.Tag.Get("json"); tag == "" || strings.Contains(tag, "omit") {
+				t.Errorf("%s.%s may be missing: tag %q", typ.Name(), field.Name, tag)
 			}
 		}
 	}

@@ -41,9 +41,9 @@ func schemaOf(t reflect.Type) map[string]any {
 func structSchema(t reflect.Type) map[string]any {
 	properties := map[string]any{}
 	required := []string{}
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		properties[name] = schemaOf(t.Field(i).Type)
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		properties[name] = schemaOf(field.Type)
 		required = append(required, name)
 	}
 	return map[string]any{"type": "object", "properties": properties, "required": required, "additionalProperties": false}

@@ -54,7 +54,7 @@ func spellings(first spelling, flags []Flag) ([]spelling, []Flag) {
 		}
 		return fresh
 	}
-	for i := 0; i < len(all); i++ {
+	for i := 0; i < len(all); i++ { //nolint:intrange // the loop appends to all
 		from := all[i]
 		for _, rw := range rewritings {
 			if changed := rw.rewrite(from.path); changed != from.path && add(spelling{changed, from.query, from.cut}) && rw.flag != "" {
@@ -87,7 +87,7 @@ func (s spelling) cuts() []spelling {
 
 // cutFold cuts a path at the first of a character and its escape.
 func cutFold(path, character, escape string) (before, after string, found bool) {
-	for i := 0; i < len(path); i++ {
+	for i := range len(path) {
 		for _, mark := range []string{character, escape} {
 			if end := i + len(mark); end <= len(path) && strings.EqualFold(path[i:end], mark) {
 				return path[:i], path[end:], true

@@ -66,7 +66,7 @@ func refine(schema map[string]any) {
 
 // schemaAt returns the schema of a field, whose path is dotted.
 func schemaAt(schema map[string]any, path string) map[string]any {
-	for _, name := range strings.Split(path, ".") {
+	for name := range strings.SplitSeq(path, ".") {
 		schema = schema["properties"].(map[string]any)[name].(map[string]any)
 	}
 	return schema

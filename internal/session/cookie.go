@@ -109,7 +109,7 @@ func (c Cookie) Set(w http.ResponseWriter, value string, https bool) {
 func (c Cookie) Clear(w http.ResponseWriter, https bool) { http.SetCookie(w, c.made("", -1, https)) }
 
 func (c Cookie) made(value string, maxAge int, https bool) *http.Cookie {
-	made := &http.Cookie{
+	made := &http.Cookie{ //nolint:gosec // over plain HTTP a browser ignores a Secure cookie
 		Name: c.name(https), Value: value, Path: "/", Domain: c.Domain, MaxAge: maxAge,
 		Secure: https, HttpOnly: true, SameSite: c.SameSite,
 	}

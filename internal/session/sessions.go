@@ -19,9 +19,9 @@ import (
 const (
 	// idBytes is how many random bytes an id has; 16 would do (R-CK-6).
 	idBytes = 32
-	// DefaultIdle and DefaultLifetime are within what NIST SP 800-63B-3 asks of
-	// its second level (R-SES-3).
-	DefaultIdle     = 30 * time.Minute
+	// DefaultIdle is within what NIST SP 800-63B-3 asks of its second level (R-SES-3).
+	DefaultIdle = 30 * time.Minute
+	// DefaultLifetime is as well.
 	DefaultLifetime = 12 * time.Hour
 )
 

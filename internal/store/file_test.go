@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -41,7 +40,7 @@ func (t tests) Run() int {
 }
 
 // children are what other processes do.
-var children = map[string]func(path string){"writer": childWriter, "full disk": childFullDisk}
+var children = map[string]func(path string){"writer": childWriter}
 
 // child is another process with a store file.
 func child(t *testing.T, mode, path string) *exec.Cmd {
@@ -163,50 +162,6 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// childFullDisk has a disk on which no file may grow beyond a megabyte.
-func childFullDisk(path string) {
-	limit := syscall.Rlimit{Cur: 1 << 20, Max: 1 << 20}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
-		fmt.Println(err)
-		return
-	}
-	f, err := OpenFile(path, nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	ctx := context.Background()
-	for i := range 100 {
-		key := strconv.Itoa(i)
-		err := f.Put(ctx, key, Item{Value: make([]byte, 64<<10), Lifetime: time.Hour, Owners: []string{"o"}, Sync: true})
-		if err == nil {
-			continue
-		}
-		_, get := f.Get(ctx, key)
-		fmt.Println("put:", errors.Is(err, ErrUnavailable), "then get:", get)
-		_, get = f.Get(ctx, "0")
-		fmt.Println("another:", get)
-		fmt.Println("ending it:", f.Delete(ctx, "0"))
-		return
-	}
-	fmt.Println("never full")
-}
-
-// TestFullDisk: a session that the disk does not take is not begun; the others
-// go on and can be ended.
-func TestFullDisk(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
-	out, err := child(t, "full disk", path).Output()
-	if want := "put: true then get: not found\nanother: <nil>\nending it: <nil>\n"; err != nil || string(out) != want {
-		t.Fatalf("%v, got %s", err, out)
-	}
-	f := newFile(t, path, nil)
-	wantGone(t, f, "0")
-	if _, err := f.Get(context.Background(), "1"); err != nil {
-		t.Error(err)
-	}
-}
-
 // TestFirstUse: making a File touches nothing, so that a configuration is
 // validated while a server runs; its first use creates the file for its owner
 // alone.
@@ -246,7 +201,7 @@ func TestUnusable(t *testing.T) {
 	}{
 		"text":                    {func(p string) error { return os.WriteFile(p, []byte(strings.Repeat("text\n", 5000)), 0o600) }, "not a store or damaged"},
 		"short":                   {func(p string) error { return os.WriteFile(p, []byte("x"), 0o600) }, "not a store or damaged"},
-		"cut":                     {func(p string) error { return cut(p) }, "damaged"},
+		"cut":                     {cut, "damaged"},
 		"of another program":      {func(p string) error { return foreign(p, "theirs", "", "") }, "another program"},
 		"of another format":       {func(p string) error { return foreign(p, "policy_auth", "format", "3") }, `format "3", this program knows "2"`},
 		"with a short record":     {func(p string) error { return spoiled(p, "short") }, "short record"},

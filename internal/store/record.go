@@ -11,9 +11,9 @@ import (
 func (e *entry) encode() []byte {
 	record := make([]byte, 0, e.cost())
 	record = binary.BigEndian.AppendUint64(record, uint64(e.expires.UnixNano()))
-	record = append(record, byte(len(e.owners)))
+	record = append(record, byte(len(e.owners))) //nolint:gosec // bounded
 	for _, owner := range e.owners {
-		record = binary.BigEndian.AppendUint16(record, uint16(len(owner)))
+		record = binary.BigEndian.AppendUint16(record, uint16(len(owner))) //nolint:gosec // bounded
 		record = append(record, owner...)
 	}
 	return append(record, e.value...)
@@ -24,7 +24,7 @@ func decode(key string, record []byte) (*entry, error) {
 	if len(record) < 9 {
 		return nil, errShort
 	}
-	e := &entry{key: key, expires: time.Unix(0, int64(binary.BigEndian.Uint64(record)))}
+	e := &entry{key: key, expires: time.Unix(0, int64(binary.BigEndian.Uint64(record)))} //nolint:gosec // a time
 	owners, rest := int(record[8]), record[9:]
 	for range owners {
 		if len(rest) < 2 || len(rest)-2 < int(binary.BigEndian.Uint16(rest)) {

@@ -142,7 +142,7 @@ func appendSegment(to []byte, segment string) ([]byte, error) {
 }
 
 // bytesOf returns the bytes of a text, which are not to be written to.
-func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
+func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) } //nolint:gosec // read only
 
 // parseHeader reads a JOSE header. Extensions that must be understood
 // (RFC 7515, section 4.1.11) are refused, since none is.

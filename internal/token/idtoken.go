@@ -70,7 +70,7 @@ func (v *Verifier) VerifyID(raw string, want Expected) (*IDToken, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.checkSignature(t, nil); err != nil {
+	if err := v.checkSignature(t); err != nil {
 		return nil, err
 	}
 	if err := checkAnswer(t.header.algorithm, claims, want); err != nil {

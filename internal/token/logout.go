@@ -37,7 +37,7 @@ func (v *Verifier) VerifyLogout(raw string) (*LogoutToken, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.checkSignature(t, nil); err != nil {
+	if err := v.checkSignature(t); err != nil {
 		return nil, err
 	}
 	logout := &LogoutToken{SessionID: labelOf(claims["sid"]), ID: labelOf(claims["jti"])}

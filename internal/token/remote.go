@@ -191,7 +191,7 @@ func (r *Remote) fetch(done chan struct{}) {
 	} else if r.ctx.Err() == nil {
 		r.config.Report("fetching issuer keys failed", fmt.Errorf("%s: %w", r.name(), err))
 	}
-	pause := retryKnown + rand.N(retryKnown/10)
+	pause := retryKnown + rand.N(retryKnown/10) //nolint:gosec // spreads requests, is no secret
 	if r.state.Load() == nil {
 		pause = retryEmpty
 	}

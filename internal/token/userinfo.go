@@ -23,5 +23,5 @@ func (v *Verifier) ParseUserinfo(body []byte, signed bool) (map[string]any, erro
 	if err != nil {
 		return nil, err
 	}
-	return claims, v.checkSignature(t, nil)
+	return claims, v.checkSignature(t)
 }

@@ -59,7 +59,7 @@ func verifyJWS(t *testing.T, key Key, raw string) error {
 	if err != nil {
 		return err
 	}
-	return v.checkSignature(opened, nil)
+	return v.checkSignature(opened)
 }
 
 // wycheproofDeviations are the labels that RFCs or our own rules overrule.

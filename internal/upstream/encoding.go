@@ -125,7 +125,7 @@ func isAttrChar(c byte, _ bool) bool {
 func escape(text string, stays func(c byte, inside bool) bool) string {
 	const digits = "0123456789ABCDEF"
 	var b strings.Builder
-	for i := 0; i < len(text); i++ {
+	for i := range len(text) {
 		c := text[i]
 		if stays(c, i > 0 && i < len(text)-1) {
 			b.WriteByte(c)

@@ -161,7 +161,7 @@ func (h *Headers) Set(r *http.Request, id *authenticator.Identity, passage *Cons
 // safe reports whether a value can stand in a header and be read back as
 // itself: printable ASCII, no space at either end.
 func safe(value string) bool {
-	for i := 0; i < len(value); i++ {
+	for i := range len(value) {
 		if value[i] < 0x20 || value[i] >= 0x7f {
 			return false
 		}

@@ -3,6 +3,7 @@ package upstream
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -275,9 +276,7 @@ func TestN10UndeclaredTrailers(t *testing.T) {
 type lateTrailers struct{ trailer, late http.Header }
 
 func (b *lateTrailers) Read([]byte) (int, error) {
-	for name, lines := range b.late {
-		b.trailer[name] = lines
-	}
+	maps.Copy(b.trailer, b.late)
 	return 0, io.EOF
 }
 

@@ -224,7 +224,7 @@ func TestE2EWalkthrough(t *testing.T) {
 			output, _ := bash.CombinedOutput()
 			cancel()
 			got := strings.ReplaceAll(string(output), "\r", "")
-			for _, line := range strings.Split(strings.TrimSpace(promised), "\n") {
+			for line := range strings.SplitSeq(strings.TrimSpace(promised), "\n") {
 				if !strings.Contains(got, line) {
 					t.Errorf("$ %s\npromises %q, got:\n%s", command, line, got)
 				}

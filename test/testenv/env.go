@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -99,9 +100,7 @@ func SHA(key string) string {
 func JWTOf(t testing.TB, claims jwt.MapClaims) string {
 	t.Helper()
 	all := jwt.MapClaims{"iss": "https://id.example.com", "aud": "api", "sub": "svc", "exp": time.Now().Add(time.Hour).Unix()}
-	for name, value := range claims {
-		all[name] = value
-	}
+	maps.Copy(all, claims)
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, all).SignedString([]byte(JWTSecret))
 	if err != nil {
 		t.Fatal(err)

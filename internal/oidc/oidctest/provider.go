@@ -126,9 +126,10 @@ func (p *Provider) Forget() {
 	clear(p.access)
 }
 
-// Asked returns the authorization requests so far, and SignOuts those for
-// signing out.
-func (p *Provider) Asked() []url.Values    { return p.list(&p.asked) }
+// Asked returns the authorization requests so far.
+func (p *Provider) Asked() []url.Values { return p.list(&p.asked) }
+
+// SignOuts returns the requests for signing out so far.
 func (p *Provider) SignOuts() []url.Values { return p.list(&p.signOuts) }
 
 func (p *Provider) list(of *[]url.Values) []url.Values {

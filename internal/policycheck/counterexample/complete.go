@@ -61,7 +61,7 @@ func derivePath(request, said map[string]any) {
 		}
 	}
 	segments := []any{}
-	for _, segment := range strings.Split(strings.Trim(path, "/"), "/") {
+	for segment := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
 		if segment != "" {
 			segments = append(segments, segment)
 		}

@@ -1,6 +1,7 @@
 package counterexample
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -257,8 +258,6 @@ func (o operand) member(name string) operand {
 
 func cloned(vars env) env {
 	inner := env{}
-	for v, o := range vars {
-		inner[v] = o
-	}
+	maps.Copy(inner, vars)
 	return inner
 }

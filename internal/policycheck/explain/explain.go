@@ -9,6 +9,7 @@ package explain
 
 import (
 	"context"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -121,7 +122,7 @@ func Run(ctx context.Context, p Policies, input ast.Value, allowed bool, options
 func (p Policies) trace(ctx context.Context, input ast.Value, options []rego.EvalOption) *trail {
 	run := func(more ...rego.EvalOption) (*trail, error) {
 		t := newTrail(p)
-		all := append(append(options[:len(options):len(options)], rego.EvalParsedInput(input), rego.EvalQueryTracer(t)), more...)
+		all := append(append(slices.Clip(options), rego.EvalParsedInput(input), rego.EvalQueryTracer(t)), more...)
 		_, err := p.Query.Eval(ctx, all...)
 		if err != nil {
 			t.breakOff()

@@ -73,7 +73,7 @@ func (f finder) try(body ast.Body, parts []*part) (held bool, failing *part, ok 
 		return false, nil, false
 	}
 	t := newTrail(f.policies)
-	options := append(f.options[:len(f.options):len(f.options)], rego.EvalParsedInput(f.input), rego.EvalQueryTracer(t))
+	options := append(slices.Clip(f.options), rego.EvalParsedInput(f.input), rego.EvalQueryTracer(t))
 	if _, err := query.Eval(f.ctx, options...); err != nil || len(t.root.order) == 0 || len(t.root.order[0].asked) != 1 {
 		return false, nil, false
 	}

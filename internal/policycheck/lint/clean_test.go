@@ -2,6 +2,7 @@ package lint_test
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -75,9 +76,7 @@ func TestClean(t *testing.T) {
 	check(common)
 	for path, module := range alone {
 		modules := map[string]*ast.Module{path: module}
-		for name, other := range common {
-			modules[name] = other
-		}
+		maps.Copy(modules, common)
 		check(modules)
 	}
 }
