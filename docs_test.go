@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -36,7 +37,7 @@ func TestSecurityDoc(t *testing.T) {
 		t.Fatal(err)
 	}
 	generated(t, "docs/SECURITY.md", table(holding))
-	generated(t, "docs/requirements-coverage.md", coverage(holding)+numbered(holding))
+	generated(t, "docs/requirements-coverage.md", coverage(requirements(t), holding))
 }
 
 // generated holds that a document has a text between its marks, or writes it there.
@@ -63,86 +64,99 @@ func generated(t *testing.T, name, text string) {
 	}
 }
 
-// families are the groups of requirements, with where they come from and how
-// many lines each has.
-var families = []struct {
-	name, source string
-	lines        int
-}{
-	{"R-401", "status 401 (RFC 9110, sections 11 and 15.5.2)", 12},
-	{"R-403", "status 403 and concealment (RFC 9110, section 15.5.4; RFC 6750, section 3.1)", 6},
-	{"R-CH", "challenges (RFC 9110, section 11; RFC 7617; RFC 6750)", 12},
-	{"R-CACHE", "caching and Vary (RFC 9111; RFC 9110, section 12.5.5)", 6},
-	{"R-HTTP", "versions of HTTP (RFC 9113; RFC 9110)", 6},
-	{"R-PAGE", "pages and problem documents (RFC 9457; RFC 9110, section 12)", 14},
-	{"R-BR", "bearer tokens (RFC 6750)", 14},
-	{"R-BA", "Basic (RFC 7617)", 10},
-	{"R-KEY", "API keys", 4},
-	{"R-JWT", "JSON Web Tokens (RFC 7515, 7519, 8725)", 21},
-	{"R-JWK", "keys (RFC 7517, 7638, 8414; OpenID Connect Discovery)", 9},
-	{"R-AT", "JWT access tokens (RFC 9068)", 5},
-	{"R-INT", "introspection (RFC 7662)", 7},
-	{"R-SU", "step-up (RFC 9470)", 5},
-	{"R-PRM", "protected resource metadata (RFC 9728)", 8},
-	{"R-DP", "DPoP (RFC 9449)", 10},
-	{"R-MT", "client certificates (RFC 8705)", 6},
-	{"R-OID", "sign-in by OpenID Connect", 17},
-	{"R-LO", "sign-out", 5},
-	{"R-CK", "cookies (RFC 6265bis)", 9},
-	{"R-SES", "sessions", 7},
-	{"R-CSRF", "requests that other sites make", 3},
-	{"R-LOG", "logging (ASVS 16)", 4},
-	{"R-CORS", "CORS (Fetch)", 24},
+// requirementForm is a heading of docs/requirements.md, or one of its lines.
+var requirementForm = regexp.MustCompile(`(?m)^(?:## (.*)|\* \*\*([RTNS]-[A-Z0-9-]+)\*\* \S.*)$`)
+
+// requirements returns the headings and ids of docs/requirements.md in order.
+func requirements(t *testing.T) [][]string {
+	t.Helper()
+	text, err := os.ReadFile("docs/requirements.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return requirementForm.FindAllStringSubmatch(string(text), -1)
 }
 
-// found are the numbers of the lines that were found from outside (N-…), by
-// their groups, and safety the number of rules for what was built since (S-…).
-var found = [][2]int{{1, 10}, {11, 20}, {21, 34}, {41, 48}, {51, 60}, {61, 65}}
-
-const safety = 42
-
-// numbered writes the N- and S- lines with their tests.
-func numbered(holding map[string][]string) string {
+// coverage writes the lines of each section but T with their tests, which
+// docs/SECURITY.md has, and how many of those of standards have one.
+func coverage(lines [][]string, holding map[string][]string) string {
 	var out strings.Builder
-	row := func(id string) {
+	held, all := 0, 0
+	for _, line := range lines {
+		heading, id := line[1], line[2]
+		switch {
+		case strings.HasPrefix(heading, "T:") || strings.HasPrefix(id, "T-"):
+			continue
+		case heading != "":
+			fmt.Fprintf(&out, "\n## %s\n\n| line | held by |\n|---|---|\n", heading)
+			continue
+		}
 		tests := strings.Join(holding[id], "; ")
-		if tests == "" {
+		if strings.HasPrefix(id, "R-") {
+			all++
+		}
+		switch {
+		case tests == "":
 			tests = "– (no test yet)"
+		case strings.HasPrefix(id, "R-"):
+			held++
 		}
 		fmt.Fprintf(&out, "| %s | %s |\n", id, tests)
 	}
-	out.WriteString("\n## N: found from outside\n\n| line | held by |\n|---|---|\n")
-	for _, group := range found {
-		for number := group[0]; number <= group[1]; number++ {
-			row(fmt.Sprintf("N-%02d", number))
-		}
-	}
-	out.WriteString("\n## S: rules for what was built since\n\n| line | held by |\n|---|---|\n")
-	for number := range safety {
-		row(fmt.Sprintf("S-%02d", number+1))
-	}
-	return out.String()
-}
-
-// coverage writes each family's lines with their tests, and which have none.
-func coverage(holding map[string][]string) string {
-	var out strings.Builder
-	held, all := 0, 0
-	for _, family := range families {
-		fmt.Fprintf(&out, "\n## %s: %s\n\n| line | held by |\n|---|---|\n", family.name, family.source)
-		for number := range family.lines {
-			id := fmt.Sprintf("%s-%d", family.name, number+1)
-			tests := strings.Join(holding[id], "; ")
-			if all++; tests == "" {
-				tests = "– (no test yet)"
-			} else {
-				held++
-			}
-			fmt.Fprintf(&out, "| %s | %s |\n", id, tests)
-		}
-	}
 	return fmt.Sprintf("%d of %d lines are held by a test.\n%s", held, all, out.String())
 }
+
+// TestRequirements: each id that code or a test cites stands in docs/requirements.md,
+// once, and no line that is planned has a test.
+func TestRequirements(t *testing.T) {
+	known := map[string]bool{}
+	for _, line := range requirements(t) {
+		if id := line[2]; id != "" {
+			if known[id] {
+				t.Errorf("docs/requirements.md has %s twice", id)
+			}
+			known[id] = true
+		}
+	}
+	cited := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !slices.Contains([]string{".go", ".rego"}, filepath.Ext(path)) {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		ids := append(idForm.FindAllString(string(content), -1), caseForm.FindAllString(string(content), -1)...)
+		for _, match := range nameForm.FindAllStringSubmatch(string(content), -1) {
+			ids = append(ids, match[1]+"-"+match[2])
+		}
+		for _, id := range ids {
+			if cited[id] = true; !known[id] {
+				t.Errorf("%s cites %s, which docs/requirements.md does not have", path, id)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("docs/requirements.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, match := range plannedForm.FindAllStringSubmatch(string(text), -1) {
+		if cited[match[1]] {
+			t.Errorf("docs/requirements.md says that %s is planned, but a test cites it", match[1])
+		}
+	}
+	if len(cited) < 250 {
+		t.Errorf("only %d ids are cited", len(cited))
+	}
+}
+
+// plannedForm is a line of docs/requirements.md about what does not exist yet.
+var plannedForm = regexp.MustCompile(`(?m)^\* \*\*([A-Z0-9-]+)\*\* \*Planned`)
 
 // table writes the lines in order, each with its tests.
 func table(holding map[string][]string) string {
