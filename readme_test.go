@@ -92,7 +92,7 @@ func TestREADMENames(t *testing.T) {
 		if !found {
 			t.Errorf("%s: no words", block)
 		}
-		for _, word := range strings.Fields(words) {
+		for word := range strings.FieldsSeq(words) {
 			if !regexp.MustCompile("(`|\\*\\*|\t|[.>{] )" + word + "\\b").MatchString(reference.String()) {
 				t.Errorf("%s: %s is not explained", block, word)
 			}

@@ -2,12 +2,14 @@
 # The test command: unit tests, a build with the real xcaddy, and the built
 # binary driven over HTTP.
 #
-#   ./xcaddy_test.sh           everything
-#   ./xcaddy_test.sh --quick   without the xcaddy build: the end-to-end tests
-#                              drive the binary of cmd/caddy instead
+#   ./xcaddy_test.sh           everything: 15 to 40 minutes on two cores
+#   ./xcaddy_test.sh --quick   without linters, other platforms and the xcaddy
+#                              build: the end-to-end tests drive the binary of
+#                              cmd/caddy instead
 #
 # It needs Go and git; what else it needs it installs (Debian packages, tools
-# pinned in tools/go.mod). With CI=true a skipped test is a failure.
+# pinned in tools/go.mod and tools/lint/go.mod). With CI=true a skipped test is a failure.
+# At the end it prints how long each step took.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -20,17 +22,38 @@ esac
 
 module=github.com/policyauth/caddy-policy-auth
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-started=$SECONDS
+steps=() current= began=0
+trap 'finish; rm -rf "$work"' EXIT
 
 # xcaddy's own flags, so that the plain build and the xcaddy build share a cache.
 export GOFLAGS="-buildvcs=false -trimpath -tags=nobadger,nomysql,nopgx"
+tags=e2e,nobadger,nomysql,nopgx # with the end-to-end tests
 if [ -z "${POLICY_AUTH_VECTORS:-}" ] && [ -d ../shared/vectors ]; then
 	POLICY_AUTH_VECTORS=$(cd ../shared/vectors && pwd)
 	export POLICY_AUTH_VECTORS
 fi
 
-step() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - started)); }
+# step NAME ends the step before and begins another.
+step() {
+	end
+	current=$1 began=$SECONDS
+	printf '\n== %s\n' "$1"
+}
+
+# end prints how long the current step took.
+end() {
+	[ -n "$current" ] || return 0
+	steps+=("$(printf '%6d s  %s' $((SECONDS - began)) "$current")")
+	echo "took $((SECONDS - began)) s"
+	current=
+}
+
+# finish prints how long each step took.
+finish() {
+	end
+	printf '\n== time\n'
+	printf '%s\n' "${steps[@]}" "$(printf '%6d s  in all' $SECONDS)"
+}
 
 # need PROGRAM PACKAGE installs a Debian package unless its program is there.
 need() {
@@ -45,6 +68,12 @@ need() {
 # tool NAME ARGUMENT... runs a tool that tools/go.mod pins.
 tool() {
 	GOFLAGS=-buildvcs=false go tool -modfile=tools/go.mod "$@"
+}
+
+# lint NAME ARGUMENT... runs a tool that tools/lint/go.mod pins, with the flags of
+# the build, so that it finds in the cache what the build has compiled.
+lint() {
+	go tool -modfile=tools/lint/go.mod "$@"
 }
 
 # tests LABEL ARGUMENT... runs go test; in CI a skipped test is a failure.
@@ -64,6 +93,7 @@ tests() {
 	fi
 }
 
+step "what the tests need"
 need curl curl
 need gcc gcc
 need chromium chromium
@@ -77,11 +107,16 @@ need node nodejs
 need npm npm
 need hypercorn python3-hypercorn
 
-step "format and vet"
+step "format, go.mod, workflows"
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "gofmt would change: $unformatted" >&2 && exit 1; }
-go vet ./...
-go vet -tags "e2e,nobadger,nomysql,nopgx" ./...
+for module_dir in . tools tools/lint; do
+	(cd "$module_dir" && go mod tidy -diff)
+done
+tool actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
+
+step "vet"
+go vet -tags "$tags" ./...
 
 step "unit tests"
 tests unit ./...
@@ -100,13 +135,23 @@ if [ -n "$quick" ]; then
 	step "build of cmd/caddy"
 	go build -ldflags "-w -s" -o "$work/caddy" ./cmd/caddy
 else
-	step "static analysis"
-	tool staticcheck -tags e2e,nobadger,nomysql,nopgx ./...
+	step "linters"
+	lint golangci-lint run --allow-parallel-runners
+
+	step "known vulnerabilities"
+	# This reports and does not fail: vulnerabilities become known without a change
+	# here, and the database may be out of reach.
+	lint govulncheck -tags "$tags" ./... || echo "govulncheck exited with $?"
+
+	for platform in windows/amd64 darwin/arm64; do
+		step "compile for $platform"
+		GOOS=${platform%/*} GOARCH=${platform#*/} go build -o "$work/other" ./cmd/caddy
+		GOOS=${platform%/*} GOARCH=${platform#*/} go vet -tags "$tags" ./...
+	done
+
 	step "xcaddy build"
-	before=$SECONDS
 	GOFLAGS=-buildvcs=false go build -modfile=tools/go.mod -o "$work/xcaddy" github.com/caddyserver/xcaddy/cmd/xcaddy
 	GOFLAGS=-buildvcs=false "$work/xcaddy" build v2.11.9 --output "$work/caddy" --with "$module@v0.0.0=."
-	echo "xcaddy build took $((SECONDS - before)) s"
 fi
 "$work/caddy" list-modules | grep -q '^http.handlers.policy_auth$'
 
@@ -117,9 +162,7 @@ cp -r test/e2e/npm "$work/npm"
 export POLICY_AUTH_NPM="$work/npm"
 
 step "end to end"
-POLICY_AUTH_CADDY="$work/caddy" tests e2e -tags "e2e,nobadger,nomysql,nopgx" -count=1 -run '^TestE2E' ./test/e2e
+POLICY_AUTH_CADDY="$work/caddy" tests e2e -tags "$tags" -count=1 -run '^TestE2E' ./test/e2e
 
 step "benchmark, whether it runs"
 tools/bench/run --quick
-
-step "done"
