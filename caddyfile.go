@@ -10,9 +10,9 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
+	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/settings"
 	"github.com/policyauth/caddy-policy-auth/internal/upstream"
@@ -224,11 +224,11 @@ func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
 func parseField(d *caddyfile.Dispenser) (string, error) {
 	header, args := d.Val(), d.RemainingArgs()
 	if len(args) != 1 {
-		return "", d.Errf("identity header %s wants one field, not %d, such as %s username; fields: %s", header, len(args), header, strings.Join(authenticator.FieldNames(), " "))
+		return "", d.Errf("identity header %s wants one field, not %d, such as %s username; fields: %s", header, len(args), header, strings.Join(claimpath.FieldNames(), " "))
 	}
 	field := args[0]
-	if _, err := authenticator.ParseField(field); err != nil && !strings.HasPrefix(field, "claims.") {
-		return "", d.Errf("%s", caddyfileutil.Unknown("identity field", field, authenticator.FieldNames()))
+	if _, err := claimpath.ParseField(field); err != nil && !strings.HasPrefix(field, "claims.") {
+		return "", d.Errf("%s", caddyfileutil.Unknown("identity field", field, claimpath.FieldNames()))
 	} else if err != nil {
 		return "", d.WrapErr(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -203,7 +204,7 @@ func (p *parser) upgrades(node *yaml.Node) []string {
 func (p *parser) claims(node *yaml.Node) claims {
 	var result claims
 	for _, m := range p.members(node, "claims", nil) {
-		path, err := authenticator.ParsePath(m.name)
+		path, err := claimpath.Parse(m.name)
 		if err != nil {
 			p.problem(m.key, "claims: %v", err)
 			continue

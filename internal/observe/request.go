@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
 )
 
 // Result is what is shown of an event for as long as the request lasts: by placeholders
@@ -126,15 +127,15 @@ func (r *Result) variable(path string) (any, bool) {
 			return nil, false
 		}
 	}
-	return authenticator.Text(value)
+	return claimpath.Text(value)
 }
 
 // userPlaceholder returns a field of the identity as text.
 func userPlaceholder(id *authenticator.Identity, name string) (any, bool) {
-	field, err := authenticator.ParseField(name)
+	field, err := claimpath.ParseField(name)
 	if err != nil {
 		return nil, false
 	}
-	text, ok := authenticator.Text(field(id))
+	text, ok := claimpath.Text(field(id))
 	return text, ok
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
 )
 
 const (
@@ -189,7 +189,7 @@ func (v *Verifier) setMap(c Config) error {
 
 func (v *Verifier) setRequirements(c Config) error {
 	for _, r := range c.Require {
-		s, err := authenticator.ParsePath(r.Claim)
+		s, err := claimpath.Parse(r.Claim)
 		if err != nil {
 			return fmt.Errorf("require: %w", err)
 		}

@@ -7,11 +7,12 @@ import (
 	"strings"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
 )
 
 // requirement is a Requirement that is ready for use.
 type requirement struct {
-	source authenticator.Path
+	source claimpath.Path
 	values []string
 }
 
@@ -57,7 +58,7 @@ func (r requirement) texts(value any) []string {
 
 // isScope reports whether a path is a claim that lists scopes (RFC 8693, section
 // 4.2, and the name that Entra ID gives to it).
-func isScope(p authenticator.Path) bool {
+func isScope(p claimpath.Path) bool {
 	names := p.Names()
 	return len(names) == 1 && (names[0] == "scope" || names[0] == "scp")
 }

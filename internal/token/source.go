@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
 )
 
 // source says where the value of a field is among the claims. Its text is one of
@@ -18,8 +18,8 @@ import (
 //	keys:<path> having <member> of them those whose value has that member
 type source struct {
 	text   string
-	path   authenticator.Path
-	each   authenticator.Path // of each item of a list
+	path   claimpath.Path
+	each   claimpath.Path // of each item of a list
 	form   sourceForm
 	having string
 }
@@ -56,21 +56,21 @@ func parseSource(text string) (source, error) {
 		if having && s.having == "" {
 			return s, fmt.Errorf("%q: having names no member", text)
 		}
-		s.path, err = authenticator.ParsePath(rest)
+		s.path, err = claimpath.Parse(rest)
 	case isEach:
 		s.form = formEach
 		if strings.Contains(member, "[]") {
 			return s, fmt.Errorf("%q: [] stands once in a source", text)
 		}
-		if s.path, err = authenticator.ParsePath(path); err == nil {
-			s.each, err = authenticator.ParsePath(member)
+		if s.path, err = claimpath.Parse(path); err == nil {
+			s.each, err = claimpath.Parse(member)
 		}
 	case strings.HasSuffix(text, "[]"):
 		return s, fmt.Errorf("%q: [] wants a member of each item, such as %s.value; a list of strings needs no []", text, text)
 	case strings.Contains(text, "[]"):
 		return s, fmt.Errorf("%q: a dot stands between [] and the member of each item, such as %s", text, strings.ReplaceAll(text, "[]", "[]."))
 	default:
-		s.path, err = authenticator.ParsePath(text)
+		s.path, err = claimpath.Parse(text)
 	}
 	if err == nil && isKeys && s.having == "" && strings.HasPrefix(s.path.Names()[0], zitadelRoles) {
 		err = fmt.Errorf("%q: write having <organization id> after it: without it, roles that the owners of any other organization assign count too", text)

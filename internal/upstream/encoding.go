@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
 )
 
 // Encoding says how identity headers hold values that are not printable ASCII.
@@ -45,7 +45,7 @@ func (e Encoding) text(value any) (string, bool) {
 	case []any:
 		items := make([]string, len(v))
 		for i, item := range v {
-			text, ok := authenticator.Text(item)
+			text, ok := claimpath.Text(item)
 			if _, list := item.([]any); !ok || list {
 				return "", false
 			}
@@ -53,7 +53,7 @@ func (e Encoding) text(value any) (string, bool) {
 		}
 		return e.list(items)
 	}
-	text, ok := authenticator.Text(value)
+	text, ok := claimpath.Text(value)
 	if !ok {
 		return "", false
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -27,7 +28,7 @@ type Headers struct {
 type line struct {
 	name   string // canonical
 	folded string // as request.FoldName has it
-	field  authenticator.Field
+	field  claimpath.Field
 }
 
 // forbidden are headers that belong to the connection or to the message's
@@ -65,7 +66,7 @@ func New(fieldOf map[string]string, encoding Encoding) (*Headers, error) {
 		if err := CheckName(name); err != nil {
 			return nil, err
 		}
-		field, err := authenticator.ParseField(fieldName)
+		field, err := claimpath.ParseField(fieldName)
 		if err != nil {
 			return nil, fmt.Errorf("header %s: %w", name, err)
 		}

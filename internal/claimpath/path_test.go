@@ -1,4 +1,4 @@
-package authenticator
+package claimpath
 
 import (
 	"encoding/json"
@@ -40,9 +40,9 @@ func TestPathFind(t *testing.T) {
 		"realm_access.roles": []any{"admin"},
 		"realm_access.null":  nil,
 	} {
-		s, err := ParsePath(text)
+		s, err := Parse(text)
 		if err != nil {
-			t.Errorf("ParsePath(%q): %v", text, err)
+			t.Errorf("Parse(%q): %v", text, err)
 			continue
 		}
 		got, found := s.Lookup(claims)
@@ -54,9 +54,9 @@ func TestPathFind(t *testing.T) {
 		"missing", "foo.0", "foo.bar", "realm_access.roles.admin", "Foo", "/foo/2", "/foo/-1", "/foo/-", "/foo/00", "/foo/+1",
 		"/foo/ 0", "/foo/0/x", "/foo/99999999999999999999", "//", "/realm_access/null/x",
 	} {
-		path, err := ParsePath(text)
+		path, err := Parse(text)
 		if err != nil {
-			t.Errorf("ParsePath(%q): %v", text, err)
+			t.Errorf("Parse(%q): %v", text, err)
 			continue
 		}
 		if got, found := path.Lookup(claims); found {
@@ -78,8 +78,8 @@ func TestPathErrors(t *testing.T) {
 		"/a~2b":  "neither ~0 (for ~) nor ~1 (for /)",
 		"/~0~/x": "neither ~0 (for ~) nor ~1 (for /)",
 	} {
-		if _, err := ParsePath(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("ParsePath(%q): %v, want %q", text, err, want)
+		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Parse(%q): %v, want %q", text, err, want)
 		}
 	}
 }

@@ -1,4 +1,6 @@
-package authenticator
+// Package claimpath reads values out of an identity: its fields by name, and claims
+// by a path.
+package claimpath
 
 import (
 	"errors"
@@ -8,17 +10,17 @@ import (
 	"strings"
 )
 
-// Path points into decoded JSON, such as a token's claims. Call ParsePath.
+// Path points into decoded JSON, such as a token's claims. Call Parse.
 type Path struct {
 	text    string   // as it was written
 	names   []string // the names on the way
 	pointer bool     // a JSON pointer, whose names may count the items of lists
 }
 
-// ParsePath reads a JSON pointer (RFC 6901) if the text begins with a slash
+// Parse reads a JSON pointer (RFC 6901) if the text begins with a slash
 // (/https:~1~1example.com~1roles), else names joined with dots
 // (realm_access.roles).
-func ParsePath(text string) (Path, error) {
+func Parse(text string) (Path, error) {
 	p := Path{text: text, pointer: strings.HasPrefix(text, "/")}
 	if !p.pointer {
 		p.names = strings.Split(text, ".")

@@ -1,4 +1,4 @@
-package authenticator
+package claimpath
 
 import (
 	"encoding/json"
@@ -6,23 +6,25 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // Field reads one field of an identity.
-type Field func(*Identity) any
+type Field func(*authenticator.Identity) any
 
 // fields are the identity fields that have a name of their own.
 var fields = map[string]Field{
-	"id":       func(i *Identity) any { return i.ID },
-	"username": func(i *Identity) any { return i.Username },
-	"name":     func(i *Identity) any { return i.Name },
-	"email":    func(i *Identity) any { return i.Email },
-	"kind":     func(i *Identity) any { return string(i.Kind) },
-	"issuer":   func(i *Identity) any { return i.Issuer },
-	"method":   func(i *Identity) any { return i.Method },
-	"roles":    func(i *Identity) any { return i.Roles },
-	"groups":   func(i *Identity) any { return i.Groups },
-	"scopes":   func(i *Identity) any { return i.Scopes },
+	"id":       func(i *authenticator.Identity) any { return i.ID },
+	"username": func(i *authenticator.Identity) any { return i.Username },
+	"name":     func(i *authenticator.Identity) any { return i.Name },
+	"email":    func(i *authenticator.Identity) any { return i.Email },
+	"kind":     func(i *authenticator.Identity) any { return string(i.Kind) },
+	"issuer":   func(i *authenticator.Identity) any { return i.Issuer },
+	"method":   func(i *authenticator.Identity) any { return i.Method },
+	"roles":    func(i *authenticator.Identity) any { return i.Roles },
+	"groups":   func(i *authenticator.Identity) any { return i.Groups },
+	"scopes":   func(i *authenticator.Identity) any { return i.Scopes },
 }
 
 // FieldNames returns the names that ParseField accepts, sorted; claims.<path>
@@ -46,11 +48,11 @@ func ParseField(name string) (Field, error) {
 	if !ok {
 		return nil, fmt.Errorf("unknown identity field %q, want one of %s", name, strings.Join(FieldNames(), " "))
 	}
-	path, err := ParsePath(pointer)
+	path, err := Parse(pointer)
 	if err != nil {
 		return nil, fmt.Errorf("identity field %q: %w", name, err)
 	}
-	return func(i *Identity) any {
+	return func(i *authenticator.Identity) any {
 		value, _ := path.Lookup(i.Claims)
 		return value
 	}, nil
