@@ -61,43 +61,58 @@ func load(t testing.TB, config policy.Config) {
 }
 
 // TestREADMENames: the syntax in the README and in docs/directive.md has each
-// subdirective, and the pages of reference explain each word of its block.
+// subdirective, and that of the pages of reference each word of each block.
 func TestREADMENames(t *testing.T) {
-	var reference strings.Builder
-	for _, page := range []string{"docs/directive.md", "docs/methods.md", "docs/sign-in.md", "docs/policies.md", "docs/error-pages.md"} {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		reference.Write(text)
-	}
-	syntax := slices.Concat(testenv.Blocks(t, ".", "caddyfile", "syntax"))
-	for word := range new(Handler).words() {
-		for _, block := range syntax {
-			if !strings.Contains(block, "\t"+word) {
-				t.Errorf("%s is missing in:\n%s", word, block)
+	for _, page := range []string{"README.md", "docs/directive.md"} {
+		syntax := syntaxOf(t, page)
+		for word := range new(Handler).words() {
+			if !hasWord(syntax, word) {
+				t.Errorf("the syntax in %s lacks %s", page, word)
 			}
 		}
-		if !strings.Contains(reference.String(), "**"+word) {
-			t.Errorf("docs/directive.md does not explain %s", word)
-		}
 	}
-	for _, block := range []string{
-		"jwt https://id.example.com {", "jwt https://id.example.com {\nresource https://api.example.com {", "basic {", "api_key {", "session {",
-		"login form {", "login oidc https://id.example.com {", "policies authz.rego {", "cors {", "body {", "error_pages {", "error_pages {\nbrand {",
+	for page, blocks := range map[string][]string{
+		"docs/directive.md": {"cors {", "body {", "error_pages {", "error_pages {\nbrand {"},
+		"docs/methods.md":   {"jwt https://id.example.com {", "jwt https://id.example.com {\nresource https://api.example.com {", "basic {", "api_key {"},
+		"docs/sign-in.md":   {"login form {", "login oidc https://id.example.com {", "session {"},
+		"docs/policies.md":  {"policies authz.rego {"},
 	} {
-		text := "policy_auth {\n" + block + "\nno_such_word\n" + strings.Repeat("}\n", strings.Count(block, "{")+1)
-		_, words, found := strings.Cut(fmt.Sprint(new(Handler).UnmarshalCaddyfile(caddyfile.NewTestDispenser(text))), "; allowed: ")
-		words, _, _ = strings.Cut(words, ",")
-		if !found {
-			t.Errorf("%s: no words", block)
-		}
-		for word := range strings.FieldsSeq(words) {
-			if !regexp.MustCompile("(`|\\*\\*|\t|[.>{] )" + word + "\\b").MatchString(reference.String()) {
-				t.Errorf("%s: %s is not explained", block, word)
+		syntax := syntaxOf(t, page)
+		for _, block := range blocks {
+			text := "policy_auth {\n" + block + "\nno_such_word\n" + strings.Repeat("}\n", strings.Count(block, "{")+1)
+			_, allowed, found := strings.Cut(fmt.Sprint(new(Handler).UnmarshalCaddyfile(caddyfile.NewTestDispenser(text))), "; allowed: ")
+			allowed, _, _ = strings.Cut(allowed, ",")
+			if !found {
+				t.Errorf("%s: no words", block)
+			}
+			for _, word := range strings.Fields(allowed) {
+				if !hasWord(syntax, word) {
+					t.Errorf("%s: the syntax of %s lacks %s", page, block, word)
+				}
 			}
 		}
 	}
+}
+
+// hasWord reports whether a line of a syntax begins with a word.
+func hasWord(syntax, word string) bool {
+	return regexp.MustCompile(`(?m)^\t+` + word + `\b`).MatchString(syntax)
+}
+
+// syntaxOf returns the blocks of a page that show the syntax.
+func syntaxOf(t *testing.T, page string) string {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var syntax strings.Builder
+	for _, match := range testenv.BlockForm.FindAllStringSubmatch(string(text), -1) {
+		if match[1] == "caddyfile" && match[2] == "syntax" {
+			syntax.WriteString(match[3])
+		}
+	}
+	return syntax.String()
 }
 
 // TestREADMELinks: the index names each page of the documents, and each link between
