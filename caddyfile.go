@@ -13,9 +13,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
+	"github.com/policyauth/caddy-policy-auth/internal/forward"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/settings"
-	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
 
 func init() {
@@ -78,7 +78,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		if err := authn.CheckOffers(h.AuthenticatorsRaw, len(h.LoginRaw) > 0); err != nil {
 			return err
 		}
-		_, err := upstream.New(h.IdentityHeaders, upstream.Encoding(h.IdentityHeadersEncoding))
+		_, err := forward.NewIdentityHeaders(h.IdentityHeaders, forward.Encoding(h.IdentityHeadersEncoding))
 		return err
 	})
 }
@@ -197,7 +197,7 @@ func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
 		if name == "encoding" { // a header of that name is written Encoding
-			if err := caddyfileutil.Choice(&h.IdentityHeadersEncoding, upstream.Encodings()...)(d); err != nil {
+			if err := caddyfileutil.Choice(&h.IdentityHeadersEncoding, forward.Encodings()...)(d); err != nil {
 				return err
 			}
 			continue
@@ -210,7 +210,7 @@ func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
 			return d.Errf("identity header %s is set twice", name)
 		}
 		h.IdentityHeaders[name] = field
-		if _, err := upstream.New(h.IdentityHeaders, ""); err != nil {
+		if _, err := forward.NewIdentityHeaders(h.IdentityHeaders, ""); err != nil {
 			return d.WrapErr(err)
 		}
 	}

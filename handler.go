@@ -19,7 +19,6 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
-	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
 
 // ServeHTTP is the straight line of a request: open, metadata, cors, sign-in pages, strip,
@@ -47,7 +46,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if h.site.HasForm() && request.IsServiceWorker(r) {
 		return h.refuse(w, r, v, authenticator.Outcome{Verdict: authenticator.Absent}, deny.NoServiceWorker())
 	}
-	h.gate.Strip(r, v)
+	h.forwarder.Strip(r, v)
 	if judged, err := v.Matches(r, h.matchers); err != nil || !judged {
 		return h.unjudged(r, v, next, err)
 	}
@@ -60,8 +59,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.refuse(w, r, v, outcome, decision)
 	}
 	h.recordAllowed(r, v, &outcome, &decision)
-	who := forward.Caller{Identity: caller(&outcome), Place: place, Hold: outcome.Hold}
-	err := h.desk.MaskNotFound(r, v, h.gate.Forward(r, v, who, &decision, next))
+	who := forward.Caller{Identity: caller(&outcome), Source: place, Hold: outcome.Hold}
+	err := h.desk.MaskNotFound(r, v, h.forwarder.Forward(r, v, who, &decision, next))
 	v.Close()
 	return err
 }
@@ -144,10 +143,7 @@ func (h *Handler) pass(w http.ResponseWriter, r *http.Request, v *exchange.Excha
 	if v.Request.Hides([]string{request.MethodParameter}) {
 		return h.refuse(w, r, v, deny.HiddenMethod(), policy.Decision{Reason: authenticator.ReasonPathAmbiguous})
 	}
-	h.gate.Strip(r, v)
-	upstream.Withdraw(r.Header, h.chain.Headers())
-	upstream.Bare(r)
-	return h.gate.ForwardPreflight(r, v, next)
+	return h.forwarder.ForwardPreflight(r, v, next)
 }
 
 // unjudged lets a request pass that the matcher does not name; a matcher that
@@ -156,7 +152,7 @@ func (h *Handler) unjudged(r *http.Request, v *exchange.Exchange, next caddyhttp
 	if err != nil {
 		return h.desk.Fail(r, v, err)
 	}
-	err = h.gate.RunNext(r, v, next)
+	err = h.forwarder.RunNext(r, v, next)
 	v.Close()
 	return err
 }
@@ -286,5 +282,5 @@ func (h *Handler) event(r *http.Request, v *exchange.Exchange, outcome *authenti
 // show makes the result the one that the access log and placeholders tell.
 func (h *Handler) show(r *http.Request, v *exchange.Exchange) {
 	observe.AccessLog(r, v.Result)
-	v.Shared.Shown.Show(v.Replacer, v.Result)
+	v.Shared.Placeholders.Show(v.Replacer, v.Result)
 }

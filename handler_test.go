@@ -42,7 +42,7 @@ func (w *world) site(block string) (*Handler, *observer.ObservedLogs) {
 
 // logTo makes a handler log elsewhere.
 func (h *Handler) logTo(logger *zap.Logger) {
-	h.logger, h.sampled, h.gate.Logger, h.desk.Logger = logger, logger, logger, logger
+	h.logger, h.sampled, h.forwarder.Logger, h.desk.Logger = logger, logger, logger, logger
 }
 
 func (w *world) provision(block string) (*Handler, error) {

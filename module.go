@@ -32,7 +32,6 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/settings"
-	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
 
 func init() {
@@ -163,7 +162,7 @@ type Handler struct {
 	config   *policy.Constants
 	cors     *cors.CORS
 	pages    *pages.Pages
-	headers  *upstream.Headers
+	headers  *forward.IdentityHeaders
 	logger   *zap.Logger
 	// decisions is the decision log.
 	decisions *zap.Logger
@@ -173,7 +172,7 @@ type Handler struct {
 	door      *login.Target  // nil without logins
 	site      *login.Site    // the site's own pages, or nil
 	body      request.BodyLimits
-	gate      *forward.Forwarder
+	forwarder *forward.Forwarder
 	desk      *deny.Responder
 	releases  []func()
 	admin     string // the flag by which commands reach the admin API
@@ -335,20 +334,20 @@ func (h *Handler) provisionSite(ctx caddy.Context) (err error) {
 
 // provisionAnswers sets up the ways on for the allowed and the refused.
 func (h *Handler) provisionAnswers(caddy.Context) (err error) {
-	h.headers, err = upstream.New(h.IdentityHeaders, upstream.Encoding(h.IdentityHeadersEncoding))
+	h.headers, err = forward.NewIdentityHeaders(h.IdentityHeaders, forward.Encoding(h.IdentityHeadersEncoding))
 	if err != nil {
 		return fmt.Errorf("identity_headers: %w", err)
 	}
 	h.reading.FindOwnHeaders(h.headers.Names())
 	config := forward.Config{
-		Headers: h.headers, ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
-		Withheld: login.ReservedCookies(),
+		IdentityHeaders: h.headers, ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
+		ReservedCookies: login.ReservedCookies(), CredentialHeaders: h.chain.Headers(),
 	}
 	if h.site != nil {
 		config.Cookies = h.site.Cookies()
-		config.Withheld = append(config.Withheld, config.Cookies...)
+		config.ReservedCookies = append(config.ReservedCookies, config.Cookies...)
 	}
-	h.gate = forward.New(config)
+	h.forwarder = forward.New(config)
 	h.desk = &deny.Responder{
 		Chain: h.chain, Target: h.door, Sessions: h.session != nil, Policies: h.policies, Pages: h.pages,
 		Delegate: h.ErrorPages.Delegate(), Conceal: h.Conceal, CORS: h.cors != nil, Logger: h.logger,

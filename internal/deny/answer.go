@@ -11,7 +11,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/exchange"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
-	"github.com/policyauth/caddy-policy-auth/internal/upstream"
+	"github.com/policyauth/caddy-policy-auth/internal/respheader"
 )
 
 // Respond answers a refused request. The error, if there is one, is for the
@@ -34,7 +34,7 @@ func (d *Responder) answer(w http.ResponseWriter, r *http.Request, v *exchange.E
 		return d.notFound(w, r, v)
 	}
 	if to := decision.Redirect; to != nil && to.Status == status {
-		upstream.AddResponse(w.Header(), decision.Headers)
+		respheader.AddAll(w.Header(), decision.Headers)
 		w.Header().Set("X-Request-Id", v.ID())
 		pages.Redirect(w, to.To, to.Status)
 		return nil

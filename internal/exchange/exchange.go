@@ -1,6 +1,6 @@
-// Package visit is what the steps of one request share: what the web server
-// knows of it, the answer on its way out, what was decided, and what other
-// policy_auth handlers on its way have done.
+// Package exchange holds the state of one request and its response that the steps of
+// the handler share: the facts that Caddy knows of the request, the response on its way
+// out, the decision, and what other policy_auth handlers did to the same request.
 package exchange
 
 import (
@@ -15,92 +15,85 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/respheader"
-	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
 
-// Exchange is one request before one handler. Its memory is used again for another request
-// once it is closed; what lives longer is apart.
+// Exchange is one request as one handler processes it. Close returns its memory to a
+// pool; state that outlives the handler is in a separate allocation.
 type Exchange struct {
 	// Replacer replaces the request's placeholders.
 	Replacer *caddy.Replacer
-	// Shared is shared with the handlers before and after this one.
+	// Shared is the state that this handler shares with those before and after it.
 	Shared *Shared
 	// Request is the request as policies see it.
 	Request request.Request
 	// ID returns the request's id.
 	ID func() string
-	// Response is the next handler's answer.
+	// Response is the next handler's response.
 	Response *respheader.HeaderWriter
-	// Event is what was decided, and Result what is shown of it later.
+	// Event is the decision for the log, and Result the part of it that the access log
+	// and placeholders show later.
 	Event  observe.Event
 	Result *observe.Result
 	// Unread is set for a denied request of an anonymous caller.
 	Unread authn.Unread
 
-	id string // once it was read
+	id string // set by the first call of ID
 }
 
-// lasting is what other code may use after the handler has returned: handlers before it,
-// the access log, and what still writes the answer. It is one piece of memory.
-type lasting struct {
-	rail    respheader.HeaderWriter
-	result  observe.Result
-	journey Shared // of the first handler on the way
+// outliving is the state that other code may use after the handler has returned:
+// handlers before it, the access log, and writers of the response. It is one allocation.
+type outliving struct {
+	response respheader.HeaderWriter
+	result   observe.Result
+	shared   Shared // of the first policy_auth handler of the request
 }
 
-// visits are those that are closed.
-var visits = sync.Pool{New: func() any {
-	v := new(Exchange)
-	v.ID = v.readID
-	return v
+// exchanges is the pool of closed exchanges.
+var exchanges = sync.Pool{New: func() any {
+	ex := new(Exchange)
+	ex.ID = ex.readID
+	return ex
 }}
 
-// Shared is what the policy_auth handlers on one request's way share.
-type Shared struct {
-	upstream.ConsumedCredentials
-	// Shown are the placeholders, which tell of the latest decision.
-	Shown observe.Placeholders
-}
-
 // readID returns the request's id, which Caddy makes and logs when it is first read.
-func (v *Exchange) readID() string {
-	if v.id == "" {
-		v.id, _ = v.Replacer.GetString("http.request.uuid")
+func (ex *Exchange) readID() string {
+	if ex.id == "" {
+		ex.id, _ = ex.Replacer.GetString("http.request.uuid")
 	}
-	return v.id
+	return ex.id
 }
 
-// journeyVar is the request variable that holds the request's journey.
-const journeyVar = "policy_auth"
+// sharedKey is the request variable that holds the Shared.
+const sharedKey = "policy_auth"
 
-// Open gathers what the web server knows of the request.
-func Open(w http.ResponseWriter, r *http.Request, reading *request.Config) *Exchange {
-	v, _ := visits.Get().(*Exchange)
-	last := new(lasting)
-	v.Response, v.Result = &last.rail, &last.result
-	v.Response.Wrap(w)
-	v.Replacer, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+// Open gathers the facts that Caddy knows of the request.
+func Open(w http.ResponseWriter, r *http.Request, config *request.Config) *Exchange {
+	ex, _ := exchanges.Get().(*Exchange)
+	kept := new(outliving)
+	ex.Response, ex.Result = &kept.response, &kept.result
+	ex.Response.Wrap(w)
+	ex.Replacer, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	if v.Shared, _ = vars[journeyVar].(*Shared); v.Shared == nil {
-		v.Shared = &last.journey
+	if ex.Shared, _ = vars[sharedKey].(*Shared); ex.Shared == nil {
+		ex.Shared = &kept.shared
 		if vars != nil {
-			vars[journeyVar] = v.Shared
+			vars[sharedKey] = ex.Shared
 		}
 	}
-	facts := request.Facts{ID: v.ID, Writer: w, Cut: v.Shared.Cut()}
+	facts := request.Facts{ID: ex.ID, Writer: w, Cut: ex.Shared.CutQuery()}
 	if original, rewritten := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
 		facts.Method, facts.URL, facts.RequestURI = original.Method, original.URL, original.RequestURI
 	}
 	facts.ClientIP, _ = vars[caddyhttp.ClientIPVarKey].(string)
 	facts.TrustedProxy, _ = vars[caddyhttp.TrustedProxyVarKey].(bool)
 	facts.PeerIP, _, _ = net.SplitHostPort(r.RemoteAddr)
-	v.Request.Open(r, facts, reading)
-	return v
+	ex.Request.Open(r, facts, config)
+	return ex
 }
 
-// Close lets the memory be used for another request. It is for requests that are answered
-// and not denied: explanations may still read a denied one.
-func (v *Exchange) Close() {
-	*v = Exchange{ID: v.ID}
-	visits.Put(v)
+// Close returns the memory to the pool. Call it only for requests that are answered and
+// not denied: an explanation may still read a denied one.
+func (ex *Exchange) Close() {
+	*ex = Exchange{ID: ex.ID}
+	exchanges.Put(ex)
 }

@@ -16,15 +16,15 @@ const maxMatches = 512
 // reading of its path and query, and with each method that a handler made of its own or
 // that an application may take instead, so that no spelling slips past a matcher, and
 // always if there is none to go by.
-func (v *Exchange) Matches(r *http.Request, matchers caddyhttp.MatcherSets) (bool, error) {
-	if matchers == nil || v.Request.Unreadable() || v.Request.UpgradeRefused() {
+func (ex *Exchange) Matches(r *http.Request, matchers caddyhttp.MatcherSets) (bool, error) {
+	if matchers == nil || ex.Request.Unreadable() || ex.Request.UpgradeRefused() {
 		return true, nil
 	}
 	if matched, err := matchers.AnyMatchWithError(r); matched || err != nil {
 		return matched, err
 	}
-	methods, counted := v.Request.AllMethods()
-	readings := v.Request.Readings()
+	methods, counted := ex.Request.AllMethods()
+	readings := ex.Request.Readings()
 	switch {
 	case !counted || len(methods)*len(readings) > maxMatches:
 		return true, nil
@@ -35,7 +35,7 @@ func (v *Exchange) Matches(r *http.Request, matchers caddyhttp.MatcherSets) (boo
 	defer func() { r.Method, r.URL, r.Host = asked.Method, asked.URL, asked.Host }()
 	for _, method := range methods {
 		r.Method, r.URL, r.Host = method, asked.URL, asked.Host
-		if matched, err := v.matchesReadings(r, matchers); matched || err != nil {
+		if matched, err := ex.matchesReadings(r, matchers); matched || err != nil {
 			return matched, err
 		}
 	}
@@ -44,7 +44,7 @@ func (v *Exchange) Matches(r *http.Request, matchers caddyhttp.MatcherSets) (boo
 
 // matchesReadings asks the matchers about the request as it is, about each reading of
 // its path and query, and about where a WebDAV request points to, on its own host.
-func (v *Exchange) matchesReadings(r *http.Request, matchers caddyhttp.MatcherSets) (bool, error) {
+func (ex *Exchange) matchesReadings(r *http.Request, matchers caddyhttp.MatcherSets) (bool, error) {
 	if matched, err := matchers.AnyMatchWithError(r); matched || err != nil {
 		return matched, err
 	}
@@ -55,18 +55,18 @@ func (v *Exchange) matchesReadings(r *http.Request, matchers caddyhttp.MatcherSe
 		r.URL, r.Host = &read, host
 		return matchers.AnyMatchWithError(r)
 	}
-	readings := v.Request.Readings()
+	readings := ex.Request.Readings()
 	for i := range readings {
 		reading := &readings[i]
 		if reading.Method != readings[0].Method {
 			break // the same once more
 		}
 		query := reading.Query
-		if v.Request.IsQuery(query) {
+		if ex.Request.IsQuery(query) {
 			query = asked.RawQuery
 		}
 		destination := ""
-		if !v.Request.ForeignDestination() {
+		if !ex.Request.ForeignDestination() {
 			destination = reading.Destination
 		}
 		for _, path := range request.Elsewhere([]string{reading.Path}, reading.Path, reading.Rewritten, destination) {
@@ -77,7 +77,7 @@ func (v *Exchange) matchesReadings(r *http.Request, matchers caddyhttp.MatcherSe
 		if reading.Destination == "" {
 			continue
 		}
-		if matched, err := matches(v.Request.DestinationHost(), reading.Destination, ""); matched || err != nil {
+		if matched, err := matches(ex.Request.DestinationHost(), reading.Destination, ""); matched || err != nil {
 			return matched, err
 		}
 	}

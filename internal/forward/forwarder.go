@@ -1,6 +1,6 @@
-// Package admission is the way of an allowed request: what the next handler is
-// told of the caller, which credentials it does not see, and how its answer is
-// kept from others.
+// Package forward sends an allowed request to the next handler: it removes what the
+// client may not send, sets identity headers and the headers of the policy, removes
+// consumed credentials, and keeps the response out of shared caches.
 package forward
 
 import (
@@ -17,16 +17,17 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/respheader"
-	"github.com/policyauth/caddy-policy-auth/internal/upstream"
 )
 
-// Config says what a site lets through.
+// Config configures a Forwarder.
 type Config struct {
-	// Headers are the site's identity headers.
-	Headers *upstream.Headers
-	// Cookies are those that are ours alone. Withheld are those that the next
-	// handler cannot set: ours, and those of other sites of the host.
-	Cookies, Withheld []string
+	// IdentityHeaders are the site's identity headers.
+	IdentityHeaders *IdentityHeaders
+	// Cookies are the cookies of this site's own sessions. ReservedCookies are those
+	// that the next handler cannot set: these, and those of other sites of the host.
+	Cookies, ReservedCookies []string
+	// CredentialHeaders are the headers that hold the site's credentials.
+	CredentialHeaders []string
 	// ForwardCredentials leaves credentials in the request.
 	ForwardCredentials bool
 	// SharedCache leaves Cache-Control as the next handler sets it.
@@ -35,139 +36,138 @@ type Config struct {
 	Logger *zap.Logger
 }
 
-// Forwarder is where requests leave for the next handler. Call New.
+// Forwarder sends requests to the next handler. Call New.
 type Forwarder struct {
 	Config
-	// shared is done when the operator knows that the next handler lets shared
-	// caches keep what it answers to known callers.
-	shared sync.Once
-	// fixed is done when the operator knows that the next handler sets a cookie of
-	// ours.
-	fixed    sync.Once
-	withheld respheader.OwnCookies
+	sharedCacheWarning sync.Once // the next handler lets shared caches store responses
+	cookieWarning      sync.Once // the next handler sets a reserved cookie
+	ownCookies         respheader.OwnCookies
 }
 
-// New returns the gate of a site.
+// New returns the forwarder of a site.
 func New(config Config) *Forwarder {
-	g := &Forwarder{Config: config}
-	g.withheld = respheader.OwnCookies{Names: config.Withheld, Report: g.reportCookie}
-	return g
+	f := &Forwarder{Config: config}
+	f.ownCookies = respheader.OwnCookies{Names: config.ReservedCookies, Report: f.reportCookie}
+	return f
 }
 
-// reportCookie tells the operator of a cookie that was removed, loudly once.
-func (g *Forwarder) reportCookie(name string) {
-	g.fixed.Do(func() {
-		g.Logger.Warn("the next handler or a policy sets a cookie of policy_auth, which is removed from the answer: it could sign visitors in as another person", zap.String("cookie", name))
+// reportCookie logs a cookie that was removed from a response, once as a warning.
+func (f *Forwarder) reportCookie(name string) {
+	f.cookieWarning.Do(func() {
+		f.Logger.Warn("the next handler or a policy sets a cookie of policy_auth, which is removed from the answer: it could sign visitors in as another person", zap.String("cookie", name))
 	})
-	g.Logger.Debug("a cookie of policy_auth removed from an answer", zap.String("cookie", name))
+	f.Logger.Debug("a cookie of policy_auth removed from an answer", zap.String("cookie", name))
 }
 
-// Strip removes headers that the site may set from what the client sent, and each
-// upgrade that it does not let through.
-func (g *Forwarder) Strip(r *http.Request, v *exchange.Exchange) {
-	upstream.StripUpgrade(r, v.Request.Upgrade(), v.Request.Kinds())
-	g.Headers.Strip(r, &v.Shared.ConsumedCredentials, v.Request.TrustedProxy(), v.Request.Kinds())
-	if v.Request.Kinds().Has(request.Rewriting) {
-		v.Request.FindKinds()
+// Strip removes the site's identity headers from the client's request, and each
+// upgrade that the site does not allow.
+func (f *Forwarder) Strip(r *http.Request, ex *exchange.Exchange) {
+	stripUpgrade(r, ex.Request.Upgrade(), ex.Request.Kinds())
+	f.IdentityHeaders.Strip(r, ex.Shared, ex.Request.TrustedProxy(), ex.Request.Kinds())
+	if ex.Request.Kinds().Has(request.Rewriting) {
+		ex.Request.FindKinds()
 	}
 }
 
-// RunNext runs the next handler. What an error route then answers is corrected
-// like the handler's own answer.
-func (g *Forwarder) RunNext(r *http.Request, v *exchange.Exchange, next caddyhttp.Handler) error {
-	v.Response.WithholdCookies(&g.withheld)
-	if !g.ForwardCredentials {
-		v.Shared.TakeCookies(r.Header, g.Cookies...) // also beside another credential, or where no caller is identified
+// RunNext runs the next handler. If it returns an error, the headers that an error
+// route will send are corrected like those of the handler's own response.
+func (f *Forwarder) RunNext(r *http.Request, ex *exchange.Exchange, next caddyhttp.Handler) error {
+	ex.Response.WithholdCookies(&f.ownCookies)
+	if !f.ForwardCredentials {
+		ex.Shared.ConsumeCookies(r.Header, f.Cookies...) // also beside another credential, or where no caller is identified
 	}
-	v.Shared.Withhold(r.Header) // what an earlier handler took stays taken
-	if v.Request.IsHandshake() {
-		v.Response.ExpectWebSocket(r.Header.Get("Sec-Websocket-Key"))
+	ex.Shared.Remove(r.Header) // also what an earlier handler consumed
+	if ex.Request.IsHandshake() {
+		ex.Response.ExpectWebSocket(r.Header.Get("Sec-Websocket-Key"))
 	}
-	err := next.ServeHTTP(v.Response.Writer(), r)
+	err := next.ServeHTTP(ex.Response.Writer(), r)
 	if err != nil {
-		v.Response.Correct()
+		ex.Response.Correct()
 	}
 	return err
 }
 
-// ForwardPreflight hands on a request that nothing judges, without anything of ours. The answer
-// goes out without a body, which a preflight does not need.
-func (g *Forwarder) ForwardPreflight(r *http.Request, v *exchange.Exchange, next caddyhttp.Handler) error {
-	v.Response.WithholdCookies(&g.withheld)
-	v.Response.WithholdBody()
-	err := next.ServeHTTP(v.Response.Writer(), r)
-	v.Response.Correct() // also what is sent without a status, or by an error route
+// ForwardPreflight sends a preflight that no policy judges to the next handler: without
+// identity headers, credentials, upgrade and body. The response goes out without a body,
+// which a preflight does not need.
+func (f *Forwarder) ForwardPreflight(r *http.Request, ex *exchange.Exchange, next caddyhttp.Handler) error {
+	f.Strip(r, ex)
+	withdraw(r.Header, f.CredentialHeaders)
+	bare(r)
+	ex.Response.WithholdCookies(&f.ownCookies)
+	ex.Response.WithholdBody()
+	err := next.ServeHTTP(ex.Response.Writer(), r)
+	ex.Response.Correct() // also what is sent without a status, or by an error route
 	return err
 }
 
-// Caller is who makes an allowed request.
+// Caller makes an allowed request.
 type Caller struct {
 	// Identity is the caller's, anonymous or not.
 	Identity *authenticator.Identity
-	// Place is where the credential was.
-	Place authn.Source
+	// Source is where the credential was.
+	Source authn.Source
 	// Hold keeps the credential alive while the request is served, or is nil.
 	Hold func() (release func())
 }
 
-// Forward tells the next handler who is calling and takes away the credential
-// that was meant for us.
-func (g *Forwarder) Forward(r *http.Request, v *exchange.Exchange, caller Caller, decision *policy.Decision, next caddyhttp.Handler) error {
-	if !g.ForwardCredentials {
-		removeCredential(r, v, caller.Place)
+// Forward sets the identity headers, applies the changes of the policy, removes the
+// accepted credential, and runs the next handler.
+func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, caller Caller, decision *policy.Decision, next caddyhttp.Handler) error {
+	if !f.ForwardCredentials {
+		removeCredential(r, ex, caller.Source)
 	}
-	if leftOut := g.Headers.Set(r, caller.Identity, &v.Shared.ConsumedCredentials, v.Request.Kinds()); len(leftOut) > 0 {
-		g.Logger.Warn("identity headers left out: their value cannot stand in a header",
-			zap.String("request_id", v.ID()), zap.Strings("headers", leftOut), zap.String("user_id", caller.Identity.ID))
+	if leftOut := f.IdentityHeaders.Set(r, caller.Identity, ex.Shared, ex.Request.Kinds()); len(leftOut) > 0 {
+		f.Logger.Warn("identity headers left out: their value cannot stand in a header",
+			zap.String("request_id", ex.ID()), zap.Strings("headers", leftOut), zap.String("user_id", caller.Identity.ID))
 	}
-	upstream.Apply(r, decision.Headers, decision.RequestHeadersToRemove)
-	upstream.Query(r, decision.QueryToRemove, decision.QueryToSet)
-	v.Response.WithholdCookies(&g.withheld) // a policy cannot set them either
-	upstream.AddResponse(v.Response.Header(), decision.ResponseHeadersToAdd)
-	g.keepPrivate(v, caller)
+	setPolicyHeaders(r, decision.Headers, decision.RequestHeadersToRemove)
+	changeQuery(r, decision.QueryToRemove, decision.QueryToSet)
+	ex.Response.WithholdCookies(&f.ownCookies) // a policy cannot set them either
+	respheader.AddAll(ex.Response.Header(), decision.ResponseHeadersToAdd)
+	f.keepPrivate(ex, caller)
 	if caller.Hold != nil {
 		defer caller.Hold()()
 	}
-	err := g.RunNext(r, v, next)
-	g.warnShared(v, caller)
+	err := f.RunNext(r, ex, next)
+	f.warnSharedCache(ex, caller)
 	return err
 }
 
-// removeCredential takes the credential that was meant for us out of the request.
-func removeCredential(r *http.Request, v *exchange.Exchange, place authn.Source) {
+// removeCredential removes the accepted credential from the request.
+func removeCredential(r *http.Request, ex *exchange.Exchange, source authn.Source) {
 	switch {
-	case place.Cookie() != "":
-		v.Shared.TakeCookies(r.Header, place.Cookie())
-	case place.Query() != "":
-		v.Shared.TakeParameter(r, place.Query())
+	case source.Cookie() != "":
+		ex.Shared.ConsumeCookies(r.Header, source.Cookie())
+	case source.Query() != "":
+		ex.Shared.ConsumeParameter(r, source.Query())
 	default:
-		v.Shared.Take(r.Header, place.Header())
+		ex.Shared.ConsumeHeader(r.Header, source.Header())
 	}
-	v.Shared.Withhold(r.Header)
+	ex.Shared.Remove(r.Header)
 }
 
-// keepPrivate keeps shared caches from handing one caller's answer to another.
-// Those that Authorization protects by itself (RFC 9111, section 3.5) are left
-// as they are.
-func (g *Forwarder) keepPrivate(v *exchange.Exchange, caller Caller) {
-	place := caller.Place
+// keepPrivate keeps shared caches from storing the response to one caller. Caches do so
+// by themselves where the request has Authorization (RFC 9111, section 3.5).
+func (f *Forwarder) keepPrivate(ex *exchange.Exchange, caller Caller) {
+	source := caller.Source
 	switch {
 	case !caller.Identity.Authenticated:
-	case place.Query() != "":
-		v.Response.Add(respheader.Private("", false)) // RFC 6750, section 2.3
-	case place.Header() != "Authorization":
-		v.Response.Add(respheader.Private(place.Header(), g.SharedCache))
+	case source.Query() != "":
+		ex.Response.Add(respheader.Private("", false)) // RFC 6750, section 2.3
+	case source.Header() != "Authorization":
+		ex.Response.Add(respheader.Private(source.Header(), f.SharedCache))
 	}
 }
 
-// warnShared tells the operator, once, if the next handler has given away an
-// answer that Authorization protects. It looks at the headers once they are sent,
-// so that nothing stands between that handler and the connection.
-func (g *Forwarder) warnShared(v *exchange.Exchange, caller Caller) {
-	if g.SharedCache || !caller.Identity.Authenticated || caller.Place.Header() != "Authorization" || !respheader.Shareable(v.Response.Header()) {
+// warnSharedCache warns once if the next handler lets shared caches store a response
+// that Authorization protects. It reads the headers after they were sent, so that
+// nothing stands between that handler and the connection.
+func (f *Forwarder) warnSharedCache(ex *exchange.Exchange, caller Caller) {
+	if f.SharedCache || !caller.Identity.Authenticated || caller.Source.Header() != "Authorization" || !respheader.Shareable(ex.Response.Header()) {
 		return
 	}
-	g.shared.Do(func() {
-		g.Logger.Warn("the next handler lets shared caches keep answers to known callers; say shared_cache if that is meant")
+	f.sharedCacheWarning.Do(func() {
+		f.Logger.Warn("the next handler lets shared caches keep answers to known callers; say shared_cache if that is meant")
 	})
 }

@@ -115,6 +115,15 @@ func (r *HeaderWriter) send() {
 	r.sent = true
 }
 
+// AddAll adds every line of added to the headers of a response.
+func AddAll(h, added http.Header) {
+	for name, lines := range added {
+		for _, line := range lines {
+			h.Add(name, line)
+		}
+	}
+}
+
 // Interface guards.
 var (
 	_ http.Flusher  = (*HeaderWriter)(nil)

@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // stamp is a correction that shows.
@@ -154,5 +156,13 @@ func TestRailTrailers(t *testing.T) {
 	}
 	if got.Trailer.Get("X-Sum") != "42" || got.Trailer.Get("X-Late") != "43" || got.Header.Get("X-Stamp") != "corrected" {
 		t.Errorf("trailers %v, headers %v", got.Trailer, got.Header)
+	}
+}
+
+func TestAddAll(t *testing.T) {
+	h := http.Header{"Vary": {"Origin"}}
+	AddAll(h, http.Header{"Vary": {"Accept"}, "X-Tenant": {"a", "b"}})
+	if diff := cmp.Diff(http.Header{"Vary": {"Origin", "Accept"}, "X-Tenant": {"a", "b"}}, h); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -1,4 +1,4 @@
-package upstream
+package forward
 
 import (
 	"net/http"
@@ -31,7 +31,7 @@ func TestN01StripUpgrade(t *testing.T) {
 			r.Method, r.Header = test.method, test.header
 			logged := slices.Clone(test.header["Connection"]) // as the access log has it
 			lines := test.header["Connection"]
-			StripUpgrade(r, test.judged, allKinds)
+			stripUpgrade(r, test.judged, allKinds)
 			if diff := cmp.Diff(test.want, r.Header); diff != "" {
 				t.Error(diff)
 			}
@@ -51,7 +51,7 @@ func TestS07Bare(t *testing.T) {
 		"Content-Length": {"6"}, "Transfer-Encoding": {"chunked"}, "Content-Type": {"text/plain"}, "Trailer": {"X-A"}, "Expect": {"100-continue"},
 	}
 	r.TransferEncoding, r.Trailer = []string{"chunked"}, http.Header{"X-A": nil}
-	Bare(r)
+	bare(r)
 	want := http.Header{"Origin": {"https://app.example.com"}, "Access-Control-Request-Method": {"PUT"}}
 	if diff := cmp.Diff(want, r.Header); diff != "" {
 		t.Error(diff)
@@ -67,7 +67,7 @@ func TestS07BareOverrides(t *testing.T) {
 	for _, name := range []string{"X-HTTP-Method-Override", "x_http_method_override", "X.HTTP.Method.Override", "X-HTTP_Method", "X~Method-Override", "x-method_override"} {
 		r := httptest.NewRequest("OPTIONS", "/a", nil)
 		r.Header[name] = []string{"DELETE"}
-		if Bare(r); len(r.Header) > 0 {
+		if bare(r); len(r.Header) > 0 {
 			t.Errorf("%s comes through", name)
 		}
 	}
@@ -78,13 +78,13 @@ func TestS07BareOverrides(t *testing.T) {
 		for _, raw := range []string{pair, "x=1&" + pair + "&y=2", "x=1;" + pair} {
 			r := httptest.NewRequest("OPTIONS", "/a", nil)
 			r.URL.RawQuery = raw
-			if Bare(r); strings.Contains(r.URL.RawQuery, "method") || strings.Contains(r.RequestURI, "method") || strings.Contains(raw, "x=1") != strings.Contains(r.URL.RawQuery, "x=1") {
+			if bare(r); strings.Contains(r.URL.RawQuery, "method") || strings.Contains(r.RequestURI, "method") || strings.Contains(raw, "x=1") != strings.Contains(r.URL.RawQuery, "x=1") {
 				t.Errorf("%s becomes %s", raw, r.URL.RawQuery)
 			}
 		}
 	}
 	r := httptest.NewRequest("OPTIONS", "/a?method=x&methods=y&a_method=z", nil)
-	if Bare(r); r.URL.RawQuery != "method=x&methods=y&a_method=z" {
+	if bare(r); r.URL.RawQuery != "method=x&methods=y&a_method=z" {
 		t.Errorf("harmless parameters become %s", r.URL.RawQuery)
 	}
 }
@@ -99,7 +99,7 @@ func FuzzConnection(f *testing.F) {
 	f.Fuzz(func(t *testing.T, connection, judged string) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header = http.Header{"Connection": strings.Split(connection, "\n"), "Upgrade": {"h2c"}, "Http2-Settings": {"x"}}
-		StripUpgrade(r, judged, allKinds)
+		stripUpgrade(r, judged, allKinds)
 		if len(r.Header["Http2-Settings"]) > 0 || judged == "" && len(r.Header["Upgrade"]) > 0 || judged != "" && !slices.Equal(r.Header["Upgrade"], []string{judged}) {
 			t.Errorf("%v", r.Header)
 		}

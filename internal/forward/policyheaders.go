@@ -1,4 +1,4 @@
-package upstream
+package forward
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 
 // Check returns an error if a policy wants to set or remove a header that is
 // not its own: a reserved identity header or one of the connection's.
-func (h *Headers) Check(set http.Header, removed []string) error {
+func (h *IdentityHeaders) Check(set http.Header, removed []string) error {
 	for name := range set {
 		if err := h.check(name); err != nil {
 			return err
@@ -24,7 +24,7 @@ func (h *Headers) Check(set http.Header, removed []string) error {
 	return nil
 }
 
-func (h *Headers) check(name string) error {
+func (h *IdentityHeaders) check(name string) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
@@ -34,25 +34,16 @@ func (h *Headers) check(name string) error {
 	return nil
 }
 
-// Apply changes a request as an allowing policy said; Check has been passed.
+// setPolicyHeaders changes a request as an allowing policy said; Check has been passed.
 // What it sets replaces each spelling of the name.
-func Apply(r *http.Request, set http.Header, removed []string) {
+func setPolicyHeaders(r *http.Request, set http.Header, removed []string) {
 	for _, name := range removed {
-		remove(r.Header, request.FoldName(name))
+		removeHeaders(r.Header, request.FoldName(name))
 	}
 	for name, lines := range set {
 		folded := request.FoldName(name)
-		remove(r.Header, folded)
-		protect(r.Header, folded)
+		removeHeaders(r.Header, folded)
+		unlistConnection(r.Header, folded)
 		r.Header[http.CanonicalHeaderKey(name)] = slices.Clone(lines)
-	}
-}
-
-// AddResponse adds the response headers of an allowing policy.
-func AddResponse(h http.Header, added http.Header) {
-	for name, lines := range added {
-		for _, line := range lines {
-			h.Add(name, line)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package upstream
+package forward
 
 import (
 	"net/http/httptest"
@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/exchange"
 )
 
 // decode reads an identity header as the documentation says.
@@ -68,18 +69,18 @@ func TestN45Encodings(t *testing.T) {
 
 // TestN45New: an unknown encoding, and one without headers, is refused.
 func TestN45New(t *testing.T) {
-	if _, err := New(map[string]string{"X-User": "id"}, "base64"); err == nil || !strings.Contains(err.Error(), "percent rfc8187 omit") {
+	if _, err := NewIdentityHeaders(map[string]string{"X-User": "id"}, "base64"); err == nil || !strings.Contains(err.Error(), "percent rfc8187 omit") {
 		t.Error(err)
 	}
-	if _, err := New(nil, Percent); err == nil {
+	if _, err := NewIdentityHeaders(nil, Percent); err == nil {
 		t.Error("an encoding without headers is accepted")
 	}
-	h, err := New(map[string]string{"X-User": "name"}, Omit)
+	h, err := NewIdentityHeaders(map[string]string{"X-User": "name"}, Omit)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest("GET", "/", nil)
-	if left := h.Set(r, &authenticator.Identity{Name: "Zoë"}, new(ConsumedCredentials), allKinds); len(left) != 1 || r.Header["X-User"] != nil {
+	if left := h.Set(r, &authenticator.Identity{Name: "Zoë"}, new(exchange.Shared), allKinds); len(left) != 1 || r.Header["X-User"] != nil {
 		t.Errorf("%v %v", left, r.Header)
 	}
 }
@@ -93,7 +94,7 @@ func FuzzS26Encode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
 		for _, e := range []Encoding{Percent, RFC8187, Omit} {
-			if text, ok := e.text(a); ok && (decode(t, e, text) != a || !safe(text)) {
+			if text, ok := e.text(a); ok && (decode(t, e, text) != a || !isPrintable(text)) {
 				t.Errorf("%s: %q is sent as %q", e, a, text)
 			}
 			text, ok := e.text([]string{a, b})
@@ -104,7 +105,7 @@ func FuzzS26Encode(f *testing.F) {
 			for item := range strings.SplitSeq(text, ",") {
 				items = append(items, decode(t, e, item))
 			}
-			if !safe(text) || !slices.Equal(items, []string{a, b}) {
+			if !isPrintable(text) || !slices.Equal(items, []string{a, b}) {
 				t.Errorf("%s: %q is sent as %q", e, []string{a, b}, text)
 			}
 		}

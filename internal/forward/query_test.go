@@ -1,4 +1,4 @@
-package upstream
+package forward
 
 import (
 	"net/http/httptest"
@@ -24,7 +24,7 @@ func TestQuery(t *testing.T) {
 	}
 	for _, test := range tests {
 		r := httptest.NewRequest("GET", "/x?"+test.raw, nil)
-		Query(r, test.removed, test.set)
+		changeQuery(r, test.removed, test.set)
 		if got := r.URL.RequestURI(); got != test.want || r.RequestURI != got {
 			t.Errorf("%s: %s, %s", test.name, got, r.RequestURI)
 		}

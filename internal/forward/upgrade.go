@@ -1,4 +1,4 @@
-package upstream
+package forward
 
 import (
 	"net/http"
@@ -8,18 +8,18 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// StripUpgrade leaves of the protocols that a client would change its connection
+// stripUpgrade leaves of the protocols that a client would change its connection
 // to only the one that was judged, or none for "": no tunnel opens that policies
 // cannot see into. The settings of cleartext HTTP/2 (RFC 7540, section 3.2.1)
 // always go. Kinds are those of the request's headers.
-func StripUpgrade(r *http.Request, judged string, kinds request.Kinds) {
+func stripUpgrade(r *http.Request, judged string, kinds request.Kinds) {
 	removed := request.UpgradingHeaders
 	if judged != "" && r.Method != http.MethodConnect { // whose protocol is no header
 		removed = removed[:1]
 		r.Header["Upgrade"] = []string{judged}
 	}
 	if kinds.Has(request.Upgrading) {
-		remove(r.Header, removed...)
+		removeHeaders(r.Header, removed...)
 	}
 	if !kinds.Has(request.Connection) {
 		return

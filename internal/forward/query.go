@@ -1,4 +1,4 @@
-package upstream
+package forward
 
 import (
 	"maps"
@@ -10,10 +10,10 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// Query changes the query that the next handler sees: parameters are removed,
+// changeQuery changes the query that the next handler sees: parameters are removed,
 // in every spelling, and others are set, in place of what there was of them.
 // The rest stays as it is written.
-func Query(r *http.Request, removed []string, set map[string][]string) {
+func changeQuery(r *http.Request, removed []string, set map[string][]string) {
 	if len(removed)+len(set) == 0 {
 		return
 	}

@@ -1,7 +1,4 @@
-// Package upstream says what the next handler is told of the caller: identity
-// headers that no client can set, no credential that was meant for us, and
-// what a policy adds. It is the one place that writes to an allowed request.
-package upstream
+package forward
 
 import (
 	"fmt"
@@ -15,11 +12,12 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
+	"github.com/policyauth/caddy-policy-auth/internal/exchange"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// Headers are a site's identity headers.
-type Headers struct {
+// IdentityHeaders are a site's identity headers.
+type IdentityHeaders struct {
 	lines    []line
 	encoding Encoding
 }
@@ -50,17 +48,17 @@ func CheckName(name string) error {
 	return nil
 }
 
-// New returns the identity headers for a map from a header's name to the
+// NewIdentityHeaders returns the identity headers for a map from a header's name to the
 // identity field that it carries, and the encoding of their values. Two
 // spellings of one name are an error.
-func New(fieldOf map[string]string, encoding Encoding) (*Headers, error) {
+func NewIdentityHeaders(fieldOf map[string]string, encoding Encoding) (*IdentityHeaders, error) {
 	if err := encoding.check(); err != nil {
 		return nil, err
 	}
 	if encoding != "" && len(fieldOf) == 0 {
 		return nil, errNoHeaders
 	}
-	h := &Headers{encoding: encoding}
+	h := &IdentityHeaders{encoding: encoding}
 	for _, name := range slices.Sorted(maps.Keys(fieldOf)) {
 		fieldName := fieldOf[name]
 		if err := CheckName(name); err != nil {
@@ -80,7 +78,7 @@ func New(fieldOf map[string]string, encoding Encoding) (*Headers, error) {
 }
 
 // Names returns the names of the identity headers, as request.FoldName has them.
-func (h *Headers) Names() []string {
+func (h *IdentityHeaders) Names() []string {
 	var names []string
 	for i := range h.lines {
 		names = append(names, h.lines[i].folded)
@@ -89,7 +87,7 @@ func (h *Headers) Names() []string {
 }
 
 // Reserved reports whether a name is one of the identity headers, in any spelling.
-func (h *Headers) Reserved(name string) bool {
+func (h *IdentityHeaders) Reserved(name string) bool {
 	return slices.ContainsFunc(h.lines, func(l line) bool { return request.SameName(name, l.folded) })
 }
 
@@ -98,21 +96,21 @@ func (h *Headers) Reserved(name string) bool {
 // Connection asks the next hop to drop (T-26 to T-28). What another
 // policy_auth on the way has set stays. From a peer that is no trusted proxy it
 // removes the rewriting headers too. Kinds are those of the request's headers.
-func (h *Headers) Strip(r *http.Request, passage *ConsumedCredentials, trusted bool, kinds request.Kinds) {
+func (h *IdentityHeaders) Strip(r *http.Request, shared *exchange.Shared, trusted bool, kinds request.Kinds) {
 	if !trusted && kinds.Has(request.Rewriting) {
-		remove(r.Header, request.RewritingHeaders...)
+		removeHeaders(r.Header, request.RewritingHeaders...)
 	}
 	for i := range h.lines {
 		folded := h.lines[i].folded
-		if passage.has(folded) {
+		if shared.HasIdentityHeader(folded) {
 			continue
 		}
 		if kinds.Has(request.Own) {
-			remove(r.Header, folded)
+			removeHeaders(r.Header, folded)
 		}
-		remove(r.Trailer, folded)
+		removeHeaders(r.Trailer, folded)
 		if kinds.Has(request.Connection) {
-			protect(r.Header, folded)
+			unlistConnection(r.Header, folded)
 		}
 	}
 	if len(h.lines) > 0 && r.Trailer != nil && r.Body != nil && r.Body != http.NoBody {
@@ -132,7 +130,7 @@ func (g *trailerGuard) Read(p []byte) (int, error) {
 	n, err := g.ReadCloser.Read(p)
 	if err != nil {
 		for i := range g.lines {
-			remove(g.trailer, g.lines[i].folded)
+			removeHeaders(g.trailer, g.lines[i].folded)
 		}
 	}
 	return n, err
@@ -141,11 +139,11 @@ func (g *trailerGuard) Read(p []byte) (int, error) {
 // Set tells the next handler who is calling. It returns the names of headers
 // that were left out because their value cannot stand in a header. Kinds are those of
 // the request's headers.
-func (h *Headers) Set(r *http.Request, id *authenticator.Identity, passage *ConsumedCredentials, kinds request.Kinds) (leftOut []string) {
+func (h *IdentityHeaders) Set(r *http.Request, id *authenticator.Identity, shared *exchange.Shared, kinds request.Kinds) (leftOut []string) {
 	for i := range h.lines {
 		l := &h.lines[i]
 		if kinds.Has(request.Own) {
-			remove(r.Header, l.folded) // an earlier handler's caller is not ours
+			removeHeaders(r.Header, l.folded) // an earlier handler's caller is not ours
 		}
 		text, ok := h.encoding.text(l.field(id))
 		switch {
@@ -153,15 +151,15 @@ func (h *Headers) Set(r *http.Request, id *authenticator.Identity, passage *Cons
 			leftOut = append(leftOut, l.name)
 		case text != "":
 			r.Header[l.name] = []string{text}
-			passage.add(l.folded)
+			shared.AddIdentityHeader(l.folded)
 		}
 	}
 	return leftOut
 }
 
-// safe reports whether a value can stand in a header and be read back as
+// isPrintable reports whether a value can stand in a header and be read back as
 // itself: printable ASCII, no space at either end.
-func safe(value string) bool {
+func isPrintable(value string) bool {
 	for i := range len(value) {
 		if value[i] < 0x20 || value[i] >= 0x7f {
 			return false
@@ -171,7 +169,7 @@ func safe(value string) bool {
 }
 
 // remove deletes each spelling of some headers.
-func remove(h http.Header, folded ...string) {
+func removeHeaders(h http.Header, folded ...string) {
 	for name := range h {
 		if slices.ContainsFunc(folded, func(f string) bool { return request.SameName(name, f) }) {
 			delete(h, name)
@@ -181,7 +179,7 @@ func remove(h http.Header, folded ...string) {
 
 // protect takes a header out of Connection, by which a client could have the
 // next hop drop what we set.
-func protect(h http.Header, folded string) {
+func unlistConnection(h http.Header, folded string) {
 	lines := h["Connection"]
 	if len(lines) == 0 {
 		return

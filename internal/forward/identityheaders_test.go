@@ -1,4 +1,4 @@
-package upstream
+package forward
 
 import (
 	"encoding/json"
@@ -12,15 +12,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/exchange"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // allKinds make every step look at the headers.
 const allKinds = ^request.Kinds(0)
 
-func headers(t testing.TB, fieldOf map[string]string) *Headers {
+func headers(t testing.TB, fieldOf map[string]string) *IdentityHeaders {
 	t.Helper()
-	h, err := New(fieldOf, "")
+	h, err := NewIdentityHeaders(fieldOf, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +37,7 @@ func TestStrip(t *testing.T) {
 		r.Header[name] = []string{"admin"}
 		r.Trailer = http.Header{name: nil}
 		r.Header["X-Auth-Username"] = []string{"mine"}
-		h.Strip(r, new(ConsumedCredentials), false, allKinds)
+		h.Strip(r, new(exchange.Shared), false, allKinds)
 		if len(r.Header) != 1 || len(r.Trailer) != 0 {
 			t.Errorf("%s: header %v, trailer %v", name, r.Header, r.Trailer)
 		}
@@ -51,7 +52,7 @@ func TestStripRewriting(t *testing.T) {
 		for _, trusted := range []bool{false, true} {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header[name] = []string{"/admin"}
-			h.Strip(r, new(ConsumedCredentials), trusted, allKinds)
+			h.Strip(r, new(exchange.Shared), trusted, allKinds)
 			if _, there := r.Header[name]; there != trusted {
 				t.Errorf("%s, trusted %v: there %v", name, trusted, there)
 			}
@@ -65,16 +66,16 @@ func TestConnection(t *testing.T) {
 	shared := []string{"keep-alive, X-Auth-User", "x_auth_user,close"}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header["Connection"] = shared
-	h.Strip(r, new(ConsumedCredentials), false, allKinds)
+	h.Strip(r, new(exchange.Shared), false, allKinds)
 	if got := strings.Join(r.Header["Connection"], "|"); got != "keep-alive|close" {
 		t.Errorf("Connection is %q", got)
 	}
 	if shared[0] != "keep-alive, X-Auth-User" {
 		t.Error("the access log's copy was changed")
 	}
-	Apply(r, http.Header{"X-Tenant": {"a"}}, nil)
+	setPolicyHeaders(r, http.Header{"X-Tenant": {"a"}}, nil)
 	r.Header["Connection"] = []string{"X-Tenant"}
-	Apply(r, http.Header{"X-Tenant": {"a"}}, nil)
+	setPolicyHeaders(r, http.Header{"X-Tenant": {"a"}}, nil)
 	if got := r.Header.Get("Connection"); got != "" {
 		t.Errorf("Connection is %q after a policy set the header", got)
 	}
@@ -114,7 +115,7 @@ func TestSet(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)
-			left := headers(t, map[string]string{"X-Value": test.field}).Set(r, &test.id, new(ConsumedCredentials), allKinds)
+			left := headers(t, map[string]string{"X-Value": test.field}).Set(r, &test.id, new(exchange.Shared), allKinds)
 			if got := strings.Join(r.Header["X-Value"], "|"); got != test.want || (len(left) > 0) != test.left {
 				t.Errorf("got %q, left out %v", got, left)
 			}
@@ -131,7 +132,7 @@ func TestNew(t *testing.T) {
 		"named twice":               {"X-Auth": "id", "X_Auth": "name"},
 		"empty name":                {"X-Auth": "claims.a..b"},
 	} {
-		if _, err := New(fieldOf, ""); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := NewIdentityHeaders(fieldOf, ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, want %q", fieldOf, err, want)
 		}
 	}
@@ -155,7 +156,7 @@ func TestApply(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header = http.Header{"X-Tenant": {"evil"}, "X_Tenant": {"evil"}, "X-Old": {"1"}, "X_Old": {"1"}}
 	set := http.Header(map[string][]string{"x-tenant": {"blue"}})
-	Apply(r, set, []string{"X-Old"})
+	setPolicyHeaders(r, set, []string{"X-Old"})
 	r.Header["X-Tenant"][0] += "!"
 	if diff := cmp.Diff(http.Header{"X-Tenant": {"blue!"}}, r.Header); diff != "" {
 		t.Error(diff)
@@ -165,59 +166,26 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// TestPassage: a second handler sees the credential that the first one
-// consumed, and keeps the first one's headers; the upstream sees no credential (T-65).
-func TestPassage(t *testing.T) {
+// TestSecondHandler: a second handler keeps the identity headers that the first one set,
+// and removes a client's in other names (T-65).
+func TestSecondHandler(t *testing.T) {
 	first := headers(t, map[string]string{"X-User": "username"})
 	second := headers(t, map[string]string{"X-User": "username", "X-Name": "name"})
 	r := httptest.NewRequest("GET", "/", nil)
-	r.Header = http.Header{"Authorization": {"Basic x"}, "X-User": {"evil"}, "X-Name": {"evil"}}
-	passage := new(ConsumedCredentials)
-
-	first.Strip(r, passage, false, allKinds)
-	passage.Restore(r.Header)
-	passage.Take(r.Header, "Authorization")
-	passage.Withhold(r.Header)
-	first.Set(r, &authenticator.Identity{Username: "alice"}, passage, allKinds)
-	second.Strip(r, passage, false, allKinds)
+	r.Header = http.Header{"X-User": {"evil"}, "X-Name": {"evil"}}
+	shared := new(exchange.Shared)
+	first.Strip(r, shared, false, allKinds)
+	first.Set(r, &authenticator.Identity{Username: "alice"}, shared, allKinds)
+	second.Strip(r, shared, false, allKinds)
 	if diff := cmp.Diff(http.Header{"X-User": {"alice"}}, r.Header); diff != "" {
 		t.Error(diff)
-	}
-	passage.Restore(r.Header)
-	if r.Header.Get("Authorization") != "Basic x" {
-		t.Error("the second handler does not see the credential")
-	}
-	passage.Take(r.Header, "")
-	passage.Withhold(r.Header)
-	if _, present := r.Header["Authorization"]; present {
-		t.Error("the upstream sees the credential")
-	}
-	r.Header["Cookie"] = []string{"token=secret; theme=dark"}
-	passage.TakeCookies(r.Header, "token")
-	passage.Withhold(r.Header)
-	if got := r.Header.Get("Cookie"); got != "theme=dark" {
-		t.Errorf("the other cookies: %q", got)
-	}
-	if passage.Restore(r.Header); r.Header.Get("Cookie") != "token=secret; theme=dark" {
-		t.Error("the cookie is not brought back")
-	}
-	if got := passage.String(); strings.Contains(got, "x") {
-		t.Errorf("a passage prints as %q", got)
 	}
 }
 
 func TestWithdraw(t *testing.T) {
 	h := http.Header{"Authorization": {"x"}, "Cookie": {"x"}, "Proxy-Authorization": {"x"}, "X-Api-Key": {"x"}, "Origin": {"o"}}
-	Withdraw(h, []string{"X-API-Key"})
+	withdraw(h, []string{"X-API-Key"})
 	if diff := cmp.Diff(http.Header{"Origin": {"o"}}, h); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestAddResponse(t *testing.T) {
-	h := http.Header{"Vary": {"Origin"}}
-	AddResponse(h, http.Header{"Vary": {"Accept"}, "X-Tenant": {"a", "b"}})
-	if diff := cmp.Diff(http.Header{"Vary": {"Origin", "Accept"}, "X-Tenant": {"a", "b"}}, h); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -230,9 +198,9 @@ func FuzzSet(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, one, two string) {
 		h := headers(t, map[string]string{"X-Name": "name", "X-Roles": "roles"})
 		r := httptest.NewRequest("GET", "/", nil)
-		h.Set(r, &authenticator.Identity{Name: name, Roles: []string{one, two}}, new(ConsumedCredentials), allKinds)
+		h.Set(r, &authenticator.Identity{Name: name, Roles: []string{one, two}}, new(exchange.Shared), allKinds)
 		for _, lines := range r.Header {
-			if len(lines) != 1 || !safe(lines[0]) {
+			if len(lines) != 1 || !isPrintable(lines[0]) {
 				t.Errorf("got %q", lines)
 			}
 		}
@@ -247,8 +215,8 @@ func TestStripAllocations(t *testing.T) {
 	h := headers(t, map[string]string{"X-Auth-User": "username", "X-Auth-Roles": "roles"})
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Connection": {"keep-alive"}}
-	passage := new(ConsumedCredentials)
-	if got := testing.AllocsPerRun(100, func() { h.Strip(r, passage, false, allKinds) }); got > 2 {
+	shared := new(exchange.Shared)
+	if got := testing.AllocsPerRun(100, func() { h.Strip(r, shared, false, allKinds) }); got > 2 {
 		t.Errorf("%v allocations", got)
 	}
 }
@@ -262,7 +230,7 @@ func TestN10UndeclaredTrailers(t *testing.T) {
 		r := httptest.NewRequest("PUT", "/", nil)
 		r.Trailer = trailer
 		r.Body = &lateTrailers{trailer: trailer, late: http.Header{name: {"admin"}, "X-Checksum": {"1"}}}
-		h.Strip(r, new(ConsumedCredentials), false, allKinds)
+		h.Strip(r, new(exchange.Shared), false, allKinds)
 		if _, err := io.ReadAll(r.Body); err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package upstream
+package forward
 
 import (
 	"errors"
@@ -104,7 +104,7 @@ func (e Encoding) encode(text string, item bool) (string, bool) {
 // isPlain reports whether a text can stand in a header, or among others in a
 // list, and is read as itself.
 func isPlain(text string, item bool) bool {
-	return safe(text) && !(item && strings.Contains(text, ","))
+	return isPrintable(text) && !(item && strings.Contains(text, ","))
 }
 
 // extPrefix begins an ext-value without a language.

@@ -1,0 +1,130 @@
+package exchange
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/request"
+)
+
+// ConsumedCredentials are the credentials that policy_auth handlers removed from one
+// request: a second handler restores them to authenticate the caller, and the next
+// handler never sees them. The zero value is ready to use.
+type ConsumedCredentials struct {
+	headers     []consumedHeader
+	first       [1]consumedHeader // backs headers; most requests have one
+	cookies     []string          // names of the removed cookies
+	cookieLines []string          // the lines of Cookie before any was removed
+	query       *request.CutQuery
+}
+
+// consumedHeader is a removed header with the lines that the client sent.
+type consumedHeader struct {
+	name  string
+	lines []string
+}
+
+// ConsumeParameter removes a credential from the query.
+func (c *ConsumedCredentials) ConsumeParameter(r *http.Request, name string) {
+	before := r.URL.RawQuery
+	if cut := c.CutQuery(); cut.After == before && cut.Before != "" {
+		before = cut.Before
+	}
+	r.URL.RawQuery = request.CutParameters(r.URL.RawQuery, []string{name})
+	r.RequestURI = r.URL.RequestURI()
+	c.query = &request.CutQuery{Before: before, After: r.URL.RawQuery}
+}
+
+// CutQuery returns the query before and after a credential was removed from it.
+func (c *ConsumedCredentials) CutQuery() request.CutQuery {
+	if c.query == nil {
+		return request.CutQuery{}
+	}
+	return *c.query
+}
+
+// Restore puts the credentials in headers and cookies that an earlier handler removed
+// back into the request. It reports whether there are any.
+func (c *ConsumedCredentials) Restore(h http.Header) bool {
+	for _, header := range c.headers {
+		h[header.name] = slices.Clone(header.lines)
+	}
+	if c.cookieLines != nil {
+		h["Cookie"] = slices.Clone(c.cookieLines)
+	}
+	return len(c.headers) > 0 || c.cookieLines != nil
+}
+
+// ConsumeHeader marks a header as the accepted credential, so that Remove removes it.
+// The name is "" if no header held the credential.
+func (c *ConsumedCredentials) ConsumeHeader(h http.Header, name string) {
+	lines, present := h[name]
+	if !present {
+		return
+	}
+	i := slices.IndexFunc(c.headers, func(header consumedHeader) bool { return header.name == name })
+	switch {
+	case i >= 0:
+		c.headers[i].lines = lines
+		return
+	case c.headers == nil:
+		c.headers = c.first[:0]
+	}
+	c.headers = append(c.headers, consumedHeader{name, lines})
+}
+
+// ConsumeCookies marks cookies as credentials of this module, so that Remove removes
+// them; other cookies stay.
+func (c *ConsumedCredentials) ConsumeCookies(h http.Header, names ...string) {
+	if len(names) == 0 {
+		return
+	}
+	lines, present := h["Cookie"]
+	if !present {
+		return
+	}
+	if c.cookieLines == nil {
+		c.cookieLines = lines
+	}
+	for _, name := range names {
+		if !slices.Contains(c.cookies, name) {
+			c.cookies = append(c.cookies, name)
+		}
+	}
+}
+
+// Remove deletes every consumed header and cookie from the request. It changes the map
+// and never the slices in it, because the access log holds a copy of the map that
+// shares them.
+func (c *ConsumedCredentials) Remove(h http.Header) {
+	for _, header := range c.headers {
+		delete(h, header.name)
+	}
+	if len(c.cookies) == 0 {
+		return
+	}
+	if left := withoutCookies(c.cookieLines, c.cookies); len(left) > 0 {
+		h["Cookie"] = left
+	} else {
+		delete(h, "Cookie")
+	}
+}
+
+// withoutCookies returns lines of Cookie without the cookies of the given names.
+func withoutCookies(lines, names []string) []string {
+	var left []string
+	for _, line := range lines {
+		var kept []string
+		for pair := range strings.SplitSeq(line, ";") {
+			pair = strings.TrimSpace(pair)
+			if name, _, _ := strings.Cut(pair, "="); pair != "" && !slices.Contains(names, strings.TrimSpace(name)) {
+				kept = append(kept, pair)
+			}
+		}
+		if len(kept) > 0 {
+			left = append(left, strings.Join(kept, "; "))
+		}
+	}
+	return left
+}

@@ -1,0 +1,36 @@
+package exchange
+
+import (
+	"slices"
+
+	"github.com/policyauth/caddy-policy-auth/internal/observe"
+)
+
+// Shared is the state that all policy_auth handlers of one request share. A second
+// handler must neither take the first one's identity headers for the client's nor miss
+// the credential that the first one removed. The zero value is ready to use.
+type Shared struct {
+	ConsumedCredentials
+	// Placeholders show the latest decision.
+	Placeholders observe.Placeholders
+	// Handlers counts the handlers that judged the request.
+	Handlers int
+
+	identityHeaders []string // folded names
+}
+
+// String hides the credentials where the request's variables are printed.
+func (s *Shared) String() string { return "policy_auth" }
+
+// HasIdentityHeader reports whether a handler set an identity header of this name, in
+// the form of request.FoldName.
+func (s *Shared) HasIdentityHeader(folded string) bool {
+	return slices.Contains(s.identityHeaders, folded)
+}
+
+// AddIdentityHeader records that a handler set an identity header.
+func (s *Shared) AddIdentityHeader(folded string) {
+	if !s.HasIdentityHeader(folded) {
+		s.identityHeaders = append(s.identityHeaders, folded)
+	}
+}
