@@ -190,7 +190,7 @@ func TestManualCaddyfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys := `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
-	for name, content := range map[string]string{"cluster-keys.json": keys, "ca.crt": string(certificate), "ca.pem": string(certificate), "token": canary} {
+	for name, content := range map[string]string{"cluster-keys.json": keys, "ca.crt": string(certificate), "ca.pem": string(certificate), "token": canary, "oidc-secret": canary} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

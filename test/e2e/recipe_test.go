@@ -37,7 +37,7 @@ var recipeFiles = map[string]string{
 type recipe struct {
 	*world
 	*server
-	port string // of https
+	port, plainPort string // of https and http
 }
 
 // newRecipe writes the files of a page to a folder. Edits are pairs of a text in them
@@ -78,8 +78,8 @@ func (r *recipe) serve() *recipe {
 		r.T.Errorf("the Caddyfile is not formatted (%v):\n%s", err, output)
 	}
 	admin := "127.0.0.1:" + port(r.T)
-	r.port = port(r.T)
-	options := "\tadmin " + admin + "\n\tdefault_bind 127.0.0.1\n\thttp_port " + port(r.T) + "\n\thttps_port " + r.port + "\n\tlocal_certs\n\tskip_install_trust\n"
+	r.port, r.plainPort = port(r.T), port(r.T)
+	options := "\tadmin " + admin + "\n\tdefault_bind 127.0.0.1\n\thttp_port " + r.plainPort + "\n\thttps_port " + r.port + "\n\tlocal_certs\n\tskip_install_trust\n"
 	text, global := strings.CutPrefix(string(content), "{\n")
 	if !global {
 		text = "}\n" + text
@@ -145,6 +145,12 @@ type visitor struct {
 // address, such as 127.0.0.2 for one in the local network.
 func (r *recipe) from(t *testing.T, address string) *visitor {
 	t.Helper()
+	return newVisitor(t, address, r.port)
+}
+
+// newVisitor returns a visitor for whom every host is at a port of this machine.
+func newVisitor(t *testing.T, address, port string) *visitor {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +160,7 @@ func (r *recipe) from(t *testing.T, address string) *visitor {
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the certificate is of Caddy's own authority
 		DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
 			if host, _, _ := net.SplitHostPort(to); net.ParseIP(host) == nil {
-				to = "127.0.0.1:" + r.port
+				to = "127.0.0.1:" + port
 			}
 			return dialer.DialContext(ctx, network, to)
 		},
