@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/counterexample"
 )
 
@@ -51,9 +52,9 @@ type asker struct {
 // asker compiles policies that are known to load once more, for this search alone.
 func (m *material) asker(ctx context.Context, config Config, decision ast.Ref) (*asker, error) {
 	a := &asker{decision: decision, store: inmem.NewFromASTObject(m.data), envoy: config.OPAEnvoy}
-	a.compiler = ast.NewCompiler().WithCapabilities(allowed(config.AllowBuiltins))
+	a.compiler = ast.NewCompiler().WithCapabilities(builtins.Capabilities(config.AllowBuiltins))
 	if a.compiler.Compile(maps.Clone(m.modules)); a.compiler.Failed() {
-		return nil, joinBounded([]error{explainGated(a.compiler.Errors)})
+		return nil, joinBounded([]error{builtins.ExplainGated(a.compiler.Errors)})
 	}
 	var err error
 	a.txn, err = a.store.NewTransaction(ctx)

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 
+	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -28,7 +29,7 @@ func Complete(ctx context.Context, part map[string]any) (map[string]any, error) 
 		return nil, err
 	}
 	options := []func(*rego.Rego){
-		rego.Query(completion), rego.StrictBuiltinErrors(true), rego.Capabilities(allowed(nil)),
+		rego.Query(completion), rego.StrictBuiltinErrors(true), rego.Capabilities(builtins.Capabilities(nil)),
 		rego.Input(map[string]any{"part": part, "schema": request.Schema()}),
 	}
 	for _, module := range own {

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 )
 
 const (
@@ -106,8 +108,8 @@ func (c Config) Check() error {
 		return fmt.Errorf("decision_cache: %d bytes are not between 1MiB (%d) and 1TiB; %d for none", cache, MinCache, NoCache)
 	}
 	for _, name := range c.AllowBuiltins {
-		if !slices.Contains(gated, name) {
-			return fmt.Errorf("builtins: %q is not one that is off (allowed: %s)", name, strings.Join(gated, " "))
+		if !slices.Contains(builtins.Gated(), name) {
+			return fmt.Errorf("builtins: %q is not one that is off (allowed: %s)", name, strings.Join(builtins.Gated(), " "))
 		}
 	}
 	if strings.Contains(c.ClaimsSchema, "://") {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -256,8 +256,8 @@ func withoutData(err error) error {
 	}
 	name, cause, _ := strings.Cut(failure.Message, ": ")
 	switch {
-	case errors.Is(err, errTooMuch):
-	case slices.Contains(reaching, name):
+	case errors.Is(err, builtins.ErrTooLarge):
+	case builtins.External(name):
 		cause = quotation.ReplaceAllString(cause, `"…"`)
 	default:
 		cause = "it cannot take what it was given"

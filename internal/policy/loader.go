@@ -8,6 +8,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 )
 
 // loader turns the files of a configuration into snapshots. It remembers what
@@ -31,7 +32,7 @@ type loader struct {
 // newLoader returns a loader for a normalized configuration.
 func newLoader(config Config) *loader {
 	return &loader{
-		config: config, capabilities: allowed(config.AllowBuiltins), distrusted: func(*snapshot) {},
+		config: config, capabilities: builtins.Capabilities(config.AllowBuiltins), distrusted: func(*snapshot) {},
 		modules: memo[*parsed]{}, documents: memo[ast.Object]{}, schemas: memo[*schema]{}, claims: memo[*schema]{}, tables: memo[tableData]{},
 	}
 }

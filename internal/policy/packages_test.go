@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 )
 
 // TestOutline: what a module may refer to is found wherever Rego lets it be written.
@@ -54,7 +56,7 @@ func TestOutline(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			module, err := parsePolicy("p.rego", []byte("package p.q\n\n"+test.source+"\n"), allowed(nil))
+			module, err := parsePolicy("p.rego", []byte("package p.q\n\n"+test.source+"\n"), builtins.Capabilities(nil))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +89,7 @@ func TestGraph(t *testing.T) {
 	}
 	m := &material{modules: map[string]*ast.Module{}, outlines: map[string]*outline{}}
 	for file, source := range sources {
-		module, err := parsePolicy(file, []byte(source), allowed(nil))
+		module, err := parsePolicy(file, []byte(source), builtins.Capabilities(nil))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 )
 
 // program is compiled policies, whatever data they will be asked with. It is
@@ -153,7 +155,7 @@ func (l *loader) compileTogether(m *material, modules map[string]*ast.Module) (*
 	p := &program{modules: m.modules, outlines: m.outlines, compiled: modules, typing: m.typing}
 	p.compiler = ast.NewCompiler().WithCapabilities(l.capabilities).SetErrorLimit(maxErrors)
 	if p.compiler.Compile(modules); p.compiler.Failed() { // it works on copies
-		return nil, joinBounded([]error{explainGated(p.compiler.Errors)})
+		return nil, joinBounded([]error{builtins.ExplainGated(p.compiler.Errors)})
 	}
 	var err error
 	if p.decision, err = resolve(p.compiler, l.config); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 
+	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/lint"
 )
 
@@ -52,7 +53,7 @@ func askSchema(query string, schema map[string]any, document ast.Object) ([]erro
 		return nil, err
 	}
 	results, err := rego.New(
-		rego.Query(query), rego.Capabilities(allowed(nil)), rego.StrictBuiltinErrors(true),
+		rego.Query(query), rego.Capabilities(builtins.Capabilities(nil)), rego.StrictBuiltinErrors(true),
 		rego.ParsedInput(ast.NewObject(
 			member{ast.StringTerm("schema"), ast.NewTerm(rules)}, member{ast.StringTerm("document"), ast.NewTerm(document)},
 		)),

@@ -13,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 )
 
@@ -55,7 +56,7 @@ func (l *loader) prepare(m *material) (*snapshot, error) {
 	if err := l.checkConflicts(m, p, storage.NonEmpty(ctx, store, txn)); err != nil {
 		return nil, err
 	}
-	s := &snapshot{program: p, reaches: slices.ContainsFunc(l.config.AllowBuiltins, func(name string) bool { return slices.Contains(reaching, name) }), envoy: l.config.OPAEnvoy, warnings: slices.Concat(m.warnings, p.findings)}
+	s := &snapshot{program: p, reaches: slices.ContainsFunc(l.config.AllowBuiltins, builtins.External), envoy: l.config.OPAEnvoy, warnings: slices.Concat(m.warnings, p.findings)}
 	options := []func(*rego.Rego){
 		rego.Compiler(p.compiler), rego.Store(store), rego.Transaction(txn), rego.Capabilities(l.capabilities), rego.StrictBuiltinErrors(!s.envoy),
 	}

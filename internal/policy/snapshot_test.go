@@ -100,31 +100,6 @@ func TestEmbeddedUsed(t *testing.T) {
 	}
 }
 
-// TestAllowed: the capabilities lack what reaches out or may compute for long,
-// unless it is named, and nothing else (T-49).
-func TestAllowed(t *testing.T) {
-	names := func(c *ast.Capabilities) map[string]bool {
-		result := map[string]bool{}
-		for _, builtin := range c.Builtins {
-			result[builtin.Name] = true
-		}
-		return result
-	}
-	all := names(ast.CapabilitiesForThisVersion())
-	for _, named := range [][]string{nil, {"http.send"}, {"opa.runtime", "net.lookup_ip_addr"}, gated} {
-		there := names(allowed(named))
-		for name := range all {
-			off := slices.Contains(gated, name)
-			for _, n := range named {
-				off = off && n != name
-			}
-			if there[name] == off {
-				t.Errorf("%v: %s is there: %v", named, name, there[name])
-			}
-		}
-	}
-}
-
 // TestTogether: requests, reloads, looks at the status and the end of a set at
 // the same time; each request sees one version (T-09).
 func TestTogether(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/lint"
 )
 
@@ -208,7 +209,7 @@ func (r testRun) collect(ctx context.Context, set func(*tester.Runner) *tester.R
 	defer store.Abort(ctx, txn)
 	modules := maps.Clone(r.modules)
 	maps.Copy(modules, r.tests)
-	compiler := ast.NewCompiler().WithCapabilities(allowed(r.config.AllowBuiltins)).WithEnablePrintStatements(true).
+	compiler := ast.NewCompiler().WithCapabilities(builtins.Capabilities(r.config.AllowBuiltins)).WithEnablePrintStatements(true).
 		WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn)).SetErrorLimit(maxErrors)
 	runner := tester.NewRunner().SetCompiler(compiler).SetStore(store).SetModules(modules).
 		RaiseBuiltinErrors(!r.config.OPAEnvoy).SetTimeout(r.timeout)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/lint"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -131,9 +132,9 @@ func (m *material) judgeTests(config Config) ([]lint.Finding, error) {
 	}
 	modules := maps.Clone(m.modules)
 	maps.Copy(modules, m.tests)
-	compiler := ast.NewCompiler().WithCapabilities(allowed(config.AllowBuiltins)).WithEnablePrintStatements(true).SetErrorLimit(maxErrors)
+	compiler := ast.NewCompiler().WithCapabilities(builtins.Capabilities(config.AllowBuiltins)).WithEnablePrintStatements(true).SetErrorLimit(maxErrors)
 	if compiler.Compile(modules); compiler.Failed() {
-		return nil, joinBounded([]error{explainGated(compiler.Errors)})
+		return nil, joinBounded([]error{builtins.ExplainGated(compiler.Errors)})
 	}
 	input, err := m.typing.inputShape()
 	if err != nil {

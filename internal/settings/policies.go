@@ -17,6 +17,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 )
 
 // Policies says where policies are and how they decide.
@@ -105,7 +106,7 @@ func (p *Policies) Parse(d *caddyfile.Dispenser, access []string) error {
 //	builtins allow <name>...
 func (p *Policies) parseBuiltins(d *caddyfile.Dispenser) error {
 	if args := d.CountRemainingArgs(); !d.NextArg() || d.Val() != "allow" || args < 2 {
-		return d.Errf("builtins wants allow and at least one name, such as builtins allow http.send; names: %s", strings.Join(policy.GatedBuiltins(), " "))
+		return d.Errf("builtins wants allow and at least one name, such as builtins allow http.send; names: %s", strings.Join(builtins.Gated(), " "))
 	}
 	return caddyfileutil.Strings(&p.Builtins)(d)
 }

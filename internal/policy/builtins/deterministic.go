@@ -1,17 +1,13 @@
-package policy
+package builtins
 
-import (
-	"maps"
-	"slices"
-	"strings"
+import "strings"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-)
+// Deterministic reports whether the result of a built-in function depends on its
+// arguments alone. The list is our own, because OPA does not mark all functions that
+// read the clock as nondeterministic. A function that is not in it does not count.
+func Deterministic(name string) bool { return deterministic[name] }
 
-// pure are the built-in functions whose result depends on nothing but their
-// arguments. What is not in the list is not remembered: OPA's own mark of those
-// that are not deterministic is missing on some that look at the clock.
-var pure = wordSet(`
+var deterministic = wordSet(`
 eq equal neq lt lte gt gte assign internal.member_2 internal.member_3 internal.template_string
 plus minus mul div rem abs ceil floor round and or minus intersection union
 array.concat array.flatten array.reverse array.slice
@@ -41,37 +37,4 @@ func wordSet(text string) map[string]bool {
 		set[word] = true
 	}
 	return set
-}
-
-// never are what a key cannot hold: what is never the same twice, and what is not
-// to be kept.
-var never = []string{
-	"request.time_ns", "request.id", "request.body", "request.body_truncated",
-	"attributes", "parsed_path", "parsed_query", "parsed_body", "truncated_body", "version",
-}
-
-// unsure says why decisions cannot be remembered; there is nothing to say if they
-// can.
-func (f *findings) unsure() []string {
-	var reasons []string
-	for _, path := range slices.Sorted(maps.Keys(f.reads)) {
-		if slices.ContainsFunc(never, reads{path: true}.reads) {
-			reasons = append(reasons, "it reads "+strings.TrimSuffix("input."+path, "."))
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(f.calls)) {
-		if !pure[name] {
-			reasons = append(reasons, "it calls "+name)
-		}
-	}
-	return reasons
-}
-
-// builtin returns the name of a built-in function that a reference may mean, or "".
-func builtin(ref ast.Ref) string {
-	name := ref.String()
-	if _, builtIn := ast.BuiltinMap[name]; builtIn {
-		return name
-	}
-	return ""
 }

@@ -1,4 +1,4 @@
-package policy
+package builtins
 
 import (
 	"net"
@@ -10,7 +10,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/tester"
 
 	"github.com/policyauth/caddy-policy-auth/internal/egress"
 )
@@ -32,7 +34,7 @@ func protectServer(t *testing.T, l net.Listener, at egress.Listener) (connection
 
 // TestS42Send: where http.send is on, it never connects to Caddy's admin endpoint: not
 // by an address, a name, a redirect or a socket, with TLS settings or a proxy of the
-// environment, in a decision, an explanation, a check or a test.
+// environment, in an evaluation or a test.
 func TestS42Send(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -64,25 +66,23 @@ func TestS42Send(t *testing.T) {
 	}
 }
 
-// refusedSend evaluates a call of http.send in every way that there is.
+// refusedSend evaluates a call of http.send in a query and in a test.
 func refusedSend(t *testing.T, call string, connections *atomic.Int64) {
 	t.Helper()
-	dir := newDir(t)
-	dir.write("authz_test.rego", "package caddy.authz_test\n\ntest_it if http.send("+call+").status_code == 200\n")
-	path := filepath.Dir(dir.write("authz.rego", "package caddy.authz\n\nallow if http.send("+call+").status_code == 200\n"))
-	config := Config{Sources: []string{path}, AllowBuiltins: []string{"http.send"}, Timeout: 5 * time.Second}
-	set := open(t, config)
-	got := set.Decide(t.Context(), asked("/", ""))
-	if got.Allow || got.Err == nil || !strings.Contains(got.Err.Error(), "Caddy's admin endpoint") {
-		t.Errorf("got %+v", got)
+	source := "package caddy.authz\n\nallow if http.send(" + call + ").status_code == 200\n"
+	if allow, err := evaluate(t, source, nil, true); allow || err == nil || !strings.Contains(err.Error(), "Caddy's admin endpoint") {
+		t.Errorf("got %v, %v", allow, err)
 	}
-	if _, err := set.Explain(t.Context(), map[string]any{}); err != nil {
-		t.Error(err)
+	module := ast.MustParseModuleWithOpts("package caddy.authz_test\n\ntest_it if http.send("+call+").status_code == 200\n", ast.ParserOptions{RegoVersion: ast.RegoV1})
+	results, err := tester.NewRunner().RaiseBuiltinErrors(true).Run(t.Context(), map[string]*ast.Module{"authz_test.rego": module})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if report, err := Test(t.Context(), config, TestOptions{}); err != nil || report.Passed() {
-		t.Errorf("the test passes: %+v %v", report, err)
+	for result := range results {
+		if result.Pass() {
+			t.Error("the test passes")
+		}
 	}
-	_, _ = Check(t.Context(), config, CheckOptions{}) // whatever it finds
 	if n := connections.Load(); n > 0 {
 		t.Errorf("%d connections", n)
 	}
@@ -106,11 +106,32 @@ func TestS42Socket(t *testing.T) {
 	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}}
 	server.Start()
 	defer server.Close()
-	source := newDir(t).write("authz.rego", `package caddy.authz
+	source := `package caddy.authz
 
-allow if http.send({"method": "get", "url": "unix://localhost/?socket=`+url.QueryEscape(other)+`"}).status_code == 200
-`)
-	if got := open(t, Config{Sources: []string{source}, AllowBuiltins: []string{"http.send"}, Timeout: 5 * time.Second}).Decide(t.Context(), asked("/", "")); !got.Allow {
-		t.Errorf("another socket: %+v", got)
+allow if http.send({"method": "get", "url": "unix://localhost/?socket=` + url.QueryEscape(other) + `"}).status_code == 200
+`
+	if allow, err := evaluate(t, source, nil, true); !allow {
+		t.Errorf("another socket: %v", err)
+	}
+}
+
+// TestSchemasFetchNothing: T-49, no $ref of a schema is fetched, not of one that is
+// made from input either.
+func TestSchemasFetchNothing(t *testing.T) {
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		_, _ = w.Write([]byte(`{"type": "string"}`))
+	}))
+	defer server.Close()
+	reference := `{"$ref": "` + server.URL + `/schema.json"}`
+	for name, rule := range map[string]string{
+		"verify":           "allow := json.verify_schema(" + reference + ")[0]",
+		"match":            "allow := json.match_schema(\"\\\"x\\\"\", " + reference + ")[0]",
+		"match, made late": "allow := json.match_schema(\"\\\"x\\\"\", {input.config.x: \"" + server.URL + "/s\"})[0]",
+	} {
+		if allow, err := evaluate(t, "package caddy.authz\n\n"+rule+"\n", "$ref", true); allow || asked.Load() > 0 {
+			t.Errorf("%s: %v, %v, %d requests", name, allow, err, asked.Load())
+		}
 	}
 }

@@ -1,27 +1,28 @@
-package policy
+package builtins
 
 import (
-	"context"
 	"encoding/json"
-	"net/netip"
-	"runtime"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/open-policy-agent/opa/v1/rego"
 )
 
-// constantsOf returns what a request without a credential is asked with.
-func constantsOf(values map[string]any) Input {
-	in := asked("/", "")
-	in.Config = NewConstants(values)
-	return in
+// evaluate evaluates data.caddy.authz.allow of a policy with input.config.x.
+func evaluate(t testing.TB, source string, x any, strict bool) (allow bool, err error) {
+	t.Helper()
+	results, err := rego.New(
+		rego.Query("data.caddy.authz.allow"), rego.Module("authz.rego", source), rego.Input(map[string]any{"config": map[string]any{"x": x}}),
+		rego.Capabilities(Capabilities(Gated())), rego.StrictBuiltinErrors(strict),
+	).Eval(t.Context())
+	return results.Allowed(), err
 }
 
 // TestN15Operands: a built-in function takes no more than it can compute in time;
-// more ends the evaluation, also behind "not" and under opa_envoy, and nothing of it
-// is in the error.
+// more ends the evaluation, also behind "not" and
+// where errors of built-in functions are undefined, and nothing of it is in the error.
 func TestN15Operands(t *testing.T) {
 	long := strings.Repeat("s3cret ", maxOperand/7+1)
 	digits, megabytes := strings.Repeat("1", 1<<20), strings.Repeat("x", 6<<20)
@@ -123,21 +124,19 @@ func TestN15Operands(t *testing.T) {
 	for _, test := range tests {
 		name, _, _ := strings.Cut(test.call, "(")
 		covered[name] = true
-		for _, envoy := range []bool{false, true} {
+		for _, lenient := range []bool{false, true} {
 			source := "package caddy.authz\n\nx := input.config.x\n\nbad if " + test.call + "\n\nallow if not bad\n"
-			config := Config{Sources: []string{newDir(t).write("authz.rego", source)}, AllowBuiltins: costly, OPAEnvoy: envoy, Decision: defaultDecision, Timeout: time.Minute}
 			start := time.Now()
-			got := open(t, config).Decide(t.Context(), constantsOf(map[string]any{"x": test.x}))
-			if got.Allow || got.Reason != authenticator.ReasonPolicyError || got.Err == nil || !strings.Contains(got.Err.Error(), "eval_builtin_error: "+name+": ") ||
-				strings.Contains(got.Err.Error(), "cannot take what it was given") || strings.Contains(got.Err.Error(), "s3cret") {
-				t.Errorf("N-15 %s, envoy %v: %+v", test.call, envoy, got)
+			allow, err := evaluate(t, source, test.x, !lenient)
+			if allow || !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "eval_builtin_error: "+name+": ") || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("N-15 %s, lenient %v: %v, %v", test.call, lenient, allow, err)
 			}
 			if took := time.Since(start); took > 10*time.Second {
 				t.Errorf("N-15 %s took %s", test.call, took)
 			}
 		}
 	}
-	for name := range bounds {
+	for name := range operandLimits {
 		if !covered[name] {
 			t.Errorf("N-15 %s has a bound without a case", name)
 		}
@@ -189,90 +188,17 @@ func TestN15Fits(t *testing.T) {
 		{"rego.parse_module(\"a.rego\", x)[\"package\"]", "package a"},
 	}
 	for _, test := range tests {
-		path := newDir(t).write("authz.rego", "package caddy.authz\n\nx := input.config.x\n\nallow if "+test.call+"\n")
-		got := open(t, Config{Sources: []string{path}, AllowBuiltins: costly, Timeout: time.Minute}).Decide(t.Context(), constantsOf(map[string]any{"x": test.x}))
-		if !got.Allow {
-			t.Errorf("N-15 %s: %+v", test.call, got)
+		if allow, err := evaluate(t, "package caddy.authz\n\nx := input.config.x\n\nallow if "+test.call+"\n", test.x, true); !allow {
+			t.Errorf("N-15 %s: %v", test.call, err)
 		}
 	}
 }
 
 // TestN15NoNumber: digits of what is no JSON are not counted: reading it is undefined
-// under opa_envoy, as in OPA.
+// where errors are undefined, as in OPA.
 func TestN15NoNumber(t *testing.T) {
-	path := newDir(t).write("authz.rego", "package caddy.authz\n\nallow if not json.unmarshal(input.config.x)\n")
-	config := Config{Sources: []string{path}, OPAEnvoy: true, Decision: defaultDecision, Timeout: time.Minute}
-	got := open(t, config).Decide(t.Context(), constantsOf(map[string]any{"x": strings.Repeat("1", 2000) + "abc"}))
-	if !got.Allow {
-		t.Errorf("N-15 got %+v", got)
-	}
-}
-
-// TestN15Gated: what may compute for long on a short text is off, and the error
-// says so and how to turn it on (N-59).
-func TestN15Gated(t *testing.T) {
-	calls := map[string]string{
-		"graph.reachable_paths": `count(graph.reachable_paths({}, [])) == 0`,
-		"graphql.is_valid":      `graphql.is_valid("{a}", "type Query{a:Int}")`,
-		"graphql.parse_query":   `graphql.parse_query("{a}")`,
-		"rego.parse_module":     `rego.parse_module("a", "package a")`,
-	}
-	for name, call := range calls {
-		path := newDir(t).write("authz.rego", "package caddy.authz\n\nallow if "+call+"\n")
-		refused(t, Config{Sources: []string{path}}, "authz.rego:3", "undefined function "+name+": it is off", `write "builtins allow `+name+`" in the policies block`)
-		if got := open(t, Config{Sources: []string{path}, AllowBuiltins: []string{name}, Timeout: time.Minute}).Decide(t.Context(), asked("/", "")); !got.Allow {
-			t.Errorf("%s allowed: %+v", name, got)
-		}
-	}
-	for _, name := range reaching {
-		call := map[string]string{"http.send": `http.send({})`, "net.lookup_ip_addr": `net.lookup_ip_addr("a")`, "opa.runtime": `opa.runtime()`}[name]
-		refused(t, Config{Sources: []string{newDir(t).write("authz.rego", "package caddy.authz\n\nallow if "+call+"\n")}},
-			"undefined function "+name+": it is off, because it reaches out of the policy", `"builtins allow `+name+`"`)
-	}
-}
-
-// TestN15LateResult: a result that comes after the timeout is none, although
-// nothing could cut the call off.
-func TestN15LateResult(t *testing.T) {
-	path := newDir(t).write("authz.rego", "package caddy.authz\n\nallow if not regex.match(`(a?){50}a{50}b`, input.config.x)\n")
-	set := open(t, Config{Sources: []string{path}, Timeout: 5 * time.Millisecond})
-	got := set.Decide(t.Context(), constantsOf(map[string]any{"x": strings.Repeat("a", 512<<10)}))
-	if got.Allow || got.Reason != authenticator.ReasonPolicyTimeout || got.Err == nil {
-		t.Errorf("got %+v", got)
-	}
-}
-
-// TestN15EvaluationsAtOnce: they are bounded; who waits too long is told to come
-// again, and one that panics gives its turn back.
-func TestN15EvaluationsAtOnce(t *testing.T) {
-	plain := policyOf(t, "package caddy.authz\n\nallow if input.identity.id == \"\"\n")
-	panics := asked("/", "")
-	panics.Identity = nil
-	for range 4 * runtime.GOMAXPROCS(0) {
-		if got := plain.Decide(t.Context(), panics); got.Reason != authenticator.ReasonPolicyError {
-			t.Fatalf("one that panics: %+v", got)
-		}
-	}
-	slots := 2 * runtime.GOMAXPROCS(0)
-	for range slots {
-		if err := computing.Enter(t.Context(), netip.Addr{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	start := time.Now()
-	got := plain.Decide(t.Context(), asked("/", ""))
-	if took := time.Since(start); got.Allow || got.Reason != authenticator.ReasonBusy || got.Err == nil || took < maxWait || took > 10*maxWait {
-		t.Errorf("after %s: %+v", took, got)
-	}
-	gone, leave := context.WithCancel(t.Context())
-	leave()
-	if got := plain.Decide(gone, asked("/", "")); got.Allow || got.Reason != authenticator.ReasonPolicyTimeout {
-		t.Errorf("one who is gone: %+v", got)
-	}
-	for range slots {
-		computing.Leave()
-	}
-	if got := plain.Decide(t.Context(), asked("/", "")); !got.Allow {
-		t.Errorf("afterwards: %+v", got)
+	source := "package caddy.authz\n\nallow if not json.unmarshal(input.config.x)\n"
+	if allow, err := evaluate(t, source, strings.Repeat("1", 2000)+"abc", false); !allow {
+		t.Errorf("N-15 %v", err)
 	}
 }

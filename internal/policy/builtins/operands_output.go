@@ -1,4 +1,4 @@
-package policy
+package builtins
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ import (
 const maxOutput = 16 << 20
 
 // smallOutput bounds the text that a function makes, by what it makes at most.
-func smallOutput(most func(operands []*ast.Term) int) bound {
+func smallOutput(most func(operands []*ast.Term) int) operandLimit {
 	return func(operands []*ast.Term) string {
 		if most(operands) > maxOutput {
 			return fmt.Sprintf("the text that it makes may have more than %d bytes", maxOutput)
@@ -39,7 +39,7 @@ func smallValue(operands []*ast.Term) string {
 }
 
 // allOf returns what one of some bounds says.
-func allOf(all ...bound) bound {
+func allOf(all ...operandLimit) operandLimit {
 	return func(operands []*ast.Term) string {
 		for _, one := range all {
 			if why := one(operands); why != "" {

@@ -1,4 +1,4 @@
-package policy
+package builtins
 
 import (
 	"net/http"

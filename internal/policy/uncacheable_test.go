@@ -60,19 +60,3 @@ func inspected(t testing.TB, rules string) *findings {
 	}
 	return inspect(compiler, refOf("data.caddy.authz.allow"))
 }
-
-// TestPure: the list names functions that there are, and none that OPA itself
-// calls not deterministic.
-func TestPure(t *testing.T) {
-	for name := range pure {
-		builtin := ast.BuiltinMap[name]
-		if builtin == nil || builtin.Nondeterministic {
-			t.Errorf("%s: %v", name, builtin)
-		}
-	}
-	for _, name := range append(slices.Clone(reaching), "io.jwt.decode_verify", "crypto.x509.parse_and_verify_certificates", "json.match_schema", "print", "trace", "time.now_ns") {
-		if pure[name] {
-			t.Errorf("%s is not pure", name)
-		}
-	}
-}

@@ -1,4 +1,4 @@
-package policy
+package builtins
 
 import (
 	"errors"
@@ -34,12 +34,12 @@ const (
 // as a request's body by default.
 var maxDocument = strictjson.Limits{Values: 20_000, Depth: 64}
 
-// bound says why a built-in function does not take its operands, or "".
-type bound func(operands []*ast.Term) string
+// operandLimit says why a built-in function does not take its operands, or "".
+type operandLimit func(operands []*ast.Term) string
 
-// bounds are those of the built-in functions whose cost grows faster than what
+// operandLimits are those of the built-in functions whose cost grows faster than what
 // they are given, or by more than a hundred nanoseconds a byte.
-var bounds = map[string]bound{
+var operandLimits = map[string]operandLimit{
 	"graphql.is_valid": smallTexts, "graphql.parse": smallTexts, "graphql.parse_and_verify": smallTexts,
 	"graphql.parse_query": smallTexts, "graphql.parse_schema": smallTexts, "graphql.schema_is_valid": smallTexts,
 	"rego.parse_module": smallTexts, "yaml.unmarshal": smallTexts, "yaml.is_valid": smallTexts,
@@ -62,23 +62,23 @@ var bounds = map[string]bound{
 // The functions are OPA's own, for the whole process: there is no other way to
 // stand before one of them in every kind of evaluation.
 func init() {
-	for name, check := range bounds {
-		topdown.RegisterBuiltinFunc(name, bounded(name, check, topdown.GetBuiltin(name)))
+	for name, check := range operandLimits {
+		topdown.RegisterBuiltinFunc(name, limited(name, check, topdown.GetBuiltin(name)))
 	}
 }
 
-// errTooMuch is in what a bounded built-in function returns. Its text holds
-// nothing of the operands.
-var errTooMuch = errors.New("more than a policy can evaluate in time")
+// ErrTooLarge is wrapped by the errors of built-in functions that reject their operands
+// as too large. The errors contain no part of the operands.
+var ErrTooLarge = errors.New("more than a policy can evaluate in time")
 
-// bounded returns a built-in function that does not take too much. The error ends
+// limited returns a built-in function that does not take too much. The error ends
 // the evaluation, also where errors of built-in functions are undefined otherwise:
 // a client must not make a condition undefined by a long text.
-func bounded(name string, check bound, call topdown.BuiltinFunc) topdown.BuiltinFunc {
+func limited(name string, check operandLimit, call topdown.BuiltinFunc) topdown.BuiltinFunc {
 	return func(bctx topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
 		if why := check(operands); why != "" {
 			err := &topdown.Error{Code: topdown.BuiltinErr, Message: name + ": " + why, Location: bctx.Location}
-			return topdown.Halt{Err: err.Wrap(errTooMuch)}
+			return topdown.Halt{Err: err.Wrap(ErrTooLarge)}
 		}
 		return call(bctx, operands, iter)
 	}
@@ -104,7 +104,7 @@ func smallTexts(operands []*ast.Term) string {
 }
 
 // smallText bounds one operand.
-func smallText(i int) bound {
+func smallText(i int) operandLimit {
 	return func(operands []*ast.Term) string {
 		if len(textOf(operands, i)) > maxOperand {
 			return fmt.Sprintf("operand %d is longer than %d bytes", i+1, maxOperand)
@@ -115,7 +115,7 @@ func smallText(i int) bound {
 
 // expression bounds a regular expression and, by its length, the text that it is
 // matched with.
-func expression(pattern, text int) bound {
+func expression(pattern, text int) operandLimit {
 	return func(operands []*ast.Term) string {
 		expression, matched := textOf(operands, pattern), textOf(operands, text)
 		switch {
@@ -147,7 +147,7 @@ func fewPairs(operands []*ast.Term) string {
 }
 
 // fewItems bounds a collection.
-func fewItems(i, most int) bound {
+func fewItems(i, most int) operandLimit {
 	return func(operands []*ast.Term) string {
 		if sizeOfCollection(operands[i]) > most {
 			return fmt.Sprintf("operand %d has more than %d items", i+1, most)

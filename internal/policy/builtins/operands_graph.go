@@ -1,4 +1,4 @@
-package policy
+package builtins
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 
 // smallGraph bounds a graph, and what is done for the answer: the number of paths
 // through twenty nodes can be as large as one likes.
-func smallGraph(work func(graph ast.Object, from *ast.Term) int) bound {
+func smallGraph(work func(graph ast.Object, from *ast.Term) int) operandLimit {
 	return func(operands []*ast.Term) string {
 		graph, ok := operands[0].Value.(ast.Object)
 		if !ok {

@@ -1,4 +1,4 @@
-package policy
+package builtins
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ func TestN15Graphs(t *testing.T) {
 			}
 			graph[strconv.Itoa(i)] = edges
 		}
-		operands := []*ast.Term{valueTerm(graph), ast.ArrayTerm(ast.StringTerm("0"))}
+		operands := []*ast.Term{ast.NewTerm(ast.MustInterfaceToValue(graph)), ast.ArrayTerm(ast.StringTerm("0"))}
 		object := operands[0].Value.(ast.Object)
 		var found []*ast.Term
 		if err := topdown.GetBuiltin("graph.reachable_paths")(topdown.BuiltinContext{}, operands, func(result *ast.Term) error {
