@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
@@ -101,7 +102,7 @@ func (h *Handler) words() caddyfileutil.Words {
 		"conceal":               caddyfileutil.Flag(&h.Conceal),
 		"shared_cache":          caddyfileutil.Flag(&h.SharedCache),
 	}
-	for _, info := range caddy.GetModules(authn.Namespace) {
+	for _, info := range caddy.GetModules(authenticator.Namespace) {
 		words[info.ID.Name()] = h.parseAuthenticator
 	}
 	return words
@@ -110,7 +111,7 @@ func (h *Handler) words() caddyfileutil.Words {
 // parseAuthenticator hands a method's lines to its own module.
 func (h *Handler) parseAuthenticator(d *caddyfile.Dispenser) error {
 	name := d.Val()
-	module, err := caddyfile.UnmarshalModule(d, authn.Namespace+"."+name)
+	module, err := caddyfile.UnmarshalModule(d, authenticator.Namespace+"."+name)
 	if err != nil {
 		return err
 	}

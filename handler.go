@@ -53,13 +53,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if h.matchers != nil {
 		v.Request.FindKinds() // a matcher may have changed headers
 	}
-	outcome, place := h.identify(w, r, v)
+	outcome, source := h.identify(w, r, v)
 	decision := h.decide(r, v, &outcome)
 	if !decision.Allow {
 		return h.refuse(w, r, v, outcome, decision)
 	}
 	h.recordAllowed(r, v, &outcome, &decision)
-	who := forward.Caller{Identity: caller(&outcome), Source: place, Hold: outcome.Hold}
+	who := forward.Caller{Identity: caller(&outcome), Source: source, Hold: outcome.Hold}
 	err := h.desk.MaskNotFound(r, v, h.forwarder.Forward(r, v, who, &decision, next))
 	v.Close()
 	return err
@@ -159,23 +159,23 @@ func (h *Handler) unjudged(r *http.Request, v *exchange.Exchange, next caddyhttp
 
 // identify says who is calling. A path that cannot be judged is refused here,
 // before a credential is read; a dead cookie is cleared.
-func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *exchange.Exchange) (authenticator.Outcome, authn.Source) {
+func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *exchange.Exchange) (authenticator.Outcome, authenticator.Source) {
 	h.warnTwice(v)
 	if v.Shared.Restore(r.Header) {
 		v.Request.FindKinds()
 	}
 	if refused := refusedUnread(v); refused != nil {
-		return *refused, authn.Source{}
+		return *refused, authenticator.Source{}
 	}
 	if outcome, refused := h.chain.RefuseOrigin(r, v.Request.Readings(), h.namesOrigin); refused {
-		return outcome, authn.Source{}
+		return outcome, authenticator.Source{}
 	}
-	outcome, place := h.chain.Identify(r, h.InsecureHTTP || v.Request.Secure())
+	outcome, source := h.chain.Identify(r, h.InsecureHTTP || v.Request.Secure())
 	v.Request.SetForeignBearer(outcome.ForeignBearer)
-	if outcome.Verdict == authenticator.Absent && place.Cookie() != "" {
-		place.Clear(w, v.Request.Scheme() == "https")
+	if outcome.Verdict == authenticator.Absent && source.Cookie != "" {
+		authn.DeleteCookie(w, source, v.Request.Scheme() == "https")
 	}
-	return outcome, place
+	return outcome, source
 }
 
 // namesOrigin reports whether the site's cors block lets scripts of an origin call.

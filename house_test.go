@@ -18,7 +18,7 @@ var rooms = map[string]struct {
 	imports string
 	caddy   bool
 }{
-	"authenticator":                       {"", false},
+	"authenticator":                       {"strictjson", false},
 	"internal/claimpath":                  {"authenticator", false},
 	"internal/strictjson":                 {"", false},
 	"internal/fairqueue":                  {"netutil", false},
@@ -49,7 +49,7 @@ var rooms = map[string]struct {
 	"internal/admin":                      {"authn egress policy question pool observe session", true},
 	"internal/settings":                   {"cors pages caddyfileutil policy pool request policy/builtins", true},
 	"internal/exchange":                   {"authn observe request respheader", true},
-	"internal/forward":                    {"authn authenticator claimpath policy request respheader exchange", true},
+	"internal/forward":                    {"authenticator claimpath policy request respheader exchange", true},
 	"internal/deny":                       {"fairqueue authn cors pages authenticator login admin policy question request respheader exchange", true},
 	"internal/command":                    {"accesstable caddyfileutil authenticator request users policy token authn policycheck/explain question admin files policycheck/counterexample", true},
 	"policies":                            {"", false},

@@ -3,8 +3,9 @@
 // right status, challenge, page and CORS headers, straight from the web server.
 //
 // The handler is the module http.handlers.policy_auth; in a Caddyfile it is the
-// directive policy_auth. Methods of authentication are modules of their own, in
-// the namespace http.policy_auth.authenticators; see [Authenticator].
+// directive policy_auth. Authentication methods are modules of their own, in the
+// namespace http.policy_auth.authenticators; package authenticator says how another
+// plugin adds one.
 package policyauth
 
 import (
@@ -19,7 +20,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/admin"
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	_ "github.com/policyauth/caddy-policy-auth/internal/command" // caddy policy-auth
@@ -37,24 +37,6 @@ import (
 func init() {
 	caddy.RegisterModule(Handler{})
 }
-
-// The nouns of authentication, for modules that add a method of their own.
-type (
-	// Authenticator is what a module in http.policy_auth.authenticators implements.
-	Authenticator = authn.Authenticator
-	// Credential is what a caller presented.
-	Credential = authn.Credential
-	// Place is where a request can hold a credential.
-	Place = authn.Source
-	// Identity is a caller as policies see one.
-	Identity = authenticator.Identity
-	// Outcome is what became of a credential.
-	Outcome = authenticator.Outcome
-	// Challenge is one member of WWW-Authenticate.
-	Challenge = authenticator.Challenge
-	// Demand is what a refusal asks for.
-	Demand = authenticator.ChallengeRequest
-)
 
 // The blocks of the directive, for programs that write configurations.
 type (

@@ -41,14 +41,14 @@ type APIKey struct {
 
 	Offer
 
-	places  []Source
+	sources []authenticator.Source
 	keys    *keySource
 	release func()
 }
 
 // CaddyModule returns the Caddy module information.
 func (APIKey) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: Namespace + ".api_key", New: func() caddy.Module { return new(APIKey) }}
+	return caddy.ModuleInfo{ID: authenticator.Namespace + ".api_key", New: func() caddy.Module { return new(APIKey) }}
 }
 
 // UnmarshalCaddyfile sets up the method from Caddyfile tokens. Syntax:
@@ -109,20 +109,10 @@ func (k *APIKey) checkFrom() error {
 	if k.Header != "" && !httpguts.ValidHeaderFieldName(k.Header) {
 		return fmt.Errorf("%q is not a header's name", k.Header)
 	}
-	if reservedHeader(k.Header) {
+	if k.Header != "" && authenticator.FromHeader(k.Header).Check() != nil {
 		return fmt.Errorf("a key cannot be the whole of %s; bearer and basic_password read Authorization", k.Header)
 	}
 	return nil
-}
-
-// reservedHeader reports whether a header has a form of its own, so that a
-// credential cannot be its whole value.
-func reservedHeader(name string) bool {
-	switch http.CanonicalHeaderKey(name) {
-	case "Authorization", "Proxy-Authorization", "Cookie", "Host", "Connection":
-		return true
-	}
-	return false
 }
 
 // Provision reads the keys.
@@ -135,11 +125,11 @@ func (k *APIKey) Provision(caddy.Context) error {
 	}
 	switch k.From {
 	case "bearer":
-		k.places = bearerPlaces
+		k.sources = bearerSources
 	case "basic_password":
-		k.places = basicPlaces
+		k.sources = basicSources
 	default:
-		k.places = []Source{FromHeader(k.Header)}
+		k.sources = []authenticator.Source{authenticator.FromHeader(k.Header)}
 	}
 	var err error
 	k.keys, k.release, err = keySources.Acquire(k.Keys, func() (*keySource, error) {
@@ -160,12 +150,12 @@ func (k *APIKey) Cleanup() error {
 	return nil
 }
 
-// Places implements Authenticator.
-func (k *APIKey) Places() []Source { return k.places }
+// Sources implements authenticator.Authenticator.
+func (k *APIKey) Sources() []authenticator.Source { return k.sources }
 
-// Authenticate implements Authenticator. A secret that is no key may be what
-// another method reads in the same place.
-func (k *APIKey) Authenticate(r *http.Request, c Credential) authenticator.Outcome {
+// Authenticate implements authenticator.Authenticator. A secret that is no key may be what
+// another method reads from the same source.
+func (k *APIKey) Authenticate(r *http.Request, c authenticator.Credential) authenticator.Outcome {
 	secret := c.Value
 	if k.From == "basic_password" {
 		_, secret, _ = decodeBasic(c.Value)
@@ -182,7 +172,7 @@ func (k *APIKey) Authenticate(r *http.Request, c Credential) authenticator.Outco
 	return authenticator.Accept(key.Identity)
 }
 
-// Challenges implements Authenticator. Keys in a header have no registered
+// Challenges implements authenticator.Authenticator. Keys in a header have no registered
 // scheme; ApiKey tells programs what is wanted without making a browser ask for
 // a password (R-CH-8).
 func (k *APIKey) Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
@@ -223,8 +213,8 @@ func parseKeys(tree files.Tree) (*users.Keys, error) {
 
 // Interface guards.
 var (
-	_ caddy.Provisioner     = (*APIKey)(nil)
-	_ caddy.CleanerUpper    = (*APIKey)(nil)
-	_ caddyfile.Unmarshaler = (*APIKey)(nil)
-	_ Authenticator         = (*APIKey)(nil)
+	_ caddy.Provisioner           = (*APIKey)(nil)
+	_ caddy.CleanerUpper          = (*APIKey)(nil)
+	_ caddyfile.Unmarshaler       = (*APIKey)(nil)
+	_ authenticator.Authenticator = (*APIKey)(nil)
 )

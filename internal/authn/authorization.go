@@ -27,15 +27,15 @@ func isTokenCharacter(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
-// wellFormed reports whether a credential may be shown to its method at all.
+// wellFormed reports whether a credential is passed to its method at all.
 // Bearer tokens have a syntax of their own (RFC 6750, section 2.1), and what
 // breaks it is answered with 400; of other schemes each method is the judge.
-func (c Credential) wellFormed() bool {
-	return c.Place.scheme != "bearer" || isToken68(c.Value)
+func wellFormed(c authenticator.Credential) bool {
+	return c.Source.Scheme != "bearer" || isToken68(c.Value)
 }
 
-// syntax says what breaks the syntax of a credential that is not well-formed.
-func (c Credential) syntax() []authenticator.Detail {
+// syntaxProblem says what is wrong with a credential that is not well-formed.
+func syntaxProblem(c authenticator.Credential) []authenticator.Detail {
 	problem := "what follows Bearer is no token (RFC 6750, section 2.1)"
 	switch {
 	case c.Value == "":

@@ -64,7 +64,7 @@ type InlineUser struct {
 
 // CaddyModule returns the Caddy module information.
 func (Basic) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: Namespace + ".basic", New: func() caddy.Module { return new(Basic) }}
+	return caddy.ModuleInfo{ID: authenticator.Namespace + ".basic", New: func() caddy.Module { return new(Basic) }}
 }
 
 // UnmarshalCaddyfile sets up the method from Caddyfile tokens. Syntax:
@@ -156,14 +156,14 @@ func (b *Basic) Cleanup() error {
 	return nil
 }
 
-// Places implements Authenticator.
-func (b *Basic) Places() []Source { return basicPlaces }
+// Sources implements authenticator.Authenticator.
+func (b *Basic) Sources() []authenticator.Source { return basicSources }
 
-// basicPlaces is shared: places are asked for on every request.
-var basicPlaces = []Source{FromScheme("Basic")}
+// basicSources is where names and passwords are.
+var basicSources = []authenticator.Source{authenticator.FromScheme("Basic")}
 
-// Authenticate implements Authenticator.
-func (b *Basic) Authenticate(r *http.Request, c Credential) authenticator.Outcome {
+// Authenticate implements authenticator.Authenticator.
+func (b *Basic) Authenticate(r *http.Request, c authenticator.Credential) authenticator.Outcome {
 	name, password, ok := decodeBasic(c.Value)
 	if !ok {
 		return authenticator.Reject(authenticator.ReasonCredentialsInvalid, authenticator.Detail{Name: "problem", Value: "not base64 of name:password"})
@@ -203,7 +203,7 @@ func clientOf(r *http.Request) netip.Addr {
 	return addr.Unmap().WithZone("")
 }
 
-// Challenges implements Authenticator.
+// Challenges implements authenticator.Authenticator.
 func (b *Basic) Challenges(authenticator.ChallengeRequest) []authenticator.Challenge {
 	return []authenticator.Challenge{basicChallenge(b.Realm)}
 }
@@ -280,8 +280,8 @@ func parseUsers(tree files.Tree, inline []InlineUser) (*users.Users, error) {
 
 // Interface guards.
 var (
-	_ caddy.Provisioner     = (*Basic)(nil)
-	_ caddy.CleanerUpper    = (*Basic)(nil)
-	_ caddyfile.Unmarshaler = (*Basic)(nil)
-	_ Authenticator         = (*Basic)(nil)
+	_ caddy.Provisioner           = (*Basic)(nil)
+	_ caddy.CleanerUpper          = (*Basic)(nil)
+	_ caddyfile.Unmarshaler       = (*Basic)(nil)
+	_ authenticator.Authenticator = (*Basic)(nil)
 )

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,16 +9,18 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// Method is an authenticator under the name that it is configured by.
+// Method is an authentication method with the name by which it is configured.
 type Method struct {
 	Name string
-	Authenticator
+	authenticator.Authenticator
+
+	sources []authenticator.Source // what Sources returned when the chain was made
 }
 
-// Chain asks a site's methods, in the order written, who is calling.
+// Chain authenticates callers by a site's methods, in the order written.
 type Chain struct {
 	methods    []Method
-	places     []Source
+	sources    []authenticator.Source // of all methods, each once
 	origins    *originCheck
 	metadata   metadata
 	challenged bool
@@ -38,16 +41,33 @@ func NewChain(methods []Method, trusted func(origin string) bool) (*Chain, error
 	if err != nil {
 		return nil, err
 	}
-	c := &Chain{methods: methods, origins: newOriginCheck(trusted), metadata: metadata, foreigners: foreigners}
-	for _, method := range methods {
-		for _, place := range method.Places() {
-			if !slices.Contains(c.places, place) {
-				c.places = append(c.places, place)
-			}
+	c := &Chain{methods: slices.Clone(methods), origins: newOriginCheck(trusted), metadata: metadata, foreigners: foreigners}
+	for i := range c.methods {
+		if err := c.addSources(i); err != nil {
+			return nil, err
 		}
 	}
 	c.challenged = len(c.Challenges(authenticator.ChallengeRequest{MaxAge: -1})) > 0
 	return c, nil
+}
+
+// addSources asks a method for its sources, once: another module could return others
+// with each call.
+func (c *Chain) addSources(i int) error {
+	method := &c.methods[i]
+	method.sources = slices.Clone(method.Sources())
+	if len(method.sources) == 0 {
+		return fmt.Errorf("authenticator %d (%s) reads no credential", i, method.Name)
+	}
+	for _, source := range method.sources {
+		if err := source.Check(); err != nil {
+			return fmt.Errorf("authenticator %d (%s): %w", i, method.Name, err)
+		}
+		if !slices.Contains(c.sources, source) {
+			c.sources = append(c.sources, source)
+		}
+	}
+	return nil
 }
 
 // ServeMetadata answers a request for the description of a protected resource
@@ -78,9 +98,9 @@ func (c *Chain) AcceptsAnybody() string {
 // Headers returns the canonical names of all headers that hold credentials.
 func (c *Chain) Headers() []string {
 	var names []string
-	for _, place := range c.places {
-		if place.Header() != "" && !slices.Contains(names, place.Header()) {
-			names = append(names, place.Header())
+	for _, source := range c.sources {
+		if name := source.CarriedIn(); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return names
@@ -90,52 +110,52 @@ func (c *Chain) Headers() []string {
 // credentials.
 func (c *Chain) Parameters() []string {
 	var names []string
-	for _, place := range c.places {
-		if place.query != "" {
-			names = append(names, place.query)
+	for _, source := range c.sources {
+		if source.Query != "" {
+			names = append(names, source.Query)
 		}
 	}
 	return names
 }
 
-// Identify says who is calling, and from which place the credential was taken.
-// One explicit credential that fails is never followed by another method's try
-// (R-BR-14), and a request with two is rejected (T-33). Secure says that the credential
-// could not be overheard on its way; if it could, it is refused unread.
-func (c *Chain) Identify(r *http.Request, secure bool) (authenticator.Outcome, Source) {
+// Identify returns who is calling and the source of the credential. One explicit
+// credential that is not accepted is never tried with another method (R-BR-14), and a
+// request with two is rejected (T-33). Secure says that the credential could not be
+// overheard on its way; if it could, it is rejected unread.
+func (c *Chain) Identify(r *http.Request, secure bool) (authenticator.Outcome, authenticator.Source) {
 	credential, found := c.find(r)
 	switch {
 	case found == 0:
-		return c.ambientIn(r, c.places, secure)
+		return c.ambientIn(r, c.sources, secure)
 	case found > 1:
 		outcome := malformed("", authenticator.ReasonCredentialsAmbiguous)
 		outcome.Details = []authenticator.Detail{{Name: "credentials", Value: strings.Join(c.presented(r), ", ")}}
-		return outcome, credential.Place
+		return outcome, credential.Source
 	case !secure:
-		return authenticator.Reject(authenticator.ReasonInsecureTransport), credential.Place
-	case !credential.wellFormed():
-		outcome := malformed(c.reader(credential.Place), authenticator.ReasonTokenMalformed)
-		outcome.Details = credential.syntax()
-		return outcome, credential.Place
+		return authenticator.Reject(authenticator.ReasonInsecureTransport), credential.Source
+	case !wellFormed(credential):
+		outcome := malformed(c.reader(credential.Source), authenticator.ReasonTokenMalformed)
+		outcome.Details = syntaxProblem(credential)
+		return outcome, credential.Source
 	}
-	if outcome, place, foreign := c.foreign(r, credential); foreign {
-		return outcome, place
+	if outcome, source, foreign := c.foreign(r, credential); foreign {
+		return outcome, source
 	}
-	return c.judge(r, credential), credential.Place
+	return c.judge(r, credential), credential.Source
 }
 
 // find returns the explicit credential in r and how many there are.
-func (c *Chain) find(r *http.Request) (credential Credential, found int) {
-	for _, place := range c.places {
-		if place.cookie != "" {
+func (c *Chain) find(r *http.Request) (credential authenticator.Credential, found int) {
+	for _, source := range c.sources {
+		if source.Cookie != "" {
 			continue
 		}
-		place.each(r, func(value string) {
-			credential = Credential{Place: place, Value: value}
+		eachCredential(r, source, func(value string) {
+			credential = authenticator.Credential{Source: source, Value: value}
 			found++
 		})
 	}
-	if found == 1 && credential.Place.scheme != "" && len(r.Header["Authorization"]) > 1 {
+	if found == 1 && credential.Source.Scheme != "" && len(r.Header["Authorization"]) > 1 {
 		found++ // a line that we handle and one that we do not: still two (RFC 9110, section 5.3)
 	}
 	return credential, found
@@ -147,55 +167,55 @@ func (c *Chain) presented(r *http.Request) []string {
 	for _, line := range r.Header["Authorization"] {
 		names = append(names, "Authorization "+schemeOf(line))
 	}
-	for _, place := range c.places {
-		if place.scheme != "" || place.cookie != "" {
+	for _, source := range c.sources {
+		if source.Scheme != "" || source.Cookie != "" {
 			continue
 		}
-		name := place.header
-		if place.query != "" {
-			name = "?" + place.query
+		name := source.Header
+		if source.Query != "" {
+			name = "?" + source.Query
 		}
-		place.each(r, func(string) { names = append(names, name) })
+		eachCredential(r, source, func(string) { names = append(names, name) })
 	}
 	return names[:min(len(names), maxUnread)]
 }
 
-// ambientIn judges a cookie in one of some places, if there is no explicit credential. One that is not
-// accepted, or that is there twice (R-CK-5), leaves the caller anonymous: the
-// outcome says why, and the place which cookie is to be cleared.
-func (c *Chain) ambientIn(r *http.Request, places []Source, secure bool) (authenticator.Outcome, Source) {
+// ambientIn verifies a cookie in one of some sources, if there is no explicit
+// credential. With one that is not accepted, or that is there twice (R-CK-5), the
+// caller is anonymous: the outcome says why, and the source which cookie to delete.
+func (c *Chain) ambientIn(r *http.Request, sources []authenticator.Source, secure bool) (authenticator.Outcome, authenticator.Source) {
 	var dead authenticator.Outcome
-	var where Source
-	for _, place := range places {
-		if place.cookie == "" {
+	var where authenticator.Source
+	for _, source := range sources {
+		if source.Cookie == "" {
 			continue
 		}
-		values := place.values(r)
+		values := credentialsIn(r, source)
 		if len(values) == 0 {
 			continue
 		}
-		outcome := malformed(c.reader(place), authenticator.ReasonCredentialsAmbiguous)
+		outcome := malformed(c.reader(source), authenticator.ReasonCredentialsAmbiguous)
 		switch {
 		case !secure:
 			outcome = authenticator.Reject(authenticator.ReasonInsecureTransport)
 		case len(values) == 1:
-			outcome = c.judge(r, Credential{Place: place, Value: values[0]})
+			outcome = c.judge(r, authenticator.Credential{Source: source, Value: values[0]})
 		}
 		if outcome.Verdict == authenticator.Accepted || outcome.Verdict == authenticator.Unavailable || outcome.Reason == authenticator.ReasonCrossSite {
-			return outcome, place
+			return outcome, source
 		}
 		if dead.Reason == "" {
-			dead, where = outcome, place
+			dead, where = outcome, source
 		}
 	}
 	return authenticator.Outcome{Verdict: authenticator.Absent, Reason: dead.Reason, Method: dead.Method, Candidate: dead.Candidate, Details: dead.Details}, where
 }
 
-// judge asks the methods that read the credential's place, until one claims it.
-func (c *Chain) judge(r *http.Request, credential Credential) authenticator.Outcome {
+// judge asks the methods that read the credential's source, until one claims it.
+func (c *Chain) judge(r *http.Request, credential authenticator.Credential) authenticator.Outcome {
 	var first authenticator.Outcome
 	for _, method := range c.methods {
-		if !slices.Contains(method.Places(), credential.Place) {
+		if !slices.Contains(method.sources, credential.Source) {
 			continue
 		}
 		outcome := method.Authenticate(r, credential)
@@ -213,8 +233,8 @@ func (c *Chain) judge(r *http.Request, credential Credential) authenticator.Outc
 
 // sameSite refuses a credential that a browser may have attached to a request
 // which another site made (R-CSRF-1).
-func (c *Chain) sameSite(r *http.Request, credential Credential, outcome authenticator.Outcome) authenticator.Outcome {
-	outcome.BrowserAttached = outcome.BrowserAttached || credential.Place.browserAttached()
+func (c *Chain) sameSite(r *http.Request, credential authenticator.Credential, outcome authenticator.Outcome) authenticator.Outcome {
+	outcome.BrowserAttached = outcome.BrowserAttached || browserAttached(credential.Source)
 	if outcome.Verdict != authenticator.Accepted || !outcome.BrowserAttached || c.origins.allows(r) {
 		return outcome
 	}
@@ -225,10 +245,10 @@ func (c *Chain) sameSite(r *http.Request, credential Credential, outcome authent
 	}
 }
 
-// reader returns the first method that reads a place.
-func (c *Chain) reader(place Source) string {
+// reader returns the name of the first method that reads a source.
+func (c *Chain) reader(source authenticator.Source) string {
 	for _, method := range c.methods {
-		if slices.Contains(method.Places(), place) {
+		if slices.Contains(method.sources, source) {
 			return method.Name
 		}
 	}

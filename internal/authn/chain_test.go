@@ -13,15 +13,15 @@ import (
 // fake is a method that accepts one value in one place.
 type fake struct {
 	name   string
-	place  Source
+	source authenticator.Source
 	accept string
 	other  authenticator.Verdict // for other values
 	asked  int
 }
 
-func (f *fake) Places() []Source { return []Source{f.place} }
+func (f *fake) Sources() []authenticator.Source { return []authenticator.Source{f.source} }
 
-func (f *fake) Authenticate(_ *http.Request, c Credential) authenticator.Outcome {
+func (f *fake) Authenticate(_ *http.Request, c authenticator.Credential) authenticator.Outcome {
 	f.asked++
 	if c.Value == f.accept {
 		return authenticator.Accept((&authenticator.Identity{Authenticated: true, ID: f.name, Method: f.name}).Normalize())
@@ -30,7 +30,7 @@ func (f *fake) Authenticate(_ *http.Request, c Credential) authenticator.Outcome
 }
 
 func (f *fake) Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
-	if f.place.scheme == "bearer" {
+	if f.source.Scheme == "bearer" {
 		return []authenticator.Challenge{bearerChallenge(d)}
 	}
 	return []authenticator.Challenge{{Scheme: f.name, Params: []authenticator.Param{{Name: "realm", Value: "r"}}}}
@@ -39,10 +39,10 @@ func (f *fake) Challenges(d authenticator.ChallengeRequest) []authenticator.Chal
 // site is a chain with two issuers of bearer tokens, Basic and a key header.
 func site() (*Chain, map[string]*fake) {
 	fakes := map[string]*fake{
-		"one":   {name: "one", place: FromScheme("Bearer"), accept: "first", other: authenticator.Unclaimed},
-		"two":   {name: "two", place: FromScheme("Bearer"), accept: "second", other: authenticator.Rejected},
-		"basic": {name: "basic", place: FromScheme("Basic"), accept: "good", other: authenticator.Rejected},
-		"key":   {name: "key", place: FromHeader("x-api-key"), accept: "key", other: authenticator.Rejected},
+		"one":   {name: "one", source: authenticator.FromScheme("Bearer"), accept: "first", other: authenticator.Unclaimed},
+		"two":   {name: "two", source: authenticator.FromScheme("Bearer"), accept: "second", other: authenticator.Rejected},
+		"basic": {name: "basic", source: authenticator.FromScheme("Basic"), accept: "good", other: authenticator.Rejected},
+		"key":   {name: "key", source: authenticator.FromHeader("x-api-key"), accept: "key", other: authenticator.Rejected},
 	}
 	var methods []Method
 	for _, name := range []string{"one", "two", "basic", "key"} {
@@ -105,15 +105,15 @@ func TestIdentify(t *testing.T) {
 			chain, _ := site()
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header = test.header
-			outcome, place := chain.Identify(r, true)
+			outcome, source := chain.Identify(r, true)
 			if outcome.Verdict != test.verdict || outcome.Method != test.who || outcome.Reason != test.reason {
 				t.Errorf("got %d %q %q, want %d %q %q", outcome.Verdict, outcome.Method, outcome.Reason, test.verdict, test.who, test.reason)
 			}
 			if (outcome.Verdict == accepted) != (outcome.Identity != nil) {
 				t.Error("an identity stands beside a verdict that is not accepted, or the reverse")
 			}
-			if outcome.Verdict == accepted && test.header[place.Header()] == nil {
-				t.Errorf("the credential's place is said to be %q", place.Header())
+			if outcome.Verdict == accepted && test.header[source.CarriedIn()] == nil {
+				t.Errorf("the credential's source is said to be %q", source.CarriedIn())
 			}
 		})
 	}
@@ -249,8 +249,8 @@ func FuzzCutScheme(f *testing.F) {
 		if !ok {
 			return
 		}
-		c := Credential{Place: FromScheme("Bearer"), Value: value}
-		if c.wellFormed() && strings.ContainsAny(value, " \t,\"\r\n\x00") {
+		c := authenticator.Credential{Source: authenticator.FromScheme("Bearer"), Value: value}
+		if wellFormed(c) && strings.ContainsAny(value, " \t,\"\r\n\x00") {
 			t.Errorf("%q passes for a token", value)
 		}
 	})
@@ -315,7 +315,7 @@ func TestN10AmbientCredentials(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			method := Method{Name: "cookie", Authenticator: &fake{name: "cookie", place: FromCookie("id"), accept: "good", other: authenticator.Rejected}}
+			method := Method{Name: "cookie", Authenticator: &fake{name: "cookie", source: authenticator.FromCookie("id"), accept: "good", other: authenticator.Rejected}}
 			chain, err := NewChain([]Method{method}, func(origin string) bool { return origin == friend })
 			if err != nil {
 				t.Fatal(err)

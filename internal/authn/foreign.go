@@ -17,9 +17,9 @@ const pass = "pass"
 // foreignBearers tells bearer tokens that an application behind the site issued
 // from those that the site's methods judge.
 type foreignBearers struct {
-	issuers []string // of all jwt methods, as foldIssuer has them
-	named   []*JWT   // those that name their issuer
-	session []Source // where a session's cookie is
+	issuers []string               // of all jwt methods, as foldIssuer has them
+	named   []*JWT                 // those that name their issuer
+	session []authenticator.Source // where a session's cookie is
 }
 
 // newForeignBearers returns nil unless a jwt method says unknown_issuer pass.
@@ -34,7 +34,7 @@ func newForeignBearers(methods []Method) (*foreignBearers, error) {
 	for _, method := range methods {
 		switch m := method.Authenticator.(type) {
 		case *JWT:
-			if m.Issuer == anyone && slices.Contains(m.Places(), bearerPlaces[0]) {
+			if m.Issuer == anyone && slices.Contains(m.Sources(), bearerSources[0]) {
 				return nil, errors.New("unknown_issuer pass: jwt any knows every issuer; leave one of the two out")
 			}
 			f.issuers = append(f.issuers, foldIssuer(m.Issuer))
@@ -43,10 +43,10 @@ func newForeignBearers(methods []Method) (*foreignBearers, error) {
 			}
 			continue
 		case *Session:
-			f.session = m.Places()
+			f.session = m.Sources()
 			continue
 		}
-		if slices.Contains(method.Places(), bearerPlaces[0]) {
+		if slices.Contains(method.Sources(), bearerSources[0]) {
 			return nil, fmt.Errorf("unknown_issuer pass: %s takes bearer tokens of any form, so that none is unknown; read its credentials from another place, or leave unknown_issuer pass out", method.Name)
 		}
 	}
@@ -78,16 +78,16 @@ func (f *foreignBearers) owns(raw string) bool {
 // foreign ignores a bearer token of another application and judges the session
 // beside it. It returns false if a method has to judge the token: the token is not
 // foreign, or the request has no session.
-func (c *Chain) foreign(r *http.Request, credential Credential) (authenticator.Outcome, Source, bool) {
-	if c.foreigners == nil || credential.Place != bearerPlaces[0] || !c.foreigners.owns(credential.Value) {
-		return authenticator.Outcome{}, Source{}, false
+func (c *Chain) foreign(r *http.Request, credential authenticator.Credential) (authenticator.Outcome, authenticator.Source, bool) {
+	if c.foreigners == nil || credential.Source != bearerSources[0] || !c.foreigners.owns(credential.Value) {
+		return authenticator.Outcome{}, authenticator.Source{}, false
 	}
-	outcome, place := c.ambientIn(r, c.foreigners.session, true)
+	outcome, source := c.ambientIn(r, c.foreigners.session, true)
 	switch {
 	case outcome.Verdict == authenticator.Accepted:
 		outcome.ForeignBearer = true
 	case outcome.Verdict == authenticator.Absent:
-		return authenticator.Outcome{}, Source{}, false
+		return authenticator.Outcome{}, authenticator.Source{}, false
 	}
-	return outcome, place, true
+	return outcome, source, true
 }

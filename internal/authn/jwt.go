@@ -128,7 +128,7 @@ type JWT struct {
 
 	Offer
 
-	places   []Source
+	sources  []authenticator.Source
 	metadata *url.URL // of the resource, or nil
 	forged   *badSignatureLimiter
 	verifier *token.Verifier
@@ -145,7 +145,7 @@ type Requirement struct {
 
 // CaddyModule returns the Caddy module information.
 func (JWT) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: Namespace + ".jwt", New: func() caddy.Module { return new(JWT) }}
+	return caddy.ModuleInfo{ID: authenticator.Namespace + ".jwt", New: func() caddy.Module { return new(JWT) }}
 }
 
 // Provision reads the keys; it does not use the network.
@@ -154,7 +154,7 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 		return err
 	}
 	var err error
-	if j.places, err = j.place(); err != nil {
+	if j.sources, err = j.source(); err != nil {
 		return err
 	}
 	if j.Resource != "" {
@@ -179,15 +179,15 @@ func (j *JWT) Cleanup() error {
 	return nil
 }
 
-// Places implements Authenticator.
-func (j *JWT) Places() []Source { return j.places }
+// Sources implements authenticator.Authenticator.
+func (j *JWT) Sources() []authenticator.Source { return j.sources }
 
-// bearerPlaces is shared: places are asked for on every request.
-var bearerPlaces = []Source{FromScheme("Bearer")}
+// bearerSources is where bearer tokens are.
+var bearerSources = []authenticator.Source{authenticator.FromScheme("Bearer")}
 
-// Authenticate implements Authenticator. What is not a token, and what another
+// Authenticate implements authenticator.Authenticator. What is not a token, and what another
 // issuer says it has issued, is left to the other methods.
-func (j *JWT) Authenticate(r *http.Request, c Credential) authenticator.Outcome {
+func (j *JWT) Authenticate(r *http.Request, c authenticator.Credential) authenticator.Outcome {
 	raw := c.Value
 	if j.From == "basic_password" {
 		_, raw, _ = decodeBasic(c.Value)
@@ -239,7 +239,7 @@ func outcomeOf(err error) (outcome authenticator.Outcome, forged bool) {
 	return authenticator.Reject(authenticator.ReasonTokenMalformed), false
 }
 
-// Challenges implements Authenticator.
+// Challenges implements authenticator.Authenticator.
 func (j *JWT) Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
 	switch j.From {
 	case "basic_password":
@@ -260,8 +260,8 @@ func (j *JWT) Challenges(d authenticator.ChallengeRequest) []authenticator.Chall
 
 // Interface guards.
 var (
-	_ caddy.Provisioner     = (*JWT)(nil)
-	_ caddy.CleanerUpper    = (*JWT)(nil)
-	_ caddyfile.Unmarshaler = (*JWT)(nil)
-	_ Authenticator         = (*JWT)(nil)
+	_ caddy.Provisioner           = (*JWT)(nil)
+	_ caddy.CleanerUpper          = (*JWT)(nil)
+	_ caddyfile.Unmarshaler       = (*JWT)(nil)
+	_ authenticator.Authenticator = (*JWT)(nil)
 )

@@ -31,7 +31,7 @@ func TestN58IssuerHint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		outcome := j.Authenticate(httptest.NewRequest("GET", "/", nil), Credential{Value: raw})
+		outcome := j.Authenticate(httptest.NewRequest("GET", "/", nil), authenticator.Credential{Value: raw})
 		if outcome.Verdict != authenticator.Unclaimed || len(outcome.Details) != want {
 			t.Errorf("%s: %+v", issuer, outcome)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
@@ -84,30 +85,30 @@ func (j *JWT) parseFrom(d *caddyfile.Dispenser) error {
 	if j.From = args[0]; len(args) == 2 {
 		j.Name = args[1]
 	}
-	if _, err := j.place(); err != nil {
+	if _, err := j.source(); err != nil {
 		return d.WrapErr(err)
 	}
 	return nil
 }
 
-// place returns where tokens are.
-func (j *JWT) place() ([]Source, error) {
-	named := map[string]func(string) Source{"header": FromHeader, "cookie": FromCookie, "query": FromQuery}[j.From]
+// source returns where tokens are.
+func (j *JWT) source() ([]authenticator.Source, error) {
+	named := map[string]func(string) authenticator.Source{"header": authenticator.FromHeader, "cookie": authenticator.FromCookie, "query": authenticator.FromQuery}[j.From]
 	switch {
 	case named != nil && !httpguts.ValidHeaderFieldName(j.Name):
 		return nil, fmt.Errorf("from %s wants a name, such as from %s token, not %q", j.From, j.From, j.Name)
-	case named != nil && j.From == "header" && reservedHeader(j.Name):
+	case named != nil && named(j.Name).Check() != nil:
 		return nil, fmt.Errorf("a token cannot be the whole of %s; bearer and basic_password read Authorization", j.Name)
 	case named != nil:
-		return []Source{named(j.Name)}, nil
+		return []authenticator.Source{named(j.Name)}, nil
 	case j.From != "" && j.From != "bearer" && j.From != "basic_password":
 		return nil, errors.New(caddyfileutil.Unknown("place of a token", j.From, []string{"bearer", "basic_password", "header", "cookie", "query"}))
 	case j.Name != "":
 		return nil, fmt.Errorf("from %s takes no name", j.From)
 	case j.From == "basic_password":
-		return basicPlaces, nil
+		return basicSources, nil
 	}
-	return bearerPlaces, nil
+	return bearerSources, nil
 }
 
 // parseMap adds a line of sources to the map at target, each a <path>, a
@@ -181,7 +182,7 @@ func (j *JWT) check() error {
 	if err := j.checkResource(); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
-	if _, err := j.place(); err != nil {
+	if _, err := j.source(); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
 	if _, err := token.New(j.config(placeholderKeys(j.Secret != ""))); err != nil {

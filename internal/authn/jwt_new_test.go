@@ -60,7 +60,7 @@ func TestS28RememberedTokenTakesNoTurn(t *testing.T) {
 	j.forged = newBadSignatureLimiter()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
-	known := Credential{Value: sign(1)}
+	known := authenticator.Credential{Value: sign(1)}
 	if outcome := j.Authenticate(r, known); outcome.Verdict != authenticator.Accepted {
 		t.Fatal(outcome)
 	}
@@ -77,7 +77,7 @@ func TestS28RememberedTokenTakesNoTurn(t *testing.T) {
 	if outcome := j.Authenticate(r, known); outcome.Verdict != authenticator.Accepted {
 		t.Errorf("a remembered token: %+v", outcome)
 	}
-	if outcome := j.Authenticate(r, Credential{Value: sign(2)}); outcome.Verdict != authenticator.Unavailable {
+	if outcome := j.Authenticate(r, authenticator.Credential{Value: sign(2)}); outcome.Verdict != authenticator.Unavailable {
 		t.Errorf("a new one: %+v", outcome)
 	}
 }

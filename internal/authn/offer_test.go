@@ -16,9 +16,9 @@ type quiet struct {
 
 // TestN42Offer: a method with challenge off is accepted and never offered.
 func TestN42Offer(t *testing.T) {
-	method := &quiet{fake: fake{name: "one", place: FromScheme("Bearer"), accept: "first", other: authenticator.Unclaimed}, Offer: Offer{"off"}}
-	basic := &fake{name: "basic", place: FromScheme("Basic"), accept: "good", other: authenticator.Rejected}
-	chain, err := NewChain([]Method{{"one", method}, {"basic", basic}}, nil)
+	method := &quiet{fake: fake{name: "one", source: authenticator.FromScheme("Bearer"), accept: "first", other: authenticator.Unclaimed}, Offer: Offer{"off"}}
+	basic := &fake{name: "basic", source: authenticator.FromScheme("Basic"), accept: "good", other: authenticator.Rejected}
+	chain, err := NewChain([]Method{{Name: "one", Authenticator: method}, {Name: "basic", Authenticator: basic}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ type Session struct {
 	release  func()
 	sessions *session.Sessions
 	methods  map[string]login.Method // by ID
-	places   []Source
+	sources  []authenticator.Source
 }
 
 // sameSites are the values of same_site.
@@ -64,7 +64,7 @@ var sameSites = map[string]http.SameSite{
 
 // CaddyModule returns the Caddy module information.
 func (Session) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: Namespace + ".session", New: func() caddy.Module { return new(Session) }}
+	return caddy.ModuleInfo{ID: authenticator.Namespace + ".session", New: func() caddy.Module { return new(Session) }}
 }
 
 // UnmarshalCaddyfile sets up the method from Caddyfile tokens. Syntax:
@@ -139,7 +139,7 @@ func (s *Session) Provision(ctx caddy.Context) (err error) {
 	if s.registry, s.release, err = s.Store.acquire(ctx.Storage()); err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	s.places = FromSession(s.config().Cookie.WithDefaults())
+	s.sources = sessionSources(s.config().Cookie.WithDefaults())
 	return nil
 }
 
@@ -161,7 +161,7 @@ func WithSession(ctx caddy.Context, methods []Method, door *login.Target) ([]Met
 	if own != nil || door == nil || door.Site == nil {
 		return methods, own, nil
 	}
-	module, err := ctx.LoadModuleByID(Namespace+".session", nil)
+	module, err := ctx.LoadModuleByID(authenticator.Namespace+".session", nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -191,11 +191,11 @@ func (s *Session) Cleanup() error {
 	return nil
 }
 
-// Places implements Authenticator.
-func (s *Session) Places() []Source { return s.places }
+// Sources implements authenticator.Authenticator.
+func (s *Session) Sources() []authenticator.Source { return s.sources }
 
-// Authenticate implements Authenticator.
-func (s *Session) Authenticate(r *http.Request, c Credential) authenticator.Outcome {
+// Authenticate implements authenticator.Authenticator.
+func (s *Session) Authenticate(r *http.Request, c authenticator.Credential) authenticator.Outcome {
 	found, err := s.sessions.Find(r.Context(), r, c.Value)
 	if err != nil {
 		return refusedSession(err)
@@ -226,7 +226,7 @@ func refusedSession(err error) authenticator.Outcome {
 	return authenticator.Outcome{Verdict: authenticator.Unavailable, Reason: authenticator.ReasonStoreUnavailable, Details: []authenticator.Detail{problem}}
 }
 
-// Challenges implements Authenticator. Sessions have no registered scheme;
+// Challenges implements authenticator.Authenticator. Sessions have no registered scheme;
 // Session says what is wanted without making a browser ask for a password (R-CH-8).
 func (s *Session) Challenges(authenticator.ChallengeRequest) []authenticator.Challenge {
 	return []authenticator.Challenge{{Scheme: "Session", Params: []authenticator.Param{{Name: "realm", Value: defaultRealm}}}}
@@ -248,8 +248,8 @@ func (s *Session) OpenLogin() string {
 
 // Interface guards.
 var (
-	_ caddy.Provisioner     = (*Session)(nil)
-	_ caddy.CleanerUpper    = (*Session)(nil)
-	_ caddyfile.Unmarshaler = (*Session)(nil)
-	_ Authenticator         = (*Session)(nil)
+	_ caddy.Provisioner           = (*Session)(nil)
+	_ caddy.CleanerUpper          = (*Session)(nil)
+	_ caddyfile.Unmarshaler       = (*Session)(nil)
+	_ authenticator.Authenticator = (*Session)(nil)
 )

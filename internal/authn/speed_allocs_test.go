@@ -23,7 +23,7 @@ func TestNewTokenAllocations(t *testing.T) {
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	got := testing.AllocsPerRun(runs, func() {
-		if outcome := j.Authenticate(r, Credential{Value: tokens[0]}); outcome.Verdict != authenticator.Accepted {
+		if outcome := j.Authenticate(r, authenticator.Credential{Value: tokens[0]}); outcome.Verdict != authenticator.Accepted {
 			t.Fatal(outcome)
 		}
 		tokens = tokens[1:]
@@ -38,7 +38,7 @@ func TestNewTokenAllocations(t *testing.T) {
 func TestForeignAllocations(t *testing.T) {
 	j, sign := es256(t)
 	f, raw := &foreignBearers{issuers: []string{foldIssuer(j.Issuer)}, named: []*JWT{j}}, sign(1)
-	if outcome := j.Authenticate(httptest.NewRequest("GET", "/", nil), Credential{Value: raw}); outcome.Verdict != authenticator.Accepted {
+	if outcome := j.Authenticate(httptest.NewRequest("GET", "/", nil), authenticator.Credential{Value: raw}); outcome.Verdict != authenticator.Accepted {
 		t.Fatal(outcome)
 	}
 	if got := testing.AllocsPerRun(100, func() {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -33,7 +34,7 @@ var schemes = []string{
 func (c *Chain) Unread(r *http.Request) Unread {
 	var u Unread
 	for _, line := range r.Header["Authorization"] {
-		if !slices.ContainsFunc(c.places, func(p Source) bool { return p.scheme != "" && hasScheme(line, p.scheme) }) {
+		if !slices.ContainsFunc(c.sources, func(s authenticator.Source) bool { return s.Scheme != "" && hasScheme(line, s.Scheme) }) {
 			u.add("authorization", "Authorization "+schemeOf(line))
 		}
 	}

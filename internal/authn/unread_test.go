@@ -10,18 +10,18 @@ import (
 
 // reader is a method that reads some places and accepts nothing.
 type reader struct {
-	Authenticator
-	places []Source
+	authenticator.Authenticator
+	sources []authenticator.Source
 }
 
-func (m reader) Places() []Source { return m.places }
+func (m reader) Sources() []authenticator.Source { return m.sources }
 
 func (m reader) Challenges(authenticator.ChallengeRequest) []authenticator.Challenge { return nil }
 
 // TestN53Unread: a credential that no method reads is named by its place, and
 // none of its bytes is.
 func TestN53Unread(t *testing.T) {
-	chain, err := NewChain([]Method{{"jwt", reader{places: []Source{FromScheme("Bearer"), FromQuery("access_token")}}}}, nil)
+	chain, err := NewChain([]Method{{Name: "jwt", Authenticator: reader{sources: []authenticator.Source{authenticator.FromScheme("Bearer"), authenticator.FromQuery("access_token")}}}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
-	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/exchange"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
@@ -106,7 +105,7 @@ type Caller struct {
 	// Identity is the caller's, anonymous or not.
 	Identity *authenticator.Identity
 	// Source is where the credential was.
-	Source authn.Source
+	Source authenticator.Source
 	// Hold keeps the credential alive while the request is served, or is nil.
 	Hold func() (release func())
 }
@@ -135,14 +134,14 @@ func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, caller Calle
 }
 
 // removeCredential removes the accepted credential from the request.
-func removeCredential(r *http.Request, ex *exchange.Exchange, source authn.Source) {
+func removeCredential(r *http.Request, ex *exchange.Exchange, source authenticator.Source) {
 	switch {
-	case source.Cookie() != "":
-		ex.Shared.ConsumeCookies(r.Header, source.Cookie())
-	case source.Query() != "":
-		ex.Shared.ConsumeParameter(r, source.Query())
+	case source.Cookie != "":
+		ex.Shared.ConsumeCookies(r.Header, source.Cookie)
+	case source.Query != "":
+		ex.Shared.ConsumeParameter(r, source.Query)
 	default:
-		ex.Shared.ConsumeHeader(r.Header, source.Header())
+		ex.Shared.ConsumeHeader(r.Header, source.CarriedIn())
 	}
 	ex.Shared.Remove(r.Header)
 }
@@ -153,10 +152,10 @@ func (f *Forwarder) keepPrivate(ex *exchange.Exchange, caller Caller) {
 	source := caller.Source
 	switch {
 	case !caller.Identity.Authenticated:
-	case source.Query() != "":
+	case source.Query != "":
 		ex.Response.Add(respheader.Private("", false)) // RFC 6750, section 2.3
-	case source.Header() != "Authorization":
-		ex.Response.Add(respheader.Private(source.Header(), f.SharedCache))
+	case source.CarriedIn() != "Authorization":
+		ex.Response.Add(respheader.Private(source.CarriedIn(), f.SharedCache))
 	}
 }
 
@@ -164,7 +163,7 @@ func (f *Forwarder) keepPrivate(ex *exchange.Exchange, caller Caller) {
 // that Authorization protects. It reads the headers after they were sent, so that
 // nothing stands between that handler and the connection.
 func (f *Forwarder) warnSharedCache(ex *exchange.Exchange, caller Caller) {
-	if f.SharedCache || !caller.Identity.Authenticated || caller.Source.Header() != "Authorization" || !respheader.Shareable(ex.Response.Header()) {
+	if f.SharedCache || !caller.Identity.Authenticated || caller.Source.CarriedIn() != "Authorization" || !respheader.Shareable(ex.Response.Header()) {
 		return
 	}
 	f.sharedCacheWarning.Do(func() {
