@@ -1,9 +1,9 @@
 # METADATA
-# description: Decides where there is neither an access table nor a policy.
+# description: Decides on sites without an access table and policies.
 package caddy.authenticated
 
 default allow := false
 
 # METADATA
-# description: Any known caller may, no other.
+# description: Every authenticated caller is allowed, no other.
 allow if input.identity.authenticated

@@ -4,7 +4,7 @@ import data.caddy.helpers
 
 default allow := false
 
-# Members may read what config.members_path names.
+# Members may read everything below config.members_path.
 allow if {
 	helpers.is_method("GET")
 	helpers.has_role("member")

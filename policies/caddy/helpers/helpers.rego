@@ -1,15 +1,16 @@
 # METADATA
 # title: Helpers
 # description: |
-#   Small questions that policies ask often. Each one is true or undefined, so
-#   that it works with "if" and "not" alike.
+#   Checks that policies need often. Each one is true or undefined, so
+#   it works with "if" and with "not".
 package caddy.helpers
 
 # METADATA
 # description: |
-#   Whether the request's path is prefix or below it: whole segments, whatever
-#   the case. under("/admin") holds for /admin, /Admin/x, not for /administrator.
-#   A prefix may be written as in access.yaml, /admin/*; an empty one never holds.
+#   Whether the path of the request is prefix or below it, by whole segments and
+#   regardless of case. under("/admin") is true for /admin and /Admin/x, not for
+#   /administrator. A prefix may be written as in access.yaml, /admin/*; an empty one
+#   never matches.
 under(prefix) if {
 	prefix != ""
 	wanted := [part | some part in split(trim_suffix(lower(prefix), "/*"), "/"); part != ""]
@@ -25,8 +26,8 @@ is_method("GET") if input.request.method == "HEAD"
 
 # METADATA
 # description: |
-#   The methods that an application may take instead of the request's own, in upper
-#   case. The server gives every spelling of these headers one name.
+#   The methods that an application may use instead of the method of the request, in
+#   upper case. The server gives every spelling of these headers one name.
 overrides contains name if some name in override_names
 
 override_names := array.concat(
@@ -40,16 +41,16 @@ override_names := array.concat(
 
 # METADATA
 # description: |
-#   Whether the request names more than 16 methods that an application may take instead
-#   of its own. Clients name one: access tables take more for any method.
+#   Whether the request names more than 16 such methods. Clients name one; access
+#   tables treat a request with more as one of any method.
 many_overrides if count(override_names) > 16
 
 # METADATA
 # description: |
 #   Whether the request acts on everything below its path and its destination: COPY,
 #   MOVE and DELETE do, LOCK unless its Depth is 0, PROPFIND unless it is 0 or 1 (RFC
-#   4918), and REPORT by its Depth (RFC 3253), also where one of overrides is such a
-#   method, or where there are too many.
+#   4918), and REPORT by its Depth (RFC 3253). The same applies if one of overrides is
+#   such a method, or if there are too many.
 acts_below if acting_below(upper(input.request.method))
 
 acts_below if {
@@ -73,8 +74,8 @@ depth := lower(concat(",", input.request.header_values.depth))
 
 # METADATA
 # description: |
-#   Whether the request touches prefix or anything below it: its path or its WebDAV
-#   destination is there, or prefix lies below one of them and the method acts on
+#   Whether the request reaches prefix or anything below it: its path or its WebDAV
+#   destination is there, or prefix is below one of them and the method acts on
 #   everything below. A prefix is written as for under.
 touches(prefix) if under(prefix)
 
@@ -104,7 +105,7 @@ touches(prefix) if {
 # description: |
 #   The WebDAV destination, in lower case, as it is and below each prefix of the path
 #   that it does not begin with: a handler such as handle_path removes a prefix from the
-#   path, and not from the Destination.
+#   path, but not from the Destination.
 destinations contains lower(input.request.destination_path) if input.request.destination_path != ""
 
 destinations contains concat("", [prefix, destination]) if {
@@ -129,18 +130,18 @@ has_role(role) if role in input.identity.roles
 has_group(group) if group in input.identity.groups
 
 # METADATA
-# description: Whether the caller's credential was granted a scope.
+# description: Whether the credential of the caller has a scope.
 has_scope(scope) if scope in input.identity.scopes
 
 # METADATA
 # description: |
-#   Whether the client's address is in a network (CIDR). It never is when a peer
-#   that is no trusted proxy sent forwarding headers, since the address may then
-#   be a proxy's; nor is what cannot be read as an address.
+#   Whether the address of the client is in a network (CIDR). It is never true if a peer
+#   that is not a trusted proxy sent forwarding headers, because the address may then
+#   be that of a proxy, or if the address cannot be read.
 in_network(cidr) if in_networks([cidr])
 
 # METADATA
-# description: Whether the client's address is in one of some networks (CIDR).
+# description: Whether the address of the client is in one of several networks (CIDR).
 in_networks(cidrs) if {
 	input.client.forwarded_untrusted == false
 	is_address(input.client.ip)
@@ -148,5 +149,5 @@ in_networks(cidrs) if {
 }
 
 # METADATA
-# description: Whether a text is an address of IPv4 or IPv6, without port or zone.
+# description: Whether a text is an IPv4 or IPv6 address without port and zone.
 is_address(text) if net.cidr_is_valid(concat("/", [text, "32"]))

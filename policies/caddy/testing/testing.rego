@@ -1,13 +1,13 @@
 # METADATA
 # title: Inputs for tests
 # description: |
-#   A whole input, as the server builds it, for the tests of policies:
+#   A complete input, as the server builds it, for the tests of policies:
 #
 #     test_members_read if {
 #         allow with input as testing.input_of(testing.request("GET", "/docs"), testing.user("bob", ["member"]))
 #     }
 #
-#   or, naming only what matters:
+#   or with only the parts that matter:
 #
 #     test_members_read if {
 #         allow with input as testing.complete({"request": {"path": "/docs"}, "identity": {"id": "bob", "roles": ["member"]}})
@@ -15,7 +15,7 @@
 package caddy.testing
 
 # METADATA
-# description: A request for a path; use object.union to change more of it.
+# description: A request for a path; use object.union to change other fields.
 request(method, path) := {
 	"id": "00000000-0000-4000-8000-000000000000",
 	"time_ns": 1700000000000000000,
@@ -53,7 +53,7 @@ segments(path) := [] if {
 } else := split(trim_suffix(trim_prefix(path, "/"), "/"), "/")
 
 # METADATA
-# description: A caller who is not known.
+# description: An anonymous caller.
 anonymous := {
 	"authenticated": false,
 	"kind": "anonymous",
@@ -87,7 +87,7 @@ user(name, roles) := object.union(anonymous, {
 })
 
 # METADATA
-# description: The holder of a token with some scopes.
+# description: A caller with a token with some scopes.
 token(subject, scopes) := object.union(anonymous, {
 	"authenticated": true,
 	"kind": "user",
@@ -98,7 +98,7 @@ token(subject, scopes) := object.union(anonymous, {
 })
 
 # METADATA
-# description: The whole input for a request and a caller; use object.union to change more of it.
+# description: The complete input for a request and a caller; use object.union to change other fields.
 input_of(req, identity) := {
 	"contract": "caddy/v1",
 	"request": req,
@@ -131,11 +131,10 @@ input_of(req, identity) := {
 
 # METADATA
 # description: |
-#   The whole input of which a part is given: GET / by an anonymous caller, changed by
-#   that part. What follows from it is filled in, unless it is given too: from a path
-#   its segments and other forms, from headers their values, from one form of the query
-#   the other. A caller with an id is known, and a user with that name unless it says
-#   otherwise.
+#   The complete input for a part of one: GET / by an anonymous caller, changed by
+#   that part. Missing fields are derived from it: the segments and other forms of a
+#   path, the values of headers, one form of the query from the other. A caller with an
+#   id is authenticated, and a user with that name unless the part says otherwise.
 complete(part) := object.union(
 	input_of(request_for(object.get(part, "request", {})), identity_for(object.get(part, "identity", {}))),
 	part,
@@ -151,13 +150,13 @@ request_for(part) := object.union_n([
 ])
 
 # METADATA
-# description: The host of a destination that names none is the request's own.
+# description: The host of a destination without one is the host of the request.
 destination_host(part) := {"destination_host": object.get(part, "host", "app.example.com")} if {
 	object.get(part, "destination_path", "") != ""
 } else := {}
 
 # METADATA
-# description: Both forms of a query of which one is given.
+# description: Both forms of a query, from one of them.
 queries(part) := {"query": part.query, "raw_query": urlquery.encode_object(part.query)} if {
 	part.query
 } else := {"query": urlquery.decode_object(part.raw_query), "raw_query": part.raw_query} if {

@@ -1,8 +1,8 @@
 # METADATA
 # title: Office hours
 # description: |
-#   Staff may work from the office network, at eight to eighteen o'clock UTC on
-#   weekdays; a caller who is refused is told when to come back.
+#   Staff may work from the office network, from 8:00 to 18:00 UTC on
+#   weekdays. The denial says when the office is open.
 package examples.office
 
 import data.caddy.helpers
@@ -13,7 +13,7 @@ allow if {
 	open
 }
 
-deny contains {"code": "office_closed", "message": "The office is open from 8 to 18 o'clock UTC on weekdays."} if not open
+deny contains {"code": "office_closed", "message": "The office is open from 8:00 to 18:00 UTC on weekdays."} if not open
 
 decision := {"allow": true, "deny": deny} if allow
 

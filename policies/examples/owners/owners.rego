@@ -1,6 +1,6 @@
 # METADATA
 # title: Owners edit their own things
-# description: Below /users/<id> every known caller may read and the one with the id may write.
+# description: Below /users/<id>, every authenticated caller may read, and the user with that ID may write.
 package examples.owners
 
 import data.caddy.helpers

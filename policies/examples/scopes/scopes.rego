@@ -1,6 +1,6 @@
 # METADATA
 # title: A scope for each method
-# description: A token that lacks one is told which, by a challenge.
+# description: If a token lacks a scope, the challenge names it.
 package examples.scopes
 
 import data.caddy.helpers

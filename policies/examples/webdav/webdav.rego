@@ -1,9 +1,9 @@
 # METADATA
 # title: A shared folder with a private part
 # description: |
-#   Known callers use /files; in /files/private only admins act, also by a method
-#   that acts on everything below /files. The server refuses destinations on other
-#   hosts, since nothing here names input.request.destination_host.
+#   Authenticated callers may use /files. Only admins may use /files/private, also
+#   with a method that acts on everything below /files. The server denies destinations
+#   on other hosts, because this policy does not name input.request.destination_host.
 package examples.webdav
 
 import data.caddy.helpers

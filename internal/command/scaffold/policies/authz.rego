@@ -1,14 +1,14 @@
-# Who may do what, in Rego: one true allow lets the caller in.
+# Who may do what, in Rego: if one allow rule is true, the request is allowed.
 package caddy.authz
 
 import data.caddy.helpers
 
 default allow := false
 
-# What access.yaml allows.
+# Everything that access.yaml allows.
 allow if data.caddy.access.allow
 
-# Users may read what is below their own /people/<name>.
+# Users may read everything below their own /people/<name>.
 allow if {
 	helpers.is_method("GET")
 	input.identity.authenticated

@@ -1,17 +1,17 @@
-# The policies are taken only while these pass. What a test does not say of the
-# input is as for GET / by an anonymous caller.
+# The policies apply only if these tests pass. Parts of the input that a test
+# does not set are those of GET / by an anonymous caller.
 package caddy.authz_test
 
 import data.caddy.authz
 import data.caddy.testing
 
-# asked is what bob asks.
+# asked returns the input for a request of bob.
 asked(method, path) := testing.complete({
 	"request": {"method": method, "path": path},
 	"identity": {"id": "bob", "roles": ["member"]},
 })
 
-# Whatever the table allows, whoever it is.
+# The policy allows what the table allows, for every caller.
 test_table if authz.allow with data.caddy.access.allow as true with input as testing.complete({})
 
 test_own if authz.allow with input as asked("GET", "/people/bob/notes")
