@@ -34,6 +34,32 @@ func TestTroubleshooting(t *testing.T) {
 	compare(t, "code", codes, slices.Concat(constants["Flag"], constants["BodyProblem"], constants["code"]))
 }
 
+// TestLogMessages: the log's messages that the documents tell operators to look for are
+// those that there are.
+func TestLogMessages(t *testing.T) {
+	var sources, pages strings.Builder
+	for dir, into := range map[string]*strings.Builder{"../../internal": &sources, "../../docs": &pages} {
+		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			into.Write(text)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, message := range []string{
+		"request refused", "sign-in refused", "policies loaded", "policies not taken", "preflight refused by cors", "origin not allowed by cors",
+	} {
+		if !strings.Contains(sources.String(), `"`+message) || !strings.Contains(pages.String(), "`"+message+"`") {
+			t.Errorf("%q is not in both the log and the documents", message)
+		}
+	}
+}
+
 // compare holds that the rows of a part of the page are the words that there are.
 func compare(t *testing.T, kind, text string, want []string) {
 	t.Helper()
