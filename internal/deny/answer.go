@@ -66,7 +66,7 @@ func (d *Responder) told(r *http.Request, v *exchange.Exchange, decision policy.
 	return pages.Refusal{
 		Status: event.Status, Reason: event.Reason, Codes: event.Codes, LoginURL: d.loginURL(r, v, decision),
 		Message: decision.Message, Remediation: decision.Remediation,
-		Challenges: pages.Applicable(event.Status, func() []authenticator.Challenge { return d.Chain.Challenges(demand) }), Script: pages.IsScript(r),
+		Challenges: challengesFor(event.Status, func() []authenticator.Challenge { return d.Chain.Challenges(demand) }), Script: pages.IsScript(r),
 		Scopes: demand.Scopes, ACRValues: demand.ACRValues, MaxAge: demand.MaxAge,
 		Identity: event.Identity, RequestID: v.ID(), RetryAfter: event.Outcome.RetryAfter,
 		Headers: decision.Headers, Body: decision.Body, Unread: v.Unread.Kinds,

@@ -56,23 +56,23 @@ func (d *Responder) Choose(r *http.Request, v *exchange.Exchange, decision polic
 			outcome.Details = append(slices.Clone(outcome.Details), authenticator.Detail{Name: "unread_credential", Value: strings.Join(names, ", ")})
 		}
 	}
-	v.Event.Reason, v.Event.Status = pages.Choose(d.situation(r, v, decision))
+	v.Event.Reason, v.Event.Status = d.situation(r, v, decision).choose()
 	v.Event.Hint = d.hint(r, v)
 }
 
 // situation is what the choice of a status depends on.
-func (d *Responder) situation(r *http.Request, v *exchange.Exchange, decision policy.Decision) pages.Case {
-	c := pages.Case{
-		Outcome: v.Event.Outcome, Reason: decision.Reason, Status: decision.Status,
-		Challenged: d.Chain.Challenged() || d.Target != nil, Conceal: d.Conceal,
-		SignIn: d.offersSignIn(r, v, decision), OwnChallenge: pages.HasChallenge(decision.Headers),
+func (d *Responder) situation(r *http.Request, v *exchange.Exchange, decision policy.Decision) statusCase {
+	c := statusCase{
+		outcome: v.Event.Outcome, reason: decision.Reason, status: decision.Status,
+		challenged: d.Chain.Challenged() || d.Target != nil, conceal: d.Conceal,
+		signIn: d.offersSignIn(r, v, decision), ownChallenge: pages.HasChallenge(decision.Headers),
 	}
-	c.Navigation = c.SignIn && pages.IsNavigation(r)
+	c.navigation = c.signIn && pages.IsNavigation(r)
 	if decision.Redirect != nil {
-		c.Status = decision.Redirect.Status
+		c.status = decision.Redirect.Status
 	}
 	if wanted := decision.Challenge; wanted != nil {
-		c.StepUp, c.Scopes = stepsUp(wanted), len(wanted.Scopes) > 0
+		c.stepUp, c.scopes = stepsUp(wanted), len(wanted.Scopes) > 0
 	}
 	return c
 }
