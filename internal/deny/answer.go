@@ -45,7 +45,7 @@ func (d *Responder) answer(w http.ResponseWriter, r *http.Request, v *exchange.E
 		if d.Sessions {
 			d.Arrivals.Sent(v.Request.Time(), d.Logger)
 		}
-		pages.SignIn(w, told.LoginURL)
+		pages.RedirectToSignIn(w, told.LoginURL)
 		return nil
 	}
 	if d.Delegate {
@@ -57,13 +57,13 @@ func (d *Responder) answer(w http.ResponseWriter, r *http.Request, v *exchange.E
 }
 
 // told gathers what the refused are told.
-func (d *Responder) told(r *http.Request, v *exchange.Exchange, decision policy.Decision) pages.Refusal {
+func (d *Responder) told(r *http.Request, v *exchange.Exchange, decision policy.Decision) pages.Denial {
 	event := &v.Event
 	demand := authenticator.ChallengeRequest{Method: event.Outcome.Method, Verdict: event.Outcome.Verdict, Reason: event.Reason, MaxAge: -1}
 	if c := decision.Challenge; c != nil && event.Identity.Authenticated {
 		demand.Scopes, demand.ACRValues, demand.MaxAge = c.Scopes, c.ACRValues, c.MaxAge
 	}
-	return pages.Refusal{
+	return pages.Denial{
 		Status: event.Status, Reason: event.Reason, Codes: event.Codes, LoginURL: d.loginURL(r, v, decision),
 		Message: decision.Message, Remediation: decision.Remediation,
 		Challenges: challengesFor(event.Status, func() []authenticator.Challenge { return d.Chain.Challenges(demand) }), Script: pages.IsScript(r),
@@ -75,7 +75,7 @@ func (d *Responder) told(r *http.Request, v *exchange.Exchange, decision policy.
 
 // Fail refuses a request because of a mistake of ours.
 func (d *Responder) Fail(r *http.Request, v *exchange.Exchange, err error) error {
-	d.Pages.Prepare(v.Response.Header(), pages.Refusal{Status: http.StatusInternalServerError, RequestID: v.ID(), MaxAge: -1})
+	d.Pages.Prepare(v.Response.Header(), pages.Denial{Status: http.StatusInternalServerError, RequestID: v.ID(), MaxAge: -1})
 	return refused(r, http.StatusInternalServerError, err.Error())
 }
 
@@ -97,7 +97,7 @@ func isNotFound(err error) bool {
 // notFound answers like Caddy itself where there is nothing, both for what is
 // concealed and for what is not there: the two must not be told apart (R-403-3).
 func (d *Responder) notFound(w http.ResponseWriter, r *http.Request, v *exchange.Exchange) error {
-	d.Pages.Prepare(w.Header(), pages.Refusal{Status: http.StatusNotFound, RequestID: v.ID(), MaxAge: -1})
+	d.Pages.Prepare(w.Header(), pages.Denial{Status: http.StatusNotFound, RequestID: v.ID(), MaxAge: -1})
 	return refused(r, http.StatusNotFound, "not found")
 }
 

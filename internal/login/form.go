@@ -126,7 +126,7 @@ func (f *Form) fail(v *Request, name, returnTo string, result users.Result) {
 			e.Status = http.StatusServiceUnavailable
 		}
 		v.tell(e)
-		v.page(e, pages.Refusal{RetryAfter: result.RetryAfter})
+		v.page(e, pages.Denial{RetryAfter: result.RetryAfter})
 		return
 	}
 	if !pages.WantsPage(v.R) {

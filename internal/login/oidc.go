@@ -260,7 +260,7 @@ func (o *OIDC) fail(v *Request, err error, t Transaction) {
 		v.loginURL = v.backTo(t)
 	}
 	e := Event{Kind: Failed, Login: o.Word, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err}
-	var page pages.Refusal
+	var page pages.Denial
 	var failure *oidc.Failure
 	switch {
 	case errors.As(err, &failure):

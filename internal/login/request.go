@@ -91,11 +91,11 @@ func (v *Request) Redirect(to string) {
 func (v *Request) Refuse(e Event) {
 	e.Kind = Failed
 	v.tell(e)
-	v.page(e, pages.Refusal{})
+	v.page(e, pages.Denial{})
 }
 
 // page writes the refusal that an event tells of.
-func (v *Request) page(e Event, rf pages.Refusal) {
+func (v *Request) page(e Event, rf pages.Denial) {
 	rf.Status, rf.Reason, rf.RequestID, rf.MaxAge = e.Status, e.Reason, v.RequestID, -1
 	passing := e.Status >= http.StatusInternalServerError && v.loginURL == "" // what is answered so here is soon over
 	if !passing && e.Reason != authenticator.ReasonInsecureTransport {

@@ -234,7 +234,7 @@ func (v *Request) allows(methods ...string) bool {
 		return true
 	}
 	v.W.Header().Set("Allow", strings.Join(methods, ", "))
-	v.page(Event{Status: http.StatusMethodNotAllowed}, pages.Refusal{})
+	v.page(Event{Status: http.StatusMethodNotAllowed}, pages.Denial{})
 	return false
 }
 

@@ -25,8 +25,8 @@ type Brand struct {
 }
 
 var (
-	colorForm = regexp.MustCompile(`^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$`)
-	imageForm = regexp.MustCompile(`^data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=]+$`)
+	colorPattern = regexp.MustCompile(`^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$`)
+	imagePattern = regexp.MustCompile(`^data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=]+$`)
 )
 
 // defaultColor is readable on light and dark ground alike.
@@ -35,10 +35,10 @@ const defaultColor = "#3f6fd8"
 // Validate reports a field that a page could not show, or that would be a
 // danger in one (T-39).
 func (b Brand) Validate() error {
-	if b.Color != "" && !colorForm.MatchString(b.Color) {
+	if b.Color != "" && !colorPattern.MatchString(b.Color) {
 		return fmt.Errorf("color: %q is not a color such as #36c or #3366cc", b.Color)
 	}
-	if b.Logo != "" && !imageForm.MatchString(b.Logo) && !isPath(b.Logo) {
+	if b.Logo != "" && !imagePattern.MatchString(b.Logo) && !isSitePath(b.Logo) {
 		return fmt.Errorf("logo: %q is neither a path on this site, such as /logo.svg, nor a data:image/…;base64 URL", b.Logo)
 	}
 	links := [][2]string{{"support_url", b.SupportURL}, {"request_access_url", b.RequestAccessURL}, {"home_url", b.HomeURL}}
@@ -58,23 +58,23 @@ func mailto(text string) string {
 	return "; write mailto:" + text
 }
 
-// isPath reports whether every browser takes s for a path on this site.
-func isPath(s string) bool {
-	u, ok := parse(s)
+// isSitePath reports whether every browser takes s for a path on this site.
+func isSitePath(s string) bool {
+	u, ok := parseURL(s)
 	return ok && u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//")
 }
 
 func isLink(s string) bool {
-	u, ok := parse(s)
-	if !ok || isPath(s) {
+	u, ok := parseURL(s)
+	if !ok || isSitePath(s) {
 		return ok
 	}
 	return slices.Contains([]string{"https", "http"}, u.Scheme) && u.Host != "" || u.Scheme == "mailto" && u.Opaque != ""
 }
 
-// parse reads a URL that holds nothing that has no place in one (RFC 3986,
+// parseURL reads a URL that holds nothing that has no place in one (RFC 3986,
 // appendix A), where readers differ.
-func parse(s string) (*url.URL, bool) {
+func parseURL(s string) (*url.URL, bool) {
 	u, err := url.Parse(s)
 	return u, err == nil && !strings.ContainsAny(s, " <>\"`\\^{|}")
 }

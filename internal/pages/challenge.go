@@ -29,13 +29,13 @@ var restricted = authenticator.Param{Name: "realm", Value: "restricted"}
 // must never be a 401 without (RFC 9110, section 15.5.2).
 var fallback = authenticator.Challenge{Scheme: "Session", Params: []authenticator.Param{restricted}}
 
-// challengeForm is how a challenge begins: with the name of a scheme (RFC 9110,
+// challengePattern is how a challenge begins: with the name of a scheme (RFC 9110,
 // section 11.6.1).
-var challengeForm = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+( |$)")
+var challengePattern = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+( |$)")
 
 // HasChallenge reports whether a policy's headers hold a challenge.
 func HasChallenge(h http.Header) bool {
-	return slices.ContainsFunc(h["Www-Authenticate"], challengeForm.MatchString)
+	return slices.ContainsFunc(h["Www-Authenticate"], challengePattern.MatchString)
 }
 
 // setChallenges writes one line of WWW-Authenticate for each challenge: more
@@ -43,7 +43,7 @@ func HasChallenge(h http.Header) bool {
 func setChallenges(h http.Header, challenges []authenticator.Challenge) {
 	delete(h, "Www-Authenticate")
 	for _, challenge := range challenges {
-		h["Www-Authenticate"] = append(h["Www-Authenticate"], format(challenge))
+		h["Www-Authenticate"] = append(h["Www-Authenticate"], formatChallenge(challenge))
 	}
 }
 
@@ -60,7 +60,7 @@ func sendable(challenges []authenticator.Challenge) []authenticator.Challenge {
 			continue // no token (section 11.1)
 		}
 		c.Params = sendableParams(c.Params, left-len(c.Scheme))
-		if size := len(format(c)); len(c.Params) > 0 && size <= left {
+		if size := len(formatChallenge(c)); len(c.Params) > 0 && size <= left {
 			left -= size
 			result = append(result, c)
 		}
@@ -84,7 +84,7 @@ func sendableParams(params []authenticator.Param, room int) []authenticator.Para
 	seen := map[string]bool{}
 	for _, p := range append(slices.Clip(params), restricted) {
 		name := strings.ToLower(p.Name)
-		value, ok := clean(name, p.Value)
+		value, ok := cleanParam(name, p.Value)
 		size := len(`, ="`) + len(name) + len(quote(value)) + len(`"`)
 		last := p == restricted && len(result) > 0
 		if !ok || last || seen[name] || size > room || !httpguts.ValidHeaderFieldName(p.Name) {
@@ -97,12 +97,12 @@ func sendableParams(params []authenticator.Param, room int) []authenticator.Para
 	return result
 }
 
-// clean returns a parameter's value without what cannot be sent: CTL and what
+// cleanParam returns a parameter's value without what cannot be sent: CTL and what
 // is not ASCII (RFC 7617, section 3), and for the parameters of RFC 6750 the
 // two characters that it does not know how to quote (section 3). A list has one
 // space between its words. A value that is too long ends with a whole word; it is
 // false if nothing is left of it.
-func clean(name, value string) (string, bool) {
+func cleanParam(name, value string) (string, bool) {
 	plain := name == "scope" || strings.HasPrefix(name, "error")
 	list := name == "scope" || name == "acr_values"
 	cleaned := strings.Map(func(r rune) rune {
@@ -125,9 +125,9 @@ func clean(name, value string) (string, bool) {
 	return cleaned, cleaned != "" || value == "" && !plain && !list
 }
 
-// format writes a challenge. Every value is a quoted-string (RFC 9110, section
+// formatChallenge writes a challenge. Every value is a quoted-string (RFC 9110, section
 // 11.5).
-func format(c authenticator.Challenge) string {
+func formatChallenge(c authenticator.Challenge) string {
 	var b strings.Builder
 	b.WriteString(c.Scheme)
 	separator := " "

@@ -107,7 +107,7 @@ func TestChallengesBounds(t *testing.T) {
 		{"one word", strings.Repeat("a", maxParam+1), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got, ok := clean("scope", test.value); got != test.want || ok != (test.want != "") {
+			if got, ok := cleanParam("scope", test.value); got != test.want || ok != (test.want != "") {
 				t.Errorf("got %q", got)
 			}
 		})
@@ -153,7 +153,7 @@ func TestChallengeVectors(t *testing.T) {
 			if diff := cmp.Diff(theirs, ours); diff != "" || err != nil {
 				t.Errorf("%v (-theirs +ours)\n%s", err, diff)
 			}
-			if line := format(challenges[0]); len(theirs) == 1 && line != example {
+			if line := formatChallenge(challenges[0]); len(theirs) == 1 && line != example {
 				t.Errorf("got  %s\nwant %s", line, example)
 			}
 		})

@@ -12,26 +12,26 @@ type Class string
 
 // The classes, which name the wording of a page and the type of a problem.
 const (
-	ClassSignInNeeded Class = "sign_in_needed"
-	ClassSignInFailed Class = "sign_in_failed"
-	ClassDeclined     Class = "provider_denied"
-	ClassBadProvider  Class = "provider_failed"
-	ClassStepUp       Class = "step_up"
-	ClassExpired      Class = "expired"
-	ClassForbidden    Class = "forbidden"
-	ClassThrottled    Class = "throttled"
-	ClassInsecure     Class = "insecure"
-	ClassWrongHost    Class = "wrong_host"
-	ClassBadRequest   Class = "bad_request"
-	ClassTwo          Class = "two_credentials"
-	ClassUpgrade      Class = "upgrade_refused"
-	ClassTooEarly     Class = "too_early"
-	ClassBadBody      Class = "bad_body"
-	ClassTooLarge     Class = "too_large"
-	ClassCrossSite    Class = "cross_site"
-	ClassUnavailable  Class = "unavailable"
-	ClassError        Class = "error"
-	ClassNotFound     Class = "not_found"
+	ClassSignInNeeded   Class = "sign_in_needed"
+	ClassSignInFailed   Class = "sign_in_failed"
+	ClassProviderDenied Class = "provider_denied"
+	ClassProviderFailed Class = "provider_failed"
+	ClassStepUp         Class = "step_up"
+	ClassExpired        Class = "expired"
+	ClassForbidden      Class = "forbidden"
+	ClassThrottled      Class = "throttled"
+	ClassInsecure       Class = "insecure"
+	ClassWrongHost      Class = "wrong_host"
+	ClassBadRequest     Class = "bad_request"
+	ClassTwoCredentials Class = "two_credentials"
+	ClassUpgrade        Class = "upgrade_refused"
+	ClassTooEarly       Class = "too_early"
+	ClassBadBody        Class = "bad_body"
+	ClassTooLarge       Class = "too_large"
+	ClassCrossSite      Class = "cross_site"
+	ClassUnavailable    Class = "unavailable"
+	ClassError          Class = "error"
+	ClassNotFound       Class = "not_found"
 )
 
 // classes maps each reason to its class. A wrong password, an unknown user and
@@ -53,7 +53,7 @@ var classes = map[authenticator.Reason]Class{
 	authenticator.ReasonAccountDisabled:      ClassSignInFailed,
 	authenticator.ReasonAccountLocked:        ClassSignInFailed,
 	authenticator.ReasonLoginStateInvalid:    ClassSignInFailed,
-	authenticator.ReasonProviderDenied:       ClassDeclined,
+	authenticator.ReasonProviderDenied:       ClassProviderDenied,
 	authenticator.ReasonTokenExpired:         ClassExpired,
 	authenticator.ReasonSessionExpired:       ClassExpired,
 	authenticator.ReasonSessionRevoked:       ClassExpired,
@@ -63,7 +63,7 @@ var classes = map[authenticator.Reason]Class{
 	authenticator.ReasonThrottled:            ClassThrottled,
 	authenticator.ReasonInsecureTransport:    ClassInsecure,
 	authenticator.ReasonCookieDomain:         ClassWrongHost,
-	authenticator.ReasonCredentialsAmbiguous: ClassTwo,
+	authenticator.ReasonCredentialsAmbiguous: ClassTwoCredentials,
 	authenticator.ReasonPathAmbiguous:        ClassBadRequest,
 	authenticator.ReasonUpgradeRefused:       ClassUpgrade,
 	authenticator.ReasonEarlyData:            ClassTooEarly,
@@ -89,15 +89,15 @@ var statusClasses = map[int]Class{
 	http.StatusTooManyRequests:       ClassThrottled,
 }
 
-// ofSignIn are the reasons that with the status 400 speak of what a browser brought
+// fromProvider are the reasons that with the status 400 speak of what a browser brought
 // back from a provider, not of the request.
-var ofSignIn = map[authenticator.Reason]bool{authenticator.ReasonTokenIssuer: true, authenticator.ReasonLoginStateInvalid: true}
+var fromProvider = map[authenticator.Reason]bool{authenticator.ReasonTokenIssuer: true, authenticator.ReasonLoginStateInvalid: true}
 
 // classOf returns the class of a refusal. A status that a policy chose, and one
 // that the reason alone does not tell, win over the reason.
 func classOf(reason authenticator.Reason, status int) Class {
-	if status == http.StatusBadRequest && ofSignIn[reason] {
-		return ClassBadProvider
+	if status == http.StatusBadRequest && fromProvider[reason] {
+		return ClassProviderFailed
 	}
 	if class, ok := statusClasses[status]; ok && (class != ClassBadRequest || reason != authenticator.ReasonBodyRefused && reason != authenticator.ReasonCredentialsAmbiguous) {
 		return class
@@ -106,8 +106,8 @@ func classOf(reason authenticator.Reason, status int) Class {
 	if !known || class == ClassSignInNeeded && status == http.StatusForbidden {
 		class = ClassForbidden // there is no way to sign in
 	}
-	if status >= http.StatusInternalServerError && (class == ClassSignInFailed || class == ClassExpired || class == ClassDeclined) {
-		return ClassBadProvider // not of what the user typed or chose, but between us and a provider
+	if status >= http.StatusInternalServerError && (class == ClassSignInFailed || class == ClassExpired || class == ClassProviderDenied) {
+		return ClassProviderFailed // not of what the user typed or chose, but between us and a provider
 	}
 	if class != ClassForbidden {
 		return class

@@ -39,32 +39,32 @@ func open(t testing.TB, config Config) *Pages {
 }
 
 // ask returns the answer to a refused GET with the given header lines.
-func ask(t testing.TB, p *Pages, rf Refusal, lines ...string) *http.Response {
+func ask(t testing.TB, p *Pages, d Denial, lines ...string) *http.Response {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	for i := 0; i+1 < len(lines); i += 2 {
 		r.Header.Add(lines[i], lines[i+1])
 	}
 	recorder := httptest.NewRecorder()
-	if err := p.Write(recorder, r, rf); err != nil {
+	if err := p.Write(recorder, r, d); err != nil {
 		t.Fatal(err)
 	}
 	return recorder.Result()
 }
 
 // bodyOf returns the body of the answer to a refused GET.
-func bodyOf(t testing.TB, p *Pages, rf Refusal, lines ...string) string {
+func bodyOf(t testing.TB, p *Pages, d Denial, lines ...string) string {
 	t.Helper()
 	var b strings.Builder
-	if _, err := bufio.NewReader(ask(t, p, rf, lines...).Body).WriteTo(&b); err != nil {
+	if _, err := bufio.NewReader(ask(t, p, d, lines...).Body).WriteTo(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
 }
 
 // refuse returns a refusal with next to nothing in it.
-func refuse(status int, reason authenticator.Reason) Refusal {
-	return Refusal{Status: status, Reason: reason, RequestID: requestID, MaxAge: -1}
+func refuse(status int, reason authenticator.Reason) Denial {
+	return Denial{Status: status, Reason: reason, RequestID: requestID, MaxAge: -1}
 }
 
 func challenge(scheme string, params ...string) authenticator.Challenge {

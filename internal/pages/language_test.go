@@ -20,7 +20,7 @@ func TestWordings(t *testing.T) {
 	if english.tag != "en" || len(l.wordings) != 4 {
 		t.Fatalf("%d languages, first %s", len(l.wordings), english.tag)
 	}
-	used := map[Class]bool{ClassBadProvider: true} // by reason and status
+	used := map[Class]bool{ClassProviderFailed: true} // by reason and status
 	for _, class := range classes {
 		used[class] = true
 	}

@@ -34,7 +34,7 @@ type Pages struct {
 	builtin   *template.Template
 	signIn    *template.Template
 	custom    *files.Watched[pageSet] // nil without a directory
-	forms     forms
+	cache     pageCache
 	report    func(error)
 }
 
@@ -89,8 +89,8 @@ func isPage(path string) bool {
 	return filepath.Ext(path) == ".html" && !strings.HasPrefix(filepath.Base(path), ".")
 }
 
-// pageForm is what the pages of a directory are called.
-var pageForm = regexp.MustCompile(`^([45][0-9][0-9]|[45]xx|error)\.html$`)
+// pageNamePattern is what the pages of a directory are called.
+var pageNamePattern = regexp.MustCompile(`^([45][0-9][0-9]|[45]xx|error)\.html$`)
 
 // parsePages parses the templates of a directory.
 func parsePages(dir string, tree files.Tree) (*pageSet, error) {
@@ -100,7 +100,7 @@ func parsePages(dir string, tree files.Tree) (*pageSet, error) {
 		content := string(tree[path])
 		path = absolute(path)
 		name := filepath.Base(path)
-		if !pageForm.MatchString(name) {
+		if !pageNamePattern.MatchString(name) {
 			return nil, fmt.Errorf("%s: a page is called <status>.html, 4xx.html, 5xx.html or error.html", path)
 		}
 		if filepath.Dir(path) != dir {
@@ -125,20 +125,20 @@ func parsePage(name, content string) (*template.Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, view := range []View{sample, {}} {
-		if _, err := fill(page, view); err != nil {
+	for _, view := range []View{sampleView, {}} {
+		if _, err := execute(page, view); err != nil {
 			return nil, err
 		}
 	}
 	return page, nil
 }
 
-// placeForm is how the template packages begin an error.
-var placeForm = regexp.MustCompile(`^(?:html/)?template: ?[^:]*`)
+// errorPrefixPattern is how the template packages begin an error.
+var errorPrefixPattern = regexp.MustCompile(`^(?:html/)?template: ?[^:]*`)
 
 // locate puts a page's path into a template's error, and what would do.
 func locate(path string, err error) error {
-	text := placeForm.ReplaceAllLiteralString(err.Error(), "")
+	text := errorPrefixPattern.ReplaceAllLiteralString(err.Error(), "")
 	switch {
 	case strings.Contains(text, "nil pointer evaluating *pages.Caller"):
 		text += "; most pages have no identity, write {{with .Identity}}"
@@ -184,8 +184,8 @@ func (p *Pages) Reload() error {
 	return p.custom.Reload()
 }
 
-// choose returns the most specific page for a status.
-func (p *Pages) choose(status int) *template.Template {
+// template returns the most specific page for a status.
+func (p *Pages) template(status int) *template.Template {
 	if p.custom != nil {
 		code := strconv.Itoa(status)
 		for _, name := range []string{code + ".html", code[:1] + "xx.html", "error.html"} {

@@ -46,11 +46,11 @@ func TestTemplateFields(t *testing.T) {
 		}
 	}
 	dir := directory(t, map[string]string{"error.html": template + " {{.Brand.Name}} {{.Brand.Color}} {{.Brand.HomeURL}}"})
-	rf := refuse(403, "policy_denied")
-	rf.Message, rf.Remediation, rf.Codes = "M", "R", []string{"a", "b"}
-	rf.Identity = &authenticator.Identity{Authenticated: true, ID: "u-1", Username: "alice", Name: "Alice"}
+	d := refuse(403, "policy_denied")
+	d.Message, d.Remediation, d.Codes = "M", "R", []string{"a", "b"}
+	d.Identity = &authenticator.Identity{Authenticated: true, ID: "u-1", Username: "alice", Name: "Alice"}
 	p := open(t, Config{Dir: dir, Brand: Brand{Name: "B", Color: "#123", HomeURL: "/h"}})
-	got := bodyOf(t, p, rf, "Accept", asHTML)
+	got := bodyOf(t, p, d, "Accept", asHTML)
 	for _, want := range []string{"0=a 1=b [u-1|alice|Alice]", " 403 Forbidden No access ", " M R Alice ", requestID, " B #123 /h", "You are signed in as"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in %s", want, got)
@@ -121,7 +121,7 @@ func TestNoPages(t *testing.T) {
 // TestPageNames: R-PAGE-12: no name of a page leads out of its directory.
 func TestPageNames(t *testing.T) {
 	for _, name := range payloads(t, "directory-traversal") {
-		if pageForm.MatchString(name) {
+		if pageNamePattern.MatchString(name) {
 			t.Errorf("%q is a page", name)
 		}
 		path := filepath.Join("pages", name, "403.html")

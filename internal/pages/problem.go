@@ -12,41 +12,41 @@ import (
 // Its type is about:blank, with which the title is the status's own phrase (section
 // 4.2.1); class tells kinds of denials apart. What the challenge asks for is there in
 // the challenge's own words.
-func appendProblem(b []byte, rf Refusal, class Class, say sentence) []byte {
+func appendProblem(b []byte, d Denial, class Class, say sentence) []byte {
 	b = append(b, `{"type":"about:blank","title":`...)
-	b = appendJSON(b, phrase(rf.Status, say))
+	b = appendJSON(b, statusText(d.Status, say))
 	b = append(b, `,"status":`...)
-	b = strconv.AppendInt(b, int64(rf.Status), 10)
+	b = strconv.AppendInt(b, int64(d.Status), 10)
 	b = append(b, `,"detail":`...)
-	b = appendJSON(b, firstOf(rf.Message, say.Summary))
-	if rf.RequestID != "" {
+	b = appendJSON(b, firstNonEmpty(d.Message, say.Summary))
+	if d.RequestID != "" {
 		b = append(b, `,"instance":"urn:uuid:`...)
-		b = append(appendInner(b, rf.RequestID), '"')
+		b = append(appendInner(b, d.RequestID), '"')
 	}
 	b = append(b, `,"class":`...)
 	b = appendJSON(b, string(class))
-	b = appendMember(b, "request_id", rf.RequestID)
-	b = appendList(b, "codes", rf.Codes)
-	b = appendMember(b, "remediation", rf.Remediation)
-	b = appendMember(b, "login_url", rf.LoginURL)
-	b = appendList(b, "unread_credentials", rf.Unread)
-	b = appendMember(b, "error", stated(rf, "error"))
-	b = appendMember(b, "error_description", stated(rf, "error_description"))
-	b = appendMember(b, "scope", cleanOnly("scope", firstOf(strings.Join(rf.Scopes, " "), stated(rf, "scope"))))
-	b = appendMember(b, "acr_values", cleanOnly("acr_values", strings.Join(rf.ACRValues, " ")))
-	if rf.MaxAge >= 0 {
+	b = appendMember(b, "request_id", d.RequestID)
+	b = appendList(b, "codes", d.Codes)
+	b = appendMember(b, "remediation", d.Remediation)
+	b = appendMember(b, "login_url", d.LoginURL)
+	b = appendList(b, "unread_credentials", d.Unread)
+	b = appendMember(b, "error", challengeParam(d, "error"))
+	b = appendMember(b, "error_description", challengeParam(d, "error_description"))
+	b = appendMember(b, "scope", cleanOrEmpty("scope", firstNonEmpty(strings.Join(d.Scopes, " "), challengeParam(d, "scope"))))
+	b = appendMember(b, "acr_values", cleanOrEmpty("acr_values", strings.Join(d.ACRValues, " ")))
+	if d.MaxAge >= 0 {
 		b = append(b, `,"max_age":`...)
-		b = strconv.AppendInt(b, rf.MaxAge, 10)
+		b = strconv.AppendInt(b, d.MaxAge, 10)
 	}
 	return append(b, "}\n"...)
 }
 
-// cleanOnly returns a parameter's value as a challenge has it, or "".
-func cleanOnly(name, value string) string {
+// cleanOrEmpty returns a parameter's value as a challenge has it, or "".
+func cleanOrEmpty(name, value string) string {
 	if value == "" {
 		return ""
 	}
-	value, _ = clean(name, value)
+	value, _ = cleanParam(name, value)
 	return value
 }
 
@@ -87,19 +87,21 @@ func appendInner(b []byte, text string) []byte {
 		switch c := text[i]; {
 		case c < 0x20, c >= 0x7f, c == '"', c == '\\', c == '<', c == '>', c == '&', c == '{':
 			encoded, _ := json.Marshal(text) // a string has no error
-			return append(b, inertJSON(encoded[1:len(encoded)-1])...)
+			return append(b, escapeActionsJSON(encoded[1:len(encoded)-1])...)
 		}
 	}
 	return append(b, text...)
 }
 
-// phrase returns what a status is called.
-func phrase(status int, say sentence) string { return firstOf(http.StatusText(status), say.Title) }
+// statusText returns what a status is called.
+func statusText(status int, say sentence) string {
+	return firstNonEmpty(http.StatusText(status), say.Title)
+}
 
-// stated returns a parameter of the challenges, so that header and body never
+// challengeParam returns a parameter of the challenges, so that header and body never
 // contradict each other.
-func stated(rf Refusal, name string) string {
-	for _, challenge := range rf.Challenges {
+func challengeParam(d Denial, name string) string {
+	for _, challenge := range d.Challenges {
 		for _, param := range challenge.Params {
 			if param.Name == name {
 				return param.Value
@@ -109,11 +111,11 @@ func stated(rf Refusal, name string) string {
 	return ""
 }
 
-// line is a refusal in one line of text.
-func line(rf Refusal, say sentence) string {
-	text := strconv.Itoa(rf.Status) + " " + phrase(rf.Status, say) + ": " + firstOf(rf.Message, say.Summary)
-	if rf.RequestID != "" {
-		text += " (" + rf.RequestID + ")"
+// plainText is a refusal in one line of text.
+func plainText(d Denial, say sentence) string {
+	text := strconv.Itoa(d.Status) + " " + statusText(d.Status, say) + ": " + firstNonEmpty(d.Message, say.Summary)
+	if d.RequestID != "" {
+		text += " (" + d.RequestID + ")"
 	}
 	return oneLine(text) + "\n"
 }
@@ -129,7 +131,7 @@ func oneLine(s string) string {
 	}, s)
 }
 
-func firstOf(texts ...string) string {
+func firstNonEmpty(texts ...string) string {
 	for _, text := range texts {
 		if text != "" {
 			return text

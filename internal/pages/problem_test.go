@@ -17,13 +17,13 @@ import (
 )
 
 // document returns the problem document of a refusal.
-func document(t testing.TB, p *Pages, rf Refusal) (map[string]any, http.Header) {
+func document(t testing.TB, p *Pages, d Denial) (map[string]any, http.Header) {
 	t.Helper()
 	var members map[string]any
-	if err := json.Unmarshal([]byte(bodyOf(t, p, rf, "Accept", asJSON)), &members); err != nil {
+	if err := json.Unmarshal([]byte(bodyOf(t, p, d, "Accept", asJSON)), &members); err != nil {
 		t.Fatal(err)
 	}
-	return members, ask(t, p, rf, "Accept", asJSON).Header
+	return members, ask(t, p, d, "Accept", asJSON).Header
 }
 
 // TestProblem: R-PAGE-7, R-PAGE-8, R-PAGE-9.
@@ -41,7 +41,7 @@ func TestProblem(t *testing.T) {
 	nameless.RequestID = ""
 	tests := []struct {
 		name string
-		rf   Refusal
+		d    Denial
 		want map[string]any
 	}{
 		{"plain", plain, map[string]any{
@@ -69,7 +69,7 @@ func TestProblem(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, _ := document(t, open(t, Config{}), test.rf)
+			got, _ := document(t, open(t, Config{}), test.d)
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -84,10 +84,10 @@ func TestProblemAgrees(t *testing.T) {
 		"plain": {"a", "b"}, "quotes": {`a"b`, `c\d`}, "not ASCII": {"é", "a"}, "long": strings.Fields(strings.Repeat("scope ", 500)), "line breaks": {"a\r\nb"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rf := refuse(403, "insufficient_scope")
-			rf.Scopes = scopes
-			rf.Challenges = []authenticator.Challenge{challenge("Bearer", "realm", "a", "error", "insufficient_scope", "scope", strings.Join(scopes, " "))}
-			members, h := document(t, open(t, Config{}), rf)
+			d := refuse(403, "insufficient_scope")
+			d.Scopes = scopes
+			d.Challenges = []authenticator.Challenge{challenge("Bearer", "realm", "a", "error", "insufficient_scope", "scope", strings.Join(scopes, " "))}
+			members, h := document(t, open(t, Config{}), d)
 			challenges, err := challengetest.Read(h)
 			if err != nil || len(challenges) != 1 {
 				t.Fatal(challenges, err)
@@ -161,25 +161,25 @@ func TestLine(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			rf := refuse(403, "policy_denied")
-			rf.Message = test.message
-			if got, want := bodyOf(t, p, rf, "Accept", asText), "403 Forbidden: "+test.want+" ("+requestID+")\n"; got != want {
+			d := refuse(403, "policy_denied")
+			d.Message = test.message
+			if got, want := bodyOf(t, p, d, "Accept", asText), "403 Forbidden: "+test.want+" ("+requestID+")\n"; got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		})
 	}
-	rf := refuse(403, "policy_denied")
-	rf.RequestID = ""
-	if got := bodyOf(t, p, rf, "Accept", asText); got != "403 Forbidden: You may not open this page.\n" {
+	d := refuse(403, "policy_denied")
+	d.RequestID = ""
+	if got := bodyOf(t, p, d, "Accept", asText); got != "403 Forbidden: You may not open this page.\n" {
 		t.Errorf("got %q", got)
 	}
 }
 
 // TestCodesBound: at most sixteen of a policy's codes are shown.
 func TestCodesBound(t *testing.T) {
-	rf := refuse(403, "policy_denied")
-	rf.Codes = strings.Fields(strings.Repeat("code ", 10_000))
-	members, _ := document(t, open(t, Config{}), rf)
+	d := refuse(403, "policy_denied")
+	d.Codes = strings.Fields(strings.Repeat("code ", 10_000))
+	members, _ := document(t, open(t, Config{}), d)
 	if got := members["codes"].([]any); len(got) != maxCodes {
 		t.Errorf("%d codes", len(got))
 	}
@@ -206,26 +206,26 @@ type problem struct {
 }
 
 // encoded returns the document of a refusal by encoding/json.
-func encoded(t *testing.T, rf Refusal, class Class, say sentence) string {
+func encoded(t *testing.T, d Denial, class Class, say sentence) string {
 	t.Helper()
 	p := problem{
-		Type: "about:blank", Title: phrase(rf.Status, say), Status: rf.Status, Detail: firstOf(rf.Message, say.Summary),
-		Class: class, RequestID: rf.RequestID, Codes: rf.Codes, Remediation: rf.Remediation, LoginURL: rf.LoginURL, Unread: rf.Unread,
-		Error: stated(rf, "error"), ErrorDescription: stated(rf, "error_description"),
+		Type: "about:blank", Title: statusText(d.Status, say), Status: d.Status, Detail: firstNonEmpty(d.Message, say.Summary),
+		Class: class, RequestID: d.RequestID, Codes: d.Codes, Remediation: d.Remediation, LoginURL: d.LoginURL, Unread: d.Unread,
+		Error: challengeParam(d, "error"), ErrorDescription: challengeParam(d, "error_description"),
 	}
-	p.Scope, _ = clean("scope", firstOf(strings.Join(rf.Scopes, " "), stated(rf, "scope")))
-	p.ACRValues, _ = clean("acr_values", strings.Join(rf.ACRValues, " "))
-	if rf.RequestID != "" {
-		p.Instance = "urn:uuid:" + rf.RequestID
+	p.Scope, _ = cleanParam("scope", firstNonEmpty(strings.Join(d.Scopes, " "), challengeParam(d, "scope")))
+	p.ACRValues, _ = cleanParam("acr_values", strings.Join(d.ACRValues, " "))
+	if d.RequestID != "" {
+		p.Instance = "urn:uuid:" + d.RequestID
 	}
-	if rf.MaxAge >= 0 {
-		p.MaxAge = &rf.MaxAge
+	if d.MaxAge >= 0 {
+		p.MaxAge = &d.MaxAge
 	}
 	document, err := json.Marshal(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(inertJSON(document)) + "\n"
+	return string(escapeActionsJSON(document)) + "\n"
 }
 
 // FuzzProblem: a problem document is what encoding/json makes of it, whatever the texts
@@ -239,12 +239,12 @@ func FuzzProblem(f *testing.F) {
 		plain := refuse(403, "policy_denied")
 		plain.MaxAge = age
 		for i, text := range []string{one, other, one + other} {
-			rf := plain
-			rf.Message, rf.Remediation, rf.Codes, rf.Unread = text, other, []string{text, one}[:i], []string{one, text, other}[:i]
-			rf.LoginURL, rf.RequestID, rf.Scopes, rf.ACRValues = other, text, []string{one, other}[:i], []string{text}[:i/2]
-			rf.Challenges = []authenticator.Challenge{challenge("Bearer", "error", one, "error_description", other, "scope", text)}
+			d := plain
+			d.Message, d.Remediation, d.Codes, d.Unread = text, other, []string{text, one}[:i], []string{one, text, other}[:i]
+			d.LoginURL, d.RequestID, d.Scopes, d.ACRValues = other, text, []string{one, other}[:i], []string{text}[:i/2]
+			d.Challenges = []authenticator.Challenge{challenge("Bearer", "error", one, "error_description", other, "scope", text)}
 			say := sentence{Title: other, Summary: one}
-			if diff := cmp.Diff(encoded(t, rf, Class(text), say), string(appendProblem(nil, rf, Class(text), say))); diff != "" {
+			if diff := cmp.Diff(encoded(t, d, Class(text), say), string(appendProblem(nil, d, Class(text), say))); diff != "" {
 				t.Fatal(diff)
 			}
 		}

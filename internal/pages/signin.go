@@ -82,17 +82,17 @@ type signInView struct {
 // that the connection broke after the status had been sent.
 func (p *Pages) WriteSignIn(w http.ResponseWriter, r *http.Request, page SignInPage) error {
 	words := p.languages.choose(r.Header["Accept-Language"])
-	body, err := fill(p.signIn, p.signInView(page, words))
+	body, err := execute(p.signIn, p.signInView(page, words))
 	if err != nil {
 		p.report(fmt.Errorf("sign-in page: %w", err))
-		return p.Write(w, r, Refusal{Status: http.StatusInternalServerError, RequestID: page.RequestID, MaxAge: -1})
+		return p.Write(w, r, Denial{Status: http.StatusInternalServerError, RequestID: page.RequestID, MaxAge: -1})
 	}
 	h := w.Header()
-	rf := Refusal{Status: max(page.Status, http.StatusOK), Challenges: page.Challenges, RequestID: page.RequestID}
-	if rf.Status != http.StatusOK {
-		rf = rf.sound()
+	d := Denial{Status: max(page.Status, http.StatusOK), Challenges: page.Challenges, RequestID: page.RequestID}
+	if d.Status != http.StatusOK {
+		d = d.valid()
 	}
-	newHeader(h).prepare(rf)
+	newHeader(h).prepare(d)
 	respheader.AddVary(h, "Cookie")
 	h.Set("Content-Type", string(typeHTML))
 	h.Set("Content-Language", words.tag)
@@ -101,7 +101,7 @@ func (p *Pages) WriteSignIn(w http.ResponseWriter, r *http.Request, page SignInP
 	h.Set("Content-Security-Policy", page.contentPolicy(body))
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(rf.Status)
+	w.WriteHeader(d.Status)
 	if r.Method == http.MethodHead {
 		return nil
 	}
@@ -127,14 +127,14 @@ func (p SignInPage) signsOut() bool { return p.Kind == SignOut || p.Kind == Sign
 func (p *Pages) signInView(page SignInPage, words *wording) signInView {
 	say, labels := words.SignIn[page.Kind], words.Labels
 	view := signInView{
-		Title: say.Title, Summary: say.Summary, Failed: labels[string(page.Failed)], Lang: words.tag, Username: inert(page.Username),
+		Title: say.Title, Summary: say.Summary, Failed: labels[string(page.Failed)], Lang: words.tag, Username: escapeActions(page.Username),
 		Action: page.Action, Button: labels["sign_in"], Hidden: page.Hidden, AsksPassword: page.Kind == PasswordLogin,
 		LoginURL: template.URL(page.LoginURL), GoOnURL: template.URL(page.GoOnURL), GoOn: labels["go_on"], Brand: p.brand, //nolint:gosec // made by the login, not by a client
 		UsernameLabel: labels["username"], PasswordLabel: labels["password"], SignIn: labels["sign_in"],
 		SignedInAs: labels["signed_in_as"], Support: labels["support"], Home: labels["home"],
 	}
 	for _, choice := range page.Choices {
-		view.Choices = append(view.Choices, Choice{Title: inert(firstOf(choice.Title, labels["with_password"])), URL: choice.URL})
+		view.Choices = append(view.Choices, Choice{Title: escapeActions(firstNonEmpty(choice.Title, labels["with_password"])), URL: choice.URL})
 	}
 	if page.signsOut() {
 		view.Button = labels["sign_out"]
@@ -143,7 +143,7 @@ func (p *Pages) signInView(page SignInPage, words *wording) signInView {
 		view.SignIn = labels["sign_in_again"]
 	}
 	if id := page.Identity; id != nil {
-		view.User = inert(firstOf(id.Name, id.Username, id.ID))
+		view.User = escapeActions(firstNonEmpty(id.Name, id.Username, id.ID))
 	}
 	return view
 }

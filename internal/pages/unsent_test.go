@@ -25,11 +25,11 @@ func TestUnsentBody(t *testing.T) {
 	for range 20 {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		w := &keepingWriter{header: http.Header{}}
-		if err := p.Write(w, r, Refusal{Status: http.StatusForbidden, RequestID: requestID, MaxAge: -1}); err == nil {
+		if err := p.Write(w, r, Denial{Status: http.StatusForbidden, RequestID: requestID, MaxAge: -1}); err == nil {
 			t.Fatal("no error")
 		}
 		before := bytes.Clone(w.body)
-		_ = p.Write(httptest.NewRecorder(), r, Refusal{Status: http.StatusNotFound, RequestID: "another", Message: "another's", MaxAge: -1})
+		_ = p.Write(httptest.NewRecorder(), r, Denial{Status: http.StatusNotFound, RequestID: "another", Message: "another's", MaxAge: -1})
 		if !bytes.Equal(before, w.body) {
 			t.Fatalf("the body is %s, was %s", w.body, before)
 		}

@@ -41,24 +41,24 @@ type Caller struct {
 }
 
 // view gathers what the page of a refusal shows.
-func (p *Pages) view(rf Refusal, words *wording, say sentence) View {
+func (p *Pages) view(d Denial, words *wording, say sentence) View {
 	view := View{
-		Status: rf.Status, StatusText: phrase(rf.Status, say),
+		Status: d.Status, StatusText: statusText(d.Status, say),
 		Title: say.Title, Summary: say.Summary, Advice: say.Advice, Lang: words.tag,
-		Message: rf.Message, Remediation: rf.Remediation, Codes: rf.Codes, RequestID: rf.RequestID, Brand: p.brand,
-		LoginURL: template.URL(rf.LoginURL), SignIn: words.Labels["sign_in"], //nolint:gosec // made by the login, not by a client
+		Message: d.Message, Remediation: d.Remediation, Codes: d.Codes, RequestID: d.RequestID, Brand: p.brand,
+		LoginURL: template.URL(d.LoginURL), SignIn: words.Labels["sign_in"], //nolint:gosec // made by the login, not by a client
 		SignedInAs: words.Labels["signed_in_as"], RequestAccess: words.Labels["request_access"], Support: words.Labels["support"],
 		Home: words.Labels["home"], StatusLabel: words.Labels["status"], CodeLabel: words.Labels["code"], RequestLabel: words.Labels["request"],
 	}
-	if id := rf.Identity; showsUser(rf) {
-		view.User = userOf(rf)
+	if id := d.Identity; showsUser(d) {
+		view.User = shownUser(d)
 		view.Identity = &Caller{ID: id.ID, Username: id.Username, Name: id.Name}
 	}
 	return view
 }
 
-// sample is a view in which nothing is missing, to try templates with.
-var sample = View{
+// sampleView is a view in which nothing is missing, to try templates with.
+var sampleView = View{
 	Status: http.StatusForbidden, StatusText: "Forbidden", Title: "-", Summary: "-", Advice: "-", Lang: "en",
 	Message: "-", Remediation: "-", Codes: []string{"-"}, User: "-", Identity: &Caller{"-", "-", "-"}, RequestID: "-", LoginURL: "/", SignIn: "-",
 	Brand:      brandView{Name: "-", Logo: "/", SupportURL: "/", RequestAccessURL: "/", HomeURL: "/", Color: defaultColor},
@@ -67,14 +67,14 @@ var sample = View{
 
 // render fills in the page for a refusal. A page that fails is replaced by the
 // built-in one before a byte of it is sent (R-PAGE-12).
-func (p *Pages) render(rf Refusal, words *wording, say sentence) []byte {
-	view := p.view(rf, words, say)
-	page, err := fill(p.choose(rf.Status), view)
+func (p *Pages) render(d Denial, words *wording, say sentence) []byte {
+	view := p.view(d, words, say)
+	page, err := execute(p.template(d.Status), view)
 	if err == nil {
 		return page
 	}
 	p.report(fmt.Errorf("error page: %w", err))
-	if page, err = fill(p.builtin, view); err != nil {
+	if page, err = execute(p.builtin, view); err != nil {
 		p.report(fmt.Errorf("built-in error page: %w", err))
 	}
 	return page
@@ -85,20 +85,20 @@ const maxPage = 1 << 20
 
 var errTooLarge = errors.New("the page is larger than 1 MiB")
 
-// fill executes a template. It returns no half of a page.
-func fill(page *template.Template, view any) ([]byte, error) {
-	var b bounded
+// execute executes a template. It returns no half of a page.
+func execute(page *template.Template, view any) ([]byte, error) {
+	var b limitedBuffer
 	if err := page.Execute(&b, view); err != nil {
 		return nil, err
 	}
 	return b.buffer.Bytes(), nil
 }
 
-// bounded is a buffer that takes no more than maxPage bytes.
-type bounded struct{ buffer bytes.Buffer }
+// limitedBuffer is a buffer that takes no more than maxPage bytes.
+type limitedBuffer struct{ buffer bytes.Buffer }
 
 // Write implements io.Writer.
-func (b *bounded) Write(p []byte) (int, error) {
+func (b *limitedBuffer) Write(p []byte) (int, error) {
 	if b.buffer.Len()+len(p) > maxPage {
 		return 0, errTooLarge
 	}

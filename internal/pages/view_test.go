@@ -17,11 +17,11 @@ import (
 )
 
 // everything returns a refusal and a brand in which each text is s.
-func everything(s string) (Refusal, Brand) {
-	rf := refuse(403, "policy_denied")
-	rf.Message, rf.Remediation, rf.RequestID, rf.Codes = s, s, s, []string{s}
-	rf.Identity = &authenticator.Identity{Authenticated: true, ID: s, Username: s, Name: s}
-	return rf, Brand{Name: s, SupportURL: "mailto:help@example.com", RequestAccessURL: "https://example.com/ask", HomeURL: "/", Logo: "/logo.svg"}
+func everything(s string) (Denial, Brand) {
+	d := refuse(403, "policy_denied")
+	d.Message, d.Remediation, d.RequestID, d.Codes = s, s, s, []string{s}
+	d.Identity = &authenticator.Identity{Authenticated: true, ID: s, Username: s, Name: s}
+	return d, Brand{Name: s, SupportURL: "mailto:help@example.com", RequestAccessURL: "https://example.com/ask", HomeURL: "/", Logo: "/logo.svg"}
 }
 
 // shape returns a page's elements with the names of their attributes, and the
@@ -76,13 +76,13 @@ func TestScripting(t *testing.T) {
 			want := shape(t, bodyOf(t, p, benign, "Accept", asHTML))
 			policy := ask(t, p, benign, "Accept", asHTML).Header["Content-Security-Policy"]
 			for _, payload := range payloads(t, "xss") {
-				rf, brand := everything(payload)
+				d, brand := everything(payload)
 				p.brand = brand.view()
-				rf.RequestID = strings.Trim(payload, "\r\n")
-				if got := shape(t, bodyOf(t, p, rf, "Accept", asHTML)); !slices.Equal(got, want) {
+				d.RequestID = strings.Trim(payload, "\r\n")
+				if got := shape(t, bodyOf(t, p, d, "Accept", asHTML)); !slices.Equal(got, want) {
 					t.Errorf("%q: the page became\n%s", payload, strings.Join(got, "\n"))
 				}
-				if got := ask(t, p, rf, "Accept", asHTML).Header["Content-Security-Policy"]; !slices.Equal(got, policy) {
+				if got := ask(t, p, d, "Accept", asHTML).Header["Content-Security-Policy"]; !slices.Equal(got, policy) {
 					t.Errorf("%q: the page may %s", payload, got)
 				}
 			}
@@ -95,11 +95,11 @@ func TestScripting(t *testing.T) {
 func TestScriptingElsewhere(t *testing.T) {
 	p := open(t, Config{})
 	for _, payload := range payloads(t, "xss") {
-		rf, _ := everything(payload)
-		if body := bodyOf(t, p, rf, "Accept", asJSON); strings.ContainsAny(body, "<>") {
+		d, _ := everything(payload)
+		if body := bodyOf(t, p, d, "Accept", asJSON); strings.ContainsAny(body, "<>") {
 			t.Errorf("%q: %s", payload, body)
 		}
-		if h := ask(t, p, rf, "Accept", asText).Header; h.Get("Content-Type") != string(typeText) || h.Get("X-Content-Type-Options") != "nosniff" {
+		if h := ask(t, p, d, "Accept", asText).Header; h.Get("Content-Type") != string(typeText) || h.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%q: %v", payload, h)
 		}
 	}
@@ -154,7 +154,7 @@ func TestPage(t *testing.T) {
 	tests := []struct {
 		name     string
 		brand    Brand
-		rf       Refusal
+		d        Denial
 		has, not []string
 	}{
 		{"401", Brand{}, refuse(401, "credentials_missing"), []string{"<title>Sign-in required</title>", "<h1>Sign-in required</h1>", "Sign in and try again.", requestID, "<dd>401</dd>"}, []string{"signed in as", "<header>", "<nav>", "<img", "·"}},
@@ -169,7 +169,7 @@ func TestPage(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			body := bodyOf(t, open(t, Config{Brand: test.brand}), test.rf, "Accept", asHTML)
+			body := bodyOf(t, open(t, Config{Brand: test.brand}), test.d, "Accept", asHTML)
 			for _, want := range test.has {
 				if !strings.Contains(body, want) {
 					t.Errorf("no %s in\n%s", want, body)
@@ -187,8 +187,8 @@ func TestPage(t *testing.T) {
 // TestPageForm: the built-in page is one small file that loads nothing, names
 // its language, has one heading, and is for small screens and dark ones too.
 func TestPageForm(t *testing.T) {
-	rf, brand := everything("harmless")
-	page := bodyOf(t, open(t, Config{Brand: brand}), rf, "Accept", asHTML)
+	d, brand := everything("harmless")
+	page := bodyOf(t, open(t, Config{Brand: brand}), d, "Accept", asHTML)
 	if len(page) > 6<<10 {
 		t.Errorf("%d bytes", len(page))
 	}
@@ -273,17 +273,17 @@ func FuzzPage(f *testing.F) {
 	for _, seed := range []string{"harmless", "</style><script>alert(1)</script>", `" onload="x`, "{{.}}", "\x00\xff", "&lt;", "<!--", "]]>"} {
 		f.Add(seed)
 	}
-	rf, brand := everything("harmless")
+	d, brand := everything("harmless")
 	page := open(f, Config{Brand: brand})
-	want := fmt.Sprint(shape(f, bodyOf(f, page, rf, "Accept", asHTML)))
+	want := fmt.Sprint(shape(f, bodyOf(f, page, d, "Accept", asHTML)))
 	f.Fuzz(func(t *testing.T, s string) {
 		if s == "" {
 			return
 		}
-		rf, brand := everything(s)
+		d, brand := everything(s)
 		words := page.languages.wordings[0]
 		p := &Pages{brand: brand.view(), builtin: page.builtin, report: func(err error) { t.Error(err) }}
-		if got := fmt.Sprint(shape(t, string(p.render(rf, words, words.Classes[ClassForbidden])))); got != want {
+		if got := fmt.Sprint(shape(t, string(p.render(d, words, words.Classes[ClassForbidden])))); got != want {
 			t.Fatalf("%q: the page became %s", s, got)
 		}
 	})

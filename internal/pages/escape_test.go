@@ -9,9 +9,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// TestInert: T-48. No form of a refusal holds an action of a template, whatever
+// TestEscapeActions: T-48. No form of a refusal holds an action of a template, whatever
 // a stranger or a policy's text says; a problem document still says it.
-func TestInert(t *testing.T) {
+func TestEscapeActions(t *testing.T) {
 	pages, err := New(Config{}, func(err error) { t.Error(err) })
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +22,7 @@ func TestInert(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header.Set("Accept", accept)
 			recorder := httptest.NewRecorder()
-			err := pages.Write(recorder, r, Refusal{
+			err := pages.Write(recorder, r, Denial{
 				Status: 403, Reason: authenticator.ReasonPolicyDenied, MaxAge: -1, Message: text, Remediation: text, Codes: []string{text},
 				Identity: &authenticator.Identity{Authenticated: true, ID: text, Username: text, Name: text},
 			})

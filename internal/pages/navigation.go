@@ -23,7 +23,7 @@ const (
 // HEAD that asks for HTML by name and that no script sends.
 func IsNavigation(r *http.Request) bool {
 	if mode := r.Header[modeHeader]; len(mode) > 0 {
-		return isNavigate(mode)
+		return isNavigateMode(mode)
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead || isScripted(r.Header) {
 		return false
@@ -35,12 +35,12 @@ func IsNavigation(r *http.Request) bool {
 // as fetch, XMLHttpRequest, EventSource or WebSocket.
 func IsScript(r *http.Request) bool {
 	if mode := r.Header[modeHeader]; len(mode) > 0 {
-		return !isNavigate(mode)
+		return !isNavigateMode(mode)
 	}
 	return isScripted(r.Header)
 }
 
-func isNavigate(mode []string) bool { return len(mode) == 1 && mode[0] == "navigate" }
+func isNavigateMode(mode []string) bool { return len(mode) == 1 && mode[0] == "navigate" }
 
 // isScripted reports whether X-Requested-With names a script library. Android's
 // WebView puts the name of its app there, such as com.example.app, also in
@@ -59,12 +59,12 @@ func opensDialog(c authenticator.Challenge) bool {
 	return slices.ContainsFunc(dialogSchemes, func(scheme string) bool { return strings.EqualFold(scheme, c.Scheme) })
 }
 
-// forScripts returns the challenges for a page's script: those that open no
+// challengesForScripts returns the challenges for a page's script: those that open no
 // dialog over it, or all if nothing else says how to authenticate.
-func (rf Refusal) forScripts() []authenticator.Challenge {
-	others := slices.DeleteFunc(slices.Clone(rf.Challenges), opensDialog)
-	if len(others) == 0 && rf.LoginURL == "" {
-		return rf.Challenges
+func (d Denial) challengesForScripts() []authenticator.Challenge {
+	others := slices.DeleteFunc(slices.Clone(d.Challenges), opensDialog)
+	if len(others) == 0 && d.LoginURL == "" {
+		return d.Challenges
 	}
 	return others
 }

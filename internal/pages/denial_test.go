@@ -61,15 +61,15 @@ func TestWrite(t *testing.T) {
 // no body.
 func TestHead(t *testing.T) {
 	p, body := open(t, Config{}), "gone"
-	refusals := map[string]Refusal{"page": refuse(401, "credentials_missing"), "own body": {Status: 451, Body: &body, MaxAge: -1}}
-	for name, rf := range refusals {
+	refusals := map[string]Denial{"page": refuse(401, "credentials_missing"), "own body": {Status: 451, Body: &body, MaxAge: -1}}
+	for name, d := range refusals {
 		for _, kind := range kinds {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				get, head := httptest.NewRecorder(), httptest.NewRecorder()
 				for method, recorder := range map[string]*httptest.ResponseRecorder{"GET": get, "HEAD": head} {
 					r := httptest.NewRequest(method, "/", nil)
 					r.Header.Set("Accept", kind)
-					if err := p.Write(recorder, r, rf); err != nil {
+					if err := p.Write(recorder, r, d); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -92,10 +92,10 @@ func TestNo401WithoutChallenge(t *testing.T) {
 	for _, reason := range append(reasons(t), "") {
 		for _, challenges := range bad {
 			for _, status := range []int{-1, 0, 99, 101, 200, 204, 304, 399, 400, 401, 403, 404, 429, 500, 503, 599, 600, 999} {
-				rf := refuse(status, reason)
-				rf.Challenges = challenges
+				d := refuse(status, reason)
+				d.Challenges = challenges
 				for _, accept := range kinds {
-					got := ask(t, p, rf, "Accept", accept)
+					got := ask(t, p, d, "Accept", accept)
 					if got.StatusCode < 400 || got.StatusCode > 599 || status >= 400 && status < 600 && got.StatusCode != status {
 						t.Fatalf("%d became %d", status, got.StatusCode)
 					}
@@ -118,14 +118,14 @@ func TestSameRefusal(t *testing.T) {
 			var bodies []string
 			var headers []http.Header
 			for i, reason := range []authenticator.Reason{"credentials_invalid", "account_disabled", "account_locked", "token_revoked"} {
-				rf := refuse(401, reason)
-				rf.RequestID = fmt.Sprintf("%08d-9a57-4c52-8b7c-2f0c1d9f1a11", i)
-				rf.Challenges = []authenticator.Challenge{challenge("Basic", "realm", "a")}
-				rf.Identity = &authenticator.Identity{Authenticated: true, ID: "alice", Username: "alice"} // of a disabled account
-				got := ask(t, p, rf, "Accept", accept, "Accept-Language", lang)
+				d := refuse(401, reason)
+				d.RequestID = fmt.Sprintf("%08d-9a57-4c52-8b7c-2f0c1d9f1a11", i)
+				d.Challenges = []authenticator.Challenge{challenge("Basic", "realm", "a")}
+				d.Identity = &authenticator.Identity{Authenticated: true, ID: "alice", Username: "alice"} // of a disabled account
+				got := ask(t, p, d, "Accept", accept, "Accept-Language", lang)
 				got.Header.Del("X-Request-Id")
 				headers = append(headers, got.Header)
-				bodies = append(bodies, strings.ReplaceAll(bodyOf(t, p, rf, "Accept", accept, "Accept-Language", lang), rf.RequestID, "ID"))
+				bodies = append(bodies, strings.ReplaceAll(bodyOf(t, p, d, "Accept", accept, "Accept-Language", lang), d.RequestID, "ID"))
 			}
 			for i := range bodies {
 				if bodies[i] != bodies[0] || !cmp.Equal(headers[i], headers[0]) {
@@ -150,9 +150,9 @@ func TestPrepare(t *testing.T) {
 		h.Set(name, value)
 	}
 	before := h["Vary"]
-	rf := refuse(401, "credentials_missing")
-	rf.Challenges = []authenticator.Challenge{challenge("Basic", "realm", "a")}
-	p.Prepare(h, rf)
+	d := refuse(401, "credentials_missing")
+	d.Challenges = []authenticator.Challenge{challenge("Basic", "realm", "a")}
+	p.Prepare(h, d)
 	want := http.Header{
 		"Cache-Control": {"no-store"}, "Www-Authenticate": {`Basic realm="a"`}, "Vary": {"Origin", "Accept", "Accept-Language"},
 		"Access-Control-Allow-Origin": {"https://app.example.com"}, "Set-Cookie": {"a=b"}, "X-Request-Id": {requestID},
@@ -163,7 +163,7 @@ func TestPrepare(t *testing.T) {
 	if before[:1][0] != "Origin" {
 		t.Error("it wrote into somebody else's slice")
 	}
-	p.Prepare(h, rf)
+	p.Prepare(h, d)
 	if diff := cmp.Diff(want, h); diff != "" {
 		t.Errorf("a second time (-want +got)\n%s", diff)
 	}
@@ -188,13 +188,13 @@ func TestRetryAfter(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			rf := refuse(test.status, "throttled")
-			rf.RetryAfter = test.after
+			d := refuse(test.status, "throttled")
+			d.RetryAfter = test.after
 			if test.own != "" {
-				rf.Headers = http.Header{"Retry-After": {test.own}}
+				d.Headers = http.Header{"Retry-After": {test.own}}
 			}
 			h := http.Header{}
-			open(t, Config{}).Prepare(h, rf)
+			open(t, Config{}).Prepare(h, d)
 			if got := h.Get("Retry-After"); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -211,11 +211,11 @@ func TestPolicyHeaders(t *testing.T) {
 		"Www-Authenticate": {`Custom realm="b"`}, "X-Request-Id": {"forged"}, "Content-Type": {"text/html"},
 	}
 	kept := own.Clone()
-	rf := refuse(401, "policy_denied")
-	rf.Headers, rf.Challenges = own, []authenticator.Challenge{challenge("Basic", "realm", "a")}
+	d := refuse(401, "policy_denied")
+	d.Headers, d.Challenges = own, []authenticator.Challenge{challenge("Basic", "realm", "a")}
 	h := http.Header{"Vary": {"Origin"}, "Set-Cookie": {"a=b"}, "Access-Control-Allow-Origin": {"https://app.example.com"}}
 	p := open(t, Config{})
-	p.Prepare(h, rf)
+	p.Prepare(h, d)
 	want := http.Header{
 		"X-Reason": {"a", "b"}, "Cache-Control": {"no-store"}, "Vary": {"Origin", "Cookie", "Accept", "Accept-Language"},
 		"Set-Cookie": {"a=b", "c=d"}, "Access-Control-Allow-Origin": {"https://app.example.com"}, "Access-Control-Max-Age": {"1"},
@@ -230,7 +230,7 @@ func TestPolicyHeaders(t *testing.T) {
 	if diff := cmp.Diff(kept, own); diff != "" {
 		t.Errorf("an edit of the answer shows in the policy's headers\n%s", diff)
 	}
-	if got := ask(t, p, rf, "Accept", asJSON); got.Header.Get("Content-Type") != "application/problem+json" {
+	if got := ask(t, p, d, "Accept", asJSON); got.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("our body as %s", got.Header.Get("Content-Type"))
 	}
 }
@@ -247,11 +247,11 @@ func TestOwnBody(t *testing.T) {
 		"html": {http.Header{"Content-Type": {"text/html"}}, "text/html"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rf := refuse(451, "policy_denied")
-			rf.Body, rf.Headers = &body, test.headers
+			d := refuse(451, "policy_denied")
+			d.Body, d.Headers = &body, test.headers
 			recorder := httptest.NewRecorder()
 			recorder.Header().Set("Content-Type", "text/html; charset=utf-8")
-			if err := p.Write(recorder, httptest.NewRequest("GET", "/", nil), rf); err != nil {
+			if err := p.Write(recorder, httptest.NewRequest("GET", "/", nil), d); err != nil {
 				t.Fatal(err)
 			}
 			h := recorder.Header()
@@ -265,14 +265,14 @@ func TestOwnBody(t *testing.T) {
 // TestBare: status and headers, no body; a policy's own body is sent all the same.
 func TestBare(t *testing.T) {
 	p := open(t, Config{Bare: true})
-	rf := refuse(401, "credentials_missing")
-	got := ask(t, p, rf, "Accept", asHTML)
+	d := refuse(401, "credentials_missing")
+	got := ask(t, p, d, "Accept", asHTML)
 	if got.StatusCode != 401 || got.Header.Get("Content-Length") != "0" || got.Header.Get("Content-Type") != "" || got.Header.Get("Www-Authenticate") == "" || got.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v", got.StatusCode, got.Header)
 	}
 	body := "own"
-	rf.Body = &body
-	if got := bodyOf(t, p, rf); got != body {
+	d.Body = &body
+	if got := bodyOf(t, p, d); got != body {
 		t.Errorf("got %q", got)
 	}
 }
@@ -316,8 +316,8 @@ func TestExactReasonStaysInside(t *testing.T) {
 		}
 		for _, status := range []int{400, 401, 403, 404, 429, 500, 503} {
 			for _, accept := range kinds {
-				rf := refuse(status, reason)
-				body := bodyOf(t, p, rf, "Accept", accept)
+				d := refuse(status, reason)
+				body := bodyOf(t, p, d, "Accept", accept)
 				if strings.Contains(body, string(reason)) && classOf(reason, status) != Class(reason) {
 					t.Errorf("%d %s: shown in %s", status, reason, body)
 				}
@@ -329,15 +329,15 @@ func TestExactReasonStaysInside(t *testing.T) {
 // BenchmarkWrite measures a refusal of each kind.
 func BenchmarkWrite(b *testing.B) {
 	p := open(b, Config{})
-	rf := refuse(401, "credentials_missing")
-	rf.Challenges = []authenticator.Challenge{challenge("Basic", "realm", "restricted", "charset", "UTF-8")}
+	d := refuse(401, "credentials_missing")
+	d.Challenges = []authenticator.Challenge{challenge("Basic", "realm", "restricted", "charset", "UTF-8")}
 	for _, accept := range kinds {
 		b.Run(accept, func(b *testing.B) {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header.Set("Accept", accept)
 			b.ReportAllocs()
 			for b.Loop() {
-				_ = p.Write(httptest.NewRecorder(), r, rf)
+				_ = p.Write(httptest.NewRecorder(), r, d)
 			}
 		})
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/respheader"
 )
 
-// Refusal is what the refused are told.
-type Refusal struct {
+// Denial is what the refused are told.
+type Denial struct {
 	// Status is 400 to 599; anything else is answered with 500.
 	Status int
 	// Reason is exact and never shown; its Class is.
@@ -52,8 +52,8 @@ type Refusal struct {
 	// otherwise.
 	Body *string
 
-	// byMode says that navigations are answered otherwise than scripts.
-	byMode bool
+	// variesByMode says that navigations are answered otherwise than scripts.
+	variesByMode bool
 }
 
 const (
@@ -63,29 +63,29 @@ const (
 	defaultRetry = 5 * time.Second
 )
 
-// sound returns the refusal as it can be answered: never with a status that is
+// valid returns the refusal as it can be answered: never with a status that is
 // none of a refusal, and never a 401 without a challenge.
-func (rf Refusal) sound() Refusal {
-	if rf.Status < http.StatusBadRequest || rf.Status > 599 {
-		rf.Status = http.StatusInternalServerError
+func (d Denial) valid() Denial {
+	if d.Status < http.StatusBadRequest || d.Status > 599 {
+		d.Status = http.StatusInternalServerError
 	}
-	rf.Codes = rf.Codes[:min(len(rf.Codes), maxCodes)]
-	scripted := rf.forScripts()
-	rf.byMode = rf.LoginURL != "" || len(scripted) < len(rf.Challenges)
-	if rf.Script {
-		rf.Challenges = scripted
+	d.Codes = d.Codes[:min(len(d.Codes), maxCodes)]
+	scripted := d.challengesForScripts()
+	d.variesByMode = d.LoginURL != "" || len(scripted) < len(d.Challenges)
+	if d.Script {
+		d.Challenges = scripted
 	}
-	rf.Challenges = sendable(rf.Challenges)
-	if rf.Status == http.StatusUnauthorized && len(rf.Challenges) == 0 && !HasChallenge(rf.Headers) {
-		rf.Challenges = []authenticator.Challenge{fallback}
+	d.Challenges = sendable(d.Challenges)
+	if d.Status == http.StatusUnauthorized && len(d.Challenges) == 0 && !HasChallenge(d.Headers) {
+		d.Challenges = []authenticator.Challenge{fallback}
 	}
-	return rf
+	return d
 }
 
 // Prepare sets the headers of a refusal, whichever handler writes its body.
-func (p *Pages) Prepare(h http.Header, rf Refusal) {
+func (p *Pages) Prepare(h http.Header, d Denial) {
 	set := newHeader(h)
-	set.prepare(rf.sound())
+	set.prepare(d.valid())
 }
 
 // header sets headers of one line each, which share one piece of memory.
@@ -94,10 +94,10 @@ type header struct {
 	lines []string
 }
 
-// usualLines is how many lines most denials have.
-const usualLines = 12
+// typicalLines is how many lines most denials have.
+const typicalLines = 12
 
-func newHeader(h http.Header) *header { return &header{h, make([]string, 0, usualLines)} }
+func newHeader(h http.Header) *header { return &header{h, make([]string, 0, typicalLines)} }
 
 // set sets a header, whose name is in the form of http.CanonicalHeaderKey.
 func (h *header) set(name string, lines ...string) {
@@ -106,17 +106,17 @@ func (h *header) set(name string, lines ...string) {
 	h.Header[name] = slices.Clip(h.lines[from:])
 }
 
-func (h *header) prepare(rf Refusal) {
-	setChallenges(h.Header, rf.Challenges)
-	for name, lines := range rf.Headers {
-		add(h.Header, http.CanonicalHeaderKey(name), lines)
+func (h *header) prepare(d Denial) {
+	setChallenges(h.Header, d.Challenges)
+	for name, lines := range d.Headers {
+		addPolicyHeader(h.Header, http.CanonicalHeaderKey(name), lines)
 	}
-	for _, name := range ofAnother {
+	for _, name := range staleHeaders {
 		delete(h.Header, name)
 	}
 	h.set("Cache-Control", "no-store")
-	if rf.RequestID != "" {
-		h.set("X-Request-Id", rf.RequestID)
+	if d.RequestID != "" {
+		h.set("X-Request-Id", d.RequestID)
 	}
 	if len(h.Header["Vary"]) == 0 {
 		h.set("Vary", "Accept", "Accept-Language")
@@ -124,32 +124,32 @@ func (h *header) prepare(rf Refusal) {
 		respheader.AddVary(h.Header, "Accept")
 		respheader.AddVary(h.Header, "Accept-Language")
 	}
-	if rf.byMode {
+	if d.variesByMode {
 		varyByMode(h.Header)
 	}
-	if rf.RetryAfter == 0 && rf.Status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
-		rf.RetryAfter = defaultRetry
+	if d.RetryAfter == 0 && d.Status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
+		d.RetryAfter = defaultRetry
 	}
-	if rf.RetryAfter > 0 {
-		seconds := int64((rf.RetryAfter + time.Second - 1) / time.Second)
+	if d.RetryAfter > 0 {
+		seconds := int64((d.RetryAfter + time.Second - 1) / time.Second)
 		h.set("Retry-After", strconv.FormatInt(seconds, 10))
 	}
 }
 
-// ofAnother are headers that speak of another answer than a refusal, or that
+// staleHeaders are headers that speak of another answer than a refusal, or that
 // would have a cache keep it (RFC 9111; RFC 9213 for the targeted ones), in the form of
 // http.CanonicalHeaderKey.
-var ofAnother = []string{
+var staleHeaders = []string{
 	"Expires", "Etag", "Last-Modified", "Age", "Cdn-Cache-Control", "Surrogate-Control",
 	"Content-Length", "Content-Encoding", "Content-Range", "Accept-Ranges", "Proxy-Authenticate", "Location",
 }
 
-// add gives an answer a policy's header. Where a header is a list that others
+// addPolicyHeader gives an answer a policy's header. Where a header is a list that others
 // write to, it is added; what the site's cors block says stands.
-func add(h http.Header, name string, lines []string) {
+func addPolicyHeader(h http.Header, name string, lines []string) {
 	switch {
 	case name == "Www-Authenticate":
-		h[name] = append(slices.Clone(h[name]), slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !challengeForm.MatchString(line) })...)
+		h[name] = append(slices.Clone(h[name]), slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !challengePattern.MatchString(line) })...)
 	case name == "Vary", name == "Set-Cookie":
 		h[name] = append(slices.Clone(h[name]), lines...)
 	case strings.HasPrefix(name, "Access-Control-") && len(h[name]) > 0:
@@ -158,9 +158,9 @@ func add(h http.Header, name string, lines []string) {
 	}
 }
 
-// SignIn sends a navigation to where its user signs in (RFC 9110, section
+// RedirectToSignIn sends a navigation to where its user signs in (RFC 9110, section
 // 15.4.4): another answer than others get.
-func SignIn(w http.ResponseWriter, to string) {
+func RedirectToSignIn(w http.ResponseWriter, to string) {
 	respheader.AddVary(w.Header(), "Accept")
 	varyByMode(w.Header())
 	Redirect(w, to, http.StatusSeeOther)
@@ -168,7 +168,7 @@ func SignIn(w http.ResponseWriter, to string) {
 
 // Redirect sends the refused elsewhere, which no cache may store.
 func Redirect(w http.ResponseWriter, to string, status int) {
-	for _, name := range ofAnother {
+	for _, name := range staleHeaders {
 		w.Header().Del(name)
 	}
 	w.Header().Set("Location", to)
@@ -176,54 +176,54 @@ func Redirect(w http.ResponseWriter, to string, status int) {
 	w.WriteHeader(status)
 }
 
-// bodies are rooms for bodies. One that was not sent is not used again: HTTP/2 may still
+// bodyBuffers are rooms for bodies. One that was not sent is not used again: HTTP/2 may still
 // read it.
-var bodies = sync.Pool{New: func() any { return new([]byte) }}
+var bodyBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// maxRoom is how large a room may be that is used again, in bytes.
-const maxRoom = 64 << 10
+// maxPooledBody is how large a room may be that is used again, in bytes.
+const maxPooledBody = 64 << 10
 
 // Write answers a refused request. An error means that the connection broke
 // after the status had been sent.
-func (p *Pages) Write(w http.ResponseWriter, r *http.Request, rf Refusal) error {
-	rf = rf.sound()
+func (p *Pages) Write(w http.ResponseWriter, r *http.Request, d Denial) error {
+	d = d.valid()
 	h := newHeader(w.Header())
-	h.prepare(rf)
+	h.prepare(d)
 	h.set("X-Content-Type-Options", "nosniff")
-	room, _ := bodies.Get().(*[]byte)
-	body := p.body((*room)[:0], h, r.Header, rf)
+	room, _ := bodyBuffers.Get().(*[]byte)
+	body := p.body((*room)[:0], h, r.Header, d)
 	h.set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(rf.Status)
+	w.WriteHeader(d.Status)
 	var err error
 	if r.Method != http.MethodHead {
 		_, err = w.Write(body)
 	}
-	if err == nil && cap(body) <= maxRoom {
+	if err == nil && cap(body) <= maxPooledBody {
 		*room = body
-		bodies.Put(room)
+		bodyBuffers.Put(room)
 	}
 	return err
 }
 
 // body appends the policy's own body, none, or what the client would have.
-func (p *Pages) body(b []byte, h *header, asked http.Header, rf Refusal) []byte {
+func (p *Pages) body(b []byte, h *header, asked http.Header, d Denial) []byte {
 	switch {
-	case rf.Body != nil:
-		if len(rf.Headers["Content-Type"]) == 0 {
+	case d.Body != nil:
+		if len(d.Headers["Content-Type"]) == 0 {
 			h.set("Content-Type", string(typeText))
 		}
-		return append(b, *rf.Body...)
+		return append(b, *d.Body...)
 	case p.bare:
 		h.Del("Content-Type")
 		return b
 	}
-	return p.negotiated(b, h, asked, rf)
+	return p.negotiated(b, h, asked, d)
 }
 
 // negotiated renders a refusal as the client would have it.
-func (p *Pages) negotiated(b []byte, h *header, asked http.Header, rf Refusal) []byte {
+func (p *Pages) negotiated(b []byte, h *header, asked http.Header, d Denial) []byte {
 	words := p.languages.choose(asked["Accept-Language"])
-	class := classOf(rf.Reason, rf.Status)
+	class := classOf(d.Reason, d.Status)
 	say := words.Classes[class]
 	kind := negotiate(asked)
 	h.set("Content-Type", string(kind))
@@ -232,12 +232,12 @@ func (p *Pages) negotiated(b []byte, h *header, asked http.Header, rf Refusal) [
 	policy := "default-src 'none'; frame-ancestors 'none'"
 	switch kind {
 	case typeHTML:
-		b, policy = p.appendPage(b, rf, words, class)
+		b, policy = p.appendPage(b, d, words, class)
 		h.set("Cross-Origin-Opener-Policy", "same-origin")
 	case typeText:
-		b = append(b, line(rf.inert(), say)...)
+		b = append(b, plainText(d.escapeActions(), say)...)
 	default:
-		b = appendProblem(b, rf, class, say)
+		b = appendProblem(b, d, class, say)
 	}
 	h.set("Content-Security-Policy", policy)
 	return b

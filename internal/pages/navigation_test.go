@@ -68,14 +68,14 @@ func TestN41Dialogs(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			rf := refuse(http.StatusUnauthorized, authenticator.ReasonCredentialsMissing)
-			rf.Challenges, rf.LoginURL, rf.Script = test.challenges, test.login, true
-			got := ask(t, p, rf)
+			d := refuse(http.StatusUnauthorized, authenticator.ReasonCredentialsMissing)
+			d.Challenges, d.LoginURL, d.Script = test.challenges, test.login, true
+			got := ask(t, p, d)
 			if !slices.Equal(got.Header["Www-Authenticate"], test.want) || slices.Contains(got.Header["Vary"], "Sec-Fetch-Mode") != test.varies {
 				t.Errorf("%v", got.Header)
 			}
-			rf.Script = false
-			if got := ask(t, p, rf); len(got.Header["Www-Authenticate"]) != len(test.challenges) || slices.Contains(got.Header["Vary"], "X-Requested-With") != test.varies {
+			d.Script = false
+			if got := ask(t, p, d); len(got.Header["Www-Authenticate"]) != len(test.challenges) || slices.Contains(got.Header["Vary"], "X-Requested-With") != test.varies {
 				t.Errorf("for others %v", got.Header)
 			}
 		})

@@ -17,22 +17,22 @@ var hostile = []string{
 }
 
 // rendered returns the page that html/template makes, and its Content-Security-Policy.
-func rendered(p *Pages, rf Refusal, words *wording, class Class) (page, policy string) {
-	content := p.render(rf.inert(), words, words.Classes[class])
+func rendered(p *Pages, d Denial, words *wording, class Class) (page, policy string) {
+	content := p.render(d.escapeActions(), words, words.Classes[class])
 	return string(content), contentPolicy(content)
 }
 
 // withHostile returns refusals of a status and a reason with a hostile text in each
 // place, and in all of them.
-func withHostile(rf Refusal, text string) []Refusal {
+func withHostile(d Denial, text string) []Denial {
 	named := func(id, username, name string) *authenticator.Identity {
 		return &authenticator.Identity{Authenticated: true, ID: id, Username: username, Name: name}
 	}
-	message, codes, all := rf, rf, rf
+	message, codes, all := d, d, d
 	message.Message, message.Identity = text, named("id", text, "")
 	codes.Codes, codes.Remediation = []string{text, "b", text}, text
 	all.Message, all.Remediation, all.Codes, all.RequestID, all.Identity = text, text, []string{text}, text, named(text, text, text)
-	return []Refusal{rf, message, codes, all}
+	return []Denial{d, message, codes, all}
 }
 
 // TestForms: T-39. The page that is filled in is the one that html/template makes, for
@@ -45,19 +45,19 @@ func TestForms(t *testing.T) {
 				p := open(t, Config{Brand: brand})
 				for i, words := range p.languages.wordings {
 					for _, text := range hostile[i%2:] {
-						for _, rf := range withHostile(refuse([]int{401, 403, 404, 503}[i], "policy_denied"), text) {
-							want, wantPolicy := rendered(p, rf, words, class)
-							got, policy := p.appendPage([]byte("before"), rf, words, class)
+						for _, d := range withHostile(refuse([]int{401, 403, 404, 503}[i], "policy_denied"), text) {
+							want, wantPolicy := rendered(p, d, words, class)
+							got, policy := p.appendPage([]byte("before"), d, words, class)
 							if string(got) != "before"+want || policy != wantPolicy {
 								t.Fatalf("%q: %s\n%s", text, cmp.Diff("before"+want, string(got)), cmp.Diff(wantPolicy, policy))
 							}
 						}
 					}
 				}
-				if len(p.forms.kept) == 0 || len(p.forms.kept) > maxForms {
-					t.Errorf("%d forms", len(p.forms.kept))
+				if len(p.cache.pages) == 0 || len(p.cache.pages) > maxPrerendered {
+					t.Errorf("%d forms", len(p.cache.pages))
 				}
-				for key, f := range p.forms.kept {
+				for key, f := range p.cache.pages {
 					if f == nil && brand.Name == "" {
 						t.Errorf("%+v has no form", key)
 					}
@@ -79,29 +79,29 @@ func mustLoad(t *testing.T) *languages {
 // TestFormsBounded: however many kinds of pages there are, so many forms are kept.
 func TestFormsBounded(t *testing.T) {
 	p := open(t, Config{})
-	for status := 400; status < 400+maxForms+20; status++ {
-		rf := refuse(status, "policy_denied")
-		want, _ := rendered(p, rf, p.languages.wordings[0], ClassForbidden)
-		if got, _ := p.appendPage(nil, rf, p.languages.wordings[0], ClassForbidden); string(got) != want {
+	for status := 400; status < 400+maxPrerendered+20; status++ {
+		d := refuse(status, "policy_denied")
+		want, _ := rendered(p, d, p.languages.wordings[0], ClassForbidden)
+		if got, _ := p.appendPage(nil, d, p.languages.wordings[0], ClassForbidden); string(got) != want {
 			t.Fatalf("%d: %s", status, cmp.Diff(want, string(got)))
 		}
 	}
-	if len(p.forms.kept) != maxForms {
-		t.Errorf("%d forms", len(p.forms.kept))
+	if len(p.cache.pages) != maxPrerendered {
+		t.Errorf("%d forms", len(p.cache.pages))
 	}
 }
 
 // TestNoForm: a page with an address of a sign-in and one of the site's own are rendered.
 func TestNoForm(t *testing.T) {
-	rf := refuse(401, "credentials_missing")
+	d := refuse(401, "credentials_missing")
 	own := open(t, Config{Dir: directory(t, map[string]string{"401.html": `<a title="{{.RequestID}}">{{len .Message}}</a>`})})
-	if f := own.form(rf, own.languages.wordings[0], ClassSignInNeeded); f != nil {
+	if f := own.prerendered(d, own.languages.wordings[0], ClassSignInNeeded); f != nil {
 		t.Error("a page of the site's own has a form")
 	}
-	rf.LoginURL = "/login?a=b&c=<"
+	d.LoginURL = "/login?a=b&c=<"
 	p := open(t, Config{})
-	want, _ := rendered(p, rf, p.languages.wordings[0], ClassSignInNeeded)
-	if got, _ := p.appendPage(nil, rf, p.languages.wordings[0], ClassSignInNeeded); string(got) != want || len(p.forms.kept) > 0 {
+	want, _ := rendered(p, d, p.languages.wordings[0], ClassSignInNeeded)
+	if got, _ := p.appendPage(nil, d, p.languages.wordings[0], ClassSignInNeeded); string(got) != want || len(p.cache.pages) > 0 {
 		t.Error(cmp.Diff(want, string(got)))
 	}
 }
@@ -114,10 +114,10 @@ func TestTooLargeForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rf := refuse(403, "policy_denied")
-	rf.Message = strings.Repeat("a", maxPage)
+	d := refuse(403, "policy_denied")
+	d.Message = strings.Repeat("a", maxPage)
 	for range 2 {
-		if page, _ := p.appendPage(nil, rf, p.languages.wordings[0], ClassForbidden); len(page) > 0 {
+		if page, _ := p.appendPage(nil, d, p.languages.wordings[0], ClassForbidden); len(page) > 0 {
 			t.Errorf("%d bytes", len(page))
 		}
 	}
@@ -136,9 +136,9 @@ func FuzzForm(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, rf := range withHostile(refuse(403, "policy_denied"), text) {
-			want, _ := rendered(p, rf, p.languages.wordings[0], ClassForbidden)
-			if got, _ := p.appendPage(nil, rf, p.languages.wordings[0], ClassForbidden); string(got) != want {
+		for _, d := range withHostile(refuse(403, "policy_denied"), text) {
+			want, _ := rendered(p, d, p.languages.wordings[0], ClassForbidden)
+			if got, _ := p.appendPage(nil, d, p.languages.wordings[0], ClassForbidden); string(got) != want {
 				t.Fatal(cmp.Diff(want, string(got)))
 			}
 		}
