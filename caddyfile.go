@@ -75,7 +75,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("policy_auth takes a matcher such as /admin/* or @name and a block, not %q", d.Val())
 	}
-	return caddyfileutil.Checked(d, "policy_auth", h.words(), func() error {
+	return caddyfileutil.ValidatedBlock(d, "policy_auth", h.words(), func() error {
 		if err := authn.CheckOffers(h.AuthenticatorsRaw, len(h.LoginRaw) > 0); err != nil {
 			return err
 		}
@@ -85,8 +85,8 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 // words is the directive's grammar: what each subdirective sets.
-func (h *Handler) words() caddyfileutil.Words {
-	words := caddyfileutil.Words{
+func (h *Handler) words() caddyfileutil.Subdirectives {
+	words := caddyfileutil.Subdirectives{
 		"access":                h.parseAccess,
 		"policies":              h.parsePolicies,
 		"config":                h.parseConstants,
@@ -189,7 +189,7 @@ func (h *Handler) parseLogin(d *caddyfile.Dispenser) error {
 }
 
 func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
-	if err := caddyfileutil.OnlyBlock(d, "identity_headers", "X-Auth-User username"); err != nil {
+	if err := caddyfileutil.NoArgs(d, "identity_headers", "X-Auth-User username"); err != nil {
 		return err
 	}
 	if h.IdentityHeaders == nil {
@@ -198,7 +198,7 @@ func (h *Handler) parseIdentityHeaders(d *caddyfile.Dispenser) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
 		if name == "encoding" { // a header of that name is written Encoding
-			if err := caddyfileutil.Choice(&h.IdentityHeadersEncoding, forward.Encodings()...)(d); err != nil {
+			if err := caddyfileutil.Enum(&h.IdentityHeadersEncoding, forward.Encodings()...)(d); err != nil {
 				return err
 			}
 			continue
@@ -238,11 +238,11 @@ func parseField(d *caddyfile.Dispenser) (string, error) {
 
 func (h *Handler) parseAmbiguousPaths(d *caddyfile.Dispenser) error {
 	if d.CountRemainingArgs() == 0 {
-		return d.Errf("allow_ambiguous_paths wants at least one flag: %s", strings.Join(request.RefusedFlags(), " "))
+		return d.Errf("allow_ambiguous_paths wants at least one flag: %s", strings.Join(request.AllowableFlags(), " "))
 	}
-	flags, err := caddyfileutil.Several(d)
+	flags, err := caddyfileutil.AtLeastOneArg(d)
 	for _, flag := range flags {
-		if !slices.Contains(request.RefusedFlags(), flag) {
+		if !slices.Contains(request.AllowableFlags(), flag) {
 			return d.Errf("%s", unknownFlag(flag))
 		}
 	}
@@ -254,7 +254,7 @@ func (h *Handler) parseUpgrades(d *caddyfile.Dispenser) error {
 	if d.CountRemainingArgs() == 0 {
 		return d.Err("upgrades wants at least one protocol, such as upgrades tcp")
 	}
-	tokens, err := caddyfileutil.Several(d)
+	tokens, err := caddyfileutil.AtLeastOneArg(d)
 	for _, token := range tokens {
 		if err := request.CheckUpgrade(token); err != nil {
 			return d.Errf("upgrades: %v", err)
@@ -269,7 +269,7 @@ func (h *Handler) parseUpgrades(d *caddyfile.Dispenser) error {
 
 // unknownFlag says that a word is no path flag.
 func unknownFlag(word string) string {
-	return caddyfileutil.Unknown("path flag", word, request.RefusedFlags())
+	return caddyfileutil.Unknown("path flag", word, request.AllowableFlags())
 }
 
 // Interface guards.

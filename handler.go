@@ -51,7 +51,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.unjudged(r, v, next, err)
 	}
 	if h.matchers != nil {
-		v.Request.FindKinds() // a matcher may have changed headers
+		v.Request.ClassifyHeaders() // a matcher may have changed headers
 	}
 	outcome, source := h.identify(w, r, v)
 	decision := h.decide(r, v, &outcome)
@@ -93,7 +93,7 @@ func (h *Handler) reportCORS(w http.ResponseWriter, r *http.Request, v *exchange
 	}
 	refusal := h.cors.Refusal(r)
 	preflight := cors.IsPreflight(r)
-	if refusal == (cors.Refusal{}) || !preflight && request.OwnOrigin(r) {
+	if refusal == (cors.Refusal{}) || !preflight && request.IsSameOrigin(r) {
 		return
 	}
 	observe.LogCrossOrigin(h.sampled, observe.CrossOrigin{
@@ -140,7 +140,7 @@ func (h *Handler) reportSignIn(r *http.Request, e login.Event) {
 // pass hands a preflight to the upstream, without any credential. One whose path
 // hides another method, which cannot be taken out, is refused.
 func (h *Handler) pass(w http.ResponseWriter, r *http.Request, v *exchange.Exchange, next caddyhttp.Handler) error {
-	if v.Request.Hides([]string{request.MethodParameter}) {
+	if v.Request.HidesParameter([]string{request.MethodParameter}) {
 		return h.refuse(w, r, v, deny.HiddenMethod(), policy.Decision{Reason: authenticator.ReasonPathAmbiguous})
 	}
 	return h.forwarder.ForwardPreflight(r, v, next)
@@ -162,7 +162,7 @@ func (h *Handler) unjudged(r *http.Request, v *exchange.Exchange, next caddyhttp
 func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *exchange.Exchange) (authenticator.Outcome, authenticator.Source) {
 	h.warnTwice(v)
 	if v.Shared.Restore(r.Header) {
-		v.Request.FindKinds()
+		v.Request.ClassifyHeaders()
 	}
 	if refused := refusedUnread(v); refused != nil {
 		return *refused, authenticator.Source{}
@@ -187,7 +187,7 @@ func refusedUnread(v *exchange.Exchange) *authenticator.Outcome {
 	if v.Request.UpgradeRefused() {
 		return &authenticator.Outcome{Verdict: authenticator.Malformed, Reason: authenticator.ReasonUpgradeRefused}
 	}
-	if flag := v.Request.Refused(); flag != "" {
+	if flag := v.Request.RejectedFlag(); flag != "" {
 		return &authenticator.Outcome{
 			Verdict: authenticator.Malformed, Reason: authenticator.ReasonPathAmbiguous,
 			Details: []authenticator.Detail{{Name: "path_flag", Value: string(flag)}},
@@ -212,14 +212,14 @@ func (h *Handler) decide(r *http.Request, v *exchange.Exchange, outcome *authent
 	if outcome.Verdict != authenticator.Accepted && outcome.Verdict != authenticator.Absent {
 		return policy.Decision{Reason: outcome.Reason}
 	}
-	defer v.Request.ForgetBody()
+	defer v.Request.DropBody()
 	in := h.input(v, outcome)
 	decision := h.policies.Decide(r.Context(), in)
 	observe.Decision(h.decisions, func() (any, bool) { return h.policies.Entry(r.Context(), in, decision) })
 	if !decision.Allow {
 		return decision
 	}
-	if v.Request.Hides(decision.QueryToRemove) || v.Request.Hides(slices.Collect(maps.Keys(decision.QueryToSet))) {
+	if v.Request.HidesParameter(decision.QueryToRemove) || v.Request.HidesParameter(slices.Collect(maps.Keys(decision.QueryToSet))) {
 		return policy.Decision{Reason: authenticator.ReasonPathAmbiguous, Revision: decision.Revision, Elapsed: decision.Elapsed, Cached: decision.Cached}
 	}
 	if err := h.headers.Check(decision.Headers, decision.RequestHeadersToRemove); err != nil {

@@ -171,7 +171,7 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 // Provision reads what the configuration names; it never uses the network.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	admin.ProtectAdmin(ctx)
-	h.admin = admin.AdminFlag(ctx)
+	h.admin = admin.AddressFlag(ctx)
 	h.logger, h.twice = ctx.Logger(), new(sync.Once)
 	h.decisions, h.sampled = h.logger.Named("decisions"), observe.Sampled(h.logger)
 	if name := deny.AnsweredBefore(ctx); name != "" {
@@ -236,7 +236,7 @@ func (h *Handler) provisionReading(caddy.Context) error {
 	}
 	h.reading.Upgrades = h.Upgrades
 	for _, name := range h.AllowAmbiguousPaths {
-		if !slices.Contains(request.RefusedFlags(), name) {
+		if !slices.Contains(request.AllowableFlags(), name) {
 			return fmt.Errorf("allow_ambiguous_paths: %s", unknownFlag(name))
 		}
 		h.reading.AllowedFlags = append(h.reading.AllowedFlags, request.Flag(name))
@@ -320,7 +320,7 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("identity_headers: %w", err)
 	}
-	h.reading.FindOwnHeaders(h.headers.Names())
+	h.reading.SetConfiguredHeaders(h.headers.Names())
 	config := forward.Config{
 		IdentityHeaders: h.headers, ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
 		ReservedCookies: login.ReservedCookies(), CredentialHeaders: h.chain.Headers(),

@@ -21,7 +21,7 @@ func (q *Question) elsewhere() []string {
 		if f.RewrittenPath != f.Path {
 			rewritten = lower(f.RewrittenPath)
 		}
-		q.others.found, q.others.paths = true, request.Elsewhere(q.others.paths, f.PathFolded, rewritten, destination)
+		q.others.found, q.others.paths = true, request.AlternatePaths(q.others.paths, f.PathFolded, rewritten, destination)
 	}
 	return q.others.paths
 }

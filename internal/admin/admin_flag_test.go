@@ -26,7 +26,7 @@ func TestAdminFlag(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := AdminFlag(ctx); got != test.want {
+			if got := AddressFlag(ctx); got != test.want {
 				t.Errorf("%q", got)
 			}
 		})

@@ -47,10 +47,10 @@ func TestRing(t *testing.T) {
 // explained for a while all the same.
 func TestN47Unasked(t *testing.T) {
 	refusals, unasked = newRing(maxRefusals), newRing(maxUnasked)
-	Remember(question.Refusal{ID: "page", Path: "/mail"})
+	RecordDenial(question.Refusal{ID: "page", Path: "/mail"})
 	for i := range maxRefusals {
 		for _, path := range []string{"/favicon.ico", "/apple-touch-icon-120x120.png", "/apple-touch-icon.png", "/.well-known/appspecific/com.chrome.devtools.json"} {
-			Remember(question.Refusal{ID: fmt.Sprint(i), Path: path})
+			RecordDenial(question.Refusal{ID: fmt.Sprint(i), Path: path})
 		}
 	}
 	if got := refusals.latest(maxRefusals, func(question.Refusal) bool { return true }); len(got) != 1 || got[0].ID != "page" {
@@ -59,7 +59,7 @@ func TestN47Unasked(t *testing.T) {
 	if len(withID("page", 1)) != 1 || len(withID(fmt.Sprint(maxRefusals-1), 1)) != 1 || len(withID("0", 1)) != 0 || len(unasked.kept) != maxUnasked {
 		t.Error("the latest of them are not found, or the first still is")
 	}
-	Remember(question.Refusal{ID: "other", Path: "/icons/favicon.ico.txt"})
+	RecordDenial(question.Refusal{ID: "other", Path: "/icons/favicon.ico.txt"})
 	if got := refusals.latest(1, func(question.Refusal) bool { return true }); got[0].ID != "other" {
 		t.Error("another file is taken for an icon")
 	}
@@ -111,7 +111,7 @@ const canary = "canary-4711-test-material-only"
 func TestDecisions(t *testing.T) {
 	refusals = newRing(maxRefusals)
 	for i := range 3 {
-		Remember(question.Refusal{ID: fmt.Sprint("id-", i), Reason: authenticator.ReasonPolicyDenied, Input: json.RawMessage(`{"request": {"headers": {"x-vault-token": "` + canary + `", "accept": "a"}, "raw_query": "token=` + canary + `"}}`)})
+		RecordDenial(question.Refusal{ID: fmt.Sprint("id-", i), Reason: authenticator.ReasonPolicyDenied, Input: json.RawMessage(`{"request": {"headers": {"x-vault-token": "` + canary + `", "accept": "a"}, "raw_query": "token=` + canary + `"}}`)})
 	}
 	tests := []struct {
 		name, uri string
@@ -157,10 +157,10 @@ func TestExplainEndpoint(t *testing.T) {
 	refusals = newRing(maxRefusals)
 	set := acquire(t, "allow if {\n\tinput.request.method == \"GET\"\n\t\"admin\" in input.identity.roles\n}")
 	input := `{"request": {"method": "GET", "path": "/p", "host": "h", "scheme": "https", "headers": {"authorization": "Bearer ` + canary + `"}}, "identity": {"authenticated": true, "id": "bob", "roles": ["member"]}}`
-	Remember(question.Refusal{ID: "judged", Judged: true, Reason: authenticator.ReasonPolicyDenied, Set: set.ID(), Revision: set.Status().Revision, Input: json.RawMessage(input)})
-	Remember(question.Refusal{ID: "old", Judged: true, Set: set.ID(), Revision: "before", Input: json.RawMessage(input)})
-	Remember(question.Refusal{ID: "unjudged", Reason: authenticator.ReasonTokenExpired, Set: set.ID(), Input: json.RawMessage(input)})
-	Remember(question.Refusal{ID: "gone", Judged: true, Set: "0123", Input: json.RawMessage(input)})
+	RecordDenial(question.Refusal{ID: "judged", Judged: true, Reason: authenticator.ReasonPolicyDenied, Set: set.ID(), Revision: set.Status().Revision, Input: json.RawMessage(input)})
+	RecordDenial(question.Refusal{ID: "old", Judged: true, Set: set.ID(), Revision: "before", Input: json.RawMessage(input)})
+	RecordDenial(question.Refusal{ID: "unjudged", Reason: authenticator.ReasonTokenExpired, Set: set.ID(), Input: json.RawMessage(input)})
+	RecordDenial(question.Refusal{ID: "gone", Judged: true, Set: "0123", Input: json.RawMessage(input)})
 	const asJSON = "application/json"
 	tests := []struct {
 		name, contentType, body string

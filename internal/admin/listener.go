@@ -28,9 +28,9 @@ func ProtectAdmin(ctx caddy.Context) {
 	}
 }
 
-// AdminFlag returns the flag by which commands reach the admin API of a configuration
+// AddressFlag returns the flag by which commands reach the admin API of a configuration
 // that is being provisioned; "" if it listens where they look for it, or nowhere.
-func AdminFlag(ctx caddy.Context) string {
+func AddressFlag(ctx caddy.Context) string {
 	local, _, _ := addressesIn(reflect.ValueOf(ctx))
 	local, _, _ = strings.Cut(caddy.NewReplacer().ReplaceKnown(local, ""), "|") // without a socket's mode
 	if strings.HasPrefix(local, ":") {

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package ops
+package admin
 
 import "github.com/policyauth/caddy-policy-auth/internal/egress"
 

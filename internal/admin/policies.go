@@ -1,4 +1,4 @@
-// Package ops is what operators use on a running server: the endpoints of
+// Package admin is what operators use on a running server: the endpoints of
 // Caddy's admin API, and the policies in use that they show.
 package admin
 

@@ -30,8 +30,8 @@ type ring struct {
 
 func newRing(size int) *ring { return &ring{size: size} }
 
-// Remember keeps a refusal for explanations.
-func Remember(r question.Refusal) {
+// RecordDenial keeps a refusal for explanations.
+func RecordDenial(r question.Refusal) {
 	if isUnasked(r.Path) {
 		unasked.add(r.Bounded())
 		return

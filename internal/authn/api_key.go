@@ -60,10 +60,10 @@ func (APIKey) CaddyModule() caddy.ModuleInfo {
 //	}
 func (k *APIKey) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
-	if err := caddyfileutil.OnlyBlock(d, "api_key", "keys keys.yaml"); err != nil {
+	if err := caddyfileutil.NoArgs(d, "api_key", "keys keys.yaml"); err != nil {
 		return err
 	}
-	return caddyfileutil.Checked(d, "api_key", caddyfileutil.Words{"keys": caddyfileutil.Strings(&k.Keys), "from": k.parseFrom, "challenge": k.word()}, k.check)
+	return caddyfileutil.ValidatedBlock(d, "api_key", caddyfileutil.Subdirectives{"keys": caddyfileutil.Strings(&k.Keys), "from": k.parseFrom, "challenge": k.word()}, k.check)
 }
 
 func (k *APIKey) parseFrom(d *caddyfile.Dispenser) error {

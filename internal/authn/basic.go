@@ -86,7 +86,7 @@ func (b *Basic) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("basic takes one realm and no further %q: quote a realm of several words, such as basic \"%s %s\"", d.Val(), b.Realm, d.Val())
 	}
-	return caddyfileutil.Checked(d, "basic", caddyfileutil.Words{
+	return caddyfileutil.ValidatedBlock(d, "basic", caddyfileutil.Subdirectives{
 		"users":     caddyfileutil.Strings(&b.Users),
 		"user":      b.parseUser,
 		"throttle":  parseThrottle(&b.Throttle),

@@ -47,10 +47,10 @@ import (
 func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
 	var err error
-	if j.Issuer, err = caddyfileutil.One(d); err != nil {
+	if j.Issuer, err = caddyfileutil.OneArg(d); err != nil {
 		return d.Err("jwt wants one issuer, such as jwt https://id.example.com, or jwt any")
 	}
-	return caddyfileutil.Checked(d, "jwt", caddyfileutil.Words{
+	return caddyfileutil.ValidatedBlock(d, "jwt", caddyfileutil.Subdirectives{
 		"jwks_url":      caddyfileutil.String(&j.JWKSURL),
 		"jwks_bearer":   caddyfileutil.String(&j.JWKSBearer),
 		"discovery_url": caddyfileutil.String(&j.DiscoveryURL),
@@ -70,7 +70,7 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"require":       j.parseRequire,
 		"challenge":     j.word(),
 
-		"unknown_issuer": caddyfileutil.Choice(&j.UnknownIssuer, pass),
+		"unknown_issuer": caddyfileutil.Enum(&j.UnknownIssuer, pass),
 	}, j.check)
 }
 
@@ -210,7 +210,7 @@ func (j *JWT) checkUnknownIssuer() error {
 // in the form that Caddy takes for a part of the request's path.
 func checkFiles(pairs ...string) error {
 	for i := 0; i+1 < len(pairs); i += 2 {
-		if err := caddyfileutil.CheckFile(pairs[i+1]); err != nil {
+		if err := caddyfileutil.CheckFilePlaceholder(pairs[i+1]); err != nil {
 			return fmt.Errorf("%s: %w", pairs[i], err)
 		}
 	}

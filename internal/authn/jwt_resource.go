@@ -16,7 +16,7 @@ func (j *JWT) parseResource(d *caddyfile.Dispenser) error {
 	if err := caddyfileutil.String(&j.Resource)(d); err != nil {
 		return err
 	}
-	return caddyfileutil.Block(d, "resource", caddyfileutil.Words{
+	return caddyfileutil.Block(d, "resource", caddyfileutil.Subdirectives{
 		"scopes":        caddyfileutil.Strings(&j.ResourceScopes),
 		"name":          caddyfileutil.String(&j.ResourceName),
 		"documentation": caddyfileutil.String(&j.ResourceDocumentation),

@@ -49,10 +49,10 @@ func (LoginForm) CaddyModule() caddy.ModuleInfo {
 //	}
 func (l *LoginForm) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the kind of login
-	if err := caddyfileutil.OnlyBlock(d, "login form", "users users.yaml"); err != nil {
+	if err := caddyfileutil.NoArgs(d, "login form", "users users.yaml"); err != nil {
 		return err
 	}
-	return caddyfileutil.Checked(d, "login form", caddyfileutil.Words{
+	return caddyfileutil.ValidatedBlock(d, "login form", caddyfileutil.Subdirectives{
 		"users":    caddyfileutil.Strings(&l.Users),
 		"throttle": parseThrottle(&l.Throttle),
 	}, l.check)

@@ -132,24 +132,24 @@ func (LoginOIDC) CaddyModule() caddy.ModuleInfo {
 //	}
 func (l *LoginOIDC) UnmarshalCaddyfile(d *caddyfile.Dispenser) (err error) {
 	d.Next() // the kind of login
-	if l.Issuer, err = caddyfileutil.One(d); err != nil {
+	if l.Issuer, err = caddyfileutil.OneArg(d); err != nil {
 		return d.Err("login oidc wants the provider's issuer, such as login oidc https://id.example.com")
 	}
-	return caddyfileutil.Checked(d, "login oidc", caddyfileutil.Words{
+	return caddyfileutil.ValidatedBlock(d, "login oidc", caddyfileutil.Subdirectives{
 		"discovery_url":      caddyfileutil.String(&l.DiscoveryURL),
 		"tls_ca":             caddyfileutil.String(&l.TLSCA),
 		"name":               caddyfileutil.String(&l.Name),
 		"client_id":          caddyfileutil.String(&l.ClientID),
 		"client_secret":      caddyfileutil.String(&l.ClientSecret),
-		"client_auth_method": caddyfileutil.Choice(&l.ClientAuthMethod, oidc.AuthMethods...),
+		"client_auth_method": caddyfileutil.Enum(&l.ClientAuthMethod, oidc.AuthMethods...),
 		"client_key":         parseClientKey(&l.ClientKey),
 		"parameters":         parseParameters(&l.Parameters),
 		"scopes":             caddyfileutil.Strings(&l.Scopes),
 		"audience":           caddyfileutil.Strings(&l.Audience),
 		"prompt":             caddyfileutil.Strings(&l.Prompt),
 		"map":                parseMap(&l.Map),
-		"logout":             caddyfileutil.Choice(&l.Logout, logouts...),
-		"userinfo":           caddyfileutil.Choice(&l.Userinfo, switches...),
+		"logout":             caddyfileutil.Enum(&l.Logout, logouts...),
+		"userinfo":           caddyfileutil.Enum(&l.Userinfo, switches...),
 	}, l.check)
 }
 

@@ -53,19 +53,19 @@ func parseClientKey(target *string) func(*caddyfile.Dispenser) error {
 // parseParameters reads a block of extra parameters.
 func parseParameters(target *map[string][]string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
-		if err := caddyfileutil.OnlyBlock(d, "parameters", "audience https://api.example.com"); err != nil {
+		if err := caddyfileutil.NoArgs(d, "parameters", "audience https://api.example.com"); err != nil {
 			return err
 		}
 		for nesting := d.Nesting(); d.NextBlock(nesting); {
 			name := d.Val()
-			value, err := caddyfileutil.One(d)
+			value, err := caddyfileutil.OneArg(d)
 			if err != nil {
 				return err
 			}
 			if *target == nil {
 				*target = map[string][]string{}
 			}
-			if err := caddyfileutil.CheckFile(value); err != nil {
+			if err := caddyfileutil.CheckFilePlaceholder(value); err != nil {
 				return d.WrapErr(err)
 			}
 			(*target)[name] = append((*target)[name], value)

@@ -28,7 +28,7 @@ func (o *Offer) Offered() bool { return o.Challenge != off }
 //
 //	challenge off
 func (o *Offer) word() func(*caddyfile.Dispenser) error {
-	return caddyfileutil.Choice(&o.Challenge, off)
+	return caddyfileutil.Enum(&o.Challenge, off)
 }
 
 // check returns an error for an unknown value of challenge.

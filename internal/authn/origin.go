@@ -22,7 +22,7 @@ func newOriginCheck(trusted func(string) bool) *originCheck {
 // be what its user wanted.
 func (o *originCheck) allows(r *http.Request) bool {
 	lines := r.Header["Origin"]
-	if o.protection.Check(r) == nil && (!request.IsWebSocket(r) || request.OwnOrigin(r)) {
+	if o.protection.Check(r) == nil && (!request.IsWebSocket(r) || request.IsSameOrigin(r)) {
 		return true
 	}
 	return o.trusted != nil && len(lines) == 1 && o.trusted(lines[0])

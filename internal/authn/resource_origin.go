@@ -21,7 +21,7 @@ func (c *Chain) RefuseOrigin(r *http.Request, readings []request.Reading, allowe
 	if len(lines) == 0 || !c.metadata.covers(readings) {
 		return authenticator.Outcome{}, false
 	}
-	if request.OwnOrigin(r) || len(lines) == 1 && allowed(lines[0]) {
+	if request.IsSameOrigin(r) || len(lines) == 1 && allowed(lines[0]) {
 		return authenticator.Outcome{}, false
 	}
 	return authenticator.Reject(authenticator.ReasonOriginRefused, authenticator.Detail{Name: "origin", Value: strings.Join(lines, ", ")}), true

@@ -81,16 +81,16 @@ func (Session) CaddyModule() caddy.ModuleInfo {
 //	}
 func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the method's name
-	if err := caddyfileutil.OnlyBlock(d, "session", "idle 30m"); err != nil {
+	if err := caddyfileutil.NoArgs(d, "session", "idle 30m"); err != nil {
 		return err
 	}
-	return caddyfileutil.Checked(d, "session", caddyfileutil.Words{
+	return caddyfileutil.ValidatedBlock(d, "session", caddyfileutil.Subdirectives{
 		"idle":          caddyfileutil.Duration(&s.Idle),
 		"lifetime":      caddyfileutil.Duration(&s.Lifetime),
 		"persistent":    caddyfileutil.Flag(&s.Persistent),
 		"cookie_name":   caddyfileutil.String(&s.CookieName),
 		"cookie_domain": caddyfileutil.String(&s.CookieDomain),
-		"same_site":     caddyfileutil.Choice(&s.SameSite, "lax", "strict", "none"),
+		"same_site":     caddyfileutil.Enum(&s.SameSite, "lax", "strict", "none"),
 		"store":         s.parseStore,
 		"challenge":     s.word(),
 	}, s.check)

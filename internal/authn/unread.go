@@ -39,14 +39,14 @@ func (c *Chain) Unread(r *http.Request) Unread {
 		}
 	}
 	for name := range r.Header {
-		if folded := request.FoldName(name); folded != "authorization" && !strings.Contains(folded, "cookie") && looksLikeCredential(folded) &&
+		if folded := request.FoldHeaderName(name); folded != "authorization" && !strings.Contains(folded, "cookie") && looksLikeCredential(folded) &&
 			!slices.Contains(c.Headers(), name) {
 			u.add("header", name)
 		}
 	}
 	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		if value != "" && looksLikeCredential(request.FoldName(name)) && !slices.Contains(c.Parameters(), name) {
+		if value != "" && looksLikeCredential(request.FoldHeaderName(name)) && !slices.Contains(c.Parameters(), name) {
 			u.add("query", "?"+name)
 		}
 	}

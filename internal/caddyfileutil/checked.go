@@ -8,13 +8,13 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
-// Checked parses the block that follows, as Block does, and then checks what it has
+// ValidatedBlock parses the block that follows, as Block does, and then checks what it has
 // set. An error of check is placed at the line that it is about: its text has, after
 // at most some context, a colon and a space, the word that the line begins with
 // ("jwt any: leeway: 10m0s is out of range"). Of several lines with that word it is
 // the one whose arguments the text repeats. An error about no line is placed where
 // the block begins.
-func Checked(d *caddyfile.Dispenser, what string, words Words, check func() error) error {
+func ValidatedBlock(d *caddyfile.Dispenser, what string, words Subdirectives, check func() error) error {
 	start := *d
 	if err := Block(d, what, words); err != nil {
 		return err
@@ -27,7 +27,7 @@ func Checked(d *caddyfile.Dispenser, what string, words Words, check func() erro
 
 // lineOf returns a dispenser at the line of a block that an error is about. Start is
 // at the last token before the block.
-func lineOf(start caddyfile.Dispenser, words Words, text string) *caddyfile.Dispenser {
+func lineOf(start caddyfile.Dispenser, words Subdirectives, text string) *caddyfile.Dispenser {
 	at, parts := start, strings.Split(text, ": ")
 	for len(parts) > 0 && words[first(parts[0])] == nil {
 		parts = parts[1:]

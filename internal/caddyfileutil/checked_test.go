@@ -49,14 +49,14 @@ func TestChecked(t *testing.T) {
 			d := caddyfile.NewTestDispenser(checkedThing)
 			d.Next()
 			d.NextArg()
-			words := Words{"text": String(&text), "list": Strings(&list), "flag": Flag(&flag)}
+			words := Subdirectives{"text": String(&text), "list": Strings(&list), "flag": Flag(&flag)}
 			words["inner"] = func(d *caddyfile.Dispenser) error {
 				d.NextArg()
 				var text string
-				return Block(d, "inner", Words{"text": String(&text), "list": Strings(new([]string))})
+				return Block(d, "inner", Subdirectives{"text": String(&text), "list": Strings(new([]string))})
 			}
 			want := errors.New(test.err)
-			err := Checked(d, "thing", words, func() error {
+			err := ValidatedBlock(d, "thing", words, func() error {
 				if text != "two" || len(list) != 5 {
 					t.Errorf("checked before the block is parsed: %q %q", text, list)
 				}
@@ -69,7 +69,7 @@ func TestChecked(t *testing.T) {
 	}
 	d := caddyfile.NewTestDispenser("thing {\n txet\n}")
 	d.Next()
-	if err := Checked(d, "thing", Words{}, func() error { return nil }); err == nil || !strings.Contains(err.Error(), "unknown word") {
+	if err := ValidatedBlock(d, "thing", Subdirectives{}, func() error { return nil }); err == nil || !strings.Contains(err.Error(), "unknown word") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -18,13 +18,13 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
-// Words is the table of a block: what to do for each word that a line may
+// Subdirectives is the table of a block: what to do for each word that a line may
 // begin with. The function is called with the dispenser on the word.
-type Words map[string]func(d *caddyfile.Dispenser) error
+type Subdirectives map[string]func(d *caddyfile.Dispenser) error
 
 // Block parses the block that follows, if any. What names the thing that the
 // block configures, for errors.
-func Block(d *caddyfile.Dispenser, what string, words Words) error {
+func Block(d *caddyfile.Dispenser, what string, words Subdirectives) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		parse, known := words[d.Val()]
 		if !known {
@@ -37,9 +37,9 @@ func Block(d *caddyfile.Dispenser, what string, words Words) error {
 	return nil
 }
 
-// OnlyBlock returns an error if an argument stands on the line of a word that
+// NoArgs returns an error if an argument stands on the line of a word that
 // takes a block alone; line is an example of a line of that block.
-func OnlyBlock(d *caddyfile.Dispenser, what, line string) error {
+func NoArgs(d *caddyfile.Dispenser, what, line string) error {
 	if d.NextArg() {
 		return d.Errf("%s takes a block, not %q: write lines such as %s between { and }", what, d.Val(), line)
 	}
@@ -101,8 +101,8 @@ func swapped(a, b string) bool {
 // alike reports whether two words begin with the same five letters.
 func alike(a, b string) bool { return len(a) >= 5 && len(b) >= 5 && a[:5] == b[:5] }
 
-// One returns the line's one argument.
-func One(d *caddyfile.Dispenser) (string, error) {
+// OneArg returns the line's one argument.
+func OneArg(d *caddyfile.Dispenser) (string, error) {
 	word, args := d.Val(), d.RemainingArgs()
 	if len(args) > 1 {
 		return "", d.Errf("%s wants one argument, not %d (quote one that has spaces)", word, len(args))
@@ -116,8 +116,8 @@ func One(d *caddyfile.Dispenser) (string, error) {
 	return args[0], nil
 }
 
-// Several returns the line's arguments, at least one and none empty.
-func Several(d *caddyfile.Dispenser) ([]string, error) {
+// AtLeastOneArg returns the line's arguments, at least one and none empty.
+func AtLeastOneArg(d *caddyfile.Dispenser) ([]string, error) {
 	word := d.Val()
 	args := d.RemainingArgs()
 	if len(args) == 0 {
@@ -136,7 +136,7 @@ func String(target *string) func(*caddyfile.Dispenser) error {
 		if *target != "" {
 			return d.Errf("%s is set twice", word)
 		}
-		value, err := One(d)
+		value, err := OneArg(d)
 		*target = value
 		return err
 	}
@@ -145,7 +145,7 @@ func String(target *string) func(*caddyfile.Dispenser) error {
 // Strings appends the line's arguments to target.
 func Strings(target *[]string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
-		values, err := Several(d)
+		values, err := AtLeastOneArg(d)
 		*target = append(*target, values...)
 		return err
 	}
@@ -171,7 +171,7 @@ func Duration(target *caddy.Duration) func(*caddyfile.Dispenser) error {
 		if *target != 0 {
 			return d.Errf("%s is set twice", word)
 		}
-		value, err := One(d)
+		value, err := OneArg(d)
 		if err != nil {
 			return err
 		}
@@ -192,7 +192,7 @@ func Size(target *int64) func(*caddyfile.Dispenser) error {
 		if *target != 0 {
 			return d.Errf("%s is set twice", word)
 		}
-		value, err := One(d)
+		value, err := OneArg(d)
 		if err != nil {
 			return err
 		}
@@ -208,14 +208,14 @@ func Size(target *int64) func(*caddyfile.Dispenser) error {
 	}
 }
 
-// Number sets target to the line's one argument, from 1 to most.
-func Number(target *int, most int) func(*caddyfile.Dispenser) error {
+// Int sets target to the line's one argument, from 1 to most.
+func Int(target *int, most int) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		word := d.Val()
 		if *target != 0 {
 			return d.Errf("%s is set twice", word)
 		}
-		value, err := One(d)
+		value, err := OneArg(d)
 		if err != nil {
 			return err
 		}
@@ -228,8 +228,8 @@ func Number(target *int, most int) func(*caddyfile.Dispenser) error {
 	}
 }
 
-// Choice sets target to the line's one argument, which must be one of allowed.
-func Choice(target *string, allowed ...string) func(*caddyfile.Dispenser) error {
+// Enum sets target to the line's one argument, which must be one of allowed.
+func Enum(target *string, allowed ...string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		word := d.Val()
 		if count := d.CountRemainingArgs(); count != 1 {

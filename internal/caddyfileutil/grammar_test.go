@@ -21,9 +21,9 @@ func parse(input string) (settings, error) {
 	var s settings
 	d := caddyfile.NewTestDispenser(input)
 	d.Next()
-	return s, Block(d, "thing", Words{
+	return s, Block(d, "thing", Subdirectives{
 		"text": String(&s.text), "list": Strings(&s.list), "flag": Flag(&s.flag),
-		"time": Duration(&s.time), "mode": Choice(&s.mode, "on", "off"),
+		"time": Duration(&s.time), "mode": Enum(&s.mode, "on", "off"),
 	})
 }
 
@@ -31,9 +31,9 @@ func TestBlock(t *testing.T) {
 	var s settings
 	d := caddyfile.NewTestDispenser("thing {\n text a\n list a b\n list c\n flag\n time 1d\n mode off\n}")
 	d.Next()
-	err := Block(d, "thing", Words{
+	err := Block(d, "thing", Subdirectives{
 		"text": String(&s.text), "list": Strings(&s.list), "flag": Flag(&s.flag),
-		"time": Duration(&s.time), "mode": Choice(&s.mode, "on", "off"),
+		"time": Duration(&s.time), "mode": Enum(&s.mode, "on", "off"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -87,12 +87,12 @@ func TestOnlyBlock(t *testing.T) {
 	d := caddyfile.NewTestDispenser("thing x {\n text a\n}")
 	d.Next()
 	want := `thing takes a block, not "x": write lines such as text a between { and }`
-	if err := OnlyBlock(d, "thing", "text a"); err == nil || !strings.Contains(err.Error(), want) {
+	if err := NoArgs(d, "thing", "text a"); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %q", err, want)
 	}
 	d = caddyfile.NewTestDispenser("thing {\n text a\n}")
 	d.Next()
-	if err := OnlyBlock(d, "thing", "text a"); err != nil || d.Val() != "thing" {
+	if err := NoArgs(d, "thing", "text a"); err != nil || d.Val() != "thing" {
 		t.Errorf("%v, at %s", err, d.Val())
 	}
 }

@@ -9,9 +9,9 @@ import (
 // slash and no dot: a part of the request's path, which nothing replaces at load.
 var fileShorthand = regexp.MustCompile(`\{http\.request\.uri\.path\.file\.([\w-]*)\}`)
 
-// CheckFile returns an error if a value that is replaced at load has a {file.name} that
+// CheckFilePlaceholder returns an error if a value that is replaced at load has a {file.name} that
 // Caddy took for a part of the request's path.
-func CheckFile(value string) error {
+func CheckFilePlaceholder(value string) error {
 	found := fileShorthand.FindStringSubmatch(value)
 	if found == nil {
 		return nil

@@ -15,7 +15,7 @@ func TestCheckFile(t *testing.T) {
 		"{env.OIDC_SECRET}":        "",
 		"canary{http.request.uri.path.file.my-secret}": "{file./etc/caddy/my-secret} or {file../my-secret}",
 	} {
-		err := CheckFile(value)
+		err := CheckFilePlaceholder(value)
 		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary")) {
 			t.Errorf("%s: %v", value, err)
 		}

@@ -189,7 +189,7 @@ func addHeader(d *question.Description, line string, hints *[]string) error {
 		return errors.New("want name: value")
 	}
 	value = strings.TrimSpace(value)
-	if request.LooksSecret(name) {
+	if request.IsSecretName(name) {
 		*hints = append(*hints, "the header "+name)
 		value = request.Redacted
 	}
@@ -214,7 +214,7 @@ func withoutSecrets(text string, hints *[]string) string {
 	var pairs []string
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		name, _, _ := strings.Cut(pair, "=")
-		if decoded, err := url.QueryUnescape(name); pair != "" && (err != nil || request.LooksSecret(decoded)) {
+		if decoded, err := url.QueryUnescape(name); pair != "" && (err != nil || request.IsSecretName(decoded)) {
 			*hints = append(*hints, "the parameter "+name)
 			pair = name + "=" + url.QueryEscape(request.Redacted)
 		}

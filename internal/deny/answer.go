@@ -17,7 +17,7 @@ import (
 // Respond answers a refused request. The error, if there is one, is for the
 // site's error routes.
 func (d *Responder) Respond(w http.ResponseWriter, r *http.Request, v *exchange.Exchange, decision policy.Decision) error {
-	if v.Request.BodyUnending() {
+	if v.Request.BodyBlocksConnection() {
 		d.warnUnending()
 	}
 	sending := hangUp(w, r, v.Request.BodyAbandoned())

@@ -20,5 +20,5 @@ func (d *Responder) Remember(v *exchange.Exchange, in policy.Input, decision pol
 	if event.Err != nil {
 		refusal.Error = event.Err.Error()
 	}
-	admin.Remember(refusal)
+	admin.RecordDenial(refusal)
 }

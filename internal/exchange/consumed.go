@@ -16,7 +16,7 @@ type ConsumedCredentials struct {
 	first       [1]consumedHeader // backs headers; most requests have one
 	cookies     []string          // names of the removed cookies
 	cookieLines []string          // the lines of Cookie before any was removed
-	query       *request.CutQuery
+	query       *request.StrippedQuery
 }
 
 // consumedHeader is a removed header with the lines that the client sent.
@@ -31,15 +31,15 @@ func (c *ConsumedCredentials) ConsumeParameter(r *http.Request, name string) {
 	if cut := c.CutQuery(); cut.After == before && cut.Before != "" {
 		before = cut.Before
 	}
-	r.URL.RawQuery = request.CutParameters(r.URL.RawQuery, []string{name})
+	r.URL.RawQuery = request.RemoveParameters(r.URL.RawQuery, []string{name})
 	r.RequestURI = r.URL.RequestURI()
-	c.query = &request.CutQuery{Before: before, After: r.URL.RawQuery}
+	c.query = &request.StrippedQuery{Before: before, After: r.URL.RawQuery}
 }
 
 // CutQuery returns the query before and after a credential was removed from it.
-func (c *ConsumedCredentials) CutQuery() request.CutQuery {
+func (c *ConsumedCredentials) CutQuery() request.StrippedQuery {
 	if c.query == nil {
-		return request.CutQuery{}
+		return request.StrippedQuery{}
 	}
 	return *c.query
 }

@@ -80,14 +80,14 @@ func Open(w http.ResponseWriter, r *http.Request, config *request.Config) *Excha
 			vars[sharedKey] = ex.Shared
 		}
 	}
-	facts := request.Facts{ID: ex.ID, Writer: w, Cut: ex.Shared.CutQuery()}
+	facts := request.Metadata{ID: ex.ID, Writer: w, StrippedQuery: ex.Shared.CutQuery()}
 	if original, rewritten := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
 		facts.Method, facts.URL, facts.RequestURI = original.Method, original.URL, original.RequestURI
 	}
 	facts.ClientIP, _ = vars[caddyhttp.ClientIPVarKey].(string)
 	facts.TrustedProxy, _ = vars[caddyhttp.TrustedProxyVarKey].(bool)
 	facts.PeerIP, _, _ = net.SplitHostPort(r.RemoteAddr)
-	ex.Request.Open(r, facts, config)
+	ex.Request.Init(r, facts, config)
 	return ex
 }
 

@@ -23,12 +23,12 @@ func (ex *Exchange) Matches(r *http.Request, matchers caddyhttp.MatcherSets) (bo
 	if matched, err := matchers.AnyMatchWithError(r); matched || err != nil {
 		return matched, err
 	}
-	methods, counted := ex.Request.AllMethods()
+	methods, counted := ex.Request.PossibleMethods()
 	readings := ex.Request.Readings()
 	switch {
 	case !counted || len(methods)*len(readings) > maxMatches:
 		return true, nil
-	case len(methods) == 1 && len(readings) == 1 && readings[0].Destination == "" && len(request.Elsewhere(nil, readings[0].Path, readings[0].Rewritten, "")) == 0:
+	case len(methods) == 1 && len(readings) == 1 && readings[0].Destination == "" && len(request.AlternatePaths(nil, readings[0].Path, readings[0].Rewritten, "")) == 0:
 		return false, nil
 	}
 	asked := *r
@@ -62,14 +62,14 @@ func (ex *Exchange) matchesReadings(r *http.Request, matchers caddyhttp.MatcherS
 			break // the same once more
 		}
 		query := reading.Query
-		if ex.Request.IsQuery(query) {
+		if ex.Request.IsCurrentQuery(query) {
 			query = asked.RawQuery
 		}
 		destination := ""
 		if !ex.Request.ForeignDestination() {
 			destination = reading.Destination
 		}
-		for _, path := range request.Elsewhere([]string{reading.Path}, reading.Path, reading.Rewritten, destination) {
+		for _, path := range request.AlternatePaths([]string{reading.Path}, reading.Path, reading.Rewritten, destination) {
 			if matched, err := matches(host, path, query); matched || err != nil {
 				return matched, err
 			}

@@ -23,7 +23,7 @@ type Shared struct {
 func (s *Shared) String() string { return "policy_auth" }
 
 // HasIdentityHeader reports whether a handler set an identity header of this name, in
-// the form of request.FoldName.
+// the form of request.FoldHeaderName.
 func (s *Shared) HasIdentityHeader(folded string) bool {
 	return slices.Contains(s.identityHeaders, folded)
 }

@@ -139,10 +139,10 @@ func (l *scanner) wanted(path string) bool {
 	directory := err == nil && info.IsDir()
 	hidden := strings.HasPrefix(filepath.Base(path), ".")
 	switch {
-	case directory, l.options.Keep == nil:
+	case directory, l.options.Include == nil:
 		return !hidden
 	}
-	return l.options.Keep(path)
+	return l.options.Include(path)
 }
 
 // read takes one file's content, if there is room for it. When it was written

@@ -47,7 +47,7 @@ func TestLook(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			seen, err := look(Options{Paths: test.paths, Keep: test.keep})
+			seen, err := look(Options{Paths: test.paths, Include: test.keep})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,7 +140,7 @@ func TestVanished(t *testing.T) {
 	write(t, dir+"/a", "x")
 	write(t, dir+"/b", "y")
 	age(t, dir+"/a", dir+"/b", dir)
-	gone := Options{Paths: []string{dir}, Keep: func(path string) bool {
+	gone := Options{Paths: []string{dir}, Include: func(path string) bool {
 		if strings.HasSuffix(path, "/b") {
 			remove(t, path) // after the directory was listed
 		}

@@ -24,10 +24,10 @@ type Options struct {
 	// Paths are files and directories, which are looked through to the bottom.
 	// Relative ones are relative to the working directory.
 	Paths []string
-	// Keep says which files of a directory matter; nil means all but those whose
+	// Include says which files of a directory matter; nil means all but those whose
 	// names begin with a dot. Directories with such names are never entered. A
 	// file in Paths always matters.
-	Keep func(path string) bool
+	Include func(path string) bool
 	// MaxBytes bounds all contents together; 0 means 64 MiB.
 	MaxBytes int64
 	// Warn is called once if only polling finds changes. It may be nil.

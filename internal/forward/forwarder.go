@@ -61,10 +61,10 @@ func (f *Forwarder) reportCookie(name string) {
 // Strip removes the site's identity headers from the client's request, and each
 // upgrade that the site does not allow.
 func (f *Forwarder) Strip(r *http.Request, ex *exchange.Exchange) {
-	stripUpgrade(r, ex.Request.Upgrade(), ex.Request.Kinds())
-	f.IdentityHeaders.Strip(r, ex.Shared, ex.Request.TrustedProxy(), ex.Request.Kinds())
-	if ex.Request.Kinds().Has(request.Rewriting) {
-		ex.Request.FindKinds()
+	stripUpgrade(r, ex.Request.Upgrade(), ex.Request.HeaderKinds())
+	f.IdentityHeaders.Strip(r, ex.Shared, ex.Request.TrustedProxy(), ex.Request.HeaderKinds())
+	if ex.Request.HeaderKinds().Has(request.PathOverrideHeader) {
+		ex.Request.ClassifyHeaders()
 	}
 }
 
@@ -76,7 +76,7 @@ func (f *Forwarder) RunNext(r *http.Request, ex *exchange.Exchange, next caddyht
 		ex.Shared.ConsumeCookies(r.Header, f.Cookies...) // also beside another credential, or where no caller is identified
 	}
 	ex.Shared.Remove(r.Header) // also what an earlier handler consumed
-	if ex.Request.IsHandshake() {
+	if ex.Request.IsWebSocketHandshake() {
 		ex.Response.ExpectWebSocket(r.Header.Get("Sec-Websocket-Key"))
 	}
 	err := next.ServeHTTP(ex.Response.Writer(), r)
@@ -116,7 +116,7 @@ func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, caller Calle
 	if !f.ForwardCredentials {
 		removeCredential(r, ex, caller.Source)
 	}
-	if leftOut := f.IdentityHeaders.Set(r, caller.Identity, ex.Shared, ex.Request.Kinds()); len(leftOut) > 0 {
+	if leftOut := f.IdentityHeaders.Set(r, caller.Identity, ex.Shared, ex.Request.HeaderKinds()); len(leftOut) > 0 {
 		f.Logger.Warn("identity headers left out: their value cannot stand in a header",
 			zap.String("request_id", ex.ID()), zap.Strings("headers", leftOut), zap.String("user_id", caller.Identity.ID))
 	}

@@ -25,7 +25,7 @@ type IdentityHeaders struct {
 // line is one identity header.
 type line struct {
 	name   string // canonical
-	folded string // as request.FoldName has it
+	folded string // as request.FoldHeaderName has it
 	field  claimpath.Field
 }
 
@@ -42,7 +42,7 @@ func CheckName(name string) error {
 	if !httpguts.ValidHeaderFieldName(name) {
 		return fmt.Errorf("%q is not a header's name", name)
 	}
-	if slices.Contains(forbidden, request.FoldName(name)) {
+	if slices.Contains(forbidden, request.FoldHeaderName(name)) {
 		return fmt.Errorf("header %s belongs to the connection and cannot be set", http.CanonicalHeaderKey(name))
 	}
 	return nil
@@ -68,7 +68,7 @@ func NewIdentityHeaders(fieldOf map[string]string, encoding Encoding) (*Identity
 		if err != nil {
 			return nil, fmt.Errorf("header %s: %w", name, err)
 		}
-		l := line{name: http.CanonicalHeaderKey(name), folded: request.FoldName(name), field: field}
+		l := line{name: http.CanonicalHeaderKey(name), folded: request.FoldHeaderName(name), field: field}
 		if h.Reserved(name) {
 			return nil, fmt.Errorf("header %s is named twice, in one spelling or in another", name)
 		}
@@ -77,7 +77,7 @@ func NewIdentityHeaders(fieldOf map[string]string, encoding Encoding) (*Identity
 	return h, nil
 }
 
-// Names returns the names of the identity headers, as request.FoldName has them.
+// Names returns the names of the identity headers, as request.FoldHeaderName has them.
 func (h *IdentityHeaders) Names() []string {
 	var names []string
 	for i := range h.lines {
@@ -88,7 +88,7 @@ func (h *IdentityHeaders) Names() []string {
 
 // Reserved reports whether a name is one of the identity headers, in any spelling.
 func (h *IdentityHeaders) Reserved(name string) bool {
-	return slices.ContainsFunc(h.lines, func(l line) bool { return request.SameName(name, l.folded) })
+	return slices.ContainsFunc(h.lines, func(l line) bool { return request.SameHeaderName(name, l.folded) })
 }
 
 // Strip removes the identity headers from a client's request in every
@@ -96,20 +96,20 @@ func (h *IdentityHeaders) Reserved(name string) bool {
 // Connection asks the next hop to drop (T-26 to T-28). What another
 // policy_auth on the way has set stays. From a peer that is no trusted proxy it
 // removes the rewriting headers too. Kinds are those of the request's headers.
-func (h *IdentityHeaders) Strip(r *http.Request, shared *exchange.Shared, trusted bool, kinds request.Kinds) {
-	if !trusted && kinds.Has(request.Rewriting) {
-		removeHeaders(r.Header, request.RewritingHeaders...)
+func (h *IdentityHeaders) Strip(r *http.Request, shared *exchange.Shared, trusted bool, kinds request.HeaderKinds) {
+	if !trusted && kinds.Has(request.PathOverrideHeader) {
+		removeHeaders(r.Header, request.PathOverrideHeaders...)
 	}
 	for i := range h.lines {
 		folded := h.lines[i].folded
 		if shared.HasIdentityHeader(folded) {
 			continue
 		}
-		if kinds.Has(request.Own) {
+		if kinds.Has(request.ConfiguredHeader) {
 			removeHeaders(r.Header, folded)
 		}
 		removeHeaders(r.Trailer, folded)
-		if kinds.Has(request.Connection) {
+		if kinds.Has(request.ConnectionHeader) {
 			unlistConnection(r.Header, folded)
 		}
 	}
@@ -139,10 +139,10 @@ func (g *trailerGuard) Read(p []byte) (int, error) {
 // Set tells the next handler who is calling. It returns the names of headers
 // that were left out because their value cannot stand in a header. Kinds are those of
 // the request's headers.
-func (h *IdentityHeaders) Set(r *http.Request, id *authenticator.Identity, shared *exchange.Shared, kinds request.Kinds) (leftOut []string) {
+func (h *IdentityHeaders) Set(r *http.Request, id *authenticator.Identity, shared *exchange.Shared, kinds request.HeaderKinds) (leftOut []string) {
 	for i := range h.lines {
 		l := &h.lines[i]
-		if kinds.Has(request.Own) {
+		if kinds.Has(request.ConfiguredHeader) {
 			removeHeaders(r.Header, l.folded) // an earlier handler's caller is not ours
 		}
 		text, ok := h.encoding.text(l.field(id))
@@ -171,7 +171,7 @@ func isPrintable(value string) bool {
 // remove deletes each spelling of some headers.
 func removeHeaders(h http.Header, folded ...string) {
 	for name := range h {
-		if slices.ContainsFunc(folded, func(f string) bool { return request.SameName(name, f) }) {
+		if slices.ContainsFunc(folded, func(f string) bool { return request.SameHeaderName(name, f) }) {
 			delete(h, name)
 		}
 	}
@@ -184,7 +184,7 @@ func unlistConnection(h http.Header, folded string) {
 	if len(lines) == 0 {
 		return
 	}
-	named := func(option string) bool { return request.SameName(strings.TrimSpace(option), folded) }
+	named := func(option string) bool { return request.SameHeaderName(strings.TrimSpace(option), folded) }
 	for i, text := range lines {
 		options := strings.Split(text, ",")
 		if slices.ContainsFunc(options, named) {

@@ -17,7 +17,7 @@ import (
 )
 
 // allKinds make every step look at the headers.
-const allKinds = ^request.Kinds(0)
+const allKinds = ^request.HeaderKinds(0)
 
 func headers(t testing.TB, fieldOf map[string]string) *IdentityHeaders {
 	t.Helper()

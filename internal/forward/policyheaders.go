@@ -38,10 +38,10 @@ func (h *IdentityHeaders) check(name string) error {
 // What it sets replaces each spelling of the name.
 func setPolicyHeaders(r *http.Request, set http.Header, removed []string) {
 	for _, name := range removed {
-		removeHeaders(r.Header, request.FoldName(name))
+		removeHeaders(r.Header, request.FoldHeaderName(name))
 	}
 	for name, lines := range set {
-		folded := request.FoldName(name)
+		folded := request.FoldHeaderName(name)
 		removeHeaders(r.Header, folded)
 		unlistConnection(r.Header, folded)
 		r.Header[http.CanonicalHeaderKey(name)] = slices.Clone(lines)

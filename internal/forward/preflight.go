@@ -15,11 +15,11 @@ var bodyHeaders = []string{"content-length", "transfer-encoding", "trailer", "ex
 // browser sends: no upgrade, no body, and nothing that makes an application take
 // it for another method (S-07).
 func bare(r *http.Request) {
-	stripUpgrade(r, "", request.Upgrading|request.Connection)
-	removeHeaders(r.Header, request.MethodOverrides...)
+	stripUpgrade(r, "", request.UpgradeHeader|request.ConnectionHeader)
+	removeHeaders(r.Header, request.MethodOverrideHeaders...)
 	removeHeaders(r.Header, bodyHeaders...)
 	r.Body, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, 0, nil, nil
-	if cut := request.CutParameters(r.URL.RawQuery, []string{request.MethodParameter}); cut != r.URL.RawQuery {
+	if cut := request.RemoveParameters(r.URL.RawQuery, []string{request.MethodParameter}); cut != r.URL.RawQuery {
 		r.URL.RawQuery = cut
 		r.RequestURI = r.URL.RequestURI()
 	}

@@ -18,7 +18,7 @@ func changeQuery(r *http.Request, removed []string, set map[string][]string) {
 		return
 	}
 	names := slices.Sorted(maps.Keys(set))
-	pairs := []string{request.CutParameters(r.URL.RawQuery, slices.Concat(removed, names))}
+	pairs := []string{request.RemoveParameters(r.URL.RawQuery, slices.Concat(removed, names))}
 	if pairs[0] == "" {
 		pairs = nil
 	}

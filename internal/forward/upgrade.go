@@ -12,16 +12,16 @@ import (
 // to only the one that was judged, or none for "": no tunnel opens that policies
 // cannot see into. The settings of cleartext HTTP/2 (RFC 7540, section 3.2.1)
 // always go. Kinds are those of the request's headers.
-func stripUpgrade(r *http.Request, judged string, kinds request.Kinds) {
-	removed := request.UpgradingHeaders
+func stripUpgrade(r *http.Request, judged string, kinds request.HeaderKinds) {
+	removed := request.UpgradeHeaders
 	if judged != "" && r.Method != http.MethodConnect { // whose protocol is no header
 		removed = removed[:1]
 		r.Header["Upgrade"] = []string{judged}
 	}
-	if kinds.Has(request.Upgrading) {
+	if kinds.Has(request.UpgradeHeader) {
 		removeHeaders(r.Header, removed...)
 	}
-	if !kinds.Has(request.Connection) {
+	if !kinds.Has(request.ConnectionHeader) {
 		return
 	}
 	if lines := r.Header["Connection"]; len(lines) > 0 {
@@ -36,7 +36,7 @@ func disconnect(h http.Header, lines, removed []string) {
 	for _, line := range lines {
 		for option := range strings.SplitSeq(line, ",") {
 			option = strings.TrimSpace(option)
-			if option != "" && !slices.ContainsFunc(removed, func(name string) bool { return request.SameName(option, name) }) {
+			if option != "" && !slices.ContainsFunc(removed, func(name string) bool { return request.SameHeaderName(option, name) }) {
 				kept = append(kept, option)
 			}
 		}

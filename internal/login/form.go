@@ -179,7 +179,7 @@ func mark(user *users.User) []byte {
 
 // readForm parses a form that arrives in time and is not too large.
 func (v *Request) readForm() error {
-	body := request.NewInTime(v.W, v.R)
+	body := request.NewTimedBody(v.W, v.R)
 	defer body.Stop()
 	v.R.Body = http.MaxBytesReader(v.W, body, maxForm)
 	return v.R.ParseForm()

@@ -35,7 +35,7 @@ func ReturnTo(r *http.Request, asked *url.URL, scheme string, navigation bool, w
 		return origin + "/", false
 	}
 	target := from.EscapedPath()
-	if query := request.CutParameters(from.RawQuery, without); query != "" {
+	if query := request.RemoveParameters(from.RawQuery, without); query != "" {
 		target += "?" + encodeQuery(query)
 	}
 	if !isTarget(target) {

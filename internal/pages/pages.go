@@ -68,7 +68,7 @@ func New(config Config, report func(error)) (*Pages, error) {
 
 // open loads the pages of a directory and watches it.
 func (p *Pages) open(dir string) error {
-	options := files.Options{Paths: []string{dir}, Keep: isPage, Warn: p.report}
+	options := files.Options{Paths: []string{dir}, Include: isPage, Warn: p.report}
 	custom, err := files.Open(options, func(tree files.Tree) (*pageSet, error) { return parsePages(dir, tree) })
 	if err != nil {
 		return err

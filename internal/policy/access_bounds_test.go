@@ -132,7 +132,7 @@ func TestAccessLargeRequestAllocations(t *testing.T) {
 			t.Run(verdict+" "+name, func(t *testing.T) {
 				costs := map[int]cost{}
 				for _, length := range []int{256, 512, 1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10} {
-					if in := inputOf(write(length)); in.Request.Refused() == "" {
+					if in := inputOf(write(length)); in.Request.RejectedFlag() == "" {
 						costs[length] = costOf(t, set, in)
 					}
 				}
@@ -152,7 +152,7 @@ func TestAccessLargeRequestAllocations(t *testing.T) {
 }
 
 func inputOf(r *http.Request) Input {
-	facts := request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
+	facts := request.Metadata{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
 	return Input{Request: request.New(r, facts, new(request.Config)), Identity: authenticator.Anonymous(), Config: NewConstants(nil)}
 }
 
@@ -181,7 +181,7 @@ func costOf(t *testing.T, set *Engine, in Input) cost {
 		c.took = min(c.took, time.Since(start))
 	}
 	c.decision = allocated(func() { set.Decide(t.Context(), in) })
-	encoded, err := json.Marshal(in.Request.Document(in.Request.Readings()[0], in.Identity, "", nil, request.Everything))
+	encoded, err := json.Marshal(in.Request.Document(in.Request.Readings()[0], in.Identity, "", nil, request.AllFields))
 	var document any
 	if err := json.Unmarshal(encoded, &document); err != nil {
 		t.Fatal(err)

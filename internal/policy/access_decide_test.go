@@ -53,7 +53,7 @@ func decideBy(set *Engine, c call) Decision {
 	if c.id == nil {
 		c.id = authenticator.Anonymous()
 	}
-	facts := request.Facts{ID: func() string { return "id" }, ClientIP: c.ip, PeerIP: c.ip}
+	facts := request.Metadata{ID: func() string { return "id" }, ClientIP: c.ip, PeerIP: c.ip}
 	return set.Decide(r.Context(), Input{
 		Request: request.New(r, facts, new(request.Config)), Identity: c.id, Config: NewConstants(nil),
 	})

@@ -290,7 +290,7 @@ func (g tableGenerator) received() *request.Request {
 		}
 	}
 	address := g.pick(oracleAddrs...)
-	facts := request.Facts{ID: func() string { return "id" }, Method: r.Method, URL: r.URL, RequestURI: r.RequestURI, ClientIP: address, PeerIP: address}
+	facts := request.Metadata{ID: func() string { return "id" }, Method: r.Method, URL: r.URL, RequestURI: r.RequestURI, ClientIP: address, PeerIP: address}
 	changed := *r
 	if g.chance(20) {
 		changed.URL = &url.URL{Path: g.path()}

@@ -102,7 +102,7 @@ func (o *oracle) compareReceived(g tableGenerator) {
 		in := Input{Request: g.received(), Identity: g.caller(), Config: NewConstants(nil)}
 		asked := question{ctx: o.t.Context(), in: in, timeout: time.Minute}
 		for _, reading := range in.Request.Readings() {
-			d := in.Request.Document(reading, in.Identity, "", map[string]any{}, request.Everything)
+			d := in.Request.Document(reading, in.Identity, "", map[string]any{}, request.AllFields)
 			o.compare(o.decideByTable(&asked, &reading), &d)
 		}
 	}

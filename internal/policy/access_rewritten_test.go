@@ -17,7 +17,7 @@ import (
 func decideRewritten(set *Engine, host, asked, now string) Decision {
 	r := httptest.NewRequest("GET", asked, nil)
 	r.Host = host
-	facts := request.Facts{ID: func() string { return "id" }, Method: "GET", URL: r.URL, RequestURI: asked, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
+	facts := request.Metadata{ID: func() string { return "id" }, Method: "GET", URL: r.URL, RequestURI: asked, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
 	changed := *r
 	changed.URL = &url.URL{Path: now}
 	return set.Decide(r.Context(), Input{Request: request.New(&changed, facts, new(request.Config)), Identity: authenticator.Anonymous(), Config: NewConstants(nil)})

@@ -67,7 +67,7 @@ func TestInputTerm(t *testing.T) {
 	in.Identity = (&authenticator.Identity{Authenticated: true, ID: "a", Claims: claims, AuthTime: 5, ExpiresAt: 1 << 53}).Normalize()
 	config := map[string]any{"int": 1, "float": 2.5, "text": "x", "list": []any{"a", 1}, "yes": true}
 	for _, reading := range in.Request.Readings() {
-		document := in.Request.Document(reading, in.Identity, authenticator.ReasonSessionExpired, config, request.Everything)
+		document := in.Request.Document(reading, in.Identity, authenticator.ReasonSessionExpired, config, request.AllFields)
 		checkTerm(t, &document)
 	}
 	empty := request.Document{Identity: authenticator.Anonymous(), Config: map[string]any{}}

@@ -16,8 +16,8 @@ func posted(body string) Input {
 	in := asked("/", "")
 	r := httptest.NewRequest("POST", "/", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
-	in.Request = request.New(r, request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1"}, new(request.Config))
-	in.Body = request.DefaultBody
+	in.Request = request.New(r, request.Metadata{ID: func() string { return "id" }, ClientIP: "192.0.2.1"}, new(request.Config))
+	in.Body = request.DefaultBodyLimits
 	return in
 }
 
@@ -101,7 +101,7 @@ func TestN11SlowBodyIsRefused(t *testing.T) {
 	_ = server.SetReadDeadline(time.Now()) // as the web server's own timeout
 	r := httptest.NewRequest("POST", "/", server)
 	r.Header.Set("Content-Type", "application/json")
-	in.Request = request.New(r, request.Facts{ID: func() string { return "id" }}, new(request.Config))
+	in.Request = request.New(r, request.Metadata{ID: func() string { return "id" }}, new(request.Config))
 	got := set.Decide(t.Context(), in)
 	if got.Allow || got.Reason != authenticator.ReasonBodyRefused || got.Status != 408 || len(got.Codes) != 1 || got.Codes[0] != "body_timeout" {
 		t.Errorf("N-11 %+v", got)

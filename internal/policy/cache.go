@@ -220,7 +220,7 @@ func (s *scratch) free() {
 	if cap(s.key) > maxKey {
 		return
 	}
-	s.document.Clear()
+	s.document.Reset()
 	s.question.Reset()
 	clear(s.key[:cap(s.key)])
 	s.key = s.key[:0]

@@ -25,7 +25,7 @@ func withHeaders(in Input, pairs ...string) Input {
 	for i := 0; i < len(pairs); i += 2 {
 		r.Header.Set(pairs[i], pairs[i+1])
 	}
-	in.Request = request.New(r, request.Facts{ID: func() string { return "id" }}, new(request.Config))
+	in.Request = request.New(r, request.Metadata{ID: func() string { return "id" }}, new(request.Config))
 	return in
 }
 

@@ -34,7 +34,7 @@ func Check(ctx context.Context, config Config, o CheckOptions) (CheckReport, err
 		return CheckReport{}, err
 	}
 	config = config.Normalized()
-	tree, err := files.Read(ctx, files.Options{Paths: config.paths(), Keep: keepTests})
+	tree, err := files.Read(ctx, files.Options{Paths: config.paths(), Include: keepTests})
 	if err != nil {
 		return CheckReport{}, err
 	}

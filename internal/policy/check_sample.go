@@ -27,12 +27,12 @@ func baseInput(envoy bool) (map[string]any, error) {
 		return nil, err
 	}
 	r.Proto, r.TLS = "HTTP/2.0", &tls.ConnectionState{Version: tls.VersionTLS13, ServerName: r.Host, NegotiatedProtocol: "h2"}
-	facts := request.Facts{
+	facts := request.Metadata{
 		ID:       func() string { return "00000000-0000-4000-8000-000000000000" },
 		ClientIP: "192.0.2.1", PeerIP: "192.0.2.1", Method: r.Method, URL: r.URL, RequestURI: r.RequestURI, Time: time.Unix(1_700_000_000, 0),
 	}
 	asked := request.New(r, facts, new(request.Config))
-	document := asked.Document(asked.Readings()[0], authenticator.Anonymous(), "", nil, request.Everything)
+	document := asked.Document(asked.Readings()[0], authenticator.Anonymous(), "", nil, request.AllFields)
 	text, err := json.Marshal(document)
 	if err != nil {
 		return nil, err

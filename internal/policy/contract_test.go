@@ -19,7 +19,7 @@ func contractInput() Input {
 	r.Header.Set("X-Forwarded-For", "10.0.0.1")
 	r.Header.Add("Accept", "a/b")
 	r.Header.Add("Accept", "c/d")
-	facts := request.Facts{ID: func() string { return "req-1" }, Time: time.Unix(1, 5), ClientIP: "192.0.2.1", PeerIP: "192.0.2.2"}
+	facts := request.Metadata{ID: func() string { return "req-1" }, Time: time.Unix(1, 5), ClientIP: "192.0.2.1", PeerIP: "192.0.2.2"}
 	return Input{
 		Request: request.New(r, facts, new(request.Config)),
 		Identity: (&authenticator.Identity{

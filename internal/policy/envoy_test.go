@@ -30,7 +30,7 @@ func called(method, target, body string, header ...string) Input {
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])
 	}
-	facts := request.Facts{ID: func() string { return "id" }, Time: time.Unix(1700000000, 5), ClientIP: "192.0.2.7", PeerIP: "192.0.2.7"}
+	facts := request.Metadata{ID: func() string { return "id" }, Time: time.Unix(1700000000, 5), ClientIP: "192.0.2.7", PeerIP: "192.0.2.7"}
 	return Input{Request: request.New(r, facts, new(request.Config)), Identity: authenticator.Anonymous(), Config: NewConstants(nil), Body: request.BodyLimits{Size: 1 << 10, Values: 100, Depth: 8}}
 }
 
@@ -112,7 +112,7 @@ func TestN63Envoy(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	leaf := &x509.Certificate{URIs: []*url.URL{{Scheme: "spiffe", Host: "example.com", Path: "/web"}}, DNSNames: []string{"web.example.com"}, SerialNumber: big.NewInt(1)}
 	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf}}}
-	in.Request = request.New(r, request.Facts{ID: func() string { return "id" }}, new(request.Config))
+	in.Request = request.New(r, request.Metadata{ID: func() string { return "id" }}, new(request.Config))
 	if got := envoySet(t, "package envoy.authz\n\nallow if input.attributes.source.principal == \"spiffe://example.com/web\"\n").Decide(t.Context(), in); !got.Allow {
 		t.Errorf("N-63 a principal: %+v", got)
 	}

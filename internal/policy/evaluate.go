@@ -157,7 +157,7 @@ func (s *snapshot) decide(q *question, reading *request.Reading) (decision Decis
 	defer room.free()
 	d := &room.document
 	d.Contract, d.Identity, d.Failure.Reason, d.Config = request.Contract, q.in.Identity, q.in.Failure, q.in.Config.values
-	q.in.Request.Gather(d, reading, s.projection.parts)
+	q.in.Request.FillDocument(d, reading, s.projection.parts)
 	caller := s.callers.of(d.Identity, s.projection.identity)
 	if s.cache == nil || s.cache.broken.Load() {
 		return s.consult(q, d, caller, reading)

@@ -121,7 +121,7 @@ func TestErrorsWithoutData(t *testing.T) {
 
 // queryOf returns a request for a target with a query.
 func queryOf(target string) *request.Request {
-	return request.New(httptest.NewRequest("GET", target, nil), request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1"}, new(request.Config))
+	return request.New(httptest.NewRequest("GET", target, nil), request.Metadata{ID: func() string { return "id" }, ClientIP: "192.0.2.1"}, new(request.Config))
 }
 
 // TestPanic: an evaluation that panics is refused (T-04).

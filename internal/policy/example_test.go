@@ -33,7 +33,7 @@ func ExampleOpen() {
 	}
 	defer set.Close()
 
-	facts := request.Facts{ID: func() string { return "1" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
+	facts := request.Metadata{ID: func() string { return "1" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
 	in := policy.Input{
 		Request:  request.New(httptest.NewRequest("GET", "/", nil), facts, new(request.Config)),
 		Identity: (&authenticator.Identity{Authenticated: true, ID: "alice", Roles: []string{"editor"}}).Normalize(),

@@ -20,7 +20,7 @@ func documentOf(t testing.TB, method, path string, who *authenticator.Identity, 
 	t.Helper()
 	in := asked(path, "")
 	in.Identity = who
-	encoded, err := json.Marshal(in.Request.Document(in.Request.Readings()[0], who, "", nil, request.Everything))
+	encoded, err := json.Marshal(in.Request.Document(in.Request.Readings()[0], who, "", nil, request.AllFields))
 	if err != nil {
 		t.Fatal(err)
 	}

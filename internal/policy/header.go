@@ -13,7 +13,7 @@ import (
 
 // framing are the headers that belong to the connection or to the message's
 // framing and routing (RFC 9110, sections 7.6.1, 11.7 and 15.5.8), which no
-// policy changes. They are spelt as request.FoldName has them.
+// policy changes. They are spelt as request.FoldHeaderName has them.
 var framing = []string{
 	"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
 	"host", "content-length", "expect", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",
@@ -25,7 +25,7 @@ func checkHeader(name string) error {
 	switch {
 	case !httpguts.ValidHeaderFieldName(name):
 		return fmt.Errorf("%q is not a header's name", name)
-	case slices.Contains(framing, request.FoldName(name)):
+	case slices.Contains(framing, request.FoldHeaderName(name)):
 		return fmt.Errorf("%s belongs to the connection and is not a policy's to change", name)
 	}
 	return nil

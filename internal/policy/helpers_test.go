@@ -70,7 +70,7 @@ func asked(target, role string) Input {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.URL.RawPath, r.RequestURI = target, target
 	r.URL.Path, _ = url.PathUnescape(target)
-	facts := request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
+	facts := request.Metadata{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
 	in := Input{Request: request.New(r, facts, new(request.Config)), Identity: authenticator.Anonymous(), Config: NewConstants(nil)}
 	if role != "" {
 		in.Identity = (&authenticator.Identity{Authenticated: true, ID: "alice", Username: "alice", Roles: []string{role}}).Normalize()

@@ -19,7 +19,7 @@ var hostPaths = []string{"request.host", "attributes.request.http.host", "attrib
 // one, if the decision does not read its host. That field must be named: a policy that
 // takes all of input, as walk does, may never look at it.
 func (s *snapshot) refuseHost(in Input) *Decision {
-	return s.refuseHosts(s.byHost && in.Request.NoHost(), in.Request.ForeignDestination())
+	return s.refuseHosts(s.byHost && in.Request.HasNoHost(), in.Request.ForeignDestination())
 }
 
 func (s *snapshot) refuseHosts(none, foreign bool) *Decision {

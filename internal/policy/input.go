@@ -24,7 +24,7 @@ type projection struct {
 	identity []part[authenticator.Identity]
 	failure  []part[request.Failure]
 	// parts are what of a request is gathered.
-	parts *request.Parts
+	parts *request.FieldSet
 }
 
 // inputSource is what an input is built of.
@@ -40,7 +40,7 @@ func project(r reads) *projection {
 		config:  r.reads("config"),
 		request: append(filter(requestParts, "request", r), bodyParts(r)...), client: filter(clientParts, "client", r), tls: filter(tlsParts, "tls", r),
 		identity: filter(identityParts, "identity", r), failure: filter(failureParts, "failure", r),
-		parts: request.NewParts(r.reads, r.below("request.headers"), r.below("request.header_values")),
+		parts: request.NewFieldSet(r.reads, r.below("request.headers"), r.below("request.header_values")),
 	}
 	p.input = slices.DeleteFunc(p.sections(), func(s part[inputSource]) bool { return !r.reads(s.label()) })
 	return p

@@ -85,7 +85,7 @@ func TestDocumentTerm(t *testing.T) {
 	for name, in := range map[string]Input{"anonymous": asked("/", ""), "known": asked("/a//b;c?d=e&d=f", "admin")} {
 		t.Run(name, func(t *testing.T) {
 			for _, reading := range in.Request.Readings() {
-				d := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values, request.Everything)
+				d := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values, request.AllFields)
 				empty := func(lists ...*[]string) {
 					for _, list := range lists {
 						if *list == nil {
@@ -184,7 +184,7 @@ func FuzzDocumentTerm(f *testing.F) {
 
 func BenchmarkDocumentTerm(b *testing.B) {
 	in := asked("/api/a/b/c", "admin")
-	d := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.Everything)
+	d := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.AllFields)
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = whole.term(&d, in.Config.term, nil)

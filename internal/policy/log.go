@@ -56,7 +56,7 @@ func (s *Engine) Entry(ctx context.Context, in Input, d Decision) (*Entry, bool)
 	if by == nil {
 		return nil, false // no policy was asked
 	}
-	document := in.Request.Document(d.made.reading, in.Identity, in.Failure, in.Config.values, request.Everything)
+	document := in.Request.Document(d.made.reading, in.Identity, in.Failure, in.Config.values, request.AllFields)
 	e := &Entry{
 		DecisionID: document.Request.ID, Path: strings.ReplaceAll(strings.TrimPrefix(s.config.Decision, "data."), ".", "/"),
 		Bundles:     map[string]map[string]string{"policies": {"revision": by.revision}},
@@ -108,13 +108,13 @@ func (e *Entry) judge(ctx context.Context, by *snapshot, input, result ast.Value
 // what the policy has written.
 func (e *Entry) hide() {
 	if document, ok := e.Input.(map[string]any); ok {
-		request.Hide(document)
+		request.RedactSecrets(document)
 	}
 	result, _ := e.Result.(map[string]any)
 	for _, name := range []string{"headers", "response_headers_to_add", "query_parameters_to_set"} {
 		written, _ := result[name].(map[string]any)
 		for name := range written {
-			if request.LooksSecret(name) {
+			if request.IsSecretName(name) {
 				written[name] = request.Redacted
 			}
 		}

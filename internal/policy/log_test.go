@@ -91,7 +91,7 @@ func askedWith(target string, header ...string) Input {
 		r.Header.Set(header[i], header[i+1])
 	}
 	in := asked("/", "")
-	in.Request = request.New(r, request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}, new(request.Config))
+	in.Request = request.New(r, request.Metadata{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}, new(request.Config))
 	return in
 }
 

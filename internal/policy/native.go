@@ -14,7 +14,7 @@ import (
 )
 
 // tableParts are what an access table reads of a request.
-var tableParts = request.NewParts(func(path string) bool { return tableReads[path] }, nil, accesstable.Headers())
+var tableParts = request.NewFieldSet(func(path string) bool { return tableReads[path] }, nil, accesstable.Headers())
 
 var tableReads = reads{
 	"request.method": true, "request.host": true, "request.path": true, "request.path_folded": true,
@@ -43,7 +43,7 @@ func (s *snapshot) decideByTable(q *question, reading *request.Reading) (decisio
 	room, _ := scratches.Get().(*scratch)
 	defer room.free()
 	room.document.Identity = q.in.Identity
-	q.in.Request.Gather(&room.document, reading, tableParts)
+	q.in.Request.FillDocument(&room.document, reading, tableParts)
 	room.question.Document = &room.document
 	decision = decisionOf(s.table.Judge(&room.question))
 	return decision

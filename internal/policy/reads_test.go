@@ -78,7 +78,7 @@ func TestReadsPaths(t *testing.T) {
 // all of it, and only that is built.
 func TestProjection(t *testing.T) {
 	in := contractInput()
-	document := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.Everything)
+	document := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.AllFields)
 	all, ok := whole.term(&document, in.Config.term, nil).Value.(ast.Object)
 	if !ok {
 		t.Fatal("no object")

@@ -39,7 +39,7 @@ var errRecord = fmt.Errorf("the input document has more than %d bytes", maxRecor
 // Record is the input document of a decision, kept to explain it. Hardly any is asked
 // for: what a request consists of is kept, unless that is much, and encoded once it is.
 type Record struct {
-	request  request.Kept
+	request  request.Capture
 	encoded  bool // and not kept as it is
 	identity *authenticator.Identity
 	failure  authenticator.Reason
@@ -59,12 +59,12 @@ func (s *Engine) Record(in Input, d Decision) *Record {
 	}
 	if !s.config.OPAEnvoy && weighValue(in.Identity.Claims) <= maxRecord {
 		r := &Record{identity: in.Identity, failure: in.Failure, config: in.Config}
-		if r.request.Keep(in.Request, reading, maxRecord) {
+		if r.request.Take(in.Request, reading, maxRecord) {
 			return r
 		}
 	}
 	r := &Record{encoded: true}
-	whole := in.Request.Document(*reading, in.Identity, in.Failure, in.Config.values, request.Everything)
+	whole := in.Request.Document(*reading, in.Identity, in.Failure, in.Config.values, request.AllFields)
 	r.document, r.cut, r.err = encodeBounded(whole, func(whole request.Document) (json.RawMessage, error) { return s.recorded(in, *reading, whole) })
 	return r
 }
@@ -124,11 +124,11 @@ func envoyRequest(envoy map[string]any) map[string]any {
 func (s *Engine) Documents(in Input) ([]json.RawMessage, error) {
 	defer in.Request.ReleaseBody()
 	if s.live.Load().readBody(context.Background(), in, s.config.Timeout) != nil {
-		in.Request.HideBody()
+		in.Request.WithholdBody()
 	}
 	var documents []json.RawMessage
 	for _, reading := range in.Request.Readings() {
-		whole := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values, request.Everything)
+		whole := in.Request.Document(reading, in.Identity, in.Failure, in.Config.values, request.AllFields)
 		var envoy map[string]any
 		if s.config.OPAEnvoy {
 			envoy = in.Request.Envoy(reading, in.Config.values, false)

@@ -40,7 +40,7 @@ func TestRecordBounded(t *testing.T) {
 				set := open(t, Config{Sources: []string{file}, OPAEnvoy: shape == "envoy"})
 				r := httptest.NewRequest("GET", "/", nil)
 				change(r)
-				facts := request.Facts{ID: func() string { return "id" }}
+				facts := request.Metadata{ID: func() string { return "id" }}
 				in := Input{Request: request.New(r, facts, new(request.Config)), Identity: authenticator.Anonymous(), Config: NewConstants(nil)}
 				document, cut, err := set.Record(in, Decision{}).Document()
 				if err != nil || !cut || len(document) == 0 || len(document) > maxRecord {

@@ -66,7 +66,7 @@ func Open(config Config, report func(Report)) (*Engine, error) {
 		report(Report{Sources: s.config.paths(), Revision: by.revision, Distrusted: true})
 	}
 	var err error
-	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Keep: s.config.keep(), Warn: func(err error) {
+	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Include: s.config.keep(), Warn: func(err error) {
 		report(Report{Sources: s.config.paths(), Warnings: []string{err.Error()}})
 	}}, loader.load)
 	if err != nil {

@@ -28,7 +28,7 @@ func uncached(t testing.TB) func() {
 // speedDecision returns what decides about a request of one caller.
 func speedDecision(t testing.TB, set *Engine) func(*http.Request) {
 	caller := (&authenticator.Identity{Authenticated: true, Kind: authenticator.KindUser, ID: "alice", Claims: speedClaims}).Normalize()
-	facts := request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
+	facts := request.Metadata{ID: func() string { return "id" }, ClientIP: "192.0.2.1", PeerIP: "192.0.2.1"}
 	constants, config := NewConstants(nil), new(request.Config)
 	return func(r *http.Request) {
 		in := Input{Request: request.New(r, facts, config), Identity: caller, Config: constants}
@@ -43,14 +43,14 @@ func speedSteps(t testing.TB) []speedStep {
 	set := open(t, Config{Sources: speed})
 	decide, r := speedDecision(t, set), speedRequest()
 	caller := (&authenticator.Identity{Authenticated: true, Kind: authenticator.KindUser, ID: "alice", Claims: speedClaims}).Normalize()
-	asked := request.New(r, request.Facts{ID: func() string { return "id" }, ClientIP: "192.0.2.1"}, new(request.Config))
+	asked := request.New(r, request.Metadata{ID: func() string { return "id" }, ClientIP: "192.0.2.1"}, new(request.Config))
 	current, constants, document, key := set.live.Load(), NewConstants(nil), request.Document{Identity: caller}, make([]byte, 0, 512)
 	parts, known := current.projection, current.callers.of(caller, current.projection.identity)
 	run := current.evaluator.begin()
 	gather := func() {
-		document.Clear()
+		document.Reset()
 		document.Identity = caller
-		asked.Gather(&document, &asked.Readings()[0], parts.parts)
+		asked.FillDocument(&document, &asked.Readings()[0], parts.parts)
 	}
 	makeKey := func() { gather(); key = parts.key(append(key[:0], known.key...), &document, constants) }
 	cache, serial := current.cache, 0

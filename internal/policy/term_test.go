@@ -52,7 +52,7 @@ func TestValueTerm(t *testing.T) {
 // TestSharedNames: a section's names are made once and shared; its values are not.
 func TestSharedNames(t *testing.T) {
 	in := asked("/a", "admin")
-	d := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.Everything)
+	d := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.AllFields)
 	first, second := whole.term(&d, in.Config.term, nil).Value.(ast.Object), whole.term(&d, in.Config.term, nil).Value.(ast.Object)
 	if first.Compare(second) != 0 {
 		t.Error("one document gives two inputs")

@@ -68,7 +68,7 @@ func Test(ctx context.Context, config Config, o TestOptions) (TestReport, error)
 		return TestReport{}, err
 	}
 	config = config.Normalized()
-	tree, err := files.Read(ctx, files.Options{Paths: config.paths(), Keep: keepTests})
+	tree, err := files.Read(ctx, files.Options{Paths: config.paths(), Include: keepTests})
 	if err != nil {
 		return TestReport{}, err
 	}

@@ -133,7 +133,7 @@ func (r Refusal) Decoded() (map[string]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the request was not kept: %w", err)
 	}
-	request.Hide(document)
+	request.RedactSecrets(document)
 	return document, nil
 }
 
@@ -203,7 +203,7 @@ func Ask(ctx context.Context, set *policy.Engine, q Question) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	if flag := in.Request.Refused(); flag != "" {
+	if flag := in.Request.RejectedFlag(); flag != "" {
 		return ambiguous(asked, q.ClientIP, flag), nil
 	}
 	documents, err := set.Documents(in)
@@ -245,7 +245,7 @@ func ambiguous(r *http.Request, client string, flag request.Flag) Answer {
 
 // ask asks the policies about one input document.
 func ask(ctx context.Context, set *policy.Engine, document map[string]any, changes Changes) (Answer, error) {
-	hidden := request.Hide(document)
+	hidden := request.RedactSecrets(document)
 	said, err := changes.apply(document)
 	if err != nil {
 		return Answer{}, err

@@ -34,7 +34,7 @@ func (d Description) input() (*http.Request, policy.Input, error) {
 	if r.URL.Scheme == "https" {
 		r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, ServerName: r.URL.Hostname(), HandshakeComplete: true}
 	}
-	facts := request.Facts{ID: func() string { return "" }, Time: time.Now(), ClientIP: ip, PeerIP: ip}
+	facts := request.Metadata{ID: func() string { return "" }, Time: time.Now(), ClientIP: ip, PeerIP: ip}
 	reading := &request.Config{CredentialHeaders: []string{"X-API-Key"}, CredentialParameters: []string{"access_token"}}
-	return r, policy.Input{Request: request.New(r, facts, reading), Identity: caller, Config: policy.NewConstants(d.Config), Body: request.DefaultBody}, nil
+	return r, policy.Input{Request: request.New(r, facts, reading), Identity: caller, Config: policy.NewConstants(d.Config), Body: request.DefaultBodyLimits}, nil
 }

@@ -12,7 +12,7 @@ import (
 type BodyLimits struct {
 	// Size is the most bytes it may have.
 	Size int64
-	// Values is the most values it may hold as JSON, or fields as a form, and Depth
+	// Values is the most values it may hold as JSON, or fields as a form, and DepthHeader
 	// how deep JSON may nest.
 	Values, Depth int
 	// Forms says that forms are parsed too.
@@ -21,8 +21,8 @@ type BodyLimits struct {
 	Time time.Duration
 }
 
-// DefaultBody is how much of a body is read unless a site says otherwise.
-var DefaultBody = BodyLimits{Size: 1 << 20, Values: 20_000, Depth: 64}
+// DefaultBodyLimits is how much of a body is read unless a site says otherwise.
+var DefaultBodyLimits = BodyLimits{Size: 1 << 20, Values: 20_000, Depth: 64}
 
 // BodyProblem says why a body cannot be judged as a whole. It is a code for
 // logs and for the refused.
@@ -72,11 +72,11 @@ func (r *Request) ReadBody(ctx context.Context, limits BodyLimits) (problem Body
 	return problem, err
 }
 
-// HideBody shows policies no body, and says so.
-func (r *Request) HideBody() { r.ForgetBody(); r.truncated = true }
+// WithholdBody shows policies no body, and says so.
+func (r *Request) WithholdBody() { r.DropBody(); r.truncated = true }
 
-// ForgetBody keeps no body for policies, once the request is judged.
-func (r *Request) ForgetBody() { r.body, r.parsed, r.content = nil, nil, nil }
+// DropBody keeps no body for policies, once the request is judged.
+func (r *Request) DropBody() { r.body, r.parsed, r.content = nil, nil, nil }
 
 // ReleaseBody makes room for the bodies of others.
 func (r *Request) ReleaseBody() {
@@ -90,9 +90,9 @@ func (r *Request) ReleaseBody() {
 // connection cannot serve another request.
 func (r *Request) BodyAbandoned() bool { return r.abandoned }
 
-// BodyUnending reports whether a body that came too late keeps its connection until
+// BodyBlocksConnection reports whether a body that came too late keeps its connection until
 // the client closes that, since a handler before this one hides read deadlines.
-func (r *Request) BodyUnending() bool { return r.unending }
+func (r *Request) BodyBlocksConnection() bool { return r.unending }
 
 // bodyText returns a body that has been read as text.
 func (r *Request) bodyText() string { return valid(string(r.content)) }

@@ -63,11 +63,11 @@ func TestReadBody(t *testing.T) {
 					r.Header.Set("Content-Type", test.contentType)
 				}
 				before := r.ContentLength
-				req := New(r, Facts{ID: func() string { return "" }}, new(Config))
+				req := New(r, Metadata{ID: func() string { return "" }}, new(Config))
 				if got, err := req.ReadBody(t.Context(), BodyLimits{Size: limit, Values: 4, Depth: 3}); got != test.problem || err != nil {
 					t.Errorf("problem %q, %v, want %q", got, err, test.problem)
 				}
-				fields := req.Fields(req.Readings()[0], Everything)
+				fields := req.Fields(req.Readings()[0], AllFields)
 				if diff := cmp.Diff(test.want, fields.Body); diff != "" || fields.BodyTruncated != (test.problem != "") {
 					t.Errorf("truncated %v\n%s", fields.BodyTruncated, diff)
 				}
@@ -88,12 +88,12 @@ func TestReadBody(t *testing.T) {
 func TestN19UpgradeBody(t *testing.T) {
 	for _, r := range []*http.Request{handshake(func(*http.Request) {}), connect(2, "websocket"), connect(3, "websocket")} {
 		r.Body = io.NopCloser(strings.NewReader("a frame"))
-		req := New(r, Facts{ID: func() string { return "" }}, new(Config))
-		problem, err := req.ReadBody(t.Context(), DefaultBody)
+		req := New(r, Metadata{ID: func() string { return "" }}, new(Config))
+		problem, err := req.ReadBody(t.Context(), DefaultBodyLimits)
 		if err != nil {
 			t.Error(err)
 		}
-		fields := req.Fields(req.Readings()[0], Everything)
+		fields := req.Fields(req.Readings()[0], AllFields)
 		if rest, err := io.ReadAll(r.Body); problem != "" || fields.Body != nil || fields.BodyTruncated || err != nil || string(rest) != "a frame" {
 			t.Errorf("HTTP/%d: %q, body %v, %q is left, %v", r.ProtoMajor, problem, fields.Body, rest, err)
 		}
@@ -107,8 +107,8 @@ func TestReadBodyErrors(t *testing.T) {
 	for err, want := range map[error]BodyProblem{broken: BodyMalformed, &http.MaxBytesError{Limit: 1}: BodyTooLarge} {
 		r := httptest.NewRequest("POST", "/", nil)
 		r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader("begun"), iotest.ErrReader(err))), -1
-		req := New(r, Facts{}, new(Config))
-		if got, problem := req.ReadBody(t.Context(), DefaultBody); got != want || problem != nil {
+		req := New(r, Metadata{}, new(Config))
+		if got, problem := req.ReadBody(t.Context(), DefaultBodyLimits); got != want || problem != nil {
 			t.Errorf("%v: %s, %v", err, got, problem)
 		}
 		if rest, again := io.ReadAll(r.Body); string(rest) != "begun" || !errors.Is(again, err) {
@@ -130,7 +130,7 @@ func FuzzReadBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(string(body)))
 		r.Header["Content-Type"] = []string{contentType}
-		_, _ = New(r, Facts{}, new(Config)).ReadBody(t.Context(), BodyLimits{Size: 64, Values: 8, Depth: 4, Forms: true})
+		_, _ = New(r, Metadata{}, new(Config)).ReadBody(t.Context(), BodyLimits{Size: 64, Values: 8, Depth: 4, Forms: true})
 		if rest, err := io.ReadAll(r.Body); err != nil || string(rest) != string(body) {
 			t.Errorf("%q became %q, %v", body, rest, err)
 		}
@@ -141,7 +141,7 @@ func FuzzReadBody(f *testing.F) {
 func jsonRequest(body string) *Request {
 	r := httptest.NewRequest("POST", "/", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
-	return New(r, Facts{ClientIP: "192.0.2.1"}, new(Config))
+	return New(r, Metadata{ClientIP: "192.0.2.1"}, new(Config))
 }
 
 // TestN11ParsersAtOnce: as many bodies are parsed at once as there are processors;
@@ -153,22 +153,22 @@ func TestN11ParsersAtOnce(t *testing.T) {
 		}
 	}
 	start, req := time.Now(), jsonRequest(`{}`)
-	problem, err := req.ReadBody(t.Context(), DefaultBody)
+	problem, err := req.ReadBody(t.Context(), DefaultBodyLimits)
 	if took := time.Since(start); problem != "" || !errors.Is(err, fairqueue.ErrBusy) || took < maxWait || took > 10*maxWait || !req.truncated {
 		t.Errorf("%s: %q, %v", took, problem, err)
 	}
 	gone, hangUp := context.WithCancel(t.Context())
 	hangUp()
-	if _, err := jsonRequest(`{}`).ReadBody(gone, DefaultBody); !errors.Is(err, context.Canceled) {
+	if _, err := jsonRequest(`{}`).ReadBody(gone, DefaultBodyLimits); !errors.Is(err, context.Canceled) {
 		t.Errorf("a client who is gone: %v", err)
 	}
-	if problem, err := jsonRequest("["+strings.Repeat("{},", 30_000)+"1]").ReadBody(t.Context(), DefaultBody); problem != BodyTooComplex || err != nil {
+	if problem, err := jsonRequest("["+strings.Repeat("{},", 30_000)+"1]").ReadBody(t.Context(), DefaultBodyLimits); problem != BodyTooComplex || err != nil {
 		t.Errorf("one that is too complex waits: %q, %v", problem, err)
 	}
 	for range runtime.GOMAXPROCS(0) {
 		parsers.Leave()
 	}
-	if problem, err := jsonRequest(`{}`).ReadBody(t.Context(), DefaultBody); problem != "" || err != nil {
+	if problem, err := jsonRequest(`{}`).ReadBody(t.Context(), DefaultBodyLimits); problem != "" || err != nil {
 		t.Errorf("afterwards: %q, %v", problem, err)
 	}
 }

@@ -5,15 +5,15 @@ import (
 	"net/url"
 )
 
-// CutQuery is a query before and after an earlier handler of ours took credentials
+// StrippedQuery is a query before and after an earlier handler of ours took credentials
 // out of it. It is empty if none did.
-type CutQuery struct{ Before, After string }
+type StrippedQuery struct{ Before, After string }
 
 // current returns the URL that the next handler sees, but with the credentials that
 // we took out of its query: that is no change to judge.
 func (r *Request) current() *url.URL {
-	cut := r.facts.Cut
-	if cut == (CutQuery{}) || r.http.URL.RawQuery != cut.After {
+	cut := r.facts.StrippedQuery
+	if cut == (StrippedQuery{}) || r.http.URL.RawQuery != cut.After {
 		return r.http.URL
 	}
 	uncut := *r.http.URL
@@ -26,7 +26,7 @@ func (r *Request) current() *url.URL {
 // upstream gets.
 func (r *Request) Methods() (own, changed string) {
 	own, changed = r.facts.Method, r.http.Method
-	if r.OverConnect() {
+	if r.IsWebSocketConnect() {
 		changed = http.MethodGet
 		if own == http.MethodConnect {
 			own = changed
@@ -52,5 +52,5 @@ func (r *Request) withMethods() {
 	r.readings, r.flags = bounded(r.readings, r.flags)
 }
 
-// IsQuery reports whether a reading's query is the one that the next handler sees.
-func (r *Request) IsQuery(raw string) bool { return raw == r.current().RawQuery }
+// IsCurrentQuery reports whether a reading's query is the one that the next handler sees.
+func (r *Request) IsCurrentQuery(raw string) bool { return raw == r.current().RawQuery }

@@ -14,9 +14,9 @@ import (
 )
 
 // changedTo makes a Request of which handlers changed the target and the method.
-func changedTo(method, asked, newMethod, now string, cut CutQuery) *Request {
+func changedTo(method, asked, newMethod, now string, cut StrippedQuery) *Request {
 	r := httptest.NewRequest(method, asked, nil)
-	facts := Facts{ID: func() string { return "" }, Method: method, URL: r.URL, RequestURI: asked, Cut: cut}
+	facts := Metadata{ID: func() string { return "" }, Method: method, URL: r.URL, RequestURI: asked, StrippedQuery: cut}
 	changed := *r
 	changed.Method = newMethod
 	changed.URL, _ = url.Parse("http://h.example" + now)
@@ -28,34 +28,34 @@ func changedTo(method, asked, newMethod, now string, cut CutQuery) *Request {
 func TestN04Changed(t *testing.T) {
 	tests := []struct {
 		name, method, asked, newMethod, now string
-		cut                                 CutQuery
+		cut                                 StrippedQuery
 		want                                []string // method path > rewritten path ? query
 	}{
-		{"N-04 nothing", "GET", "/a?q", "GET", "/a?q", CutQuery{}, []string{"GET /a > /a ?q"}},
-		{"N-04 the method", "GET", "/a", "DELETE", "/a", CutQuery{}, []string{"GET /a > /a ?", "DELETE /a > /a ?"}},
-		{"N-04 the method of two readings", "POST", "/%2561", "GET", "/%2561", CutQuery{}, []string{"POST /%61 > /%61 ?", "POST /a > /a ?", "GET /%61 > /%61 ?", "GET /a > /a ?"}},
-		{"N-04 the query", "GET", "/a?user=x", "GET", "/a?uid=x", CutQuery{}, []string{"GET /a > /a ?user=x", "GET /a > /a ?uid=x"}},
-		{"N-04 the query, with two readings", "GET", "/%2561?x", "GET", "/%2561?y", CutQuery{}, []string{"GET /%61 > /%61 ?x", "GET /a > /a ?x", "GET /%61 > /%61 ?y", "GET /a > /a ?y"}},
-		{"N-04 the path and the query", "GET", "/%2561?x", "GET", "/b?y", CutQuery{}, []string{"GET /%61 > /b ?x", "GET /%61 > /b ?y", "GET /a > /b ?x", "GET /a > /b ?y"}},
-		{"N-04 all", "GET", "/a?x", "PUT", "/b?y", CutQuery{}, []string{"GET /a > /b ?x", "GET /a > /b ?y", "PUT /a > /b ?x", "PUT /a > /b ?y"}},
-		{"S-05 only the path", "GET", "/a?x", "GET", "/index.php?x", CutQuery{}, []string{"GET /a > /index.php ?x"}},
-		{"S-05 our own removal", "GET", "/a?t=1&x", "GET", "/a?x", CutQuery{"t=1&x", "x"}, []string{"GET /a > /a ?t=1&x"}},
-		{"N-04 a change after our removal", "GET", "/a?t=1&x", "GET", "/a?y", CutQuery{"t=1&x", "x"}, []string{"GET /a > /a ?t=1&x", "GET /a > /a ?y"}},
-		{"N-04 a change before our removal", "GET", "/a?t=1&x", "GET", "/a?y", CutQuery{"t=1&y", "y"}, []string{"GET /a > /a ?t=1&x", "GET /a > /a ?t=1&y"}},
+		{"N-04 nothing", "GET", "/a?q", "GET", "/a?q", StrippedQuery{}, []string{"GET /a > /a ?q"}},
+		{"N-04 the method", "GET", "/a", "DELETE", "/a", StrippedQuery{}, []string{"GET /a > /a ?", "DELETE /a > /a ?"}},
+		{"N-04 the method of two readings", "POST", "/%2561", "GET", "/%2561", StrippedQuery{}, []string{"POST /%61 > /%61 ?", "POST /a > /a ?", "GET /%61 > /%61 ?", "GET /a > /a ?"}},
+		{"N-04 the query", "GET", "/a?user=x", "GET", "/a?uid=x", StrippedQuery{}, []string{"GET /a > /a ?user=x", "GET /a > /a ?uid=x"}},
+		{"N-04 the query, with two readings", "GET", "/%2561?x", "GET", "/%2561?y", StrippedQuery{}, []string{"GET /%61 > /%61 ?x", "GET /a > /a ?x", "GET /%61 > /%61 ?y", "GET /a > /a ?y"}},
+		{"N-04 the path and the query", "GET", "/%2561?x", "GET", "/b?y", StrippedQuery{}, []string{"GET /%61 > /b ?x", "GET /%61 > /b ?y", "GET /a > /b ?x", "GET /a > /b ?y"}},
+		{"N-04 all", "GET", "/a?x", "PUT", "/b?y", StrippedQuery{}, []string{"GET /a > /b ?x", "GET /a > /b ?y", "PUT /a > /b ?x", "PUT /a > /b ?y"}},
+		{"S-05 only the path", "GET", "/a?x", "GET", "/index.php?x", StrippedQuery{}, []string{"GET /a > /index.php ?x"}},
+		{"S-05 our own removal", "GET", "/a?t=1&x", "GET", "/a?x", StrippedQuery{"t=1&x", "x"}, []string{"GET /a > /a ?t=1&x"}},
+		{"N-04 a change after our removal", "GET", "/a?t=1&x", "GET", "/a?y", StrippedQuery{"t=1&x", "x"}, []string{"GET /a > /a ?t=1&x", "GET /a > /a ?y"}},
+		{"N-04 a change before our removal", "GET", "/a?t=1&x", "GET", "/a?y", StrippedQuery{"t=1&y", "y"}, []string{"GET /a > /a ?t=1&x", "GET /a > /a ?t=1&y"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := changedTo(test.method, test.asked, test.newMethod, test.now, test.cut)
 			var got []string
 			for _, reading := range r.Readings() {
-				document := r.Document(reading, authenticator.Anonymous(), "", nil, Everything)
+				document := r.Document(reading, authenticator.Anonymous(), "", nil, AllFields)
 				got = append(got, fmt.Sprintf("%s %s > %s ?%s", document.Request.Method, reading.Path, reading.Rewritten, document.Request.RawQuery))
 				if envoy := fmt.Sprint(r.Envoy(reading, nil, false)["attributes"]); !strings.Contains(envoy, ":method:"+reading.Method) {
 					t.Errorf("for Envoy: %s", envoy)
 				}
 			}
-			if !slices.Equal(got, test.want) || r.Refused() != "" {
-				t.Errorf("readings %q, want %q, refused for %q", got, test.want, r.Refused())
+			if !slices.Equal(got, test.want) || r.RejectedFlag() != "" {
+				t.Errorf("readings %q, want %q, refused for %q", got, test.want, r.RejectedFlag())
 			}
 		})
 	}
@@ -64,10 +64,10 @@ func TestN04Changed(t *testing.T) {
 // TestN04ChangedBound: readings with two methods count as two.
 func TestN04ChangedBound(t *testing.T) {
 	for methods, want := range map[string]Flag{"GET": "", "PUT": FlagTooLong} {
-		r := changedTo("GET", "/", methods, "/", CutQuery{})
+		r := changedTo("GET", "/", methods, "/", StrippedQuery{})
 		r.readings = make([]Reading, maxReadings/2+1)
-		if r.withMethods(); len(r.readings) > maxReadings || r.Refused() != want {
-			t.Errorf("%s: %d readings, refused for %q", methods, len(r.readings), r.Refused())
+		if r.withMethods(); len(r.readings) > maxReadings || r.RejectedFlag() != want {
+			t.Errorf("%s: %d readings, refused for %q", methods, len(r.readings), r.RejectedFlag())
 		}
 	}
 }
@@ -77,7 +77,7 @@ func TestN04ChangedEarly(t *testing.T) {
 	for _, methods := range [][2]string{{"POST", "GET"}, {"GET", "DELETE"}} {
 		r := httptest.NewRequest(methods[1], "/", nil)
 		r.TLS = &tls.ConnectionState{}
-		if !New(r, Facts{Method: methods[0], URL: r.URL}, new(Config)).TooEarly() {
+		if !New(r, Metadata{Method: methods[0], URL: r.URL}, new(Config)).TooEarly() {
 			t.Errorf("%v is taken early", methods)
 		}
 	}
@@ -100,10 +100,10 @@ func TestN04AllMethods(t *testing.T) {
 		{"S-06 too many in the query", "POST", "POST", "/?_method=" + strings.Join(many, "&_method="), nil, nil},
 	}
 	for _, test := range tests {
-		r := changedTo(test.method, test.target, test.now, test.target, CutQuery{})
+		r := changedTo(test.method, test.target, test.now, test.target, StrippedQuery{})
 		r.http.Header = test.header
-		r.FindKinds()
-		if got, all := r.AllMethods(); !slices.Equal(got, test.want) || all != (test.want != nil) {
+		r.ClassifyHeaders()
+		if got, all := r.PossibleMethods(); !slices.Equal(got, test.want) || all != (test.want != nil) {
 			t.Errorf("%s: %q %v, want %q", test.name, got, all, test.want)
 		}
 	}
@@ -112,9 +112,9 @@ func TestN04AllMethods(t *testing.T) {
 // TestN04UnchangedAllocations: what nothing changed costs nothing.
 func TestN04UnchangedAllocations(t *testing.T) {
 	r := httptest.NewRequest("GET", "/a/b?c", nil)
-	facts, config := Facts{Method: "GET", URL: r.URL, RequestURI: "/a/b?c"}, new(Config)
+	facts, config := Metadata{Method: "GET", URL: r.URL, RequestURI: "/a/b?c"}, new(Config)
 	request := new(Request)
-	if got := testing.AllocsPerRun(100, func() { request.Open(r, facts, config) }); got > 0 {
+	if got := testing.AllocsPerRun(100, func() { request.Init(r, facts, config) }); got > 0 {
 		t.Errorf("%v allocations", got)
 	}
 }

@@ -7,14 +7,14 @@ import (
 )
 
 // destination is where a WebDAV request points to (RFC 4918, section 10.3), as
-// its Destination header has it.
+// its DestinationHeader header has it.
 type destination struct {
 	path string // escaped, "" without a destination
 	host string // in the form of splitHost, "" for the request's own
 	bad  bool   // there is one that cannot be judged
 }
 
-// maxDestination bounds a Destination, in bytes: it is put together with parts of the
+// maxDestination bounds a DestinationHeader, in bytes: it is put together with parts of the
 // path. Servers take no longer paths.
 const maxDestination = 8 << 10
 
@@ -47,8 +47,8 @@ func (r *Request) ForeignDestination() bool {
 	return r.destination.host != own
 }
 
-// NoHost reports whether the request names no host, as HTTP/1.0 allows.
-func (r *Request) NoHost() bool { return r.http.Host == "" || r.http.Host[0] == ':' }
+// HasNoHost reports whether the request names no host, as HTTP/1.0 allows.
+func (r *Request) HasNoHost() bool { return r.http.Host == "" || r.http.Host[0] == ':' }
 
 // DestinationHost returns the host of the destination, which is the request's own if
 // the destination names none, and "" without one.

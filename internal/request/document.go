@@ -57,10 +57,10 @@ type Fields struct {
 	RawPath string `json:"raw_path"`
 	// PathFlags names what makes the path readable in more than one way.
 	PathFlags []string `json:"path_flags"`
-	// DestinationPath is the path of a WebDAV Destination, decoded, or "".
+	// DestinationPath is the path of a WebDAV DestinationHeader, decoded, or "".
 	DestinationPath string `json:"destination_path"`
-	// DestinationHost is the host of a WebDAV Destination: the request's own if
-	// the Destination names none, and "" without a Destination.
+	// DestinationHost is the host of a WebDAV DestinationHeader: the request's own if
+	// the DestinationHeader names none, and "" without a DestinationHeader.
 	DestinationHost string `json:"destination_host"`
 	// Query holds the query's parameters, decoded.
 	Query map[string][]string `json:"query"`

@@ -9,9 +9,9 @@ import "net/http"
 // makes the client send the request once more.
 func (r *Request) TooEarly() bool {
 	incomplete := r.http.TLS != nil && !r.http.TLS.HandshakeComplete
-	if !incomplete && !(r.kinds.Has(EarlyData) && len(r.http.Header["Early-Data"]) > 0) {
+	if !incomplete && !(r.kinds.Has(EarlyDataHeader) && len(r.http.Header["Early-Data"]) > 0) {
 		return false
 	}
 	return r.http.Method != http.MethodGet && r.http.Method != http.MethodHead || r.facts.Method != r.http.Method ||
-		r.upgrade.token != "" || r.kinds.Has(Overriding)
+		r.upgrade.token != "" || r.kinds.Has(MethodOverrideHeader)
 }

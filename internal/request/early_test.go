@@ -34,7 +34,7 @@ func TestS03TooEarly(t *testing.T) {
 		{"plain HTTP", httptest.NewRequest("POST", "/", nil), false},
 	}
 	for _, test := range tests {
-		if got := New(test.r, Facts{}, new(Config)).TooEarly(); got != test.want {
+		if got := New(test.r, Metadata{}, new(Config)).TooEarly(); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
 		}
 	}

@@ -16,11 +16,11 @@ const (
 	maxPrefix   = 512
 )
 
-// Elsewhere appends further paths of the site that the next handler may serve or change
+// AlternatePaths appends further paths of the site that the next handler may serve or change
 // for a request: what a rewrite made of the path, a script and what follows it, and a
 // WebDAV destination on the request's own host, "" for none, below a prefix that is
 // removed from the path alone.
-func Elsewhere(paths []string, path, rewritten, destination string) []string {
+func AlternatePaths(paths []string, path, rewritten, destination string) []string {
 	paths = appendScript(paths, path)
 	if rewritten != path {
 		paths = appendScript(append(paths, rewritten), rewritten)
@@ -42,7 +42,7 @@ func appendScript(paths []string, path string) []string {
 }
 
 // appendDestinations appends a destination below each prefix of a path that it is not
-// below: handle_path removes a prefix from the path, and not from the Destination.
+// below: handle_path removes a prefix from the path, and not from the DestinationHeader.
 func appendDestinations(paths []string, path, destination string) []string {
 	path = "/" + strings.TrimPrefix(strings.TrimSuffix(path, "/"), "/")
 	if path == "/" {

@@ -26,7 +26,7 @@ func TestN04Elsewhere(t *testing.T) {
 		{"S-08 a prefix longer than operators write", "/dav/" + strings.Repeat("x", 600) + "/a", "/dav/" + strings.Repeat("x", 600) + "/a", "/c", []string{"/dav/c"}},
 		{"S-08 the root", "/", "/", "/c", nil},
 	} {
-		if got := Elsewhere(nil, test.path, test.rewritten, test.destination); !slices.Equal(got, test.want) {
+		if got := AlternatePaths(nil, test.path, test.rewritten, test.destination); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}

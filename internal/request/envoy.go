@@ -14,7 +14,7 @@ import (
 // CheckRequest (ext_authz v3, in the JSON form of protocol buffers) and what the
 // plugin adds to it. With credentials, headers hold them as they came;
 // otherwise they are redacted. The context extensions are the texts among the
-// operator's constants. Forwarding headers of an untrusted client are replaced, as
+// operator's constants. ForwardingHeader headers of an untrusted client are replaced, as
 // Envoy at the edge does.
 func (r *Request) Envoy(reading Reading, config map[string]any, credentials bool) map[string]any {
 	extensions := map[string]any{}
@@ -96,7 +96,7 @@ func (r *Request) envoyHeaders(method, path string, credentials bool) map[string
 		"x-forwarded-for": r.facts.ClientIP, "x-forwarded-proto": r.Scheme(), "x-request-id": r.facts.ID(),
 	}
 	for name, lines := range r.http.Header {
-		folded := FoldName(name)
+		folded := FoldHeaderName(name)
 		if isForwarding(folded) && !r.facts.TrustedProxy {
 			continue
 		}

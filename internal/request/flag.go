@@ -18,7 +18,7 @@ const (
 	FlagControlCharacter Flag = "control_character" // NUL and its kin
 	FlagInvalidUTF8      Flag = "invalid_utf8"
 	FlagBadEscape        Flag = "bad_escape"        // % without two hexadecimal digits
-	FlagBadDestination   Flag = "bad_destination"   // a Destination that is no single URL
+	FlagBadDestination   Flag = "bad_destination"   // a DestinationHeader that is no single URL
 	FlagOpaque           Flag = "opaque"            // a target such as http:x:/admin, which goes to the upstream unread
 	FlagTooLong          Flag = "too_long"          // a path beyond maxAmbiguous that has another flag, or with more than maxReadings
 	FlagOverEncoded      Flag = "over_encoded"      // a path that still changes after maxDecodings more decodings
@@ -53,9 +53,9 @@ var refusedFlags = map[Flag]bool{
 // unreadable are the refused flags of targets that have no reading to go by.
 var unreadable = []Flag{FlagTooLong, FlagOverEncoded, FlagHiddenCredential, FlagOpaque, FlagBadHost, FlagBadDestination}
 
-// RefusedFlags returns, sorted, the flags that AllowedFlags can name: all that
+// AllowableFlags returns, sorted, the flags that AllowedFlags can name: all that
 // are refused but those that no policy could judge.
-func RefusedFlags() []string {
+func AllowableFlags() []string {
 	var names []string
 	for flag := range refusedFlags {
 		if flag != FlagInvalidUTF8 && !slices.Contains(unreadable, flag) {

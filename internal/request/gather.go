@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// Parts says what of a Document is gathered; everything else is left empty.
-type Parts struct {
+// FieldSet says what of a Document is gathered; everything else is left empty.
+type FieldSet struct {
 	gather                []func(*Request, *Reading, *Document)
 	headers, headerValues *wanted
 }
 
-// Everything is all parts of a Document.
-var Everything = NewParts(func(string) bool { return true }, nil, nil)
+// AllFields is all parts of a Document.
+var AllFields = NewFieldSet(func(string) bool { return true }, nil, nil)
 
-// NewParts returns the parts whose paths, such as request.path, are wanted. Of
+// NewFieldSet returns the parts whose paths, such as request.path, are wanted. Of
 // headers and header_values it may be those of some lower-case names alone; nil
 // stands for all.
-func NewParts(wanted func(path string) bool, headers, headerValues []string) *Parts {
-	p := &Parts{headers: newWanted(headers), headerValues: newWanted(headerValues)}
+func NewFieldSet(wanted func(path string) bool, headers, headerValues []string) *FieldSet {
+	p := &FieldSet{headers: newWanted(headers), headerValues: newWanted(headerValues)}
 	for _, part := range parts {
 		if slices.ContainsFunc(strings.Fields(part.paths), wanted) {
 			p.gather = append(p.gather, part.gather)
@@ -80,18 +80,18 @@ func (r *Request) gatherQuery(reading *Reading, d *Document) {
 	d.Request.Query, d.Request.RawQuery, d.Request.QueryFlags = query, raw, flagNames(flags)
 }
 
-// Gather fills in an empty document's request, client and connection for one
+// FillDocument fills in an empty document's request, client and connection for one
 // reading of the path, as far as they are wanted. One that was in use before and
 // is Clear may be given again, which saves memory.
-func (r *Request) Gather(d *Document, reading *Reading, p *Parts) {
+func (r *Request) FillDocument(d *Document, reading *Reading, p *FieldSet) {
 	for _, gather := range p.gather {
 		gather(r, reading, d)
 	}
 }
 
-// Clear empties a document, but for room that is of use to the next one. Nothing
+// Reset empties a document, but for room that is of use to the next one. Nothing
 // may hold on to its maps.
-func (d *Document) Clear() {
+func (d *Document) Reset() {
 	headers, values, query := emptied(d.Request.Headers), emptied(d.Request.HeaderValues), emptied(d.Request.Query)
 	*d = Document{}
 	d.Request.Headers, d.Request.HeaderValues, d.Request.Query = headers, values, query

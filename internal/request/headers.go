@@ -23,11 +23,11 @@ var fold = func() (table [256]byte) {
 	return table
 }()
 
-// FoldName returns a header's name in the one spelling in which names that a
+// FoldHeaderName returns a header's name in the one spelling in which names that a
 // server behind us may take for the same are equal: lower-case, with "-" for
 // whatever is no letter or digit. CGI and its heirs turn all of these into "_".
-func FoldName(name string) string {
-	if SameName(name, name) {
+func FoldHeaderName(name string) string {
+	if SameHeaderName(name, name) {
 		return name
 	}
 	folded := make([]byte, len(name))
@@ -37,9 +37,9 @@ func FoldName(name string) string {
 	return string(folded)
 }
 
-// SameName reports whether a header's name is one spelling of folded, which
-// FoldName made. It allocates nothing.
-func SameName(name, folded string) bool {
+// SameHeaderName reports whether a header's name is one spelling of folded, which
+// FoldHeaderName made. It allocates nothing.
+func SameHeaderName(name, folded string) bool {
 	if len(name) != len(folded) {
 		return false
 	}
@@ -73,7 +73,7 @@ const forwardingPrefix = "x-forwarded"
 // hasForwardingPrefix reports whether a header's name, in any spelling, begins like that
 // of a forwarding header.
 func hasForwardingPrefix(name string) bool {
-	return len(name) >= len(forwardingPrefix) && SameName(name[:len(forwardingPrefix)], forwardingPrefix)
+	return len(name) >= len(forwardingPrefix) && SameHeaderName(name[:len(forwardingPrefix)], forwardingPrefix)
 }
 
 func isForwarding(folded string) bool { return hasForwardingPrefix(folded) || forwarding[folded] }
@@ -87,15 +87,15 @@ func RedactedHeaders() []string { return slices.Clone(redactedHeaders) }
 
 // isCredential reports whether a header holds a credential.
 func (c *Config) isCredential(folded string) bool {
-	return slices.Contains(redactedHeaders, folded) || slices.ContainsFunc(c.CredentialHeaders, func(name string) bool { return SameName(name, folded) })
+	return slices.Contains(redactedHeaders, folded) || slices.ContainsFunc(c.CredentialHeaders, func(name string) bool { return SameHeaderName(name, folded) })
 }
 
 // wanted are headers that are asked for; nil stands for all.
 type wanted struct {
-	lower     []string // their names in lower case
-	canonical []string // and as net/http writes them
-	kinds     []Kinds  // without which there is none of that name, or 0
-	overrides bool     // some name another method
+	lower     []string      // their names in lower case
+	canonical []string      // and as net/http writes them
+	kinds     []HeaderKinds // without which there is none of that name, or 0
+	overrides bool          // some name another method
 }
 
 // newWanted returns the wanted headers of some names, or all for nil. A name that is not
@@ -111,8 +111,8 @@ func newWanted(names []string) *wanted {
 		}
 		w.lower = append(w.lower, name)
 		canonical := http.CanonicalHeaderKey(name)
-		w.canonical, w.kinds = append(w.canonical, canonical), append(w.kinds, usualLookup.kindsOf(canonical)&^Uncanonical)
-		w.overrides = w.overrides || slices.Contains(MethodOverrides, name)
+		w.canonical, w.kinds = append(w.canonical, canonical), append(w.kinds, usualLookup.kindsOf(canonical)&^NonCanonicalHeader)
+		w.overrides = w.overrides || slices.Contains(MethodOverrideHeaders, name)
 	}
 	return w
 }
@@ -127,8 +127,8 @@ func (w *wanted) most(h http.Header) int {
 
 // lookUp reports whether each wanted header can be looked up by its canonical name,
 // since no header of the request has another spelling that counts.
-func (w *wanted) lookUp(kinds Kinds) bool {
-	return w != nil && !kinds.Has(Uncanonical) && !(w.overrides && kinds.Has(Overriding))
+func (w *wanted) lookUp(kinds HeaderKinds) bool {
+	return w != nil && !kinds.Has(NonCanonicalHeader) && !(w.overrides && kinds.Has(MethodOverrideHeader))
 }
 
 // eachHeader visits the headers that policies may see, with lower-case names:
@@ -155,7 +155,7 @@ func (r *Request) eachHeader(w *wanted, visit func(name string, lines []string, 
 
 // visitHeader visits a header unless it tells of forwarding and the peer is not trusted.
 func (r *Request) visitHeader(lower string, lines []string, visit func(name string, lines []string, credential bool)) {
-	if folded := FoldName(lower); r.facts.TrustedProxy || !isForwarding(folded) {
+	if folded := FoldHeaderName(lower); r.facts.TrustedProxy || !isForwarding(folded) {
 		visit(lower, lines, r.config.isCredential(folded))
 	}
 }
@@ -164,13 +164,13 @@ func (r *Request) visitHeader(lower string, lines []string, visit func(name stri
 // overrides the method has one name in every spelling that CGI takes for the same.
 func (w *wanted) name(name string) (lower string, ok bool) {
 	if w == nil {
-		if i := slices.IndexFunc(MethodOverrides, func(override string) bool { return SameName(name, override) }); i >= 0 {
-			return MethodOverrides[i], true
+		if i := slices.IndexFunc(MethodOverrideHeaders, func(override string) bool { return SameHeaderName(name, override) }); i >= 0 {
+			return MethodOverrideHeaders[i], true
 		}
 		return strings.ToLower(valid(name)), true
 	}
 	for _, lower := range w.lower {
-		if equalLower(name, lower) || SameName(name, lower) && slices.Contains(MethodOverrides, lower) {
+		if equalLower(name, lower) || SameHeaderName(name, lower) && slices.Contains(MethodOverrideHeaders, lower) {
 			return lower, true
 		}
 	}

@@ -66,9 +66,9 @@ func isName(text string) bool {
 	return !start && len(text) <= maxHost
 }
 
-// OwnOrigin reports whether a request comes from a page of the same host, or from
+// IsSameOrigin reports whether a request comes from a page of the same host, or from
 // no page at all: only browsers say where they come from.
-func OwnOrigin(r *http.Request) bool {
+func IsSameOrigin(r *http.Request) bool {
 	lines := r.Header["Origin"]
 	if len(lines) == 0 {
 		return true

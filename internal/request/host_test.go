@@ -27,9 +27,9 @@ func TestHost(t *testing.T) {
 	for _, test := range tests {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host = test.host
-		req := New(r, Facts{}, new(Config))
+		req := New(r, Metadata{}, new(Config))
 		host, port := req.hostPort()
-		if flag := req.Refused(); host != test.want || port != test.port || flag != "" {
+		if flag := req.RejectedFlag(); host != test.want || port != test.port || flag != "" {
 			t.Errorf("%q: got %q %d %s, want %q %d", test.host, host, port, flag, test.want, test.port)
 		}
 	}
@@ -47,8 +47,8 @@ func TestBadHost(t *testing.T) {
 	for _, host := range hosts {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host = host
-		req := New(r, Facts{}, &Config{AllowedFlags: []Flag{FlagDotSegment, FlagBackslash}})
-		if flag := req.Refused(); flag != FlagBadHost {
+		req := New(r, Metadata{}, &Config{AllowedFlags: []Flag{FlagDotSegment, FlagBackslash}})
+		if flag := req.RejectedFlag(); flag != FlagBadHost {
 			t.Errorf("%q: flag %q", host, flag)
 		}
 		if name, _ := req.hostPort(); name != "" {

@@ -16,11 +16,11 @@ const (
 	bodyRate = 16 << 10
 )
 
-// InTime reads a request's body as long as it arrives in time: within ten seconds
+// TimedBody reads a request's body as long as it arrives in time: within ten seconds
 // and another one for each 16 KiB that have arrived. Then reading fails with
 // os.ErrDeadlineExceeded. A client that sends nothing is let go, whatever
 // length it announced. It belongs to one goroutine.
-type InTime struct {
+type TimedBody struct {
 	io.ReadCloser
 	ctx     context.Context
 	writer  http.ResponseWriter
@@ -32,11 +32,11 @@ type InTime struct {
 	err     error
 }
 
-// NewInTime returns the request's body, whose answer w is. Call Stop once what
+// NewTimedBody returns the request's body, whose answer w is. Call Stop once what
 // reads it has what it needs.
-func NewInTime(w http.ResponseWriter, r *http.Request) *InTime {
+func NewTimedBody(w http.ResponseWriter, r *http.Request) *TimedBody {
 	now := time.Now()
-	t := &InTime{ReadCloser: r.Body, ctx: r.Context(), writer: w, control: http.NewResponseController(w), end: now.Add(bodyTime)}
+	t := &TimedBody{ReadCloser: r.Body, ctx: r.Context(), writer: w, control: http.NewResponseController(w), end: now.Add(bodyTime)}
 	if server, ok := t.ctx.Value(http.ServerContextKey).(*http.Server); ok && server.ReadTimeout > 0 {
 		t.most = now.Add(server.ReadTimeout)
 	}
@@ -47,7 +47,7 @@ func NewInTime(w http.ResponseWriter, r *http.Request) *InTime {
 }
 
 // Read implements io.Reader.
-func (t *InTime) Read(p []byte) (n int, err error) {
+func (t *TimedBody) Read(p []byte) (n int, err error) {
 	if t.err == nil && time.Now().After(t.last()) {
 		t.err = os.ErrDeadlineExceeded // something before the connection may have moved its deadline
 	}
@@ -68,7 +68,7 @@ func (t *InTime) Read(p []byte) (n int, err error) {
 }
 
 // last returns until when the next byte may arrive.
-func (t *InTime) last() time.Time {
+func (t *TimedBody) last() time.Time {
 	if !t.most.IsZero() && t.most.Before(t.end) {
 		return t.most
 	}
@@ -77,7 +77,7 @@ func (t *InTime) last() time.Time {
 
 // arm moves the deadline, by a second at least: it costs a system call or a turn of
 // the connection's goroutine.
-func (t *InTime) arm() {
+func (t *TimedBody) arm() {
 	end := t.last()
 	if t.bare || !t.set.IsZero() && end.Sub(t.set) < time.Second {
 		return
@@ -90,8 +90,8 @@ func (t *InTime) arm() {
 // it that hides them. A read that takes too long is left alone, with p. Over HTTP/2
 // and HTTP/3 it ends with its stream, after the answer. Over HTTP/1.1 it lasts, with
 // the connection and its goroutine, until the client closes or sends, or the server's
-// own read_timeout ends it: see BodyUnending.
-func (t *InTime) wait(p []byte) (int, error) {
+// own read_timeout ends it: see BodyBlocksConnection.
+func (t *TimedBody) wait(p []byte) (int, error) {
 	type result struct {
 		n   int
 		err error
@@ -119,9 +119,9 @@ func (t *InTime) wait(p []byte) (int, error) {
 // net/http already waits for the next request, and takes a deadline that passes for a
 // client that hung up. Where the body came too late the deadline stays, so that
 // nothing waits for the rest of it.
-func (t *InTime) Stop() {
+func (t *TimedBody) Stop() {
 	switch {
-	case t.set.IsZero(), t.Late():
+	case t.set.IsZero(), t.TimedOut():
 	case errors.Is(t.err, io.EOF):
 		_ = http.NewResponseController(ServerWriter(t.writer)).SetReadDeadline(time.Time{})
 	default:
@@ -140,5 +140,5 @@ func ServerWriter(w http.ResponseWriter) http.ResponseWriter {
 	}
 }
 
-// Late reports whether the body came too late.
-func (t *InTime) Late() bool { return errors.Is(t.err, os.ErrDeadlineExceeded) }
+// TimedOut reports whether the body came too late.
+func (t *TimedBody) TimedOut() bool { return errors.Is(t.err, os.ErrDeadlineExceeded) }

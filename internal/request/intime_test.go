@@ -33,10 +33,10 @@ func TestN11MovedDeadline(t *testing.T) {
 		}()
 		r, w := httptest.NewRequest("POST", "/", server), &connWriter{Conn: server}
 		r.Body = &caddyhttp.IdleTimeoutReader{ReadCloser: r.Body, Ctrl: http.NewResponseController(w), Deadline: caddyhttp.IdleDeadline{Timeout: time.Minute}, Logger: zap.NewNop()}
-		start, body := time.Now(), NewInTime(w, r)
+		start, body := time.Now(), NewTimedBody(w, r)
 		defer body.Stop()
 		read, err := io.ReadAll(io.LimitReader(body, 1000))
-		if took := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || !body.Late() || took > 12*time.Second {
+		if took := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || !body.TimedOut() || took > 12*time.Second {
 			t.Errorf("%d bytes are read after %s, %v", len(read), took, err)
 		}
 	})

@@ -9,17 +9,17 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// Kept is what the Document of a request shows in one reading, but for the body, for
+// Capture is what the Document of a request shows in one reading, but for the body, for
 // when the request is over. It refers only to texts that nothing changes, and has no
 // credential.
-type Kept struct {
-	reading            Reading // without the segments of a plain path
-	facts              Facts   // without what belongs to the server
+type Capture struct {
+	reading            Reading  // without the segments of a plain path
+	facts              Metadata // without what belongs to the server
 	config             *Config
 	flags              []Flag
 	destination        destination
 	upgrade            upgrade
-	kinds              Kinds
+	kinds              HeaderKinds
 	foreign, truncated bool
 
 	id, path, rawPath string
@@ -38,10 +38,10 @@ type line struct{ name, text string }
 // lineCost is about what a line costs beside its texts, in bytes.
 const lineCost = 32
 
-// Keep keeps the request if it is simple, and reports whether it is: what is kept
+// Take keeps the request if it is simple, and reports whether it is: what is kept
 // holds on to at most so many bytes, no client certificate is shown, and the query has
 // no credential. It copies no text.
-func (k *Kept) Keep(r *Request, reading *Reading, most int) bool {
+func (k *Capture) Take(r *Request, reading *Reading, most int) bool {
 	state := r.http.TLS
 	if !r.isLight(reading, most) || state != nil && len(state.PeerCertificates) > 0 {
 		return false
@@ -52,8 +52,8 @@ func (k *Kept) Keep(r *Request, reading *Reading, most int) bool {
 		}
 	}
 	f, from := &r.facts, r.http
-	*k = Kept{
-		reading: *reading, facts: Facts{Time: r.Time(), ClientIP: f.ClientIP, PeerIP: f.PeerIP, TrustedProxy: f.TrustedProxy},
+	*k = Capture{
+		reading: *reading, facts: Metadata{Time: r.Time(), ClientIP: f.ClientIP, PeerIP: f.PeerIP, TrustedProxy: f.TrustedProxy},
 		config: r.config, flags: r.flags, destination: r.destination, upgrade: r.upgrade, kinds: r.kinds, foreign: r.foreign, truncated: r.truncated,
 		id: r.ID(), path: f.URL.Path, rawPath: f.URL.RawPath,
 		host: from.Host, proto: from.Proto, protoMajor: from.ProtoMajor, length: from.ContentLength, tls: state != nil,
@@ -95,14 +95,14 @@ func (r *Request) isLight(reading *Reading, most int) bool {
 	return left >= 0
 }
 
-func (k *Kept) keepHeaders(h http.Header) {
+func (k *Capture) keepHeaders(h http.Header) {
 	count := 0
 	for _, lines := range h {
 		count += len(lines)
 	}
 	k.lines = make([]line, 0, count)
 	for name, lines := range h {
-		credential := k.config.isCredential(FoldName(name))
+		credential := k.config.isCredential(FoldHeaderName(name))
 		for _, text := range lines {
 			if credential {
 				text = Redacted
@@ -113,7 +113,7 @@ func (k *Kept) keepHeaders(h http.Header) {
 }
 
 // Document returns what policies read of the request, without the body.
-func (k *Kept) Document(id *authenticator.Identity, failure authenticator.Reason, config map[string]any) Document {
+func (k *Capture) Document(id *authenticator.Identity, failure authenticator.Reason, config map[string]any) Document {
 	header := make(http.Header, len(k.lines))
 	for _, line := range k.lines {
 		header[line.name] = append(header[line.name], line.text)
@@ -133,5 +133,5 @@ func (k *Kept) Document(id *authenticator.Identity, failure authenticator.Reason
 	if reading.Segments == nil {
 		reading.Segments = read(reading.Path).Segments // a plain path has no others
 	}
-	return r.Document(reading, id, failure, config, Everything)
+	return r.Document(reading, id, failure, config, AllFields)
 }

@@ -18,12 +18,12 @@ import (
 const keptSecret = "canary-4711-test-material-only"
 
 // opened returns a request as it is judged, and its facts.
-func opened(target string, change func(*http.Request, *Facts)) *Request {
+func opened(target string, change func(*http.Request, *Metadata)) *Request {
 	r := httptest.NewRequest("GET", target, nil)
 	r.Header["Accept"] = []string{"a/b", "c/d"}
 	r.Header.Set("Authorization", "Bearer "+keptSecret)
 	r.Header.Set("X-Key", keptSecret)
-	facts := Facts{ID: func() string { return "an-id" }, Time: time.Unix(1, 2), ClientIP: "192.0.2.1", PeerIP: "192.0.2.2"}
+	facts := Metadata{ID: func() string { return "an-id" }, Time: time.Unix(1, 2), ClientIP: "192.0.2.1", PeerIP: "192.0.2.2"}
 	if change != nil {
 		change(r, &facts)
 	}
@@ -44,27 +44,27 @@ var requestsToKeep = map[string]func() *Request{
 	"HTTP/3, a body":   func() *Request { return opened("https://a.example:8443/a", http3) },
 	"a trusted proxy":  func() *Request { return opened("/a", trusted) },
 	"a foreign bearer": func() *Request { r := opened("/a", nil); r.SetForeignBearer(true); return r },
-	"a hidden body":    func() *Request { r := opened("/a", nil); r.HideBody(); return r },
+	"a hidden body":    func() *Request { r := opened("/a", nil); r.WithholdBody(); return r },
 	"rewritten": func() *Request {
-		return opened("/a", func(r *http.Request, f *Facts) { u := *r.URL; f.URL = &u; r.URL.Path = "/b" })
+		return opened("/a", func(r *http.Request, f *Metadata) { u := *r.URL; f.URL = &u; r.URL.Path = "/b" })
 	},
 	"a cookie": func() *Request { return opened("/a?b=c", header("Cookie", keptSecret)) },
 }
 
-func header(lines ...string) func(*http.Request, *Facts) {
-	return func(r *http.Request, _ *Facts) {
+func header(lines ...string) func(*http.Request, *Metadata) {
+	return func(r *http.Request, _ *Metadata) {
 		for i := 0; i < len(lines); i += 2 {
 			r.Header[lines[i]] = []string{lines[i+1]}
 		}
 	}
 }
 
-func http3(r *http.Request, _ *Facts) {
+func http3(r *http.Request, _ *Metadata) {
 	r.Proto, r.ProtoMajor, r.ContentLength = "HTTP/3.0", 3, 7
 	r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, ServerName: "a.example", NegotiatedProtocol: "h3"}
 }
 
-func trusted(r *http.Request, f *Facts) {
+func trusted(r *http.Request, f *Metadata) {
 	f.TrustedProxy = true
 	header("X-Forwarded-Proto", "https", "X-Forwarded-For", "192.0.2.7")(r, f)
 }
@@ -77,9 +77,9 @@ func TestKept(t *testing.T) {
 			r := open()
 			for i := range r.Readings() {
 				reading := &r.Readings()[i]
-				want := r.Document(*reading, authenticator.Anonymous(), authenticator.ReasonTokenExpired, nil, Everything)
-				kept := new(Kept)
-				if !kept.Keep(r, reading, 16<<10) {
+				want := r.Document(*reading, authenticator.Anonymous(), authenticator.ReasonTokenExpired, nil, AllFields)
+				kept := new(Capture)
+				if !kept.Take(r, reading, 16<<10) {
 					t.Fatal("it is not kept")
 				}
 				if strings.Contains(fmt.Sprintf("%+v", *kept), keptSecret) {
@@ -97,8 +97,8 @@ func TestKept(t *testing.T) {
 // kept.
 func TestKeptAlone(t *testing.T) {
 	r := opened("/a/b?c=d", nil)
-	kept := new(Kept)
-	if !kept.Keep(r, &r.Readings()[0], 16<<10) {
+	kept := new(Capture)
+	if !kept.Take(r, &r.Readings()[0], 16<<10) {
 		t.Fatal("it is not kept")
 	}
 	want := kept.Document(authenticator.Anonymous(), "", nil)
@@ -122,11 +122,11 @@ func TestNotKept(t *testing.T) {
 		"a long query":                 opened("/?"+long, nil),
 		"a long header":                opened("/", header("A", long)),
 		"a long credential":            opened("/", header("Authorization", long)),
-		"many empty lines":             opened("/", func(r *http.Request, _ *Facts) { r.Header["A"] = make([]string, 1000) }),
-		"no line":                      opened("/", func(r *http.Request, _ *Facts) { r.Header["A"] = nil }),
-		"a long line before a rewrite": opened("/", func(r *http.Request, f *Facts) { f.URL, f.RequestURI = r.URL, "/"+long }),
-		"a long server name":           opened("/", func(r *http.Request, _ *Facts) { r.TLS = &tls.ConnectionState{ServerName: long} }),
-		"a client certificate": opened("/", func(r *http.Request, _ *Facts) {
+		"many empty lines":             opened("/", func(r *http.Request, _ *Metadata) { r.Header["A"] = make([]string, 1000) }),
+		"no line":                      opened("/", func(r *http.Request, _ *Metadata) { r.Header["A"] = nil }),
+		"a long line before a rewrite": opened("/", func(r *http.Request, f *Metadata) { f.URL, f.RequestURI = r.URL, "/"+long }),
+		"a long server name":           opened("/", func(r *http.Request, _ *Metadata) { r.TLS = &tls.ConnectionState{ServerName: long} }),
+		"a client certificate": opened("/", func(r *http.Request, _ *Metadata) {
 			r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{}}}
 		}),
 		"a credential in the query":             opened("/?a=b&key="+keptSecret, nil),
@@ -134,7 +134,7 @@ func TestNotKept(t *testing.T) {
 	}
 	for name, r := range tests {
 		t.Run(name, func(t *testing.T) {
-			if new(Kept).Keep(r, &r.Readings()[0], 16<<10) {
+			if new(Capture).Take(r, &r.Readings()[0], 16<<10) {
 				t.Error("it is kept")
 			}
 		})

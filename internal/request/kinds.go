@@ -2,49 +2,49 @@ package request
 
 import "unicode/utf8"
 
-// Kinds says which headers a request has of those that are looked for, in any spelling.
+// HeaderKinds says which headers a request has of those that are looked for, in any spelling.
 // One pass over the headers finds them all, so that most are looked up only where they
 // are.
-type Kinds uint16
+type HeaderKinds uint16
 
 // The kinds of such headers.
 const (
-	// Forwarding headers tell where a request came from or went.
-	Forwarding Kinds = 1 << iota
-	// Overriding headers name another method.
-	Overriding
-	// Rewriting headers name another path.
-	Rewriting
-	// Upgrading headers ask for another protocol.
-	Upgrading
-	// Own headers are those of Config.FindOwnHeaders.
-	Own
-	// Destination, EarlyData, Depth and Connection are the headers of that name.
-	Destination
-	EarlyData
-	Depth
-	Connection
-	// Uncanonical headers have a name that is not as net/http writes it. Only handlers
+	// ForwardingHeader headers tell where a request came from or went.
+	ForwardingHeader HeaderKinds = 1 << iota
+	// MethodOverrideHeader headers name another method.
+	MethodOverrideHeader
+	// PathOverrideHeader headers name another path.
+	PathOverrideHeader
+	// UpgradeHeader headers ask for another protocol.
+	UpgradeHeader
+	// ConfiguredHeader headers are those of Config.SetConfiguredHeaders.
+	ConfiguredHeader
+	// DestinationHeader, EarlyDataHeader, DepthHeader and ConnectionHeader are the headers of that name.
+	DestinationHeader
+	EarlyDataHeader
+	DepthHeader
+	ConnectionHeader
+	// NonCanonicalHeader headers have a name that is not as net/http writes it. Only handlers
 	// make them.
-	Uncanonical
+	NonCanonicalHeader
 )
 
 // Has reports whether there is a header of a kind.
-func (k Kinds) Has(kind Kinds) bool { return k&kind != 0 }
+func (k HeaderKinds) Has(kind HeaderKinds) bool { return k&kind != 0 }
 
-// RewritingHeaders are headers, as FoldName has them, by which some applications let a
+// PathOverrideHeaders are headers, as FoldHeaderName has them, by which some applications let a
 // proxy tell them another path than the request's own, which is the one that was judged
 // (T-25).
-var RewritingHeaders = []string{"x-original-url", "x-rewrite-url"}
+var PathOverrideHeaders = []string{"x-original-url", "x-rewrite-url"}
 
-// UpgradingHeaders are the headers, as FoldName has them, that ask for another protocol;
+// UpgradeHeaders are the headers, as FoldHeaderName has them, that ask for another protocol;
 // all but the last are always removed.
-var UpgradingHeaders = []string{"http2-settings", "upgrade"}
+var UpgradeHeaders = []string{"http2-settings", "upgrade"}
 
 // known is a header that is looked for.
 type known struct {
 	folded string
-	kinds  Kinds
+	kinds  HeaderKinds
 }
 
 // maxKnown bounds the length of the names of known headers, in bytes.
@@ -56,15 +56,15 @@ type lookup [maxKnown + 1][]known
 // usualLookup knows the headers that matter on every site.
 var usualLookup = newLookup(nil)
 
-// newLookup returns the lookup of a site with some headers of its own, as FoldName has them.
+// newLookup returns the lookup of a site with some headers of its own, as FoldHeaderName has them.
 func newLookup(own []string) *lookup {
 	l := new(lookup)
 	for name := range forwarding {
-		l.add(name, Forwarding)
+		l.add(name, ForwardingHeader)
 	}
-	for kind, names := range map[Kinds][]string{
-		Overriding: MethodOverrides, Rewriting: RewritingHeaders, Upgrading: UpgradingHeaders, Own: own,
-		Destination: {"destination"}, EarlyData: {"early-data"}, Depth: {"depth"}, Connection: {"connection"},
+	for kind, names := range map[HeaderKinds][]string{
+		MethodOverrideHeader: MethodOverrideHeaders, PathOverrideHeader: PathOverrideHeaders, UpgradeHeader: UpgradeHeaders, ConfiguredHeader: own,
+		DestinationHeader: {"destination"}, EarlyDataHeader: {"early-data"}, DepthHeader: {"depth"}, ConnectionHeader: {"connection"},
 	} {
 		for _, name := range names {
 			l.add(name, kind)
@@ -73,31 +73,31 @@ func newLookup(own []string) *lookup {
 	return l
 }
 
-func (l *lookup) add(folded string, kinds Kinds) {
+func (l *lookup) add(folded string, kinds HeaderKinds) {
 	length := min(len(folded), maxKnown)
 	l[length] = append(l[length], known{folded, kinds})
 }
 
 // kindsOf returns the kinds of a header.
-func (l *lookup) kindsOf(name string) (kinds Kinds) {
+func (l *lookup) kindsOf(name string) (kinds HeaderKinds) {
 	if !isCanonical(name) {
-		kinds = Uncanonical
+		kinds = NonCanonicalHeader
 	}
 	if hasForwardingPrefix(name) {
-		kinds |= Forwarding
+		kinds |= ForwardingHeader
 	}
 	candidates := l[min(len(name), maxKnown)]
 	for i := range candidates {
-		if SameName(name, candidates[i].folded) {
+		if SameHeaderName(name, candidates[i].folded) {
 			kinds |= candidates[i].kinds
 		}
 	}
 	return kinds
 }
 
-// FindKinds looks at the request's headers, which Open has done. A handler of ours that
+// ClassifyHeaders looks at the request's headers, which Open has done. A handler of ours that
 // changes them calls it again.
-func (r *Request) FindKinds() {
+func (r *Request) ClassifyHeaders() {
 	l := r.config.lookup
 	if l == nil {
 		l = usualLookup
@@ -108,8 +108,8 @@ func (r *Request) FindKinds() {
 	}
 }
 
-// Kinds returns the kinds of the request's headers.
-func (r *Request) Kinds() Kinds { return r.kinds }
+// HeaderKinds returns the kinds of the request's headers.
+func (r *Request) HeaderKinds() HeaderKinds { return r.kinds }
 
 // isCanonical reports whether a name is one that http.CanonicalHeaderKey returns.
 func isCanonical(name string) bool {
@@ -124,5 +124,5 @@ func isCanonical(name string) bool {
 	return true
 }
 
-// FindOwnHeaders makes Kinds tell of some headers, as FoldName has them, in any spelling.
-func (c *Config) FindOwnHeaders(folded []string) { c.lookup = newLookup(folded) }
+// SetConfiguredHeaders makes HeaderKinds tell of some headers, as FoldHeaderName has them, in any spelling.
+func (c *Config) SetConfiguredHeaders(folded []string) { c.lookup = newLookup(folded) }

@@ -13,45 +13,45 @@ import (
 func TestKinds(t *testing.T) {
 	tests := []struct {
 		name string
-		want Kinds
+		want HeaderKinds
 	}{
 		{"Accept", 0},
 		{"X-Real", 0},
 		{"Upgrade-Insecure-Requests", 0},
-		{"X-Forwarded-For", Forwarding},
-		{"X_forwarded.anything", Forwarding},
-		{"Forwarded", Forwarding},
-		{"Cf_connecting_ip", Forwarding},
-		{"True-Client-Ip", Forwarding},
-		{"X-Http-Method-Override", Overriding},
-		{"X_http_method", Overriding},
-		{"X.method-Override", Overriding},
-		{"X-Original-Url", Rewriting | Forwarding},
-		{"X_rewrite_url", Rewriting | Forwarding},
-		{"Upgrade", Upgrading},
-		{"Http2-Settings", Upgrading},
-		{"Http2_settings", Upgrading},
-		{"Remote-User", Own},
-		{"Remote_user", Own},
+		{"X-Forwarded-For", ForwardingHeader},
+		{"X_forwarded.anything", ForwardingHeader},
+		{"Forwarded", ForwardingHeader},
+		{"Cf_connecting_ip", ForwardingHeader},
+		{"True-Client-Ip", ForwardingHeader},
+		{"X-Http-Method-Override", MethodOverrideHeader},
+		{"X_http_method", MethodOverrideHeader},
+		{"X.method-Override", MethodOverrideHeader},
+		{"X-Original-Url", PathOverrideHeader | ForwardingHeader},
+		{"X_rewrite_url", PathOverrideHeader | ForwardingHeader},
+		{"Upgrade", UpgradeHeader},
+		{"Http2-Settings", UpgradeHeader},
+		{"Http2_settings", UpgradeHeader},
+		{"Remote-User", ConfiguredHeader},
+		{"Remote_user", ConfiguredHeader},
 		{"Remote-Users", 0},
-		{"X-Forwarded-User", Own | Forwarding},
-		{"remote-user", Own | Uncanonical},
-		{"ACCEPT", Uncanonical},
-		{"X-É", Uncanonical},
-		{"X Foo", Uncanonical},
+		{"X-Forwarded-User", ConfiguredHeader | ForwardingHeader},
+		{"remote-user", ConfiguredHeader | NonCanonicalHeader},
+		{"ACCEPT", NonCanonicalHeader},
+		{"X-É", NonCanonicalHeader},
+		{"X Foo", NonCanonicalHeader},
 		{"", 0},
 	}
 	config := new(Config)
-	config.FindOwnHeaders([]string{"remote-user", "x-forwarded-user"})
+	config.SetConfiguredHeaders([]string{"remote-user", "x-forwarded-user"})
 	for _, test := range tests {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header = http.Header{test.name: {"x"}, "Accept-Language": {"en"}}
-		request := New(r, Facts{}, config)
-		if got := request.Kinds(); got != test.want {
+		request := New(r, Metadata{}, config)
+		if got := request.HeaderKinds(); got != test.want {
 			t.Errorf("%q is of the kinds %b, want %b", test.name, got, test.want)
 		}
 		delete(r.Header, test.name)
-		if request.FindKinds(); request.Kinds() != 0 {
+		if request.ClassifyHeaders(); request.HeaderKinds() != 0 {
 			t.Errorf("%q is found though it is gone", test.name)
 		}
 	}
@@ -62,10 +62,10 @@ func TestKindsLong(t *testing.T) {
 	for _, length := range []int{maxKnown - 1, maxKnown, maxKnown + 1, 1000} {
 		name := string(slices.Repeat([]byte("a"), length))
 		config := new(Config)
-		config.FindOwnHeaders([]string{name})
+		config.SetConfiguredHeaders([]string{name})
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header[http.CanonicalHeaderKey(name)] = []string{"x"}
-		if !New(r, Facts{}, config).Kinds().Has(Own) {
+		if !New(r, Metadata{}, config).HeaderKinds().Has(ConfiguredHeader) {
 			t.Errorf("a name of %d bytes is not found", length)
 		}
 	}
@@ -83,10 +83,10 @@ func TestHeadersLookedUp(t *testing.T) {
 				r.Header[name] = []string{"x"}
 			}
 		}
-		request := New(r, Facts{}, new(Config))
+		request := New(r, Metadata{}, new(Config))
 		var looked, walked Document
 		request.gatherHeaderValues(&looked, newWanted(wantedNames))
-		request.kinds |= Uncanonical
+		request.kinds |= NonCanonicalHeader
 		request.gatherHeaderValues(&walked, newWanted(wantedNames))
 		if !maps.EqualFunc(looked.Request.HeaderValues, walked.Request.HeaderValues, slices.Equal[[]string]) {
 			t.Fatalf("%v: looked up %v, walked %v", r.Header, looked.Request.HeaderValues, walked.Request.HeaderValues)

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// MethodOverrides are the headers, as FoldName has them, by which applications
+// MethodOverrideHeaders are the headers, as FoldHeaderName has them, by which applications
 // let a client name another method than the request's own.
-var MethodOverrides = []string{"x-http-method-override", "x-http-method", "x-method-override"}
+var MethodOverrideHeaders = []string{"x-http-method-override", "x-http-method", "x-method-override"}
 
 // MethodParameter is the parameter of a query by which they do.
 const MethodParameter = "_method"
@@ -15,10 +15,10 @@ const MethodParameter = "_method"
 // maxMethods bounds the methods of one request.
 const maxMethods = 16
 
-// AllMethods returns each method that the next handler may take for the request's: as it
+// PossibleMethods returns each method that the next handler may take for the request's: as it
 // gets it, as the client sent it, and as headers and the query name it. All is false if
 // there are more than can be told.
-func (r *Request) AllMethods() (methods []string, all bool) {
+func (r *Request) PossibleMethods() (methods []string, all bool) {
 	methods = append(make([]string, 0, 1), r.http.Method)
 	add := func(name string) bool {
 		if !slices.Contains(methods, name) {
@@ -29,7 +29,7 @@ func (r *Request) AllMethods() (methods []string, all bool) {
 	own, changed := r.Methods()
 	add(own)
 	add(changed)
-	if r.kinds.Has(Overriding) && !r.eachOverride(add) {
+	if r.kinds.Has(MethodOverrideHeader) && !r.eachOverride(add) {
 		return nil, false
 	}
 	for i := range r.readings {
@@ -66,5 +66,5 @@ func (r *Request) eachOverride(visit func(name string) bool) bool {
 
 // isOverrideHeader reports whether a header names another method.
 func isOverrideHeader(name string) bool {
-	return slices.ContainsFunc(MethodOverrides, func(folded string) bool { return SameName(name, folded) })
+	return slices.ContainsFunc(MethodOverrideHeaders, func(folded string) bool { return SameHeaderName(name, folded) })
 }

@@ -12,7 +12,7 @@ func TestN06OverrideHeaders(t *testing.T) {
 	for _, name := range []string{"X-HTTP-Method-Override", "X_HTTP_Method_Override", "X-HTTP_Method-Override", "x.http.method.override"} {
 		r := httptest.NewRequest("POST", "/", nil)
 		r.Header = map[string][]string{name: {"DELETE"}, "X-Other": {"a"}}
-		request := New(r, Facts{ID: func() string { return "1" }}, new(Config))
+		request := New(r, Metadata{ID: func() string { return "1" }}, new(Config))
 		for _, names := range [][]string{nil, {"x-http-method-override"}} {
 			document := new(Document)
 			request.gatherHeaderValues(document, newWanted(names))

@@ -20,7 +20,7 @@ type Reading struct {
 	// Query is the raw query in this reading: the text after an encoded "?" may
 	// become the query of a handler that decodes the path again.
 	Query string
-	// Destination is the decoded path of a WebDAV Destination, or "".
+	// DestinationHeader is the decoded path of a WebDAV DestinationHeader, or "".
 	Destination string
 	// Method is the method in this reading: the client's own, or the one that a
 	// handler of the web server made of it.
@@ -39,7 +39,7 @@ const maxReadings = 64
 
 // readings reads a request's public path and query, those that the next handler sees
 // and, of WebDAV, the destination: every combination of their readings.
-func readings(facts *Facts, path string, now *url.URL, dest destination, room *room) ([]Reading, []Flag) {
+func readings(facts *Metadata, path string, now *url.URL, dest destination, room *room) ([]Reading, []Flag) {
 	rewritten := path
 	if now.Path != facts.URL.Path || now.RawPath != facts.URL.RawPath {
 		rewritten = escapedPath(now)
@@ -97,7 +97,7 @@ func escapedPath(u *url.URL) string {
 }
 
 // targetFlags returns the flags of a request target as a whole.
-func targetFlags(facts *Facts) []Flag {
+func targetFlags(facts *Metadata) []Flag {
 	var flags []Flag
 	if facts.URL.Opaque != "" {
 		flags = append(flags, FlagOpaque)

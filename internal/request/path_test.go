@@ -26,7 +26,7 @@ func ask(t testing.TB, method, target string, config *Config) *Request {
 	if config == nil {
 		config = new(Config)
 	}
-	return New(r, Facts{ID: func() string { return "id" }, Time: time.Unix(1, 5), ClientIP: "192.0.2.7", PeerIP: "192.0.2.7"}, config)
+	return New(r, Metadata{ID: func() string { return "id" }, Time: time.Unix(1, 5), ClientIP: "192.0.2.7", PeerIP: "192.0.2.7"}, config)
 }
 
 // TestReadings lists what a server behind us may read a path as: T-12 to T-17,
@@ -69,7 +69,7 @@ func TestReadings(t *testing.T) {
 			if flags := strings.Join(flagNames(r.flags), " "); flags != test.flags {
 				t.Errorf("flags %q, want %q", flags, test.flags)
 			}
-			if refused := r.Refused(); refused != "" {
+			if refused := r.RejectedFlag(); refused != "" {
 				t.Errorf("refused for %s", refused)
 			}
 		})
@@ -102,12 +102,12 @@ func TestRefused(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.target, func(t *testing.T) {
-			if got := ask(t, "GET", test.target, nil).Refused(); got != test.flag {
+			if got := ask(t, "GET", test.target, nil).RejectedFlag(); got != test.flag {
 				t.Fatalf("refused for %q, want %q", got, test.flag)
 			}
 			all := &Config{AllowedFlags: []Flag{FlagDotSegment, FlagBackslash, FlagControlCharacter, FlagFragment}}
 			r := ask(t, "GET", test.target, all)
-			if got := r.Refused(); got != "" {
+			if got := r.RejectedFlag(); got != "" {
 				t.Errorf("allowed, yet refused for %q", got)
 			}
 			if !slices.ContainsFunc(r.Readings(), func(got Reading) bool { return strings.Join(got.Segments, "|") == test.reading }) {
@@ -121,28 +121,28 @@ func TestRefused(t *testing.T) {
 func TestFragment(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.URL.Path, r.RequestURI = "/public#/../admin", "/public#/../admin"
-	req := New(r, Facts{}, new(Config))
-	if got := req.Refused(); got != FlagFragment {
+	req := New(r, Metadata{}, new(Config))
+	if got := req.RejectedFlag(); got != FlagFragment {
 		t.Errorf("refused for %q, want %q", got, FlagFragment)
 	}
 	encoded := httptest.NewRequest("GET", "/a%23b", nil)
-	if got := New(encoded, Facts{}, new(Config)).Refused(); got != "" {
+	if got := New(encoded, Metadata{}, new(Config)).RejectedFlag(); got != "" {
 		t.Errorf("an encoded # is an ordinary character, refused for %q", got)
 	}
 }
 
 // TestNeverAllowed: what no policy can judge is not for a site to allow.
 func TestNeverAllowed(t *testing.T) {
-	if names := RefusedFlags(); slices.Contains(names, string(FlagInvalidUTF8)) || slices.Contains(names, string(FlagTooLong)) || !slices.IsSorted(names) {
+	if names := AllowableFlags(); slices.Contains(names, string(FlagInvalidUTF8)) || slices.Contains(names, string(FlagTooLong)) || !slices.IsSorted(names) {
 		t.Errorf("got %q", names)
 	}
-	if got := ask(t, "GET", "/%c0%ae%c0%ae/admin", nil).Refused(); got != FlagInvalidUTF8 {
+	if got := ask(t, "GET", "/%c0%ae%c0%ae/admin", nil).RejectedFlag(); got != FlagInvalidUTF8 {
 		t.Errorf("overlong dots: refused for %q", got)
 	}
-	if got := ask(t, "GET", "/"+strings.Repeat("a;", maxAmbiguous), nil).Refused(); got != FlagTooLong {
+	if got := ask(t, "GET", "/"+strings.Repeat("a;", maxAmbiguous), nil).RejectedFlag(); got != FlagTooLong {
 		t.Errorf("long path with parameters: refused for %q", got)
 	}
-	if got := ask(t, "GET", "/"+strings.Repeat("a", maxAmbiguous*2), nil).Refused(); got != "" {
+	if got := ask(t, "GET", "/"+strings.Repeat("a", maxAmbiguous*2), nil).RejectedFlag(); got != "" {
 		t.Errorf("a long plain path: refused for %q", got)
 	}
 }
@@ -179,7 +179,7 @@ func TestN07Destination(t *testing.T) {
 			if test.destination != "" {
 				r.Header.Set("Destination", test.destination)
 			}
-			req := New(r, Facts{}, new(Config))
+			req := New(r, Metadata{}, new(Config))
 			var got []string
 			for _, reading := range req.Readings() {
 				got = append(got, reading.Destination)
@@ -187,7 +187,7 @@ func TestN07Destination(t *testing.T) {
 			if !slices.Equal(got, test.want) {
 				t.Errorf("destinations %q, want %q", got, test.want)
 			}
-			if refused := req.Refused(); refused != test.refused {
+			if refused := req.RejectedFlag(); refused != test.refused {
 				t.Errorf("refused for %q, want %q", refused, test.refused)
 			}
 			if test.refused == FlagBadDestination && !req.Unreadable() {
@@ -198,7 +198,7 @@ func TestN07Destination(t *testing.T) {
 	t.Run("two lines", func(t *testing.T) {
 		r := httptest.NewRequest("MOVE", "/x", nil)
 		r.Header["Destination"] = []string{"/a", "/b"}
-		if got := New(r, Facts{}, new(Config)).Refused(); got != FlagBadDestination {
+		if got := New(r, Metadata{}, new(Config)).RejectedFlag(); got != FlagBadDestination {
 			t.Errorf("refused for %q", got)
 		}
 	})
@@ -217,8 +217,8 @@ func TestN07DestinationReadings(t *testing.T) {
 	} {
 		r := httptest.NewRequest("MOVE", test.path, nil)
 		r.Header.Set("Destination", test.destination)
-		req := New(r, Facts{}, new(Config))
-		if got := req.Refused(); got != test.refused || len(req.Readings()) > maxReadings {
+		req := New(r, Metadata{}, new(Config))
+		if got := req.RejectedFlag(); got != test.refused || len(req.Readings()) > maxReadings {
 			t.Errorf("%s to %s: refused for %q, %d readings", test.path, test.destination, got, len(req.Readings()))
 		}
 	}
@@ -234,8 +234,8 @@ func TestN07DestinationHost(t *testing.T) {
 		if destination != "" {
 			r.Header.Set("Destination", destination)
 		}
-		req := New(r, Facts{ID: func() string { return "" }}, new(Config))
-		if got := req.Fields(req.Readings()[0], Everything).DestinationHost; got != want {
+		req := New(r, Metadata{ID: func() string { return "" }}, new(Config))
+		if got := req.Fields(req.Readings()[0], AllFields).DestinationHost; got != want {
 			t.Errorf("%s: host %q, want %q", destination, got, want)
 		}
 		if got := req.ForeignDestination(); got != (want != "" && want != "a.example") {
@@ -256,11 +256,11 @@ func FuzzReadings(f *testing.F) {
 			return
 		}
 		r.RequestURI = target
-		req := New(r, Facts{ID: func() string { return "" }}, new(Config))
+		req := New(r, Metadata{ID: func() string { return "" }}, new(Config))
 		if n := len(req.Readings()); n < 1 || n > 64 {
 			t.Fatalf("%d readings", n)
 		}
-		if req.Refused() != "" {
+		if req.RejectedFlag() != "" {
 			return
 		}
 		for _, reading := range req.Readings() {
@@ -279,7 +279,7 @@ func BenchmarkNew(b *testing.B) {
 	config := new(Config)
 	b.ReportAllocs()
 	for b.Loop() {
-		New(r, Facts{}, config)
+		New(r, Metadata{}, config)
 	}
 }
 
@@ -287,10 +287,10 @@ func BenchmarkNew(b *testing.B) {
 // Japanese are long (S-05).
 func TestS06ReadBound(t *testing.T) {
 	for unit, want := range map[string]Flag{"/a%252fb;c%253fd//": FlagTooLong, "/%E6%97%A5%E6%9C%AC%E8%AA%9E%20100%25": ""} {
-		if got := ask(t, "GET", strings.Repeat(unit, 7000/len(unit)), nil).Refused(); got != want {
+		if got := ask(t, "GET", strings.Repeat(unit, 7000/len(unit)), nil).RejectedFlag(); got != want {
 			t.Errorf("%s: refused for %q, want %q", unit, got, want)
 		}
-		if got := ask(t, "GET", strings.Repeat(unit, 10), nil).Refused(); got != "" {
+		if got := ask(t, "GET", strings.Repeat(unit, 10), nil).RejectedFlag(); got != "" {
 			t.Errorf("%s: a short one is refused for %q", unit, got)
 		}
 	}

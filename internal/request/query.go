@@ -108,11 +108,11 @@ func unescapeQuery(text *string, flags []Flag) []Flag {
 	return flags
 }
 
-// CutParameters takes each parameter of some names, also as PHP folds them, out of a
+// RemoveParameters takes each parameter of some names, also as PHP folds them, out of a
 // raw query, and with MethodParameter all that is read as that; the rest stays as it is
 // written. Where a semicolon may part two parameters it does,
 // since the next reader may think so.
-func CutParameters(raw string, names []string) string {
+func RemoveParameters(raw string, names []string) string {
 	if len(names) == 0 || raw == "" {
 		return raw
 	}

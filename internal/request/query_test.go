@@ -27,7 +27,7 @@ func TestN06Override(t *testing.T) {
 	}
 	r := ask(t, "GET", "/a%3f.method=DELETE", nil)
 	if !slices.ContainsFunc(r.Readings(), func(reading Reading) bool {
-		return slices.Contains(r.Fields(reading, Everything).Query["_method"], "DELETE")
+		return slices.Contains(r.Fields(reading, AllFields).Query["_method"], "DELETE")
 	}) {
 		t.Error("S-06: the override that comes out of the path is not shown")
 	}
@@ -43,7 +43,7 @@ func FuzzS07CutMethod(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		cut := CutParameters(raw, []string{MethodParameter})
+		cut := RemoveParameters(raw, []string{MethodParameter})
 		if query, _ := parseQuery(nil, cut); query[MethodParameter] != nil {
 			t.Errorf("%q keeps %q", raw, cut)
 		}
@@ -61,8 +61,8 @@ func FuzzCutParameters(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		cut := CutParameters(raw, []string{"access_token"})
-		if again := CutParameters(cut, []string{"access_token"}); again != cut {
+		cut := RemoveParameters(raw, []string{"access_token"})
+		if again := RemoveParameters(cut, []string{"access_token"}); again != cut {
 			t.Fatalf("%q: %q is cut again to %q", raw, cut, again)
 		}
 		for part := range strings.FieldsFuncSeq(cut, func(c rune) bool { return c == '&' || c == ';' }) {

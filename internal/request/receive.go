@@ -40,13 +40,13 @@ func (r *Request) receive(limit int64) ([]byte, BodyProblem) {
 		return nil, BodyTooLarge
 	}
 	arriving.Raise(min(limit, math.MaxInt64/part) * part)
-	body := NewInTime(r.facts.Writer, from)
+	body := NewTimedBody(r.facts.Writer, from)
 	defer body.Stop()
 	content, err := r.readAll(body, limit)
-	if body.Late() || errors.Is(err, fairqueue.ErrBusy) {
-		r.abandoned, r.unending = true, body.bare && body.Late() && from.ProtoMajor == 1
+	if body.TimedOut() || errors.Is(err, fairqueue.ErrBusy) {
+		r.abandoned, r.unending = true, body.bare && body.TimedOut() && from.ProtoMajor == 1
 		from.Body = &restored{Reader: &failing{err: err}, Closer: from.Body}
-		if body.Late() {
+		if body.TimedOut() {
 			return nil, BodyTimeout
 		}
 		return nil, bodyRefused

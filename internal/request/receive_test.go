@@ -46,7 +46,7 @@ func sending(t *testing.T, length int64, deadlines bool, send func(net.Conn)) (*
 	}()
 	r := httptest.NewRequest("POST", "/", server)
 	r.ContentLength = length
-	facts := Facts{ClientIP: "192.0.2.1"}
+	facts := Metadata{ClientIP: "192.0.2.1"}
 	w := &connWriter{Conn: server}
 	if deadlines {
 		facts.Writer = w
@@ -88,15 +88,15 @@ func TestN11SlowBody(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					req, w := sending(t, length, deadlines, test.send)
 					start := time.Now()
-					problem, err := req.ReadBody(t.Context(), DefaultBody)
+					problem, err := req.ReadBody(t.Context(), DefaultBodyLimits)
 					took := time.Since(start)
 					if problem != test.problem || err != nil || took < test.took-time.Second || took > test.took+time.Second {
 						t.Errorf("%q, %v after %s", problem, err, took)
 					}
 					if late := problem == BodyTimeout; req.BodyAbandoned() != late || req.truncated != late {
 						t.Errorf("abandoned: %v, truncated: %v", req.BodyAbandoned(), req.truncated)
-					} else if req.BodyUnending() != (late && !deadlines) {
-						t.Errorf("unending: %v", req.BodyUnending())
+					} else if req.BodyBlocksConnection() != (late && !deadlines) {
+						t.Errorf("unending: %v", req.BodyBlocksConnection())
 					} else if deadlines && w.set[len(w.set)-1].IsZero() == late {
 						t.Errorf("the deadlines were %v", w.set)
 					}
@@ -154,7 +154,7 @@ func TestN11AnnouncedLength(t *testing.T) {
 		var total int64
 		for range 100 {
 			req, _ := sending(t, 1<<20, true, func(net.Conn) {})
-			if problem, _ := req.ReadBody(t.Context(), DefaultBody); problem != BodyTimeout {
+			if problem, _ := req.ReadBody(t.Context(), DefaultBodyLimits); problem != BodyTimeout {
 				t.Errorf("%q", problem)
 			}
 			total += req.held
@@ -165,8 +165,8 @@ func TestN11AnnouncedLength(t *testing.T) {
 		}
 	})
 	for _, length := range []int64{1, firstRoom, 5000, 1 << 20} {
-		req := New(httptest.NewRequest("POST", "/", bytes.NewReader(make([]byte, length))), Facts{}, new(Config))
-		if problem, err := req.ReadBody(t.Context(), DefaultBody); problem != "" || err != nil || req.held > length+bytes.MinRead || int64(len(req.content)) != length {
+		req := New(httptest.NewRequest("POST", "/", bytes.NewReader(make([]byte, length))), Metadata{}, new(Config))
+		if problem, err := req.ReadBody(t.Context(), DefaultBodyLimits); problem != "" || err != nil || req.held > length+bytes.MinRead || int64(len(req.content)) != length {
 			t.Errorf("%d bytes took %d: %q, %v", length, req.held, problem, err)
 		}
 		req.ReleaseBody()
@@ -181,12 +181,12 @@ func TestN11ArrivingBodies(t *testing.T) {
 	t.Cleanup(func() { arriving = shared })
 	of := func(client string) *Request {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", 1<<20)))
-		return New(r, Facts{ClientIP: client}, new(Config))
+		return New(r, Metadata{ClientIP: client}, new(Config))
 	}
 	var flood []*Request
 	for {
 		req := of("198.51.100.7")
-		problem, err := req.ReadBody(t.Context(), DefaultBody)
+		problem, err := req.ReadBody(t.Context(), DefaultBodyLimits)
 		flood = append(flood, req)
 		if errors.Is(err, fairqueue.ErrBusy) {
 			if !req.BodyAbandoned() || !req.truncated {
@@ -203,7 +203,7 @@ func TestN11ArrivingBodies(t *testing.T) {
 	}
 	for _, client := range []string{"198.51.100.8", "203.0.113.5", "2001:db8::1"} {
 		other := of(client)
-		if problem, err := other.ReadBody(t.Context(), DefaultBody); problem != "" || err != nil {
+		if problem, err := other.ReadBody(t.Context(), DefaultBodyLimits); problem != "" || err != nil {
 			t.Errorf("%s: %q, %v", client, problem, err)
 		}
 		other.ReleaseBody()
@@ -213,7 +213,7 @@ func TestN11ArrivingBodies(t *testing.T) {
 		req.ReleaseBody() // twice is once
 	}
 	again := of("198.51.100.7")
-	if problem, err := again.ReadBody(t.Context(), DefaultBody); problem != "" || err != nil {
+	if problem, err := again.ReadBody(t.Context(), DefaultBodyLimits); problem != "" || err != nil {
 		t.Errorf("afterwards: %q, %v", problem, err)
 	}
 	again.ReleaseBody()

@@ -14,8 +14,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// Facts is what the web server knows of a request beyond net/http.
-type Facts struct {
+// Metadata is what the web server knows of a request beyond net/http.
+type Metadata struct {
 	// ID returns the request's id; it is called only when it is needed.
 	ID func() string
 	// Time is when the request came, or zero.
@@ -24,8 +24,8 @@ type Facts struct {
 	// URL means that nothing rewrote it.
 	Method, RequestURI string
 	URL                *url.URL
-	// Cut is what earlier handlers of ours took out of the query.
-	Cut CutQuery
+	// StrippedQuery is what earlier handlers of ours took out of the query.
+	StrippedQuery StrippedQuery
 	// ClientIP and PeerIP are textual addresses without ports.
 	ClientIP, PeerIP string
 	// TrustedProxy says that the peer's forwarding headers may be believed.
@@ -55,7 +55,7 @@ type Config struct {
 // Request is one request, ready to be judged. It belongs to one goroutine.
 type Request struct {
 	http     *http.Request
-	facts    Facts
+	facts    Metadata
 	config   *Config
 	readings []Reading
 	flags    []Flag
@@ -65,7 +65,7 @@ type Request struct {
 	// foreign says that the bearer token is the application's own.
 	foreign bool
 	upgrade upgrade
-	kinds   Kinds
+	kinds   HeaderKinds
 	path    string // escaped, before any rewrite
 	// host is what the request asks for, and port the one that it names, or 0.
 	host     string
@@ -83,28 +83,28 @@ type Request struct {
 
 // New returns r as policies see it. It reads paths at once, so that Refused can
 // tell whether they may be judged at all, and everything else on demand.
-func New(r *http.Request, facts Facts, config *Config) *Request {
+func New(r *http.Request, facts Metadata, config *Config) *Request {
 	req := new(Request)
-	req.Open(r, facts, config)
+	req.Init(r, facts, config)
 	return req
 }
 
-// Open makes an empty Request what New returns, without room of its own.
-func (r *Request) Open(from *http.Request, facts Facts, config *Config) {
+// Init makes an empty Request what New returns, without room of its own.
+func (r *Request) Init(from *http.Request, facts Metadata, config *Config) {
 	if facts.URL == nil {
 		facts.Method, facts.URL, facts.RequestURI = from.Method, from.URL, from.RequestURI
 	}
 	r.http, r.facts, r.config = from, facts, config
-	r.FindKinds()
+	r.ClassifyHeaders()
 	r.upgrade = upgradeOf(from, r.kinds, config.Upgrades)
 	r.destination = destination{}
-	if r.kinds.Has(Destination) {
+	if r.kinds.Has(DestinationHeader) {
 		r.destination = destinationOf(from)
 	}
 	r.path = escapedPath(r.facts.URL)
 	r.readings, r.flags = readings(&r.facts, r.path, r.current(), r.destination, &r.room)
 	r.withMethods()
-	if r.Hides(config.CredentialParameters) {
+	if r.HidesParameter(config.CredentialParameters) {
 		r.flags = append(r.flags, FlagHiddenCredential)
 	}
 	if r.host, r.port, r.goodHost = splitHost(from.Host); !r.goodHost {
@@ -116,9 +116,9 @@ func (r *Request) Open(from *http.Request, facts Facts, config *Config) {
 // be read, at least one. A policy must allow all of them. The caller must not change them.
 func (r *Request) Readings() []Reading { return r.readings }
 
-// Refused returns the flag for which the request must be answered with 400
+// RejectedFlag returns the flag for which the request must be answered with 400
 // for every caller, or "" if its path may be judged.
-func (r *Request) Refused() Flag {
+func (r *Request) RejectedFlag() Flag {
 	for _, flag := range r.flags {
 		if refusedFlags[flag] && !r.config.allows(flag) {
 			return flag
@@ -127,11 +127,11 @@ func (r *Request) Refused() Flag {
 	return ""
 }
 
-// Hides reports whether a parameter of some names would come out of the path if a
+// HidesParameter reports whether a parameter of some names would come out of the path if a
 // handler decodes it again and parses it as a URL, so that it cannot be removed.
-func (r *Request) Hides(names []string) bool {
+func (r *Request) HidesParameter(names []string) bool {
 	return len(names) > 0 && slices.ContainsFunc(r.readings, func(reading Reading) bool {
-		return reading.cut && CutParameters(reading.Query, names) != strings.TrimRight(reading.Query, "&;")
+		return reading.cut && RemoveParameters(reading.Query, names) != strings.TrimRight(reading.Query, "&;")
 	})
 }
 
@@ -168,7 +168,7 @@ func (r *Request) TrustedProxy() bool { return r.facts.TrustedProxy }
 
 // ForwardedUntrusted reports whether a peer that is not trusted sent forwarding headers.
 func (r *Request) ForwardedUntrusted() bool {
-	return !r.facts.TrustedProxy && r.kinds.Has(Forwarding)
+	return !r.facts.TrustedProxy && r.kinds.Has(ForwardingHeader)
 }
 
 // ClientAddr returns the client's address, or the zero Addr if it has none.
@@ -192,19 +192,19 @@ func (r *Request) Secure() bool {
 
 // Document returns what policies read for one reading of the path, as far as it
 // is wanted.
-func (r *Request) Document(reading Reading, id *authenticator.Identity, failure authenticator.Reason, config map[string]any, parts *Parts) Document {
+func (r *Request) Document(reading Reading, id *authenticator.Identity, failure authenticator.Reason, config map[string]any, parts *FieldSet) Document {
 	if config == nil {
 		config = map[string]any{}
 	}
 	d := Document{Contract: Contract, Identity: id, Failure: Failure{Reason: failure}, Config: config}
-	r.Gather(&d, &reading, parts)
+	r.FillDocument(&d, &reading, parts)
 	return d
 }
 
 // Fields returns the request's own fields for one reading of its path.
-func (r *Request) Fields(reading Reading, parts *Parts) Fields {
+func (r *Request) Fields(reading Reading, parts *FieldSet) Fields {
 	var d Document
-	r.Gather(&d, &reading, parts)
+	r.FillDocument(&d, &reading, parts)
 	return d.Request
 }
 

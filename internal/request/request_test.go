@@ -25,11 +25,11 @@ func TestDocument(t *testing.T) {
 		"Authorization": {"Bearer canary"}, "Cookie": {"a=canary"}, "X-Api-Key": {"canary"}, "X_api.key": {"canary"},
 		"Accept": {"text/html", "*/*"}, "X-Forwarded-For": {"203.0.113.9"}, "Content-Type": {"application/grpc+proto"},
 	}
-	req := New(r, Facts{
+	req := New(r, Metadata{
 		ID: func() string { return "id-1" }, Time: time.Unix(2, 3), Method: original.Method, URL: original.URL, RequestURI: original.RequestURI,
 		ClientIP: "192.0.2.1", PeerIP: "192.0.2.1",
 	}, &Config{CredentialHeaders: []string{"X-API-Key"}})
-	got := req.Document(req.Readings()[0], authenticator.Anonymous(), "", nil, Everything)
+	got := req.Document(req.Readings()[0], authenticator.Anonymous(), "", nil, AllFields)
 	want := Document{
 		Contract: "caddy/v1",
 		Request: Fields{
@@ -61,8 +61,8 @@ func TestDocument(t *testing.T) {
 // or object is null, so that no negation is opened by leaving something out (T-03).
 func TestNothingIsMissing(t *testing.T) {
 	r := &http.Request{Method: "GET", URL: httptest.NewRequest("GET", "/", nil).URL}
-	req := New(r, Facts{ID: func() string { return "" }}, new(Config))
-	encoded, err := json.Marshal(req.Document(req.Readings()[0], authenticator.Anonymous(), "", nil, Everything))
+	req := New(r, Metadata{ID: func() string { return "" }}, new(Config))
+	encoded, err := json.Marshal(req.Document(req.Readings()[0], authenticator.Anonymous(), "", nil, AllFields))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,12 +105,12 @@ func TestForwarding(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header[name] = []string{"https"}
 			for _, trusted := range []bool{false, true} {
-				req := New(r, Facts{ID: func() string { return "" }, PeerIP: "192.0.2.1", TrustedProxy: trusted}, new(Config))
-				fields := req.Fields(req.Readings()[0], Everything)
+				req := New(r, Metadata{ID: func() string { return "" }, PeerIP: "192.0.2.1", TrustedProxy: trusted}, new(Config))
+				fields := req.Fields(req.Readings()[0], AllFields)
 				if _, seen := fields.Headers[strings.ToLower(name)]; seen != trusted {
 					t.Errorf("trusted %v: seen %v", trusted, seen)
 				}
-				if got := req.Document(req.Readings()[0], nil, "", nil, Everything).Client.ForwardedUntrusted; got == trusted {
+				if got := req.Document(req.Readings()[0], nil, "", nil, AllFields).Client.ForwardedUntrusted; got == trusted {
 					t.Errorf("trusted %v: forwarded_untrusted %v", trusted, got)
 				}
 				wantScheme := "http"
@@ -156,7 +156,7 @@ func TestSecure(t *testing.T) {
 			if test.proto != nil {
 				r.Header["X-Forwarded-Proto"] = test.proto
 			}
-			if got := New(r, Facts{PeerIP: test.peer, TrustedProxy: test.trusted}, new(Config)).Secure(); got != test.want {
+			if got := New(r, Metadata{PeerIP: test.peer, TrustedProxy: test.trusted}, new(Config)).Secure(); got != test.want {
 				t.Errorf("got %v", got)
 			}
 		})
@@ -197,22 +197,22 @@ func TestCutParameters(t *testing.T) {
 		"a=token&tokens=1&=token": "a=token&tokens=1&=token",
 		"%zz=1&token=x&&a=1":      "%zz=1&&a=1",
 	} {
-		if got := CutParameters(raw, []string{"token"}); got != want {
+		if got := RemoveParameters(raw, []string{"token"}); got != want {
 			t.Errorf("%q became %q, want %q", raw, got, want)
 		}
 	}
-	if got := CutParameters("token=x&", nil); got != "token=x&" {
+	if got := RemoveParameters("token=x&", nil); got != "token=x&" {
 		t.Errorf("without names: %q", got)
 	}
 }
 
 func TestFoldName(t *testing.T) {
 	for _, name := range []string{"X-Auth-User", "x_auth_user", "X.Auth-USER", "X Auth User", "x!auth~user", "X'Auth|User"} {
-		if got := FoldName(name); got != "x-auth-user" || !SameName(name, "x-auth-user") {
+		if got := FoldHeaderName(name); got != "x-auth-user" || !SameHeaderName(name, "x-auth-user") {
 			t.Errorf("%q: %q", name, got)
 		}
 	}
-	if SameName("X-Auth-Users", "x-auth-user") || SameName("X-Auth-Usez", "x-auth-user") {
+	if SameHeaderName("X-Auth-Users", "x-auth-user") || SameHeaderName("X-Auth-Usez", "x-auth-user") {
 		t.Error("different names pass for the same")
 	}
 }

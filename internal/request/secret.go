@@ -12,18 +12,18 @@ var (
 	secretNames = []string{"auth", "key", "pass", "pwd", "sig", "code", "x-auth"}
 )
 
-// LooksSecret reports whether a header or a parameter of that name usually holds
+// IsSecretName reports whether a header or a parameter of that name usually holds
 // a credential, for any reader.
-func LooksSecret(name string) bool {
-	folded := FoldName(name)
+func IsSecretName(name string) bool {
+	folded := FoldHeaderName(name)
 	return slices.Contains(secretNames, folded) || slices.ContainsFunc(secretParts, func(part string) bool { return strings.Contains(folded, part) })
 }
 
-// Hide takes the values of headers and parameters that look secret out of a
+// RedactSecrets takes the values of headers and parameters that look secret out of a
 // document that was decoded from JSON, also those that no site is configured to
 // read and those in a URL that a header holds, and returns their names, sorted.
 // Those that are redacted already do not count. The document is changed.
-func Hide(document map[string]any) []string {
+func RedactSecrets(document map[string]any) []string {
 	h := &hider{names: map[string]bool{}}
 	fields := object(document, "request")
 	h.headers(object(fields, "headers"))
@@ -67,7 +67,7 @@ type hider struct{ names map[string]bool }
 // members hides the members of an object whose names look secret.
 func (h *hider) members(values map[string]any) (hidden bool) {
 	for name, value := range values {
-		if !LooksSecret(name) || isHidden(value) {
+		if !IsSecretName(name) || isHidden(value) {
 			continue
 		}
 		hidden, h.names[name] = true, true
@@ -127,7 +127,7 @@ func (h *hider) raw(value any) bool {
 	query, _ := parseQuery(nil, text)
 	found := false
 	for name, values := range query {
-		if LooksSecret(name) && slices.ContainsFunc(values, func(v string) bool { return v != "" && v != Redacted }) {
+		if IsSecretName(name) && slices.ContainsFunc(values, func(v string) bool { return v != "" && v != Redacted }) {
 			found, h.names[name] = true, true
 		}
 	}

@@ -13,12 +13,12 @@ import (
 // TestLooksSecret: T-45, which names are taken for those of credentials.
 func TestLooksSecret(t *testing.T) {
 	for _, name := range []string{"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-API-Key", "x_api_key", "X-Auth-Token", "access_token", "id_token_hint", "api_key", "apiKey", "key", "code", "client_secret", "X-Amz-Signature", "sig", "password", "X-CSRF-Token", "JSESSIONID"} {
-		if !LooksSecret(name) {
+		if !IsSecretName(name) {
 			t.Errorf("%s does not", name)
 		}
 	}
 	for _, name := range []string{"Accept", "User-Agent", "Host", "X-Forwarded-For", "page", "keyword", "q", "Content-Type", "Sec-Fetch-Site", "state"} {
-		if LooksSecret(name) {
+		if IsSecretName(name) {
 			t.Errorf("%s does", name)
 		}
 	}
@@ -35,8 +35,8 @@ func TestHide(t *testing.T) {
 	r.Header.Set("Accept", "text/html")
 	r.Header["Referer"] = []string{"https://h.example/page?page=1", "https://h.example/from?a=b&access_token=" + canary}
 	r.Header.Set("X-Forwarded-Uri", "/from?code="+canary)
-	req := New(r, Facts{ID: func() string { return "id" }}, new(Config))
-	encoded, err := json.Marshal(req.Document(req.Readings()[0], authenticator.Anonymous(), "", nil, Everything))
+	req := New(r, Metadata{ID: func() string { return "id" }}, new(Config))
+	encoded, err := json.Marshal(req.Document(req.Readings()[0], authenticator.Anonymous(), "", nil, AllFields))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestHide(t *testing.T) {
 	}
 	document["request"].(map[string]any)["body"] = map[string]any{"user": "bob", "login": []any{map[string]any{"password": canary}}}
 	document["parsed_body"] = "user=bob&password=" + canary
-	names := Hide(document)
+	names := RedactSecrets(document)
 	shown, _ := json.Marshal(document)
 	if strings.Contains(string(shown), canary) {
 		t.Errorf("%s", shown)
@@ -65,8 +65,8 @@ func TestHide(t *testing.T) {
 	if !slices.Contains(names, "access_token") || !slices.Contains(names, "x-vault-token") || slices.Contains(names, "accept") {
 		t.Errorf("names: %v", names)
 	}
-	if again := Hide(document); len(again) > 0 {
+	if again := RedactSecrets(document); len(again) > 0 {
 		t.Errorf("hidden twice: %v", again)
 	}
-	Hide(map[string]any{"request": "text", "attributes": []any{1}}) // nothing to hide, and no panic
+	RedactSecrets(map[string]any{"request": "text", "attributes": []any{1}}) // nothing to hide, and no panic
 }

@@ -54,7 +54,7 @@ func TestN02N03Closure(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := ask(t, "GET", test.target, nil)
-			if got := r.Refused(); got != test.flag {
+			if got := r.RejectedFlag(); got != test.flag {
 				t.Errorf("refused for %q, want %q", got, test.flag)
 			}
 			got := pathsOf(r.Readings())
@@ -81,15 +81,15 @@ func TestS05AnyDepth(t *testing.T) {
 		"/a/..": FlagDotSegment, "/a/%2e%2e": FlagDotSegment, "/a/%252e%252e": FlagDotSegment, "/a/%25252e.": FlagDotSegment, "/a%252f%252e%252e": FlagDotSegment,
 		"/a%5cb": FlagBackslash, "/a%255cb": FlagBackslash, "/a%25255cb": FlagBackslash, "/a%00": FlagControlCharacter, "/a%252500": FlagControlCharacter,
 	} {
-		if got := ask(t, "GET", target, nil).Refused(); got != flag {
+		if got := ask(t, "GET", target, nil).RejectedFlag(); got != flag {
 			t.Errorf("%s: refused for %q, want %q", target, got, flag)
 		}
-		if got := ask(t, "GET", target, &Config{AllowedFlags: []Flag{flag}}).Refused(); got != "" {
+		if got := ask(t, "GET", target, &Config{AllowedFlags: []Flag{flag}}).RejectedFlag(); got != "" {
 			t.Errorf("%s: allowed, yet refused for %q", target, got)
 		}
 	}
 	all := make([]Flag, 0, len(refusedFlags))
-	for _, name := range RefusedFlags() {
+	for _, name := range AllowableFlags() {
 		all = append(all, Flag(name))
 	}
 	many := "/a%2fb;x%253fc//%252fd%3by"
@@ -98,7 +98,7 @@ func TestS05AnyDepth(t *testing.T) {
 		if target == many {
 			r = rewrittenTo("/x"+many, many)
 		}
-		if r.Refused() == "" || !r.Unreadable() || len(r.Readings()) > maxReadings {
+		if r.RejectedFlag() == "" || !r.Unreadable() || len(r.Readings()) > maxReadings {
 			t.Errorf("%s: judged in %d readings", target, len(r.Readings()))
 		}
 	}
@@ -107,7 +107,7 @@ func TestS05AnyDepth(t *testing.T) {
 // rewrittenTo makes a Request that asked for one path and was rewritten to another.
 func rewrittenTo(asked, now string) *Request {
 	r := httptest.NewRequest("GET", asked, nil)
-	facts := Facts{ID: func() string { return "" }, Method: "GET", URL: r.URL, RequestURI: asked}
+	facts := Metadata{ID: func() string { return "" }, Method: "GET", URL: r.URL, RequestURI: asked}
 	changed := *r
 	changed.URL, _ = url.Parse("http://h.example" + now)
 	return New(&changed, facts, new(Config))
@@ -134,7 +134,7 @@ func TestN04Rewritten(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := rewrittenTo(test.asked, test.now)
-			if got := r.Refused(); got != test.flag {
+			if got := r.RejectedFlag(); got != test.flag {
 				t.Errorf("refused for %q, want %q", got, test.flag)
 			}
 			var got []string
@@ -156,7 +156,7 @@ func TestS06HiddenCredential(t *testing.T) {
 		"/a%3faccess_token=x": FlagHiddenCredential, "/a%253Fb%26access_token=x": FlagHiddenCredential, "/a%3f.;access.token=x": FlagHiddenCredential,
 		"/a%3fb=access_token": "", "/access_token=x": "", "/a?access_token=x": "",
 	} {
-		if got := ask(t, "GET", target, config).Refused(); got != want {
+		if got := ask(t, "GET", target, config).RejectedFlag(); got != want {
 			t.Errorf("%s: refused for %q, want %q", target, got, want)
 		}
 	}

@@ -51,14 +51,14 @@ type upgrade struct {
 // upgradeOf returns the first protocol that a request may change to: websocket or
 // one that the site names. Others are ignored, as RFC 9110, section 7.8, has it;
 // a CONNECT is nothing without its protocol, so that another one is refused.
-func upgradeOf(r *http.Request, kinds Kinds, allowed []string) upgrade {
+func upgradeOf(r *http.Request, kinds HeaderKinds, allowed []string) upgrade {
 	switch {
 	case r.Method == http.MethodConnect:
 		token := named(protocolOf(r), allowed)
 		return upgrade{token, token == "" || token == webSocket && !only(r.Header, "Sec-Websocket-Version", "13")}
 	case r.Method == "PRI": // the preface of HTTP/2 (RFC 9113, section 3.4)
 		return upgrade{refused: true}
-	case !kinds.Has(Upgrading), len(r.Header["Upgrade"]) == 0, r.ProtoMajor != 1, r.ProtoMinor == 0, !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade"):
+	case !kinds.Has(UpgradeHeader), len(r.Header["Upgrade"]) == 0, r.ProtoMajor != 1, r.ProtoMinor == 0, !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade"):
 		return upgrade{}
 	}
 	for _, line := range r.Header["Upgrade"] {
@@ -125,15 +125,15 @@ func (r *Request) Upgrade() string { return r.upgrade.token }
 // UpgradeRefused reports whether the request is a CONNECT that no handler may get.
 func (r *Request) UpgradeRefused() bool { return r.upgrade.refused }
 
-// OverConnect reports whether the request opens a WebSocket by CONNECT. The web
+// IsWebSocketConnect reports whether the request opens a WebSocket by CONNECT. The web
 // server turns it into a GET for the upstream, and as that it is judged.
-func (r *Request) OverConnect() bool {
+func (r *Request) IsWebSocketConnect() bool {
 	return r.http.Method == http.MethodConnect && r.upgrade.token == webSocket
 }
 
-// IsHandshake reports whether the request opens a WebSocket by Upgrade, whose key
+// IsWebSocketHandshake reports whether the request opens a WebSocket by Upgrade, whose key
 // the upstream answers. One by CONNECT has no key (RFC 8441, section 5).
-func (r *Request) IsHandshake() bool {
+func (r *Request) IsWebSocketHandshake() bool {
 	return r.upgrade.token == webSocket && r.http.Method != http.MethodConnect
 }
 

@@ -97,8 +97,8 @@ func TestN01Upgrade(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			req := New(test.r, Facts{ID: func() string { return "" }}, &Config{Upgrades: []string{"SPDY/3.1", "tcp"}})
-			fields := req.Fields(req.Readings()[0], Everything)
+			req := New(test.r, Metadata{ID: func() string { return "" }}, &Config{Upgrades: []string{"SPDY/3.1", "tcp"}})
+			fields := req.Fields(req.Readings()[0], AllFields)
 			if got := req.Upgrade(); got != test.want || req.UpgradeRefused() != test.refused || fields.Upgrade != strings.ToLower(test.want) || fields.WebSocket != (test.want == "websocket") {
 				t.Errorf("%q, refused %v, input has %q %v", got, req.UpgradeRefused(), fields.Upgrade, fields.WebSocket)
 			}
@@ -140,7 +140,7 @@ func TestWebSocket(t *testing.T) {
 	}
 }
 
-// FuzzUpgrade: whatever Upgrade and Connection say, only what the site names
+// FuzzUpgrade: whatever Upgrade and ConnectionHeader say, only what the site names
 // passes.
 func FuzzUpgrade(f *testing.F) {
 	for _, seed := range []string{"h2c", "h2c, websocket", "websocket", "TCP", " ,\x00", "websocket\x00", "h2c;q=1,tcp"} {
@@ -149,7 +149,7 @@ func FuzzUpgrade(f *testing.F) {
 	f.Fuzz(func(t *testing.T, connection, protocols string) {
 		r := handshake(func(*http.Request) {})
 		r.Header["Connection"], r.Header["Upgrade"] = []string{connection}, strings.Split(protocols, "\n")
-		switch got := upgradeOf(r, Upgrading, []string{"tcp"}); {
+		switch got := upgradeOf(r, UpgradeHeader, []string{"tcp"}); {
 		case got.refused:
 			t.Errorf("%q is refused", protocols)
 		case got.token == "tcp" || got.token == "websocket":

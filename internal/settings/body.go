@@ -38,19 +38,19 @@ const (
 //	    max_depth  <number>
 //	}
 func (b *Body) Parse(d *caddyfile.Dispenser) error {
-	if err := caddyfileutil.OnlyBlock(d, "body", "max_size 1MiB"); err != nil {
+	if err := caddyfileutil.NoArgs(d, "body", "max_size 1MiB"); err != nil {
 		return err
 	}
-	return caddyfileutil.Block(d, "body", caddyfileutil.Words{
+	return caddyfileutil.Block(d, "body", caddyfileutil.Subdirectives{
 		"max_size":   caddyfileutil.Size(&b.MaxSize),
-		"max_values": caddyfileutil.Number(&b.MaxValues, mostValues),
-		"max_depth":  caddyfileutil.Number(&b.MaxDepth, mostDepth),
+		"max_values": caddyfileutil.Int(&b.MaxValues, mostValues),
+		"max_depth":  caddyfileutil.Int(&b.MaxDepth, mostDepth),
 	})
 }
 
 // Limits returns what is read of a body.
 func (b *Body) Limits() (request.BodyLimits, error) {
-	limits := request.DefaultBody
+	limits := request.DefaultBodyLimits
 	if b == nil {
 		return limits, nil
 	}

@@ -21,7 +21,7 @@ type Constants map[string]any
 //
 // and adds to what an earlier block has set.
 func (c Constants) Parse(d *caddyfile.Dispenser) error {
-	if err := caddyfileutil.OnlyBlock(d, "config", "office_hours 9 17"); err != nil {
+	if err := caddyfileutil.NoArgs(d, "config", "office_hours 9 17"); err != nil {
 		return err
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
@@ -34,8 +34,8 @@ func (c Constants) Parse(d *caddyfile.Dispenser) error {
 			values = append(values, d.ScalarVal())
 		}
 		for _, value := range values {
-			if text, ok := value.(string); ok && caddyfileutil.CheckFile(text) != nil {
-				return d.Errf("config key %s: %v", key, caddyfileutil.CheckFile(text))
+			if text, ok := value.(string); ok && caddyfileutil.CheckFilePlaceholder(text) != nil {
+				return d.Errf("config key %s: %v", key, caddyfileutil.CheckFilePlaceholder(text))
 			}
 		}
 		switch len(values) {

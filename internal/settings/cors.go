@@ -54,7 +54,7 @@ func (c *CORS) Parse(d *caddyfile.Dispenser) error {
 	if c.Upstream {
 		return caddyfileutil.NoBlock(d, "cors upstream")
 	}
-	return caddyfileutil.Checked(d, "cors", caddyfileutil.Words{
+	return caddyfileutil.ValidatedBlock(d, "cors", caddyfileutil.Subdirectives{
 		"origins":     caddyfileutil.Strings(&c.Origins),
 		"methods":     caddyfileutil.Strings(&c.Methods),
 		"headers":     caddyfileutil.Strings(&c.Headers),

@@ -53,15 +53,15 @@ func (e *ErrorPages) Parse(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("error_pages takes one argument, a directory, delegate or bare, and no further %q", d.Val())
 	}
-	return caddyfileutil.Block(d, "error_pages", caddyfileutil.Words{"brand": e.parseBrand})
+	return caddyfileutil.Block(d, "error_pages", caddyfileutil.Subdirectives{"brand": e.parseBrand})
 }
 
 func (e *ErrorPages) parseBrand(d *caddyfile.Dispenser) error {
-	if err := caddyfileutil.OnlyBlock(d, "brand", `name "Example Ltd"`); err != nil {
+	if err := caddyfileutil.NoArgs(d, "brand", `name "Example Ltd"`); err != nil {
 		return err
 	}
 	b := &e.Brand
-	return caddyfileutil.Checked(d, "brand", caddyfileutil.Words{
+	return caddyfileutil.ValidatedBlock(d, "brand", caddyfileutil.Subdirectives{
 		"name":               caddyfileutil.String(&b.Name),
 		"logo":               caddyfileutil.String(&b.Logo),
 		"color":              parseColor(&b.Color),

@@ -78,15 +78,15 @@ func (p *Policies) Parse(d *caddyfile.Dispenser, access []string) error {
 	if d.CountRemainingArgs() == 0 {
 		return d.Err("policies wants at least one directory or file, such as policies ./policies")
 	}
-	sources, err := caddyfileutil.Several(d)
+	sources, err := caddyfileutil.AtLeastOneArg(d)
 	if err != nil {
 		return err
 	}
 	p.Sources = append(p.Sources, sources...)
-	return caddyfileutil.Checked(d, "policies", caddyfileutil.Words{
+	return caddyfileutil.ValidatedBlock(d, "policies", caddyfileutil.Subdirectives{
 		"decision":       caddyfileutil.String(&p.Decision),
 		"timeout":        caddyfileutil.Duration(&p.Timeout),
-		"reload":         caddyfileutil.Choice(&p.Reload, "watch", "off"),
+		"reload":         caddyfileutil.Enum(&p.Reload, "watch", "off"),
 		"builtins":       p.parseBuiltins,
 		"opa_envoy":      caddyfileutil.Flag(&p.OPAEnvoy),
 		"claims_schema":  caddyfileutil.String(&p.ClaimsSchema),
@@ -120,7 +120,7 @@ func (p *Policies) parseDecisionCache(d *caddyfile.Dispenser) error {
 	if p.DecisionCache != 0 {
 		return d.Err("decision_cache is set twice")
 	}
-	value, err := caddyfileutil.One(d)
+	value, err := caddyfileutil.OneArg(d)
 	if err != nil {
 		return err
 	}
