@@ -54,10 +54,10 @@ func newRecipe(t *testing.T, page string, edits ...string) *recipe {
 			t.Errorf("%s does not have %q", page, edits[i])
 		}
 	}
-	edit := strings.NewReplacer(append([]string{"/etc/caddy/", w.Dir + "/"}, edits...)...)
+	edit := strings.NewReplacer(edits...)
 	for _, block := range testenv.BlockForm.FindAllStringSubmatch(string(text), -1) {
 		if name := recipeFiles[block[1]+" "+block[2]]; name != "" {
-			w.Write(name, edit.Replace(block[3]))
+			w.Write(name, strings.ReplaceAll(edit.Replace(block[3]), "/etc/caddy/", w.Dir+"/"))
 		}
 	}
 	return &recipe{world: w}
