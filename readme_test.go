@@ -94,6 +94,35 @@ func TestREADMENames(t *testing.T) {
 	}
 }
 
+// TestManualOrigins: the origins that docs/directive.md calls an error are one, and the
+// others are not.
+func TestManualOrigins(t *testing.T) {
+	text, err := os.ReadFile("docs/directive.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "| `origins` | meaning |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	tried := 0
+	for row := range strings.SplitSeq(table, "\n") {
+		origins, meaning, _ := strings.Cut(strings.TrimPrefix(row, "| "), " | ")
+		for _, origin := range strings.Fields(strings.ReplaceAll(origins, "`", "")) {
+			block := "policy_auth {\ncors {\norigins " + origin + "\n"
+			if strings.Contains(meaning, "with `credentials`") {
+				block += "credentials\n"
+			}
+			err := new(Handler).UnmarshalCaddyfile(caddyfile.NewTestDispenser(block + "}\n}\n"))
+			if (err != nil) != strings.HasPrefix(meaning, "error") {
+				t.Errorf("%s: %v, but: %s", origin, err, meaning)
+			}
+			tried++
+		}
+	}
+	if tried < 10 {
+		t.Errorf("%d origins", tried)
+	}
+}
+
 // hasWord reports whether a line of a syntax begins with a word.
 func hasWord(syntax, word string) bool {
 	return regexp.MustCompile(`(?m)^\t+` + word + `\b`).MatchString(syntax)
