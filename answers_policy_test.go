@@ -44,7 +44,7 @@ refusals := {
 // R-401-3, R-401-4, R-401-5, R-403-1, R-403-2, R-403-6, R-CACHE-1, R-CACHE-2,
 // R-BR-5, W4.
 func TestPolicyAnswers(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/authz.rego", refusals)
 	h, _ := w.site(jwtSite + "basic {\n users DIR/users.yaml\n }\n policies DIR/policies\n")
 	token := "Bearer " + jwtOf(t, nil)
@@ -97,7 +97,7 @@ func TestPolicyAnswers(t *testing.T) {
 // TestScopes: R-CH-12, R-BR-10, R-BR-11: a policy's scopes are sent as far as there
 // is room, in whole words; one that cannot be sent at all is the policy's error.
 func TestScopes(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/authz.rego", refusals)
 	h, _ := w.site(jwtSite + "policies DIR/policies\n")
 	for path, want := range map[string]int{"/many": 403, "/quote": 500, "/umlaut": 500, "/empty": 500} {
@@ -130,7 +130,7 @@ func (u *unread) Read([]byte) (int, error) {
 // TestElsewhere: R-BR-8, R-BR-9, R-401-10: what looks like a token in a body or,
 // unless it is configured, in a query is none; it is the application's.
 func TestElsewhere(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(jwtSite + "access DIR/access.yaml\n")
 	token := jwtOf(t, nil)
 	for _, contentType := range []string{"application/x-www-form-urlencoded", "application/json", "multipart/form-data; boundary=x", ""} {
@@ -145,12 +145,12 @@ func TestElsewhere(t *testing.T) {
 	r := post("/public/?access_token="+token+"&a=1", "Content-Type", "application/x-www-form-urlencoded")
 	content := "access_token=" + token
 	r.Body = io.NopCloser(strings.NewReader(content))
-	if _, err := ask(h, r, next); err != nil || next.request == nil {
+	if _, err := ask(h, r, next); err != nil || next.Request == nil {
 		t.Fatal(err)
 	}
-	left, err := io.ReadAll(next.request.Body)
-	if err != nil || string(left) != content || next.request.URL.RawQuery != "access_token="+token+"&a=1" {
-		t.Errorf("the application got %q and %s, %v", left, next.request.URL, err)
+	left, err := io.ReadAll(next.Request.Body)
+	if err != nil || string(left) != content || next.Request.URL.RawQuery != "access_token="+token+"&a=1" {
+		t.Errorf("the application got %q and %s, %v", left, next.Request.URL, err)
 	}
 	enabled, _ := w.site(jwtFrom("query access_token") + "access DIR/access.yaml\n")
 	if recorder, _ := ask(enabled, post("/?access_token="+token), new(reached)); recorder.Code != 401 {

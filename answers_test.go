@@ -21,8 +21,8 @@ import (
 // apiKey is a key of keys, which has one of each kind.
 const apiKey = canary + "-0123456789abcdef"
 
-// keys gives the world a keys.yaml and returns the block that reads it.
-func (w *world) keys(from string) string {
+// keys gives the environment a keys.yaml and returns the block that reads it.
+func (w *env) keys(from string) string {
 	w.Write("keys.yaml", "keys:\n  - {id: ci, owner: build, hash: \"sha256:"+sha(apiKey)+"\"}\n  - {id: off, owner: build, disabled: true, hash: \"sha256:"+sha(apiKey+"-off")+"\"}\n")
 	return "api_key {\n keys DIR/keys.yaml\n " + from + "\n }\n"
 }
@@ -40,7 +40,7 @@ const (
 // written, a 401 asks for all of them and for nothing else: R-401-1, R-401-4,
 // R-CH-1, R-CH-2, R-CH-8, R-CH-11, R-BR-2, R-BR-3.
 func TestMethods(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	const access = "access DIR/access.yaml\n"
 	tests := []struct {
 		name, block string
@@ -86,7 +86,7 @@ func TestMethods(t *testing.T) {
 // takes and an error only where the scheme has one; R-401-2, R-401-3, R-401-5,
 // R-401-8, R-BR-1, R-BR-4, R-BR-6, R-BR-7, R-BR-14, R-HTTP-6, R-BA-7.
 func TestFailures(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	site, _ := w.site(basicSite + jwtSite + w.keys("from bearer"))
 	ambient, _ := w.site(basicSite + jwtSite + jwtFrom("cookie token"))
 	byQuery, _ := w.site(jwtSite + jwtFrom("query access_token") + "access DIR/access.yaml\n")
@@ -136,7 +136,7 @@ func TestFailures(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			next := new(reached)
 			recorder, err := ask(test.h, test.r, next)
-			if err != nil || recorder.Code != test.status || (next.request != nil) != (test.status == 200) {
+			if err != nil || recorder.Code != test.status || (next.Request != nil) != (test.status == 200) {
 				t.Fatalf("%d %v", recorder.Code, err)
 			}
 			if diff := cmp.Diff(test.want, recorder.Header()["Www-Authenticate"]); diff != "" {
@@ -154,7 +154,7 @@ const sessionLine = `Session realm="restricted"`
 //
 // R-CH-9
 func TestN41Scripts(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	sites := map[string]string{
 		"N-41 basic and jwt": basicSite + jwtSite, "N-41 basic and a form": formSite + strings.Replace(basicSite, " access DIR/access.yaml\n", "", 1), "N-41 basic and a page elsewhere": basicSite + loginSite, "N-41 basic alone": basicSite,
 	}
@@ -194,7 +194,7 @@ func TestN41Scripts(t *testing.T) {
 //
 // R-403-4
 func TestScripts(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	site, _ := w.site(basicSite + jwtSite + jwtFrom("cookie token"))
 	for name, r := range map[string]*http.Request{
 		"a password": asUser(get("/", "Sec-Fetch-Site", "cross-site"), "bob"),
@@ -211,7 +211,7 @@ func TestScripts(t *testing.T) {
 
 // TestRealms: R-CH-3, R-CH-4, R-CH-5, R-CH-6, through the Caddyfile.
 func TestRealms(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	realm := func(word string) string { return strings.Replace(basicSite, "basic", "basic "+word, 1) }
 	for word, want := range map[string]string{
 		"app": "app", `"two words"`: "two words", "`say \"hi\" \\o/`": `say "hi" \o/`, `"a, Bearer b=c"`: "a, Bearer b=c",
@@ -246,7 +246,7 @@ func (o own) ServeHTTP(w http.ResponseWriter, _ *http.Request) error {
 // TestUpstreamRefuses: R-CH-10: what the next handler refuses is its own answer,
 // to which nothing is added.
 func TestUpstreamRefuses(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(basicSite + jwtSite + "error_pages bare\n")
 	for name, o := range map[string]own{
 		"its own schemes":   {http.Header{"Www-Authenticate": {`Digest realm=a, Basic realm="their,own"`, "NTLM"}}, 401},
@@ -274,7 +274,7 @@ func TestUpstreamRefuses(t *testing.T) {
 // TestHead: R-401-9, R-401-12, T-47: a refused HEAD has the fields of GET and no
 // content, and neither a condition nor a range changes a refusal.
 func TestHead(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(patientSite + jwtSite + loginSite + "cors {\n origins https://app.example.com\n }\n")
 	for name, r := range map[string]*http.Request{
 		"anonymous": get("/"), "known": asUser(get("/admin/"), "bob"), "a bad token": get("/", "Authorization", "Bearer a b"), "wrong": asUser(get("/"), "eve"),
@@ -309,7 +309,7 @@ func refusalOf(t *testing.T, h *Handler, r *http.Request) (http.Header, string) 
 	t.Helper()
 	next := new(reached)
 	recorder, err := ask(h, r, next)
-	if err != nil || next.request != nil {
+	if err != nil || next.Request != nil {
 		t.Fatalf("not refused: %v", err)
 	}
 	header := recorder.Header().Clone()

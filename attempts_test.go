@@ -19,7 +19,7 @@ func TestN14DefaultStore(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w := newWorld(t)
+		w := newEnv(t)
 		h, _ := w.site(basicSite)
 		if _, err := os.Stat(path); err == nil && !broken {
 			t.Error("a configuration that is only loaded makes a store")

@@ -13,7 +13,7 @@ import (
 
 // BenchmarkAllow measures the whole handler on the way of an allowed request.
 func BenchmarkAllow(b *testing.B) {
-	w := newWorld(b)
+	w := newEnv(b)
 	w.Write("policies/authz.rego", "package caddy.authz\n\nimport data.caddy.helpers\n\nallow if {\n\thelpers.under(\"/api\")\n\thelpers.has_role(\"member\")\n}\n")
 	sites := map[string]string{
 		"basic, any known caller": "basic {\n users DIR/users.yaml\n }\n",

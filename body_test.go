@@ -25,7 +25,7 @@ func (u *upload) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 // TestBody: T-46. A policy sees the whole body or the request is refused, and
 // the next handler gets every byte of it.
 func TestBody(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("p/authz.rego", "package caddy.authz\n\nallow if not input.request.body.admin\n")
 	w.Write("aware/authz.rego", "package caddy.authz\n\nallow if input.request.body_truncated\n\nallow if input.request.body.ok\n")
 	tests := []struct {
@@ -73,7 +73,7 @@ func TestBody(t *testing.T) {
 
 // TestBodyUnread: a body is not touched unless a policy reads it.
 func TestBodyUnread(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(basicSite)
 	r := asUser(httptest.NewRequest("POST", "/", iotest.ErrReader(io.ErrClosedPipe)), "bob")
 	if recorder, err := ask(h, r, new(reached)); err != nil || recorder.Code != 200 {
@@ -83,7 +83,7 @@ func TestBodyUnread(t *testing.T) {
 
 // TestDecisionEffects: what an allow does to the request beside its headers.
 func TestDecisionEffects(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("p/authz.rego", `package caddy.authz
 
 allow := {

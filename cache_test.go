@@ -23,7 +23,7 @@ func (s stored) ServeHTTP(w http.ResponseWriter, _ *http.Request) error {
 // was made for one caller, unless Authorization protects it.
 func TestPrivate(t *testing.T) {
 	const key = canary + "-of-sufficient-length-0123456789"
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("keys.yaml", "keys:\n  - {id: ci, hash: \"sha256:"+sha(key)+"\", owner: ci}\n")
 	methods := "basic {\n users DIR/users.yaml\n }\n api_key {\n keys DIR/keys.yaml\n }\n access DIR/access.yaml\n" +
 		"jwt https://id.example.com {\n secret " + jwtSecret + "\n audience api\n from cookie token\n }\n"
@@ -71,7 +71,7 @@ func TestPrivate(t *testing.T) {
 // one caller's too.
 func TestPrivateError(t *testing.T) {
 	const key = canary + "-of-sufficient-length-0123456789"
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("keys.yaml", "keys:\n  - {id: ci, hash: \"sha256:"+sha(key)+"\", owner: ci}\n")
 	h, _ := w.site("api_key {\n keys DIR/keys.yaml\n }\n access DIR/access.yaml\n cors {\n origins https://spa.example\n }\n")
 	failing := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {

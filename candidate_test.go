@@ -10,7 +10,7 @@ import (
 // that its issuer has signed and that is refused for another reason; of a forged one
 // they name no subject. No answer names it.
 func TestN57Candidate(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	bearer := func(claims map[string]any) string { return "Bearer " + jwtOf(t, claims) }
 	past := time.Now().Add(-time.Hour).Unix()
 	forged := func(raw string) string { return raw[:len(raw)-6] + "AAAAAA" }

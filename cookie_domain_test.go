@@ -8,7 +8,7 @@ import (
 // TestN51CookieDomainAtLoad: a cookie_domain that does not cover a host of the site is
 // an error at load that names both, wherever the routes say which hosts those are.
 func TestN51CookieDomainAtLoad(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	block := "policy_auth {\n" + strings.Replace(formSite, "session {", "session {\n cookie_domain DOMAIN", 1) + "}\nrespond ok\n"
 	plain := "policy_auth {\n" + formSite + "}\nrespond ok\n"
 	tests := []struct {

@@ -28,7 +28,7 @@ func TestN54Preflights(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			h, logs := newWorld(t).site(basicSite + corsSite)
+			h, logs := newEnv(t).site(basicSite + corsSite)
 			r := httptest.NewRequest(test.verb, "https://example.com/x", nil)
 			for i := 0; i+1 < len(test.header); i += 2 {
 				r.Header.Add(test.header[i], test.header[i+1])

@@ -4,19 +4,13 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-	"go.uber.org/zap/zaptest/observer"
 )
 
 // TestDecisionLog: T-45, R-BR-12. Who listens gets a line for each decision that
 // a policy made, without a credential; nobody else pays for one.
 func TestDecisionLog(t *testing.T) {
-	w := newWorld(t)
-	h, _ := w.site(basicSite)
-	core, logs := observer.New(zapcore.DebugLevel)
-	h.decisions = zap.New(core)
+	w := newEnv(t)
+	h, logs := w.SiteWithDecisions(basicSite)
 	_, _ = ask(h, asUser(get("/admin/", "Cookie", "session="+canary), "bob"), new(reached))
 	_, _ = ask(h, asUser(get("/"), "alice"), new(reached))
 	_, _ = ask(h, basic(get("/"), "alice", "wrong"), new(reached)) // no policy is asked

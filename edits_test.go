@@ -18,7 +18,7 @@ var edited = []string{
 // TestHeaderEdits: T-67. Caddy's header directive edits values in place; what it
 // does to one answer changes neither the next one nor another site's.
 func TestHeaderEdits(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	auth := strings.ReplaceAll("policy_auth {\n"+basicSite+"cors {\n origins "+origin+"\n credentials\n expose X-Total\n }\n}\nrespond protected\n", "DIR", w.Dir)
 	edits := ""
 	for _, name := range edited {

@@ -4,6 +4,9 @@ import (
 	"os"
 	"testing"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
@@ -28,10 +31,56 @@ var (
 	jwtOf     = testenv.JWTOf
 	oidcSite  = testenv.OIDCSite
 	inspect   = testenv.Inspect
+
+	get      = testenv.Get
+	post     = testenv.Post
+	head     = testenv.Head
+	asUser   = testenv.AsUser
+	basic    = testenv.AsPassword
+	secure   = testenv.Secure
+	navigate = testenv.Navigate
+	filled   = testenv.Filled
+	ask      = testenv.Ask
+	askOn    = testenv.AskOn
+	statusOf = testenv.StatusOf
+	visitor  = testenv.NewBrowser
 )
 
-// world is an environment in which handlers are provisioned in this process.
-type world struct{ *testenv.Env }
+type (
+	reached = testenv.Reached
+	browser = testenv.Browser
+)
+
+// env is an environment in which handlers are provisioned in this process.
+type env struct{ *testenv.Env }
+
+func newEnv(t testing.TB) *env {
+	t.Helper()
+	return &env{testenv.New(t)}
+}
+
+// site provisions a handler from the lines of a policy_auth block, in which DIR
+// stands for the environment's folder, and returns what it logs.
+func (w *env) site(block string) (*Handler, *observer.ObservedLogs) {
+	w.T.Helper()
+	h, logs := w.Site(block)
+	return h.(*Handler), logs
+}
+
+// provision is site without logs, or the error that keeps it from loading.
+func (w *env) provision(block string) (*Handler, error) {
+	h, err := w.Provision(block)
+	if err != nil {
+		return nil, err
+	}
+	return h.(*Handler), nil
+}
+
+// logTo makes a handler log elsewhere, and no decisions.
+func (h *Handler) logTo(logger *zap.Logger) {
+	h.decisions = zap.NewNop()
+	h.logger, h.sampled, h.forwarder.Logger, h.desk.Logger = logger, logger, logger, logger
+}
 
 // TestMain gives the tests a data directory of their own.
 func TestMain(m *testing.M) {
@@ -45,9 +94,4 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
-}
-
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	return &world{testenv.New(t)}
 }

@@ -8,7 +8,7 @@ import (
 // TestOPAEnvoy: a policy of opa-envoy-plugin behind the handler: it sees the
 // credential, nobody else does, and its answers are the client's (R-BR-12).
 func TestOPAEnvoy(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("p/authz.rego", `package envoy.authz
 
 import input.attributes.request.http as http_request
@@ -23,7 +23,7 @@ allow := {"allowed": true, "headers": {"x-user": "alice"}, "response_headers_to_
 	h, logs := w.site("policies DIR/p {\n opa_envoy\n }\n")
 	next := new(reached)
 	recorder, err := ask(h, get("/mail/1", "Authorization", "Bearer "+canary), next)
-	if err != nil || recorder.Code != 200 || recorder.Header().Get("X-Policy") != "yes" || next.request.Header.Get("X-User") != "alice" {
+	if err != nil || recorder.Code != 200 || recorder.Header().Get("X-Policy") != "yes" || next.Request.Header.Get("X-User") != "alice" {
 		t.Errorf("%d %v %v", recorder.Code, err, recorder.Header())
 	}
 	recorder, err = ask(h, get("//mail/1"), new(reached))
@@ -43,7 +43,7 @@ allow := {"allowed": true, "headers": {"x-user": "alice"}, "response_headers_to_
 // brings a challenge of its own, which is the only one; without, it is a 403, since
 // a 401 needs one (R-401-1).
 func TestN61OwnChallenge(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("p/authz.rego", `package envoy.authz
 
 allow := {"allowed": false, "http_status": 401, "headers": {"www-authenticate": "Bearer realm=\"api\""}} if input.parsed_path[0] == "own"

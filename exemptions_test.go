@@ -12,7 +12,7 @@ import (
 // user agent of a health check, no header of an internal network or of another
 // access layer, alone or all together, whatever the path and the method.
 func TestNoExemption(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(basicSite)
 	claims := [][2]string{
 		{"User-Agent", "GoogleHC/1.0"}, {"User-Agent", "kube-probe/1.34"}, {"User-Agent", "ELB-HealthChecker/2.0"}, {"User-Agent", "Amazon-Route53-Health-Check-Service"},
@@ -41,7 +41,7 @@ func TestNoExemption(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if recorder.Code != 401 || next.request != nil {
+				if recorder.Code != 401 || next.Request != nil {
 					t.Errorf("%s %s with %q: %d", method, target, claim, recorder.Code)
 				}
 			}
@@ -65,12 +65,12 @@ func TestOmitted(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPair(t, test.first, test.second)
 			next := new(reached)
-			if recorder := p.ask(t, get("/"), next); recorder.Code < 401 || recorder.Code > 403 || next.request != nil {
+			if recorder := p.ask(t, get("/"), next); recorder.Code < 401 || recorder.Code > 403 || next.Request != nil {
 				t.Errorf("a stranger: %d", recorder.Code)
 			}
 		})
 	}
-	if _, err := newWorld(t).provision(""); err == nil || !strings.Contains(err.Error(), "no method of authentication and no rules") {
+	if _, err := newEnv(t).provision(""); err == nil || !strings.Contains(err.Error(), "no method of authentication and no rules") {
 		t.Errorf("a block that says nothing: %v", err)
 	}
 }

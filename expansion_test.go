@@ -86,7 +86,7 @@ const expansionSite = `http://HOST:8080 {
 // placeholder is text to each directive behind the handler, and in each refusal.
 func TestExpansion(t *testing.T) {
 	t.Setenv("POLICY_AUTH_CANARY", canary)
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/authz.rego", expansionPolicy)
 	w.Write("secret.txt", canary)
 	w.Write("site/allowed/page.html", `{{placeholder "http.auth.user.id"}} {{.Req.Header.Get "X-Auth-User"}} {{.RespHeader.Get "X-Added"}} {{httpInclude "/inner"}} {{.OriginalReq.URL}}`)
@@ -128,7 +128,7 @@ func TestExpansion(t *testing.T) {
 // what a stranger's name or a path says on the pages of the refused.
 func TestTemplatesAround(t *testing.T) {
 	t.Setenv("POLICY_AUTH_CANARY", canary)
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/authz.rego", expansionPolicy)
 	site := strings.ReplaceAll("policy_auth {\n"+jwtSite+"policies DIR/policies\n}\nrespond {http.auth.user.id}\n", "DIR", w.Dir)
 	server := httptest.NewServer(w.together("{\nauto_https off\n}\nhttp://site.example.com:8080 {\nroute {\ntemplates\n" + site + "}\n}\n"))

@@ -34,7 +34,7 @@ func kept(t *testing.T, id string) (map[string]any, string) {
 // TestRefusalsAreKept: R-LOG-4, T-45. Each refusal is kept for an explanation, with
 // who called and what policies saw, and without any credential.
 func TestRefusalsAreKept(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, logs := w.site(basicSite)
 	everywhere := func(target, user string) *http.Request {
 		r := get(target+"?sig="+canary+"&page=1", "Cookie", "s="+canary, "X-Api-Key", canary, "X-Vault-Token", canary, "Accept", "text/plain")

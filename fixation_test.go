@@ -26,7 +26,7 @@ func setting(lines ...string) caddyhttp.Handler {
 // judged or not and on preflights, also where another site of the host has the login;
 // a dead cookie is cleared all the same.
 func TestS09Fixation(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/policy.rego", "package caddy.authz\n\nallow := {\"allow\": true, \"response_headers_to_add\": {\"Set-Cookie\": [\"__Host-policy_auth=evil\", \"c=3\"]}}\n")
 	signed := secure(get("/public/x"))
 	dead := secure(get("/public/x", "Cookie", "__Host-policy_auth="+strings.Repeat("A", 43)))
@@ -71,7 +71,7 @@ func TestS09Fixation(t *testing.T) {
 // TestS09ServiceWorker: no page may install a service worker where passwords are
 // typed, wherever its script is, for every caller; other hosts are left alone.
 func TestS09ServiceWorker(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	script := []string{"Service-Worker", "script", "Sec-Fetch-Mode", "same-origin", "Sec-Fetch-Dest", "serviceworker"}
 	tests := []struct {
 		name, block string
@@ -93,7 +93,7 @@ func TestS09ServiceWorker(t *testing.T) {
 			}
 			next := new(reached)
 			answer, err := ask(h, test.r, next)
-			if got := statusOf(answer, err); got != test.status || (next.request != nil) != (test.status == 200) {
+			if got := statusOf(answer, err); got != test.status || (next.Request != nil) != (test.status == 200) {
 				t.Errorf("got %d %v", got, err)
 			}
 			if found := logs.FilterField(zap.String("codes", "service_worker")).Len(); (found == 1) != (test.status == 403) {

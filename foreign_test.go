@@ -34,11 +34,11 @@ func rawToken(payload string) string {
 // own passes untouched; what may be one of ours, and what has no session beside
 // it, is judged.
 func TestN46ForeignBearer(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policy/policy.rego", "package caddy.authz\n\ndefault allow := false\n\nallow if {\n\tinput.identity.authenticated\n\tnot startswith(input.request.path, \"/own/\")\n}\n\nallow if {\n\tinput.identity.method == \"session\"\n\tinput.request.foreign_bearer\n}\n")
 	h, _ := w.site(strings.Replace(foreignSite, "access DIR/access.yaml", "policies DIR/policy", 1))
 	p := visitor(t, h)
-	if answer := p.signIn("/mail", "alice", canary); answer.Code != 303 {
+	if answer := p.SignIn("/mail", "alice", canary); answer.Code != 303 {
 		t.Fatal(answer.Code)
 	}
 	hour := time.Now().Add(time.Hour).Unix()
@@ -78,7 +78,7 @@ func TestN46ForeignBearer(t *testing.T) {
 			r := secure(get(path, append(test.more, "Authorization", "Bearer "+test.token)...))
 			r.Method = test.method
 			if test.signedIn {
-				r.AddCookie(&http.Cookie{Name: "__Host-policy_auth", Value: p.cookies["__Host-policy_auth"]})
+				r.AddCookie(&http.Cookie{Name: "__Host-policy_auth", Value: p.Cookies["__Host-policy_auth"]})
 			}
 			next := new(reached)
 			recorder, err := ask(h, r, next)
@@ -88,14 +88,14 @@ func TestN46ForeignBearer(t *testing.T) {
 			if !test.foreign {
 				return
 			}
-			if got := next.request.Header; got.Get("Authorization") != "Bearer "+test.token || got.Get("Cookie") != "" {
+			if got := next.Request.Header; got.Get("Authorization") != "Bearer "+test.token || got.Get("Cookie") != "" {
 				t.Errorf("the upstream is told %v", got)
 			}
 		})
 	}
 	// a request without such a token has no foreign_bearer
 	r := secure(get("/own/mail"))
-	r.AddCookie(&http.Cookie{Name: "__Host-policy_auth", Value: p.cookies["__Host-policy_auth"]})
+	r.AddCookie(&http.Cookie{Name: "__Host-policy_auth", Value: p.Cookies["__Host-policy_auth"]})
 	if recorder, _ := ask(h, r, new(reached)); recorder.Code != 403 {
 		t.Errorf("without a token: %d", recorder.Code)
 	}
@@ -104,7 +104,7 @@ func TestN46ForeignBearer(t *testing.T) {
 // TestS25Load: unknown_issuer pass is refused where no token is unknown, or no
 // session makes anybody known.
 func TestS25Load(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("keys.yaml", "keys:\n  - id: ci\n    hash: \"sha256:"+sha("key-"+canary)+"\"\n    owner: ci\n")
 	jwtAny := "jwt any {\n secret " + jwtSecret + "2\n audience api\n }\n"
 	tests := []struct{ name, site, want string }{

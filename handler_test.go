@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,123 +13,17 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/policyauth/caddy-policy-auth/internal/deny"
 )
 
-// site provisions a handler from the lines of a policy_auth block, in which
-// DIR stands for the world's directory.
-func (w *world) site(block string) (*Handler, *observer.ObservedLogs) {
-	w.T.Helper()
-	h, err := w.provision(block)
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	core, logs := observer.New(zapcore.DebugLevel)
-	h.logTo(zap.New(core))
-	h.decisions = zap.NewNop()
-	return h, logs
-}
-
-// logTo makes a handler log elsewhere.
-func (h *Handler) logTo(logger *zap.Logger) {
-	h.logger, h.sampled, h.forwarder.Logger, h.desk.Logger = logger, logger, logger, logger
-}
-
-func (w *world) provision(block string) (*Handler, error) {
-	h := new(Handler)
-	d := caddyfile.NewTestDispenser("policy_auth {\n" + strings.ReplaceAll(block, "DIR", w.Dir) + "\n}")
-	if err := h.UnmarshalCaddyfile(d); err != nil {
-		return nil, err
-	}
-	storage := json.RawMessage(`{"module": "file_system", "root": "` + w.Dir + `/storage"}`)
-	parent, err := caddy.ProvisionContext(&caddy.Config{StorageRaw: storage})
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := caddy.NewContext(parent)
-	w.T.Cleanup(cancel) // which cleans up the modules that the handler loads
-	w.T.Cleanup(func() { _ = h.Cleanup() })
-	encoded, err := json.Marshal(h)
-	if err != nil {
-		return nil, err
-	}
-	loaded := new(Handler)
-	if err := json.Unmarshal(encoded, loaded); err != nil {
-		return nil, err
-	}
-	w.T.Cleanup(func() { _ = loaded.Cleanup() })
-	if err := loaded.Provision(ctx); err != nil {
-		return nil, err
-	}
-	return loaded, loaded.Validate()
-}
-
-// reached is the next handler; it remembers the request that it got.
-type reached struct{ request *http.Request }
-
-func (n *reached) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
-	n.request = r.Clone(r.Context())
-	_, err := io.WriteString(w, "protected")
-	return err
-}
-
-// ask sends a request through a handler, as Caddy would. Without a scheme in
-// its target it comes over TLS. An answer of the handler's own that breaks the
-// rules ends the test: ask is not told which one it is.
-func ask(h *Handler, r *http.Request, next caddyhttp.Handler) (*httptest.ResponseRecorder, error) {
-	recorder, passed := httptest.NewRecorder(), false
-	err := askOn(recorder, h, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
-		passed = true
-		return next.ServeHTTP(w, r)
-	}))
-	if wrong := inspect(statusOf(recorder, err), recorder.Header()); !passed && wrong != nil {
-		panic(wrong)
-	}
-	return recorder, err
-}
-
-// statusOf returns the status that Caddy would answer with.
-func statusOf(recorder *httptest.ResponseRecorder, err error) int {
-	if failure, ok := errors.AsType[caddyhttp.HandlerError](err); ok {
-		return failure.StatusCode
-	}
-	return recorder.Code
-}
-
-// askOn is ask with a given writer.
-func askOn(w http.ResponseWriter, h *Handler, r *http.Request, next caddyhttp.Handler) error {
-	if r.RemoteAddr == "" || r.RemoteAddr == "192.0.2.1:1234" {
-		r.RemoteAddr = "127.0.0.1:1234"
-	}
-	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, nil)
-	caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, strings.TrimSuffix(r.RemoteAddr, ":1234"))
-	return h.ServeHTTP(w, r, next)
-}
-
-func get(target string, header ...string) *http.Request {
-	r := httptest.NewRequest("GET", target, nil)
-	for i := 0; i+1 < len(header); i += 2 {
-		r.Header.Add(header[i], header[i+1])
-	}
-	return r
-}
-
-func asUser(r *http.Request, name string) *http.Request {
-	r.SetBasicAuth(name, canary)
-	return r
-}
-
 // TestAnswers is the table of product.md's section 5, through the whole
 // handler: R-401-1 to R-401-3, R-401-12, R-403-1, R-CACHE-1, T-01, T-59.
 func TestAnswers(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(basicSite)
 	tests := []struct {
 		name   string
@@ -169,7 +60,7 @@ func TestAnswers(t *testing.T) {
 			if recorder.Code != test.status {
 				t.Fatalf("status %d, want %d", recorder.Code, test.status)
 			}
-			if (next.request != nil) != (test.status == 200) {
+			if (next.Request != nil) != (test.status == 200) {
 				t.Error("the next handler ran although refused, or did not though allowed")
 			}
 			if test.status == 200 {
@@ -190,7 +81,7 @@ func TestAnswers(t *testing.T) {
 // disabled or expired account apart (R-401-7, W13) but the log, which never
 // has a name that is not a user's.
 func TestN56SameAnswer(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, logs := w.site(basicSite)
 	var bodies, reasons []string
 	for _, name := range []string{"eve", "bob", "carol", "dave"} {
@@ -226,7 +117,7 @@ func TestN56SameAnswer(t *testing.T) {
 // TestThrottled: R-BA-9 through the handler; the right password does not help
 // once too many were wrong.
 func TestThrottled(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site("basic {\n users DIR/users.yaml\n throttle 3 5m\n }\n access DIR/access.yaml\n")
 	for i := range 5 {
 		r := get("/")
@@ -251,14 +142,14 @@ func TestThrottled(t *testing.T) {
 
 // TestUpstream: what the next handler is told (T-26, T-27, T-48, R-BR-13).
 func TestUpstream(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(basicSite + "identity_headers {\n X-Auth-User username\n X-Auth-Roles roles\n }\n")
 	next := new(reached)
 	r := asUser(get("/", "X-Auth-User", "root", "X_Auth_Roles", "root", "X.Auth.User", "root", "Connection", "X-Auth-User"), "alice")
 	if _, err := ask(h, r, next); err != nil {
 		t.Fatal(err)
 	}
-	got := next.request.Header
+	got := next.Request.Header
 	if got.Get("X-Auth-User") != "alice" || got.Get("X-Auth-Roles") != "admin,member" || len(got["X-Auth-User"]) != 1 {
 		t.Errorf("got %v", got)
 	}
@@ -267,27 +158,27 @@ func TestUpstream(t *testing.T) {
 			t.Errorf("%s: %q", name, lines)
 		}
 	}
-	repl := next.request.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	repl := next.Request.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if got := repl.ReplaceAll("{http.auth.user.id} {http.policy_auth.decision} {http.vars.policy_auth}", ""); got != "alice allow policy_auth" {
 		t.Errorf("placeholders: %q", got)
 	}
 	next = new(reached)
-	if _, err := ask(h, get("/public/", "X-Auth-User", "root"), next); err != nil || next.request.Header.Get("X-Auth-User") != "" {
-		t.Errorf("an anonymous caller's header came through: %v %v", next.request.Header, err)
+	if _, err := ask(h, get("/public/", "X-Auth-User", "root"), next); err != nil || next.Request.Header.Get("X-Auth-User") != "" {
+		t.Errorf("an anonymous caller's header came through: %v %v", next.Request.Header, err)
 	}
 }
 
 // TestForwardCredentials: the accepted credential is passed on if the site says so.
 func TestForwardCredentials(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(basicSite + "forward_credentials\n")
 	next := new(reached)
-	if _, err := ask(h, asUser(get("/"), "bob"), next); err != nil || next.request.Header.Get("Authorization") == "" {
+	if _, err := ask(h, asUser(get("/"), "bob"), next); err != nil || next.Request.Header.Get("Authorization") == "" {
 		t.Errorf("not passed on: %v", err)
 	}
 	other, _ := w.site(basicSite)
 	next = new(reached)
-	if _, err := ask(other, get("/public/", "Authorization", "Foo bar"), next); err != nil || next.request.Header.Get("Authorization") != "Foo bar" {
+	if _, err := ask(other, get("/public/", "Authorization", "Foo bar"), next); err != nil || next.Request.Header.Get("Authorization") != "Foo bar" {
 		t.Error("a scheme that is not ours was touched")
 	}
 }
@@ -295,14 +186,14 @@ func TestForwardCredentials(t *testing.T) {
 // TestMatcher: T-70, a request that the matcher does not name passes unjudged,
 // but never with a forged identity.
 func TestMatcher(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, err := w.provision(basicSite + "identity_headers {\n X-Auth-User username\n }\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchPath{"/ours/*"}}}
 	next := new(reached)
-	if _, err := ask(h, get("/theirs", "X-Auth-User", "root"), next); err != nil || next.request == nil || next.request.Header.Get("X-Auth-User") != "" {
+	if _, err := ask(h, get("/theirs", "X-Auth-User", "root"), next); err != nil || next.Request == nil || next.Request.Header.Get("X-Auth-User") != "" {
 		t.Errorf("outside of the matcher: %v", err)
 	}
 	if recorder, _ := ask(h, get("/ours/x"), new(reached)); recorder.Code != 401 {
@@ -310,7 +201,7 @@ func TestMatcher(t *testing.T) {
 	}
 	h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{failing{}}}
 	next = new(reached)
-	if _, err := ask(h, get("/ours/x"), next); err == nil || next.request != nil {
+	if _, err := ask(h, get("/ours/x"), next); err == nil || next.Request != nil {
 		t.Error("a matcher that failed let a request pass")
 	}
 }
@@ -323,7 +214,7 @@ func (failing) Match(*http.Request) bool                   { return false }
 
 // TestInsecureTransport: R-HTTP-5, through the handler.
 func TestInsecureTransport(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for block, want := range map[string]int{basicSite: 403, basicSite + "insecure_http\n": 200} {
 		h, logs := w.site(block)
 		r := asUser(get("http://example.com/"), "bob")
@@ -349,7 +240,7 @@ func TestInsecureTransport(t *testing.T) {
 // names trusted_proxies and the peer's address, for a credential and on the
 // sign-in page; without a proxy, it does not blame one.
 func TestN52Hint(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for name, h := range map[string]struct{ block, path string }{
 		"a credential": {basicSite, "/"},
 		"a sign-in":    {strings.Replace(basicSite, "basic", "login form", 1), "/.policy_auth/login"},
@@ -383,7 +274,7 @@ func TestN52Hint(t *testing.T) {
 // TestProxyHint: where rules ask for networks, the log names the peer whose forwarding
 // headers hide the client's address, and only there.
 func TestProxyHint(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("net.yaml", "rules:\n  - {paths: [/*], allow: [{networks: [10.0.0.0/8]}]}\n")
 	w.Write("net.rego", "package caddy.authz\n\nimport data.caddy.helpers\n\nallow if helpers.in_network(\"10.0.0.0/8\")\n")
 	w.Write("net-asked.rego", "package caddy.authz\n\nallow if data.caddy.access.allow\n")
@@ -416,13 +307,13 @@ func TestProxyHint(t *testing.T) {
 
 // TestCORS: R-CORS-1, R-CORS-2, R-CORS-9, T-44, T-67, through the handler.
 func TestCORS(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(basicSite + "cors {\n origins https://app.example.com\n credentials\n }\n")
 	preflight := get("/", "Origin", "https://app.example.com", "Access-Control-Request-Method", "PUT")
 	preflight.Method = "OPTIONS"
 	next := new(reached)
 	recorder, _ := ask(h, preflight, next)
-	if recorder.Code != 204 || next.request != nil || recorder.Header().Get("Access-Control-Allow-Origin") != "https://app.example.com" {
+	if recorder.Code != 204 || next.Request != nil || recorder.Header().Get("Access-Control-Allow-Origin") != "https://app.example.com" {
 		t.Errorf("preflight: %d %v", recorder.Code, recorder.Header())
 	}
 	bare := get("/")
@@ -460,7 +351,7 @@ func TestCORS(t *testing.T) {
 // TestPreflightWithoutCORS: it is judged like any request, and the log says
 // what is missing.
 func TestPreflightWithoutCORS(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, logs := w.site(basicSite)
 	preflight := get("/", "Origin", "https://app.example.com", "Access-Control-Request-Method", "PUT")
 	preflight.Method = "OPTIONS"
@@ -473,26 +364,26 @@ func TestPreflightWithoutCORS(t *testing.T) {
 
 // TestCORSUpstream: the upstream answers preflights, which bring no credential.
 func TestCORSUpstream(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(basicSite + "cors upstream\n")
 	preflight := asUser(get("/", "Origin", "https://app.example.com", "Access-Control-Request-Method", "PUT", "Cookie", "a=b"), "bob")
 	preflight.Method = "OPTIONS"
 	next := new(reached)
 	recorder, err := ask(h, preflight, next)
-	if err != nil || next.request == nil {
+	if err != nil || next.Request == nil {
 		t.Fatal("the upstream was not asked", err)
 	}
 	if recorder.Code != 200 || recorder.Body.Len() > 0 { // N-04
 		t.Errorf("%d %q", recorder.Code, recorder.Body)
 	}
-	if got := next.request.Header; got.Get("Authorization")+got.Get("Cookie") != "" {
+	if got := next.Request.Header; got.Get("Authorization")+got.Get("Cookie") != "" {
 		t.Errorf("credentials came through: %v", got)
 	}
 }
 
 // TestErrorPaths: delegate, bare and conceal (R-403-3, R-PAGE-13, T-41).
 func TestErrorPaths(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	status := func(err error) int {
 		if failure, ok := errors.AsType[caddyhttp.HandlerError](err); ok {
 			return failure.StatusCode
@@ -544,7 +435,7 @@ func TestErrorPaths(t *testing.T) {
 // TestJWT: a token is accepted, and each way to be refused says why in the log
 // and nowhere else (R-BR-2 to R-BR-6, R-401-3, R-403-2, R-SU-1, T-51).
 func TestJWT(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/authz.rego", `package caddy.authz
 
 allow if input.request.path == "/"
@@ -604,7 +495,7 @@ allow := x > 1 if {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if recorder.Code != test.status || (next.request != nil) != (test.status == 200) {
+			if recorder.Code != test.status || (next.Request != nil) != (test.status == 200) {
 				t.Fatalf("status %d, want %d", recorder.Code, test.status)
 			}
 			if got := recorder.Header().Get("WWW-Authenticate"); !strings.Contains(got, test.challenge) || (test.challenge == "") != (got == "") {
@@ -619,7 +510,7 @@ allow := x > 1 if {
 			}
 			switch test.path {
 			case "/headers":
-				if next.request.Header.Get("X-Tenant") != "blue" || recorder.Header().Get("X-Seen") != "yes" {
+				if next.Request.Header.Get("X-Tenant") != "blue" || recorder.Header().Get("X-Seen") != "yes" {
 					t.Error("the policy's headers are missing")
 				}
 			case "/451":
@@ -639,7 +530,7 @@ allow := x > 1 if {
 //
 // R-KEY-1, R-KEY-3, R-KEY-4
 func TestAPIKey(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("keys.yaml", "keys:\n"+
 		"  - {id: ci, owner: build, roles: [admin], hash: \"sha256:"+sha(canary)+"\"}\n"+
 		"  - {id: old, owner: build, expires: 2001-01-01T00:00:00Z, hash: \"sha256:"+sha(canary+"-old")+"\"}\n"+
@@ -656,7 +547,7 @@ func TestAPIKey(t *testing.T) {
 		if want == 401 && recorder.Header().Get("WWW-Authenticate") != `ApiKey realm="restricted", header="X-API-Key"` {
 			t.Errorf("challenge %q", recorder.Header()["Www-Authenticate"])
 		}
-		if next.request != nil && next.request.Header.Get("X-API-Key") != "" {
+		if next.Request != nil && next.Request.Header.Get("X-API-Key") != "" {
 			t.Error("the key reached the upstream")
 		}
 	}
@@ -679,7 +570,7 @@ func TestAPIKey(t *testing.T) {
 // R-401-8, T-33). A dead cookie is cleared and leaves its owner anonymous; what
 // is explicit is refused.
 func TestJWTPlaces(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	site := func(from string) *Handler {
 		h, _ := w.site("jwt https://id.example.com {\n secret " + jwtSecret + "\n audience api\n from " + from + "\n }\n access DIR/access.yaml\n")
 		return h
@@ -701,8 +592,8 @@ func TestJWTPlaces(t *testing.T) {
 		{"query", "query access_token", get("/x?a=1&access_token=" + good + "&b=%2F"), 200},
 		{"query, twice", "query access_token", get("/?access_token=" + good + "&access_token=" + good), 400},
 		{"query, when it is off", "bearer", get("/?access_token=" + good), 401},
-		{"password", "basic_password", asPassword(get("/"), good), 200},
-		{"password, no token", "basic_password", asPassword(get("/"), "secret"), 401},
+		{"password", "basic_password", basic(get("/"), "x", good), 200},
+		{"password, no token", "basic_password", basic(get("/"), "x", "secret"), 401},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -715,22 +606,22 @@ func TestJWTPlaces(t *testing.T) {
 			if want := strings.HasPrefix(test.name, "cookie, dead") || test.name == "cookie, twice"; cleared != want {
 				t.Errorf("cleared %v: %q", cleared, recorder.Header()["Set-Cookie"])
 			}
-			if next.request == nil {
+			if next.Request == nil {
 				return
 			}
 			var dump bytes.Buffer
-			_ = next.request.Header.Write(&dump)
-			if strings.Contains(dump.String()+next.request.RequestURI+next.request.URL.String(), good) {
-				t.Errorf("the token reached the upstream: %s %s", dump.String(), next.request.URL)
+			_ = next.Request.Header.Write(&dump)
+			if strings.Contains(dump.String()+next.Request.RequestURI+next.Request.URL.String(), good) {
+				t.Errorf("the token reached the upstream: %s %s", dump.String(), next.Request.URL)
 			}
 			switch test.name {
 			case "cookie":
-				if next.request.Header.Get("Cookie") != "theme=dark" {
-					t.Errorf("other cookies: %q", next.request.Header["Cookie"])
+				if next.Request.Header.Get("Cookie") != "theme=dark" {
+					t.Errorf("other cookies: %q", next.Request.Header["Cookie"])
 				}
 			case "query":
-				if next.request.URL.RawQuery != "a=1&b=%2F" || recorder.Header().Get("Cache-Control") != "private" {
-					t.Errorf("%s %v", next.request.URL, recorder.Header())
+				if next.Request.URL.RawQuery != "a=1&b=%2F" || recorder.Header().Get("Cache-Control") != "private" {
+					t.Errorf("%s %v", next.Request.URL, recorder.Header())
 				}
 			}
 		})
@@ -742,15 +633,10 @@ func TestJWTPlaces(t *testing.T) {
 	}
 }
 
-func asPassword(r *http.Request, token string) *http.Request {
-	r.SetBasicAuth("x", token)
-	return r
-}
-
 // TestN12Forgers: too many bad signatures are answered 429; no good token is,
 // whatever else came from the same client.
 func TestN12Forgers(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(jwtSite + "access DIR/access.yaml\n")
 	status := func(token, client string) int {
 		r := get("/", "Authorization", "Bearer "+token)
@@ -800,7 +686,7 @@ func TestN12Forgers(t *testing.T) {
 // TestNamelessForgers: a forged token that does not say who issued it
 // costs as much to check as one that does, and is limited like it.
 func TestNamelessForgers(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(strings.Replace(jwtSite, "https://id.example.com", "any", 1) + "access DIR/access.yaml\n")
 	claims := jwt.MapClaims{"aud": "api", "sub": "svc", "exp": time.Now().Add(time.Hour).Unix()}
 	forged, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(strings.Repeat("x", 32)))
@@ -823,14 +709,14 @@ func TestNamelessForgers(t *testing.T) {
 // TestOpaqueTarget: T-12, T-22, T-54. A request target that is no path is judged
 // as none: the upstream would read it as one.
 func TestOpaqueTarget(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("open.yaml", "rules:\n  - paths: [/admin/*]\n    allow: [{roles: [admin]}]\n  - allow: [{anyone: true}]\n")
 	h, _ := w.site("access DIR/open.yaml\n")
 	r := get("/")
 	r.URL.Scheme, r.URL.Opaque, r.URL.Path = "http", "x:/admin/secret", ""
 	next := new(reached)
 	recorder, err := ask(h, r, next)
-	if next.request != nil || recorder.Code == 200 && err == nil {
+	if next.Request != nil || recorder.Code == 200 && err == nil {
 		t.Errorf("it was let through: %d %v", recorder.Code, err)
 	}
 }
@@ -838,16 +724,16 @@ func TestOpaqueTarget(t *testing.T) {
 // TestN10Preflight: a preflight that the upstream answers brings it no credential
 // of any method, wherever it is.
 func TestN10Preflight(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("keys.yaml", "keys:\n  - {id: ci, owner: build, hash: \"sha256:"+sha("key-"+canary)+"\"}\n")
 	h, _ := w.site(basicSite + keySite + "cors upstream\n")
 	preflight := preflightOf("Authorization", basicOf("bob"), "X-Api-Key", "key-"+canary, "Cookie", "a="+canary, "Proxy-Authorization", basicOf("bob"))
 	next := new(reached)
-	if _, err := ask(h, preflight, next); err != nil || next.request == nil {
+	if _, err := ask(h, preflight, next); err != nil || next.Request == nil {
 		t.Fatal("the upstream was not asked", err)
 	}
 	for _, name := range []string{"Authorization", "X-Api-Key", "Cookie", "Proxy-Authorization"} {
-		if lines := next.request.Header[name]; lines != nil {
+		if lines := next.Request.Header[name]; lines != nil {
 			t.Errorf("%s came through: %q", name, lines)
 		}
 	}
@@ -856,14 +742,14 @@ func TestN10Preflight(t *testing.T) {
 // TestN10ReservedHeader: a policy that allows a request and sets or removes an
 // identity header is a faulty policy: the request is denied, not forwarded.
 func TestN10ReservedHeader(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, decision := range []string{`{"allow": true, "headers": {"x_auth_user": "admin"}}`, `{"allow": true, "request_headers_to_remove": ["X-Auth-User"]}`} {
 		w.Write("policies/policy.rego", "package caddy.authz\n\nallow := "+decision+"\n")
 		h, logs := w.site("basic {\n users DIR/users.yaml\n }\n policies DIR/policies\n identity_headers {\n X-Auth-User username\n }\n")
 		next := new(reached)
 		answer, err := ask(h, asUser(get("/mail"), "bob"), next)
-		if statusOf(answer, err) != 500 || next.request != nil {
-			t.Errorf("%s: %d, reached %v", decision, answer.Code, next.request != nil)
+		if statusOf(answer, err) != 500 || next.Request != nil {
+			t.Errorf("%s: %d, reached %v", decision, answer.Code, next.Request != nil)
 		}
 		if logs.FilterField(zap.String("reason", "policy_error")).Len() == 0 {
 			t.Errorf("%s: the log says %v", decision, logs.All())

@@ -38,7 +38,7 @@ func TestIssuers(t *testing.T) {
 		t.Fatal(err)
 	}
 	encode := base64.RawURLEncoding.EncodeToString
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("keys.json", fmt.Sprintf(`{"keys":[{"kty":"EC","crv":"P-256","kid":"test","x":%q,"y":%q}]}`, encode(point[1:33]), encode(point[33:])))
 	doc, err := os.ReadFile("docs/issuers.md")
 	if err != nil {

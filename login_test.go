@@ -3,7 +3,6 @@ package policyauth
 import (
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -19,30 +18,10 @@ func loginTo(path string) string {
 	return "https://login.example.com/?rd=https%3A%2F%2Fexample.com" + strings.ReplaceAll(path, "/", "%2F")
 }
 
-// navigate makes a request what a browser sends for a page.
-func navigate(r *http.Request) *http.Request {
-	r.Header.Set("Sec-Fetch-Mode", "navigate")
-	r.Header.Set("Accept", "text/html,*/*;q=0.8")
-	return secure(r)
-}
-
-// secure makes a request one over TLS.
-func secure(r *http.Request) *http.Request {
-	tls := httptest.NewRequest("GET", "https://example.com/", nil).TLS
-	r.TLS = tls
-	return r
-}
-
-func post(target string, header ...string) *http.Request {
-	r := get(target, header...)
-	r.Method = http.MethodPost
-	return r
-}
-
 // TestLogin: R-PAGE-6, R-CORS-23, R-401-4, W4: navigations of anonymous callers
 // are sent to sign in, and nothing else is.
 func TestLogin(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(basicSite + loginSite + "cors {\n origins https://spa.example\n }\n")
 	scripted := []string{"Sec-Fetch-Mode", "cors", "Accept", "*/*"}
 	tests := []struct {
@@ -94,21 +73,10 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-func head(target string) *http.Request {
-	r := get(target)
-	r.Method = http.MethodHead
-	return r
-}
-
-func basic(r *http.Request, name, password string) *http.Request {
-	r.SetBasicAuth(name, password)
-	return r
-}
-
 // TestLoginDocument: R-PAGE-9. Programs and people are told where to sign in, to
 // come back to the page that asked.
 func TestLoginDocument(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(basicSite + loginSite)
 	recorder, _ := ask(h, secure(get("/api/me", "Sec-Fetch-Mode", "cors", "Referer", "https://example.com/app")), new(reached))
 	var problem map[string]any
@@ -128,7 +96,7 @@ func TestLoginDocument(t *testing.T) {
 // TestLoginCookie: R-CK-5, R-401-8: who has a dead cookie signs in again, unless
 // that would bring the same one.
 func TestLoginCookie(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site("jwt https://id.example.com {\n secret " + jwtSecret + "\n audience api\n from cookie token\n }\n" + loginSite)
 	tests := []struct {
 		name   string
@@ -156,7 +124,7 @@ func TestLoginCookie(t *testing.T) {
 
 // TestLoginPolicy: what a policy says of signing in, product.md section 3.
 func TestLoginPolicy(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("p/authz.rego", "package caddy.authz\n\nallow := {\"allow\": false, \"login\": input.request.segments[0] == \"in\"} if input.request.segments[1]\n\nelse := false\n")
 	h, _ := w.site("basic {\n users DIR/users.yaml\n }\n policies DIR/p\n" + loginSite)
 	tests := []struct {
@@ -186,7 +154,7 @@ func TestLoginPolicy(t *testing.T) {
 // TestLoginAlone: where a sign-in page is the only way in, a 401 has a challenge
 // nevertheless (R-CH-8), and the page itself sends nobody round in circles.
 func TestLoginAlone(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site("login url /login?to={return_to}\n access DIR/access.yaml\n")
 	recorder, _ := ask(h, secure(get("/x")), new(reached))
 	if got := recorder.Header().Get("WWW-Authenticate"); recorder.Code != 401 || got != `Session realm="restricted"` {
@@ -205,7 +173,7 @@ func TestLoginAlone(t *testing.T) {
 //
 // R-401-1
 func TestN42ChallengeOffBesideALogin(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	quietBasic := strings.Replace(basicSite, "\n }\n", "\n challenge off\n }\n", 1)
 	quietJWT := strings.Replace(jwtSite, "audience api\n", "audience api\n challenge off\n", 1)
 	if _, err := w.provision(quietBasic + quietJWT); err == nil || !strings.Contains(err.Error(), "every method says challenge off") {

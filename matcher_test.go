@@ -15,7 +15,7 @@ import (
 // TestN02MatcherRewritten: a matcher is asked about each reading of the path that the
 // next handler sees, too.
 func TestN02MatcherRewritten(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, err := w.provision("basic {\n users DIR/users.yaml\n }\n")
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestN02MatcherRewritten(t *testing.T) {
 // TestN07MatcherDestination: a matcher is asked about where a request points to, whatever
 // its method.
 func TestN07MatcherDestination(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, err := w.provision("basic {\n users DIR/users.yaml\n }\n")
 	if err != nil {
 		t.Fatal(err)
@@ -63,8 +63,8 @@ func TestN07MatcherDestination(t *testing.T) {
 		if recorder, err := ask(h, r, next); err != nil || recorder.Code != test.want {
 			t.Errorf("%s: %d %v, want %d", test.name, recorder.Code, err, test.want)
 		}
-		if next.request != nil && (next.request.URL.Path != "/theirs/x" || next.request.Host != "example.com") {
-			t.Errorf("%s: the next handler sees %s %s", test.name, next.request.Host, next.request.URL)
+		if next.Request != nil && (next.Request.URL.Path != "/theirs/x" || next.Request.Host != "example.com") {
+			t.Errorf("%s: the next handler sees %s %s", test.name, next.Request.Host, next.Request.URL)
 		}
 	}
 }
@@ -72,7 +72,7 @@ func TestN07MatcherDestination(t *testing.T) {
 // TestN04MatcherElsewhere: a matcher is asked about a script, what follows it, and a
 // destination below a prefix of the path.
 func TestN04MatcherElsewhere(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, err := w.provision("basic {\n users DIR/users.yaml\n }\n")
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestN04MatcherElsewhere(t *testing.T) {
 // TestS06HiddenParameter: what a policy removes from the query or sets there must not
 // come out of the path afterwards.
 func TestS06HiddenParameter(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("p/p.rego", "package caddy.authz\n\ndecision := {\"allow\": true, \"query_parameters_to_remove\": [\"debug\"], \"query_parameters_to_set\": {\"user\": \"x\"}}\n")
 	h, err := w.provision("basic {\n users DIR/users.yaml\n }\n policies DIR/p {\n decision data.caddy.authz.decision\n }\n")
 	if err != nil {
@@ -114,7 +114,7 @@ func TestS06HiddenParameter(t *testing.T) {
 // TestMatcherReadings: T-12 to T-17, T-54, T-70. No spelling of a path slips past
 // the matcher, and nobody is judged for what no reading asks for.
 func TestMatcherReadings(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, err := w.provision("basic {\n users DIR/users.yaml\n }\n allow_ambiguous_paths backslash\n")
 	if err != nil {
 		t.Fatal(err)
@@ -132,8 +132,8 @@ func TestMatcherReadings(t *testing.T) {
 		if err != nil || recorder.Code != want {
 			t.Errorf("%s: %d %v, want %d", target, recorder.Code, err, want)
 		}
-		if next.request != nil && next.request.URL.RequestURI() != target {
-			t.Errorf("%s: the next handler sees %s", target, next.request.URL.RequestURI())
+		if next.Request != nil && next.Request.URL.RequestURI() != target {
+			t.Errorf("%s: the next handler sees %s", target, next.Request.URL.RequestURI())
 		}
 	}
 	for _, host := range []string{"a:80:80", "..", ".example.com"} {
@@ -148,7 +148,7 @@ func TestMatcherReadings(t *testing.T) {
 // TestN04MatcherMethods: a matcher is asked about each method that an application may
 // take for the request's, and about both queries if a handler changed that.
 func TestN04MatcherMethods(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, err := w.provision("basic {\n users DIR/users.yaml\n }\n")
 	if err != nil {
 		t.Fatal(err)
@@ -184,8 +184,8 @@ func TestN04MatcherMethods(t *testing.T) {
 		if err := h.ServeHTTP(recorder, r, next); err != nil || recorder.Code != test.want {
 			t.Errorf("%s: %d %v, want %d", test.name, recorder.Code, err, test.want)
 		}
-		if next.request != nil && next.request.Method+" "+next.request.URL.RequestURI() != test.now {
-			t.Errorf("%s: the next handler sees %s %s", test.name, next.request.Method, next.request.URL)
+		if next.Request != nil && next.Request.Method+" "+next.Request.URL.RequestURI() != test.now {
+			t.Errorf("%s: the next handler sees %s %s", test.name, next.Request.Method, next.Request.URL)
 		}
 	}
 }
@@ -201,7 +201,7 @@ func (m writingMatcher) MatchWithError(r *http.Request) (bool, error) {
 // TestMatcherWrites: T-26. An identity header that a matcher writes, in any spelling, does
 // not stand beside ours.
 func TestMatcherWrites(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, err := w.provision(basicSite + "identity_headers {\n X-Auth-User username\n }\n")
 	if err != nil {
 		t.Fatal(err)
@@ -209,10 +209,10 @@ func TestMatcherWrites(t *testing.T) {
 	for _, name := range []string{"X_auth_user", "x-auth-user", "X-Auth-User"} {
 		h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{writingMatcher(name)}}
 		next := new(reached)
-		if _, err := ask(h, asUser(get("/"), "alice"), next); err != nil || next.request == nil {
+		if _, err := ask(h, asUser(get("/"), "alice"), next); err != nil || next.Request == nil {
 			t.Fatal(name, err)
 		}
-		for got, lines := range next.request.Header {
+		for got, lines := range next.Request.Header {
 			if slices.Contains(lines, "root") {
 				t.Errorf("%s passes as %s: %q", name, got, lines)
 			}
@@ -222,7 +222,7 @@ func TestMatcherWrites(t *testing.T) {
 
 // TestStrippedForwarding: T-25. Policies are not told of a rewriting header that is removed.
 func TestStrippedForwarding(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if not input.client.forwarded_untrusted\n")
 	h, _ := w.site("policies DIR/policies\n")
 	for header, allowed := range map[string]bool{"X-Original-Url": true, "X_rewrite_url": true, "X-Forwarded-For": false, "X-Real-Ip": false} {

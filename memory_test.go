@@ -27,7 +27,7 @@ func strangers() int {
 // many requests takes no more memory than the first one, whether they are
 // allowed, denied or come with a bad token.
 func TestMemory(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if {\n\tinput.request.segments[0] == \"api\"\n\tinput.identity.claims.jti\n}\n")
 	h, _ := w.site("insecure_http\n " + jwtSite + "policies DIR/policies {\n decision_cache 4MiB\n }\n")
 	h.logTo(zap.NewNop())
@@ -99,7 +99,7 @@ func TestIdleMemory(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			w.Write("users.yaml", "users:\n  alice:\n    password: $2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy\n")
 			open := func(i int) {
 				w.Write(fmt.Sprintf("%d/access.yaml", i), fmt.Sprintf("rules:\n  - paths: [/%d]\n    allow: [{authenticated: true}]\n", i))

@@ -19,7 +19,7 @@ const resourceSite = "jwt https://id.example.com {\n secret " + jwtSecret + "\n 
 // wants to know how to get a token need not have one; scripts of every origin
 // may ask, and what a request says of hosts changes nothing.
 func TestMetadata(t *testing.T) {
-	h, _ := newWorld(t).site(resourceSite)
+	h, _ := newEnv(t).site(resourceSite)
 	const root, mcp = "/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"
 	tests := []struct {
 		name, method, path string
@@ -66,7 +66,7 @@ func TestMetadata(t *testing.T) {
 
 // TestNoMetadata: a site without a resource keeps the path to itself.
 func TestNoMetadata(t *testing.T) {
-	h, _ := newWorld(t).site(jwtSite)
+	h, _ := newEnv(t).site(jwtSite)
 	recorder, _ := ask(h, get("/.well-known/oauth-protected-resource"), new(reached))
 	if recorder.Code != http.StatusUnauthorized {
 		t.Errorf("%d", recorder.Code)
@@ -76,7 +76,7 @@ func TestNoMetadata(t *testing.T) {
 // TestResource: R-PRM-4, R-PRM-8. Challenges say where the description is, and
 // tokens have to be for the resource.
 func TestResource(t *testing.T) {
-	h, _ := newWorld(t).site("jwt https://id.example.com {\n secret " + jwtSecret + "\n resource https://api.example.com/mcp\n }\n")
+	h, _ := newEnv(t).site("jwt https://id.example.com {\n secret " + jwtSecret + "\n resource https://api.example.com/mcp\n }\n")
 	tests := []struct {
 		name, token string
 		status      int
@@ -94,7 +94,7 @@ func TestResource(t *testing.T) {
 				r.Header.Set("Authorization", "Bearer "+test.token)
 			}
 			recorder, err := ask(h, r, next)
-			if err != nil || recorder.Code != test.status || (next.request != nil) != (test.status == 200) {
+			if err != nil || recorder.Code != test.status || (next.Request != nil) != (test.status == 200) {
 				t.Fatalf("%d %v", recorder.Code, err)
 			}
 			challenge := recorder.Header().Get("WWW-Authenticate")
@@ -109,7 +109,7 @@ func TestResource(t *testing.T) {
 // TestResourceErrors: what cannot be described is refused when it is loaded.
 func TestResourceErrors(t *testing.T) {
 	const one = "jwt https://id.example.com {\n secret " + jwtSecret + "\n resource https://"
-	_, err := newWorld(t).provision(one + "a.example.com/x\n }\n" + one + "b.example.com/x\n }\n")
+	_, err := newEnv(t).provision(one + "a.example.com/x\n }\n" + one + "b.example.com/x\n }\n")
 	if err == nil || !strings.Contains(err.Error(), "https://a.example.com/x and https://b.example.com/x") {
 		t.Errorf("two resources at one path: %v", err)
 	}
@@ -117,7 +117,7 @@ func TestResourceErrors(t *testing.T) {
 
 // TestMetadataHEAD: a HEAD is answered like a GET, through a server.
 func TestMetadataHEAD(t *testing.T) {
-	h, _ := newWorld(t).site(resourceSite)
+	h, _ := newEnv(t).site(resourceSite)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := askOn(w, h, r, new(reached)); err != nil {
 			t.Error(err)

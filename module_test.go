@@ -9,7 +9,7 @@ import (
 // TestProvisionErrors: a site whose configuration cannot work does not start
 // (T-07, T-08, T-60, T-63, T-68).
 func TestProvisionErrors(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("bad.rego", "package caddy.authz\n\nallow if {\n")
 	w.Write("typo.rego", "package caddy.authz\n\nallow if input.identity.authenticated == nope\n")
 	w.Write("other.rego", "package somewhere.other\n\nallow := true\n")
@@ -73,7 +73,7 @@ func TestProvisionErrors(t *testing.T) {
 // TestSharedIssuers: product.md, section 4. With a rule of its own, a site may
 // take tokens that anybody can get.
 func TestSharedIssuers(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, block := range []string{
 		"jwt https://accounts.google.com {\n audience a\n require hd example.com\n }",
 		"jwt https://accounts.google.com {\n audience a\n }\n access DIR/access.yaml",
@@ -88,7 +88,7 @@ func TestSharedIssuers(t *testing.T) {
 
 // TestHelloWorld: methods alone are a site: any known caller may.
 func TestHelloWorld(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site("basic {\n users DIR/users.yaml\n }")
 	for name, want := range map[string]int{"bob": 200, "eve": 401} {
 		if recorder, _ := ask(h, asUser(get("/"), name), new(reached)); recorder.Code != want {
@@ -103,7 +103,7 @@ func TestHelloWorld(t *testing.T) {
 // TestSharedButBroken: a configuration does not load with broken policies, even
 // if an older one still works with the last good ones (house.md, Survival).
 func TestSharedButBroken(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	first, _ := w.site(basicSite)
 	w.Write("access.yaml", "rules: nonsense\n")
 	if _, err := w.provision(basicSite); err == nil {

@@ -2,7 +2,6 @@ package policyauth
 
 import (
 	"encoding/json"
-	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -13,46 +12,14 @@ import (
 	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
-// atProvider lets the fake sign its user in, and returns the path of ours that it
-// sends the browser to.
-func (p *person) atProvider(to string) string {
-	p.t.Helper()
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	defer browser.CloseIdleConnections()
-	answer, err := browser.Get(to)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	_ = answer.Body.Close()
-	back, ok := strings.CutPrefix(answer.Header.Get("Location"), "https://example.com/")
-	if !ok {
-		p.t.Fatalf("the provider answered %d %v", answer.StatusCode, answer.Header)
-	}
-	return "/" + back
-}
-
-// signInAt follows a refused navigation to the provider and back.
-func (p *person) signInAt(target string) *httptest.ResponseRecorder {
-	p.t.Helper()
-	sent := p.ask(navigate(get(target)), new(reached))
-	if sent.Code != 303 {
-		p.t.Fatalf("not sent to sign in: %d %v", sent.Code, sent.Header())
-	}
-	begun := p.ask(navigate(get(sent.Header().Get("Location"))), new(reached))
-	if begun.Code != 303 {
-		p.t.Fatalf("not sent to the provider: %d %s", begun.Code, begun.Body)
-	}
-	return p.ask(navigate(get(p.atProvider(begun.Header().Get("Location")))), new(reached))
-}
-
 // TestOIDC: a person signs in at a provider, comes back to the page asked for, is
 // told apart for the upstream, and signs out; a program gets 401 and never a
 // redirect; no code, token or secret is logged. R-OID-1, R-OID-14, R-LO-1, R-LO-2.
 func TestOIDC(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	fake.ClientSecret = canary
 	h, logs := w.site(oidcSite(fake, "") + "identity_headers {\n X-User username\n X-Mail email\n}\n")
-	api := visitor(t, h).ask(secure(get("/mail", "Accept", "application/json")), new(reached))
+	api := visitor(t, h).Ask(secure(get("/mail", "Accept", "application/json")), new(reached))
 	var problem struct {
 		LoginURL string `json:"login_url"`
 	}
@@ -60,23 +27,23 @@ func TestOIDC(t *testing.T) {
 		t.Errorf("an API call: %d %v %s", api.Code, api.Header(), api.Body)
 	}
 	p := visitor(t, h)
-	if answer := p.signInAt("/mail?folder=1"); answer.Code != 303 || answer.Header().Get("Location") != "/mail?folder=1" {
+	if answer := p.SignInAt("/mail?folder=1"); answer.Code != 303 || answer.Header().Get("Location") != "/mail?folder=1" {
 		t.Fatalf("%d %v %s", answer.Code, answer.Header(), answer.Body)
 	}
 	next := new(reached)
-	if answer := p.ask(navigate(get("/mail?folder=1")), next); answer.Code != 200 {
+	if answer := p.Ask(navigate(get("/mail?folder=1")), next); answer.Code != 200 {
 		t.Fatalf("%d %s", answer.Code, answer.Body)
 	}
-	if got := next.request.Header; got.Get("X-User") != "alice" || got.Get("X-Mail") != "alice@example.com" || got.Get("Cookie") != "" {
+	if got := next.Request.Header; got.Get("X-User") != "alice" || got.Get("X-Mail") != "alice@example.com" || got.Get("Cookie") != "" {
 		t.Errorf("the upstream is told %v", got)
 	}
-	old := p.cookies["__Host-policy_auth"]
-	out := p.ask(secure(post("/.policy_auth/logout", "Sec-Fetch-Site", "same-origin")), new(reached))
-	if back := p.ask(navigate(get(p.atProvider(out.Header().Get("Location")))), new(reached)); back.Header().Get("Location") != "/.policy_auth/logout" {
+	old := p.Cookies["__Host-policy_auth"]
+	out := p.Ask(secure(post("/.policy_auth/logout", "Sec-Fetch-Site", "same-origin")), new(reached))
+	if back := p.Ask(navigate(get(p.AtProvider(out.Header().Get("Location")))), new(reached)); back.Header().Get("Location") != "/.policy_auth/logout" {
 		t.Errorf("%d %v", back.Code, back.Header())
 	}
-	p.cookies["__Host-policy_auth"] = old
-	if answer := p.ask(secure(get("/mail", "Accept", "application/json")), new(reached)); answer.Code != 401 {
+	p.Cookies["__Host-policy_auth"] = old
+	if answer := p.Ask(secure(get("/mail", "Accept", "application/json")), new(reached)); answer.Code != 401 {
 		t.Errorf("the old cookie: %d", answer.Code)
 	}
 	for _, line := range logs.All() {
@@ -90,17 +57,17 @@ func TestOIDC(t *testing.T) {
 // TestOIDCBackchannel: R-LO-4. The provider ends a session, from wherever it is
 // and although its request has neither a cookie nor an origin of ours.
 func TestOIDCBackchannel(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	h, _ := w.site(oidcSite(fake, "name id\n"))
 	p := visitor(t, h)
-	p.signInAt("/mail")
+	p.SignInAt("/mail")
 	form := url.Values{"logout_token": {fake.LogoutToken(nil)}}
 	r := secure(httptest.NewRequest("POST", "/.policy_auth/backchannel_logout/id", strings.NewReader(form.Encode())))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if answer := visitor(t, h).ask(r, new(reached)); answer.Code != 200 {
+	if answer := visitor(t, h).Ask(r, new(reached)); answer.Code != 200 {
 		t.Fatalf("%d %s", answer.Code, answer.Body)
 	}
-	if answer := p.ask(navigate(get("/mail")), new(reached)); answer.Code != 303 {
+	if answer := p.Ask(navigate(get("/mail")), new(reached)); answer.Code != 303 {
 		t.Errorf("still signed in: %d", answer.Code)
 	}
 }
@@ -108,7 +75,7 @@ func TestOIDCBackchannel(t *testing.T) {
 // TestOIDCStepUp: R-SU-1, R-SU-3, R-SU-5. A policy's challenge sends a person to the
 // provider for more, and a program gets 401.
 func TestOIDCStepUp(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	w.Write("p/vault.rego", `package caddy.authz
 
 allow := {"allow": false, "challenge": {"acr_values": ["phr"], "max_age": 300}} if {
@@ -118,20 +85,20 @@ allow := {"allow": false, "challenge": {"acr_values": ["phr"], "max_age": 300}} 
 `)
 	h, _ := w.site(strings.Replace(oidcSite(fake, ""), "access DIR/access.yaml\n", "policies DIR/p\n", 1))
 	p := visitor(t, h)
-	p.signInAt("/vault")
-	old := p.cookies["__Host-policy_auth"]
-	if answer := p.ask(secure(get("/vault", "Accept", "application/json")), new(reached)); answer.Code != 401 || answer.Header().Get("Location") != "" {
+	p.SignInAt("/vault")
+	old := p.Cookies["__Host-policy_auth"]
+	if answer := p.Ask(secure(get("/vault", "Accept", "application/json")), new(reached)); answer.Code != 401 || answer.Header().Get("Location") != "" {
 		t.Errorf("a program: %d %v", answer.Code, answer.Header())
 	}
 	fake.IDToken = func(_ string, _, claims map[string]any) { claims["acr"] = "phr" }
-	if answer := p.signInAt("/vault"); answer.Code != 303 || answer.Header().Get("Location") != "/vault" || p.cookies["__Host-policy_auth"] == old {
+	if answer := p.SignInAt("/vault"); answer.Code != 303 || answer.Header().Get("Location") != "/vault" || p.Cookies["__Host-policy_auth"] == old {
 		t.Fatalf("%d %v", answer.Code, answer.Header())
 	}
 	asked := fake.Asked()
 	if last := asked[len(asked)-1]; last.Get("acr_values") != "phr" || last.Get("max_age") != "300" {
 		t.Errorf("asked with %v", last)
 	}
-	if answer := p.ask(navigate(get("/vault")), new(reached)); answer.Code != 200 {
+	if answer := p.Ask(navigate(get("/vault")), new(reached)); answer.Code != 200 {
 		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
 }
@@ -139,10 +106,10 @@ allow := {"allow": false, "challenge": {"acr_values": ["phr"], "max_age": 300}} 
 // TestOIDCForwarded: T-56. What a stranger says of the host and the scheme does
 // not reach the provider, nor any other address.
 func TestOIDCForwarded(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	h, _ := w.site(oidcSite(fake, ""))
 	forged := []string{"X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "evil", "X-Forwarded-Port", "1", "X-Forwarded-Prefix", "/evil", "Forwarded", "host=evil.example"}
-	sent := visitor(t, h).ask(navigate(get("/.policy_auth/login?return_to=https%3A%2F%2Fevil.example%2F", forged...)), new(reached))
+	sent := visitor(t, h).Ask(navigate(get("/.policy_auth/login?return_to=https%3A%2F%2Fevil.example%2F", forged...)), new(reached))
 	to, err := url.Parse(sent.Header().Get("Location"))
 	if err != nil || sent.Code != 303 || to.Query().Get("redirect_uri") != "https://example.com/.policy_auth/callback/oidc" || strings.Contains(to.String(), "evil") {
 		t.Errorf("%d %v", sent.Code, to)
@@ -152,15 +119,15 @@ func TestOIDCForwarded(t *testing.T) {
 // TestOIDCCircles: R-OID-15. A policy that asks for more than the provider gives
 // sends nobody round for ever.
 func TestOIDCCircles(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	w.Write("p/never.rego", "package caddy.authz\n\nallow := {\"allow\": false, \"login\": true}\n")
 	h, _ := w.site(strings.Replace(oidcSite(fake, ""), "access DIR/access.yaml\n", "policies DIR/p\n", 1))
 	p := visitor(t, h)
 	for range 3 {
-		p.signInAt("/")
+		p.SignInAt("/")
 	}
-	sent := p.ask(navigate(get("/")), new(reached))
-	if answer := p.ask(navigate(get(sent.Header().Get("Location"))), new(reached)); answer.Code != 403 || answer.Header().Get("Location") != "" || !strings.Contains(answer.Body.String(), "cookies") {
+	sent := p.Ask(navigate(get("/")), new(reached))
+	if answer := p.Ask(navigate(get(sent.Header().Get("Location"))), new(reached)); answer.Code != 403 || answer.Header().Get("Location") != "" || !strings.Contains(answer.Body.String(), "cookies") {
 		t.Errorf("%d %v", answer.Code, answer.Header())
 	}
 }
@@ -168,25 +135,25 @@ func TestOIDCCircles(t *testing.T) {
 // TestOIDCDown: a provider that is down when the site starts, and when somebody
 // signs in, stops nothing else; two providers are chosen between.
 func TestOIDCDown(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	fake.Down = true
 	block := "basic {\n users DIR/users.yaml\n }\n" + oidcSite(fake, "") + "login oidc " + oidctest.New(t).URL + " {\n name other\n client_id c\n }\n"
 	h, _ := w.site(block)
 	if n := fake.Seen("/.well-known/openid-configuration"); n > 0 {
 		t.Errorf("asked %d times while the site was set up", n)
 	}
-	if answer := visitor(t, h).ask(secure(basic(get("/mail"), "alice", canary)), new(reached)); answer.Code != 200 {
+	if answer := visitor(t, h).Ask(secure(basic(get("/mail"), "alice", canary)), new(reached)); answer.Code != 200 {
 		t.Errorf("another method: %d", answer.Code)
 	}
 	p := visitor(t, h)
-	if page := p.ask(navigate(get("/.policy_auth/login")), new(reached)).Body.String(); !strings.Contains(page, "127.0.0.1") || !strings.Contains(page, "Other") {
+	if page := p.Ask(navigate(get("/.policy_auth/login")), new(reached)).Body.String(); !strings.Contains(page, "127.0.0.1") || !strings.Contains(page, "Other") {
 		t.Error(page)
 	}
-	answer := p.ask(navigate(get("/.policy_auth/login?login=oidc")), new(reached))
+	answer := p.Ask(navigate(get("/.policy_auth/login?login=oidc")), new(reached))
 	if answer.Code != 503 || answer.Header().Get("Retry-After") == "" || answer.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v", answer.Code, answer.Header())
 	}
-	if answer := p.ask(navigate(get("/.policy_auth/login?login=other")), new(reached)); answer.Code != 303 {
+	if answer := p.Ask(navigate(get("/.policy_auth/login?login=other")), new(reached)); answer.Code != 303 {
 		t.Errorf("the other provider: %d %s", answer.Code, answer.Body)
 	}
 }
@@ -205,7 +172,7 @@ func TestProviders(t *testing.T) {
 	blocks := testenv.BlockForm.FindAllStringSubmatch(string(doc), -1)
 	for _, match := range blocks {
 		block := strings.TrimSuffix(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(match[3]), "policy_auth {")), "}")
-		w := newWorld(t)
+		w := newEnv(t)
 		w.Write("ca.pem", string(certificate))
 		if _, err := w.provision(strings.ReplaceAll(block, "/etc/caddy/", "DIR/") + "session {\n store file DIR/store.db\n}"); err != nil {
 			t.Errorf("%s: %v", match[2], err)
@@ -226,16 +193,16 @@ func TestOIDCConfig(t *testing.T) {
 		"client_secret {file./nowhere/secret}":         "client_secret",
 	}
 	for line, want := range tests {
-		_, err := newWorld(t).provision("login oidc https://id.example.com {\n client_id app\n " + line + "\n}\nsession {\n store file DIR/store.db\n}")
+		_, err := newEnv(t).provision("login oidc https://id.example.com {\n client_id app\n " + line + "\n}\nsession {\n store file DIR/store.db\n}")
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", line, err)
 		}
 	}
 	google := "login oidc https://accounts.google.com {\n client_id app\n}\nsession {\n store file DIR/store.db\n}\n"
-	if _, err := newWorld(t).provision(google); err == nil || !strings.Contains(err.Error(), "every person can get an account") {
+	if _, err := newEnv(t).provision(google); err == nil || !strings.Contains(err.Error(), "every person can get an account") {
 		t.Errorf("everybody is let in: %v", err)
 	}
-	if _, err := newWorld(t).provision(google + "access DIR/access.yaml"); err != nil {
+	if _, err := newEnv(t).provision(google + "access DIR/access.yaml"); err != nil {
 		t.Error(err)
 	}
 }

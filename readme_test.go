@@ -271,7 +271,7 @@ func TestErrorPagesExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, match := range testenv.BlockForm.FindAllStringSubmatch(string(text), -1) {
 		if match[1] != "html" {
 			continue

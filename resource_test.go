@@ -14,7 +14,7 @@ import (
 //
 // R-CSRF-3
 func TestN48Origin(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	block := "jwt https://id.example.com {\n secret " + jwtSecret + "\n audience api\n resource https://api.example.com/mcp\n }\n"
 	h, logs := w.site(block + "cors {\n origins https://app.example.com\n }\n")
 	open, _ := w.site(block + "cors {\n origins *\n }\n")
@@ -54,7 +54,7 @@ func TestN48Origin(t *testing.T) {
 			}
 			recorder := httptest.NewRecorder()
 			err := askOn(recorder, test.h, r, next)
-			if err != nil || recorder.Code != test.status || (next.request != nil) != (test.status == 200) {
+			if err != nil || recorder.Code != test.status || (next.Request != nil) != (test.status == 200) {
 				t.Fatalf("%d %v", recorder.Code, err)
 			}
 			if test.status == 403 && (recorder.Header().Get("WWW-Authenticate") != "" || !strings.Contains(recorder.Body.String(), `"class":"cross_site"`)) {
@@ -77,7 +77,7 @@ func TestN48Origin(t *testing.T) {
 //
 // R-PRM-3, R-PRM-5
 func TestN48Scopes(t *testing.T) {
-	h, _ := newWorld(t).site("jwt https://id.example.com {\n secret " + jwtSecret + "\n resource https://api.example.com/mcp {\n scopes tools:read tools:call\n name Tools\n documentation https://docs.example.com/tools\n }\n }\n")
+	h, _ := newEnv(t).site("jwt https://id.example.com {\n secret " + jwtSecret + "\n resource https://api.example.com/mcp {\n scopes tools:read tools:call\n name Tools\n documentation https://docs.example.com/tools\n }\n }\n")
 	recorder, _ := ask(h, get("/.well-known/oauth-protected-resource/mcp"), new(reached))
 	const want = `{"resource":"https://api.example.com/mcp","authorization_servers":["https://id.example.com"],"bearer_methods_supported":["header"],` +
 		`"scopes_supported":["tools:read","tools:call"],"resource_name":"Tools","resource_documentation":"https://docs.example.com/tools"}`

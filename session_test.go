@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,86 +18,31 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/admin"
 )
 
-// person is a browser and whoever sits before it.
-type person struct {
-	t       testing.TB
-	h       *Handler
-	cookies map[string]string
-}
-
-func visitor(t testing.TB, h *Handler) *person {
-	return &person{t: t, h: h, cookies: map[string]string{}}
-}
-
-// ask sends a request with the browser's cookies, and keeps those of the answer.
-func (p *person) ask(r *http.Request, next *reached) *httptest.ResponseRecorder {
-	p.t.Helper()
-	for name, value := range p.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
-	recorder, err := ask(p.h, r, next)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for _, cookie := range recorder.Result().Cookies() {
-		p.cookies[cookie.Name] = cookie.Value
-		if cookie.MaxAge < 0 {
-			delete(p.cookies, cookie.Name)
-		}
-	}
-	return recorder
-}
-
-// signIn follows a refused navigation to the form and fills it in.
-func (p *person) signIn(target, name, password string) *httptest.ResponseRecorder {
-	p.t.Helper()
-	sent := p.ask(navigate(get(target)), new(reached))
-	form := sent.Header().Get("Location")
-	if sent.Code != 303 || !strings.HasPrefix(form, "/.policy_auth/login?") {
-		p.t.Fatalf("not sent to sign in: %d %v", sent.Code, sent.Header())
-	}
-	page := p.ask(navigate(get(form)), new(reached)).Body.String()
-	token := formToken.FindStringSubmatch(page)
-	if token == nil {
-		p.t.Fatalf("no form: %s", page)
-	}
-	return p.ask(filled(form, name, password, token[1]), new(reached))
-}
-
-// filled is the form as it is sent.
-func filled(form, name, password, token string) *http.Request {
-	values := url.Values{"username": {name}, "password": {password}, "token": {token}}
-	r := httptest.NewRequest("POST", form, strings.NewReader(values.Encode()))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	return navigate(r)
-}
-
 // TestSession: somebody signs in, comes back, is known to the upstream by nothing
 // but what the site says, signs out and is not let in again. R-CK-9, R-LO-1,
 // R-LOG-1, T-38, T-59.
 func TestSession(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, logs := w.site(formSite + "identity_headers {\n X-User id\n }\n")
 	p := visitor(t, h)
-	answer := p.signIn("/mail?x=1", "alice", canary)
+	answer := p.SignIn("/mail?x=1", "alice", canary)
 	if answer.Code != 303 || answer.Header().Get("Location") != "/mail?x=1" {
 		t.Fatalf("%d %v", answer.Code, answer.Header())
 	}
 	next := new(reached)
 	r := navigate(get("/mail?x=1", "Cookie", "theme=dark"))
-	if answer := p.ask(r, next); answer.Code != 200 {
+	if answer := p.Ask(r, next); answer.Code != 200 {
 		t.Fatalf("%d %s", answer.Code, answer.Body)
 	}
-	if got := next.request.Header; got.Get("X-User") != "alice" || got.Get("Cookie") != "theme=dark" {
+	if got := next.Request.Header; got.Get("X-User") != "alice" || got.Get("Cookie") != "theme=dark" {
 		t.Errorf("the upstream is told %v", got)
 	}
-	old := p.cookies["__Host-policy_auth"]
-	if answer := p.ask(secure(post("/.policy_auth/logout", "Sec-Fetch-Site", "same-origin")), new(reached)); answer.Code != 303 || p.cookies["__Host-policy_auth"] != "" {
+	old := p.Cookies["__Host-policy_auth"]
+	if answer := p.Ask(secure(post("/.policy_auth/logout", "Sec-Fetch-Site", "same-origin")), new(reached)); answer.Code != 303 || p.Cookies["__Host-policy_auth"] != "" {
 		t.Errorf("%d %v", answer.Code, answer.Header())
 	}
-	p.cookies["__Host-policy_auth"] = old
-	if answer := p.ask(secure(get("/mail", "Accept", "application/json")), new(reached)); answer.Code != 401 || p.cookies["__Host-policy_auth"] != "" {
+	p.Cookies["__Host-policy_auth"] = old
+	if answer := p.Ask(secure(get("/mail", "Accept", "application/json")), new(reached)); answer.Code != 401 || p.Cookies["__Host-policy_auth"] != "" {
 		t.Errorf("the old cookie: %d", answer.Code)
 	}
 	var lines []string
@@ -119,12 +63,12 @@ func TestSession(t *testing.T) {
 // TestSessionAnswers: R-SES-6, R-401-1, R-CH-8. A dead session is told apart for
 // programs, sends navigations to sign in, and is cleared.
 func TestSessionAnswers(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(formSite)
 	dead := strings.Repeat("A", 43)
 	p := visitor(t, h)
-	p.cookies["__Host-policy_auth"] = dead
-	answer := p.ask(secure(get("/api/me", "Accept", "application/json", "Referer", "https://example.com/app")), new(reached))
+	p.Cookies["__Host-policy_auth"] = dead
+	answer := p.Ask(secure(get("/api/me", "Accept", "application/json", "Referer", "https://example.com/app")), new(reached))
 	var problem struct {
 		Class    string
 		LoginURL string `json:"login_url"`
@@ -138,23 +82,23 @@ func TestSessionAnswers(t *testing.T) {
 	if got := answer.Header().Get("WWW-Authenticate"); got != `Session realm="restricted"` {
 		t.Errorf("challenge %s", got)
 	}
-	p.cookies["__Host-policy_auth"] = dead
-	if answer := p.ask(navigate(get("/mail")), new(reached)); answer.Code != 303 || answer.Header().Get("Location") != "/.policy_auth/login?return_to=%2Fmail" {
+	p.Cookies["__Host-policy_auth"] = dead
+	if answer := p.Ask(navigate(get("/mail")), new(reached)); answer.Code != 303 || answer.Header().Get("Location") != "/.policy_auth/login?return_to=%2Fmail" {
 		t.Errorf("%d %v", answer.Code, answer.Header())
 	}
-	p.cookies["__Host-policy_auth"] = dead
+	p.Cookies["__Host-policy_auth"] = dead
 	next := new(reached)
-	if answer := p.ask(secure(get("/public/x")), next); answer.Code != 200 || next.request.Header.Get("Cookie") != "" {
-		t.Errorf("public: %d, the upstream got %q", answer.Code, next.request.Header.Get("Cookie"))
+	if answer := p.Ask(secure(get("/public/x")), next); answer.Code != 200 || next.Request.Header.Get("Cookie") != "" {
+		t.Errorf("public: %d, the upstream got %q", answer.Code, next.Request.Header.Get("Cookie"))
 	}
 }
 
 // TestSessionForgery: R-CSRF-1, R-CSRF-2, R-CK-5. What other sites make a browser send.
 func TestSessionForgery(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(formSite + "cors {\n origins https://spa.example\n credentials\n }\n")
 	p := visitor(t, h)
-	p.signIn("/mail", "bob", canary)
+	p.SignIn("/mail", "bob", canary)
 	socket := func(header ...string) *http.Request {
 		return secure(get("/mail", append(header, webSocket...)...))
 	}
@@ -177,44 +121,44 @@ func TestSessionForgery(t *testing.T) {
 		{"two sessions", secure(get("/mail", "Cookie", "__Host-policy_auth="+strings.Repeat("A", 43))), 401},
 		{"a cookie that another host may have set", secure(get("/mail", "Cookie", "policy_auth=x")), 200},
 	}
-	session := p.cookies["__Host-policy_auth"]
+	session := p.Cookies["__Host-policy_auth"]
 	for _, test := range tests {
-		p.cookies["__Host-policy_auth"] = session
-		if answer := p.ask(test.r, new(reached)); answer.Code != test.status {
+		p.Cookies["__Host-policy_auth"] = session
+		if answer := p.Ask(test.r, new(reached)); answer.Code != test.status {
 			t.Errorf("%s: %d %s", test.name, answer.Code, answer.Body)
 		}
 	}
-	delete(p.cookies, "__Host-policy_auth")
-	p.cookies["policy_auth"] = session
-	if answer := p.ask(secure(get("/mail")), new(reached)); answer.Code != 401 {
+	delete(p.Cookies, "__Host-policy_auth")
+	p.Cookies["policy_auth"] = session
+	if answer := p.Ask(secure(get("/mail")), new(reached)); answer.Code != 401 {
 		t.Errorf("the name for plain HTTP counts over TLS: %d", answer.Code)
 	}
 }
 
 // TestSessionDisabled: R-401-8. A disabled user is out with the next request, for good.
 func TestSessionDisabled(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	hash, _ := bcrypt.GenerateFromPassword([]byte(canary), 8)
 	account := "users:\n  alice:\n    password: " + string(hash) + "\n"
 	w.Write("users.yaml", account)
 	h, _ := w.site(formSite)
 	p := visitor(t, h)
-	p.signIn("/mail", "alice", canary)
-	session := p.cookies["__Host-policy_auth"]
+	p.SignIn("/mail", "alice", canary)
+	session := p.Cookies["__Host-policy_auth"]
 	reload := func(content string) {
 		t.Helper()
 		w.Write("users.yaml", content)
 		other, _ := w.site(formSite) // takes the file at once
-		p.h = other
+		p.H = other
 	}
 	reload(account + "    disabled: true\n")
-	answer := p.ask(navigate(get("/mail")), new(reached))
-	if answer.Code != 401 || p.cookies["__Host-policy_auth"] != "" {
+	answer := p.Ask(navigate(get("/mail")), new(reached))
+	if answer.Code != 401 || p.Cookies["__Host-policy_auth"] != "" {
 		t.Errorf("%d %v", answer.Code, answer.Header())
 	}
 	reload(account)
-	p.cookies["__Host-policy_auth"] = session
-	if answer := p.ask(secure(get("/mail")), new(reached)); answer.Code != 401 {
+	p.Cookies["__Host-policy_auth"] = session
+	if answer := p.Ask(secure(get("/mail")), new(reached)); answer.Code != 401 {
 		t.Errorf("enabled again, the old session is back: %d", answer.Code)
 	}
 }
@@ -222,28 +166,28 @@ func TestSessionDisabled(t *testing.T) {
 // TestSessionReload: R-SES-7. Loading the configuration again keeps sessions, and so
 // does another site of the same host; T-71: other sites do not take them.
 func TestSessionReload(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(formSite)
 	p := visitor(t, h)
-	p.signIn("/mail", "alice", canary)
-	session := p.cookies["__Host-policy_auth"]
+	p.SignIn("/mail", "alice", canary)
+	session := p.Cookies["__Host-policy_auth"]
 	again, _ := w.site(formSite)
 	if err := h.Cleanup(); err != nil {
 		t.Fatal(err)
 	}
-	p.h = again
-	if answer := p.ask(secure(get("/mail")), new(reached)); answer.Code != 200 {
+	p.H = again
+	if answer := p.Ask(secure(get("/mail")), new(reached)); answer.Code != 200 {
 		t.Errorf("reloaded: %d", answer.Code)
 	}
 	elsewhere := secure(get("/mail"))
 	elsewhere.Host = "other.example.com"
-	if answer := p.ask(elsewhere, new(reached)); answer.Code != 401 {
+	if answer := p.Ask(elsewhere, new(reached)); answer.Code != 401 {
 		t.Errorf("on another host: %d", answer.Code)
 	}
 	w.Write("others.yaml", "users:\n  alice:\n    password: "+hashOf(t, "another")+"\n")
 	others, _ := w.site(strings.ReplaceAll(formSite, "DIR/users.yaml", "DIR/others.yaml"))
-	p.h, p.cookies["__Host-policy_auth"] = others, session
-	if answer := p.ask(secure(get("/mail")), new(reached)); answer.Code != 401 {
+	p.H, p.Cookies["__Host-policy_auth"] = others, session
+	if answer := p.Ask(secure(get("/mail")), new(reached)); answer.Code != 401 {
 		t.Errorf("with other users: %d", answer.Code)
 	}
 }
@@ -259,12 +203,12 @@ func hashOf(t *testing.T, password string) string {
 
 // TestSessionIdle: R-SES-1. Whoever does nothing for too long is asked again.
 func TestSessionIdle(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(strings.ReplaceAll(formSite, "session {", "session {\n idle 300ms"))
 	p := visitor(t, h)
-	p.signIn("/mail", "alice", canary)
+	p.SignIn("/mail", "alice", canary)
 	time.Sleep(400 * time.Millisecond) // in the room itself, a clock of the tests goes by
-	if answer := p.ask(navigate(get("/mail")), new(reached)); answer.Code != 303 {
+	if answer := p.Ask(navigate(get("/mail")), new(reached)); answer.Code != 303 {
 		t.Errorf("still signed in: %d", answer.Code)
 	}
 }
@@ -272,16 +216,16 @@ func TestSessionIdle(t *testing.T) {
 // TestSessionStoreDown: R-401-6. A store that cannot be opened is 503 for whoever has
 // a cookie, and nothing for others.
 func TestSessionStoreDown(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("store.db", "this is no database, and large enough to be looked at as one: "+strings.Repeat("x", 1<<16))
 	h, _ := w.site(formSite)
 	p := visitor(t, h)
-	if answer := p.ask(secure(get("/public/x")), new(reached)); answer.Code != 200 {
+	if answer := p.Ask(secure(get("/public/x")), new(reached)); answer.Code != 200 {
 		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
-	p.cookies["__Host-policy_auth"] = strings.Repeat("A", 43)
+	p.Cookies["__Host-policy_auth"] = strings.Repeat("A", 43)
 	next := new(reached)
-	if answer := p.ask(secure(get("/mail")), next); answer.Code != 503 || answer.Header().Get("Retry-After") == "" || next.request != nil {
+	if answer := p.Ask(secure(get("/mail")), next); answer.Code != 503 || answer.Header().Get("Retry-After") == "" || next.Request != nil {
 		t.Errorf("%d %v", answer.Code, answer.Header())
 	}
 }
@@ -289,32 +233,32 @@ func TestSessionStoreDown(t *testing.T) {
 // TestSessionPlain: R-CK-2, R-HTTP-5. Over plain HTTP somebody can sign in on their own
 // machine, for development, and nowhere else.
 func TestSessionPlain(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(formSite)
 	plain := func(r *http.Request, host string) *http.Request {
 		r.TLS, r.Host = nil, host
 		return r
 	}
 	p := visitor(t, h)
-	if answer := p.ask(plain(navigate(get("/.policy_auth/login")), "app.example.com"), new(reached)); answer.Code != 403 || strings.Contains(answer.Body.String(), "<form") {
+	if answer := p.Ask(plain(navigate(get("/.policy_auth/login")), "app.example.com"), new(reached)); answer.Code != 403 || strings.Contains(answer.Body.String(), "<form") {
 		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
-	page := p.ask(plain(navigate(get("/.policy_auth/login")), "localhost:8080"), new(reached)).Body.String()
+	page := p.Ask(plain(navigate(get("/.policy_auth/login")), "localhost:8080"), new(reached)).Body.String()
 	token := formToken.FindStringSubmatch(page)
 	if token == nil {
 		t.Fatal(page)
 	}
-	if answer := p.ask(plain(filled("/.policy_auth/login", "alice", canary, token[1]), "localhost:8080"), new(reached)); answer.Code != 303 || p.cookies["policy_auth"] == "" {
+	if answer := p.Ask(plain(filled("/.policy_auth/login", "alice", canary, token[1]), "localhost:8080"), new(reached)); answer.Code != 303 || p.Cookies["policy_auth"] == "" {
 		t.Errorf("%d %v", answer.Code, answer.Header())
 	}
-	if answer := p.ask(plain(get("/mail"), "localhost:8080"), new(reached)); answer.Code != 200 {
+	if answer := p.Ask(plain(get("/mail"), "localhost:8080"), new(reached)); answer.Code != 200 {
 		t.Errorf("%d", answer.Code)
 	}
 }
 
 // TestSessionErrors: T-63. What cannot be meant is refused at load.
 func TestSessionErrors(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for block, want := range map[string]string{
 		"session\naccess DIR/access.yaml":                                          "no login makes one",
 		"session\nlogin url /x\naccess DIR/access.yaml":                            "no login makes one",
@@ -359,18 +303,18 @@ func askAdmin(t *testing.T, method, uri string) (int, string) {
 // TestSessionAdmin: R-SES-5. Operators see who is signed in and end sessions, with the
 // next request.
 func TestSessionAdmin(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(formSite)
-	var people []*person
+	var people []*browser
 	for _, name := range []string{"alice", "alice", "bob", "bob"} {
 		p := visitor(t, h)
-		p.signIn("/mail", name, canary)
+		p.SignIn("/mail", name, canary)
 		people = append(people, p)
 	}
 	list := func(query string) (found []admin.Session) {
 		t.Helper()
 		status, body := askAdmin(t, "GET", "/policy_auth/sessions"+query)
-		if err := json.Unmarshal([]byte(body), &found); err != nil || status != 200 || strings.Contains(body, canary) || strings.Contains(body, people[0].cookies["__Host-policy_auth"]) {
+		if err := json.Unmarshal([]byte(body), &found); err != nil || status != 200 || strings.Contains(body, canary) || strings.Contains(body, people[0].Cookies["__Host-policy_auth"]) {
 			t.Fatalf("%d %s", status, body)
 		}
 		return found
@@ -381,9 +325,9 @@ func TestSessionAdmin(t *testing.T) {
 	signedIn := func() string {
 		var answers []string
 		for _, p := range people {
-			session := p.cookies["__Host-policy_auth"]
-			answers = append(answers, strconv.Itoa(p.ask(secure(get("/mail")), new(reached)).Code))
-			p.cookies["__Host-policy_auth"] = session
+			session := p.Cookies["__Host-policy_auth"]
+			answers = append(answers, strconv.Itoa(p.Ask(secure(get("/mail")), new(reached)).Code))
+			p.Cookies["__Host-policy_auth"] = session
 		}
 		return strings.Join(answers, " ")
 	}
@@ -418,7 +362,7 @@ func TestSessionAdmin(t *testing.T) {
 // TestSessionStepUp: R-SU-5. A policy that wants a fresher sign-in sends a session's
 // navigation to sign in, with what it asks for, and everything else gets 401.
 func TestSessionStepUp(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("p/authz.rego", `package caddy.authz
 
 default allow := false
@@ -435,15 +379,15 @@ allow := {"allow": false, "challenge": {"max_age": 60, "acr_values": ["high", "h
 `)
 	h, _ := w.site("login form {\n users DIR/users.yaml\n }\n session {\n store file DIR/store.db\n }\n policies DIR/p\n")
 	p := visitor(t, h)
-	p.signIn("/mail", "alice", canary)
-	if answer := p.ask(secure(get("/mail")), new(reached)); answer.Code != 200 {
+	p.SignIn("/mail", "alice", canary)
+	if answer := p.Ask(secure(get("/mail")), new(reached)); answer.Code != 200 {
 		t.Fatalf("%d %s", answer.Code, answer.Body)
 	}
 	const want = "/.policy_auth/login?acr_values=high+higher&max_age=60&return_to=%2Fsafe"
-	if answer := p.ask(navigate(get("/safe")), new(reached)); answer.Code != 303 || answer.Header().Get("Location") != want {
+	if answer := p.Ask(navigate(get("/safe")), new(reached)); answer.Code != 303 || answer.Header().Get("Location") != want {
 		t.Errorf("%d %v", answer.Code, answer.Header())
 	}
-	if answer := p.ask(secure(get("/safe", "Accept", "application/json")), new(reached)); answer.Code != 401 || !strings.Contains(answer.Body.String(), `"max_age":60`) {
+	if answer := p.Ask(secure(get("/safe", "Accept", "application/json")), new(reached)); answer.Code != 401 || !strings.Contains(answer.Body.String(), `"max_age":60`) {
 		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
 }
@@ -451,7 +395,7 @@ allow := {"allow": false, "challenge": {"max_age": 60, "acr_values": ["high", "h
 // TestSessionBesideOthers: R-CK-9. A session's cookie stays with us also beside another
 // credential, and on requests that nobody judges; forward_credentials passes it on.
 func TestSessionBesideOthers(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for block, want := range map[string]string{
 		formSite + "basic {\n users DIR/users.yaml\n }":                                                                      "theme=dark",
 		formSite + "forward_credentials\nbasic {\n users DIR/users.yaml\n }":                                                 "theme=dark; __Host-policy_auth=x; __Host-policy_auth_login=y",
@@ -460,10 +404,10 @@ func TestSessionBesideOthers(t *testing.T) {
 		h, _ := w.site(block)
 		next := new(reached)
 		r := secure(asUser(get("/mail", "Cookie", "theme=dark; __Host-policy_auth=x; __Host-policy_auth_login=y"), "bob"))
-		if _, err := ask(h, r, next); err != nil || next.request == nil {
+		if _, err := ask(h, r, next); err != nil || next.Request == nil {
 			t.Fatal(err)
 		}
-		if got := next.request.Header.Get("Cookie"); got != want {
+		if got := next.Request.Header.Get("Cookie"); got != want {
 			t.Errorf("the upstream got %q, want %q", got, want)
 		}
 	}

@@ -25,7 +25,7 @@ type deniedSite struct {
 
 // deniedSites returns what is held: what programs and people get, with Rego and an
 // access table, and a challenge.
-func deniedSites(t testing.TB, w *world) []deniedSite {
+func deniedSites(t testing.TB, w *env) []deniedSite {
 	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if {\n\tinput.request.segments[0] == \"api\"\n\t\"admin\" in input.identity.roles\n\tinput.request.headers.accept\n}\n")
 	token := "Bearer " + jwtOf(t, map[string]any{"roles": []string{"member"}})
 	rego, table := jwtSite+"policies DIR/policies\n", jwtSite+"access DIR/access.yaml\n"
@@ -74,7 +74,7 @@ func encoding() *zap.Logger {
 
 // TestDeniedAllocations holds what a denial costs.
 func TestDeniedAllocations(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, site := range deniedSites(t, w) {
 		t.Run(site.name, func(t *testing.T) {
 			h, _ := w.site(site.block)
@@ -91,7 +91,7 @@ func TestDeniedAllocations(t *testing.T) {
 // BenchmarkDenied measures the whole handler on the way of a denied request, beside
 // none.
 func BenchmarkDenied(b *testing.B) {
-	w := newWorld(b)
+	w := newEnv(b)
 	for i, site := range deniedSites(b, w) {
 		h, _ := w.site(site.block)
 		h.logTo(encoding())
@@ -115,7 +115,7 @@ func BenchmarkDenied(b *testing.B) {
 // small multiple of the request's own size.
 func TestT45DeniedBytes(t *testing.T) {
 	const multiple, constant = 16, 16 << 10
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(jwtSite + "access DIR/access.yaml\n")
 	h.logTo(encoding())
 	long := strings.Repeat("abcdefg,", 2<<10) // 16 KiB

@@ -38,8 +38,8 @@ type hotSite struct {
 func (s hotSite) request(t testing.TB, h *Handler) *http.Request {
 	if h.site.HasForm() {
 		p := visitor(t, h)
-		p.signIn("/mail", "alice", canary)
-		for name, value := range p.cookies {
+		p.SignIn("/mail", "alice", canary)
+		for name, value := range p.Cookies {
 			s.r.AddCookie(&http.Cookie{Name: name, Value: value})
 		}
 	}
@@ -48,7 +48,7 @@ func (s hotSite) request(t testing.TB, h *Handler) *http.Request {
 
 // hotSites returns the sites that the handler's cost is held on: with as many
 // rules and keys as nobody has.
-func hotSites(t testing.TB, w *world) []hotSite {
+func hotSites(t testing.TB, w *env) []hotSite {
 	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if {\n\tinput.request.segments[0] == \"api\"\n\t\"admin\" in input.identity.roles\n\tinput.request.headers.accept\n}\n")
 	rules, keys := "rules:\n", "keys:\n"
 	for i := range 500 {
@@ -104,7 +104,7 @@ func (passing) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 // TestAllocations holds what the handler adds to an allowed request, and that it
 // does not grow with the number of rules and keys.
 func TestAllocations(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, site := range hotSites(t, w) {
 		t.Run(site.name, func(t *testing.T) {
 			h, _ := w.site(site.block)
@@ -122,7 +122,7 @@ func TestAllocations(t *testing.T) {
 // BenchmarkHandler measures the whole handler on the way of an allowed request,
 // beside none.
 func BenchmarkHandler(b *testing.B) {
-	w := newWorld(b)
+	w := newEnv(b)
 	measure := func(name string, h caddyhttp.MiddlewareHandler, r *http.Request) {
 		b.Run(name, func(b *testing.B) {
 			run := through(b, h, r)

@@ -56,7 +56,7 @@ var streamModes = map[string]string{"plain": "", "cors": corsSite, "cors upstrea
 func TestReadFrom(t *testing.T) {
 	for name, mode := range streamModes {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			content := strings.Repeat("protected ", 10_000)
 			w.Write("site/large.txt", content)
 			server := w.together(strings.ReplaceAll("{\nauto_https off\n}\nhttp://site.example.com:8080 {\nroot DIR/site\npolicy_auth {\n"+basicSite+mode+"}\nfile_server\n}\n", "DIR", w.Dir))
@@ -128,7 +128,7 @@ func TestController(t *testing.T) {
 			return trailer.Get("X-Checksum") == "1" && trailer.Get("X-Late") == "2"
 		}},
 	}
-	w := newWorld(t)
+	w := newEnv(t)
 	for name, mode := range streamModes {
 		h, _ := w.site(basicSite + mode)
 		for _, test := range tests {

@@ -12,7 +12,7 @@ import (
 
 // together provisions the one server of a Caddyfile as Caddy would, with its
 // routes and error routes; only the listener is missing.
-func (w *world) together(config string) *caddyhttp.Server {
+func (w *env) together(config string) *caddyhttp.Server {
 	w.T.Helper()
 	adapted := adapt(config)
 	var parsed struct {
@@ -21,12 +21,10 @@ func (w *world) together(config string) *caddyhttp.Server {
 	if err := json.Unmarshal([]byte(adapted), &parsed); err != nil {
 		w.T.Fatalf("%v\n%s", err, adapted)
 	}
-	base, err := caddy.ProvisionContext(&caddy.Config{StorageRaw: json.RawMessage(`{"module": "file_system", "root": "` + w.Dir + `/storage"}`)})
+	ctx, err := w.Context(caddy.CustomLog{})
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	ctx, cancel := caddy.NewContext(base)
-	w.T.Cleanup(cancel)
 	app, err := ctx.LoadModuleByID("http", parsed.Apps.HTTP)
 	if err != nil {
 		w.T.Fatal(err)
@@ -43,7 +41,7 @@ func (w *world) together(config string) *caddyhttp.Server {
 // answered by its neighbours as if the handler were not there.
 func TestTogether(t *testing.T) {
 	n := &testenv.Neighbourhood{Env: testenv.New(t)}
-	site := httptest.NewServer((&world{n.Env}).together(n.Caddyfile("8080", "")))
+	site := httptest.NewServer((&env{n.Env}).together(n.Caddyfile("8080", "")))
 	t.Cleanup(site.Close)
 	n.Try(t, site.Listener.Addr().String())
 }

@@ -24,7 +24,7 @@ type pair struct {
 // newPair makes a pair from the lines of its policy_auth blocks.
 func newPair(t *testing.T, first, second string) *pair {
 	t.Helper()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("keys.yaml", "keys:\n  - {id: ci, owner: build, roles: [robot], hash: \"sha256:"+sha(canary)+"\"}\n")
 	w.Write("all.yaml", "rules:\n  - allow: [{anyone: true}]\n")
 	p := new(pair)
@@ -68,7 +68,7 @@ func TestTwice(t *testing.T) {
 			p.secondLogs.TakeAll()
 			next := new(reached)
 			recorder := p.ask(t, test.r, next)
-			if recorder.Code != test.status || (next.request != nil) != (test.status == 200) {
+			if recorder.Code != test.status || (next.Request != nil) != (test.status == 200) {
 				t.Errorf("status %d, want %d", recorder.Code, test.status)
 			}
 			challenges := recorder.Header().Values("WWW-Authenticate")
@@ -136,16 +136,16 @@ func TestTwiceApart(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPair(t, test.first, test.second)
 			next := new(reached)
-			if recorder := p.ask(t, test.r, next); next.request == nil {
+			if recorder := p.ask(t, test.r, next); next.Request == nil {
 				t.Fatalf("refused: %d", recorder.Code)
 			}
 			for name, want := range test.want {
-				if got := strings.Join(next.request.Header.Values(name), "|"); got != want {
+				if got := strings.Join(next.Request.Header.Values(name), "|"); got != want {
 					t.Errorf("%s is %q, want %q", name, got, want)
 				}
 			}
 			for _, name := range []string{"Authorization", "X-API-Key"} {
-				if got := next.request.Header.Values(name); len(got) > 0 {
+				if got := next.Request.Header.Values(name); len(got) > 0 {
 					t.Errorf("the upstream got %s: %q", name, got)
 				}
 			}
@@ -193,7 +193,7 @@ func TestTwicePlaceholders(t *testing.T) {
 // TestPlaceholdersLast: T-30. What placeholders tell of a request stays
 // its own when the handler has served others since.
 func TestPlaceholdersLast(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(basicSite)
 	type served struct {
 		user string

@@ -11,7 +11,7 @@ import (
 // TestN11Unending: where a handler before this one hides read deadlines, one warning
 // says that connections outlast their answers.
 func TestN11Unending(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("p/authz.rego", "package caddy.authz\n\nallow if input.request.body.ok\n")
 	h, logs := w.site("policies DIR/p\n")
 	for range 2 {

@@ -8,7 +8,7 @@ import (
 
 // TestBearerHint: the log says what a credential lacks that is sent in the wrong way.
 func TestBearerHint(t *testing.T) {
-	h, logs := newWorld(t).site(jwtSite + "access DIR/access.yaml\n")
+	h, logs := newEnv(t).site(jwtSite + "access DIR/access.yaml\n")
 	for sent, want := range map[string]string{
 		canary: "need Bearer and a space", "Bearer " + canary: "say from bearer there", "Bearer a.b.c": "",
 	} {
@@ -26,7 +26,7 @@ func TestBearerHint(t *testing.T) {
 // TestN53Unread: where a request has a credential that no method reads, the log
 // names it, the problem document says where it stands, and neither shows it.
 func TestN53Unread(t *testing.T) {
-	h, logs := newWorld(t).site(jwtSite + "access DIR/access.yaml\n")
+	h, logs := newEnv(t).site(jwtSite + "access DIR/access.yaml\n")
 	tests := []struct {
 		name, target string
 		header       []string

@@ -18,7 +18,7 @@ var h2c = []string{"Connection", "Upgrade, HTTP2-Settings", "Upgrade", "h2c", "H
 // TestN01Everywhere: the next handler sees no upgrade that was not judged, also
 // where the matcher names nothing and for a preflight that the upstream answers.
 func TestN01Everywhere(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	tests := []struct {
 		name, site, matcher string
 		r                   *http.Request
@@ -41,10 +41,10 @@ func TestN01Everywhere(t *testing.T) {
 				h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchPath{test.matcher}}}
 			}
 			next := new(reached)
-			if answer, err := ask(h, test.r, next); err != nil || answer.Code != 200 || next.request == nil {
+			if answer, err := ask(h, test.r, next); err != nil || answer.Code != 200 || next.Request == nil {
 				t.Fatalf("%d %v %s", answer.Code, err, answer.Body)
 			}
-			got := next.request.Header
+			got := next.Request.Header
 			if got.Get("Upgrade") != test.want || got.Get("Http2-Settings") != "" || strings.Contains(strings.ToLower(got.Get("Connection")), "http2") || got.Get("X-Http-Method-Override") != "" {
 				t.Errorf("the next handler gets %v", got)
 			}
@@ -55,18 +55,18 @@ func TestN01Everywhere(t *testing.T) {
 // TestS07HiddenMethod: a preflight that passes unjudged cannot hide another method in its
 // path, for an application that decodes it again.
 func TestS07HiddenMethod(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(basicSite + "cors upstream\n")
 	for target, want := range map[string]int{"/mail%3f_method=DELETE": 400, "/mail%253f.method=DELETE": 400, "/mail%3fx%26_method%5b%5d=DELETE": 400, "/mail%3fmethod=x": 200, "/mail?_method=DELETE": 200} {
 		r := preflightOf()
 		r.URL, _ = r.URL.Parse(target)
 		r.RequestURI = target
 		next := new(reached)
-		if answer, err := ask(h, r, next); err != nil || answer.Code != want || (next.request != nil) != (want == 200) {
+		if answer, err := ask(h, r, next); err != nil || answer.Code != want || (next.Request != nil) != (want == 200) {
 			t.Errorf("%s: %d %v, want %d", target, answer.Code, err, want)
 		}
-		if next.request != nil && strings.Contains(next.request.URL.RawQuery, "_method") {
-			t.Errorf("%s: the next handler gets %s", target, next.request.URL)
+		if next.Request != nil && strings.Contains(next.Request.URL.RawQuery, "_method") {
+			t.Errorf("%s: the next handler gets %s", target, next.Request.URL)
 		}
 	}
 }
@@ -91,7 +91,7 @@ func connectTo(protocol string) *http.Request {
 // TestS07Connect: a CONNECT that carries what no policy sees is refused on every
 // request of the site; one for a WebSocket is judged as a GET.
 func TestS07Connect(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("get.yaml", "rules:\n  - allow: [{authenticated: true, methods: [GET], upgrades: [websocket]}, {roles: [admin]}]\n")
 	site := strings.Replace(basicSite, "access.yaml", "get.yaml", 1) + "upgrades tcp\n"
 	judged, _ := w.site(site)
@@ -121,7 +121,7 @@ func TestS07Connect(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			next := new(reached)
 			recorder, err := ask(test.h, test.r, next)
-			if err != nil || recorder.Code != test.status || (next.request != nil) != (test.status == 200) {
+			if err != nil || recorder.Code != test.status || (next.Request != nil) != (test.status == 200) {
 				t.Errorf("%d %v %s", recorder.Code, err, recorder.Body)
 			}
 		})
@@ -131,7 +131,7 @@ func TestS07Connect(t *testing.T) {
 // TestS03EarlyData: what may have been sent again reaches neither the next handler
 // nor the site's own pages.
 func TestS03EarlyData(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h, _ := w.site(strings.Replace(formSite, "access DIR/access.yaml", "access DIR/access.yaml\n cors upstream", 1))
 	early := func(r *http.Request) *http.Request {
 		r.TLS = &tls.ConnectionState{}
@@ -154,7 +154,7 @@ func TestS03EarlyData(t *testing.T) {
 	for _, test := range tests {
 		next := new(reached)
 		recorder, err := ask(h, test.r, next)
-		if err != nil || recorder.Code != test.status || test.status == 425 && (next.request != nil || len(recorder.Header()["Set-Cookie"]) > 0) {
+		if err != nil || recorder.Code != test.status || test.status == 425 && (next.Request != nil || len(recorder.Header()["Set-Cookie"]) > 0) {
 			t.Errorf("%s: %d %v %v", test.name, recorder.Code, err, recorder.Header())
 		}
 	}
