@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/test/citations"
 )
 
 // tableStart and tableEnd enclose the generated part of a document.
@@ -27,9 +29,9 @@ func TestSecurityDoc(t *testing.T) {
 		case err != nil || entry.IsDir():
 			return err
 		case strings.HasSuffix(path, "_test.go"):
-			return goTests(path, holding)
+			return citations.GoTests(path, holding)
 		case strings.HasSuffix(path, "_test.rego"):
-			return regoTests(path, holding)
+			return citations.RegoTests(path, holding)
 		}
 		return nil
 	})
@@ -127,8 +129,8 @@ func TestRequirements(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		ids := append(idForm.FindAllString(string(content), -1), caseForm.FindAllString(string(content), -1)...)
-		for _, match := range nameForm.FindAllStringSubmatch(string(content), -1) {
+		ids := append(citations.IDForm.FindAllString(string(content), -1), citations.CaseForm.FindAllString(string(content), -1)...)
+		for _, match := range citations.NameForm.FindAllStringSubmatch(string(content), -1) {
 			ids = append(ids, match[1]+"-"+match[2])
 		}
 		for _, id := range ids {

@@ -25,31 +25,20 @@ const (
 )
 
 var (
-	formToken = testenv.FormToken
-	basicOf   = testenv.BasicOf
-	sha       = testenv.SHA
-	jwtOf     = testenv.JWTOf
-	oidcSite  = testenv.OIDCSite
-	inspect   = testenv.Inspect
+	basicOf = testenv.BasicOf
+	sha     = testenv.SHA
+	jwtOf   = testenv.JWTOf
 
 	get      = testenv.Get
-	post     = testenv.Post
-	head     = testenv.Head
 	asUser   = testenv.AsUser
-	basic    = testenv.AsPassword
 	secure   = testenv.Secure
-	navigate = testenv.Navigate
-	filled   = testenv.Filled
 	ask      = testenv.Ask
 	askOn    = testenv.AskOn
 	statusOf = testenv.StatusOf
 	visitor  = testenv.NewBrowser
 )
 
-type (
-	reached = testenv.Reached
-	browser = testenv.Browser
-)
+type reached = testenv.Reached
 
 // env is an environment in which handlers are provisioned in this process.
 type env struct{ *testenv.Env }

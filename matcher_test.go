@@ -2,6 +2,7 @@ package policyauth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -11,6 +12,36 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
+
+// TestMatcher: T-70, a request that the matcher does not name passes unjudged,
+// but never with a forged identity.
+func TestMatcher(t *testing.T) {
+	w := newEnv(t)
+	h, err := w.provision(basicSite + "identity_headers {\n X-Auth-User username\n }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchPath{"/ours/*"}}}
+	next := new(reached)
+	if _, err := ask(h, get("/theirs", "X-Auth-User", "root"), next); err != nil || next.Request == nil || next.Request.Header.Get("X-Auth-User") != "" {
+		t.Errorf("outside of the matcher: %v", err)
+	}
+	if recorder, _ := ask(h, get("/ours/x"), new(reached)); recorder.Code != 401 {
+		t.Errorf("inside: %d", recorder.Code)
+	}
+	h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{failing{}}}
+	next = new(reached)
+	if _, err := ask(h, get("/ours/x"), next); err == nil || next.Request != nil {
+		t.Error("a matcher that failed let a request pass")
+	}
+}
+
+// failing is a matcher that fails.
+type failing struct{}
+
+func (failing) MatchWithError(*http.Request) (bool, error) { return false, errors.New("failed") }
+
+func (failing) Match(*http.Request) bool { return false }
 
 // TestN02MatcherRewritten: a matcher is asked about each reading of the path that the
 // next handler sees, too.

@@ -1,10 +1,23 @@
 package policyauth
 
 import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	_ "github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
+
+var update = flag.Bool("update", false, "rewrite the goldens")
 
 // TestProvisionErrors: a site whose configuration cannot work does not start
 // (T-07, T-08, T-60, T-63, T-68).
@@ -117,5 +130,133 @@ func TestSharedButBroken(t *testing.T) {
 	}
 	if err := first.Cleanup(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCaddyfile adapts each testdata/caddyfile/*.caddyfile and compares with
+// what stands below its line of dashes: JSON, or the error. T-63, T-65: bad
+// words are errors with a line; the goldens' JSON is what TestProvision loads.
+func TestCaddyfile(t *testing.T) {
+	files, err := filepath.Glob("testdata/caddyfile/*.caddyfile")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no goldens: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			input, want, _ := strings.Cut(string(content), "\n----------\n")
+			got := testenv.Adapt(input)
+			if *update {
+				if err := os.WriteFile(file, []byte(input+"\n----------\n"+got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+			if bad := strings.HasPrefix(filepath.Base(file), "bad_"); bad != strings.HasPrefix(got, "error: ") {
+				t.Errorf("the file's name says bad %v", bad)
+			}
+		})
+	}
+}
+
+// FuzzCaddyfile: no block panics the parser, and one that is taken says the same again
+// as JSON.
+//
+// T-66
+func FuzzCaddyfile(f *testing.F) {
+	files, err := filepath.Glob("testdata/caddyfile/*.caddyfile")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no goldens: %v", err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		input, _, _ := strings.Cut(string(content), "\n----------\n")
+		if at := strings.Index(input, "policy_auth"); at >= 0 {
+			f.Add(input[at:])
+		}
+	}
+	f.Fuzz(func(t *testing.T, input string) {
+		var h, again Handler
+		if h.UnmarshalCaddyfile(caddyfile.NewTestDispenser(input)) != nil {
+			return
+		}
+		encoded, err := json.Marshal(&h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(encoded, &again); err != nil {
+			t.Fatalf("%s: %v", encoded, err)
+		}
+		if second, err := json.Marshal(&again); err != nil || !bytes.Equal(encoded, second) {
+			t.Errorf("%s is read as %s, %v", encoded, second, err)
+		}
+	})
+}
+
+// TestVersionOfOPA: T-10. OPA is one whose bundles cannot be passed off with
+// another file for the signatures, and whose index and type checker decide as
+// the policies say: 1.22.2 or later.
+func TestVersionOfOPA(t *testing.T) {
+	for _, file := range []string{"go.mod", "tools/go.mod"} {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var major, minor, patch int
+		line := regexp.MustCompile(`github\.com/open-policy-agent/opa v[0-9.]+`).Find(content)
+		if _, err := fmt.Sscanf(string(line), "github.com/open-policy-agent/opa v%d.%d.%d", &major, &minor, &patch); err != nil {
+			t.Fatalf("%s: %q: %v", file, line, err)
+		}
+		if (major*1000+minor)*1000+patch < 1_022_002 {
+			t.Errorf("%s has OPA %d.%d.%d", file, major, minor, patch)
+		}
+	}
+}
+
+// TestN51CookieDomainAtLoad: a cookie_domain that does not cover a host of the site is
+// an error at load that names both, wherever the routes say which hosts those are.
+func TestN51CookieDomainAtLoad(t *testing.T) {
+	w := newEnv(t)
+	block := "policy_auth {\n" + strings.Replace(formSite, "session {", "session {\n cookie_domain DOMAIN", 1) + "}\nrespond ok\n"
+	plain := "policy_auth {\n" + formSite + "}\nrespond ok\n"
+	tests := []struct {
+		name, domain, config, refused string
+	}{
+		{"N-51 the host", "app.example.com", "http://app.example.com {\n" + block + "}\n", ""},
+		{"N-51 a host below it", "example.com", "http://app.example.com {\n" + block + "}\n", ""},
+		{"N-51 in capitals", "Example.Com", "http://APP.example.com {\n" + block + "}\n", ""},
+		{"N-51 another host", "example.com", "http://app.example.org {\n" + block + "}\n", "app.example.org"},
+		{"N-51 a host above it", "app.example.com", "http://example.com {\n" + block + "}\n", "example.com"},
+		{"N-51 a name that ends alike", "example.com", "http://badexample.com {\n" + block + "}\n", "badexample.com"},
+		{"N-51 one of several", "example.com", "http://a.example.com, http://b.example.org {\n" + block + "}\n", "b.example.org"},
+		{"N-51 every host of a domain", "example.com", "http://*.example.com {\n" + block + "}\n", ""},
+		{"N-51 a pattern that matches it", "app.example.com", "http://*.example.com {\n" + block + "}\n", ""},
+		{"N-51 every host of another", "example.com", "http://*.example.org {\n" + block + "}\n", "*.example.org"},
+		{"N-51 an address", "example.com", "http://127.0.0.1 {\n" + block + "}\n", "127.0.0.1"},
+		{"N-51 any host", "example.com", "http:// {\n" + block + "}\n", ""},
+		{"N-51 a handle for some hosts", "example.com", "http://a.example.com, http://b.example.org {\n@a host a.example.com\nhandle @a {\n" + block + "}\n}\n", ""},
+		{"N-51 a handle for another host", "example.com", "http:// {\n@b host b.example.org\nhandle @b {\n" + block + "}\n}\n", "b.example.org"},
+		{"N-51 beside another site", "example.com", "http://app.example.com {\n" + block + "}\nhttp://b.example.org {\n" + plain + "}\nhttp://c.example.org:81 {\n" + plain + "}\n", ""},
+		{"N-51 beside another server", "example.com", "http://app.example.org:81 {\n" + block + "}\nhttp://b.example.com:82 {\n" + plain + "}\n", "app.example.org"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			err := validate(strings.NewReplacer("DOMAIN", test.domain, "DIR", w.Dir).Replace("{\n storage file_system DIR/storage\n}\n" + test.config))
+			switch {
+			case test.refused == "" && err != nil:
+				t.Error(err)
+			case test.refused != "" && (err == nil || !strings.Contains(err.Error(), "cookie_domain "+strings.ToLower(test.domain)+" does not cover "+test.refused+",")):
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

@@ -52,6 +52,9 @@ var FormToken = regexp.MustCompile(`name="token" value="([^"]+)"`)
 type Env struct {
 	T   testing.TB
 	Dir string
+	// Match is the JSON of the matcher sets of the handlers that Site and Provision
+	// make, such as [{"path": ["/private/*"]}]; "" is none.
+	Match string
 }
 
 // New returns a folder with users and an access table.

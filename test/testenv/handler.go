@@ -62,7 +62,7 @@ func (w *Env) provision(block string, log caddy.CustomLog) (caddyhttp.Middleware
 	if err := parsed.UnmarshalCaddyfile(d); err != nil {
 		return nil, err
 	}
-	encoded, err := json.Marshal(parsed)
+	encoded, err := w.encode(parsed)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +75,20 @@ func (w *Env) provision(block string, log caddy.CustomLog) (caddyhttp.Middleware
 		return nil, err
 	}
 	return loaded.(caddyhttp.MiddlewareHandler), nil
+}
+
+// encode returns a handler's JSON with the environment's matcher.
+func (w *Env) encode(h caddyfile.Unmarshaler) ([]byte, error) {
+	encoded, err := json.Marshal(h)
+	if err != nil || w.Match == "" {
+		return encoded, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(encoded, &fields); err != nil {
+		return nil, err
+	}
+	fields["match"] = json.RawMessage(w.Match)
+	return json.Marshal(fields)
 }
 
 // Context returns a context of Caddy's whose storage is in the folder and whose log

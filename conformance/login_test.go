@@ -1,4 +1,4 @@
-package policyauth
+package conformance
 
 import (
 	"encoding/json"

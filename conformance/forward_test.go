@@ -1,4 +1,4 @@
-package policyauth
+package conformance
 
 import (
 	"fmt"
@@ -8,8 +8,67 @@ import (
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
+
+// edited are the headers of ours that a site's header directive edits.
+var edited = []string{
+	"Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Max-Age",
+	"Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "Vary", "Cache-Control", "WWW-Authenticate", "Content-Security-Policy",
+}
+
+// TestHeaderEdits: T-67. Caddy's header directive edits values in place; what it
+// does to one answer changes neither the next one nor another site's.
+func TestHeaderEdits(t *testing.T) {
+	w := newEnv(t)
+	auth := strings.ReplaceAll("policy_auth {\n"+basicSite+"cors {\n origins "+origin+"\n credentials\n expose X-Total\n }\n}\nrespond protected\n", "DIR", w.Dir)
+	edits := ""
+	for _, name := range edited {
+		edits += "header >" + name + " ^(.*)$ \"$1!\"\n"
+	}
+	server := httptest.NewServer(w.Server("{\nauto_https off\n}\nhttp://edited.example.com:8080 {\n" + edits + auth + "}\nhttp://plain.example.com:8080 {\n" + auth + "}\n"))
+	t.Cleanup(server.Close)
+	requests := map[string]http.Header{
+		"preflight":        {"Access-Control-Request-Method": {"PUT"}, "Access-Control-Request-Headers": {"authorization,content-type"}},
+		"simple preflight": {"Access-Control-Request-Method": {"GET"}},
+		"refused":          {},
+		"allowed":          {"Authorization": {basicOf("alice")}},
+	}
+	for name, header := range requests {
+		t.Run(name, func(t *testing.T) {
+			ask := func(host string) http.Header {
+				r := httptest.NewRequest(http.MethodGet, "http://"+host, nil)
+				if strings.Contains(name, "preflight") {
+					r.Method = http.MethodOptions
+				}
+				r.Header = header.Clone()
+				r.Header.Set("Origin", origin)
+				response, _ := testenv.Exchange(t, server.Listener.Addr().String(), r)
+				return response.Header
+			}
+			before := ask("plain.example.com")
+			first, second := ask("edited.example.com"), ask("edited.example.com")
+			after := ask("plain.example.com")
+			count := 0
+			for _, name := range edited {
+				plain := strings.Join(before.Values(name), "|")
+				if got := strings.Join(after.Values(name), "|"); got != plain {
+					t.Errorf("%s was %q and is %q", name, plain, got)
+				}
+				for _, header := range []http.Header{first, second} {
+					if got := strings.Join(header.Values(name), "|"); plain != "" && strings.Count(got, "!") != strings.Count(plain, "|")+1 {
+						t.Errorf("%s was edited to %q", name, got)
+					}
+				}
+				count += len(before.Values(name))
+			}
+			if count < 3 {
+				t.Errorf("only %d values to edit: %v", count, before)
+			}
+		})
+	}
+}
 
 // expandable is a name that Caddy would turn into secrets if it expanded what a
 // stranger chose: the server's environment, its files and a request's header.
@@ -102,7 +161,7 @@ func TestExpansion(t *testing.T) {
 		}
 		config += strings.NewReplacer("HOST", testenv.HostOf(i), "MODE", mode, "SITE", row.site).Replace(expansionSite)
 	}
-	server := httptest.NewServer(w.together("{\nauto_https off\n}\n" + words.Replace(config)))
+	server := httptest.NewServer(w.Server("{\nauto_https off\n}\n" + words.Replace(config)))
 	t.Cleanup(server.Close)
 	text := words.Replace(expandable)
 	token := "Bearer " + jwtOf(t, jwt.MapClaims{"sub": text})
@@ -131,7 +190,7 @@ func TestTemplatesAround(t *testing.T) {
 	w := newEnv(t)
 	w.Write("policies/authz.rego", expansionPolicy)
 	site := strings.ReplaceAll("policy_auth {\n"+jwtSite+"policies DIR/policies\n}\nrespond {http.auth.user.id}\n", "DIR", w.Dir)
-	server := httptest.NewServer(w.together("{\nauto_https off\n}\nhttp://site.example.com:8080 {\nroute {\ntemplates\n" + site + "}\n}\n"))
+	server := httptest.NewServer(w.Server("{\nauto_https off\n}\nhttp://site.example.com:8080 {\nroute {\ntemplates\n" + site + "}\n}\n"))
 	t.Cleanup(server.Close)
 	text := "{{env `POLICY_AUTH_CANARY`}}"
 	for _, accept := range []string{"text/html", "text/plain", "application/json"} {
@@ -142,6 +201,40 @@ func TestTemplatesAround(t *testing.T) {
 			response, body := testenv.Exchange(t, server.Listener.Addr().String(), r)
 			if response.StatusCode == http.StatusOK || strings.Contains(body, canary) || strings.HasPrefix(path, "/page") && !strings.Contains(body, "POLICY_AUTH_CANARY") {
 				t.Errorf("%s, %s: %d %s", accept, path, response.StatusCode, body)
+			}
+		}
+	}
+}
+
+// TestOPAEnvoy: a policy of opa-envoy-plugin behind the handler: it sees the
+// credential, nobody else does, and its answers are the client's (R-BR-12).
+func TestOPAEnvoy(t *testing.T) {
+	w := newEnv(t)
+	w.Write("p/authz.rego", `package envoy.authz
+
+import input.attributes.request.http as http_request
+
+default allow := {"allowed": false, "http_status": 302, "headers": {"location": "https://id.example/in", "set-cookie": "state=1"}}
+
+allow := {"allowed": true, "headers": {"x-user": "alice"}, "response_headers_to_add": {"x-policy": "yes"}} if {
+	http_request.headers.authorization == "Bearer `+canary+`"
+	input.parsed_path[0] == "mail"
+}
+`)
+	h, logs := w.site("policies DIR/p {\n opa_envoy\n }\n")
+	next := new(reached)
+	recorder, err := ask(h, get("/mail/1", "Authorization", "Bearer "+canary), next)
+	if err != nil || recorder.Code != 200 || recorder.Header().Get("X-Policy") != "yes" || next.Request.Header.Get("X-User") != "alice" {
+		t.Errorf("%d %v %v", recorder.Code, err, recorder.Header())
+	}
+	recorder, err = ask(h, get("//mail/1"), new(reached))
+	if err != nil || recorder.Code != 302 || recorder.Header().Get("Location") != "https://id.example/in" || recorder.Header().Get("Set-Cookie") != "state=1" || recorder.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %v %v", recorder.Code, err, recorder.Header())
+	}
+	for _, entry := range logs.All() {
+		for _, field := range entry.Context {
+			if strings.Contains(field.String, canary) {
+				t.Errorf("the log holds a credential: %v", field)
 			}
 		}
 	}

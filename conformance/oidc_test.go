@@ -1,15 +1,13 @@
-package policyauth
+package conformance
 
 import (
 	"encoding/json"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
-	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
 // TestOIDC: a person signs in at a provider, comes back to the page asked for, is
@@ -155,31 +153,6 @@ func TestOIDCDown(t *testing.T) {
 	}
 	if answer := p.Ask(navigate(get("/.policy_auth/login?login=other")), new(reached)); answer.Code != 303 {
 		t.Errorf("the other provider: %d %s", answer.Code, answer.Body)
-	}
-}
-
-// TestProviders holds docs/providers.md: each block can be loaded, offline.
-func TestProviders(t *testing.T) {
-	t.Setenv("OIDC_SECRET", canary)
-	doc, err := os.ReadFile("docs/providers.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := os.ReadFile("testdata/ca.pem")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := testenv.BlockForm.FindAllStringSubmatch(string(doc), -1)
-	for _, match := range blocks {
-		block := strings.TrimSuffix(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(match[3]), "policy_auth {")), "}")
-		w := newEnv(t)
-		w.Write("ca.pem", string(certificate))
-		if _, err := w.provision(strings.ReplaceAll(block, "/etc/caddy/", "DIR/") + "session {\n store file DIR/store.db\n}"); err != nil {
-			t.Errorf("%s: %v", match[2], err)
-		}
-	}
-	if len(blocks) != 15 {
-		t.Errorf("%d blocks", len(blocks))
 	}
 }
 

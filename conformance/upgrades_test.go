@@ -1,4 +1,4 @@
-package policyauth
+package conformance
 
 import (
 	"crypto/tls"
@@ -36,10 +36,11 @@ func TestN01Everywhere(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			h, _ := w.site(test.site)
+			w.Match = ""
 			if test.matcher != "" {
-				h.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchPath{test.matcher}}}
+				w.Match = `[{"path": ["` + test.matcher + `"]}]`
 			}
+			h, _ := w.site(test.site)
 			next := new(reached)
 			if answer, err := ask(h, test.r, next); err != nil || answer.Code != 200 || next.Request == nil {
 				t.Fatalf("%d %v %s", answer.Code, err, answer.Body)
@@ -95,13 +96,13 @@ func TestS07Connect(t *testing.T) {
 	w.Write("get.yaml", "rules:\n  - allow: [{authenticated: true, methods: [GET], upgrades: [websocket]}, {roles: [admin]}]\n")
 	site := strings.Replace(basicSite, "access.yaml", "get.yaml", 1) + "upgrades tcp\n"
 	judged, _ := w.site(site)
+	w.Match = `[{"path": ["/admin/*"]}]`
 	elsewhere, _ := w.site(site)
-	elsewhere.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchPath{"/admin/*"}}}
+	w.Match = `[{"method": ["GET"]}]`
 	gets, _ := w.site(site)
-	gets.matchers = caddyhttp.MatcherSets{caddyhttp.MatcherSet{caddyhttp.MatchMethod{"GET"}}}
 	tests := []struct {
 		name   string
-		h      *Handler
+		h      caddyhttp.MiddlewareHandler
 		r      *http.Request
 		status int
 	}{

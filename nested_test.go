@@ -12,6 +12,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
 // pair is two handlers that one request passes: the first knows keys, the
@@ -222,5 +224,41 @@ func TestPlaceholdersLast(t *testing.T) {
 		if id, other := s.repl.ReplaceAll("{http.policy_auth.request_id}", ""), all[(i+1)%len(all)].repl.ReplaceAll("{http.policy_auth.request_id}", ""); id == "" || id == other {
 			t.Errorf("request %d has the id %q, the next one %q", i, id, other)
 		}
+	}
+}
+
+// TestTogether: T-41, T-59, T-65, R-PAGE-13. A refused request gets one status
+// and one body, and nothing behind the handler sees it; an allowed one is
+// answered by its neighbours as if the handler were not there.
+func TestTogether(t *testing.T) {
+	n := &testenv.Neighbourhood{Env: testenv.New(t)}
+	site := httptest.NewServer(n.Server(n.Caddyfile("8080", "")))
+	t.Cleanup(site.Close)
+	n.Try(t, site.Listener.Addr().String())
+}
+
+// TestOmitted: T-11. A block that omits a method, or says less, takes nothing
+// away from another one: what a narrower block does not say does not disable what
+// the wider one asks for, whichever comes first. A block that says nothing is an
+// error.
+func TestOmitted(t *testing.T) {
+	const openSite = "access DIR/all.yaml\n"
+	tests := []struct{ name, first, second string }{
+		{"a second block without the method", keySite, openSite},
+		{"a first block without the method", openSite, keySite},
+		{"a second block with another method", keySite, basicSite},
+		{"the same block twice", keySite, keySite},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPair(t, test.first, test.second)
+			next := new(reached)
+			if recorder := p.ask(t, get("/"), next); recorder.Code < 401 || recorder.Code > 403 || next.Request != nil {
+				t.Errorf("a stranger: %d", recorder.Code)
+			}
+		})
+	}
+	if _, err := newEnv(t).provision(""); err == nil || !strings.Contains(err.Error(), "no method of authentication and no rules") {
+		t.Errorf("a block that says nothing: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package policyauth
+package conformance
 
 import (
 	"bytes"
@@ -18,18 +18,98 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/pages/challengetest"
 )
 
-// apiKey is a key of keys, which has one of each kind.
-const apiKey = canary + "-0123456789abcdef"
-
-// keys gives the environment a keys.yaml and returns the block that reads it.
-func (w *env) keys(from string) string {
-	w.Write("keys.yaml", "keys:\n  - {id: ci, owner: build, hash: \"sha256:"+sha(apiKey)+"\"}\n  - {id: off, owner: build, disabled: true, hash: \"sha256:"+sha(apiKey+"-off")+"\"}\n")
-	return "api_key {\n keys DIR/keys.yaml\n " + from + "\n }\n"
+// TestAnswers is the table of product.md's section 5, through the whole
+// handler: R-401-1 to R-401-3, R-401-12, R-403-1, R-CACHE-1, T-01, T-59.
+func TestAnswers(t *testing.T) {
+	w := newEnv(t)
+	h, _ := w.site(basicSite)
+	tests := []struct {
+		name   string
+		r      *http.Request
+		status int
+	}{
+		{"anonymous", get("/"), 401},
+		{"anonymous, public", get("/public/x"), 200},
+		{"member", asUser(get("/"), "bob"), 200},
+		{"member on the admin page", asUser(get("/admin/"), "bob"), 403},
+		{"admin", asUser(get("/admin"), "alice"), 200},
+		{"upper case is no way around", asUser(get("/ADMIN"), "bob"), 403},
+		{"doubled slashes are no way around", asUser(get("/x//../admin"), "bob"), 400},
+		{"a doubled slash", asUser(get("http://example.com//admin"), "bob"), 403},
+		{"an encoded slash", asUser(get("/admin%2fx"), "bob"), 403},
+		{"a parameter", asUser(get("/admin;x=1"), "bob"), 403},
+		{"an encoded letter", asUser(get("/%61dmin"), "bob"), 403},
+		{"dots", asUser(get("/public/%2e%2e/admin"), "alice"), 400},
+		{"disabled", asUser(get("/"), "carol"), 401},
+		{"expired", asUser(get("/"), "dave"), 401},
+		{"unknown", asUser(get("/"), "eve"), 401},
+		{"a bad credential on a public page", asUser(get("/public/x"), "eve"), 401},
+		{"two credentials", get("/", "Authorization", "Basic eDp5", "Authorization", "Basic eDp5"), 400},
+		{"another scheme", get("/", "Authorization", "Foo x"), 401},
+		{"a query satisfies no path", get("/x?/public/"), 401},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			next := new(reached)
+			recorder, err := ask(h, test.r, next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if recorder.Code != test.status {
+				t.Fatalf("status %d, want %d", recorder.Code, test.status)
+			}
+			if (next.Request != nil) != (test.status == 200) {
+				t.Error("the next handler ran although refused, or did not though allowed")
+			}
+			if test.status == 200 {
+				return
+			}
+			header := recorder.Header()
+			if strings.Contains(recorder.Body.String(), "protected") || header.Get("Cache-Control") != "no-store" || header.Get("X-Request-Id") == "" {
+				t.Errorf("header %v, body %s", header, recorder.Body)
+			}
+			if (header.Get("WWW-Authenticate") != "") != (test.status == 401) {
+				t.Errorf("challenge %q on a %d", header["Www-Authenticate"], test.status)
+			}
+		})
+	}
 }
 
-// jwtFrom is a site that takes tokens from a place.
-func jwtFrom(place string) string {
-	return strings.Replace(jwtSite, " audience api\n", " audience api\n from "+place+"\n", 1)
+// TestN56SameAnswer: a client cannot tell an unknown user, a wrong password and a
+// disabled or expired account apart (R-401-7, W13) but the log, which never
+// has a name that is not a user's.
+func TestN56SameAnswer(t *testing.T) {
+	w := newEnv(t)
+	h, logs := w.site(basicSite)
+	var bodies, reasons []string
+	for _, name := range []string{"eve", "bob", "carol", "dave"} {
+		r := asUser(get("/"), name)
+		if name == "bob" {
+			r.SetBasicAuth("bob", "wrong")
+		}
+		recorder, err := ask(h, r, new(reached))
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := recorder.Header().Get("X-Request-Id")
+		recorder.Header().Del("X-Request-Id")
+		var dump bytes.Buffer
+		_ = recorder.Header().Write(&dump)
+		bodies = append(bodies, dump.String()+strings.ReplaceAll(recorder.Body.String(), id, "ID"))
+		fields := logs.TakeAll()[0].ContextMap()
+		reasons = append(reasons, fields["reason"].(string))
+		if candidate, known := fields["candidate"]; known != (name != "eve") || known && candidate != name {
+			t.Errorf("%s: the log names %v", name, candidate)
+		}
+	}
+	for i, body := range bodies {
+		if body != bodies[0] {
+			t.Errorf("answer %d differs:\n%s\n%s", i, body, bodies[0])
+		}
+	}
+	if got := strings.Join(reasons, " "); got != "user_unknown password_wrong account_disabled account_disabled" {
+		t.Errorf("the log says %s", got)
+	}
 }
 
 const (
@@ -99,7 +179,7 @@ func TestFailures(t *testing.T) {
 	const invalid, malformed = bearerLine + `, error="invalid_token"`, bearerLine + `, error="invalid_request"`
 	tests := []struct {
 		name   string
-		h      *Handler
+		h      caddyhttp.MiddlewareHandler
 		r      *http.Request
 		status int
 		want   []string
@@ -305,7 +385,7 @@ func TestHead(t *testing.T) {
 
 // refusalOf returns the fields of a refusal, its status among them, and its body
 // without the request's id.
-func refusalOf(t *testing.T, h *Handler, r *http.Request) (http.Header, string) {
+func refusalOf(t *testing.T, h caddyhttp.MiddlewareHandler, r *http.Request) (http.Header, string) {
 	t.Helper()
 	next := new(reached)
 	recorder, err := ask(h, r, next)
@@ -317,4 +397,113 @@ func refusalOf(t *testing.T, h *Handler, r *http.Request) (http.Header, string) 
 	header.Del("X-Request-Id")
 	header.Set(":status", http.StatusText(recorder.Code))
 	return header, string(bytes.ReplaceAll(recorder.Body.Bytes(), []byte(id), []byte("ID")))
+}
+
+// refusals are what a policy may say of a refusal, by the first segment of the path.
+const refusals = `package caddy.authz
+
+allow := object.union({"allow": false}, refusals[input.request.segments[0]])
+
+allow := object.get(input.config, "none", "yes") if input.request.path == "/text"
+
+allow if input.request.path == "/open"
+
+refusals := {
+	"forbidden": {"status": 403},
+	"proxy": {"status": 407},
+	"unauthorized": {"status": 401},
+	"elsewhere": {"status": 401, "headers": {"Location": "/login"}},
+	"stored": {"status": 403, "headers": {"Cache-Control": "public, max-age=60", "ETag": "\"a\"", "Expires": "0", "Last-Modified": "0", "Age": "1"}},
+	"varying": {"headers": {"Vary": "X-Tenant"}},
+	"challenging": {"status": 401, "headers": {"WWW-Authenticate": "Custom realm=\"theirs\""}},
+	"scope": {"challenge": {"scope": ["a", "b"]}},
+	"quote": {"challenge": {"scope": ["a\"b"]}},
+	"umlaut": {"challenge": {"scope": ["ä"]}},
+	"empty": {"challenge": {"scope": [""]}},
+	"many": {"challenge": {"scope": [sprintf("scope-number-%d", [i]) | some i in numbers.range(1, 60)]}},
+	"fresh": {"challenge": {"acr_values": "urn:a urn:b", "max_age": 0}},
+	"secret": {"reasons": ["on_sundays"], "message": "Not on Sundays."},
+}
+`
+
+// TestPolicyAnswers: a policy's wishes become an answer that keeps the standards:
+// R-401-3, R-401-4, R-401-5, R-403-1, R-403-2, R-403-6, R-CACHE-1, R-CACHE-2,
+// R-BR-5, W4.
+func TestPolicyAnswers(t *testing.T) {
+	w := newEnv(t)
+	w.Write("policies/authz.rego", refusals)
+	h, _ := w.site(jwtSite + "basic {\n users DIR/users.yaml\n }\n policies DIR/policies\n")
+	token := "Bearer " + jwtOf(t, nil)
+	both := []string{basicLine, bearerLine}
+	tests := []struct {
+		path             string
+		anonymous, known int
+		asked, told      []string // the challenges of the one and of the other
+	}{
+		{"/forbidden", 403, 403, nil, nil},
+		{"/proxy", 500, 500, nil, nil},
+		{"/unauthorized", 401, 401, both, both},
+		{"/elsewhere", 401, 401, both, both},
+		{"/stored", 403, 403, nil, nil},
+		{"/varying", 401, 403, both, nil},
+		{"/challenging", 401, 401, append(slices.Clone(both), `Custom realm="theirs"`), append(slices.Clone(both), `Custom realm="theirs"`)},
+		{"/text", 401, 403, both, nil},
+		{"/scope", 401, 403, both, []string{bearerLine + `, error="insufficient_scope", scope="a b"`}},
+		{"/fresh", 401, 401, both, []string{basicLine, bearerLine + `, error="insufficient_user_authentication", acr_values="urn:a urn:b", max_age="0"`}},
+		{"/secret", 401, 403, both, nil},
+		{"/nothing/of/the/kind", 401, 403, both, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.path, func(t *testing.T) {
+			for _, r := range []*http.Request{get(test.path), get(test.path, "Authorization", token)} {
+				status, challenges := test.anonymous, test.asked
+				if r.Header.Get("Authorization") != "" {
+					status, challenges = test.known, test.told
+				}
+				recorder, err := ask(h, r, new(reached))
+				if err != nil || recorder.Code != status {
+					t.Fatalf("%d %v, want %d", recorder.Code, err, status)
+				}
+				header := recorder.Header()
+				if diff := cmp.Diff(challenges, header["Www-Authenticate"]); diff != "" {
+					t.Errorf("(-want +got)\n%s", diff)
+				}
+				vary := strings.Join(header["Vary"], ", ")
+				if !strings.Contains(vary, "Accept, Accept-Language") || strings.Contains(vary, "X-Tenant") != (test.path == "/varying") {
+					t.Errorf("Vary: %s", vary)
+				}
+				if body := recorder.Body.String(); strings.Contains(body, "authz") || strings.Contains(body, "Sundays") != (test.path == "/secret") || strings.Contains(body, "data.caddy") {
+					t.Errorf("the body tells: %s", body)
+				}
+			}
+		})
+	}
+}
+
+// TestN61OwnChallenge: where no method is configured, a policy's 401 passes if it
+// brings a challenge of its own, which is the only one; without, it is a 403, since
+// a 401 needs one (R-401-1).
+func TestN61OwnChallenge(t *testing.T) {
+	w := newEnv(t)
+	w.Write("p/authz.rego", `package envoy.authz
+
+allow := {"allowed": false, "http_status": 401, "headers": {"www-authenticate": "Bearer realm=\"api\""}} if input.parsed_path[0] == "own"
+
+allow := {"allowed": false, "http_status": 401} if input.parsed_path[0] == "none"
+
+allow := {"allowed": false, "http_status": 401, "headers": {"www-authenticate": ""}} if input.parsed_path[0] == "empty"
+
+allow := {"allowed": false, "headers": {"www-authenticate": "Bearer realm=\"api\""}} if input.parsed_path[0] == "other"
+`)
+	h, _ := w.site("policies DIR/p {\n opa_envoy\n }\n")
+	for path, want := range map[string]int{"/own": 401, "/none": 403, "/empty": 403, "/other": 403} {
+		recorder, err := ask(h, get(path), new(reached))
+		if err != nil || recorder.Code != want {
+			t.Errorf("N-61 %s: %d %v", path, recorder.Code, err)
+		}
+		challenges := recorder.Header().Values("WWW-Authenticate")
+		if want == 401 && (len(challenges) != 1 || challenges[0] != `Bearer realm="api"`) {
+			t.Errorf("N-61 %s: challenges %q", path, challenges)
+		}
+	}
 }

@@ -1,4 +1,6 @@
-package policyauth
+// Package citations finds the tests that cite requirements: the ids of
+// docs/requirements.md in Go and Rego tests.
+package citations
 
 import (
 	"errors"
@@ -6,25 +8,24 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"testing"
 )
 
-// idForm is the id of a line of the project's lists: what must never happen
+// IDForm is the id of a line of the project's lists: what must never happen
 // (T-…) and what the standards require (R-…).
-var idForm = regexp.MustCompile(`\b(T-[0-9]{2}|R-[A-Z0-9]+-[0-9]+)\b`)
+var IDForm = regexp.MustCompile(`\b(T-[0-9]{2}|R-[A-Z0-9]+-[0-9]+)\b`)
 
-// nameForm finds what was found from outside (N-…) and the rules for it (S-…) in
-// the name of a test, caseForm in the name of a case.
 var (
-	nameForm = regexp.MustCompile(`(?:Test|Fuzz|_)([NS])([0-9]{2})`)
-	caseForm = regexp.MustCompile(`\b[NS]-[0-9]{2}\b`)
+	// NameForm finds the id of a finding from outside (N-…) or of a rule that follows
+	// from one (S-…) in the name of a test.
+	NameForm = regexp.MustCompile(`(?:Test|Fuzz|_)([NS])([0-9]{2})`)
+	// CaseForm finds such an id in the name of a case.
+	CaseForm = regexp.MustCompile(`\b[NS]-[0-9]{2}\b`)
 )
 
 // rangeForm is two ids with "to" between them, which name those between them too.
@@ -49,13 +50,13 @@ func idsOf(text string) (ids []string, err error) {
 		}
 		return ""
 	})
-	return append(ids, idForm.FindAllString(text, -1)...), err
+	return append(ids, IDForm.FindAllString(text, -1)...), err
 }
 
-// goTests adds the tests of a Go file by the ids that they name, and returns an
+// GoTests adds the tests of a Go file by the ids that they name, and returns an
 // error for an id that names no test: R- and T- ids stand in comment lines
 // directly above a test or a case, N- and S- ids in the name of a test or a case.
-func goTests(path string, holding map[string][]string) error {
+func GoTests(path string, holding map[string][]string) error {
 	source, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -139,12 +140,12 @@ func (g *goFile) aboveCase(line int) bool {
 
 // names takes the ids of a test's name and of its cases' names.
 func (g *goFile) names(test *ast.FuncDecl) {
-	for _, match := range nameForm.FindAllStringSubmatch(test.Name.Name, -1) {
+	for _, match := range NameForm.FindAllStringSubmatch(test.Name.Name, -1) {
 		g.hold([]string{match[1] + "-" + match[2]}, test)
 	}
 	ast.Inspect(test, func(node ast.Node) bool {
 		if literal, ok := node.(*ast.BasicLit); ok && literal.Kind == token.STRING {
-			g.hold(caseForm.FindAllString(literal.Value, -1), test)
+			g.hold(CaseForm.FindAllString(literal.Value, -1), test)
 		}
 		return true
 	})
@@ -153,7 +154,7 @@ func (g *goFile) names(test *ast.FuncDecl) {
 // text refuses ids in texts, such as the names of cases.
 func (g *goFile) text(node ast.Node) bool {
 	if literal, ok := node.(*ast.BasicLit); ok && literal.Kind == token.STRING {
-		g.refuse(literal.Pos(), idForm.FindAllString(literal.Value, -1))
+		g.refuse(literal.Pos(), IDForm.FindAllString(literal.Value, -1))
 	}
 	return true
 }
@@ -167,9 +168,9 @@ func (g *goFile) holdAll(ids []string) {
 	note(g.holding, ids, filepath.ToSlash(g.path))
 }
 
-// regoTests adds the tests of a Rego file: an id in a comment line counts for the
+// RegoTests adds the tests of a Rego file: an id in a comment line counts for the
 // next test.
-func regoTests(path string, holding map[string][]string) error {
+func RegoTests(path string, holding map[string][]string) error {
 	source, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -180,7 +181,7 @@ func regoTests(path string, holding map[string][]string) error {
 		if err != nil {
 			return fmt.Errorf("%s:%d: %w", path, i+1, err)
 		}
-		ids = append(ids, caseForm.FindAllString(line, -1)...)
+		ids = append(ids, CaseForm.FindAllString(line, -1)...)
 		if len(ids) > 0 && !strings.HasPrefix(line, "#") {
 			return fmt.Errorf("%s:%d: %s: an id stands in a comment line directly above a test", path, i+1, strings.Join(ids, " "))
 		}
@@ -198,45 +199,5 @@ func note(holding map[string][]string, ids []string, test string) {
 		if !slices.Contains(holding[id], test) {
 			holding[id] = append(holding[id], test)
 		}
-	}
-}
-
-// TestIDs: ids count where they name a test or a case, and are refused elsewhere.
-func TestIDs(t *testing.T) {
-	id, found := "R-"+"401-1", "N-"+"01"
-	tests := []struct {
-		name, source string
-		held         string // the ids that count
-		refused      bool
-	}{
-		{"above a test", "// TestA: " + id + ".\nfunc TestA(t *testing.T) {}\n", id, false},
-		{"above a case", "func TestA(t *testing.T) {\n\t// " + id + "\n\tprintln()\n}\n", id, false},
-		{"above a case of a shared table", "var cases = []struct{ a string }{\n\t// " + id + "\n\t{\"a\"},\n}\n", id, false},
-		{"a range", "// TestA: " + id + " to R-" + "401-3.\nfunc TestA(t *testing.T) {}\n", id + " " + "R-" + "401-2 R-" + "401-3", false},
-		{"a range of T", "// TestA: T-" + "09 to T-" + "11.\nfunc TestA(t *testing.T) {}\n", "T-" + "09 T-" + "10 T-" + "11", false},
-		{"a range backwards", "// TestA: T-" + "11 to T-" + "09.\nfunc TestA(t *testing.T) {}\n", "", true},
-		{"a range over two families", "// TestA: " + id + " to R-" + "403-3.\nfunc TestA(t *testing.T) {}\n", id, true},
-		{"in the name of a test", "func TestE2E_N" + "01Tunnel(t *testing.T) {}\n", found, false},
-		{"in the name of a case", "func TestA(t *testing.T) {\n\tt.Run(\"" + found + " a tunnel\", nil)\n}\n", found, false},
-		{"behind a statement", "func TestA(t *testing.T) {\n\tprintln() // " + id + "\n}\n", "", true},
-		{"in a text", "func TestA(t *testing.T) {\n\tprintln(\"" + id + "\")\n}\n", "", true},
-		{"above a helper", "// a: " + id + "\nfunc a() {}\n", "", true},
-		{"N in a comment", "// TestA: " + found + "\nfunc TestA(t *testing.T) {}\n", "", false},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "a_test.go")
-			if err := os.WriteFile(path, []byte("package a\n\n"+test.source), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			holding := map[string][]string{}
-			err := goTests(path, holding)
-			if (err != nil) != test.refused {
-				t.Errorf("refused: %v", err)
-			}
-			if got := slices.Sorted(maps.Keys(holding)); !test.refused && strings.Join(got, " ") != test.held {
-				t.Errorf("held %q, want %q", got, test.held)
-			}
-		})
 	}
 }

@@ -7,9 +7,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
@@ -116,5 +119,68 @@ func TestIssuers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestProviders holds docs/providers.md: each block can be loaded, offline.
+func TestProviders(t *testing.T) {
+	t.Setenv("OIDC_SECRET", canary)
+	doc, err := os.ReadFile("docs/providers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := os.ReadFile("testdata/ca.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := testenv.BlockForm.FindAllStringSubmatch(string(doc), -1)
+	for _, match := range blocks {
+		block := strings.TrimSuffix(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(match[3]), "policy_auth {")), "}")
+		w := newEnv(t)
+		w.Write("ca.pem", string(certificate))
+		if _, err := w.provision(strings.ReplaceAll(block, "/etc/caddy/", "DIR/") + "session {\n store file DIR/store.db\n}"); err != nil {
+			t.Errorf("%s: %v", match[2], err)
+		}
+	}
+	if len(blocks) != 15 {
+		t.Errorf("%d blocks", len(blocks))
+	}
+}
+
+// TestN55Samples: an ordinary denial of a sample is a denial by rule, since each
+// gives its decision a value for every request.
+func TestN55Samples(t *testing.T) {
+	samples := map[string]string{}
+	for _, root := range []string{"examples", "policies/examples", "internal/command/scaffold"} {
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".rego") || strings.HasSuffix(path, "_test.rego") {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			samples[path] = string(content)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, page := range []string{"docs/policies.md", "docs/decisions.md", "docs/check.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range testenv.BlockForm.FindAllStringSubmatch(string(text), -1) {
+			if match[1] == "rego" && strings.Contains(match[3], "\nallow ") {
+				samples[page+": "+match[3]] = match[3]
+			}
+		}
+	}
+	if len(samples) < 7 {
+		t.Fatalf("only %d samples", len(samples))
+	}
+	for name, content := range samples {
+		if !strings.Contains(content, "default allow := false") && !strings.Contains(content, "\nelse := {\"allow\": false") {
+			t.Errorf("%s: the decision has no default", name)
+		}
 	}
 }
