@@ -16,13 +16,13 @@ import (
 func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [<source>...] [--policies <source>...] [--access <file>...] [--input <file or directory>...]",
-		Short: "Checks policies and looks for what may open the door",
+		Short: "Checks policies and searches for mistakes that could grant access",
 		Long: `
-Loads policies and access tables as the server does, and looks for requests that
-are refused but get in once something is missing: a claim, a header, a constant of
-the configuration, what a list holds, or the answer of a built-in function. It
-begins with requests that are made from what the policies compare with, with those
-of the tests beside them, and with the documents that --input names.
+Loads policies and access tables as the server does, and searches for requests that
+are denied, but allowed once something is missing: a claim, a header, a constant of
+the configuration, the items of a list, or the result of a built-in function. It
+starts with requests that are generated from the comparisons in the policies, with
+those of the tests beside them, and with the documents of --input.
 
 The exit status is 0 if nothing was found, 1 if something was, and 2 if the policies
 do not load.`,
@@ -32,8 +32,8 @@ do not load.`,
 	}
 	c := checker{sources: addSources(cmd), json: addJSON(cmd)}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&c.inputs, "input", nil, "a JSON document, or a part of one, to begin with; a directory of them, or - for standard input (may be repeated)")
-	flags.IntVar(&c.most, "limit", defaultLimit, "how many requests to ask about at most")
+	flags.StringArrayVar(&c.inputs, "input", nil, "a JSON document, or a part of one, to start with; a directory of them, or - for standard input (may be repeated)")
+	flags.IntVar(&c.most, "limit", defaultLimit, "the maximum number of requests to evaluate")
 	cmd.RunE = run(c.run)
 	return cmd
 }

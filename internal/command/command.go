@@ -18,10 +18,10 @@ func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "policy-auth",
 		Usage: "<subcommand>",
-		Short: "Works with access rules: policies, access tables, users and keys",
+		Short: "Manages policies, access tables, users and keys of policy_auth",
 		Long: `
-Works with the access rules of the policy_auth handler: policies, access tables,
-users and keys.
+Manages and tests what the policy_auth handler reads: policies, access tables,
+users and keys. Explains decisions and lists sessions of a running server.
 
 The exit status is 0 for yes, 1 for no (denied, failed, found) and 2 for an error.
 Results go to standard output, everything else to standard error.`,

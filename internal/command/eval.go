@@ -21,12 +21,12 @@ func newEval() *cobra.Command {
 		Use:   "eval [<source>...] --input <file> [--policies <source>]... [--access <file>]... [--json]",
 		Short: "Evaluates the decision for an input document",
 		Long: `
-Evaluates the decision for an input document, prints its value and what that comes
-to, and exits with 0 if the caller is let in and with 1 if not.
+Evaluates the decision for an input document and prints its value and meaning. The
+exit status is 0 if the request is allowed and 1 if it is denied.
 
-The document may be a part of an input: what is left out is as for GET / by an
-anonymous caller, and a caller with an id is known. A field that no server gives is
-an error. With --opa-envoy the document is taken as it is.`,
+The document may be a part of an input: missing parts are those of GET / by an
+anonymous caller, and a caller with an id is authenticated. A field that the server
+never sends is an error. With --opa-envoy, the document is used as it is.`,
 		Example: `  caddy policy-auth eval policies --input input.json
   echo '{"request": {"path": "/admin"}, "identity": {"id": "bob", "roles": ["member"]}}' | caddy policy-auth eval --access access.yaml --input - --json`,
 	}

@@ -18,7 +18,7 @@ type expiry struct {
 // addExpires adds the flag for when a user or a key stops counting.
 func addExpires(cmd *cobra.Command) *expiry {
 	e := &expiry{now: time.Now}
-	cmd.Flags().Var(e, "expires", "when it stops counting: a date, a time or how long from now, such as 90d (never)")
+	cmd.Flags().Var(e, "expires", "when it expires: a date, a time or a duration from now, such as 90d (never)")
 	return e
 }
 

@@ -33,19 +33,19 @@ type explainFlags struct {
 func newExplain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain <request id> | [<method>] <url> | --input <file> | -- curl …",
-		Short: "Says why a request was or would be denied",
+		Short: "Explains why a request was or would be denied",
 		Long: `
-Says why a request was or would be denied: who is calling, the rules that were
-tried, each condition with its outcome, and the rule that came nearest.
+Explains why a request was or would be denied: the caller, the rules that were
+tried, each condition with its result, and the nearest rule.
 
-A request id is that of one of the last 1,000 refusals of a running server; its
-log line has it. A URL, an input document or the command line of curl is about a
-request that need not exist. The document may be a part of an input, as for eval.
-Without --policies and --access the policies of the running server are asked.
+A request id identifies one of the last 1,000 denied requests of a running server;
+it is in the log. A URL, an input document or a curl command line describes any
+other request. The document may be a part of an input, as for eval. Without
+--policies and --access, the policies of the running server are used.
 
-Credentials are not used and never shown: who is calling is said by --as, --role
-and their kin, or by --identity. The exit status is 0 if it is allowed, 1 if it
-is denied.`,
+Credentials are never used or shown: set the caller with --as, --role and similar
+flags, or with --identity. The exit status is 0 if the request is allowed, and 1 if
+it is denied.`,
 		Example: `  caddy policy-auth explain 0b2f5c1e-7a57-4f3c-9a51-3a1f0c9d6a2b
   caddy policy-auth explain 0b2f5c1e-7a57-4f3c-9a51-3a1f0c9d6a2b --role admin
   caddy policy-auth explain POST https://app.example.com/admin --as alice --access access.yaml
@@ -56,17 +56,17 @@ is denied.`,
 	flags, c := cmd.Flags(), &f.asked.Changes
 	flags.StringArrayVarP(&f.headers, "header", "H", nil, "a header of the request, name: value (may be repeated)")
 	flags.StringVar(&f.asked.Body, "body", "", "the body of the request")
-	flags.StringVar(&f.asked.ClientIP, "client-ip", "", "the client's address (192.0.2.1)")
-	flags.StringVar(&f.identity, "identity", "", "a JSON file of the caller, as input.identity")
-	flags.StringVar(&f.constants, "constants", "", "a JSON file of the constants in the Caddyfile's config block")
-	flags.StringVar(&f.asked.Set, "set", "", "which policies of the server: an id, or one of their files")
+	flags.StringVar(&f.asked.ClientIP, "client-ip", "", "the address of the client (192.0.2.1)")
+	flags.StringVar(&f.identity, "identity", "", "a JSON file with the caller, as input.identity")
+	flags.StringVar(&f.constants, "constants", "", "a JSON file with the constants of the config block")
+	flags.StringVar(&f.asked.Set, "set", "", "the policy set of the server: an id, or one of its files")
 	flags.BoolVar(&c.Anonymous, "anonymous", false, "what if the caller were anonymous")
-	flags.StringVar(&c.As, "as", "", "what if this user asked, with no roles, groups, scopes or claims")
+	flags.StringVar(&c.As, "as", "", "what if the caller were this user, without roles, groups, scopes and claims")
 	for name, list := range map[string]*[]string{"role": &c.Roles, "group": &c.Groups, "scope": &c.Scopes} {
 		flags.StringArrayVar(list, name, nil, "what if the caller had this "+name+" (may be repeated)")
 	}
 	for name, list := range map[string]*[]string{"role": &c.WithoutRoles, "group": &c.WithoutGroups, "scope": &c.WithoutScopes} {
-		flags.StringArrayVar(list, "without-"+name, nil, "what if the caller had not this "+name+" (may be repeated)")
+		flags.StringArrayVar(list, "without-"+name, nil, "what if the caller did not have this "+name+" (may be repeated)")
 	}
 	flags.StringArrayVar(&f.claims, "claim", nil, "what if the caller had this claim, name=value (may be repeated)")
 	cmd.RunE = run(f.run)

@@ -20,9 +20,9 @@ func newFormat() *cobra.Command {
 		Use:   "fmt [<file or directory>...] [--check] [--diff] [--write]",
 		Short: "Formats policies as OPA does",
 		Long: `
-Formats policies as opa fmt does. Without a flag the formatted text is written to
-standard output; without a file, standard input is formatted. Of directories the
-files *.rego are formatted, also below; nothing else is.`,
+Formats policies as opa fmt does. Without a flag, the formatted text is written to
+standard output; without a file, standard input is formatted. In a directory and its
+subdirectories, only *.rego files are formatted.`,
 		Example: `  caddy policy-auth fmt --write policies
   caddy policy-auth fmt --check policies
   caddy policy-auth fmt --diff policies/authz.rego`,
@@ -30,8 +30,8 @@ files *.rego are formatted, also below; nothing else is.`,
 	var f formatter
 	flags := cmd.Flags()
 	flags.BoolVarP(&f.check, "check", "l", false, "list the files that are not formatted; exit with 1 if there are any")
-	flags.BoolVarP(&f.diff, "diff", "d", false, "show what would be changed; exit with 1 if anything would")
-	flags.BoolVarP(&f.write, "write", "w", false, "write the formatted text to the files, and list those that were changed")
+	flags.BoolVarP(&f.diff, "diff", "d", false, "show the changes without making them; exit with 1 if there are any")
+	flags.BoolVarP(&f.write, "write", "w", false, "write the formatted text to the files, and list the changed ones")
 	cmd.RunE = run(f.run)
 	return cmd
 }

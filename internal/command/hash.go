@@ -13,7 +13,7 @@ func newHash() *cobra.Command {
 		Use:   "hash [--algorithm argon2id|bcrypt]",
 		Short: "Hashes a password",
 		Long: `
-Hashes a password, for users.yaml or for a line "user <name> <hash>" of the
+Hashes a password, for users.yaml or for a line "user <name> <hash>" in the
 Caddyfile.
 
 ` + passwordFrom,

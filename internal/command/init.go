@@ -34,12 +34,12 @@ type begun struct {
 func newInit() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init [<directory>] [--user <name>] [--json]",
-		Short: "Makes a protected site to begin with",
+		Short: "Creates a protected site to start with",
 		Long: `
-Makes a site that runs as it is, in this directory or another one: a Caddyfile, an
-access table, policies with tests, an error page and one user, whose password is
-made up and written to standard output, once. A file that is there already is never
-overwritten: then nothing is made.`,
+Creates a site that runs, in this directory or another one: a Caddyfile, an access
+table, policies with tests, an error page and one user with a random password, which
+is written to standard output once. It never overwrites a file: if one of them
+exists, nothing is created.`,
 		Example: `  caddy policy-auth init
   caddy policy-auth init site --user alice`,
 	}

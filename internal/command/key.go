@@ -15,9 +15,9 @@ func newKey() *cobra.Command {
 		Use:   "key <subcommand>",
 		Short: "Adds, disables, lists and removes API keys",
 		Long: `
-Changes keys.yaml, the file of api_key. Only hashes are stored in it. Comments and
-the order of what stands in it are kept. The file is replaced as a whole, and a
-running server takes it by itself.`,
+Changes keys.yaml, the file of api_key, in which only hashes are stored. Comments
+and order are preserved. The file is replaced atomically, and a running server applies
+the change within a second.`,
 		Example: `  caddy policy-auth key add ci --owner build-server --scopes deploy
   caddy policy-auth key list`,
 	}, newKeyAdd(), newKeyDisable(), newKeyRemove(), newKeyList())
@@ -34,21 +34,21 @@ type shownKey struct {
 func newKeyAdd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add <id> [--owner <id>] [--roles <role>,...] [--scopes <scope>,...] [--networks <network>,...] [--expires <time>] [--json] [--keys <file>]",
-		Short: "Makes a key and shows it once",
+		Short: "Creates a key and shows it once",
 		Long: `
-Makes a key of 256 random bits, stores its hash, and writes the key to standard
-output, once: it cannot be found out again. The key begins with its id, so that one
-that turns up somewhere can be disabled.`,
+Creates a key of 256 random bits, stores its hash, and writes the key to standard
+output once: it cannot be recovered later. The key begins with its id, so if it
+leaks, you know which one to disable.`,
 		Example: `  caddy policy-auth key add ci --owner build-server --roles deployer --scopes deploy
   caddy policy-auth key add backup --networks 10.0.0.0/8 --expires 90d`,
 	}
 	var key users.NewKey
 	file, asJSON, expires := addKeys(cmd), addJSON(cmd), addExpires(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&key.Owner, "owner", "", "whose key it is: input.identity.id of policies (the key's id)")
+	flags.StringVar(&key.Owner, "owner", "", "the owner: input.identity.id in policies (the key's id)")
 	addWords(flags, &key.Roles, "roles", "the key's roles")
 	addWords(flags, &key.Scopes, "scopes", "the key's scopes")
-	addWords(flags, &key.Networks, "networks", "the networks in which the key counts (everywhere)")
+	addWords(flags, &key.Networks, "networks", "the networks from which the key is accepted (all)")
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (yes bool, err error) {
 		if key.ID, err = one(cmd, args, "id"); err != nil {
 			return false, err
@@ -75,7 +75,7 @@ that turns up somewhere can be disabled.`,
 func newKeyDisable() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "disable <id> [--keys <file>]",
-		Short:   "Disables a key, whose id stays in the file for readers of the log",
+		Short:   "Disables a key and keeps its id reserved",
 		Example: "  caddy policy-auth key disable ci",
 	}
 	cmd.RunE = addKeys(cmd).changeOne("id", "key %s is disabled", users.KeysEditor.Revoke)
@@ -86,7 +86,7 @@ func newKeyDisable() *cobra.Command {
 func newKeyRemove() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "remove <id> [--keys <file>]",
-		Short:   "Removes a key from the file; its id may be given again",
+		Short:   "Removes a key from the file; its id may be used again",
 		Example: "  caddy policy-auth key remove ci",
 	}
 	cmd.RunE = addKeys(cmd).changeOne("id", "key %s is removed", users.KeysEditor.Remove)

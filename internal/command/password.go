@@ -19,9 +19,9 @@ import (
 const maxTyped = 4 << 10
 
 // passwordFrom says in help how a password is given.
-const passwordFrom = `The password is asked for at a terminal, twice and without showing it, and is
-otherwise the line that standard input holds. It is never an argument: those can be
-seen by every user of the machine and stay in the shell's history.`
+const passwordFrom = `At a terminal, it prompts for the password twice without showing it; otherwise it
+reads one line from standard input. A password is never an argument, because every
+user of the machine can see those, and the shell's history keeps them.`
 
 // readPassword returns a new password, from a terminal or standard input.
 func readPassword(cmd *cobra.Command) (string, error) {
@@ -103,7 +103,7 @@ var hashes = map[string]func(string) (string, error){"argon2id": users.HashArgon
 
 // addAlgorithm adds the flag that names one of them.
 func addAlgorithm(cmd *cobra.Command) *string {
-	return cmd.Flags().String("algorithm", "argon2id", "how to hash the password: argon2id or bcrypt")
+	return cmd.Flags().String("algorithm", "argon2id", "the algorithm: argon2id or bcrypt")
 }
 
 // hashWith returns the function of a name.

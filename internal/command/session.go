@@ -26,9 +26,9 @@ func newSession() *cobra.Command {
 		Use:   "session <subcommand>",
 		Short: "Lists and ends the sessions of a running server",
 		Long: `
-Lists who is signed in to the sites of a running server, and signs people out. The
-server is asked by its admin API, at localhost:2019 unless --address names another;
-sessions that several servers share in one store are seen from each of them.`,
+Lists the users who are signed in to the sites of a running server, and signs them
+out. It uses the server's admin API, at localhost:2019 or --address. Servers with a
+common store show the same sessions.`,
 		Example: `  caddy policy-auth session list
   caddy policy-auth session list --user alice --json
   caddy policy-auth session end --user alice
@@ -40,12 +40,12 @@ sessions that several servers share in one store are seen from each of them.`,
 func newSessionList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list [--user <id or name>] [--json] [--address <admin>]",
-		Short: "Lists who is signed in",
-		Long:  "Lists who is signed in: all users, or one by id or name. The exit status is 1 if there is none.",
+		Short: "Lists the signed-in users",
+		Long:  "Lists the signed-in users: all, or one by id or name. The exit status is 1 if there is none.",
 		Example: `  caddy policy-auth session list
   caddy policy-auth session list --user alice --json`,
 	}
-	user := cmd.Flags().String("user", "", "whose sessions, by id or name")
+	user := cmd.Flags().String("user", "", "the user, by id or name")
 	asJSON, address := addJSON(cmd), addAddress(cmd)
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
 		if err := none(cmd, args); err != nil {
@@ -68,13 +68,13 @@ func newSessionEnd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "end --user <id or name> | --id <session> | --all [--address <admin>]",
 		Short: "Signs a user out, with the next request on every machine",
-		Long: "Ends all sessions of a user, one session, or all. On other machines that share a store it takes a second.\n" +
+		Long: "Ends all sessions of a user, one session, or all. On other machines with the same store, it takes up to a second.\n" +
 			"The exit status is 1 if there was none to end.",
 		Example: `  caddy policy-auth session end --user alice
   caddy policy-auth session end --id 2jmj7l5rSw0yVb_vlWAYkK_YBwkPa3S8Gq0mpwNW1Vo
   caddy policy-auth session end --all`,
 	}
-	user := cmd.Flags().String("user", "", "whose sessions, by id or name")
+	user := cmd.Flags().String("user", "", "the user, by id or name")
 	id := cmd.Flags().String("id", "", "the session, as session list shows it")
 	all := cmd.Flags().Bool("all", false, "the sessions of all users")
 	address := addAddress(cmd)

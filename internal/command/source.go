@@ -29,7 +29,7 @@ func addSources(cmd *cobra.Command) *sources {
 	flags.StringArrayVar(&c.Access, "access", nil, "an access table (may be repeated)")
 	flags.StringVar(&c.Decision, "decision", "", "the rule that decides (data.caddy.authz.allow)")
 	flags.DurationVar(&c.Timeout, "timeout", 0, "how long a decision may take (100ms)")
-	flags.StringArrayVar(&c.AllowBuiltins, "builtin", nil, "a built-in function to turn on, such as http.send; docs/policies.md lists those that are off (may be repeated)")
+	flags.StringArrayVar(&c.AllowBuiltins, "builtin", nil, "a built-in function to turn on, such as http.send; docs/policies.md lists the ones that are off (may be repeated)")
 	flags.StringVar(&c.ClaimsSchema, "claims-schema", "", "a JSON Schema of input.identity.claims")
 	flags.BoolVar(&c.OPAEnvoy, "opa-envoy", false, "the policies are written for opa-envoy-plugin")
 	return s
@@ -74,7 +74,7 @@ func (s *sources) open(cmd *cobra.Command) (*policy.Engine, error) {
 
 // addInput adds the flag that names an input document.
 func addInput(cmd *cobra.Command) *string {
-	return cmd.Flags().String("input", "", "a JSON document to take as input; - is standard input")
+	return cmd.Flags().String("input", "", "a JSON document to use as the input; - is standard input")
 }
 
 // addJSON adds the flag for results that programs read.

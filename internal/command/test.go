@@ -21,10 +21,10 @@ func newTest() *cobra.Command {
 		Use:   "test [<source>...] [--policies <source>]... [--access <file>]... [--run <expression>] [--coverage] [--verbose] [--json]",
 		Short: "Runs the tests of policies",
 		Long: `
-Runs the tests of policies: the rules test_... in their files *_test.rego. It is
-OPA's runner, as strict as a server is: errors of built-in functions are errors, and
-an input that no server gives is one too. A failed test is shown with the condition
-at which it failed. It exits with 1 if a test fails or if there is none.`,
+Runs the tests of policies (the rules test_... in *_test.rego files) with OPA's test
+runner. It is as strict as a server: errors of built-in functions are errors, and so
+is an input that the server never sends. For a failing test, it shows the condition
+that failed. The exit status is 1 if a test fails or if there is none.`,
 		Example: `  caddy policy-auth test policies
   caddy policy-auth test --policies policies --access access.yaml --coverage
   caddy policy-auth test policies --run authz_test.test_members --verbose`,
@@ -32,10 +32,10 @@ at which it failed. It exits with 1 if a test fails or if there is none.`,
 	var o tests
 	from, asJSON := addSources(cmd), addJSON(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&o.Run, "run", "", "a regular expression: only tests whose names it matches are run")
+	flags.StringVar(&o.Run, "run", "", "run only the tests whose names match this regular expression")
 	flags.BoolVar(&o.Coverage, "coverage", false, "show which lines no test evaluates")
 	flags.Lookup("timeout").Usage = "how long one test may take (5s)"
-	flags.BoolVarP(&o.verbose, "verbose", "v", false, "show also the tests that pass, and what tests print")
+	flags.BoolVarP(&o.verbose, "verbose", "v", false, "also show the tests that pass, and what tests print")
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
 		from.config.Sources = append(from.config.Sources, args...)
 		if len(from.config.Sources) == 0 {

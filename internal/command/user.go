@@ -12,9 +12,9 @@ func newUser() *cobra.Command {
 		Use:   "user <subcommand>",
 		Short: "Adds, changes, lists and removes users",
 		Long: `
-Changes users.yaml, the file of basic and login form. Comments and the order of
-what stands in it are kept. The file is replaced as a whole, and a running server
-takes it by itself: a user who is disabled is refused from then on.`,
+Changes users.yaml, the file of basic and login form. Comments and order are
+preserved. The file is replaced atomically, and a running server applies the change
+within a second: from then on, a disabled user is rejected.`,
 		Example: `  caddy policy-auth user add alice --roles admin,member
   caddy policy-auth user list`,
 	}, newUserAdd(), newUserPassword(), newUserDisable(true), newUserDisable(false), newUserRemove(), newUserList())
@@ -22,7 +22,7 @@ takes it by itself: a user who is disabled is refused from then on.`,
 
 // newUserDisable makes caddy policy-auth user disable, or enable.
 func newUserDisable(disabled bool) *cobra.Command {
-	word, short := "enable", "Lets a disabled user in again"
+	word, short := "enable", "Enables a disabled user"
 	if disabled {
 		word, short = "disable", "Disables a user without removing the entry"
 	}
@@ -42,8 +42,8 @@ func newUserRemove() *cobra.Command {
 		Use:   "remove <name> [--users <file>]",
 		Short: "Removes a user from the file",
 		Long: `
-Removes a user from the file. Another person may get the name later, and what
-belonged to it: disable keeps the name.`,
+Removes a user from the file. If you later give the name to another person, they get
+everything that belongs to it: use disable to keep the name reserved.`,
 		Example: "  caddy policy-auth user remove bob",
 	}
 	cmd.RunE = addUsers(cmd).changeOne("name", "user %s is removed", users.UsersEditor.Remove)

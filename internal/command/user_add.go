@@ -14,11 +14,11 @@ func newUserAdd() *cobra.Command {
 		Use:   "add <name> [--roles <role>,...] [--groups <group>,...] [--email <address>] [--name <name>] [--expires <time>] [--generate] [--users <file>]",
 		Short: "Adds a user",
 		Long: `
-Adds a user with a password, of which only the hash is stored.
+Adds a user with a password. Only its hash is stored.
 
 ` + passwordFrom + `
 
-With --generate a password is made up and written to standard output, once.`,
+With --generate, a random password is created and written to standard output once.`,
 		Example: `  caddy policy-auth user add alice --roles admin,member --email alice@example.com
   caddy policy-auth user add bob --expires 90d --generate
   caddy policy-auth user add carol --users /etc/caddy/users.yaml < password.txt`,
@@ -56,11 +56,11 @@ func newUserPassword() *cobra.Command {
 		Use:   "password <name> [--generate] [--users <file>]",
 		Short: "Sets a user's password",
 		Long: `
-Sets a user's password, of which only the hash is stored.
+Sets a user's password. Only its hash is stored.
 
 ` + passwordFrom + `
 
-With --generate a password is made up and written to standard output, once.`,
+With --generate, a random password is created and written to standard output once.`,
 		Example: `  caddy policy-auth user password alice
   caddy policy-auth user password alice --generate`,
 	}
@@ -95,7 +95,7 @@ type newSecret struct {
 
 func addPassword(cmd *cobra.Command) *newSecret {
 	return &newSecret{
-		generate:  cmd.Flags().Bool("generate", false, "make up a password and show it once"),
+		generate:  cmd.Flags().Bool("generate", false, "create a random password and show it once"),
 		algorithm: addAlgorithm(cmd),
 	}
 }
