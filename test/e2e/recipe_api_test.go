@@ -164,3 +164,41 @@ func TestE2ERecipePolicyRepository(t *testing.T) {
 		t.Errorf("explain: %v\n%s", err, output)
 	}
 }
+
+// TestE2ERecipeSPABrowser runs the site and the script of docs/recipes/spa-api.md in a
+// real browser: the script calls the API, and signs in again when the session has ended.
+func TestE2ERecipeSPABrowser(t *testing.T) {
+	provider, api := newProvider(t), newApp(t, nil)
+	const app = "https://app.example.test:HTTPS_PORT"
+	r := newRecipe(t, "spa-api", "localhost:9000", api.address, "https://id.example.com", provider.URL, "/srv/app", "files",
+		"https://app.example.com", app, "https://api.example.com", "https://api.example.test:HTTPS_PORT", "example.com", "example.test")
+	r.world.Write("files/index.html", "<title>the app</title><p>the app</p>")
+	r.serve()
+	site := strings.Replace(app, "HTTPS_PORT", r.port, 1)
+	b := openWindow(t)
+	b.visit(site + "/items/1")
+	b.wantText("the app")
+	const call = `return import("/api.js").then(m => m.api("/items/1", {method: "PUT", headers: {"Content-Type": "application/json"}})).then(a => a.status)`
+	if got := b.run(call); got != 200.0 {
+		t.Fatalf("a script that is signed in: %v", got)
+	}
+	if got := b.run(`return fetch("` + strings.Replace(site, "app.", "api.", 1) + `/items/1").then(a => a.status)`); got != 401.0 {
+		t.Errorf("a script that leaves out the cookie: %v", got)
+	}
+	end := exec.Command(binary(t), "policy-auth", "session", "end", "--all", "--address", strings.TrimPrefix(r.admin, "http://"))
+	if output, err := end.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	asked := len(provider.Asked())
+	eventually(t, "the page signs in again", func() bool { // on which the document changes, also while a script runs
+		_ = b.try("POST", "/execute/sync", map[string]any{"script": call, "args": []any{}}, nil)
+		return len(provider.Asked()) > asked
+	})
+	b.wantText("the app")
+	if b.url() != site+"/items/1" {
+		t.Errorf("back at %s", b.url())
+	}
+	if got := b.run(call); got != 200.0 {
+		t.Errorf("a script that signed in again: %v", got)
+	}
+}

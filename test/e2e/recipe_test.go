@@ -30,7 +30,7 @@ import (
 var recipeFiles = map[string]string{
 	"caddyfile ": "Caddyfile", "yaml access": "access.yaml", "yaml users": "users.yaml", "yaml keys": "keys.yaml", "yaml compose": "compose.yaml",
 	"yaml workflow": "workflow.yaml", "yaml app": "app.yaml", "rego authz": "policies/authz.rego", "rego tests": "policies/authz_test.rego",
-	"ini unit": "policy-auth.service", "ini app": "app.ini", "dockerfile ": "Dockerfile", "sh ": "run.sh",
+	"ini unit": "policy-auth.service", "ini app": "app.ini", "dockerfile ": "Dockerfile", "js ": "files/api.js",
 }
 
 // recipe is a page of docs/recipes whose site runs on loopback, with its own host names.
@@ -42,6 +42,7 @@ type recipe struct {
 
 // newRecipe writes the files of a page to a folder. Edits are pairs of a text in them
 // and what stands for it here, such as the address of an upstream; each has to occur.
+// HTTPS_PORT in them is the port of https.
 func newRecipe(t *testing.T, page string, edits ...string) *recipe {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("docs", "recipes", page+".md"))
@@ -54,13 +55,14 @@ func newRecipe(t *testing.T, page string, edits ...string) *recipe {
 			t.Errorf("%s does not have %q", page, edits[i])
 		}
 	}
+	r := &recipe{world: w, port: port(t), plainPort: port(t)}
 	edit := strings.NewReplacer(edits...)
 	for _, block := range testenv.BlockForm.FindAllStringSubmatch(string(text), -1) {
 		if name := recipeFiles[block[1]+" "+block[2]]; name != "" {
-			w.Write(name, strings.ReplaceAll(edit.Replace(block[3]), "/etc/caddy/", w.Dir+"/"))
+			w.Write(name, strings.NewReplacer("/etc/caddy/", w.Dir+"/", "HTTPS_PORT", r.port).Replace(edit.Replace(block[3])))
 		}
 	}
-	return &recipe{world: w}
+	return r
 }
 
 // serve checks the format of the Caddyfile, adapts, validates and runs it. Certificates
@@ -78,7 +80,6 @@ func (r *recipe) serve() *recipe {
 		r.T.Errorf("the Caddyfile is not formatted (%v):\n%s", err, output)
 	}
 	admin := "127.0.0.1:" + port(r.T)
-	r.port, r.plainPort = port(r.T), port(r.T)
 	options := "\tadmin " + admin + "\n\tdefault_bind 127.0.0.1\n\thttp_port " + r.plainPort + "\n\thttps_port " + r.port + "\n\tlocal_certs\n\tskip_install_trust\n"
 	text, global := strings.CutPrefix(string(content), "{\n")
 	if !global {
