@@ -150,42 +150,46 @@ func TestReloadLate(t *testing.T) {
 func TestCloseWaits(t *testing.T) {
 	path := t.TempDir() + "/users"
 	write(t, path, "one")
-	parsing, release := make(chan struct{}), make(chan struct{})
-	first := true
-	l, err := Open(Options{Paths: []string{path}}, func(tree Tree) (*string, error) {
-		if !first {
-			close(parsing)
-			<-release
+	synctest.Test(t, func(t *testing.T) {
+		parsing, release := make(chan struct{}), make(chan struct{})
+		first := true
+		l, err := Open(Options{Paths: []string{path}}, func(tree Tree) (*string, error) {
+			if !first {
+				close(parsing)
+				<-release
+			}
+			first = false
+			return join(tree)
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		first = false
-		return join(tree)
+		l.watcher = &watcher{options: l.options, known: l.known, deliver: l.deliver}
+		l.watcher.start()
+		replace(t, path, "two")
+		<-parsing
+		closed := make(chan struct{})
+		go func() {
+			_ = l.Close()
+			close(closed)
+		}()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("closed while something runs")
+		default:
+		}
+		close(release)
+		<-closed
+		if *l.Load() != "two" {
+			t.Errorf("got %q", *l.Load())
+		}
+		replace(t, path, "three")
+		time.Sleep(10 * poll)
+		if *l.Load() != "two" {
+			t.Errorf("taken after Close: %q", *l.Load())
+		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Watch()
-	replace(t, path, "two")
-	<-parsing
-	closed := make(chan struct{})
-	go func() {
-		_ = l.Close()
-		close(closed)
-	}()
-	select {
-	case <-closed:
-		t.Error("closed while something runs")
-	case <-time.After(50 * time.Millisecond):
-	}
-	close(release)
-	<-closed
-	if *l.Load() != "two" {
-		t.Errorf("got %q", *l.Load())
-	}
-	replace(t, path, "three")
-	time.Sleep(settle + 2*gather)
-	if *l.Load() != "two" {
-		t.Errorf("taken after Close: %q", *l.Load())
-	}
 }
 
 // TestCycles: T-62. Two hundred reloads of the configuration leave no goroutine

@@ -444,8 +444,9 @@ func TestFreshness(t *testing.T) {
 // TestRemoteClosed: a closed source does not wait, and leaves nothing running.
 func TestRemoteClosed(t *testing.T) {
 	p := newProvider(t)
-	release := make(chan struct{})
+	asked, release := make(chan struct{}, 1), make(chan struct{})
 	p.spoil(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
 		select {
 		case <-release:
 		case <-r.Context().Done():
@@ -458,15 +459,7 @@ func TestRemoteClosed(t *testing.T) {
 	}
 	waiting := make(chan int)
 	go func() { waiting <- found(r, "a") }()
-	for {
-		r.mu.Lock()
-		begun := r.inflight != nil
-		r.mu.Unlock()
-		if begun {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+	<-asked
 	check(r.Close())
 	if got := <-waiting; got != -1 {
 		t.Errorf("%d keys", got)

@@ -451,7 +451,13 @@ func TestE2EReloads(t *testing.T) {
 	for i := range 5 {
 		reload(i)
 	}
-	time.Sleep(300 * time.Millisecond)
+	last := 0
+	eventually(t, "no goroutine of the first reloads is left", func() bool {
+		now := goroutines()
+		rests := now == last
+		last = now
+		return rests
+	})
 	const leeway = 4 << 20 // a leak of 20 kB a reload is more
 	beforeGoroutines, beforeFiles, beforeMemory := goroutines(), files(), memory()
 	for i := range 200 {

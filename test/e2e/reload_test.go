@@ -307,12 +307,7 @@ func TestE2EReload(t *testing.T) {
 	}
 	s, url := e.serve("policy_auth {\nbasic {\n users DIR/u/users.yaml\n }\n access DIR/p/access.yaml\n policies DIR/p DIR/more {\n timeout 5s\n }\n}\nrespond ok")
 	up := func() bool { response, err := http.Get(url); return err == nil && response.Body.Close() == nil }
-	for i := 0; !up(); i++ {
-		if i > 100 {
-			t.Fatal("the site does not answer")
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	eventually(t, "the site answers", up)
 	c := &crowd{edition: e, url: url, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
 	t.Cleanup(c.client.CloseIdleConnections)
 	ctx, cancel := context.WithCancel(t.Context())
