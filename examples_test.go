@@ -82,7 +82,7 @@ func TestIssuers(t *testing.T) {
 				if strings.Contains(block, "from header Cf-Access-Jwt-Assertion") {
 					header = http.Header{"Cf-Access-Jwt-Assertion": {signed}}
 				}
-				outcome, _ := h.chain.Identify(&http.Request{Header: header}, true)
+				outcome := h.chain.Identify(&http.Request{Header: header}, true)
 				if outcome.Identity == nil {
 					return map[string]any{"reason": string(outcome.Reason)}
 				}

@@ -170,12 +170,12 @@ func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *exchange.E
 	if outcome, refused := h.chain.RefuseOrigin(r, v.Request.Readings(), h.namesOrigin); refused {
 		return outcome, authenticator.Source{}
 	}
-	outcome, source := h.chain.Identify(r, h.InsecureHTTP || v.Request.Secure())
-	v.Request.SetForeignBearer(outcome.ForeignBearer)
-	if outcome.Verdict == authenticator.Absent && source.Cookie != "" {
-		authn.DeleteCookie(w, source, v.Request.Scheme() == "https")
+	known := h.chain.Identify(r, h.InsecureHTTP || v.Request.Secure())
+	v.Request.SetForeignBearer(known.ForeignBearer)
+	if known.Verdict == authenticator.Absent && known.Source.Cookie != "" {
+		authn.DeleteCookie(w, known.Source, v.Request.Scheme() == "https")
 	}
-	return outcome, source
+	return known.Outcome, known.Source
 }
 
 // namesOrigin reports whether the site's cors block lets scripts of an origin call.
@@ -210,7 +210,7 @@ func (h *Handler) warnTwice(v *exchange.Exchange) {
 // not a bypass. A credential that failed is refused without asking.
 func (h *Handler) decide(r *http.Request, v *exchange.Exchange, outcome *authenticator.Outcome) policy.Decision {
 	if outcome.Verdict != authenticator.Accepted && outcome.Verdict != authenticator.Absent {
-		return policy.Decision{Reason: outcome.Reason}
+		return policy.Decision{Reason: outcome.Reason, Err: outcome.Err}
 	}
 	defer v.Request.DropBody()
 	in := h.input(v, outcome)

@@ -1,7 +1,7 @@
 package authenticator
 
-// Cause is a reason that only the log shows: answers, metrics, placeholders and
-// policies have the Reason, which is the same for all causes of one kind.
+// Cause is a more exact cause than a Reason, for the log alone: answers, metrics,
+// placeholders and policies have the Reason, which is the same for all causes.
 type Cause string
 
 // The causes of ReasonCredentialsInvalid where callers have a name and a password.

@@ -5,34 +5,34 @@ import (
 	"fmt"
 )
 
-// Challenge is one member of WWW-Authenticate (RFC 9110, section 11.3).
+// Challenge is one challenge in WWW-Authenticate (RFC 9110, section 11.6.1).
 type Challenge struct {
 	// Scheme is the authentication scheme, such as Basic or Bearer.
 	Scheme string
-	// Params are the auth-params, in the order to send. Names are lower-case
-	// and occur once; values are plain text, quoted when they are written.
+	// Params are the parameters, in the order to send. A realm is added if there is
+	// none. Each is sent as a quoted-string of printable ASCII, of at most 512 bytes.
 	Params []Param
 }
 
-// Param is an auth-param. Its Value is sent as a quoted-string.
+// Param is a parameter of a challenge: a token, and text that need not be quoted.
 type Param struct {
 	Name, Value string
 }
 
-// ChallengeRequest is what an authenticator is told when it is asked for the challenges
-// of a refusal. The zero value asks for plain challenges without an error.
+// ChallengeRequest is what a method is told when it is asked for its challenges. All
+// but MaxAge is zero for a method whose credential is not the one that was denied.
 type ChallengeRequest struct {
-	// Method is the authenticator whose credential failed, or "".
+	// Method is the name of the method whose credential was denied, or "".
 	Method string
-	// Verdict and Reason say how that credential failed.
+	// Verdict and Reason are those of the credential, or of the policies.
 	Verdict Verdict
 	Reason  Reason
-	// Scopes are all scopes that the operation needs (RFC 6750, section 3.1);
-	// set together with ReasonInsufficientScope.
+	// Scopes are all scopes that the operation needs (RFC 6750, section 3.1); set with
+	// ReasonInsufficientScope.
 	Scopes []string
-	// ACRValues and MaxAge ask for a stronger or fresher sign-in (RFC 9470,
-	// section 3); set together with ReasonStepUpRequired. MaxAge is in seconds,
-	// negative when not asked for.
+	// ACRValues and MaxAge ask for a stronger or more recent sign-in (RFC 9470,
+	// section 3); set with ReasonStepUpRequired. MaxAge is in seconds, and negative if
+	// the policies do not ask for it.
 	ACRValues []string
 	MaxAge    int64
 }
@@ -40,8 +40,8 @@ type ChallengeRequest struct {
 // maxRealm bounds a realm, in bytes.
 const maxRealm = 200
 
-// CheckRealm returns an error unless a realm can be sent as it is: printable
-// ASCII, since what else there may be is not agreed on (RFC 7617, section 3).
+// CheckRealm returns an error unless a realm can be sent as it is: 1 to 200
+// characters of printable ASCII (RFC 7617, section 3, leaves others undefined).
 func CheckRealm(realm string) error {
 	for _, r := range realm {
 		if r < 0x20 || r >= 0x7f {

@@ -1,12 +1,8 @@
-// Package identity holds the nouns that every room of policy_auth speaks: who
-// is calling (Identity), what became of their credentials (Outcome), why
-// a request was refused (Reason) and what a refusal asks for (Challenge).
-//
-// It knows neither HTTP servers nor policies and imports only the standard
-// library.
 package authenticator
 
-// Kind says what sort of caller an Identity describes.
+import "slices"
+
+// Kind is the sort of caller that an Identity describes.
 type Kind string
 
 // The kinds of caller. The set is closed: policies may rely on it.
@@ -24,9 +20,9 @@ const (
 	KindAnonymous Kind = "anonymous"
 )
 
-// Identity is a caller as policies, headers and placeholders see one. It is
-// immutable once handed out: caches share it between requests, so no code may
-// write to it or to anything that it refers to.
+// Identity is a caller as policies, identity headers and placeholders see one. It
+// is immutable once an Outcome has it: requests share it, so no code may write to it
+// or to anything that it refers to.
 type Identity struct {
 	// Authenticated is false only for an anonymous caller.
 	Authenticated bool `json:"authenticated"`
@@ -41,8 +37,8 @@ type Identity struct {
 	// Issuer is who vouches for the caller: a token's issuer, or "" for
 	// callers that local files vouch for.
 	Issuer string `json:"issuer"`
-	// Method is the authenticator that accepted the credential, such as jwt,
-	// basic or api_key; "" when anonymous.
+	// Method is the name of the method that accepted the credential, such as jwt,
+	// basic or api_key; "" when anonymous. A method may leave it empty.
 	Method string `json:"method"`
 	// Roles are the caller's roles, in the order given; never nil.
 	Roles []string `json:"roles"`
@@ -52,8 +48,8 @@ type Identity struct {
 	Scopes []string `json:"scopes"`
 	// Email is the caller's address, or "".
 	Email string `json:"email"`
-	// Claims holds everything else that is known, as decoded JSON in which
-	// numbers are json.Number; never nil.
+	// Claims holds everything else that is known, as decoded JSON in which numbers
+	// are json.Number; never nil. Normalize converts other types as encoding/json does.
 	Claims map[string]any `json:"claims"`
 	// ACR is the authentication context class reference (OpenID Connect Core), or "".
 	ACR string `json:"acr"`
@@ -69,45 +65,20 @@ type Identity struct {
 	// tell in a form that can be read, sorted; never nil. Such a field is empty,
 	// which does not mean that the caller has no such roles or groups.
 	Unknown []string `json:"unknown"`
+
+	// normalized is the identity itself once Normalize has found it valid, so that a
+	// copy, which may be changed, is not.
+	normalized *Identity
 }
+
+// unknownFields are the names that Unknown may hold, sorted.
+var unknownFields = []string{"acr", "amr", "auth_time", "claims", "email", "groups", "kind", "name", "roles", "scopes", "username"}
 
 // UnknownFields returns the names that Unknown may hold, sorted.
-func UnknownFields() []string {
-	return []string{"acr", "amr", "auth_time", "claims", "email", "groups", "kind", "name", "roles", "scopes", "username"}
-}
+func UnknownFields() []string { return slices.Clone(unknownFields) }
 
 // anonymous is shared: an Identity is never written to.
-var anonymous = &Identity{
-	Kind:    KindAnonymous,
-	Roles:   []string{},
-	Groups:  []string{},
-	Scopes:  []string{},
-	Claims:  map[string]any{},
-	AMR:     []string{},
-	Bound:   "none",
-	Unknown: []string{},
-}
+var anonymous = new(Identity).Normalize()
 
-// Anonymous returns the identity of a caller who is not known.
+// Anonymous returns the identity of a caller who presented no valid credential.
 func Anonymous() *Identity { return anonymous }
-
-// Normalize fills what policies expect to be present and returns i: nil lists
-// and claims become empty ones, an empty Kind becomes user, an empty Bound
-// becomes none. Authenticators call it once, before they hand i out.
-func (i *Identity) Normalize() *Identity {
-	for _, list := range []*[]string{&i.Roles, &i.Groups, &i.Scopes, &i.AMR, &i.Unknown} {
-		if *list == nil {
-			*list = []string{}
-		}
-	}
-	if i.Claims == nil {
-		i.Claims = map[string]any{}
-	}
-	if i.Kind == "" {
-		i.Kind = KindUser
-	}
-	if i.Bound == "" {
-		i.Bound = "none"
-	}
-	return i
-}

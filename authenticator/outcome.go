@@ -7,65 +7,74 @@ type Verdict int
 
 // The verdicts. The zero value accepts no credential.
 const (
-	// Unclaimed: the credential is not for this authenticator (another issuer's
-	// token, say); the next one that reads the same place may try. Reason says
-	// what to answer if none claims it.
+	// Unclaimed: the credential is not this method's, such as a token of another
+	// issuer. The next method with the same source is asked. If no method claims the
+	// credential, it is rejected for the Reason of the first one.
 	Unclaimed Verdict = iota
-	// Absent: there was no credential that counts; the caller is anonymous. A
-	// dead ambient credential (a cookie) leaves its Reason here.
+	// Absent: a cookie that is no longer valid. The caller is anonymous, the cookie is
+	// deleted, and policies see the Reason. Of any other source it is Rejected.
 	Absent
-	// Accepted: the credential is good; Identity says whose it is.
+	// Accepted: the credential is valid; Identity is its owner.
 	Accepted
-	// Rejected: the credential is bad. The answer is 401, or 429 when throttled.
+	// Rejected: the credential is not valid. The answer is 401, or 429 with
+	// ReasonThrottled. A cookie that is rejected is Absent.
 	Rejected
-	// Malformed: the request is not a proper use of the scheme, or holds two
-	// explicit credentials. The answer is 400 (RFC 6750, section 3.1).
+	// Malformed: the request does not use the scheme as it is defined. The answer is
+	// 400 (RFC 6750, section 3.1).
 	Malformed
-	// Unavailable: it cannot be told now, since keys or a store are out of reach.
-	// The answer is 503; the credential may well be good.
+	// Unavailable: the credential cannot be verified now, since keys or a store cannot
+	// be reached. The answer is 503; the credential may well be valid.
 	Unavailable
+	// Failed: the method itself has failed, by a panic or by an outcome that is not
+	// valid. The answer is 500.
+	Failed
 )
 
-// Outcome is what became of the credentials in one request.
+// Outcome is the result of verifying a credential. Make one with Accept, Reject or
+// Fail, or set the fields for the other verdicts.
 type Outcome struct {
-	// Verdict says whether Identity counts.
+	// Verdict is the result; only Accepted authenticates the caller.
 	Verdict Verdict
-	// Identity is set when Accepted, and may be set when Rejected if the caller
-	// is known all the same (a disabled account). It is nil otherwise.
+	// Identity is the caller; it is nil unless Accepted.
 	Identity *Identity
-	// Reason is the exact cause unless Accepted.
+	// Reason is the exact cause; it is empty when Accepted. The reasons of methods are
+	// listed at Reason; any other one is replaced by credentials_invalid.
 	Reason Reason
-	// Cause is the Reason as the log alone shows it, where it tells more than
-	// others may know; "" where it does not.
+	// Cause is a more exact Reason for the log alone, or "".
 	Cause Cause
-	// Method names the authenticator that judged the credential.
+	// Method is the name of the method. It is set by policy_auth.
 	Method string
-	// Candidate is whose credential was refused, for the log: a known user's name or
-	// a verified subject. It is never text that could be a password typed in the
-	// wrong field.
+	// Candidate is whose credential was rejected, for the log: a known user's name or
+	// a verified subject. Do not set it to text of the client, which could be a
+	// password in the wrong field.
 	Candidate string
-	// Details are for the log only, such as the audience expected and received.
+	// Details are for the log alone, such as the expected and the received audience.
 	// They never hold a credential.
 	Details []Detail
-	// BrowserAttached says that browsers send this credential unasked (Basic,
-	// cookies, certificates), so that requests from other sites must be told apart.
+	// Err is why the method failed or is unavailable, for the log alone. It never
+	// holds a credential.
+	Err error
+	// BrowserAttached says that browsers send this credential on their own, so that
+	// unsafe requests from other sites are denied. For Basic and cookies it is implied.
 	BrowserAttached bool
-	// ForeignBearer says that the request also has a bearer token, which is the
-	// application's own and was not judged.
-	ForeignBearer bool
 	// RetryAfter is how long to wait when throttled or unavailable; 0 if unknown.
 	RetryAfter time.Duration
-	// Hold is set if the credential is kept alive by its use. It is called while
-	// an allowed request is served, and what it returns when that is over.
+	// Hold, if not nil, keeps the credential valid while an allowed request is served:
+	// it is called before the next handler, and what it returns after it.
 	Hold func() (release func())
 }
 
-// Detail is one fact about a refusal, for the log.
+// Detail is one fact about a rejected credential, for the log.
 type Detail struct {
-	// Name is a snake_case word, such as expected_audience.
+	// Name is a word of a-z, 0-9 and _, such as expected_audience.
 	Name string
-	// Value is the fact; it may come from a stranger.
+	// Value is the fact; it may come from the client.
 	Value string
+}
+
+// Accept returns an Accepted outcome for id.
+func Accept(id *Identity) Outcome {
+	return Outcome{Verdict: Accepted, Identity: id}
 }
 
 // Reject returns a Rejected outcome.
@@ -73,7 +82,8 @@ func Reject(reason Reason, details ...Detail) Outcome {
 	return Outcome{Verdict: Rejected, Reason: reason, Details: details}
 }
 
-// Accept returns an Accepted outcome for id, which must be normalized.
-func Accept(id *Identity) Outcome {
-	return Outcome{Verdict: Accepted, Identity: id, Method: id.Method}
+// Fail returns a Failed outcome: the method could not do its work because of err,
+// which is logged and not shown to the client.
+func Fail(err error) Outcome {
+	return Outcome{Verdict: Failed, Reason: ReasonAuthenticatorError, Err: err}
 }

@@ -1,8 +1,15 @@
 package authenticator
 
-// Reason is the exact cause of a refusal, as logs and metrics show it. The set
-// is closed. A page shows only the Class of a reason, so that no client learns
-// from an answer which part of a credential was wrong.
+// Reason is the exact cause of a denial, as logs and metrics show it. The set is
+// closed. A client learns the status and a page that fits it, but not which part of a
+// credential was wrong.
+//
+// A method rejects a credential with one of credentials_invalid, token_malformed,
+// token_expired, token_not_yet_valid, token_signature, token_audience, token_issuer,
+// token_type, token_revoked, token_unbound, proof_invalid, account_disabled,
+// account_locked, session_expired, session_revoked, certificate_required and
+// throttled. It is unavailable with keys_unavailable, store_unavailable or busy. The
+// other reasons are those of policy_auth itself.
 type Reason string
 
 // The reasons. Policies add codes of their own beside ReasonPolicyDenied.
@@ -46,6 +53,7 @@ const (
 	ReasonPolicyUnavailable    Reason = "policy_unavailable"
 	ReasonStoreUnavailable     Reason = "store_unavailable"
 	ReasonThrottled            Reason = "throttled"
+	ReasonAuthenticatorError   Reason = "authenticator_error"
 	ReasonBusy                 Reason = "busy"
 )
 
@@ -59,6 +67,6 @@ func Reasons() []Reason {
 		ReasonSessionRevoked, ReasonCertificateRequired, ReasonLoginStateInvalid, ReasonProviderDenied, ReasonStepUpRequired,
 		ReasonInsufficientScope, ReasonCrossSite, ReasonOriginRefused, ReasonPathAmbiguous, ReasonUpgradeRefused, ReasonEarlyData,
 		ReasonBodyRefused, ReasonPolicyDenied, ReasonPolicyUndefined,
-		ReasonPolicyError, ReasonPolicyTimeout, ReasonPolicyUnavailable, ReasonStoreUnavailable, ReasonThrottled, ReasonBusy,
+		ReasonPolicyError, ReasonPolicyTimeout, ReasonPolicyUnavailable, ReasonStoreUnavailable, ReasonThrottled, ReasonAuthenticatorError, ReasonBusy,
 	}
 }

@@ -118,30 +118,47 @@ func (c *Chain) Parameters() []string {
 	return names
 }
 
-// Identify returns who is calling and the source of the credential. One explicit
-// credential that is not accepted is never tried with another method (R-BR-14), and a
-// request with two is rejected (T-33). Secure says that the credential could not be
-// overheard on its way; if it could, it is rejected unread.
-func (c *Chain) Identify(r *http.Request, secure bool) (authenticator.Outcome, authenticator.Source) {
+// Identified is a request's caller.
+type Identified struct {
+	authenticator.Outcome
+	// Source is where the credential was; zero without one.
+	Source authenticator.Source
+	// ForeignBearer says that the request also has a bearer token of the application
+	// behind the site, which was not verified.
+	ForeignBearer bool
+}
+
+// Identify returns who is calling. One explicit credential that is not accepted is
+// never tried with another method (R-BR-14), and a request with two is rejected (T-33).
+// Secure says that the credential could not be overheard on its way; if it could, it
+// is rejected unread.
+func (c *Chain) Identify(r *http.Request, secure bool) Identified {
 	credential, found := c.find(r)
-	switch {
-	case found == 0:
+	if found == 0 {
 		return c.ambientIn(r, c.sources, secure)
+	}
+	return c.explicit(r, credential, found, secure)
+}
+
+// explicit verifies a credential that the client chose to send.
+func (c *Chain) explicit(r *http.Request, credential authenticator.Credential, found int, secure bool) Identified {
+	caller := Identified{Source: credential.Source}
+	switch {
 	case found > 1:
-		outcome := malformed("", authenticator.ReasonCredentialsAmbiguous)
-		outcome.Details = []authenticator.Detail{{Name: "credentials", Value: strings.Join(c.presented(r), ", ")}}
-		return outcome, credential.Source
+		caller.Outcome = malformed("", authenticator.ReasonCredentialsAmbiguous)
+		caller.Details = []authenticator.Detail{{Name: "credentials", Value: strings.Join(c.presented(r), ", ")}}
 	case !secure:
-		return authenticator.Reject(authenticator.ReasonInsecureTransport), credential.Source
+		caller.Outcome = authenticator.Reject(authenticator.ReasonInsecureTransport)
 	case !wellFormed(credential):
-		outcome := malformed(c.reader(credential.Source), authenticator.ReasonTokenMalformed)
-		outcome.Details = syntaxProblem(credential)
-		return outcome, credential.Source
+		caller.Outcome = malformed(c.reader(credential.Source), authenticator.ReasonTokenMalformed)
+		caller.Details = syntaxProblem(credential)
+	default:
+		if besides, foreign := c.foreign(r, credential); foreign {
+			return besides
+		}
+		caller.Outcome = c.judge(r, credential)
 	}
-	if outcome, source, foreign := c.foreign(r, credential); foreign {
-		return outcome, source
-	}
-	return c.judge(r, credential), credential.Source
+	return caller
 }
 
 // find returns the explicit credential in r and how many there are.
@@ -183,9 +200,8 @@ func (c *Chain) presented(r *http.Request) []string {
 // ambientIn verifies a cookie in one of some sources, if there is no explicit
 // credential. With one that is not accepted, or that is there twice (R-CK-5), the
 // caller is anonymous: the outcome says why, and the source which cookie to delete.
-func (c *Chain) ambientIn(r *http.Request, sources []authenticator.Source, secure bool) (authenticator.Outcome, authenticator.Source) {
-	var dead authenticator.Outcome
-	var where authenticator.Source
+func (c *Chain) ambientIn(r *http.Request, sources []authenticator.Source, secure bool) Identified {
+	var dead Identified
 	for _, source := range sources {
 		if source.Cookie == "" {
 			continue
@@ -201,25 +217,37 @@ func (c *Chain) ambientIn(r *http.Request, sources []authenticator.Source, secur
 		case len(values) == 1:
 			outcome = c.judge(r, authenticator.Credential{Source: source, Value: values[0]})
 		}
-		if outcome.Verdict == authenticator.Accepted || outcome.Verdict == authenticator.Unavailable || outcome.Reason == authenticator.ReasonCrossSite {
-			return outcome, source
+		caller := Identified{Outcome: outcome, Source: source}
+		if decides(&outcome) {
+			return caller
 		}
 		if dead.Reason == "" {
-			dead, where = outcome, source
+			dead = caller
 		}
 	}
-	return authenticator.Outcome{Verdict: authenticator.Absent, Reason: dead.Reason, Method: dead.Method, Candidate: dead.Candidate, Details: dead.Details}, where
+	dead.Outcome = authenticator.Outcome{Verdict: authenticator.Absent, Reason: dead.Reason, Method: dead.Method, Candidate: dead.Candidate, Details: dead.Details}
+	return dead
+}
+
+// decides reports whether the outcome of a cookie is that of the request, where
+// others leave the caller anonymous.
+func decides(outcome *authenticator.Outcome) bool {
+	switch outcome.Verdict {
+	case authenticator.Accepted, authenticator.Unavailable, authenticator.Failed:
+		return true
+	}
+	return outcome.Reason == authenticator.ReasonCrossSite
 }
 
 // judge asks the methods that read the credential's source, until one claims it.
 func (c *Chain) judge(r *http.Request, credential authenticator.Credential) authenticator.Outcome {
 	var first authenticator.Outcome
-	for _, method := range c.methods {
+	for i := range c.methods {
+		method := &c.methods[i]
 		if !slices.Contains(method.sources, credential.Source) {
 			continue
 		}
-		outcome := method.Authenticate(r, credential)
-		outcome.Method = method.Name
+		outcome := method.ask(r, credential)
 		if outcome.Verdict != authenticator.Unclaimed {
 			return c.sameSite(r, credential, outcome)
 		}
@@ -267,7 +295,7 @@ func (c *Chain) Challenges(d authenticator.ChallengeRequest) []authenticator.Cha
 		if d.Method != "" && d.Method != method.Name {
 			own = authenticator.ChallengeRequest{MaxAge: -1}
 		}
-		for _, challenge := range method.Challenges(own) {
+		for _, challenge := range method.challenges(own) {
 			i := slices.IndexFunc(result, func(other authenticator.Challenge) bool { return sameKind(challenge, other) })
 			switch {
 			case i < 0:

@@ -105,15 +105,15 @@ func TestIdentify(t *testing.T) {
 			chain, _ := site()
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header = test.header
-			outcome, source := chain.Identify(r, true)
+			outcome := chain.Identify(r, true)
 			if outcome.Verdict != test.verdict || outcome.Method != test.who || outcome.Reason != test.reason {
 				t.Errorf("got %d %q %q, want %d %q %q", outcome.Verdict, outcome.Method, outcome.Reason, test.verdict, test.who, test.reason)
 			}
 			if (outcome.Verdict == accepted) != (outcome.Identity != nil) {
 				t.Error("an identity stands beside a verdict that is not accepted, or the reverse")
 			}
-			if outcome.Verdict == accepted && test.header[source.CarriedIn()] == nil {
-				t.Errorf("the credential's source is said to be %q", source.CarriedIn())
+			if outcome.Verdict == accepted && test.header[outcome.Source.CarriedIn()] == nil {
+				t.Errorf("the credential's source is said to be %q", outcome.Source.CarriedIn())
 			}
 		})
 	}
@@ -130,7 +130,7 @@ func TestTwoNamed(t *testing.T) {
 		chain, _ := site()
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header = header
-		outcome, _ := chain.Identify(r, true)
+		outcome := chain.Identify(r, true)
 		if len(outcome.Details) != 1 || outcome.Details[0] != (authenticator.Detail{Name: "credentials", Value: want}) {
 			t.Errorf("got %v, want %s", outcome.Details, want)
 		}
@@ -142,7 +142,7 @@ func TestInsecure(t *testing.T) {
 	chain, fakes := site()
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer first")
-	if outcome, _ := chain.Identify(r, false); outcome.Reason != authenticator.ReasonInsecureTransport || outcome.Verdict != authenticator.Rejected {
+	if outcome := chain.Identify(r, false); outcome.Reason != authenticator.ReasonInsecureTransport || outcome.Verdict != authenticator.Rejected {
 		t.Errorf("got %+v", outcome)
 	}
 	if fakes["one"].asked != 0 {
@@ -179,7 +179,7 @@ func TestCrossSite(t *testing.T) {
 			for name, value := range test.header {
 				r.Header.Set(name, value)
 			}
-			outcome, _ := chain.Identify(r, true)
+			outcome := chain.Identify(r, true)
 			if got := outcome.Reason == authenticator.ReasonCrossSite; got != test.refused {
 				t.Errorf("refused %v, want %v", got, test.refused)
 			}
@@ -263,7 +263,7 @@ func TestN58BearerSyntax(t *testing.T) {
 	for value, want := range map[string]string{`"first"`: "in quotes", "'first'": "in quotes", "": "nothing follows", "fi rst": "is no token"} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Authorization", "Bearer "+value)
-		outcome, _ := chain.Identify(r, true)
+		outcome := chain.Identify(r, true)
 		if outcome.Verdict != authenticator.Malformed || len(outcome.Details) != 1 || !strings.Contains(outcome.Details[0].Value, want) || strings.Contains(outcome.Details[0].Value, "first") {
 			t.Errorf("%q: %+v", value, outcome)
 		}
@@ -325,7 +325,7 @@ func TestN10AmbientCredentials(t *testing.T) {
 				"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
 				"Cookie": test.cookies, "Origin": test.origins,
 			}
-			outcome, _ := chain.Identify(r, true)
+			outcome := chain.Identify(r, true)
 			if outcome.Verdict != test.verdict || outcome.Reason != test.reason || (outcome.Identity != nil) != (test.verdict == authenticator.Accepted) {
 				t.Errorf("got %+v", outcome)
 			}

@@ -78,16 +78,14 @@ func (f *foreignBearers) owns(raw string) bool {
 // foreign ignores a bearer token of another application and judges the session
 // beside it. It returns false if a method has to judge the token: the token is not
 // foreign, or the request has no session.
-func (c *Chain) foreign(r *http.Request, credential authenticator.Credential) (authenticator.Outcome, authenticator.Source, bool) {
+func (c *Chain) foreign(r *http.Request, credential authenticator.Credential) (Identified, bool) {
 	if c.foreigners == nil || credential.Source != bearerSources[0] || !c.foreigners.owns(credential.Value) {
-		return authenticator.Outcome{}, authenticator.Source{}, false
+		return Identified{}, false
 	}
-	outcome, source := c.ambientIn(r, c.foreigners.session, true)
-	switch {
-	case outcome.Verdict == authenticator.Accepted:
-		outcome.ForeignBearer = true
-	case outcome.Verdict == authenticator.Absent:
-		return authenticator.Outcome{}, authenticator.Source{}, false
+	caller := c.ambientIn(r, c.foreigners.session, true)
+	if caller.Verdict == authenticator.Absent {
+		return Identified{}, false
 	}
-	return outcome, source, true
+	caller.ForeignBearer = caller.Verdict == authenticator.Accepted
+	return caller, true
 }

@@ -27,7 +27,7 @@ func TestN42Offer(t *testing.T) {
 			t.Errorf("%+v: %v", demand, got)
 		}
 	}
-	if outcome, _ := chain.Identify(&http.Request{Header: http.Header{"Authorization": {"Bearer first"}}}, true); outcome.Verdict != authenticator.Accepted {
+	if outcome := chain.Identify(&http.Request{Header: http.Header{"Authorization": {"Bearer first"}}}, true); outcome.Verdict != authenticator.Accepted {
 		t.Errorf("it is not accepted: %+v", outcome)
 	}
 }

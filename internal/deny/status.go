@@ -51,6 +51,8 @@ func (c statusCase) byVerdict() (authenticator.Reason, int) {
 		return c.outcome.Reason, malformedStatus(c.outcome.Reason)
 	case authenticator.Unavailable:
 		return c.outcome.Reason, http.StatusServiceUnavailable
+	case authenticator.Failed:
+		return c.outcome.Reason, http.StatusInternalServerError
 	case authenticator.Accepted:
 		return c.denied(true)
 	case authenticator.Absent:

@@ -56,6 +56,7 @@ func TestChooseStatus(t *testing.T) {
 		{"cross-site", statusCase{outcome: reject("cross_site"), challenged: true, conceal: true}, "cross_site", 403},
 		{"two credentials", statusCase{outcome: authenticator.Outcome{Verdict: authenticator.Malformed, Reason: "credentials_ambiguous"}, challenged: true}, "credentials_ambiguous", 400},
 		{"keys out", statusCase{outcome: authenticator.Outcome{Verdict: authenticator.Unavailable, Reason: "keys_unavailable"}, challenged: true}, "keys_unavailable", 503},
+		{"a method that failed", statusCase{outcome: authenticator.Outcome{Verdict: authenticator.Failed, Reason: "authenticator_error"}, challenged: true}, "authenticator_error", 500},
 		{"unclaimed is refused", statusCase{outcome: authenticator.Outcome{Verdict: authenticator.Unclaimed, Reason: "token_issuer"}, challenged: true}, "token_issuer", 401},
 		{"the zero value", statusCase{}, "", 403},
 	}

@@ -167,7 +167,7 @@ func present(user *users.User, of *authenticator.Identity, s *session.Session) *
 	if id.ExpiresAt == 0 || began.ExpiresAt < id.ExpiresAt {
 		id.ExpiresAt = began.ExpiresAt
 	}
-	return &id
+	return id.Normalize()
 }
 
 // mark returns what tells a user's password from another one, and from that of

@@ -54,6 +54,7 @@ var verdicts = map[authenticator.Verdict]string{
 	authenticator.Rejected:    "rejected",
 	authenticator.Malformed:   "malformed",
 	authenticator.Unavailable: "unavailable",
+	authenticator.Failed:      "failed",
 }
 
 // Register adds the collectors to a registry. A registry that has them is left

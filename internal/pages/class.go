@@ -74,6 +74,7 @@ var classes = map[authenticator.Reason]Class{
 	authenticator.ReasonStoreUnavailable:     ClassUnavailable,
 	authenticator.ReasonPolicyUnavailable:    ClassUnavailable,
 	authenticator.ReasonBusy:                 ClassUnavailable,
+	authenticator.ReasonAuthenticatorError:   ClassError,
 	authenticator.ReasonPolicyError:          ClassError,
 	authenticator.ReasonPolicyTimeout:        ClassError,
 }

@@ -23,7 +23,7 @@ func contractInput() Input {
 	return Input{
 		Request: request.New(r, facts, new(request.Config)),
 		Identity: (&authenticator.Identity{
-			Authenticated: true, ID: "u1", Username: "alice", Name: "Alice", Issuer: "https://id.example", Method: "jwt",
+			Authenticated: true, Kind: authenticator.KindUser, ID: "u1", Username: "alice", Name: "Alice", Issuer: "https://id.example", Method: "jwt",
 			Roles: []string{"admin"}, Groups: []string{"staff"}, Scopes: []string{"read"}, Email: "alice@example.com",
 			Claims: map[string]any{"team": "blue", "level": json.Number("3"), "tags": []any{"x"}},
 			ACR:    "gold", AMR: []string{"otp"}, AuthTime: 100, ExpiresAt: 200, Unknown: []string{"kind"},

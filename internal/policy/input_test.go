@@ -68,7 +68,9 @@ func fill(v reflect.Value, text string) {
 		fill(v.Elem(), text)
 	case reflect.Struct:
 		for i := range v.NumField() {
-			fill(v.Field(i), v.Type().Field(i).Name)
+			if field := v.Type().Field(i); field.IsExported() {
+				fill(v.Field(i), field.Name)
+			}
 		}
 	case reflect.Interface:
 		v.Set(reflect.ValueOf(map[string]any{

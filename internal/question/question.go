@@ -132,8 +132,8 @@ func ParseIdentity(content []byte) (*authenticator.Identity, error) {
 		return nil, fmt.Errorf("identity: kind is user, client, unknown or anonymous, not %q", id.Kind)
 	case id.Authenticated && id.ID == "":
 		return nil, errors.New("identity: an authenticated caller has an id")
-	case !id.Authenticated && id.Kind == "":
-		id.Kind = authenticator.KindAnonymous
+	case id.Authenticated && id.Kind == "":
+		id.Kind = authenticator.KindUser
 	}
 	return id.Normalize(), nil
 }

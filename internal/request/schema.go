@@ -42,6 +42,9 @@ func structSchema(t reflect.Type) map[string]any {
 	properties := map[string]any{}
 	required := []string{}
 	for field := range t.Fields() {
+		if !field.IsExported() {
+			continue
+		}
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		properties[name] = schemaOf(field.Type)
 		required = append(required, name)

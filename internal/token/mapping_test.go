@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
@@ -22,12 +23,12 @@ func TestMappingDefaults(t *testing.T) {
 	}
 	id.Claims = nil
 	want := (&authenticator.Identity{
-		Authenticated: true, ID: "alice", Username: "al", Name: "Alice", Issuer: testIssuer, Method: "jwt",
+		Authenticated: true, Kind: authenticator.KindUser, ID: "alice", Username: "al", Name: "Alice", Issuer: testIssuer, Method: "jwt",
 		Roles: []string{"admin", "dev"}, Groups: []string{"staff"}, Scopes: []string{"read", "write"}, Email: "alice@example.com",
 		ACR: "phr", AMR: []string{"pwd", "otp"}, AuthTime: 1799990000, ExpiresAt: testNow.Unix() + 300,
 	}).Normalize()
 	id.Normalize()
-	if diff := cmp.Diff(want, id); diff != "" {
+	if diff := cmp.Diff(want, id, cmpopts.IgnoreUnexported(authenticator.Identity{})); diff != "" {
 		t.Errorf("identity (-want +got):\n%s", diff)
 	}
 }
