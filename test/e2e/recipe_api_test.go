@@ -106,34 +106,39 @@ func TestE2ERecipeMachineAPI(t *testing.T) {
 // workflowStep is a step of the recipe's workflow that works with policies.
 var workflowStep = regexp.MustCompile(`(?m)^\s+- run: \./caddy (policy-auth .*)$`)
 
+// read returns a file of the recipe.
+func (r *recipe) read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(r.Dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// steps runs those of the workflow and returns what fails.
+func (r *recipe) steps(t *testing.T) (failed []string) {
+	t.Helper()
+	found := workflowStep.FindAllStringSubmatch(r.read(t, "workflow.yaml"), -1)
+	if len(found) != 3 {
+		t.Errorf("%d steps", len(found))
+	}
+	for _, step := range found {
+		cmd := exec.Command(binary(t), strings.Fields(step[1])...)
+		cmd.Dir = r.Dir
+		if output, err := cmd.CombinedOutput(); err != nil {
+			failed = append(failed, step[1]+": "+string(output))
+		}
+	}
+	return failed
+}
+
 // TestE2ERecipePolicyRepository runs the steps of the workflow in
 // docs/recipes/policy-repository.md, and its site while policies are changed.
 func TestE2ERecipePolicyRepository(t *testing.T) {
 	provider, app := newProvider(t, "blue"), newApp(t, nil)
 	r := newRecipe(t, "policy-repository", "localhost:9000", app.address, "https://id.example.com", provider.URL)
-	read := func(name string) string {
-		text, err := os.ReadFile(filepath.Join(r.Dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	// steps returns what fails.
-	steps := func() (failed []string) {
-		found := workflowStep.FindAllStringSubmatch(read("workflow.yaml"), -1)
-		if len(found) != 3 {
-			t.Errorf("%d steps", len(found))
-		}
-		for _, step := range found {
-			cmd := exec.Command(binary(t), strings.Fields(step[1])...)
-			cmd.Dir = r.Dir
-			if output, err := cmd.CombinedOutput(); err != nil {
-				failed = append(failed, step[1]+": "+string(output))
-			}
-		}
-		return failed
-	}
-	if failed := steps(); failed != nil {
+	if failed := r.steps(t); failed != nil {
 		t.Errorf("the steps fail: %q", failed)
 	}
 	r.serve()
@@ -146,15 +151,15 @@ func TestE2ERecipePolicyRepository(t *testing.T) {
 	browser.want(app, 403, "GET", "https://teams.example.com/teams/red/plan")
 	browser.want(app, 200, "GET", "https://teams.example.com/")
 
-	good := read("policies/authz.rego")
+	good := r.read(t, "policies/authz.rego")
 	r.world.Write("policies/authz.rego", strings.Replace(good, "helpers.is_method(\"GET\")\n", "", 1)) // members write
 	eventually(t, "the change is noticed", func() bool { return strings.Contains(r.logged(), "policies not taken") })
 	browser.want(app, 403, "PUT", plan)
-	if len(steps()) == 0 {
+	if len(r.steps(t)) == 0 {
 		t.Error("no step fails for a policy that lets members write")
 	}
 	r.world.Write("policies/authz.rego", strings.Replace(good, `"-owners"`, `"-owner"`, 1))
-	r.world.Write("policies/authz_test.rego", strings.Replace(read("policies/authz_test.rego"), `"blue-owners"`, `"blue-owner"`, 1))
+	r.world.Write("policies/authz_test.rego", strings.Replace(r.read(t, "policies/authz_test.rego"), `"blue-owners"`, `"blue-owner"`, 1))
 	provider.Set(func(p *oidctest.Provider) { p.Claims["groups"] = []string{"blue-owner"} })
 	owner := r.from(t, outside)
 	eventually(t, "a good change counts", func() bool { status, _, _ := owner.open(plan); return status == 200 })

@@ -4,8 +4,6 @@ package e2e
 
 import (
 	"net/http"
-	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -23,19 +21,11 @@ const (
 
 // TestE2ERecipeHomeServer runs docs/recipes/home-server.md before a real WebDAV server.
 func TestE2ERecipeHomeServer(t *testing.T) {
-	home, media := newApp(t, nil), newApp(t, nil)
-	files, folder := "127.0.0.1:"+port(t), t.TempDir()
-	for _, name := range []string{"shared/a.txt", "private/b.txt"} {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(name), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	home, media, files := newApp(t, nil), newApp(t, nil), "127.0.0.1:"+port(t)
 	r := newRecipe(t, "home-server", "localhost:3000", home.address, "localhost:8096", media.address, "localhost:8080", files, lan, lanHere).serve()
-	webdav := exec.Command("rclone", "serve", "webdav", folder, "--addr", files, "--config", filepath.Join(r.Dir, "rclone.conf"))
-	run(t, webdav)
+	r.world.Write("folder/shared/a.txt", "shared")
+	r.world.Write("folder/private/b.txt", "private")
+	run(t, exec.Command("rclone", "serve", "webdav", filepath.Join(r.Dir, "folder"), "--addr", files, "--config", filepath.Join(r.Dir, "rclone.conf")))
 
 	inside, away := r.from(t, atHome), r.from(t, outside)
 	inside.want(home, 200, "GET", "https://home.example.com/")
@@ -48,21 +38,18 @@ func TestE2ERecipeHomeServer(t *testing.T) {
 	}
 	away.want(home, 401, "GET", "https://home.example.com/", "Sec-Fetch-Mode", "cors")
 
-	_, _, form := away.open("https://home.example.com/")
-	token := formToken.FindStringSubmatch(form)
-	if token == nil {
-		t.Fatal(form)
-	}
-	answer := url.Values{"username": {"bob"}, "password": {"builder"}, "token": {token[1]}}
-	status, header, _ := away.send("POST", "https://home.example.com/.policy_auth/login", answer.Encode(), "Content-Type", "application/x-www-form-urlencoded", "Origin", "https://home.example.com")
-	if status != 303 {
-		t.Fatalf("signing in: %d %v", status, header)
-	}
+	away.signInByForm("https://home.example.com", "bob", "builder")
 	away.ask("GET", "https://media.example.com/")
 	if seen := media.last(); seen == nil || seen.Header.Get("Remote-User") != "bob" || seen.Header.Get("Remote-Groups") != "family" || strings.Contains(seen.Header.Get("Cookie"), "policy_auth") {
 		t.Errorf("signed in on the other host: %v", seen)
 	}
 
+	r.wantDAV(t)
+}
+
+// wantDAV asks the WebDAV server of the home server as programs do.
+func (r *recipe) wantDAV(t *testing.T) {
+	t.Helper()
 	program := r.from(t, outside)
 	for _, test := range []struct {
 		method, path, user string
