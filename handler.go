@@ -117,7 +117,7 @@ func (h *Handler) guard(w http.ResponseWriter, v *exchange.Exchange) {
 // signsIn answers a request for one of the site's own pages of signing in and out.
 func (h *Handler) signsIn(w http.ResponseWriter, r *http.Request, v *exchange.Exchange) bool {
 	path := v.Request.EscapedPath()
-	if !h.site.Owns(path) {
+	if !h.site.Handles(path) {
 		return false
 	}
 	h.desk.Arrivals.Arrived()

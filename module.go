@@ -323,10 +323,10 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	h.reading.SetConfiguredHeaders(h.headers.Names())
 	config := forward.Config{
 		IdentityHeaders: h.headers, ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
-		ReservedCookies: login.ReservedCookies(), CredentialHeaders: h.chain.Headers(),
+		ReservedCookies: login.ReservedCookieNames(), CredentialHeaders: h.chain.Headers(),
 	}
 	if h.site != nil {
-		config.Cookies = h.site.Cookies()
+		config.Cookies = h.site.CookieNames()
 		config.ReservedCookies = append(config.ReservedCookies, config.Cookies...)
 	}
 	h.forwarder = forward.New(config)

@@ -28,7 +28,7 @@ func TestREADMEFiles(t *testing.T) {
 		}
 	}
 	for _, content := range testenv.Blocks(t, ".", "yaml", "keys") {
-		if _, err := users.ParseKeys("keys.yaml", []byte(content)); err != nil {
+		if _, err := users.ParseAPIKeys("keys.yaml", []byte(content)); err != nil {
 			t.Error(err)
 		}
 	}

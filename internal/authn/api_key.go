@@ -194,12 +194,12 @@ func keyChallenge(header string) authenticator.Challenge {
 var keySources = pool.New[*keySource]()
 
 // keySource is a set of watched keys.
-type keySource struct{ *files.Watched[users.Keys] }
+type keySource struct{ *files.Watched[users.APIKeys] }
 
-func parseKeys(tree files.Tree) (*users.Keys, error) {
-	var all []*users.Key
+func parseKeys(tree files.Tree) (*users.APIKeys, error) {
+	var all []*users.APIKey
 	for _, path := range tree.Paths() {
-		parsed, err := users.ParseKeys(path, tree[path])
+		parsed, err := users.ParseAPIKeys(path, tree[path])
 		if err != nil {
 			return nil, err
 		}
@@ -208,7 +208,7 @@ func parseKeys(tree files.Tree) (*users.Keys, error) {
 	if len(all) == 0 {
 		return nil, errors.New("there are no keys in the files")
 	}
-	return users.NewKeys(all...)
+	return users.NewAPIKeys(all...)
 }
 
 // Interface guards.

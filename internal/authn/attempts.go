@@ -23,7 +23,7 @@ func KeepAttempts(ctx caddy.Context, methods []Method, door *login.Target, sessi
 	}
 	for _, method := range door.Site.Methods {
 		if form, ok := method.(*login.Form); ok {
-			form.KeepIn(sessions.registry.Store())
+			form.UseStore(sessions.registry.Store())
 		}
 	}
 }

@@ -192,7 +192,7 @@ func (j *JWT) Authenticate(r *http.Request, c authenticator.Credential) authenti
 	if j.From == "basic_password" {
 		_, raw, _ = decodeBasic(c.Value)
 	}
-	if id := j.verifier.Remembered(raw); id != nil {
+	if id := j.verifier.VerifyCached(raw); id != nil {
 		return authenticator.Accept(id)
 	}
 	unverified := token.Parse(raw)
@@ -205,7 +205,7 @@ func (j *JWT) Authenticate(r *http.Request, c authenticator.Credential) authenti
 		return authenticator.Outcome{Verdict: authenticator.Unclaimed, Reason: authenticator.ReasonTokenIssuer, Details: details}
 	}
 	client := clientOf(r)
-	id, err := j.verifier.VerifyInTurn(unverified, func() (func(), error) { return signatures.Leave, signatures.Enter(r.Context(), client) })
+	id, err := j.verifier.VerifyLimited(unverified, func() (func(), error) { return signatures.Release, signatures.Acquire(r.Context(), client) })
 	if err == nil {
 		return authenticator.Accept(id)
 	}
@@ -227,14 +227,14 @@ func (j *JWT) Authenticate(r *http.Request, c authenticator.Credential) authenti
 
 // IsNoJWT reports whether a credential was refused since it is no JSON Web Token at all.
 func IsNoJWT(outcome *authenticator.Outcome) bool {
-	return slices.Contains(outcome.Details, token.NoJWT)
+	return slices.Contains(outcome.Details, token.NotJWT)
 }
 
 // outcomeOf turns a verifier's error into an outcome, and says whether a
 // signature was checked in vain.
 func outcomeOf(err error) (outcome authenticator.Outcome, forged bool) {
 	if refusal, ok := errors.AsType[*token.Error](err); ok {
-		return authenticator.Reject(refusal.Reason, refusal.Details...), refusal.Forged
+		return authenticator.Reject(refusal.Reason, refusal.Details...), refusal.BadSignature
 	}
 	return authenticator.Reject(authenticator.ReasonTokenMalformed), false
 }

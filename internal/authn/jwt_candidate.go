@@ -26,9 +26,9 @@ var genuine = []authenticator.Reason{
 // candidate returns whose token was refused, for the log: the subject, if one of the
 // keys at hand has signed it and a processor is free to check that now, else "".
 func (j *JWT) candidate(raw string, reason authenticator.Reason) string {
-	if !slices.Contains(genuine, reason) || !candidateLimit.Allow() || !signatures.TryEnter() {
+	if !slices.Contains(genuine, reason) || !candidateLimit.Allow() || !signatures.TryAcquire() {
 		return ""
 	}
-	defer signatures.Leave()
+	defer signatures.Release()
 	return j.verifier.Subject(raw)
 }

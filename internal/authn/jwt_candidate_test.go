@@ -14,11 +14,11 @@ import (
 
 // TestN58IssuerHint: a token that is left to other methods for a slash says so.
 func TestN58IssuerHint(t *testing.T) {
-	key, _, err := token.NewSecret([]byte("test material, not a secret: 32 bytes and more"))
+	key, _, err := token.NewHMACKey([]byte("test material, not a secret: 32 bytes and more"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := token.NewSet(key)
+	keys, err := token.NewKeySet(key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,11 +42,11 @@ func TestN58IssuerHint(t *testing.T) {
 // genuine token may have, while a processor is free, and a bounded number of times.
 func TestN57CandidateBounded(t *testing.T) {
 	secret := []byte("test material, not a secret: 32 bytes and more")
-	key, _, err := token.NewSecret(secret)
+	key, _, err := token.NewHMACKey(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := token.NewSet(key)
+	keys, err := token.NewKeySet(key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,14 +67,14 @@ func TestN57CandidateBounded(t *testing.T) {
 		}
 	}
 	taken := 0
-	for signatures.TryEnter() {
+	for signatures.TryAcquire() {
 		taken++
 	}
 	if got := j.candidate(raw, authenticator.ReasonTokenExpired); got != "" {
 		t.Errorf("while all are at work: %q", got)
 	}
 	for range taken {
-		signatures.Leave()
+		signatures.Release()
 	}
 	limit := candidateLimit
 	defer func() { candidateLimit = limit }()

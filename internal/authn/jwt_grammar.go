@@ -232,7 +232,7 @@ func (j *JWT) config(keys token.KeySource) token.Config {
 	config := token.Config{
 		Issuer: j.Issuer, Audiences: j.Audience, Algorithms: j.Algorithms,
 		Leeway: time.Duration(j.Leeway), MaxAge: time.Duration(j.MaxTokenAge),
-		Type: j.Typ, Map: j.Map, Foreign: logForeign("jwt", j.Issuer), Keys: keys,
+		Type: j.Typ, Map: j.Map, SkippedClaims: logForeign("jwt", j.Issuer), Keys: keys,
 	}
 	if j.Issuer == anyone {
 		config.Issuer = ""

@@ -34,8 +34,8 @@ func (j *JWT) keys(ctx caddy.Context) (token.KeySource, error) {
 }
 
 // remote says how published keys are fetched.
-func (j *JWT) remote() (token.RemoteConfig, error) {
-	config := token.RemoteConfig{Issuer: j.Issuer, URL: j.JWKSURL, DiscoveryURL: j.DiscoveryURL, MaxStale: time.Duration(j.MaxStale)}
+func (j *JWT) remote() (token.RemoteKeySetConfig, error) {
+	config := token.RemoteKeySetConfig{Issuer: j.Issuer, URL: j.JWKSURL, DiscoveryURL: j.DiscoveryURL, MaxStale: time.Duration(j.MaxStale)}
 	if j.JWKSBearer != "" {
 		text := j.JWKSBearer
 		config.Bearer, config.Client = func() (string, error) { return readBearer(text) }, "bearer "+text
@@ -62,14 +62,14 @@ func (j *JWT) secretKey(logger *zap.Logger) (token.KeySource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("secret: %w", err)
 	}
-	key, warnings, err := token.NewSecret([]byte(secret))
+	key, warnings, err := token.NewHMACKey([]byte(secret))
 	if err != nil {
 		return nil, fmt.Errorf("secret: %w", err)
 	}
 	for _, warning := range warnings {
 		logger.Warn(warning, zap.String("issuer", j.Issuer))
 	}
-	return token.NewSet(key)
+	return token.NewKeySet(key)
 }
 
 // checkKeys reports a choice of keys that cannot be.
@@ -96,7 +96,7 @@ func (j *JWT) checkKeys() error {
 	case !published:
 		return nil
 	}
-	_, err := token.NewRemote(token.RemoteConfig{Issuer: j.Issuer, URL: j.JWKSURL, DiscoveryURL: j.DiscoveryURL})
+	_, err := token.NewRemoteKeySet(token.RemoteKeySetConfig{Issuer: j.Issuer, URL: j.JWKSURL, DiscoveryURL: j.DiscoveryURL})
 	if err != nil && sources == 0 {
 		return fmt.Errorf("the issuer's keys cannot be discovered: %w; or say where they are: one of jwks_url jwks_file key_file secret", err)
 	}

@@ -32,7 +32,7 @@ func es256(t testing.TB) (j *JWT, sign func(serial int) string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := token.NewSet(keys...)
+	set, err := token.NewKeySet(keys...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,12 +65,12 @@ func TestS28RememberedTokenTakesNoTurn(t *testing.T) {
 		t.Fatal(outcome)
 	}
 	taken := 0
-	for signatures.TryEnter() {
+	for signatures.TryAcquire() {
 		taken++
 	}
 	defer func() {
 		for range taken {
-			signatures.Leave()
+			signatures.Release()
 		}
 	}()
 	cancel()

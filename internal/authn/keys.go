@@ -18,20 +18,20 @@ import (
 // The keys in use, shared between sites and across reloads.
 var (
 	keyFiles   = pool.New[*keyFileSource]()
-	remoteKeys = pool.New[*token.Remote]()
+	remoteKeys = pool.New[*token.RemoteKeySet]()
 )
 
 // KeyStatuses returns the state of every key source in use that has public keys.
 func KeyStatuses() []token.Status {
 	statuses := []token.Status{}
-	remoteKeys.Each(func(r *token.Remote) { statuses = append(statuses, r.Status()) })
+	remoteKeys.Each(func(r *token.RemoteKeySet) { statuses = append(statuses, r.Status()) })
 	keyFiles.Each(func(f *keyFileSource) { statuses = append(statuses, f.status()) })
 	return statuses
 }
 
 // keyFileSource is a token.KeySource over watched files.
 type keyFileSource struct {
-	*files.Watched[token.Set]
+	*files.Watched[token.KeySet]
 	paths []string
 }
 
@@ -46,7 +46,7 @@ func parsePEM(name string, data []byte) ([]token.Key, []error, error) {
 
 // openKeyFiles opens files of PEM, or of one JWK Set each.
 func openKeyFiles(paths []string, parse keyParser) (*keyFileSource, error) {
-	live, err := openFiles("keys", paths, func(tree files.Tree) (*token.Set, error) {
+	live, err := openFiles("keys", paths, func(tree files.Tree) (*token.KeySet, error) {
 		var keys []token.Key
 		for _, path := range tree.Paths() {
 			parsed, skipped, err := parse(path, tree[path])
@@ -58,7 +58,7 @@ func openKeyFiles(paths []string, parse keyParser) (*keyFileSource, error) {
 			}
 			keys = append(keys, parsed...)
 		}
-		return token.NewSet(keys...)
+		return token.NewKeySet(keys...)
 	})
 	return &keyFileSource{live, paths}, err
 }
@@ -68,9 +68,9 @@ func (s *keyFileSource) Candidates(kid, algorithm string) ([]token.Key, error) {
 	return s.Load().Candidates(kid, algorithm)
 }
 
-// AtHand returns the keys that a token may mean, for logs.
-func (s *keyFileSource) AtHand(kid, algorithm string) []token.Key {
-	return s.Load().AtHand(kid, algorithm)
+// CachedCandidates returns the keys that a token may mean, for logs.
+func (s *keyFileSource) CachedCandidates(kid, algorithm string) []token.Key {
+	return s.Load().CachedCandidates(kid, algorithm)
 }
 
 // Algorithms implements token.KeySource.
@@ -90,12 +90,12 @@ func (s *keyFileSource) status() token.Status {
 // acquireRemote returns the keys that an issuer publishes, shared with others of
 // the same configuration. Failures go to the process's own log, since the source
 // outlives the configuration.
-func acquireRemote(config token.RemoteConfig, storage certmagic.Storage) (*token.Remote, func(), error) {
-	remote, release, err := remoteKeys.Acquire([]any{config.Key(), config.MaxStale}, func() (*token.Remote, error) {
+func acquireRemote(config token.RemoteKeySetConfig, storage certmagic.Storage) (*token.RemoteKeySet, func(), error) {
+	remote, release, err := remoteKeys.Acquire([]any{config.Key(), config.MaxStale}, func() (*token.RemoteKeySet, error) {
 		config.Report = func(event string, err error) {
 			caddy.Log().Named("http.handlers.policy_auth").Warn(event, zap.String("issuer", config.Issuer), zap.Error(err))
 		}
-		return token.NewRemote(config)
+		return token.NewRemoteKeySet(config)
 	})
 	if err == nil {
 		remote.SetStore(keyStore{storage}) // of this configuration, whichever made the source

@@ -20,7 +20,7 @@ func TestReusedRemoteStore(t *testing.T) {
 	}))
 	defer server.Close()
 	before, now := &certmagic.FileStorage{Path: t.TempDir()}, &certmagic.FileStorage{Path: t.TempDir()}
-	config := token.RemoteConfig{Issuer: server.URL, URL: server.URL}
+	config := token.RemoteKeySetConfig{Issuer: server.URL, URL: server.URL}
 	first, releaseFirst, err := acquireRemote(config, before)
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ func LoadLogins(ctx caddy.Context, module any, field string) (*login.Target, err
 		return nil, nil
 	}
 	if url, ok := modules[0].(*LoginURL); ok && len(modules) == 1 {
-		return &login.Target{Page: url.page}, nil
+		return &login.Target{External: url.page}, nil
 	}
 	site, names := new(login.Site), map[string]bool{}
 	for i, m := range modules {
@@ -95,7 +95,7 @@ type LoginURL struct {
 	// for the URL to come back to; without it, a warning. Required.
 	URL string `json:"url"`
 
-	page *login.Page
+	page *login.ExternalPage
 }
 
 // CaddyModule returns the Caddy module information.
@@ -123,7 +123,7 @@ func (l *LoginURL) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 func (l *LoginURL) parse() (err error) {
-	if l.page, err = login.ParsePage(l.URL); err != nil {
+	if l.page, err = login.ParseExternalPage(l.URL); err != nil {
 		return fmt.Errorf("login url: %w", err)
 	}
 	return nil
@@ -134,7 +134,7 @@ func (l *LoginURL) Provision(ctx caddy.Context) error {
 	if err := l.parse(); err != nil {
 		return err
 	}
-	if !l.page.Returns() {
+	if !l.page.HasReturnTo() {
 		ctx.Logger().Warn("login url has no {return_to}: people who sign in there do not come back to the page that they asked for", zap.String("url", l.URL))
 	}
 	return nil

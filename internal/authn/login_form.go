@@ -84,7 +84,7 @@ func (l *LoginForm) Provision(caddy.Context) error {
 	}
 	l.releases = append(l.releases, release)
 	l.form = &login.Form{Key: keyOfFiles(l.Users), Verify: verifier.verify, Users: verifier.Load}
-	l.form.KeepIn = func(s store.Store) { l.releases = append(l.releases, verifier.keepIn(s)) }
+	l.form.UseStore = func(s store.Store) { l.releases = append(l.releases, verifier.keepIn(s)) }
 	return nil
 }
 

@@ -197,8 +197,8 @@ func (l *LoginOIDC) checkWords() error {
 func (l *LoginOIDC) config() oidc.Config {
 	return oidc.Config{
 		Issuer: l.Issuer, DiscoveryURL: l.DiscoveryURL, ClientID: l.ClientID, ClientSecret: l.ClientSecret,
-		AuthMethod: l.ClientAuthMethod, Parameters: l.Parameters, Scopes: l.Scopes, Audience: l.Audience, Prompt: l.Prompt, Map: l.Map, NoUserinfo: l.Userinfo == "off",
-		Foreign: logForeign("login oidc", l.Issuer),
+		AuthMethod: l.ClientAuthMethod, Parameters: l.Parameters, Scopes: l.Scopes, ExtraAudiences: l.Audience, Prompt: l.Prompt, Map: l.Map, NoUserinfo: l.Userinfo == "off",
+		SkippedClaims: logForeign("login oidc", l.Issuer),
 		Report: func(err error) {
 			caddy.Log().Named("http.handlers.policy_auth").Warn("identity provider problem", zap.String("issuer", l.Issuer), zap.Error(err))
 		},
@@ -214,7 +214,7 @@ func (l *LoginOIDC) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("login oidc %s: %w", l.Issuer, err)
 	}
-	keys, release, err := acquireRemote(token.RemoteConfig{
+	keys, release, err := acquireRemote(token.RemoteKeySetConfig{
 		Issuer: l.Issuer, DiscoveryURL: l.DiscoveryURL, OpenID: true, Roots: config.Roots, Client: "client " + config.ClientID,
 	}, ctx.Storage())
 	if err != nil {
@@ -229,11 +229,11 @@ func (l *LoginOIDC) Provision(ctx caddy.Context) error {
 	}
 	l.releases = append(l.releases, release)
 	l.method = &login.OIDC{
-		Word: l.Name, Label: l.label(), ClientID: config.ClientID, Provider: provider,
-		Local: l.Logout == "local", Anybody: isShared(l.Issuer),
+		MethodName: l.Name, DisplayName: l.label(), ClientID: config.ClientID, Provider: provider,
+		LocalLogout: l.Logout == "local", OpenRegistration: isShared(l.Issuer),
 	}
 	if l.Name == "" {
-		l.method.Word = defaultOIDC
+		l.method.MethodName = defaultOIDC
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ const maxRoots = 1 << 20
 
 // readRoots reads the certificates of a tls_ca; "" is none, for the system's. The
 // content is read when a configuration loads and stays as it was until the next.
-func readRoots(path string) (*token.Roots, error) {
+func readRoots(path string) (*token.RootCAs, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -29,7 +29,7 @@ func readRoots(path string) (*token.Roots, error) {
 	if !isFile {
 		return nil, fmt.Errorf("tls_ca: %s is a directory; name a file of certificates in PEM", path)
 	}
-	roots, err := token.ParseRoots(path, data)
+	roots, err := token.ParseRootCAs(path, data)
 	if err != nil {
 		return nil, fmt.Errorf("tls_ca: %w", err)
 	}

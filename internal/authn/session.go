@@ -173,7 +173,7 @@ func WithSession(ctx caddy.Context, methods []Method, door *login.Target) ([]Met
 // plain HTTP. It is called once, after provisioning.
 func (s *Session) Bind(methods []login.Method, plain bool) (*session.Sessions, error) {
 	config := s.config()
-	config.Plain, s.methods = plain, map[string]login.Method{}
+	config.InsecureHTTP, s.methods = plain, map[string]login.Method{}
 	for _, method := range methods {
 		config.Logins = append(config.Logins, method.ID())
 		s.methods[method.ID()] = method
@@ -204,7 +204,7 @@ func (s *Session) Authenticate(r *http.Request, c authenticator.Credential) auth
 	switch {
 	case outcome.Verdict == authenticator.Accepted:
 		s.sessions.Touch(found)
-		outcome.Hold = func() func() { return s.sessions.Hold(found) }
+		outcome.Hold = func() func() { return s.sessions.KeepAlive(found) }
 	case outcome.Reason == authenticator.ReasonAccountDisabled:
 		outcome.Candidate = found.Identity.ID
 		if err := s.registry.End(r.Context(), found.ID); err != nil {
@@ -220,7 +220,7 @@ func refusedSession(err error) authenticator.Outcome {
 	switch {
 	case errors.Is(err, session.ErrExpired):
 		return authenticator.Reject(authenticator.ReasonSessionExpired)
-	case errors.Is(err, session.ErrEnded), errors.Is(err, session.ErrElsewhere):
+	case errors.Is(err, session.ErrEnded), errors.Is(err, session.ErrOtherSite):
 		return authenticator.Reject(authenticator.ReasonSessionRevoked, problem)
 	}
 	return authenticator.Outcome{Verdict: authenticator.Unavailable, Reason: authenticator.ReasonStoreUnavailable, Details: []authenticator.Detail{problem}}

@@ -18,7 +18,7 @@ import (
 func sessionSources(cookie session.Cookie) []authenticator.Source {
 	return []authenticator.Source{
 		{Cookie: cookie.Name, CookieDomain: cookie.Domain},
-		{Cookie: cookie.PlainName(), CookieDomain: cookie.Domain, PlainHTTPOnly: true},
+		{Cookie: cookie.InsecureName(), CookieDomain: cookie.Domain, PlainHTTPOnly: true},
 	}
 }
 
@@ -63,7 +63,7 @@ func credentialsIn(r *http.Request, source authenticator.Source) []string {
 		if source.PlainHTTPOnly && isHTTPS(r) {
 			return nil // another host of the same domain may have set it
 		}
-		return session.Values(r, source.Cookie)
+		return session.CookieValues(r, source.Cookie)
 	case source.Query != "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		return parameters(r.URL.RawQuery, source.Query)
 	}

@@ -72,7 +72,7 @@ func begin(dir, user string) (*begun, error) {
 	if err != nil {
 		return nil, err
 	}
-	site := &begun{Directory: dir, User: user, Password: users.NewPassword()}
+	site := &begun{Directory: dir, User: user, Password: users.GeneratePassword()}
 	if files[usersName], err = firstUser(user, site.Password); err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func firstUser(name, password string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := editor.Add(users.NewAccount{Name: name, Hash: hash, Roles: []string{"admin", "member"}}); err != nil {
+	if err := editor.Add(users.UserEntry{Name: name, Hash: hash, Roles: []string{"admin", "member"}}); err != nil {
 		return nil, err
 	}
 	return editor.Bytes()

@@ -42,7 +42,7 @@ leaks, you know which one to disable.`,
 		Example: `  caddy policy-auth key add ci --owner build-server --roles deployer --scopes deploy
   caddy policy-auth key add backup --networks 10.0.0.0/8 --expires 90d`,
 	}
-	var key users.NewKey
+	var key users.KeyEntry
 	file, asJSON, expires := addKeys(cmd), addJSON(cmd), addExpires(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&key.Owner, "owner", "", "the owner: input.identity.id in policies (the key's id)")
@@ -55,7 +55,7 @@ leaks, you know which one to disable.`,
 		}
 		key.Owner, key.Expires = cmp.Or(key.Owner, key.ID), expires.time
 		var secret string
-		if secret, key.Hash, err = users.NewSecret(key.ID); err != nil {
+		if secret, key.Hash, err = users.GenerateAPIKey(key.ID); err != nil {
 			return false, err
 		}
 		if err := file.change(cmd, fmt.Sprintf("key %s is added", key.ID), func(e users.KeysEditor) error { return e.Add(key) }); err != nil {

@@ -32,18 +32,18 @@ func newKeyList() *cobra.Command {
   caddy policy-auth key list --keys /etc/caddy/keys.yaml --json`,
 	}
 	file, asJSON := addKeys(cmd), addJSON(cmd)
-	cmd.RunE = listing(&file.name, asJSON, users.ParseKeys, listKey, tabulateKeys)
+	cmd.RunE = listing(&file.name, asJSON, users.ParseAPIKeys, listKey, tabulateKeys)
 	return cmd
 }
 
-func listKey(k *users.Key) listedKey {
+func listKey(k *users.APIKey) listedKey {
 	return listedKey{
 		ID: k.ID, Owner: k.Identity.ID, Roles: k.Identity.Roles, Scopes: k.Identity.Scopes,
 		Networks: append([]netip.Prefix{}, k.Networks...), Disabled: k.Disabled, Expires: pointer(k.Expires),
 	}
 }
 
-func tabulateKeys(out io.Writer, parsed []*users.Key, now time.Time) error {
+func tabulateKeys(out io.Writer, parsed []*users.APIKey, now time.Time) error {
 	table := newTable("ID", "OWNER", "ROLES", "SCOPES", "NETWORKS", "STATE")
 	for _, k := range parsed {
 		networks := strings.Trim(fmt.Sprint(k.Networks), "[]")

@@ -23,7 +23,7 @@ With --generate, a random password is created and written to standard output onc
   caddy policy-auth user add bob --expires 90d --generate
   caddy policy-auth user add carol --users /etc/caddy/users.yaml < password.txt`,
 	}
-	var account users.NewAccount
+	var account users.UserEntry
 	file, secret, expires := addUsers(cmd), addPassword(cmd), addExpires(cmd)
 	flags := cmd.Flags()
 	addWords(flags, &account.Roles, "roles", "the user's roles")
@@ -108,7 +108,7 @@ func (s *newSecret) hash(cmd *cobra.Command, into *string) error {
 	}
 	var password string
 	if *s.generate {
-		password = users.NewPassword()
+		password = users.GeneratePassword()
 		s.made = password
 	} else if password, err = readPassword(cmd); err != nil {
 		return err

@@ -136,24 +136,24 @@ func TestN20DrainIsBounded(t *testing.T) {
 		t.Errorf("its connection ends with %v after %s", err, time.Since(start))
 	}
 	client, places := netip.MustParseAddr("192.0.2.1"), int64(0)
-	for draining.Take(client, 1) {
+	for draining.Acquire(client, 1) {
 		places++
 	}
-	if places > maxDraining/2 || !draining.Take(netip.MustParseAddr("203.0.113.1"), 1) {
+	if places > maxDraining/2 || !draining.Acquire(netip.MustParseAddr("203.0.113.1"), 1) {
 		t.Errorf("one client takes %d places", places)
 	}
-	draining.Give(netip.MustParseAddr("203.0.113.1"), 1)
-	draining.Give(client, places)
+	draining.Release(netip.MustParseAddr("203.0.113.1"), 1)
+	draining.Release(client, places)
 }
 
 // TestN20Linger: where nothing is read away, the connection does not end at once: a
 // client that is still sending is not reset before it can read the answer.
 func TestN20Linger(t *testing.T) {
 	client, places := netip.MustParseAddr("192.0.2.1"), int64(0)
-	for draining.Take(client, 1) {
+	for draining.Acquire(client, 1) {
 		places++
 	}
-	defer draining.Give(client, places)
+	defer draining.Release(client, places)
 	var read atomic.Int64
 	connection, err := net.Dial("tcp", denying(t, &read))
 	if err != nil {

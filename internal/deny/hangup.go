@@ -30,7 +30,7 @@ const (
 )
 
 // draining divides the connections whose bodies are read away between networks.
-var draining = fairqueue.NewShare(maxDraining)
+var draining = fairqueue.NewQuota(maxDraining)
 
 // hangUp ends the connection of a client whose body is not read: one that
 // waits to be told to send it, since it will not be told (RFC 9110, section
@@ -83,10 +83,10 @@ func linger(w http.ResponseWriter) {
 // client that reads no answer before it has sent everything gets it, too. The bytes,
 // the time and the number of such clients are bounded.
 func drain(w http.ResponseWriter, r *http.Request, client netip.Addr) {
-	if !draining.Take(client, 1) {
+	if !draining.Acquire(client, 1) {
 		return
 	}
-	defer draining.Give(client, 1)
+	defer draining.Release(client, 1)
 	if http.NewResponseController(w).Flush() == nil {
 		_, _ = readAway(w, r, maxDrained, drainTime)
 	}

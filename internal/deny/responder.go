@@ -81,7 +81,7 @@ func (d *Responder) situation(r *http.Request, v *exchange.Exchange, decision po
 func (d *Responder) hint(r *http.Request, v *exchange.Exchange) string {
 	switch {
 	case v.Event.Reason == authenticator.ReasonInsecureTransport:
-		return login.PlainHint(r)
+		return login.InsecureHint(r)
 	case slices.Contains(v.Event.Codes, codeServiceWorker):
 		return "a service worker of this host could read passwords that are typed on its sign-in page: sign in on another host, by login oidc"
 	case slices.Contains(v.Unread.Names, "Authorization without a scheme"):

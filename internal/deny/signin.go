@@ -18,12 +18,12 @@ import (
 func (d *Responder) offersSignIn(r *http.Request, v *exchange.Exchange, decision policy.Decision) bool {
 	said, outcome := decision.Login, &v.Event.Outcome
 	switch {
-	case d.Target == nil, said != nil && !said.Offered, d.Target.Is(r.Host, v.Request.URL().EscapedPath()):
+	case d.Target == nil, said != nil && !said.Offered, d.Target.Matches(r.Host, v.Request.URL().EscapedPath()):
 		return false
 	case outcome.Verdict == authenticator.Accepted:
 		return said != nil || d.Sessions && outcome.Method == "session" && stepsUp(decision.Challenge)
 	}
-	return outcome.Verdict == authenticator.Absent && login.Helps(outcome.Reason)
+	return outcome.Verdict == authenticator.Absent && login.SignInHelps(outcome.Reason)
 }
 
 // loginURL returns where the refused may sign in to come back, or "".
@@ -42,7 +42,7 @@ func (d *Responder) loginURL(r *http.Request, v *exchange.Exchange, decision pol
 	}
 	var more url.Values
 	if wanted := decision.Challenge; stepsUp(wanted) {
-		more = login.StepUp(wanted.ACRValues, wanted.MaxAge)
+		more = login.StepUpQuery(wanted.ACRValues, wanted.MaxAge)
 	}
 	return d.Target.URL(returnTo, name, more)
 }

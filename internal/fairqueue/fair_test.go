@@ -14,7 +14,7 @@ import (
 func full(t *testing.T, room int) *Queue {
 	t.Helper()
 	q := New(1, room, 0)
-	if err := q.Enter(t.Context(), netip.Addr{}); err != nil {
+	if err := q.Acquire(t.Context(), netip.Addr{}); err != nil {
 		t.Fatal(err)
 	}
 	return q
@@ -30,9 +30,9 @@ type crowd struct {
 
 // enter has one more wait.
 func (c *crowd) enter(name, from string, reserved bool) {
-	enter := c.q.Enter
+	enter := c.q.Acquire
 	if reserved {
-		enter = c.q.EnterReserved
+		enter = c.q.AcquireReserved
 	}
 	go func() {
 		switch err := enter(c.t.Context(), netip.MustParseAddr(from)); {
@@ -43,7 +43,7 @@ func (c *crowd) enter(name, from string, reserved bool) {
 			}
 		case err == nil:
 			c.order = append(c.order, name)
-			c.q.Leave()
+			c.q.Release()
 		}
 	}()
 	synctest.Wait()
@@ -86,7 +86,7 @@ func TestS28FewNetworksRefuseNoOther(t *testing.T) {
 				c.enter("first", test.victim, false)
 				c.enter("second", test.victim, false)
 				flood(300, 600)
-				c.q.Leave()
+				c.q.Release()
 				synctest.Wait()
 				if first, second := c.turn("first"), c.turn("second"); first == 0 || first > 33 || second == 0 || c.refused.Load() != 600+2-64 {
 					t.Errorf("served after %d and %d turns; %d refused", first, second, c.refused.Load())
@@ -113,7 +113,7 @@ func TestS28ReservedRoom(t *testing.T) {
 		for i := range 300 {
 			c.enter("flood", addr(1000+i).String(), false)
 		}
-		c.q.Leave()
+		c.q.Release()
 		synctest.Wait()
 		if one, two := c.turn("known"), c.turn("known too"); one != 1 || two != 3 || c.refused.Load() != 550 || len(c.order) != 52 {
 			t.Errorf("turns %d and %d of %d, %d refused", one, two, len(c.order), c.refused.Load())
@@ -132,7 +132,7 @@ func TestReservedHasAnEnd(t *testing.T) {
 		if c.refused.Load() != 13 || c.q.reserved.waiting != 8 {
 			t.Errorf("%d refused, %d wait", c.refused.Load(), c.q.reserved.waiting)
 		}
-		c.q.Leave()
+		c.q.Release()
 		synctest.Wait()
 		if got := c.turn("other"); got == 0 || got > 2 {
 			t.Errorf("turn %d", got)
@@ -147,10 +147,10 @@ func TestS28PanicLeavesNothingHeld(t *testing.T) {
 	for range 5 {
 		func() {
 			defer func() { _ = recover() }()
-			if err := q.Enter(context.Background(), netip.Addr{}); err != nil {
+			if err := q.Acquire(context.Background(), netip.Addr{}); err != nil {
 				t.Error(err)
 			}
-			defer q.Leave()
+			defer q.Release()
 			panic("the work fails")
 		}()
 	}

@@ -41,20 +41,20 @@ func New(slots, room int, patience time.Duration) *Queue {
 	return &Queue{slots: slots, room: room, patience: patience}
 }
 
-// Enter waits for a slot, which Leave gives back. It returns ErrBusy if there is
+// Acquire waits for a slot, which Leave gives back. It returns ErrBusy if there is
 // none in time, or the context's error if that is done before.
-func (q *Queue) Enter(ctx context.Context, client netip.Addr) error {
+func (q *Queue) Acquire(ctx context.Context, client netip.Addr) error {
 	return q.enter(ctx, client, &q.ordinary)
 }
 
-// EnterReserved does the same in a lane of its own, which gets every other slot:
+// AcquireReserved does the same in a lane of its own, which gets every other slot:
 // neither its room nor its turns are taken by those who Enter.
-func (q *Queue) EnterReserved(ctx context.Context, client netip.Addr) error {
+func (q *Queue) AcquireReserved(ctx context.Context, client netip.Addr) error {
 	return q.enter(ctx, client, &q.reserved)
 }
 
-// TryEnter takes a slot if one is free, without waiting, and reports whether it did.
-func (q *Queue) TryEnter() bool {
+// TryAcquire takes a slot if one is free, without waiting, and reports whether it did.
+func (q *Queue) TryAcquire() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.taken >= q.slots {
@@ -105,8 +105,8 @@ func (q *Queue) wait(client netip.Addr, lane *network) *waiter {
 	return w
 }
 
-// Leave gives a slot back, to the caller whose turn it is.
-func (q *Queue) Leave() {
+// Release gives a slot back, to the caller whose turn it is.
+func (q *Queue) Release() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	lane := &q.ordinary
@@ -135,7 +135,7 @@ func (q *Queue) giveUp(w *waiter, reason error) error {
 		return reason
 	}
 	if <-w.admitted {
-		q.Leave()
+		q.Release()
 	}
 	return reason
 }

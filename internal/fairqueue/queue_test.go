@@ -24,15 +24,15 @@ func TestS28QueueTakesTurns(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			q := New(1, 1000, time.Hour)
-			if err := q.Enter(t.Context(), flood(0)); err != nil {
+			if err := q.Acquire(t.Context(), flood(0)); err != nil {
 				t.Fatal(err)
 			}
 			var order []string
 			enter := func(name string, from netip.Addr) {
 				go func() {
-					if err := q.Enter(t.Context(), from); err == nil {
+					if err := q.Acquire(t.Context(), from); err == nil {
 						order = append(order, name)
-						q.Leave()
+						q.Release()
 					}
 				}()
 				synctest.Wait()
@@ -41,7 +41,7 @@ func TestS28QueueTakesTurns(t *testing.T) {
 				enter("flood", flood(i))
 			}
 			enter("other", netip.MustParseAddr("203.0.113.5"))
-			q.Leave()
+			q.Release()
 			synctest.Wait()
 			if len(order) != 101 || order[1] != "other" {
 				t.Errorf("order %v", order)
@@ -55,14 +55,14 @@ func TestS28QueueTakesTurns(t *testing.T) {
 func TestQueueHasAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(1, 10, time.Second)
-		if err := q.Enter(t.Context(), addr(1)); err != nil {
+		if err := q.Acquire(t.Context(), addr(1)); err != nil {
 			t.Fatal(err)
 		}
 		var refused, waited atomic.Int64
 		start := time.Now()
 		enter := func(from netip.Addr) {
 			go func() {
-				if err := q.Enter(t.Context(), from); !errors.Is(err, ErrBusy) {
+				if err := q.Acquire(t.Context(), from); !errors.Is(err, ErrBusy) {
 					t.Error(err)
 				}
 				if time.Since(start) == 0 {
@@ -84,8 +84,8 @@ func TestQueueHasAnEnd(t *testing.T) {
 		if refused.Load() != 24 || waited.Load() != 10 {
 			t.Errorf("%d refused at once, %d after a second", refused.Load(), waited.Load())
 		}
-		q.Leave()
-		if err := q.Enter(t.Context(), addr(1)); err != nil || !empty(q) {
+		q.Release()
+		if err := q.Acquire(t.Context(), addr(1)); err != nil || !empty(q) {
 			t.Errorf("%v; %d still wait", err, q.ordinary.waiting)
 		}
 	})
@@ -95,19 +95,19 @@ func TestQueueHasAnEnd(t *testing.T) {
 func TestQueueGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(1, 10, time.Hour)
-		if err := q.Enter(t.Context(), addr(1)); err != nil {
+		if err := q.Acquire(t.Context(), addr(1)); err != nil {
 			t.Fatal(err)
 		}
 		ctx, hangUp := context.WithCancel(t.Context())
 		ended := make(chan error)
-		go func() { ended <- q.Enter(ctx, addr(2)) }()
+		go func() { ended <- q.Acquire(ctx, addr(2)) }()
 		synctest.Wait()
 		hangUp()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		q.Leave()
-		if err := q.Enter(t.Context(), addr(3)); err != nil {
+		q.Release()
+		if err := q.Acquire(t.Context(), addr(3)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -122,14 +122,14 @@ func TestQueueConcurrent(t *testing.T) {
 		callers.Go(func() {
 			for range 50 {
 				ctx, release := context.WithTimeout(context.Background(), time.Duration(i%7)*time.Millisecond)
-				if q.Enter(ctx, addr(i*100)) == nil {
+				if q.Acquire(ctx, addr(i*100)) == nil {
 					if inside.Add(1) > 3 {
 						t.Error("more than three at once")
 					}
 					entered.Add(1)
 					time.Sleep(100 * time.Microsecond)
 					inside.Add(-1)
-					q.Leave()
+					q.Release()
 				}
 				release()
 			}
@@ -145,8 +145,8 @@ func BenchmarkQueue(b *testing.B) {
 	q := New(4, 10, time.Second)
 	b.ReportAllocs()
 	for b.Loop() {
-		if q.Enter(context.Background(), netip.Addr{}) == nil {
-			q.Leave()
+		if q.Acquire(context.Background(), netip.Addr{}) == nil {
+			q.Release()
 		}
 	}
 }
@@ -166,12 +166,12 @@ func empty(q *Queue) bool {
 func TestS28TryEnter(t *testing.T) {
 	q := New(2, 10, time.Hour)
 	for i, want := range []bool{true, true, false} {
-		if got := q.TryEnter(); got != want {
+		if got := q.TryAcquire(); got != want {
 			t.Errorf("try %d of two slots: %t", i+1, got)
 		}
 	}
-	q.Leave()
-	if !q.TryEnter() {
+	q.Release()
+	if !q.TryAcquire() {
 		t.Error("the slot that was given back is not free")
 	}
 }

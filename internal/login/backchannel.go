@@ -19,7 +19,7 @@ import (
 
 // BackchannelPath is where a provider says whose sessions end; below it stands
 // a method's name (OpenID Connect Back-Channel Logout, section 2.5).
-const BackchannelPath = Own + "backchannel_logout/"
+const BackchannelPath = PathPrefix + "backchannel_logout/"
 
 const (
 	// maxNotices is how many a client may send within noticeTime.
@@ -29,16 +29,16 @@ const (
 	tokenTime = 24 * time.Hour
 )
 
-// Notified is a method whose provider says when sessions end.
-type Notified interface {
-	// Backchannel answers BackchannelPath and the method's name, whatever is asked.
+// BackchannelHandler is a method whose provider says when sessions end.
+type BackchannelHandler interface {
+	// BackchannelLogout answers BackchannelPath and the method's name, whatever is asked.
 	// Neither a session nor the origin of the request count here, the token does
 	// (R-LO-4).
-	Backchannel(v *Request)
+	BackchannelLogout(v *Request)
 }
 
-// Backchannel implements Notified: POST of a form with a logout_token.
-func (o *OIDC) Backchannel(v *Request) {
+// BackchannelLogout implements BackchannelHandler: POST of a form with a logout_token.
+func (o *OIDC) BackchannelLogout(v *Request) {
 	h := v.W.Header()
 	h.Set("Cache-Control", "no-store")
 	if v.R.Method != http.MethodPost {
@@ -112,9 +112,11 @@ func (o *OIDC) endAll(v *Request, logout *oidc.LogoutToken) error {
 		text string
 		list func() ([]*session.Session, error)
 	}{
-		{logout.SessionID, func() ([]*session.Session, error) { return registry.OfSID(ctx, o.Provider.Issuer(), logout.SessionID) }},
+		{logout.SessionID, func() ([]*session.Session, error) {
+			return registry.ListBySID(ctx, o.Provider.Issuer(), logout.SessionID)
+		}},
 		{logout.Subject, func() ([]*session.Session, error) {
-			return registry.OfSubject(ctx, o.Provider.Issuer(), logout.Subject)
+			return registry.ListBySubject(ctx, o.Provider.Issuer(), logout.Subject)
 		}},
 	} {
 		if name.text == "" {
@@ -136,7 +138,7 @@ func (o *OIDC) endAll(v *Request, logout *oidc.LogoutToken) error {
 		return err
 	}
 	for _, s := range ended {
-		v.tell(Event{Kind: SignedOut, Login: o.Word, Identity: s.Identity})
+		v.tell(Event{Kind: SignedOut, Login: o.MethodName, Identity: s.Identity})
 	}
 	return nil
 }
@@ -149,7 +151,7 @@ func spokenOf(s *session.Session, logout *oidc.LogoutToken) bool {
 
 // decline answers a notice that ends nothing.
 func (o *OIDC) decline(v *Request, err error) {
-	e := Event{Kind: Failed, Login: o.Word, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err}
+	e := Event{Kind: Failed, Login: o.MethodName, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err}
 	var failure *oidc.Failure
 	after := time.Duration(0)
 	switch {

@@ -278,7 +278,7 @@ func TestSignOutPolicy(t *testing.T) {
 // or if there is no page to sign out on.
 func TestLogoutLocal(t *testing.T) {
 	p := newProvided(t, nil)
-	p.oidc.Local = true
+	p.oidc.LocalLogout = true
 	p.signIn("/")
 	if answer := p.visit("POST", LogoutPath, nil); answer.Header().Get("Location") != LogoutPath {
 		t.Errorf("%v", answer.Header())

@@ -32,8 +32,8 @@ type Form struct {
 	// Verify says whether a name and a password are a user's, at the same cost
 	// for names that are users and names that are not; it slows down guessing.
 	Verify func(ctx context.Context, name, password string, client netip.Addr) users.Result
-	// KeepIn has what is kept of attempts kept in the store of the site's sessions.
-	KeepIn func(store.Store)
+	// UseStore has what is kept of attempts kept in the store of the site's sessions.
+	UseStore func(store.Store)
 	// Users returns the users as they are now.
 	Users func() *users.Users
 	// Now tells the time; nil is time.Now.
@@ -69,7 +69,7 @@ func (f *Form) Login(v *Request, returnTo string) {
 	id := *result.User.Identity
 	id.AMR, id.AuthTime = []string{"pwd"}, f.now().Unix()
 	v.forget()
-	v.SignIn(formName, session.Record{Login: f.ID(), Identity: &id, Data: mark(result.User)}, returnTo)
+	v.StartSession(formName, session.Record{Login: f.ID(), Identity: &id, Data: mark(result.User)}, returnTo)
 }
 
 func (f *Form) now() time.Time {
@@ -146,10 +146,10 @@ func (f *Form) Revalidate(_ context.Context, _ *session.Sessions, s *session.Ses
 	switch {
 	case user == nil:
 		return authenticator.Reject(authenticator.ReasonAccountDisabled, authenticator.Detail{Name: "problem", Value: "there is no such user any more"})
-	case !user.Counts(f.now()):
+	case !user.Active(f.now()):
 		return authenticator.Reject(authenticator.ReasonAccountDisabled)
 	}
-	id := s.As(user.Identity, func(of *authenticator.Identity) *authenticator.Identity { return present(user, of, s) })
+	id := s.DeriveIdentity(user.Identity, func(of *authenticator.Identity) *authenticator.Identity { return present(user, of, s) })
 	if id == nil {
 		return authenticator.Reject(authenticator.ReasonSessionRevoked, authenticator.Detail{Name: "problem", Value: "the password is another one now"})
 	}

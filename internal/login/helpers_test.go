@@ -207,6 +207,8 @@ func (o other) Revalidate(_ context.Context, _ *session.Sessions, s *session.Ses
 }
 func (o other) Callback(v *Request) {
 	id := &authenticator.Identity{Authenticated: true, ID: "bob", Issuer: "https://id.example.com"}
-	v.SignIn(o.name, session.Record{Login: o.ID(), Identity: id.Normalize()}, v.R.URL.Query().Get("to"))
+	v.StartSession(o.name, session.Record{Login: o.ID(), Identity: id.Normalize()}, v.R.URL.Query().Get("to"))
 }
-func (o other) Leave(*Request, *session.Session) string { return "https://id.example.com/logout" }
+func (o other) EndSessionURL(*Request, *session.Session) string {
+	return "https://id.example.com/logout"
+}

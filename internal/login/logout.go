@@ -32,7 +32,7 @@ func (s *Site) logout(v *Request) {
 
 // isDead reports whether there is no session to end.
 func isDead(err error) bool {
-	return errors.Is(err, session.ErrEnded) || errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrElsewhere)
+	return errors.Is(err, session.ErrEnded) || errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrOtherSite)
 }
 
 // end ends a session and sends the browser to where its login would have it.
@@ -47,8 +47,8 @@ func (s *Site) end(v *Request, found *session.Session) {
 			continue
 		}
 		event.Login = m.Name()
-		if leaver, ok := m.(Leaver); ok {
-			to = leaver.Leave(v, found)
+		if leaver, ok := m.(LogoutRedirector); ok {
+			to = leaver.EndSessionURL(v, found)
 		}
 	}
 	v.tell(event)

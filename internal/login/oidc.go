@@ -18,23 +18,23 @@ import (
 
 // OIDC is signing in at an OpenID provider.
 type OIDC struct {
-	// Word is the method's name, and Label what people choose it by.
-	Word, Label string
+	// MethodName is the method's name, and Label what people choose it by.
+	MethodName, DisplayName string
 	// ClientID is who the site is for the provider.
 	ClientID string
 	// Provider signs people in.
 	Provider *oidc.Provider
-	// Local leaves people signed in at the provider when they sign out here.
-	Local bool
-	// Anybody says that strangers can get an account at the provider.
-	Anybody bool
+	// SanitizeReturnTo leaves people signed in at the provider when they sign out here.
+	LocalLogout bool
+	// OpenRegistration says that strangers can get an account at the provider.
+	OpenRegistration bool
 }
 
 // AcceptsAnybody reports whether strangers can make themselves known.
-func (o *OIDC) AcceptsAnybody() bool { return o.Anybody }
+func (o *OIDC) AcceptsAnybody() bool { return o.OpenRegistration }
 
 // Name implements Method.
-func (o *OIDC) Name() string { return o.Word }
+func (o *OIDC) Name() string { return o.MethodName }
 
 // ID implements Method: another client of the same provider is another login.
 func (o *OIDC) ID() string {
@@ -42,7 +42,7 @@ func (o *OIDC) ID() string {
 }
 
 // Title implements Method.
-func (o *OIDC) Title() string { return o.Label }
+func (o *OIDC) Title() string { return o.DisplayName }
 
 // The ends that a transaction of OIDC has.
 const (
@@ -52,8 +52,8 @@ const (
 
 // underway is what a transaction keeps.
 type underway struct {
-	To      string       `json:"to"`
-	Request oidc.Request `json:"request,omitzero"`
+	To      string           `json:"to"`
+	Request oidc.AuthRequest `json:"request,omitzero"`
 }
 
 // Login implements Method: it sends the browser to the provider, with what the
@@ -84,8 +84,8 @@ const maxACRValues = 1024
 
 // demandOf reads what a step-up asks for. Whoever writes something else into the
 // address asks for less than the policy, which then refuses again.
-func demandOf(query url.Values) oidc.Demand {
-	demand := oidc.Any
+func demandOf(query url.Values) oidc.StepUp {
+	demand := oidc.NoStepUp
 	strange := func(c rune) bool { return c == utf8.RuneError || !unicode.IsPrint(c) }
 	if text := query.Get("acr_values"); len(text) <= maxACRValues && !strings.ContainsFunc(text, strange) {
 		demand.ACRValues = strings.Fields(text)
@@ -97,22 +97,22 @@ func demandOf(query url.Values) oidc.Demand {
 }
 
 // demands reports whether a sign-in has to be like something.
-func demands(ask oidc.Demand) bool { return len(ask.ACRValues) > 0 || ask.MaxAge >= 0 }
+func demands(ask oidc.StepUp) bool { return len(ask.ACRValues) > 0 || ask.MaxAge >= 0 }
 
 // begin sends the browser to the provider.
-func (o *OIDC) begin(v *Request, returnTo string, demand oidc.Demand) {
+func (o *OIDC) begin(v *Request, returnTo string, demand oidc.StepUp) {
 	state := random()
 	to, pending, err := o.Provider.Authorize(v.R.Context(), state, o.callback(v), demand)
 	if err == nil {
 		kept := pending
-		kept.Demand = oidc.Demand{} // Ask has it
+		kept.StepUp = oidc.StepUp{} // Ask has it
 		err = o.keep(v, state, Transaction{ReturnTo: returnTo, Ask: demand}, underway{To: toSignIn, Request: kept})
 	}
 	if err == nil { // after it was counted: a request of ours goes out for each
-		to, err = o.Provider.Push(v.R.Context(), to, state, pending)
+		to, err = o.Provider.PushAuthorization(v.R.Context(), to, state, pending)
 	}
 	if err != nil {
-		o.fail(v, err, Transaction{Login: o.Word, ReturnTo: returnTo, Ask: demand})
+		o.fail(v, err, Transaction{Login: o.MethodName, ReturnTo: returnTo, Ask: demand})
 		return
 	}
 	v.Redirect(to)
@@ -124,7 +124,7 @@ func (o *OIDC) keep(v *Request, state string, t Transaction, u underway) error {
 	if err != nil {
 		return beginning(err)
 	}
-	t.Login, t.Data = o.Word, data
+	t.Login, t.Data = o.MethodName, data
 	return v.Begin(v.R.Context(), state, t)
 }
 
@@ -134,10 +134,10 @@ func (o *OIDC) callback(v *Request) string {
 	if v.HTTPS {
 		scheme = "https"
 	}
-	return scheme + "://" + v.R.Host + CallbackPath + o.Word
+	return scheme + "://" + v.R.Host + CallbackPath + o.MethodName
 }
 
-// Callback implements Caller: the browser comes back from the provider, having
+// Callback implements CallbackHandler: the browser comes back from the provider, having
 // signed in or out. What it brings counts only with the state that this browser
 // was given (R-OID-3).
 func (o *OIDC) Callback(v *Request) {
@@ -167,26 +167,26 @@ func (o *OIDC) take(v *Request, states []string) (t Transaction, u underway, err
 	}
 	t, err = v.Take(v.R.Context(), states[0])
 	switch {
-	case errors.Is(err, ErrUsed) && t.Login == o.Word, err != nil && !errors.Is(err, ErrUsed):
+	case errors.Is(err, ErrUsed) && t.Login == o.MethodName, err != nil && !errors.Is(err, ErrUsed):
 		return t, u, err
-	case t.Login != o.Word || json.Unmarshal(t.Data, &u) != nil:
+	case t.Login != o.MethodName || json.Unmarshal(t.Data, &u) != nil:
 		return Transaction{}, u, ErrState
 	}
-	u.Request.Demand = t.Ask
+	u.Request.StepUp = t.Ask
 	return t, u, nil
 }
 
 // finish ends a sign-in.
-func (o *OIDC) finish(v *Request, answer url.Values, t Transaction, pending oidc.Request) {
-	granted, err := o.Provider.Redeem(v.R.Context(), answer, pending)
+func (o *OIDC) finish(v *Request, answer url.Values, t Transaction, pending oidc.AuthRequest) {
+	granted, err := o.Provider.Exchange(v.R.Context(), answer, pending)
 	var failure *oidc.Failure
-	if errors.As(err, &failure) && failure.Interact {
-		demand := pending.Demand
+	if errors.As(err, &failure) && failure.NeedsInteraction {
+		demand := pending.StepUp
 		demand.Interactive = true
 		o.begin(v, t.ReturnTo, demand)
 		return
 	}
-	if errors.As(err, &failure) && failure.Anew {
+	if errors.As(err, &failure) && failure.Restart {
 		v.completed(t.Began) // several machines that disagree do not send a browser in circles
 		v.Redirect(v.backTo(t))
 		return
@@ -204,11 +204,11 @@ func (o *OIDC) finish(v *Request, answer url.Values, t Transaction, pending oidc
 	}
 	v.completed(t.Began)
 	if v.keeps(t, record) {
-		v.Redirect(Local(t.ReturnTo))
+		v.Redirect(SanitizeReturnTo(t.ReturnTo))
 		return
 	}
 	v.loginURL = v.backTo(t)
-	v.SignIn(o.Word, record, t.ReturnTo)
+	v.StartSession(o.MethodName, record, t.ReturnTo)
 }
 
 // again answers a browser that comes back a second time, by the Back button or by
@@ -218,7 +218,7 @@ func (o *OIDC) finish(v *Request, answer url.Values, t Transaction, pending oidc
 func (o *OIDC) again(v *Request, t Transaction) {
 	switch {
 	case v.present() != nil:
-		v.Redirect(Local(t.ReturnTo))
+		v.Redirect(SanitizeReturnTo(t.ReturnTo))
 	case t.Retry:
 		o.begin(v, t.ReturnTo, t.Ask)
 	default:
@@ -242,7 +242,7 @@ func (o *OIDC) lost(v *Request, err error) {
 		v.greet(v, id)
 		return
 	}
-	v.tell(Event{Kind: Failed, Login: o.Word, Status: http.StatusBadRequest, Reason: authenticator.ReasonLoginStateInvalid, Err: err})
+	v.tell(Event{Kind: Failed, Login: o.MethodName, Status: http.StatusBadRequest, Reason: authenticator.ReasonLoginStateInvalid, Err: err})
 	_ = v.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{
 		Kind: pages.ChooseLogin, Status: http.StatusBadRequest, Failed: pages.TryAgain, LoginURL: v.signInURL(), RequestID: v.RequestID,
 	})
@@ -250,7 +250,7 @@ func (o *OIDC) lost(v *Request, err error) {
 
 // stop answers who signs in again and again.
 func (o *OIDC) stop(v *Request) {
-	v.tell(Event{Kind: Failed, Login: o.Word, Status: http.StatusForbidden, Reason: authenticator.ReasonLoginStateInvalid, Err: errCircles})
+	v.tell(Event{Kind: Failed, Login: o.MethodName, Status: http.StatusForbidden, Reason: authenticator.ReasonLoginStateInvalid, Err: errCircles})
 	_ = v.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{Kind: pages.SignInLoop, Status: http.StatusForbidden, RequestID: v.RequestID})
 }
 
@@ -259,7 +259,7 @@ func (o *OIDC) fail(v *Request, err error, t Transaction) {
 	if t.Login != "" {
 		v.loginURL = v.backTo(t)
 	}
-	e := Event{Kind: Failed, Login: o.Word, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err}
+	e := Event{Kind: Failed, Login: o.MethodName, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err}
 	var page pages.Denial
 	var failure *oidc.Failure
 	switch {
@@ -272,15 +272,15 @@ func (o *OIDC) fail(v *Request, err error, t Transaction) {
 	v.page(e, page)
 }
 
-// Leave implements Leaver: people sign out at the provider, too, which sends
+// EndSessionURL implements LogoutRedirector: people sign out at the provider, too, which sends
 // them back with a state of ours (R-LO-2).
-func (o *OIDC) Leave(v *Request, s *session.Session) string {
+func (o *OIDC) EndSessionURL(v *Request, s *session.Session) string {
 	granted, err := decodeGrant(s.Data)
-	if err != nil || o.Local {
+	if err != nil || o.LocalLogout {
 		return ""
 	}
 	state := random()
-	to := o.Provider.EndSession(granted, o.callback(v), state)
+	to := o.Provider.EndSessionURL(granted, o.callback(v), state)
 	if to == "" || o.keep(v, state, Transaction{}, underway{To: toSignOut}) != nil {
 		return ""
 	}
@@ -289,8 +289,8 @@ func (o *OIDC) Leave(v *Request, s *session.Session) string {
 
 // Interface guards.
 var (
-	_ Method   = (*OIDC)(nil)
-	_ Caller   = (*OIDC)(nil)
-	_ Leaver   = (*OIDC)(nil)
-	_ Notified = (*OIDC)(nil)
+	_ Method             = (*OIDC)(nil)
+	_ CallbackHandler    = (*OIDC)(nil)
+	_ LogoutRedirector   = (*OIDC)(nil)
+	_ BackchannelHandler = (*OIDC)(nil)
 )

@@ -31,7 +31,7 @@ func newProvided(t testing.TB, change func(*oidc.Config)) *provided {
 	p := &provided{fake: oidctest.New(t)}
 	now := func() time.Time { return p.time() }
 	p.fake.Now = now
-	remote, err := keys.NewRemote(keys.RemoteConfig{Issuer: p.fake.URL, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }})
+	remote, err := keys.NewRemoteKeySet(keys.RemoteKeySetConfig{Issuer: p.fake.URL, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func newProvided(t testing.TB, change func(*oidc.Config)) *provided {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = provider.Close(), remote.Close() })
-	p.oidc = &OIDC{Word: "id", Label: "Example ID", ClientID: p.fake.ClientID, Provider: provider}
+	p.oidc = &OIDC{MethodName: "id", DisplayName: "Example ID", ClientID: p.fake.ClientID, Provider: provider}
 	w := newWorld(t, p.oidc)
 	w.now = p.now
 	p.world = w
@@ -296,7 +296,7 @@ func TestStepUp(t *testing.T) {
 
 // TestDemandOf: what an address asks for is read or left out.
 func TestDemandOf(t *testing.T) {
-	tests := map[string]oidc.Demand{
+	tests := map[string]oidc.StepUp{
 		"":                           {MaxAge: -1},
 		"max_age=0":                  {MaxAge: 0},
 		"max_age=-1":                 {MaxAge: -1},
@@ -446,7 +446,7 @@ func TestS30Anew(t *testing.T) {
 			m["userinfo_endpoint"] = m["issuer"].(string) + "/userinfo?v=2"
 		}
 	}
-	back := p.begin(p.URL("/mail", "", StepUp([]string{"gold"}, -1)))
+	back := p.begin(p.URL("/mail", "", StepUpQuery([]string{"gold"}, -1)))
 	p.fake.Set(func(*oidctest.Provider) { changed = true })
 	second, err := oidc.New(config)
 	if err != nil {

@@ -33,19 +33,19 @@ type Request struct {
 // signInURL returns where to sign in again.
 func (v *Request) signInURL() string { return cmp.Or(v.loginURL, LoginPath) }
 
-// Kind says what became of a visit.
-type Kind string
+// EventKind says what became of a visit.
+type EventKind string
 
 // The kinds.
 const (
-	SignedIn  Kind = "signed in"
-	Failed    Kind = "sign-in refused"
-	SignedOut Kind = "signed out"
+	SignedIn  EventKind = "signed in"
+	Failed    EventKind = "sign-in refused"
+	SignedOut EventKind = "signed out"
 )
 
 // Event is a sign-in, one that failed, or a sign-out, for the log and metrics.
 type Event struct {
-	Kind Kind
+	Kind EventKind
 	// Login is the method's name.
 	Login string
 	// Status and Reason say how a sign-in failed.
@@ -67,16 +67,16 @@ type Event struct {
 	RequestID string
 }
 
-// SignIn begins a session for who has signed in, and sends the browser to a path
+// StartSession begins a session for who has signed in, and sends the browser to a path
 // of this site, or to the root if it is none.
-func (v *Request) SignIn(name string, record session.Record, returnTo string) {
+func (v *Request) StartSession(name string, record session.Record, returnTo string) {
 	started, err := v.Sessions.Start(v.R.Context(), v.W, v.R, v.HTTPS, record)
 	if err != nil {
 		v.Refuse(Event{Login: name, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Identity: record.Identity, Err: err})
 		return
 	}
 	v.tell(Event{Kind: SignedIn, Login: name, Identity: started.Identity})
-	v.Redirect(Local(returnTo))
+	v.Redirect(SanitizeReturnTo(returnTo))
 }
 
 // Redirect sends the browser on (RFC 9700, section 4.12).

@@ -14,8 +14,8 @@ import (
 // sign-in pages carry it in their own URL.
 const maxReturnTo = 4 << 10
 
-// Own is the path below which this module's own pages are; no sign-in leads back to one.
-const Own = "/.policy_auth/"
+// PathPrefix is the path below which this module's own pages are; no sign-in leads back to one.
+const PathPrefix = "/.policy_auth/"
 
 // ReturnTo returns the URL of this site to come back to after signing in: what
 // was asked for, if a browser can ask for it again, or else the page of this
@@ -56,10 +56,10 @@ func referrer(r *http.Request, origin string) *url.URL {
 	return u
 }
 
-// Local returns a path of this site to come back to, with its query, from what a
+// SanitizeReturnTo returns a path of this site to come back to, with its query, from what a
 // stranger may have written: the root for everything that some reader would take for
 // another site's, and for our own pages (R-OID-11, T-40).
-func Local(target string) string {
+func SanitizeReturnTo(target string) string {
 	target, _, _ = strings.Cut(target, "#")
 	if len(target) > maxReturnTo || !isTarget(target) {
 		return "/"
@@ -68,7 +68,7 @@ func Local(target string) string {
 }
 
 // isTarget reports whether people may be sent to a path with a query after they
-// signed in. ReturnTo, which writes return_to, and Local, which reads it, both ask
+// signed in. ReturnTo, which writes return_to, and SanitizeReturnTo, which reads it, both ask
 // it, so that what the one writes the other accepts.
 func isTarget(target string) bool {
 	path, query, _ := strings.Cut(target, "?")
@@ -101,11 +101,11 @@ func encodeQuery(query string) string {
 
 // IsSafePath reports whether every browser, and every program that decodes once
 // more than it should, takes an escaped path for a path on this site (T-40).
-func IsSafePath(escaped string) bool { return request.IsLocalPath(escaped, Own) }
+func IsSafePath(escaped string) bool { return request.IsLocalPath(escaped, PathPrefix) }
 
 // isOwn reports whether a path leads to one of our pages once its dots are
 // resolved.
 func isOwn(escaped string) bool {
 	decoded, err := url.PathUnescape(escaped)
-	return err != nil || strings.HasPrefix(pathpkg.Clean(decoded)+"/", Own)
+	return err != nil || strings.HasPrefix(pathpkg.Clean(decoded)+"/", PathPrefix)
 }

@@ -154,7 +154,7 @@ func TestLocal(t *testing.T) {
 		"/.policy_auth/login": "/", "/x/../.policy_auth/login": "/", "/%2e/.policy_auth/logout": "/", "/.policy_auth": "/", "/.policy_authority": "/.policy_authority",
 		"/" + strings.Repeat("a", maxReturnTo): "/",
 	} {
-		if got := Local(target); got != want {
+		if got := SanitizeReturnTo(target); got != want {
 			t.Errorf("%q: got %q, want %q", target, got, want)
 		}
 	}
@@ -164,7 +164,7 @@ func TestLocal(t *testing.T) {
 func TestLocalPayloads(t *testing.T) {
 	for _, line := range payloads(t) {
 		for _, text := range []string{line, "/" + line, url.PathEscape(line), "/" + url.PathEscape(line), url.QueryEscape(line)} {
-			staysHere(t, line, origin+Local(text))
+			staysHere(t, line, origin+SanitizeReturnTo(text))
 		}
 	}
 }
@@ -178,12 +178,12 @@ func FuzzLocal(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, target string) {
-		got := Local(target)
+		got := SanitizeReturnTo(target)
 		staysHere(t, target, origin+got)
 		if u, err := base.Parse(got); err != nil || u.Scheme != "https" || u.Host != "app.example.com" || u.User != nil {
 			t.Errorf("%q becomes %q: %v %v", target, got, u, err)
 		}
-		if Local(got) != got {
+		if SanitizeReturnTo(got) != got {
 			t.Errorf("%q becomes %q and then something else", target, got)
 		}
 	})
@@ -199,7 +199,7 @@ func TestN32ReturnToRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return Local(address.Query().Get("return_to"))
+		return SanitizeReturnTo(address.Query().Get("return_to"))
 	}
 	all := ""
 	for c := range 256 {

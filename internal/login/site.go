@@ -17,9 +17,9 @@ import (
 
 // The paths of a site's own pages; below CallbackPath stands a method's name.
 const (
-	LoginPath    = Own + "login"
-	LogoutPath   = Own + "logout"
-	CallbackPath = Own + "callback/"
+	LoginPath    = PathPrefix + "login"
+	LogoutPath   = PathPrefix + "logout"
+	CallbackPath = PathPrefix + "callback/"
 )
 
 // Method is one way to sign in on a site's own pages. Implementations are safe
@@ -43,16 +43,16 @@ type Method interface {
 	Revalidate(ctx context.Context, in *session.Sessions, s *session.Session) authenticator.Outcome
 }
 
-// Caller is a method to which people come back from elsewhere.
-type Caller interface {
+// CallbackHandler is a method to which people come back from elsewhere.
+type CallbackHandler interface {
 	// Callback answers CallbackPath and the method's name, whatever is asked.
 	Callback(v *Request)
 }
 
-// Leaver is a method that has somewhere to send people who have signed out.
-type Leaver interface {
-	// Leave is called when a session has been ended, and returns a URL or "".
-	Leave(v *Request, s *session.Session) string
+// LogoutRedirector is a method that has somewhere to send people who have signed out.
+type LogoutRedirector interface {
+	// EndSessionURL is called when a session has been ended, and returns a URL or "".
+	EndSessionURL(v *Request, s *session.Session) string
 }
 
 // Site is the pages of a site on which people sign in and out.
@@ -70,21 +70,21 @@ type Site struct {
 // crossOrigin tells requests that other sites made (R-CSRF-1).
 var crossOrigin = http.NewCrossOriginProtection()
 
-// Owns reports whether an escaped path is one of the site's own pages: nothing
+// Handles reports whether an escaped path is one of the site's own pages: nothing
 // of an application is shadowed. A nil Site has none.
-func (s *Site) Owns(path string) bool {
-	return s != nil && strings.HasPrefix(path, Own) && s.pageAt(path) != nil
+func (s *Site) Handles(path string) bool {
+	return s != nil && strings.HasPrefix(path, PathPrefix) && s.pageAt(path) != nil
 }
 
-// Cookies returns the names of the cookies that are ours alone.
-func (s *Site) Cookies() []string {
+// CookieNames returns the names of the cookies that are ours alone.
+func (s *Site) CookieNames() []string {
 	own := s.Sessions.Cookie()
-	return []string{own.Name, own.PlainName(), browserCookie.Name, browserCookie.PlainName(), completedCookie.Name, completedCookie.PlainName()}
+	return []string{own.Name, own.InsecureName(), browserCookie.Name, browserCookie.InsecureName(), completedCookie.Name, completedCookie.InsecureName()}
 }
 
-// ReservedCookies returns the names that the cookies of sites have by default, which
+// ReservedCookieNames returns the names that the cookies of sites have by default, which
 // no other program uses: another site of the same host may set them.
-func ReservedCookies() []string {
+func ReservedCookieNames() []string {
 	shared := session.Cookie{Domain: "example.com"}.WithDefaults()
 	return []string{session.Cookie{}.WithDefaults().Name, shared.Name, browserCookie.Name, completedCookie.Name}
 }
@@ -105,7 +105,7 @@ func (s *Site) Serve(v *Request) bool {
 	}
 	// A provider that ends sessions is no browser, and begins none.
 	browser := !strings.HasPrefix(v.Path, BackchannelPath)
-	if err := s.Sessions.Check(v.R, v.HTTPS); browser && (err != nil || !v.Secure) {
+	if err := s.Sessions.CanStart(v.R, v.HTTPS); browser && (err != nil || !v.Secure) {
 		v.Refuse(noSession(v, err))
 		return true
 	}
@@ -118,10 +118,10 @@ func noSession(v *Request, err error) Event {
 	e := Event{Status: http.StatusForbidden, Reason: authenticator.ReasonInsecureTransport, Err: err}
 	hint := ""
 	switch {
-	case errors.Is(err, session.ErrDomain):
+	case errors.Is(err, session.ErrCookieDomain):
 		e.Reason, hint = authenticator.ReasonCookieDomain, "sign in on a host of the cookie_domain, name another domain, or leave cookie_domain out"
 	case !v.HTTPS:
-		hint = PlainHint(v.R)
+		hint = InsecureHint(v.R)
 	}
 	if hint != "" {
 		e.Details = []authenticator.Detail{{Name: "hint", Value: hint}}
@@ -138,13 +138,13 @@ func (s *Site) pageAt(path string) func(*Request) {
 		return s.logout
 	}
 	if name, ok := strings.CutPrefix(path, CallbackPath); ok {
-		if caller, ok := s.method(name).(Caller); ok {
+		if caller, ok := s.method(name).(CallbackHandler); ok {
 			return caller.Callback
 		}
 	}
 	if name, ok := strings.CutPrefix(path, BackchannelPath); ok {
-		if notified, ok := s.method(name).(Notified); ok {
-			return notified.Backchannel
+		if notified, ok := s.method(name).(BackchannelHandler); ok {
+			return notified.BackchannelLogout
 		}
 	}
 	return nil
@@ -162,7 +162,7 @@ func (s *Site) method(name string) Method {
 // URL returns where to sign in, to come back to a path of this site: by the
 // method of a name, or by one that people choose.
 func (s *Site) URL(returnTo, name string, more url.Values) string {
-	query := url.Values{"return_to": {Local(returnTo)}}
+	query := url.Values{"return_to": {SanitizeReturnTo(returnTo)}}
 	if s.method(name) != nil && len(s.Methods) > 1 {
 		query.Set("login", name)
 	}
@@ -190,7 +190,7 @@ func (s *Site) login(v *Request) {
 		s.choose(v, query)
 		return
 	}
-	method.Login(v, Local(query.Get("return_to")))
+	method.Login(v, SanitizeReturnTo(query.Get("return_to")))
 }
 
 // choose offers the site's methods.
@@ -214,10 +214,10 @@ func more(query url.Values) url.Values {
 	return kept
 }
 
-// StepUp returns what a sign-in page is asked for beside the user's name: contexts
+// StepUpQuery returns what a sign-in page is asked for beside the user's name: contexts
 // of authentication, best first, and the age of the sign-in in seconds, negative
 // if that does not matter.
-func StepUp(acrValues []string, maxAge int64) url.Values {
+func StepUpQuery(acrValues []string, maxAge int64) url.Values {
 	query := url.Values{}
 	if len(acrValues) > 0 {
 		query.Set("acr_values", strings.Join(acrValues, " "))

@@ -53,11 +53,11 @@ func (v *Request) waits() bool {
 // joins sends a tab that waited on to its page if another tab has signed the browser in
 // meanwhile. A browser that was signed in before did not wait, so that no step-up and no
 // change of account is skipped.
-func (v *Request) joins(returnTo string, ask oidc.Demand) bool {
+func (v *Request) joins(returnTo string, ask oidc.StepUp) bool {
 	if !v.R.URL.Query().Has("wait") || demands(ask) || v.present() == nil {
 		return false
 	}
-	v.Redirect(Local(returnTo))
+	v.Redirect(SanitizeReturnTo(returnTo))
 	return true
 }
 
@@ -109,7 +109,7 @@ func (v *Request) keeps(t Transaction, record session.Record) bool {
 func (v *Request) backTo(t Transaction) string {
 	var ask url.Values
 	if demands(t.Ask) {
-		ask = StepUp(t.Ask.ACRValues, t.Ask.MaxAge)
+		ask = StepUpQuery(t.Ask.ACRValues, t.Ask.MaxAge)
 	}
 	return v.URL(t.ReturnTo, t.Login, ask)
 }

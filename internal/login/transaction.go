@@ -27,7 +27,7 @@ type Transaction struct {
 	// ReturnTo is the path of this site to come back to.
 	ReturnTo string `json:"return_to"`
 	// Ask is what the sign-in has to be like.
-	Ask oidc.Demand `json:"ask"`
+	Ask oidc.StepUp `json:"ask"`
 	// Data is the method's own, such as a nonce; a used transaction has none.
 	Data json.RawMessage `json:"data,omitempty"`
 	// Retry says of a used transaction that the sign-in failed for a reason that may

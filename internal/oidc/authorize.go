@@ -16,9 +16,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// Demand is what a sign-in has to be like (OpenID Connect Core, section 3.1.2.1).
-// The zero value is for one that began long ago or just now; use Any.
-type Demand struct {
+// StepUp is what a sign-in has to be like (OpenID Connect Core, section 3.1.2.1).
+// The zero value is for one that began long ago or just now; use NoStepUp.
+type StepUp struct {
 	// ACRValues are levels of which the user must reach one. Empty for any.
 	ACRValues []string `json:"acr_values,omitempty"`
 	// MaxAge is how many seconds ago the user may have signed in at most.
@@ -28,13 +28,13 @@ type Demand struct {
 	Interactive bool `json:"interactive,omitempty"`
 }
 
-// Any demands nothing of a sign-in.
-var Any = Demand{MaxAge: -1}
+// NoStepUp demands nothing of a sign-in.
+var NoStepUp = StepUp{MaxAge: -1}
 
-// Request is a sign-in under way. It holds secrets: it is kept by the server,
+// AuthRequest is a sign-in under way. It holds secrets: it is kept by the server,
 // for as long as one sign-in may take and for one use.
-type Request struct {
-	Demand
+type AuthRequest struct {
+	StepUp
 	// Issuer is who was asked: nobody else's answer counts (RFC 9207).
 	Issuer string `json:"issuer"`
 	// RedirectURI is where the answer goes, exactly as it was sent.
@@ -52,13 +52,13 @@ type Request struct {
 // needed to end it. State comes back with the browser; it ties the two ends
 // together and must not be guessable. Nothing is sent to the provider but for its
 // metadata; Push does that where it is needed. An error is a *Failure.
-func (p *Provider) Authorize(ctx context.Context, state, redirectURI string, demand Demand) (to string, pending Request, err error) {
+func (p *Provider) Authorize(ctx context.Context, state, redirectURI string, demand StepUp) (to string, pending AuthRequest, err error) {
 	m, err := p.metadata(ctx)
 	if err != nil {
-		return "", Request{}, err
+		return "", AuthRequest{}, err
 	}
-	pending = Request{
-		Demand: demand, Issuer: p.config.Issuer, RedirectURI: redirectURI,
+	pending = AuthRequest{
+		StepUp: demand, Issuer: p.config.Issuer, RedirectURI: redirectURI,
 		Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Endpoints: m.endpoints(),
 	}
 	return withQuery(m.authorization, p.parameters(state, pending)), pending, nil
@@ -66,7 +66,7 @@ func (p *Provider) Authorize(ctx context.Context, state, redirectURI string, dem
 
 // parameters returns what the provider is asked (OpenID Connect Core, section
 // 3.1.2.1; RFC 7636, section 4.3).
-func (p *Provider) parameters(state string, pending Request) url.Values {
+func (p *Provider) parameters(state string, pending AuthRequest) url.Values {
 	asked := url.Values{}
 	for name, values := range p.config.Parameters {
 		asked[name] = slices.Clone(values)
@@ -76,7 +76,7 @@ func (p *Provider) parameters(state string, pending Request) url.Values {
 		"scope": {strings.Join(p.config.Scopes, " ")}, "state": {state}, "nonce": {pending.Nonce},
 		"code_challenge": {oauth2.S256ChallengeFromVerifier(pending.Verifier)}, "code_challenge_method": {"S256"},
 	})
-	if prompt := p.prompt(pending.Demand); prompt != "" {
+	if prompt := p.prompt(pending.StepUp); prompt != "" {
 		asked.Set("prompt", prompt)
 	}
 	if len(pending.ACRValues) > 0 {
@@ -98,7 +98,7 @@ func withQuery(endpoint string, parameters url.Values) string {
 }
 
 // prompt returns what the provider is to ask the user.
-func (p *Provider) prompt(demand Demand) string {
+func (p *Provider) prompt(demand StepUp) string {
 	if demand.Interactive && p.silent() {
 		return ""
 	}
@@ -113,7 +113,7 @@ func (p *Provider) silent() bool {
 // code returns the code of an answer, after everything that must hold before it
 // may go anywhere. The state has been looked up already: pending is what
 // belongs to it.
-func (p *Provider) code(m *metadata, answer url.Values, pending Request) (string, error) {
+func (p *Provider) code(m *metadata, answer url.Values, pending AuthRequest) (string, error) {
 	if err := p.checkSender(m, answer, pending); err != nil {
 		return "", err
 	}
@@ -129,7 +129,7 @@ func (p *Provider) code(m *metadata, answer url.Values, pending Request) (string
 
 // checkSender refuses an answer from anybody but who was asked, by a simple
 // comparison (RFC 9207, section 2.4; RFC 9700, section 4.4).
-func (p *Provider) checkSender(m *metadata, answer url.Values, pending Request) error {
+func (p *Provider) checkSender(m *metadata, answer url.Values, pending AuthRequest) error {
 	issuers, sent := answer["iss"]
 	var err error
 	switch {
@@ -160,7 +160,7 @@ func wordsOf(answer url.Values) error {
 // declined turns an error that the provider answered with into a failure
 // (RFC 6749, section 4.1.2.1; OpenID Connect Core, section 3.1.2.6). The log gets
 // what the provider says of it; the page does not, since a stranger can write it.
-func (p *Provider) declined(answer url.Values, pending Request) error {
+func (p *Provider) declined(answer url.Values, pending AuthRequest) error {
 	err := wordsOf(answer)
 	switch answer.Get("error") {
 	case "server_error":
@@ -169,7 +169,7 @@ func (p *Provider) declined(answer url.Values, pending Request) error {
 		return unavailable(0, err)
 	case "login_required", "interaction_required", "consent_required", "account_selection_required":
 		failure := fail(http.StatusForbidden, authenticator.ReasonProviderDenied, err)
-		failure.Interact = p.silent() && !pending.Interactive
+		failure.NeedsInteraction = p.silent() && !pending.Interactive
 		return failure
 	case "unmet_authentication_requirements":
 		return fail(http.StatusForbidden, authenticator.ReasonStepUpRequired, err)

@@ -23,17 +23,17 @@ func TestAuthorize(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(*Config)
-		demand Demand
+		demand StepUp
 		want   url.Values // beside what is always there
 	}{
-		{"as it comes", nil, Any, url.Values{"scope": {"openid profile email"}}},
-		{"a public client", func(c *Config) { c.ClientSecret = "" }, Any, url.Values{"scope": {"openid profile email"}}},
-		{"scopes", func(c *Config) { c.Scopes = []string{"groups", "offline_access"} }, Any, url.Values{"scope": {"openid groups offline_access"}}},
-		{"a prompt", func(c *Config) { c.Prompt = []string{"login", "consent"} }, Any, url.Values{"prompt": {"login consent"}}},
-		{"silently", func(c *Config) { c.Prompt = []string{"none"} }, Any, url.Values{"prompt": {"none"}}},
-		{"silently, in vain", func(c *Config) { c.Prompt = []string{"none"} }, Demand{MaxAge: -1, Interactive: true}, url.Values{"prompt": nil}},
+		{"as it comes", nil, NoStepUp, url.Values{"scope": {"openid profile email"}}},
+		{"a public client", func(c *Config) { c.ClientSecret = "" }, NoStepUp, url.Values{"scope": {"openid profile email"}}},
+		{"scopes", func(c *Config) { c.Scopes = []string{"groups", "offline_access"} }, NoStepUp, url.Values{"scope": {"openid groups offline_access"}}},
+		{"a prompt", func(c *Config) { c.Prompt = []string{"login", "consent"} }, NoStepUp, url.Values{"prompt": {"login consent"}}},
+		{"silently", func(c *Config) { c.Prompt = []string{"none"} }, NoStepUp, url.Values{"prompt": {"none"}}},
+		{"silently, in vain", func(c *Config) { c.Prompt = []string{"none"} }, StepUp{MaxAge: -1, Interactive: true}, url.Values{"prompt": nil}},
 		// R-SU-5
-		{"a step up", nil, Demand{ACRValues: []string{"phr", "phrh"}, MaxAge: 0}, url.Values{"acr_values": {"phr phrh"}, "max_age": {"0"}}},
+		{"a step up", nil, StepUp{ACRValues: []string{"phr", "phrh"}, MaxAge: 0}, url.Values{"acr_values": {"phr phrh"}, "max_age": {"0"}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestN30RedeemAnswers(t *testing.T) {
 				answer.Set("error_description", "its words\x1b[31m\n"+strings.Repeat("ä", 300))
 				test.change(answer)
 			}
-			_, err := b.signIn(Any)
+			_, err := b.signIn(NoStepUp)
 			f := failure(t, err, test.status)
 			if f.Reason != test.reason || b.fake.Seen("/token") > 0 {
 				t.Errorf("got %s; the token endpoint was asked %d times", f.Reason, b.fake.Seen("/token"))
@@ -125,8 +125,8 @@ func TestN30RedeemAnswers(t *testing.T) {
 // TestMixUp: R-OID-5. What was begun at one provider is not ended at another.
 func TestMixUp(t *testing.T) {
 	a, b := newBench(t, nil), newBench(t, nil)
-	answer, pending := a.begin(Any)
-	_, err := b.client.Redeem(context.Background(), answer, pending)
+	answer, pending := a.begin(NoStepUp)
+	_, err := b.client.Exchange(context.Background(), answer, pending)
 	if failure(t, err, http.StatusBadRequest); b.fake.Seen("/token") > 0 {
 		t.Error("the code of one provider was sent to another")
 	}
@@ -141,11 +141,11 @@ func TestSilent(t *testing.T) {
 			answer.Set("error", "login_required")
 		}
 	}
-	_, err := b.signIn(Any)
-	if !failure(t, err, http.StatusForbidden).Interact {
+	_, err := b.signIn(NoStepUp)
+	if !failure(t, err, http.StatusForbidden).NeedsInteraction {
 		t.Error("does not say that talking to the user may help")
 	}
-	if _, err := b.signIn(Demand{MaxAge: -1, Interactive: true}); err != nil {
+	if _, err := b.signIn(StepUp{MaxAge: -1, Interactive: true}); err != nil {
 		t.Error(err)
 	}
 }
@@ -169,7 +169,7 @@ func FuzzRedeem(f *testing.F) {
 	m := &metadata{sendsIss: true}
 	f.Fuzz(func(t *testing.T, query string) {
 		answer, _ := url.ParseQuery(query)
-		code, err := p.code(m, answer, Request{Issuer: "https://id.example.com"})
+		code, err := p.code(m, answer, AuthRequest{Issuer: "https://id.example.com"})
 		if err == nil && (code == "" || len(answer["iss"]) != 1 || answer.Has("error")) {
 			t.Errorf("%q: the code %q passed", query, code)
 		}
@@ -235,7 +235,7 @@ func TestN30NotGranted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, nil)
 			test.change(b.fake)
-			_, err := b.signIn(Any)
+			_, err := b.signIn(NoStepUp)
 			if text := failure(t, err, test.status).Error(); strings.Contains(text, "stolen-code") || strings.Contains(text, "test-material") || strings.Contains(text, "eyJ") {
 				t.Errorf("the log gets %q", text)
 			}

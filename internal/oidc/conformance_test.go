@@ -18,7 +18,7 @@ func refusesIDToken(change func(header, claims map[string]any)) func(*testing.T)
 	return func(t *testing.T) {
 		b := newBench(t, nil)
 		b.fake.IDToken = func(_ string, header, claims map[string]any) { change(header, claims) }
-		if g, err := b.signIn(Any); err == nil {
+		if g, err := b.signIn(NoStepUp); err == nil {
 			t.Fatalf("signed in: %+v", g)
 		}
 		if b.fake.Seen("/userinfo") > 0 {
@@ -32,7 +32,7 @@ func refusesSignature(sign func(header, claims map[string]any) string) func(*tes
 	return func(t *testing.T) {
 		b := newBench(t, nil)
 		b.fake.Sign = sign
-		if g, err := b.signIn(Any); err == nil {
+		if g, err := b.signIn(NoStepUp); err == nil {
 			t.Fatalf("signed in: %+v", g)
 		}
 	}
@@ -81,7 +81,7 @@ var conformance = map[string]func(*testing.T){
 	"oidcc-client-test-discovery-issuer-mismatch": func(t *testing.T) {
 		b := newBench(t, nil)
 		b.fake.Metadata = func(m map[string]any) { m["issuer"] = "https://evil.example" }
-		_, _, err := b.client.Authorize(context.Background(), state, redirectURI, Any)
+		_, _, err := b.client.Authorize(context.Background(), state, redirectURI, NoStepUp)
 		failure(t, err, http.StatusServiceUnavailable)
 	},
 	"oidcc-client-test-discovery-jwks-uri-keys": func(t *testing.T) {
@@ -195,9 +195,9 @@ var conformance = map[string]func(*testing.T){
 		b := newBench(t, nil)
 		b.mustSignIn()
 		b.pass(time.Minute)
-		answer, pending := b.begin(Any)
+		answer, pending := b.begin(NoStepUp)
 		b.fake.Rotate("RS256")
-		if _, err := b.client.Redeem(context.Background(), answer, pending); err != nil {
+		if _, err := b.client.Exchange(context.Background(), answer, pending); err != nil {
 			t.Error(err)
 		}
 	},
@@ -210,7 +210,7 @@ var conformance = map[string]func(*testing.T){
 	"oidcc-client-test-userinfo-invalid-sub": func(t *testing.T) {
 		b := newBench(t, nil)
 		b.fake.Userinfo = func(claims map[string]any) { claims["sub"] = "user-2" }
-		_, err := b.signIn(Any)
+		_, err := b.signIn(NoStepUp)
 		failure(t, err, http.StatusBadGateway)
 	},
 }

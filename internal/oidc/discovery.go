@@ -124,7 +124,7 @@ func (p *Provider) ask(ctx context.Context) (*metadata, error) {
 		return nil, token.ExplainDiscoveryURL(p.config.DiscoveryURL, err)
 	}
 	m := &metadata{
-		authorization: doc.Authorization, token: doc.Token, userinfo: doc.Userinfo, endSession: doc.EndSession,
+		authorization: doc.Authorization, token: doc.Token, userinfo: doc.Userinfo, endSession: doc.EndSessionEndpoint,
 		auth: p.authMethod(doc.AuthMethods), mustPush: doc.MustPush, sendsIss: doc.SendsIss, until: p.config.Now().Add(fresh),
 	}
 	if m.mustPush {
@@ -241,7 +241,7 @@ func (p *Provider) verifier(said []string) (*token.Verifier, error) {
 		return nil, fmt.Errorf("the provider signs with none of the algorithms that are accepted: it signs with %s, allowed: %s", printable(strings.Join(said, " ")), strings.Join(p.config.Keys.Algorithms(), " "))
 	}
 	return token.New(token.Config{
-		Issuer: p.config.Issuer, Audiences: []string{p.config.ClientID}, Tolerated: p.config.Audience, Algorithms: algorithms,
-		MaxAge: maxIDTokenAge, Map: p.config.Map, Foreign: p.config.Foreign, Keys: p.config.Keys, Now: p.config.Now,
+		Issuer: p.config.Issuer, Audiences: []string{p.config.ClientID}, ExtraAudiences: p.config.ExtraAudiences, Algorithms: algorithms,
+		MaxAge: maxIDTokenAge, Map: p.config.Map, SkippedClaims: p.config.SkippedClaims, Keys: p.config.Keys, Now: p.config.Now,
 	})
 }

@@ -14,7 +14,7 @@ import (
 
 // authorize begins a sign-in of which only the error counts.
 func (b *bench) authorize() error {
-	_, _, err := b.client.Authorize(context.Background(), state, redirectURI, Any)
+	_, _, err := b.client.Authorize(context.Background(), state, redirectURI, NoStepUp)
 	return err
 }
 
@@ -72,7 +72,7 @@ func TestDiscoveryCancelled(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.Client = &http.Client{Transport: blocked{}} })
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, _, err := b.client.Authorize(ctx, state, redirectURI, Any)
+	_, _, err := b.client.Authorize(ctx, state, redirectURI, NoStepUp)
 	failure(t, err, http.StatusServiceUnavailable)
 	if err := b.client.Close(); err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestPlainChallenge(t *testing.T) {
 
 // TestNewErrors: T-63. Errors name the bad word, never the secret.
 func TestNewErrors(t *testing.T) {
-	keys, err := token.NewRemote(token.RemoteConfig{Issuer: "https://id.example.com"})
+	keys, err := token.NewRemoteKeySet(token.RemoteKeySetConfig{Issuer: "https://id.example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,15 +178,15 @@ func TestS30Metadata(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, nil)
 			b.fake.Pushed = true
-			answer, pending := b.begin(Any)
+			answer, pending := b.begin(NoStepUp)
 			b.fake.Set(func(p *oidctest.Provider) { p.Metadata = change })
 			b.pass(2 * time.Hour)
 			<-b.client.discover()
 			if len(b.told) != 1 || !strings.Contains(b.told[0].Error(), "other endpoints now") {
 				t.Errorf("told %v", b.told)
 			}
-			_, err := b.client.Redeem(context.Background(), answer, pending)
-			if f := failure(t, err, http.StatusBadRequest); !f.Anew || f.Reason != "login_state_invalid" {
+			_, err := b.client.Exchange(context.Background(), answer, pending)
+			if f := failure(t, err, http.StatusBadRequest); !f.Restart || f.Reason != "login_state_invalid" {
 				t.Errorf("%+v", f)
 			}
 			if b.fake.Seen("/token")+b.fake.Seen("/elsewhere") != 0 {
@@ -195,14 +195,14 @@ func TestS30Metadata(t *testing.T) {
 		})
 	}
 	b := newBench(t, nil)
-	answer, pending := b.begin(Any)
+	answer, pending := b.begin(NoStepUp)
 	b.pass(2 * time.Hour) // found again, and the same
 	<-b.client.discover()
-	if _, err := b.client.Redeem(context.Background(), answer, pending); err != nil {
+	if _, err := b.client.Exchange(context.Background(), answer, pending); err != nil {
 		t.Errorf("with the same metadata: %v", err)
 	}
 	pending.Endpoints = ""
-	if _, err := b.client.Redeem(context.Background(), answer, pending); !failure(t, err, http.StatusBadRequest).Anew {
+	if _, err := b.client.Exchange(context.Background(), answer, pending); !failure(t, err, http.StatusBadRequest).Restart {
 		t.Errorf("without endpoints: %v", err)
 	}
 }

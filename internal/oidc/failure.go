@@ -27,12 +27,12 @@ type Failure struct {
 	Subject string
 	// RetryAfter is how long to wait with the status 503; 0 if unknown.
 	RetryAfter time.Duration
-	// Interact says that the provider has to talk to the user, which it was asked
+	// NeedsInteraction says that the provider has to talk to the user, which it was asked
 	// not to do: signing in once more without that may succeed.
-	Interact bool
-	// Anew says that nothing was sent to the provider, and that the sign-in is to be
+	NeedsInteraction bool
+	// Restart says that nothing was sent to the provider, and that the sign-in is to be
 	// begun once more.
-	Anew bool
+	Restart bool
 	// vague says that the provider answered, but nothing about the user: a session that
 	// was to be refreshed goes on as if the provider were out of reach.
 	vague bool
@@ -67,7 +67,7 @@ func vague(err error) *Failure {
 // code is for those that it was asked of.
 func moved() *Failure {
 	failure := fail(http.StatusBadRequest, authenticator.ReasonLoginStateInvalid, errors.New("the provider's metadata changed during the sign-in, which begins anew"))
-	failure.Anew = true
+	failure.Restart = true
 	return failure
 }
 

@@ -79,7 +79,7 @@ func TestS10NoUserinfo(t *testing.T) {
 			t.Errorf("%d: told %v", status, b.told)
 		}
 		answer = 401
-		if _, err := b.signIn(Any); err == nil {
+		if _, err := b.signIn(NoStepUp); err == nil {
 			t.Error("a userinfo endpoint that refuses its own token is no reason to sign in")
 		}
 	}

@@ -61,7 +61,7 @@ func newBench(t *testing.T, change func(*Config)) *bench {
 	t.Helper()
 	b := &bench{clock: newClock(), t: t, fake: oidctest.New(t)}
 	b.fake.Now = b.now
-	keys, err := token.NewRemote(token.RemoteConfig{Issuer: b.fake.URL, Now: b.now})
+	keys, err := token.NewRemoteKeySet(token.RemoteKeySetConfig{Issuer: b.fake.URL, Now: b.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,11 +86,11 @@ func newBench(t *testing.T, change func(*Config)) *bench {
 
 // begin authorizes and lets the fake sign its user in; it returns what the
 // browser brings back.
-func (b *bench) begin(demand Demand) (url.Values, Request) {
+func (b *bench) begin(demand StepUp) (url.Values, AuthRequest) {
 	b.t.Helper()
 	to, pending, err := b.client.Authorize(context.Background(), state, redirectURI, demand)
 	if err == nil {
-		to, err = b.client.Push(context.Background(), to, state, pending)
+		to, err = b.client.PushAuthorization(context.Background(), to, state, pending)
 	}
 	if err != nil {
 		b.t.Fatal(err)
@@ -110,16 +110,16 @@ func (b *bench) begin(demand Demand) (url.Values, Request) {
 }
 
 // signIn signs the fake's user in.
-func (b *bench) signIn(demand Demand) (*Grant, error) {
+func (b *bench) signIn(demand StepUp) (*Grant, error) {
 	b.t.Helper()
 	answer, pending := b.begin(demand)
-	return b.client.Redeem(context.Background(), answer, pending)
+	return b.client.Exchange(context.Background(), answer, pending)
 }
 
 // mustSignIn is signIn of which nothing else is expected.
 func (b *bench) mustSignIn() *Grant {
 	b.t.Helper()
-	g, err := b.signIn(Any)
+	g, err := b.signIn(NoStepUp)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -2,8 +2,8 @@
 // in by the authorization code flow (OpenID Connect Core, section 3.1) with PKCE
 // (RFC 7636), keeps what it knows of them fresh, and signs them out.
 //
-// It knows no sessions, cookies or pages. Who calls it keeps a Request between
-// Authorize and Redeem where the browser cannot read or change it, and sees to
+// It knows no sessions, cookies or pages. Who calls it keeps a AuthRequest between
+// Authorize and Exchange where the browser cannot read or change it, and sees to
 // it that the browser which comes back is the one that was sent.
 package oidc
 
@@ -30,7 +30,7 @@ type Config struct {
 	DiscoveryURL string
 	// Roots replace the system's root certificates for what is asked of the provider;
 	// nil: the system's.
-	Roots *token.Roots
+	Roots *token.RootCAs
 	// ClientID is who we are for the provider.
 	ClientID string
 	// ClientSecret proves it; "" for a public client, which PKCE alone protects.
@@ -43,8 +43,8 @@ type Config struct {
 	// Parameters are sent with each authorization request beside those of the protocol,
 	// none of which they may set.
 	Parameters map[string][]string
-	// Audience are more audiences that ID tokens may have beside ClientID.
-	Audience []string
+	// ExtraAudiences are more audiences that ID tokens may have beside ClientID.
+	ExtraAudiences []string
 	// Scopes are what to ask for. Nil: openid profile email. openid is added.
 	Scopes []string
 	// Prompt is what the provider is to ask the user, of none, login, consent and
@@ -52,8 +52,8 @@ type Config struct {
 	Prompt []string
 	// Map says where identity fields come from, as in token.Config.
 	Map map[string][]string
-	// Foreign is told which claims were left out for their form, as in token.Config.
-	Foreign func(claims []string)
+	// SkippedClaims is told which claims were left out for their form, as in token.Config.
+	SkippedClaims func(claims []string)
 	// NoUserinfo leaves the userinfo endpoint alone.
 	NoUserinfo bool
 	// Keys are the issuer's.
@@ -118,7 +118,7 @@ func New(config Config) (*Provider, error) {
 		config.Report = func(error) {}
 	}
 	if config.Client == nil {
-		config.Client = token.NewClient(token.ClientConfig{Named: named, Roots: config.Roots})
+		config.Client = token.NewClient(token.ClientConfig{ConfiguredHosts: named, Roots: config.Roots})
 	}
 	config.Client = bounded(config.Client)
 	p := &Provider{config: config}

@@ -21,7 +21,7 @@ func newReached(t *testing.T, change func(*Config)) (*bench, *oidctest.Provider)
 			m[endpoint] = strings.Replace(m[endpoint].(string), fake.URL, inside, 1)
 		}
 	}
-	roots, err := token.ParseRoots("ca.pem", []byte(root))
+	roots, err := token.ParseRootCAs("ca.pem", []byte(root))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,11 +68,11 @@ func TestN29Reached(t *testing.T) {
 // tls_ca as well.
 func TestN29TokenEndpoint(t *testing.T) {
 	b, fake := newReached(t, func(*Config) {})
-	_, pending, err := b.client.Authorize(context.Background(), state, redirectURI, Any)
+	_, pending, err := b.client.Authorize(context.Background(), state, redirectURI, NoStepUp)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.client.Redeem(context.Background(), map[string][]string{"code": {"unknown"}, "iss": {fake.URL}}, pending)
+	_, err = b.client.Exchange(context.Background(), map[string][]string{"code": {"unknown"}, "iss": {fake.URL}}, pending)
 	if failure(t, err, http.StatusBadRequest); fake.Seen("/token") != 1 {
 		t.Errorf("the token endpoint was not reached: %v", err)
 	}

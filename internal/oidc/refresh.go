@@ -18,9 +18,9 @@ import (
 // until then people stay signed in by what they had.
 const retryRefresh = 30 * time.Second
 
-// Due reports whether a grant is to be refreshed now.
-func (p *Provider) Due(g *Grant) bool {
-	if g.RefreshToken == "" || p.config.Now().Before(g.Until) {
+// NeedsRefresh reports whether a grant is to be refreshed now.
+func (p *Provider) NeedsRefresh(g *Grant) bool {
+	if g.RefreshToken == "" || p.config.Now().Before(g.RefreshAt) {
 		return false
 	}
 	p.mu.Lock()
@@ -70,8 +70,8 @@ func (p *Provider) again(ctx context.Context, m *metadata, g *Grant, got *tokens
 // A record of an older version may not have that ID token; then all stays as it was.
 func (p *Provider) withoutIDToken(ctx context.Context, m *metadata, g *Grant, got *tokens) (*Grant, error) {
 	renewed := *g
-	renewed.Identity, renewed.RefreshToken, renewed.Until = nil, got.refresh, p.due(got.expiresIn)
-	kept, err := m.verifier.Kept(g.IDToken)
+	renewed.Identity, renewed.RefreshToken, renewed.RefreshAt = nil, got.refresh, p.due(got.expiresIn)
+	kept, err := m.verifier.ParseVerified(g.IDToken)
 	if err != nil {
 		_, err = p.userinfo(ctx, m, got, &token.IDToken{Subject: g.Subject})
 		return &renewed, err
@@ -112,7 +112,7 @@ func (p *Provider) renewedOr(g *Grant, got *tokens, err error) (*Grant, error) {
 	p.rest()
 	p.config.Report(fmt.Errorf("refreshing: %w", err)) // people stay signed in, so that nothing else tells of it
 	renewed := *g
-	renewed.Identity, renewed.RefreshToken, renewed.Until = nil, got.refresh, p.config.Now()
+	renewed.Identity, renewed.RefreshToken, renewed.RefreshAt = nil, got.refresh, p.config.Now()
 	return &renewed, nil
 }
 

@@ -44,23 +44,23 @@ func TestRefresh(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBench(t, nil)
 			g := b.mustSignIn()
-			if b.client.Due(g) {
+			if b.client.NeedsRefresh(g) {
 				t.Error("due at once")
 			}
 			b.pass(6 * time.Minute)
-			if !b.client.Due(g) {
+			if !b.client.NeedsRefresh(g) {
 				t.Error("not due when the tokens have expired")
 			}
 			b.fake.Set(test.change)
 			renewed, err := b.client.Refresh(context.Background(), g)
 			if test.status != 0 {
 				failure(t, err, test.status)
-				if b.client.Due(g) == (test.status == http.StatusServiceUnavailable) {
+				if b.client.NeedsRefresh(g) == (test.status == http.StatusServiceUnavailable) {
 					t.Error("a provider that is out of reach is asked again at once")
 				}
 				return
 			}
-			if err != nil || (renewed.Identity != nil) != test.whole || renewed.RefreshToken == "" || renewed.Subject != "user-1" || renewed.AuthTime != g.AuthTime || b.client.Due(renewed) {
+			if err != nil || (renewed.Identity != nil) != test.whole || renewed.RefreshToken == "" || renewed.Subject != "user-1" || renewed.AuthTime != g.AuthTime || b.client.NeedsRefresh(renewed) {
 				t.Fatalf("got %+v, %v", renewed, err)
 			}
 			if test.name == "with other groups" && renewed.Identity.Groups[0] != "late" {
@@ -97,11 +97,11 @@ func TestRefreshHalf(t *testing.T) {
 		p.Tokens = func(string, map[string]any) { p.Set(func(p *oidctest.Provider) { p.Down = true }) }
 	})
 	half, err := b.client.Refresh(context.Background(), g)
-	if err != nil || half.RefreshToken == g.RefreshToken || half.Identity != nil || b.client.Due(half) {
+	if err != nil || half.RefreshToken == g.RefreshToken || half.Identity != nil || b.client.NeedsRefresh(half) {
 		t.Fatalf("got %+v, %v", half, err)
 	}
 	b.fake.Set(func(p *oidctest.Provider) { p.Down, p.Tokens = false, nil })
-	if b.pass(time.Minute); !b.client.Due(half) {
+	if b.pass(time.Minute); !b.client.NeedsRefresh(half) {
 		t.Error("not due")
 	}
 	if _, err := b.client.Refresh(context.Background(), half); err != nil {
@@ -114,7 +114,7 @@ func TestNoRefresh(t *testing.T) {
 	b := newBench(t, nil)
 	b.fake.Tokens = func(_ string, answer map[string]any) { delete(answer, "refresh_token") }
 	g := b.mustSignIn()
-	if b.pass(24 * time.Hour); b.client.Due(g) {
+	if b.pass(24 * time.Hour); b.client.NeedsRefresh(g) {
 		t.Error("due")
 	}
 }
@@ -122,11 +122,11 @@ func TestNoRefresh(t *testing.T) {
 // TestEndSession: R-LO-2, OpenID Connect RP-Initiated Logout, section 2.
 func TestEndSession(t *testing.T) {
 	b := newBench(t, nil)
-	if to := b.client.EndSession(&Grant{}, "https://app.example.com/.policy_auth/logout", "s"); to != "" {
+	if to := b.client.EndSessionURL(&Grant{}, "https://app.example.com/.policy_auth/logout", "s"); to != "" {
 		t.Errorf("to %s, although nothing is known yet", to)
 	}
 	g := b.mustSignIn()
-	u, err := url.Parse(b.client.EndSession(g, "https://app.example.com/.policy_auth/logout", "s"))
+	u, err := url.Parse(b.client.EndSessionURL(g, "https://app.example.com/.policy_auth/logout", "s"))
 	if err != nil || u.Path != "/end_session" {
 		t.Fatalf("%v, %v", u, err)
 	}
@@ -136,7 +136,7 @@ func TestEndSession(t *testing.T) {
 	}
 	c := newBench(t, nil)
 	c.fake.Metadata = func(m map[string]any) { delete(m, "end_session_endpoint") }
-	if to := c.client.EndSession(c.mustSignIn(), "https://app.example.com/", "s"); to != "" {
+	if to := c.client.EndSessionURL(c.mustSignIn(), "https://app.example.com/", "s"); to != "" {
 		t.Errorf("to %s, although there is nothing", to)
 	}
 }

@@ -85,7 +85,7 @@ func TestS10AuthTimeNotTold(t *testing.T) {
 	if g, err := b.client.Refresh(t.Context(), g); err != nil || g.Identity.AuthTime != 0 || !slices.Equal(g.Identity.Unknown, []string{"auth_time"}) {
 		t.Errorf("refreshed: %+v, %v", g, err)
 	}
-	_, err := b.signIn(Demand{MaxAge: 60})
+	_, err := b.signIn(StepUp{MaxAge: 60})
 	if f := failure(t, err, http.StatusForbidden); f.Reason != "step_up_required" {
 		t.Errorf("with max_age: %v", f)
 	}
@@ -237,10 +237,10 @@ func TestUserinfoTrouble(t *testing.T) {
 				if (err != nil) != test.ends {
 					t.Fatalf("got %+v, %v", renewed, err)
 				}
-				if err == nil && (renewed.Identity != nil || renewed.RefreshToken == g.RefreshToken || b.client.Due(renewed) || len(b.told) != 1) {
+				if err == nil && (renewed.Identity != nil || renewed.RefreshToken == g.RefreshToken || b.client.NeedsRefresh(renewed) || len(b.told) != 1) {
 					t.Errorf("got %+v, told %v", renewed, b.told)
 				}
-				_, err = b.signIn(Any)
+				_, err = b.signIn(NoStepUp)
 				if f := failure(t, err, test.signIn); !strings.Contains(f.Error(), test.says) || test.signIn == 503 && f.RetryAfter != 7*time.Second && test.answer.status == 429 {
 					t.Errorf("sign-in: %v, retry after %s", f, f.RetryAfter)
 				}
@@ -254,7 +254,7 @@ func TestNoAccessToken(t *testing.T) {
 	for _, off := range []bool{true, false} {
 		b := newBench(t, func(c *Config) { c.NoUserinfo = off })
 		b.fake.Tokens = func(_ string, answer map[string]any) { delete(answer, "access_token") }
-		g, err := b.signIn(Any)
+		g, err := b.signIn(NoStepUp)
 		if off {
 			if err == nil {
 				_, err = b.client.Refresh(t.Context(), g)

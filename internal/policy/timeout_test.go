@@ -64,7 +64,7 @@ func TestN15EvaluationsAtOnce(t *testing.T) {
 	}
 	slots := 2 * runtime.GOMAXPROCS(0)
 	for range slots {
-		if err := computing.Enter(t.Context(), netip.Addr{}); err != nil {
+		if err := computing.Acquire(t.Context(), netip.Addr{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -79,7 +79,7 @@ func TestN15EvaluationsAtOnce(t *testing.T) {
 		t.Errorf("one who is gone: %+v", got)
 	}
 	for range slots {
-		computing.Leave()
+		computing.Release()
 	}
 	if got := plain.Decide(t.Context(), asked("/", "")); !got.Allow {
 		t.Errorf("afterwards: %+v", got)

@@ -37,7 +37,7 @@ func (q *question) enter(reaches bool) error {
 	if reaches {
 		queue = fetching
 	}
-	if err := queue.Enter(q.ctx, q.in.Request.ClientAddr()); err != nil {
+	if err := queue.Acquire(q.ctx, q.in.Request.ClientAddr()); err != nil {
 		return err
 	}
 	q.queue = queue
@@ -47,7 +47,7 @@ func (q *question) enter(reaches bool) error {
 // leave lets the next one in.
 func (q *question) leave() {
 	if q.queue != nil {
-		q.queue.Leave()
+		q.queue.Release()
 	}
 }
 

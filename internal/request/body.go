@@ -81,7 +81,7 @@ func (r *Request) DropBody() { r.body, r.parsed, r.content = nil, nil, nil }
 // ReleaseBody makes room for the bodies of others.
 func (r *Request) ReleaseBody() {
 	if r.held > 0 {
-		arriving.Give(r.ClientAddr(), r.held)
+		arriving.Release(r.ClientAddr(), r.held)
 		r.held = 0
 	}
 }

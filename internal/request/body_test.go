@@ -148,7 +148,7 @@ func jsonRequest(body string) *Request {
 // others wait, a second at most, and not at all if the client hangs up.
 func TestN11ParsersAtOnce(t *testing.T) {
 	for range runtime.GOMAXPROCS(0) {
-		if err := parsers.Enter(t.Context(), netip.Addr{}); err != nil {
+		if err := parsers.Acquire(t.Context(), netip.Addr{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -166,7 +166,7 @@ func TestN11ParsersAtOnce(t *testing.T) {
 		t.Errorf("one that is too complex waits: %q, %v", problem, err)
 	}
 	for range runtime.GOMAXPROCS(0) {
-		parsers.Leave()
+		parsers.Release()
 	}
 	if problem, err := jsonRequest(`{}`).ReadBody(t.Context(), DefaultBodyLimits); problem != "" || err != nil {
 		t.Errorf("afterwards: %q, %v", problem, err)

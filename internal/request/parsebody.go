@@ -49,10 +49,10 @@ func (r *Request) parseBody(ctx context.Context, limits BodyLimits) (BodyProblem
 	if isJSON && strictjson.TooComplex(r.content, within) || kind == formType && bytes.Count(r.content, []byte("&")) >= limits.Values {
 		return BodyTooComplex, nil
 	}
-	if err := parsers.Enter(ctx, r.ClientAddr()); err != nil {
+	if err := parsers.Acquire(ctx, r.ClientAddr()); err != nil {
 		return "", err
 	}
-	defer parsers.Leave()
+	defer parsers.Release()
 	if limits.Time > 0 {
 		var release context.CancelFunc
 		ctx, release = context.WithTimeout(ctx, limits.Time)

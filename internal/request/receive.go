@@ -20,7 +20,7 @@ const (
 )
 
 // arriving is the memory of bodies that are read and not judged yet.
-var arriving = fairqueue.NewShare(maxArriving)
+var arriving = fairqueue.NewQuota(maxArriving)
 
 // bodyRefused says that there is no room for a body.
 const bodyRefused BodyProblem = "busy"
@@ -39,7 +39,7 @@ func (r *Request) receive(limit int64) ([]byte, BodyProblem) {
 	case from.ContentLength > limit:
 		return nil, BodyTooLarge
 	}
-	arriving.Raise(min(limit, math.MaxInt64/part) * part)
+	arriving.Grow(min(limit, math.MaxInt64/part) * part)
 	body := NewTimedBody(r.facts.Writer, from)
 	defer body.Stop()
 	content, err := r.readAll(body, limit)
@@ -91,7 +91,7 @@ func (r *Request) grow(content []byte, limit int64) []byte {
 		most = announced + bytes.MinRead // its length alone, not twice as much
 	}
 	size = min(size, most)
-	if !arriving.Take(r.ClientAddr(), size-have) {
+	if !arriving.Acquire(r.ClientAddr(), size-have) {
 		return nil
 	}
 	r.held += size - have

@@ -177,7 +177,7 @@ func TestN11AnnouncedLength(t *testing.T) {
 // and what was judged is given back.
 func TestN11ArrivingBodies(t *testing.T) {
 	shared := arriving
-	arriving = fairqueue.NewShare(maxArriving)
+	arriving = fairqueue.NewQuota(maxArriving)
 	t.Cleanup(func() { arriving = shared })
 	of := func(client string) *Request {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", 1<<20)))

@@ -88,15 +88,15 @@ func isDomain(domain string) bool {
 		!strings.HasPrefix(domain, ".") && !strings.HasSuffix(domain, ".") && httpguts.ValidHostHeader(domain)
 }
 
-// PlainName returns the cookie's name where a site is visited over plain HTTP:
+// InsecureName returns the cookie's name where a site is visited over plain HTTP:
 // there, browsers take no cookie with a prefix.
-func (c Cookie) PlainName() string { return strings.TrimPrefix(c.Name, c.prefix()) }
+func (c Cookie) InsecureName() string { return strings.TrimPrefix(c.Name, c.prefix()) }
 
 func (c Cookie) name(https bool) string {
 	if https {
 		return c.Name
 	}
-	return c.PlainName()
+	return c.InsecureName()
 }
 
 // Set gives a browser the cookie. Over plain HTTP, which only a developer's own
@@ -122,16 +122,16 @@ func (c Cookie) made(value string, maxAge int, https bool) *http.Cookie {
 // Read returns the cookie's value in a request. Where it is there twice, one may
 // be another's, and neither counts (R-CK-5).
 func (c Cookie) Read(r *http.Request, https bool) (string, bool) {
-	found := Values(r, c.name(https))
+	found := CookieValues(r, c.name(https))
 	if len(found) != 1 {
 		return "", false
 	}
 	return found[0], true
 }
 
-// HostOf returns the host that a request asks for as sites are told apart:
+// RequestHost returns the host that a request asks for as sites are told apart:
 // lower-case, without a port, which cookies do not look at.
-func HostOf(r *http.Request) string {
+func RequestHost(r *http.Request) string {
 	host := r.Host
 	if strings.Contains(host, ":") { // or else the split would make an error, at the cost of every request
 		if name, _, err := net.SplitHostPort(host); err == nil {

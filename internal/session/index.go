@@ -80,13 +80,13 @@ func ownerOf(user string) string {
 	return userOwner(user)
 }
 
-// OfSID returns the sessions with an issuer's session ID (OpenID Connect's sid).
-func (g *Registry) OfSID(ctx context.Context, issuer, sid string) ([]*Session, error) {
+// ListBySID returns the sessions with an issuer's session ID (OpenID Connect's sid).
+func (g *Registry) ListBySID(ctx context.Context, issuer, sid string) ([]*Session, error) {
 	return g.owned(ctx, sidOwner(issuer, sid))
 }
 
-// OfSubject returns the sessions of an issuer's subject (OpenID Connect's sub).
-func (g *Registry) OfSubject(ctx context.Context, issuer, subject string) ([]*Session, error) {
+// ListBySubject returns the sessions of an issuer's subject (OpenID Connect's sub).
+func (g *Registry) ListBySubject(ctx context.Context, issuer, subject string) ([]*Session, error) {
 	return g.owned(ctx, subOwner(issuer, subject))
 }
 

@@ -35,11 +35,11 @@ func TestOwners(t *testing.T) {
 			t.Errorf("%q has %d sessions, want %d", user, got, want)
 		}
 	}
-	bySID, err := s.registry.OfSID(ctx, "https://id.example.com", "sid2")
+	bySID, err := s.registry.ListBySID(ctx, "https://id.example.com", "sid2")
 	if err != nil || len(bySID) != 1 || bySID[0].SID != "sid2" {
 		t.Fatalf("by sid: %v, %v", bySID, err)
 	}
-	if other, _ := s.registry.OfSID(ctx, "https://other.example", "sid2"); len(other) != 0 {
+	if other, _ := s.registry.ListBySID(ctx, "https://other.example", "sid2"); len(other) != 0 {
 		t.Error("another issuer's sid names a session")
 	}
 	if err := s.registry.End(ctx, bySID[0].ID); err != nil {

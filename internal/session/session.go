@@ -21,9 +21,9 @@ var (
 	ErrExpired = errors.New("the session has expired")
 	// ErrEnded: it was ended, or it never was one.
 	ErrEnded = errors.New("the session has been ended or never was one")
-	// ErrElsewhere: it was made on another site, or by a login that this site
+	// ErrOtherSite: it was made on another site, or by a login that this site
 	// does not have (T-71).
-	ErrElsewhere = errors.New("the session was made on another site or by another login")
+	ErrOtherSite = errors.New("the session was made on another site or by another login")
 )
 
 // Record is what the store holds of a session. It is immutable.
@@ -62,12 +62,12 @@ type Session struct {
 // derived is an identity that was made from another.
 type derived struct{ from, identity *authenticator.Identity }
 
-// Used returns when the session was used last.
-func (s *Session) Used() time.Time { return time.Unix(0, s.used.Load()) }
+// LastUsed returns when the session was used last.
+func (s *Session) LastUsed() time.Time { return time.Unix(0, s.used.Load()) }
 
-// As returns what build makes of an identity that others may change meanwhile,
+// DeriveIdentity returns what build makes of an identity that others may change meanwhile,
 // such as an entry of a file of users. It is made once, until from is another.
-func (s *Session) As(from *authenticator.Identity, build func(from *authenticator.Identity) *authenticator.Identity) *authenticator.Identity {
+func (s *Session) DeriveIdentity(from *authenticator.Identity, build func(from *authenticator.Identity) *authenticator.Identity) *authenticator.Identity {
 	if d := s.derived.Load(); d != nil && d.from == from {
 		return d.identity
 	}

@@ -28,12 +28,12 @@ const (
 // idLength is how many characters an id has in a cookie.
 var idLength = base64.RawURLEncoding.EncodedLen(idBytes)
 
-// ErrPlain is why no session begins over plain HTTP (R-CK-2).
-var ErrPlain = errors.New("no session begins over plain HTTP, where others could take it; serve the site over https, or say insecure_http")
+// ErrInsecure is why no session begins over plain HTTP (R-CK-2).
+var ErrInsecure = errors.New("no session begins over plain HTTP, where others could take it; serve the site over https, or say insecure_http")
 
-// ErrDomain is why no session begins on a host that the cookie's domain does not
+// ErrCookieDomain is why no session begins on a host that the cookie's domain does not
 // cover: browsers would not keep the cookie.
-var ErrDomain = errors.New("browsers keep no cookie of this cookie_domain here")
+var ErrCookieDomain = errors.New("browsers keep no cookie of this cookie_domain here")
 
 // Config says how a site's sessions are.
 type Config struct {
@@ -44,8 +44,8 @@ type Config struct {
 	Idle, Lifetime time.Duration
 	// Logins are the logins whose sessions count.
 	Logins []string
-	// Plain allows sessions over plain HTTP from other machines.
-	Plain bool
+	// InsecureHTTP allows sessions over plain HTTP from other machines.
+	InsecureHTTP bool
 	// Now tells the time; nil is time.Now.
 	Now func() time.Time
 }
@@ -94,7 +94,7 @@ func (s *Sessions) Cookie() Cookie { return s.config.Cookie }
 // is how a step-up renews one. Of the record, Identity and Login are to be set; SID
 // and Data may be. HTTPS is how the client sees the site.
 func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, https bool, record Record) (*Session, error) {
-	if err := s.Check(r, https); err != nil {
+	if err := s.CanStart(r, https); err != nil {
 		return nil, err
 	}
 	id := newID()
@@ -111,12 +111,12 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 	return started, nil
 }
 
-// Check reports why no session can begin in a request, for any user.
-func (s *Sessions) Check(r *http.Request, https bool) error {
-	if !https && !s.config.Plain && !IsLocal(HostOf(r)) {
-		return ErrPlain
+// CanStart reports why no session can begin in a request, for any user.
+func (s *Sessions) CanStart(r *http.Request, https bool) error {
+	if !https && !s.config.InsecureHTTP && !IsLocal(RequestHost(r)) {
+		return ErrInsecure
 	}
-	return s.covers(HostOf(r))
+	return s.covers(RequestHost(r))
 }
 
 // signedIn returns an identity as sessions have it. When its user signed in is for
@@ -144,7 +144,7 @@ func (s *Sessions) covers(host string) error {
 	if domain == "" || host == domain || strings.HasSuffix(host, "."+domain) {
 		return nil
 	}
-	return fmt.Errorf("%w: the host %s is not of the domain %s", ErrDomain, host, domain)
+	return fmt.Errorf("%w: the host %s is not of the domain %s", ErrCookieDomain, host, domain)
 }
 
 // site returns what sessions of a request are bound to.
@@ -152,11 +152,11 @@ func (s *Sessions) site(r *http.Request) string {
 	if domain := s.config.Cookie.Domain; domain != "" {
 		return "." + domain
 	}
-	return HostOf(r)
+	return RequestHost(r)
 }
 
 // Find returns the session of a cookie's value in a request, or ErrExpired,
-// ErrEnded or ErrElsewhere. Any other error says that the store cannot tell.
+// ErrEnded or ErrOtherSite. Any other error says that the store cannot tell.
 func (s *Sessions) Find(ctx context.Context, r *http.Request, value string) (*Session, error) {
 	sum, ok := sumOf(value)
 	if !ok {
@@ -167,7 +167,7 @@ func (s *Sessions) Find(ctx context.Context, r *http.Request, value string) (*Se
 		return nil, err
 	}
 	if !slices.Contains(s.config.Logins, found.Login) || found.Site != s.site(r) {
-		return nil, ErrElsewhere
+		return nil, ErrOtherSite
 	}
 	return found, s.alive(ctx, found)
 }
@@ -244,7 +244,7 @@ func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, https bool, f
 
 // endPresent ends the session that a request's cookie names, if there is one.
 func (s *Sessions) endPresent(ctx context.Context, r *http.Request, https bool) error {
-	for _, value := range Values(r, s.config.Cookie.name(https)) {
+	for _, value := range CookieValues(r, s.config.Cookie.name(https)) {
 		sum, ok := sumOf(value)
 		if !ok {
 			continue

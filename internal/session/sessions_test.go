@@ -124,11 +124,11 @@ func TestElsewhere(t *testing.T) {
 		{"its own host", own, host, cookie, nil},
 		{"its own host, another port", own, host + ":8443", cookie, nil},
 		{"its own host, in capitals and with a dot", own, "APP.example.com.", cookie, nil},
-		{"another host", own, "evil.example.com", cookie, ErrElsewhere},
-		{"a login that is not offered", other, host, cookie, ErrElsewhere},
-		{"a host's session in its domain", shared, host, cookie, ErrElsewhere},
+		{"another host", own, "evil.example.com", cookie, ErrOtherSite},
+		{"a login that is not offered", other, host, cookie, ErrOtherSite},
+		{"a host's session in its domain", shared, host, cookie, ErrOtherSite},
 		{"a domain's session", shared, "wiki.example.com", wide, nil},
-		{"a domain's session on a host", own, host, wide, ErrElsewhere},
+		{"a domain's session on a host", own, host, wide, ErrOtherSite},
 	}
 	for _, test := range tests {
 		if _, err := test.site.find(test.host, test.cookie); !errors.Is(err, test.want) {
@@ -218,8 +218,8 @@ func TestTouches(t *testing.T) {
 	}
 	s.clock.advance(29 * time.Second)
 	s.Touch(found)
-	if got := saved(); got != "1800000000000000000" || found.Used() != s.clock.now() {
-		t.Errorf("saved %q, used %s", got, found.Used())
+	if got := saved(); got != "1800000000000000000" || found.LastUsed() != s.clock.now() {
+		t.Errorf("saved %q, used %s", got, found.LastUsed())
 	}
 	s.clock.advance(time.Second)
 	s.Touch(found)
@@ -233,7 +233,7 @@ func TestHold(t *testing.T) {
 	s := newSite(t, Config{})
 	cookie := s.start(t, visit(host), alice())
 	found, _ := s.find(host, cookie)
-	release := s.Hold(found)
+	release := s.KeepAlive(found)
 	s.clock.advance(29 * time.Minute)
 	s.touchHeld() // what the timer does
 	s.clock.advance(29 * time.Minute)
@@ -279,7 +279,7 @@ func TestAs(t *testing.T) {
 	build := func(from *authenticator.Identity) *authenticator.Identity { made++; return from }
 	first, second := new(authenticator.Identity), new(authenticator.Identity)
 	for _, from := range []*authenticator.Identity{first, first, second, second, first} {
-		if s.As(from, build) != from {
+		if s.DeriveIdentity(from, build) != from {
 			t.Error("somebody else's")
 		}
 	}
@@ -291,13 +291,13 @@ func TestAs(t *testing.T) {
 // TestPlain: R-CK-2. Over plain HTTP no session begins but on the browser's own
 // machine, or where the site says insecure_http.
 func TestPlain(t *testing.T) {
-	closed, open := newSite(t, Config{}), newSite(t, Config{Plain: true})
+	closed, open := newSite(t, Config{}), newSite(t, Config{InsecureHTTP: true})
 	tests := []struct {
 		site site
 		host string
 		want error
 	}{
-		{closed, host, ErrPlain}, {closed, "192.168.1.2:8080", ErrPlain}, {closed, "localhost.example.com", ErrPlain},
+		{closed, host, ErrInsecure}, {closed, "192.168.1.2:8080", ErrInsecure}, {closed, "localhost.example.com", ErrInsecure},
 		{closed, "localhost:8080", nil}, {closed, "app.localhost", nil}, {closed, "127.0.0.1:8080", nil}, {closed, "[::1]:8080", nil},
 		{open, host, nil},
 	}

@@ -26,9 +26,9 @@ type Config struct {
 	// Audiences are the values of which aud must hold one. Exactly one of
 	// Audiences and AnyAudience is set.
 	Audiences []string
-	// Tolerated are more values that aud of an ID token may hold beside Audiences.
+	// ExtraAudiences are more values that aud of an ID token may hold beside Audiences.
 	// They never suffice alone, and other tokens do not need them.
-	Tolerated []string
+	ExtraAudiences []string
 	// AnyAudience accepts tokens that are meant for other applications.
 	AnyAudience bool
 	// Algorithms are the names that alg may have. Nil: HS256 for a secret, every
@@ -51,9 +51,9 @@ type Config struct {
 	// names in an object, and then end in " having <member>". A field that is not
 	// named keeps its default.
 	Map map[string][]string
-	// Foreign is told which claims of a verified token were left out because of
+	// SkippedClaims is told which claims of a verified token were left out because of
 	// their form, such as "groups: an object". It may be nil.
-	Foreign func(claims []string)
+	SkippedClaims func(claims []string)
 	// Require lists what the claims must hold beside.
 	Require []Requirement
 	// Keys finds the keys.
@@ -74,7 +74,7 @@ type Requirement struct {
 // New returns a verifier. Its errors name the bad word and the allowed words.
 // It does not wait for keys.
 func New(c Config) (*Verifier, error) {
-	v := &Verifier{issuer: c.Issuer, keys: c.Keys, now: c.Now, maxAge: c.MaxAge, foreign: c.Foreign, cache: newCache()}
+	v := &Verifier{issuer: c.Issuer, keys: c.Keys, now: c.Now, maxAge: c.MaxAge, foreign: c.SkippedClaims, cache: newCache()}
 	if v.now == nil {
 		v.now = time.Now
 	}
@@ -98,7 +98,7 @@ func (v *Verifier) setAudiences(c Config) error {
 		return errors.New("audience: empty")
 	}
 	v.audiences = slices.Clone(c.Audiences)
-	v.tolerated = c.Tolerated
+	v.tolerated = c.ExtraAudiences
 	return nil
 }
 

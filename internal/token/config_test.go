@@ -12,7 +12,7 @@ func TestNewErrors(t *testing.T) {
 		want   []string // parts of the error: the bad word and the allowed ones
 	}{
 		"no keys":              {func(c *Config) { c.Keys = nil }, []string{"keys: missing"}},
-		"keys without use":     {func(c *Config) { c.Keys = &Set{} }, []string{"keys: they fit no algorithm"}},
+		"keys without use":     {func(c *Config) { c.Keys = &KeySet{} }, []string{"keys: they fit no algorithm"}},
 		"no audience":          {func(c *Config) { c.Audiences = nil }, []string{"audience: missing", "any"}},
 		"empty audience":       {func(c *Config) { c.Audiences = []string{"a", ""} }, []string{"audience: empty"}},
 		"any and named":        {func(c *Config) { c.AnyAudience = true }, []string{"audience: any"}},

@@ -30,7 +30,7 @@ func wellKnown(issuer *url.URL, openID bool) []string {
 // discover returns the URL of an issuer's keys. The metadata, at DiscoveryURL if
 // there is one, must name the very same issuer (RFC 8414, section 3.3). The URL of
 // the keys is used as the metadata says it.
-func (f *fetcher) discover(ctx context.Context, config RemoteConfig) (string, error) {
+func (f *fetcher) discover(ctx context.Context, config RemoteKeySetConfig) (string, error) {
 	places := []string{config.DiscoveryURL}
 	if config.DiscoveryURL == "" {
 		u, err := CheckURL(config.Issuer)

@@ -51,11 +51,11 @@ func TestN29DiscoveryGoesOn(t *testing.T) {
 			p.set(openIDMetadata, p.metadata(p.URL))
 			p.set("/keys", published("a"))
 			p.at(oauthMetadata, test.answer(p))
-			if r := newRemote(t, RemoteConfig{Issuer: p.URL}); found(r, "a") != 1 {
+			if r := newRemote(t, RemoteKeySetConfig{Issuer: p.URL}); found(r, "a") != 1 {
 				t.Errorf("no keys: %s", r.Status().Error)
 			}
 			p.at(openIDMetadata, test.answer(p))
-			r := newRemote(t, RemoteConfig{Issuer: p.URL})
+			r := newRemote(t, RemoteKeySetConfig{Issuer: p.URL})
 			if got := found(r, "a"); got != -1 || strings.Count(r.Status().Error, test.told) != 2 {
 				t.Errorf("%d keys, told %q, want %q of each place", got, r.Status().Error, test.told)
 			}
@@ -91,7 +91,7 @@ func TestN29OpenIDFirst(t *testing.T) {
 	p.set("/t1"+openIDMetadata, p.metadata(p.URL+"/t1"))
 	p.set("/keys", published("a"))
 	p.set("/others", published("b"))
-	config := RemoteConfig{Issuer: p.URL + "/t1"}
+	config := RemoteKeySetConfig{Issuer: p.URL + "/t1"}
 	if found(newRemote(t, config), "b") != 1 {
 		t.Error("RFC 8414 does not come first for bearer tokens")
 	}
@@ -111,7 +111,7 @@ func TestN29OpenIDFirst(t *testing.T) {
 func TestDiscoveryTimeout(t *testing.T) {
 	p := newProvider(t)
 	p.spoil(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	r := newRemote(t, RemoteConfig{Issuer: p.URL})
+	r := newRemote(t, RemoteKeySetConfig{Issuer: p.URL})
 	r.fetcher.client.Timeout = 50 * time.Millisecond
 	if got := found(r, "a"); got != -1 {
 		t.Errorf("%d keys", got)

@@ -25,7 +25,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	set, err := token.NewSet(keys...)
+	set, err := token.NewKeySet(keys...)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -59,10 +59,10 @@ func Example() {
 }
 
 // A secret that somebody thought up comes with a warning.
-func ExampleNewSecret() {
-	_, warnings, err := token.NewSecret([]byte("correct horse battery staple, and more of it"))
+func ExampleNewHMACKey() {
+	_, warnings, err := token.NewHMACKey([]byte("correct horse battery staple, and more of it"))
 	fmt.Println(warnings, err)
-	_, _, err = token.NewSecret([]byte("hunter2"))
+	_, _, err = token.NewHMACKey([]byte("hunter2"))
 	fmt.Println(err)
 	// Output:
 	// [the secret looks like words or a password and may be guessed from any token: make one with openssl rand -base64 48] <nil>

@@ -34,7 +34,7 @@ type fetcher struct {
 
 // newFetcher returns a fetcher for a configuration that was checked. The first of
 // the URLs that it names is the one whose origin gets the credential.
-func newFetcher(config RemoteConfig) *fetcher {
+func newFetcher(config RemoteKeySetConfig) *fetcher {
 	f := &fetcher{bearer: config.Bearer}
 	var named []string
 	for _, text := range []string{config.URL, config.DiscoveryURL, config.Issuer} {
@@ -46,7 +46,7 @@ func newFetcher(config RemoteConfig) *fetcher {
 			f.origin = originOf(u)
 		}
 	}
-	f.client = NewClient(ClientConfig{Named: named, Roots: config.Roots})
+	f.client = NewClient(ClientConfig{ConfiguredHosts: named, Roots: config.Roots})
 	f.client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		next.Header.Del("Authorization") // it is for the URL that was named
 		return sameHost(next, via)

@@ -40,7 +40,7 @@ func TestN29Bearer(t *testing.T) {
 	current, fails := "one", false
 	p, sent := bearing(t, func() string { return current }, nil)
 	c := newHandClock()
-	r := newRemote(t, RemoteConfig{URL: p.URL + "/keys", Now: c.now, Bearer: func() (string, error) {
+	r := newRemote(t, RemoteKeySetConfig{URL: p.URL + "/keys", Now: c.now, Bearer: func() (string, error) {
 		if fails {
 			return "", errors.New("jwks_bearer: no such file")
 		}
@@ -68,11 +68,11 @@ func TestN29Bearer(t *testing.T) {
 // TestN29BearerMissing: an answer of 401 or 403 is explained.
 func TestN29BearerMissing(t *testing.T) {
 	p, _ := bearing(t, func() string { return "right" }, nil)
-	r := newRemote(t, RemoteConfig{URL: p.URL + "/keys"})
+	r := newRemote(t, RemoteKeySetConfig{URL: p.URL + "/keys"})
 	if got := found(r, "a"); got != -1 || !strings.Contains(r.Status().Error, "no credential was sent") {
 		t.Errorf("%d, %s", got, r.Status().Error)
 	}
-	r = newRemote(t, RemoteConfig{URL: p.URL + "/keys", Bearer: func() (string, error) { return "canary-wrong", nil }})
+	r = newRemote(t, RemoteKeySetConfig{URL: p.URL + "/keys", Bearer: func() (string, error) { return "canary-wrong", nil }})
 	if got := found(r, "a"); got != -1 || !strings.Contains(r.Status().Error, "is not accepted") || strings.Contains(r.Status().Error, "canary") {
 		t.Errorf("%d, %s", got, r.Status().Error)
 	}
@@ -87,7 +87,7 @@ func TestS30Bearer(t *testing.T) {
 		"/same": "/open", "/other": elsewhere.URL + "/keys", "/port": strings.Replace(elsewhere.URL, "127.0.0.1", "localhost", 1) + "/keys",
 	})
 	for path, want := range map[string]int{"/keys": 1, "/same": 1, "/other": -1, "/port": -1} {
-		r := newRemote(t, RemoteConfig{URL: p.URL + path, Bearer: bearer})
+		r := newRemote(t, RemoteKeySetConfig{URL: p.URL + path, Bearer: bearer})
 		if got := found(r, "a"); got != want || strings.Contains(r.Status().Error, "canary") {
 			t.Errorf("%s: %d, %s", path, got, r.Status().Error)
 		}
@@ -102,7 +102,7 @@ func TestS30Bearer(t *testing.T) {
 		t.Errorf("another origin was sent %q", got)
 	}
 
-	discovered := newRemote(t, RemoteConfig{Issuer: p.URL, Bearer: bearer})
+	discovered := newRemote(t, RemoteKeySetConfig{Issuer: p.URL, Bearer: bearer})
 	if got := found(discovered, "a"); got != 1 {
 		t.Errorf("by discovery on one origin: %d, %s", got, discovered.Status().Error)
 	}
@@ -110,7 +110,7 @@ func TestS30Bearer(t *testing.T) {
 		p.spoil(nil)
 		p.set(path, string(must(json.Marshal(map[string]string{"issuer": p.URL, "jwks_uri": elsewhere.URL + "/pointed"}))))
 	}
-	pointed := newRemote(t, RemoteConfig{Issuer: p.URL, Bearer: bearer})
+	pointed := newRemote(t, RemoteKeySetConfig{Issuer: p.URL, Bearer: bearer})
 	if got := found(pointed, "a"); got != -1 {
 		t.Errorf("%d keys of another origin", got)
 	}
@@ -121,7 +121,7 @@ func TestS30Bearer(t *testing.T) {
 
 // TestS30Origin: a port that a scheme has by default is the same origin.
 func TestS30Origin(t *testing.T) {
-	f := newFetcher(RemoteConfig{URL: "https://ID.example.com/keys", Bearer: func() (string, error) { return "canary", nil }})
+	f := newFetcher(RemoteKeySetConfig{URL: "https://ID.example.com/keys", Bearer: func() (string, error) { return "canary", nil }})
 	for text, want := range map[string]bool{
 		"https://id.example.com/other": true, "https://id.example.com:443/": true, "https://id.example.com:8443/": false,
 		"http://id.example.com/": false, "http://id.example.com:443/": false, "https://id.example.com.evil.example/": false, "https://example.com/": false,
@@ -144,22 +144,22 @@ func TestN29DiscoveryURL(t *testing.T) {
 	p.set("/wrong", p.metadata(p.URL))
 	p.set("/slash", p.metadata(issuer+"/"))
 	for path, want := range map[string]int{"/md": 1, "/wrong": -1, "/slash": -1, "/none": -1} {
-		r := newRemote(t, RemoteConfig{Issuer: issuer, DiscoveryURL: p.URL + path})
+		r := newRemote(t, RemoteKeySetConfig{Issuer: issuer, DiscoveryURL: p.URL + path})
 		if got := found(r, "a"); got != want {
 			t.Errorf("%s: %d, %s", path, got, r.Status().Error)
 		}
 	}
-	if r := newRemote(t, RemoteConfig{Issuer: issuer, DiscoveryURL: p.URL}); found(r, "a") != -1 || !strings.Contains(r.Status().Error, "the whole URL of the metadata") {
+	if r := newRemote(t, RemoteKeySetConfig{Issuer: issuer, DiscoveryURL: p.URL}); found(r, "a") != -1 || !strings.Contains(r.Status().Error, "the whole URL of the metadata") {
 		t.Error(r.Status().Error)
 	}
 	if p.count("/.well-known/openid-configuration") != 0 {
 		t.Error("another place was asked")
 	}
-	for _, config := range []RemoteConfig{
+	for _, config := range []RemoteKeySetConfig{
 		{Issuer: issuer, DiscoveryURL: "http://keycloak:8080/md"}, {Issuer: issuer, DiscoveryURL: "keycloak"},
 		{Issuer: issuer, DiscoveryURL: p.URL + "/md", URL: p.URL + "/keys"},
 	} {
-		if _, err := NewRemote(config); err == nil {
+		if _, err := NewRemoteKeySet(config); err == nil {
 			t.Errorf("%+v is accepted", config)
 		}
 	}
@@ -171,7 +171,7 @@ func TestN29DiscoveryTLS(t *testing.T) {
 	p := newProviderBy(t, httptest.NewTLSServer)
 	p.set("/md", p.metadata("https://id.example.com"))
 	p.set("/keys", published("a"))
-	config := RemoteConfig{Issuer: "https://id.example.com", DiscoveryURL: p.URL + "/md", Roots: rootsOf(t, p.Server)}
+	config := RemoteKeySetConfig{Issuer: "https://id.example.com", DiscoveryURL: p.URL + "/md", Roots: rootsOf(t, p.Server)}
 	if r := newRemote(t, config); found(r, "a") != 1 {
 		t.Error(r.Status().Error)
 	}

@@ -150,7 +150,7 @@ func TestS10ForeignForms(t *testing.T) {
 			t.Run("S-10 "+claim+" "+form, func(t *testing.T) {
 				c := testConfig(t, "HS256")
 				var told []string
-				c.Foreign = func(claims []string) { told = claims }
+				c.SkippedClaims = func(claims []string) { told = claims }
 				id := identityOf(t, c, map[string]any{claim: value, "scp": []string{"write"}, "username": "root"})
 				if !slices.Equal(id.Unknown, []string{field}) || len(told) != 1 || !strings.HasPrefix(told[0], claim+": ") {
 					t.Errorf("unknown %v, told %v", id.Unknown, told)

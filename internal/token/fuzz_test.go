@@ -15,7 +15,7 @@ import (
 // R-JWT-20, T-66: no token panics, none that was not signed with the key is accepted,
 // and every refusal is bounded, printable and has a reason.
 func FuzzVerify(f *testing.F) {
-	set, err := NewSet(testKey(f, "HS256"))
+	set, err := NewKeySet(testKey(f, "HS256"))
 	if err != nil {
 		f.Fatal(err)
 	}

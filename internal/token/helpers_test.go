@@ -90,7 +90,7 @@ func testKey(t testing.TB, algorithm string) Key {
 		err error
 	)
 	if symmetric(algorithm) {
-		key, _, err = NewSecret(testSecret)
+		key, _, err = NewHMACKey(testSecret)
 	} else {
 		key, err = newPublicKey(publicOf(signer(algorithm)))
 		key.id, key.pinned = key.thumbprint, true
@@ -101,9 +101,9 @@ func testKey(t testing.TB, algorithm string) Key {
 	return key
 }
 
-func testSet(t testing.TB, keys ...Key) *Set {
+func testSet(t testing.TB, keys ...Key) *KeySet {
 	t.Helper()
-	set, err := NewSet(keys...)
+	set, err := NewKeySet(keys...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,11 +214,11 @@ func pemOf(public any) []byte {
 // swapped is a KeySource whose keys are replaced all at once, such as those of a
 // file that is watched. Call newSwapped.
 type swapped struct {
-	set atomic.Pointer[Set]
+	set atomic.Pointer[KeySet]
 }
 
 // newSwapped returns a source that begins with set.
-func newSwapped(set *Set) *swapped {
+func newSwapped(set *KeySet) *swapped {
 	s := &swapped{}
 	s.Swap(set)
 	return s
@@ -226,7 +226,7 @@ func newSwapped(set *Set) *swapped {
 
 // Swap replaces the keys. Tokens that are being verified see the old set or the
 // new one, whole.
-func (s *swapped) Swap(set *Set) { s.set.Store(set) }
+func (s *swapped) Swap(set *KeySet) { s.set.Store(set) }
 
 // Candidates implements KeySource.
 func (s *swapped) Candidates(kid, algorithm string) ([]Key, error) {

@@ -16,7 +16,7 @@ const testClient = "our-client"
 func clientVerifier(t testing.TB, algorithm string) *Verifier {
 	t.Helper()
 	c := testConfig(t, algorithm)
-	c.Audiences, c.Tolerated, c.MaxAge = []string{testClient}, []string{"tolerated"}, 10*time.Minute
+	c.Audiences, c.ExtraAudiences, c.MaxAge = []string{testClient}, []string{"tolerated"}, 10*time.Minute
 	return newVerifier(t, c)
 }
 

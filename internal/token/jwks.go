@@ -11,12 +11,12 @@ import (
 // maxSetKeys is how many keys a key set may have.
 const maxSetKeys = 256
 
-// ParseJWKSet returns the usable keys of a JWK Set (RFC 7517, section 5) of
+// ParseJWKSet returns the usable keys of a JWK KeySet (RFC 7517, section 5) of
 // public keys. Those that are broken, of unsupported kinds or not for verifying
 // are left out, and so are all keys of a kid that stands for different keys of one
 // type and curve; skipped says why, a line for each, with nothing of the keys themselves. A set
 // that holds no usable key is an error.
-func ParseJWKSet(data []byte) (set *Set, skipped []error, err error) {
+func ParseJWKSet(data []byte) (set *KeySet, skipped []error, err error) {
 	entries, err := setEntries(data)
 	if err != nil {
 		return nil, nil, fmt.Errorf("the key set %w", err)
@@ -38,11 +38,11 @@ func ParseJWKSet(data []byte) (set *Set, skipped []error, err error) {
 	if len(keys) == 0 {
 		return nil, skipped, errors.New("the key set has no usable key")
 	}
-	set, err = NewSet(keys...)
+	set, err = NewKeySet(keys...)
 	return set, skipped, err
 }
 
-// ParseJWKFile returns the usable keys of a file with a JWK Set, and why others
+// ParseJWKFile returns the usable keys of a file with a JWK KeySet, and why others
 // were left out, as ParseJWKSet does. A private key or a secret in it is an error:
 // every reader of the file could sign.
 func ParseJWKFile(name string, data []byte) (keys []Key, skipped []error, err error) {

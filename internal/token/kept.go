@@ -1,9 +1,9 @@
 package token
 
-// Kept reads an ID token again that VerifyID accepted and that was kept since then
+// ParseVerified reads an ID token again that VerifyID accepted and that was kept since then
 // where no client can change it. It is not verified again: by now it has expired, and
 // the key that signed it may be gone.
-func (v *Verifier) Kept(raw string) (*IDToken, error) {
+func (v *Verifier) ParseVerified(raw string) (*IDToken, error) {
 	t, err := parse(raw, maxFromIssuer)
 	if err != nil {
 		return nil, err

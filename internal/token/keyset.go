@@ -26,29 +26,29 @@ type KeySource interface {
 	Generation() any
 }
 
-// Renewer is a KeySource that can ask for newer keys.
-type Renewer interface {
-	// Renewed returns Candidates once more after none of them signed a token. It asks
+// Refresher is a KeySource that can ask for newer keys.
+type Refresher interface {
+	// RefreshedCandidates returns Candidates once more after none of them signed a token. It asks
 	// for the keys anew unless that was done just now, and waits for the answer. An
 	// error says that the last time there was none, so that newer keys may exist.
-	Renewed(kid, algorithm string) ([]Key, error)
+	RefreshedCandidates(kid, algorithm string) ([]Key, error)
 }
 
-// Set is an immutable set of keys. It is a KeySource.
-type Set struct {
+// KeySet is an immutable set of keys. It is a KeySource.
+type KeySet struct {
 	keys       []Key
 	algorithms []string
 }
 
-// NewSet returns a set of at least one key. Secrets and public keys do not mix:
+// NewKeySet returns a set of at least one key. Secrets and public keys do not mix:
 // a token's maker could choose which of the two it is held against. Of the keys
 // that an operator chose, at most eight may fit one algorithm, because further
 // ones would never be tried.
-func NewSet(keys ...Key) (*Set, error) {
+func NewKeySet(keys ...Key) (*KeySet, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("a key set needs at least one key")
 	}
-	s := &Set{keys: slices.Clone(keys)}
+	s := &KeySet{keys: slices.Clone(keys)}
 	for _, k := range keys {
 		for _, algorithm := range k.algorithms {
 			if !slices.Contains(s.algorithms, algorithm) {
@@ -68,7 +68,7 @@ func NewSet(keys ...Key) (*Set, error) {
 }
 
 // pinned counts the pinned keys that fit an algorithm.
-func (s *Set) pinned(algorithm string) int {
+func (s *KeySet) pinned(algorithm string) int {
 	n := 0
 	for _, k := range s.keys {
 		if k.pinned && k.fits(algorithm) {
@@ -81,7 +81,7 @@ func (s *Set) pinned(algorithm string) int {
 // Candidates implements KeySource; its error is always nil. A kid that names a
 // key means that key alone. One that names none may mean a key without a
 // published kid; without a kid any key that fits is tried, unless it must be named.
-func (s *Set) Candidates(kid, algorithm string) ([]Key, error) {
+func (s *KeySet) Candidates(kid, algorithm string) ([]Key, error) {
 	named := kid != "" && slices.ContainsFunc(s.keys, func(k Key) bool { return k.id == kid })
 	var candidates []Key
 	for i, k := range s.keys {
@@ -98,10 +98,10 @@ func (s *Set) Candidates(kid, algorithm string) ([]Key, error) {
 }
 
 // Algorithms implements KeySource. The caller must not change the result.
-func (s *Set) Algorithms() []string { return s.algorithms }
+func (s *KeySet) Algorithms() []string { return s.algorithms }
 
 // Generation implements KeySource: a set never changes.
-func (s *Set) Generation() any { return s }
+func (s *KeySet) Generation() any { return s }
 
 // checkMix refuses symmetric and asymmetric algorithms side by side (RFC 8725,
 // section 2.1).

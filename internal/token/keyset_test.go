@@ -34,7 +34,7 @@ func TestSetCandidates(t *testing.T) {
 	pinned := testSet(t, named("t1", true, "RS256"), named("t2", true, "RS256"), named("t3", true, "ES256"))
 	for _, test := range []struct {
 		name           string
-		set            *Set
+		set            *KeySet
 		kid, algorithm string
 		want           []string
 	}{
@@ -77,11 +77,11 @@ func TestN12SetCandidatesBounded(t *testing.T) {
 		c := testConfig(t, "ES256")
 		c.Keys = testSet(t, keys...)
 		refused := wantReason(t, newVerifier(t, c), token("ES256", nil), want.reason)
-		if refused != nil && (refused.Forged || !strings.Contains(refused.detail("problem"), "the 8 keys tried of 20")) {
-			t.Errorf("key %d: %v, forged %v", n, refused, refused.Forged)
+		if refused != nil && (refused.BadSignature || !strings.Contains(refused.detail("problem"), "the 8 keys tried of 20")) {
+			t.Errorf("key %d: %v, forged %v", n, refused, refused.BadSignature)
 		}
 		c.Keys = testSet(t, keys[:8]...)
-		if refused := wantReason(t, newVerifier(t, c), forge("ES256", newECKeys()["ES256"], `{"alg":"ES256"}`, claimsWith(nil)), authenticator.ReasonTokenSignature); !refused.Forged {
+		if refused := wantReason(t, newVerifier(t, c), forge("ES256", newECKeys()["ES256"], `{"alg":"ES256"}`, claimsWith(nil)), authenticator.ReasonTokenSignature); !refused.BadSignature {
 			t.Error("a token that none of all keys has signed is not forged")
 		}
 	}
@@ -102,12 +102,12 @@ func TestNewSetErrors(t *testing.T) {
 		"nine pinned of ten": {append([]Key{named("e", true, "ES256")}, nine...), "RS256"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if set, err := NewSet(test.keys...); err == nil || set != nil || !strings.Contains(err.Error(), test.want) {
+			if set, err := NewKeySet(test.keys...); err == nil || set != nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("NewSet: %v, want %q", err, test.want)
 			}
 		})
 	}
-	if _, err := NewSet(append(nine[:8:8], named("e", true, "ES256"))...); err != nil {
+	if _, err := NewKeySet(append(nine[:8:8], named("e", true, "ES256"))...); err != nil {
 		t.Errorf("eight and another: %v", err)
 	}
 }
@@ -115,7 +115,7 @@ func TestNewSetErrors(t *testing.T) {
 // A key that is taken away verifies nothing from then on; the allow-list stays.
 func TestSwap(t *testing.T) {
 	old, fresh := newECKeys(), newECKeys()
-	set := func(private any) *Set { return testSet(t, must(newPublicKey(publicOf(private)))) }
+	set := func(private any) *KeySet { return testSet(t, must(newPublicKey(publicOf(private)))) }
 	static := newSwapped(set(old["ES256"]))
 	c := testConfig(t, "ES256")
 	c.Keys = static

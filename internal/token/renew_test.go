@@ -15,14 +15,14 @@ type rotation struct {
 	*provider
 	clock    *handClock
 	old, new *ecdsa.PrivateKey
-	remote   *Remote
+	remote   *RemoteKeySet
 	*Verifier
 }
 
 func newRotation(t *testing.T, oldKid any) *rotation {
 	r := &rotation{provider: newProvider(t), clock: newHandClock(), old: newECKeys()["ES256"], new: newECKeys()["ES256"]}
 	r.publish(r.old, oldKid)
-	r.remote = newRemote(t, RemoteConfig{URL: r.URL + "/keys", Now: r.clock.now, MaxStale: time.Hour})
+	r.remote = newRemote(t, RemoteKeySetConfig{URL: r.URL + "/keys", Now: r.clock.now, MaxStale: time.Hour})
 	c := testConfig(t, "ES256")
 	c.Keys, c.Now = r.remote, r.clock.now
 	r.Verifier = newVerifier(t, c)
@@ -65,7 +65,7 @@ func TestN12KeyReplaced(t *testing.T) {
 			r.publish(r.new, kids[1])
 			r.clock.forward(40 * time.Second)
 			wantReason(t, r.Verifier, signed(r.new, kids[2]), "")
-			if refused := wantReason(t, r.Verifier, signed(r.old, kids[2]), authenticator.ReasonTokenSignature); !refused.Forged {
+			if refused := wantReason(t, r.Verifier, signed(r.old, kids[2]), authenticator.ReasonTokenSignature); !refused.BadSignature {
 				t.Error("the old key's token does not count as forged")
 			}
 			if got := r.count("/keys"); got != 2 {
@@ -90,8 +90,8 @@ func TestN12ForgedFetches(t *testing.T) {
 		serve(w, request)
 	})
 	for range 100 {
-		_, err := r.VerifyInTurn(Parse(forged), func() (func(), error) { held++; return func() { held-- }, nil })
-		if reasonOf(t, err) != authenticator.ReasonTokenSignature || !err.(*Error).Forged {
+		_, err := r.VerifyLimited(Parse(forged), func() (func(), error) { held++; return func() { held-- }, nil })
+		if reasonOf(t, err) != authenticator.ReasonTokenSignature || !err.(*Error).BadSignature {
 			t.Fatal(err)
 		}
 	}
@@ -113,8 +113,8 @@ func TestN12KeysOutOfReach(t *testing.T) {
 			r.clock.forward(40 * time.Second)
 			for range 2 { // the second does not ask
 				refused := wantReason(t, r.Verifier, signed(r.new, kids[1]), authenticator.ReasonKeysUnavailable)
-				if refused.Forged != (kids[0] == kids[1]) {
-					t.Errorf("forged: %v", refused.Forged)
+				if refused.BadSignature != (kids[0] == kids[1]) {
+					t.Errorf("forged: %v", refused.BadSignature)
 				}
 			}
 			if got := r.count("/keys"); got != 2 {

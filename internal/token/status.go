@@ -27,7 +27,7 @@ type KeyStatus struct {
 }
 
 // Status returns the state of the source.
-func (r *Remote) Status() Status {
+func (r *RemoteKeySet) Status() Status {
 	r.mu.Lock()
 	s := Status{Issuer: r.config.Issuer, URL: r.url, Keys: []KeyStatus{}}
 	if r.failure != nil {
@@ -41,7 +41,7 @@ func (r *Remote) Status() Status {
 }
 
 // Status names the keys of a set.
-func (s *Set) Status() []KeyStatus {
+func (s *KeySet) Status() []KeyStatus {
 	keys := make([]KeyStatus, len(s.keys))
 	for i, k := range s.keys {
 		keys[i] = KeyStatus{KID: k.id, Algorithms: k.algorithms}

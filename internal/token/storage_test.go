@@ -25,9 +25,9 @@ func TestHangingStore(t *testing.T) {
 	p := newProvider(t)
 	p.set("/keys", published("a"))
 	store := hanging{make(chan struct{})}
-	r := newRemote(t, RemoteConfig{URL: p.URL + "/keys", Store: store})
+	r := newRemote(t, RemoteKeySetConfig{URL: p.URL + "/keys", Store: store})
 	start := time.Now()
-	r.AtHand("a", "ES256")
+	r.CachedCandidates("a", "ES256")
 	if took := time.Since(start); took > storeTimeout/2 {
 		t.Errorf("keys at hand take %v", took)
 	}
@@ -48,7 +48,7 @@ func TestSetStore(t *testing.T) {
 	p := newProvider(t)
 	p.set("/keys", published("a"))
 	before, now := &memory{kept: map[string][]byte{}}, &memory{kept: map[string][]byte{}}
-	r := newRemote(t, RemoteConfig{URL: p.URL + "/keys", Store: before})
+	r := newRemote(t, RemoteKeySetConfig{URL: p.URL + "/keys", Store: before})
 	r.SetStore(now)
 	if got := found(r, "a"); got != 1 {
 		t.Fatalf("%d keys", got)
@@ -68,7 +68,7 @@ func TestReportedEvents(t *testing.T) {
 	} {
 		p.set("/keys", body)
 		events := make(chan string, 9)
-		r := newRemote(t, RemoteConfig{URL: p.URL + "/keys", Report: func(event string, _ error) { events <- event }})
+		r := newRemote(t, RemoteKeySetConfig{URL: p.URL + "/keys", Report: func(event string, _ error) { events <- event }})
 		found(r, "a")
 		if got := <-events; got != want {
 			t.Errorf("%s: %q", body, got)

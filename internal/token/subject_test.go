@@ -52,7 +52,7 @@ func TestN57KeysAtHand(t *testing.T) {
 		<-release
 		_, _ = w.Write([]byte(published("k")))
 	})
-	r := newRemote(t, RemoteConfig{URL: p.URL + "/keys"})
+	r := newRemote(t, RemoteKeySetConfig{URL: p.URL + "/keys"})
 	config.Keys = r
 	v := newVerifier(t, config)
 	if got := v.Subject(raw); got != "" {

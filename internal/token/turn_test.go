@@ -39,15 +39,15 @@ func TestN12Turn(t *testing.T) {
 				entered++
 				return func() { left++ }, nil
 			}
-			id, err := v.VerifyInTurn(Parse(test.raw), turn)
+			id, err := v.VerifyLimited(Parse(test.raw), turn)
 			var refusal *Error
-			if errors.As(err, &refusal); (id != nil) != (test.reason == "") || refusal != nil && (refusal.Reason != test.reason || refusal.Forged && test.failure != nil) {
+			if errors.As(err, &refusal); (id != nil) != (test.reason == "") || refusal != nil && (refusal.Reason != test.reason || refusal.BadSignature && test.failure != nil) {
 				t.Errorf("got %v, %v", id, err)
 			}
 			if entered != test.turns || left != test.turns {
 				t.Errorf("%d turns taken, %d given back", entered, left)
 			}
-			if remembered := v.Remembered(test.raw); remembered != id {
+			if remembered := v.VerifyCached(test.raw); remembered != id {
 				t.Errorf("remembered as %v, which takes no turn", remembered)
 			}
 		})
@@ -65,7 +65,7 @@ func TestN12PanicLeavesTurn(t *testing.T) {
 				t.Error("nothing panicked")
 			}
 		}()
-		_, _ = v.VerifyInTurn(Parse(token("ES256", nil)), func() (func(), error) { return func() { left++ }, nil })
+		_, _ = v.VerifyLimited(Parse(token("ES256", nil)), func() (func(), error) { return func() { left++ }, nil })
 	}()
 	if left != 1 {
 		t.Errorf("%d turns given back", left)

@@ -41,7 +41,7 @@ func exampleKey(t *testing.T, data []byte) (Key, error) {
 	var members map[string]any
 	check(json.Unmarshal(data, &members))
 	if members["kty"] == "oct" {
-		key, _, err := NewSecret(must(base64.RawURLEncoding.DecodeString(members["k"].(string))))
+		key, _, err := NewHMACKey(must(base64.RawURLEncoding.DecodeString(members["k"].(string))))
 		return key, err
 	}
 	maps.DeleteFunc(members, func(name string, _ any) bool { return slices.Contains(privateMembers, name) })

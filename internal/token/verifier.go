@@ -41,21 +41,21 @@ type Verifier struct {
 // keys_unavailable it cannot be told whether the token is good. The identity and
 // every claim in it come from this token alone.
 func (v *Verifier) Verify(raw string) (*authenticator.Identity, error) {
-	if id := v.Remembered(raw); id != nil {
+	if id := v.VerifyCached(raw); id != nil {
 		return id, nil
 	}
-	return v.VerifyInTurn(Parse(raw), nil)
+	return v.VerifyLimited(Parse(raw), nil)
 }
 
-// Turn waits until a signature may be checked, and returns what is called
+// Limiter waits until a signature may be checked, and returns what is called
 // afterwards. An error says that there was no turn.
-type Turn func() (leave func(), err error)
+type Limiter func() (leave func(), err error)
 
-// VerifyInTurn does what Verify does for a token that is not remembered, and waits for a
+// VerifyLimited does what Verify does for a token that is not remembered, and waits for a
 // turn before it checks a signature. One that other checks refuse and one that waits for
 // the issuer's keys takes no turn; one that newer keys are fetched for may take two.
 // Without a turn the reason is busy, and the token may still be valid. A nil turn does not wait.
-func (v *Verifier) VerifyInTurn(t Unverified, turn Turn) (*authenticator.Identity, error) {
+func (v *Verifier) VerifyLimited(t Unverified, turn Limiter) (*authenticator.Identity, error) {
 	generation := v.keys.Generation() // before the keys are used: a swap in between is no harm
 	id, err := v.verify(t, turn)
 	if err == nil {
@@ -65,7 +65,7 @@ func (v *Verifier) VerifyInTurn(t Unverified, turn Turn) (*authenticator.Identit
 }
 
 // verify does the same, and remembers nothing.
-func (v *Verifier) verify(t Unverified, turn Turn) (*authenticator.Identity, error) {
+func (v *Verifier) verify(t Unverified, turn Limiter) (*authenticator.Identity, error) {
 	if t.err != nil {
 		return nil, t.err
 	}
@@ -146,7 +146,7 @@ func (v *Verifier) checkSignature(t *jws) error {
 // signedBy tries the keys that the token may mean, when it is its turn, and returns
 // the one that signed it. If none did, keys that are newer are tried: an issuer may
 // replace a key and keep its kid, or publish none.
-func (v *Verifier) signedBy(t *jws, turn Turn) (Key, error) {
+func (v *Verifier) signedBy(t *jws, turn Limiter) (Key, error) {
 	candidates, err := v.keys.Candidates(t.header.keyID, t.header.algorithm)
 	if err != nil {
 		return Key{}, keysUnavailable(t, err)
@@ -155,19 +155,19 @@ func (v *Verifier) signedBy(t *jws, turn Turn) (Key, error) {
 	if err == nil {
 		return key, nil
 	}
-	renewer, renews := v.keys.(Renewer)
+	renewer, renews := v.keys.(Refresher)
 	var refusal *Error
 	if !renews || !errors.As(err, &refusal) || refusal.Reason != authenticator.ReasonTokenSignature {
 		return key, err
 	}
-	renewed, failure := renewer.Renewed(t.header.keyID, t.header.algorithm)
+	renewed, failure := renewer.RefreshedCandidates(t.header.keyID, t.header.algorithm)
 	fresh := slices.DeleteFunc(slices.Clone(renewed), func(k Key) bool { return slices.ContainsFunc(candidates, k.same) })
 	if len(fresh) > 0 {
 		return v.try(t, fresh, turn)
 	}
 	if failure != nil {
 		unavailable := keysUnavailable(t, failure)
-		unavailable.Forged = refusal.Forged
+		unavailable.BadSignature = refusal.BadSignature
 		return Key{}, unavailable
 	}
 	return Key{}, refusal
@@ -180,7 +180,7 @@ func keysUnavailable(t *jws, err error) *Error {
 
 // try tries at most maxCandidates keys, when it is the token's turn, and returns the
 // one that signed it.
-func (v *Verifier) try(t *jws, candidates []Key, turn Turn) (Key, error) {
+func (v *Verifier) try(t *jws, candidates []Key, turn Limiter) (Key, error) {
 	if turn != nil && len(candidates) > 0 {
 		leave, err := turn()
 		if err != nil {
@@ -203,7 +203,7 @@ func (v *Verifier) try(t *jws, candidates []Key, turn Turn) (Key, error) {
 	}
 	refusal := refuse(authenticator.ReasonTokenSignature, "problem", problem,
 		"received_kid", t.header.keyID, "received_algorithm", t.header.algorithm)
-	refusal.Forged = len(tried) > 0 && len(tried) == len(candidates)
+	refusal.BadSignature = len(tried) > 0 && len(tried) == len(candidates)
 	return Key{}, refusal
 }
 

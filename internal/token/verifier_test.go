@@ -208,14 +208,14 @@ func TestVerifyWhileKeysAreSwapped(t *testing.T) {
 		})
 	}
 	for i := range 200 {
-		static.Swap([]*Set{old, fresh}[i%2])
+		static.Swap([]*KeySet{old, fresh}[i%2])
 	}
 	group.Wait()
 }
 
 // countingSource counts how often keys are asked for.
 type countingSource struct {
-	set   *Set
+	set   *KeySet
 	err   error
 	asked int
 }

@@ -316,7 +316,7 @@ func TestS28PanicFreesSlot(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range runtime.GOMAXPROCS(0) {
-		if err := v.queue.Enter(ctx, home); err != nil {
+		if err := v.queue.Acquire(ctx, home); err != nil {
 			t.Errorf("a slot is taken: %v", err)
 		}
 	}

@@ -27,7 +27,7 @@ type machine struct {
 func newMachine(t *testing.T, c *clock, s store.Store) *machine {
 	throttle := NewThrottle(3, 5*time.Minute, c.now)
 	if s != nil {
-		throttle.KeepIn(store.NewSealed(s, store.NewSealer(store.Secret(make([]byte, store.SecretSize)), nil)), nil)
+		throttle.UseStore(store.NewSealed(s, store.NewSealer(store.Secret(make([]byte, store.SecretSize)), nil)), nil)
 	}
 	v, counter := plainVerifier(throttle, c.now)
 	return &machine{t, c, plain(t, &User{Name: "alice", Hash: testPassword}), v, counter}
@@ -228,7 +228,7 @@ func TestN14StoreFails(t *testing.T) {
 	c, reports := newClock(), 0
 	failing := &failingStore{Memory: store.NewMemory(c.now)}
 	m := newMachine(t, c, nil)
-	m.v.throttle.KeepIn(failing, func(error) { reports++ })
+	m.v.throttle.UseStore(failing, func(error) { reports++ })
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	m.v.Verify(gone, m.users, "alice", "x", addr("203.0.113.9"))
@@ -287,7 +287,7 @@ func TestN13KnownNetworksComeFirst(t *testing.T) {
 	}
 	m := newMachine(t, c, kept)
 	for range runtime.GOMAXPROCS(0) {
-		if err := m.v.queue.Enter(t.Context(), home); err != nil {
+		if err := m.v.queue.Acquire(t.Context(), home); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -307,7 +307,7 @@ func TestN13KnownNetworksComeFirst(t *testing.T) {
 	for reserved := 0; reserved == 0; runtime.Gosched() {
 		_, reserved = m.v.queue.Waiting()
 	}
-	m.v.queue.Leave()
+	m.v.queue.Release()
 	if got := <-known; got.User == nil {
 		t.Errorf("got %+v", got)
 	}
@@ -332,7 +332,7 @@ func TestS28HangUp(t *testing.T) {
 		t.Fatal(got)
 	}
 	for range runtime.GOMAXPROCS(0) {
-		if err := m.v.queue.Enter(t.Context(), home); err != nil {
+		if err := m.v.queue.Acquire(t.Context(), home); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -356,7 +356,7 @@ func TestS28HangUp(t *testing.T) {
 		t.Errorf("%d still wait", ordinary+reserved)
 	}
 	for range runtime.GOMAXPROCS(0) {
-		m.v.queue.Leave()
+		m.v.queue.Release()
 	}
 	if got := m.try("alice", testPassword, "192.0.2.1"); got != "" {
 		t.Errorf("those who hang up lock out: %q", got)

@@ -85,10 +85,10 @@ func NewThrottle(limit int, window time.Duration, now func() time.Time) *Throttl
 	}
 }
 
-// KeepIn has what a restart must not lose, and what is counted over several
+// UseStore has what a restart must not lose, and what is counted over several
 // machines, kept in a store until release is called. While the store is out of
 // reach, the process counts and knows alone, and report is told, which may be nil.
-func (t *Throttle) KeepIn(s store.Store, report func(error)) (release func()) {
+func (t *Throttle) UseStore(s store.Store, report func(error)) (release func()) {
 	return t.keeper.use(s, report)
 }
 

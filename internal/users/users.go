@@ -59,8 +59,8 @@ func NewUsers(users ...*User) (*Users, error) {
 	return set, nil
 }
 
-// Counts reports whether the account counts at a time.
-func (u *User) Counts(now time.Time) bool {
+// Active reports whether the account counts at a time.
+func (u *User) Active(now time.Time) bool {
 	return !u.Disabled && (u.Expires.IsZero() || now.Before(u.Expires))
 }
 

@@ -131,7 +131,7 @@ type attempt struct {
 // remembered reports whether the same attempt has had success, with the hash
 // that the user has now.
 func (v *Verifier) remembered(a attempt) bool {
-	if a.user == nil || !a.possible || !a.user.Counts(v.now()) {
+	if a.user == nil || !a.possible || !a.user.Active(v.now()) {
 		return false
 	}
 	_, hit := v.good.GetIfPresent(v.keyOf(a))
@@ -147,15 +147,15 @@ func (v *Verifier) accept(ctx context.Context, a attempt) Result {
 // the next one has its turn, so that a burst of guesses is throttled like a row of
 // them; a success likewise, so that a browser's first burst computes one.
 func (v *Verifier) try(ctx context.Context, a attempt) Result {
-	enter := v.queue.Enter
+	enter := v.queue.Acquire
 	if v.throttle.reserved(ctx, a.account, a.client) {
-		enter = v.queue.EnterReserved
+		enter = v.queue.AcquireReserved
 	}
 	if err := enter(ctx, a.client); err != nil {
 		v.throttle.unanswered(a.name, a.client)
 		return Result{Reason: authenticator.ReasonBusy, RetryAfter: fairqueue.RetryAfter}
 	}
-	defer v.queue.Leave()
+	defer v.queue.Release()
 	trusted := v.throttle.trusts(a.account, a.client) // perhaps since it waited
 	if wait := v.throttle.admit(ctx, a, trusted, func(l lockedTries) bool { return l.take(ctx, a) }); wait > 0 {
 		return Result{Reason: authenticator.ReasonThrottled, RetryAfter: wait}
@@ -168,7 +168,7 @@ func (v *Verifier) try(ctx context.Context, a attempt) Result {
 	case !right:
 		v.throttle.Fail(a.name, a.client)
 		return Result{Reason: authenticator.ReasonCredentialsInvalid}
-	case !a.user.Counts(v.now()):
+	case !a.user.Active(v.now()):
 		v.throttle.Fail(a.name, a.client)
 		return Result{Reason: authenticator.ReasonAccountDisabled}
 	}

@@ -317,7 +317,7 @@ func TestCancelled(t *testing.T) {
 	counter := &counting{Hash: caddyauth.BcryptHash{}}
 	v := verifier(counter, nil, nil)
 	for range runtime.GOMAXPROCS(0) {
-		if err := v.queue.Enter(t.Context(), home); err != nil {
+		if err := v.queue.Acquire(t.Context(), home); err != nil {
 			t.Fatal(err)
 		}
 	}

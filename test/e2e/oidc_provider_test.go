@@ -175,7 +175,7 @@ func TestE2E_N29Refresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := token.NewRemote(token.RemoteConfig{Issuer: p.issuer})
+	keys, err := token.NewRemoteKeySet(token.RemoteKeySetConfig{Issuer: p.issuer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,9 +185,9 @@ func TestE2E_N29Refresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = client.Close() }()
-	to, pending, err := client.Authorize(t.Context(), "a-state", elsewhere, oidc.Any)
+	to, pending, err := client.Authorize(t.Context(), "a-state", elsewhere, oidc.NoStepUp)
 	if err == nil {
-		to, err = client.Push(t.Context(), to, "a-state", pending)
+		to, err = client.PushAuthorization(t.Context(), to, "a-state", pending)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestE2E_N29Refresh(t *testing.T) {
 		return nil
 	}
 	status, end, page := f.open(to, nil)
-	g, err := client.Redeem(t.Context(), answer, pending)
+	g, err := client.Exchange(t.Context(), answer, pending)
 	if err != nil {
 		t.Fatal(status, end, page, err)
 	}

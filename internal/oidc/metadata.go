@@ -1,0 +1,93 @@
+package oidc
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// document is a metadata document (OpenID Connect Discovery, section 3; RFC 8414,
+// section 2; RFC 9126, section 5; RFC 9207, section 3).
+type document struct {
+	Issuer, Authorization, Token         string
+	Userinfo, EndSessionEndpoint, Pushed string
+	AuthMethods, AuthAlgorithms          []string
+	Challenges, Algorithms               []string
+	MustPush, SendsIss                   bool
+	// Strange are what is to be said of optional members that cannot be read and so
+	// count as absent.
+	Strange []error
+}
+
+// The members that are endpoints.
+const (
+	memberAuthorization = "authorization_endpoint"
+	memberToken         = "token_endpoint"
+	memberUserinfo      = "userinfo_endpoint"
+	memberEndSession    = "end_session_endpoint"
+	memberPushed        = "pushed_authorization_request_endpoint"
+)
+
+// readDocument reads a metadata document. Its errors name the member.
+func readDocument(body []byte) (*document, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil || members == nil {
+		return nil, errors.New("the metadata is not a JSON object")
+	}
+	d := new(document)
+	for name, into := range map[string]*string{"issuer": &d.Issuer, memberAuthorization: &d.Authorization, memberToken: &d.Token} {
+		if raw, present := members[name]; present && json.Unmarshal(raw, into) != nil {
+			return nil, fmt.Errorf("the metadata's %s is not a text", name)
+		}
+	}
+	optional := map[string]any{
+		memberUserinfo: &d.Userinfo, memberEndSession: &d.EndSessionEndpoint, memberPushed: &d.Pushed,
+		"token_endpoint_auth_methods_supported":            (*texts)(&d.AuthMethods),
+		"token_endpoint_auth_signing_alg_values_supported": (*texts)(&d.AuthAlgorithms),
+		"code_challenge_methods_supported":                 (*texts)(&d.Challenges),
+		"id_token_signing_alg_values_supported":            (*texts)(&d.Algorithms),
+		"require_pushed_authorization_requests":            (*flag)(&d.MustPush),
+		"authorization_response_iss_parameter_supported":   (*flag)(&d.SendsIss),
+	}
+	for _, name := range slices.Sorted(maps.Keys(optional)) {
+		if raw, present := members[name]; present && json.Unmarshal(raw, optional[name]) != nil {
+			d.Strange = append(d.Strange, fmt.Errorf("the metadata's %s cannot be read and counts as absent: %s", name, printable(string(raw))))
+		}
+	}
+	return d, nil
+}
+
+// texts is a list of texts, or one text.
+type texts []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *texts) UnmarshalJSON(raw []byte) error {
+	var list []string
+	if err := json.Unmarshal(raw, &list); err == nil {
+		*t = list
+		return nil
+	}
+	var one string
+	if err := json.Unmarshal(raw, &one); err != nil {
+		return err
+	}
+	*t = texts{one}
+	return nil
+}
+
+// flag is true or false, which some providers send as a text.
+type flag bool
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *flag) UnmarshalJSON(raw []byte) error {
+	switch string(raw) {
+	case "true", `"true"`:
+		*f = true
+	case "false", `"false"`, "null":
+	default:
+		return errors.New("neither true nor false")
+	}
+	return nil
+}

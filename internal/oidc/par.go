@@ -1,0 +1,40 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+)
+
+// maxRequestURI bounds the name of a pushed request, in bytes: it is a part of a URL.
+const maxRequestURI = 2 << 10
+
+// PushAuthorization hands the parameters of a sign-in to a provider that takes them from the client
+// alone (RFC 9126), and returns where to send the browser instead of to, which is
+// what Authorize returned. Other providers are not asked, and to is as it was. An
+// error is a *Failure.
+func (p *Provider) PushAuthorization(ctx context.Context, to, state string, pending AuthRequest) (string, error) {
+	m, err := p.metadata(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !m.mustPush {
+		return to, nil
+	}
+	parameters := p.parameters(state, pending)
+	answer, err := p.post(ctx, m, "endpoint of pushed requests", m.pushed, parameters)
+	if err == nil {
+		name, _ := answer["request_uri"].(string)
+		if name != "" && len(name) <= maxRequestURI {
+			return withQuery(m.authorization, url.Values{"client_id": {p.config.ClientID}, "request_uri": {name}}), nil
+		}
+		err = errors.New("the endpoint of pushed requests gave no request_uri")
+	}
+	if isNetwork(err) {
+		return "", unavailable(0, plain(err))
+	}
+	return "", fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, plain(err))
+}

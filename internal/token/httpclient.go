@@ -1,0 +1,184 @@
+package token
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/egress"
+)
+
+const (
+	// fetchTimeout bounds one request for keys or a discovery document.
+	fetchTimeout = 5 * time.Second
+	// lookupTimeout bounds the look at a name that a proxy is to resolve.
+	lookupTimeout = 2 * time.Second
+	// maxRedirects are followed on one host.
+	maxRedirects = 3
+)
+
+// ClientConfig says what a client for asking an issuer may reach.
+type ClientConfig struct {
+	// ConfiguredHosts are the hosts that the operator named, as in a URL with the port if it
+	// has one. Only they may be in a private network.
+	ConfiguredHosts []string
+	// RootCAs replace the system's root certificates; nil: the system's.
+	Roots *RootCAs
+
+	// proxy says which proxy a request goes through, and lookup which addresses a
+	// name has; nil: as the environment and the system's resolver say.
+	proxy  func(*http.Request) (*url.URL, error)
+	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// NewClient returns a client for asking an issuer. It keeps no cookies, follows
+// redirects on one host only, reaches addresses of private networks only on hosts
+// that the operator named, and link-local ones never. Each request may take five
+// seconds.
+func NewClient(c ClientConfig) *http.Client {
+	if c.proxy == nil {
+		c.proxy = http.ProxyFromEnvironment
+	}
+	if c.lookup == nil {
+		c.lookup = net.DefaultResolver.LookupNetIP
+	}
+	direct, proxied := newTransport(c.Roots), newTransport(c.Roots)
+	direct.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return dialer(isNamed(address, c.ConfiguredHosts)).DialContext(ctx, network, address)
+	}
+	// This transport dials proxies alone, which are the operator's; what is behind
+	// them was checked before. tls_ca is about the issuer, not about the proxy.
+	proxied.Proxy = c.proxy
+	proxied.DialContext = dialer(true).DialContext
+	proxied.DialTLSContext = (&tls.Dialer{NetDialer: dialer(true)}).DialContext
+	return &http.Client{Transport: &router{direct: direct, proxied: proxied, config: c}, Timeout: fetchTimeout, CheckRedirect: sameHost}
+}
+
+// newTransport returns a transport that trusts the roots, and dials as its caller says.
+func newTransport(roots *RootCAs) *http.Transport {
+	t := &http.Transport{TLSHandshakeTimeout: fetchTimeout, MaxIdleConns: 2, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true}
+	if roots != nil {
+		t.TLSClientConfig = &tls.Config{RootCAs: roots.pool}
+	}
+	return t
+}
+
+// dialer returns a dialer that looks at each address that a name has.
+func dialer(named bool) *net.Dialer {
+	return egress.Guard(&net.Dialer{Timeout: fetchTimeout, Control: func(_, address string, _ syscall.RawConn) error {
+		at, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return err
+		}
+		return checkAddress(at.Addr(), named)
+	}})
+}
+
+// router sends a request directly or through the proxy that the environment says.
+type router struct {
+	direct, proxied *http.Transport
+	config          ClientConfig
+}
+
+// RoundTrip implements http.RoundTripper.
+func (r *router) RoundTrip(request *http.Request) (*http.Response, error) {
+	proxy, err := r.config.proxy(request)
+	if err == nil && proxy == nil {
+		return r.direct.RoundTrip(request)
+	}
+	if err == nil {
+		err = r.checkTarget(request.Context(), request.URL)
+	}
+	if err != nil {
+		if request.Body != nil {
+			_ = request.Body.Close()
+		}
+		return nil, err
+	}
+	return r.proxied.RoundTrip(request)
+}
+
+// CloseIdleConnections lets go of idle connections.
+func (r *router) CloseIdleConnections() {
+	r.direct.CloseIdleConnections()
+	r.proxied.CloseIdleConnections()
+}
+
+// checkTarget holds for what a proxy is asked for what a dialer holds for itself.
+// A name that only the proxy can resolve is left to the proxy's own rules.
+func (r *router) checkTarget(ctx context.Context, target *url.URL) error {
+	host, named := target.Hostname(), isNamed(target.Host, r.config.ConfiguredHosts)
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	var addresses []netip.Addr
+	if ip, err := netip.ParseAddr(host); err == nil {
+		addresses = append(addresses, ip)
+	} else if err := checkName(host, named); err != nil {
+		return err
+	} else {
+		addresses, _ = r.config.lookup(ctx, "ip", host)
+	}
+	for _, ip := range addresses {
+		at := net.JoinHostPort(ip.String(), cmp.Or(target.Port(), ports[target.Scheme]))
+		if err := cmp.Or(checkAddress(ip, named), egress.Check(ctx, "tcp", at)); err != nil {
+			return fmt.Errorf("%s: %w", host, err)
+		}
+	}
+	return nil
+}
+
+// isNamed reports whether a host, with or without a port, is one of the hosts.
+func isNamed(host string, named []string) bool {
+	for _, name := range named {
+		if strings.EqualFold(bare(name), bare(host)) {
+			return true
+		}
+	}
+	return false
+}
+
+// bare returns a host without its port and brackets.
+func bare(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return strings.Trim(host, "[]")
+}
+
+// sameHost follows a redirect only on the host that was asked.
+func sameHost(next *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return errors.New("too many redirects")
+	}
+	if first := via[0].URL; next.URL.Host != first.Host || next.URL.Scheme != first.Scheme {
+		return fmt.Errorf("a redirect to another host, %s, is not followed", next.URL.Host)
+	}
+	return nil
+}
+
+// CheckURL returns an error unless an issuer, or what it has, may be asked at a
+// URL: over https, or over http on this machine.
+func CheckURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return nil, fmt.Errorf("%q is not a URL such as https://id.example.com", text)
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+		return nil, fmt.Errorf("%q: want https; http is for this machine alone", text)
+	}
+	return u, nil
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
