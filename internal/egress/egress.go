@@ -28,7 +28,7 @@ func Check(ctx context.Context, network, address string) error {
 		return nil
 	}
 	for _, l := range (*listeners)() {
-		if l.at(ctx, network, address) {
+		if l.matches(ctx, network, address) {
 			return fmt.Errorf("%s is Caddy's admin endpoint, which policies and other parts of policy_auth cannot connect to", address)
 		}
 	}
@@ -65,19 +65,19 @@ var dial = Guard(&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialCo
 func Transport(t *http.Transport, socket string) *http.Transport {
 	switch {
 	case socket != "":
-		return guarded(t, func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, "unix", socket) })
+		return withDial(t, func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, "unix", socket) })
 	case t == nil:
-		return plain
+		return defaultTransport
 	}
-	return guarded(t, dial)
+	return withDial(t, dial)
 }
 
-// plain is the transport for what needs no settings of its own; it keeps connections.
-var plain = guarded(nil, dial)
+// defaultTransport is the transport for what needs no settings of its own; it keeps connections.
+var defaultTransport = withDial(nil, dial)
 
-func guarded(t *http.Transport, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
+func withDial(t *http.Transport, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
 	if t == nil {
-		t = standard()
+		t = cloneDefault()
 	} else {
 		t = t.Clone()
 	}
@@ -85,8 +85,8 @@ func guarded(t *http.Transport, dial func(context.Context, string, string) (net.
 	return t
 }
 
-// standard returns a copy of net/http's transport.
-func standard() *http.Transport {
+// cloneDefault returns a copy of net/http's transport.
+func cloneDefault() *http.Transport {
 	if t, ok := http.DefaultTransport.(*http.Transport); ok {
 		return t.Clone()
 	}

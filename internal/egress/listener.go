@@ -23,11 +23,11 @@ type Listener struct {
 // Anywhere is a listener at an unknown address or socket of this machine.
 var Anywhere = Listener{Network: "any"}
 
-// at reports whether a connection to an address, whose names are resolved, ends at
+// matches reports whether a connection to an address, whose names are resolved, ends at
 // the listener. In doubt it does.
-func (l Listener) at(ctx context.Context, network, address string) bool {
+func (l Listener) matches(ctx context.Context, network, address string) bool {
 	if l == Anywhere {
-		return strings.HasPrefix(network, "unix") || isOwn(address)
+		return strings.HasPrefix(network, "unix") || isLocalEndpoint(address)
 	}
 	if strings.HasPrefix(l.Network, "unix") || strings.HasPrefix(network, "unix") {
 		return strings.HasPrefix(l.Network, "unix") && strings.HasPrefix(network, "unix") && sameFile(l.Host, address)
@@ -40,18 +40,18 @@ func (l Listener) at(ctx context.Context, network, address string) bool {
 		return err != nil
 	}
 	ip, err := netip.ParseAddr(host)
-	return err != nil || l.on(ctx, plainAddr(ip))
+	return err != nil || l.matchesIP(ctx, normalize(ip))
 }
 
-// on reports whether the listener is at an IP address.
-func (l Listener) on(ctx context.Context, ip netip.Addr) bool {
+// matchesIP reports whether the listener is at an IP address.
+func (l Listener) matchesIP(ctx context.Context, ip netip.Addr) bool {
 	own := l.addresses(ctx)
 	for _, at := range own {
-		at = plainAddr(at)
+		at = normalize(at)
 		switch {
-		case at == ip, isHere(at) && isHere(ip):
+		case at == ip, isLoopback(at) && isLoopback(ip):
 			return true
-		case at.IsUnspecified() && ofThisMachine(ip):
+		case at.IsUnspecified() && isLocalAddress(ip):
 			return true
 		}
 	}
@@ -73,13 +73,13 @@ func (l Listener) addresses(ctx context.Context) []netip.Addr {
 	return found
 }
 
-// isHere reports whether an address is the loopback interface's. Connecting to the
+// isLoopback reports whether an address is the loopback interface's. Connecting to the
 // unspecified address ends there too.
-func isHere(ip netip.Addr) bool { return ip.IsLoopback() || ip.IsUnspecified() }
+func isLoopback(ip netip.Addr) bool { return ip.IsLoopback() || ip.IsUnspecified() }
 
-// ofThisMachine reports whether an address is one of this machine's interfaces'.
-func ofThisMachine(ip netip.Addr) bool {
-	if isHere(ip) {
+// isLocalAddress reports whether an address is one of this machine's interfaces'.
+func isLocalAddress(ip netip.Addr) bool {
+	if isLoopback(ip) {
 		return true
 	}
 	interfaces, err := net.InterfaceAddrs()
@@ -87,21 +87,21 @@ func ofThisMachine(ip netip.Addr) bool {
 		return true
 	}
 	for _, address := range interfaces {
-		if prefix, err := netip.ParsePrefix(address.String()); err == nil && plainAddr(prefix.Addr()) == ip {
+		if prefix, err := netip.ParsePrefix(address.String()); err == nil && normalize(prefix.Addr()) == ip {
 			return true
 		}
 	}
 	return false
 }
 
-// isOwn reports whether an address with a port is this machine's. In doubt it is.
-func isOwn(address string) bool {
+// isLocalEndpoint reports whether an address with a port is this machine's. In doubt it is.
+func isLocalEndpoint(address string) bool {
 	at, err := netip.ParseAddrPort(address)
-	return err != nil || ofThisMachine(plainAddr(at.Addr()))
+	return err != nil || isLocalAddress(normalize(at.Addr()))
 }
 
-// plainAddr returns an address without its zone, and an IPv4 address as such.
-func plainAddr(ip netip.Addr) netip.Addr { return ip.Unmap().WithZone("") }
+// normalize returns an address without its zone, and an IPv4 address as such.
+func normalize(ip netip.Addr) netip.Addr { return ip.Unmap().WithZone("") }
 
 // sameFile reports whether two paths lead to one socket, by whatever links.
 func sameFile(a, b string) bool {

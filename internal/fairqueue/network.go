@@ -9,12 +9,12 @@ import (
 // it, which take turns; in the narrowest the first caller is the next one. The one
 // of a lane has no prefix.
 type network struct {
-	prefix  netip.Prefix
-	within  *network // the wider one, nil for a lane
-	waiting int      // in it and all that are in it
-	parts   map[netip.Prefix]*network
-	turns   []*network // the parts, the next one first
-	callers []*waiter  // of a narrowest one, the first one first
+	prefix   netip.Prefix
+	parent   *network // the wider one, nil for a lane
+	waiting  int      // in it and all that are in it
+	children map[netip.Prefix]*network
+	order    []*network // the parts, the next one first
+	waiters  []*waiter  // of a narrowest one, the first one first
 }
 
 // waiter is a caller who waits. Its channel says true once it has a slot, and
@@ -28,47 +28,47 @@ type waiter struct {
 func (n *network) add(networks []netip.Prefix, w *waiter) {
 	n.waiting++
 	if len(networks) == 0 {
-		n.callers = append(n.callers, w)
+		n.waiters = append(n.waiters, w)
 		w.network = n
 		return
 	}
-	part := n.parts[networks[0]]
+	part := n.children[networks[0]]
 	if part == nil {
-		part = &network{prefix: networks[0], within: n}
-		if n.parts == nil {
-			n.parts = map[netip.Prefix]*network{}
+		part = &network{prefix: networks[0], parent: n}
+		if n.children == nil {
+			n.children = map[netip.Prefix]*network{}
 		}
-		n.parts[part.prefix] = part
-		n.turns = append(n.turns, part)
+		n.children[part.prefix] = part
+		n.order = append(n.order, part)
 	}
 	part.add(networks[1:], w)
 }
 
 // next takes the caller whose turn it is out of a network in which some wait.
 func (n *network) next() *waiter {
-	for len(n.turns) > 0 {
-		part := n.turns[0]
-		n.turns = append(n.turns[1:], part)
+	for len(n.order) > 0 {
+		part := n.order[0]
+		n.order = append(n.order[1:], part)
 		n = part
 	}
-	w := n.callers[0]
+	w := n.waiters[0]
 	w.remove()
 	return w
 }
 
-// last takes the caller out who came last to the narrowest of the networks with
+// evict takes the caller out who came last to the narrowest of the networks with
 // the most callers.
-func (n *network) last() *waiter {
-	for len(n.turns) > 0 {
-		most := n.turns[len(n.turns)-1]
-		for _, part := range n.turns {
+func (n *network) evict() *waiter {
+	for len(n.order) > 0 {
+		most := n.order[len(n.order)-1]
+		for _, part := range n.order {
 			if part.waiting > most.waiting {
 				most = part
 			}
 		}
 		n = most
 	}
-	w := n.callers[len(n.callers)-1]
+	w := n.waiters[len(n.waiters)-1]
 	w.remove()
 	return w
 }
@@ -77,14 +77,14 @@ func (n *network) last() *waiter {
 func (w *waiter) remove() {
 	n := w.network
 	w.network = nil
-	at := slices.Index(n.callers, w)
-	n.callers = slices.Delete(n.callers, at, at+1)
-	for ; n != nil; n = n.within {
+	at := slices.Index(n.waiters, w)
+	n.waiters = slices.Delete(n.waiters, at, at+1)
+	for ; n != nil; n = n.parent {
 		n.waiting--
-		if n.waiting == 0 && n.within != nil {
-			delete(n.within.parts, n.prefix)
-			at := slices.Index(n.within.turns, n)
-			n.within.turns = slices.Delete(n.within.turns, at, at+1)
+		if n.waiting == 0 && n.parent != nil {
+			delete(n.parent.children, n.prefix)
+			at := slices.Index(n.parent.order, n)
+			n.parent.order = slices.Delete(n.parent.order, at, at+1)
 		}
 	}
 }

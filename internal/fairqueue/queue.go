@@ -25,32 +25,32 @@ var ErrBusy = errors.New("too much is going on at once")
 // Queue has a number of slots and bounded numbers of callers who wait for one. It
 // is safe for concurrent use.
 type Queue struct {
-	slots, room int
-	patience    time.Duration
+	slots, maxWaiting int
+	timeout           time.Duration
 
-	mu       sync.Mutex
-	taken    int
-	ordinary network // the callers who wait
-	reserved network // those with room of their own
-	favoured bool    // the last slot went to one of reserved
+	mu             sync.Mutex
+	taken          int
+	ordinary       network // the callers who wait
+	reserved       network // those with room of their own
+	servedReserved bool    // the last slot went to one of reserved
 }
 
 // New returns a queue with a number of slots, in which at most room callers wait,
 // and as many reserved ones, each no longer than patience; patience 0 has no end.
 func New(slots, room int, patience time.Duration) *Queue {
-	return &Queue{slots: slots, room: room, patience: patience}
+	return &Queue{slots: slots, maxWaiting: room, timeout: patience}
 }
 
 // Acquire waits for a slot, which Leave gives back. It returns ErrBusy if there is
 // none in time, or the context's error if that is done before.
 func (q *Queue) Acquire(ctx context.Context, client netip.Addr) error {
-	return q.enter(ctx, client, &q.ordinary)
+	return q.acquire(ctx, client, &q.ordinary)
 }
 
 // AcquireReserved does the same in a lane of its own, which gets every other slot:
 // neither its room nor its turns are taken by those who Enter.
 func (q *Queue) AcquireReserved(ctx context.Context, client netip.Addr) error {
-	return q.enter(ctx, client, &q.reserved)
+	return q.acquire(ctx, client, &q.reserved)
 }
 
 // TryAcquire takes a slot if one is free, without waiting, and reports whether it did.
@@ -64,14 +64,14 @@ func (q *Queue) TryAcquire() bool {
 	return true
 }
 
-func (q *Queue) enter(ctx context.Context, client netip.Addr, lane *network) error {
-	w := q.wait(client, lane)
+func (q *Queue) acquire(ctx context.Context, client netip.Addr, lane *network) error {
+	w := q.enqueue(client, lane)
 	if w == nil {
 		return nil
 	}
 	var over <-chan time.Time
-	if q.patience > 0 {
-		timer := time.NewTimer(q.patience)
+	if q.timeout > 0 {
+		timer := time.NewTimer(q.timeout)
 		defer timer.Stop()
 		over = timer.C
 	}
@@ -82,15 +82,15 @@ func (q *Queue) enter(ctx context.Context, client netip.Addr, lane *network) err
 		}
 		return nil
 	case <-ctx.Done():
-		return q.giveUp(w, ctx.Err())
+		return q.cancel(w, ctx.Err())
 	case <-over:
-		return q.giveUp(w, ErrBusy)
+		return q.cancel(w, ErrBusy)
 	}
 }
 
-// wait takes a slot and returns nil, or puts a caller into a lane. One too many
+// enqueue takes a slot and returns nil, or puts a caller into a lane. One too many
 // there is refused.
-func (q *Queue) wait(client netip.Addr, lane *network) *waiter {
+func (q *Queue) enqueue(client netip.Addr, lane *network) *waiter {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.taken < q.slots {
@@ -99,8 +99,8 @@ func (q *Queue) wait(client netip.Addr, lane *network) *waiter {
 	}
 	w := &waiter{admitted: make(chan bool, 1)}
 	lane.add(netutil.Networks(client), w)
-	if lane.waiting > q.room {
-		lane.last().admitted <- false
+	if lane.waiting > q.maxWaiting {
+		lane.evict().admitted <- false
 	}
 	return w
 }
@@ -110,14 +110,14 @@ func (q *Queue) Release() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	lane := &q.ordinary
-	if q.reserved.waiting > 0 && (!q.favoured || q.ordinary.waiting == 0) {
+	if q.reserved.waiting > 0 && (!q.servedReserved || q.ordinary.waiting == 0) {
 		lane = &q.reserved
 	}
 	if lane.waiting == 0 {
 		q.taken--
 		return
 	}
-	q.favoured = lane == &q.reserved
+	q.servedReserved = lane == &q.reserved
 	lane.next().admitted <- true
 }
 
@@ -128,10 +128,10 @@ func (q *Queue) Waiting() (ordinary, reserved int) {
 	return q.ordinary.waiting, q.reserved.waiting
 }
 
-// giveUp takes a caller out who waits no longer. One that has got a slot
+// cancel takes a caller out who waits no longer. One that has got a slot
 // meanwhile hands it on.
-func (q *Queue) giveUp(w *waiter, reason error) error {
-	if q.left(w) {
+func (q *Queue) cancel(w *waiter, reason error) error {
+	if q.dequeue(w) {
 		return reason
 	}
 	if <-w.admitted {
@@ -140,8 +140,8 @@ func (q *Queue) giveUp(w *waiter, reason error) error {
 	return reason
 }
 
-// left reports whether a caller was waiting until now.
-func (q *Queue) left(w *waiter) bool {
+// dequeue reports whether a caller was waiting until now.
+func (q *Queue) dequeue(w *waiter) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if w.network == nil {

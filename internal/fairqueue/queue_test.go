@@ -154,7 +154,7 @@ func BenchmarkQueue(b *testing.B) {
 // empty reports whether nothing is kept of callers who waited.
 func empty(q *Queue) bool {
 	for _, lane := range []*network{&q.ordinary, &q.reserved} {
-		if lane.waiting != 0 || len(lane.parts) != 0 || len(lane.turns) != 0 || len(lane.callers) != 0 {
+		if lane.waiting != 0 || len(lane.children) != 0 || len(lane.order) != 0 || len(lane.waiters) != 0 {
 			return false
 		}
 	}

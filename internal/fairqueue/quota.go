@@ -13,14 +13,14 @@ import (
 // and each one that joins it leaves them less, but never nothing. It is safe for
 // concurrent use.
 type Quota struct {
-	mu   sync.Mutex
-	size int64
-	held int64
-	of   map[netip.Prefix]int64
+	mu        sync.Mutex
+	size      int64
+	used      int64
+	byNetwork map[netip.Prefix]int64
 }
 
 // NewQuota returns a Quota of an amount.
-func NewQuota(size int64) *Quota { return &Quota{size: size, of: map[netip.Prefix]int64{}} }
+func NewQuota(size int64) *Quota { return &Quota{size: size, byNetwork: map[netip.Prefix]int64{}} }
 
 // Grow makes the amount at least as large as size.
 func (s *Quota) Grow(size int64) {
@@ -34,9 +34,9 @@ func (s *Quota) Acquire(client netip.Addr, n int64) bool {
 	networks := netutil.Networks(client)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	room := s.size - s.held - n
+	room := s.size - s.used - n
 	for _, network := range networks {
-		held := s.of[network] + n
+		held := s.byNetwork[network] + n
 		if held > room {
 			return false
 		}
@@ -57,10 +57,10 @@ func (s *Quota) Release(client netip.Addr, n int64) {
 // add counts what the networks of a client hold; of one that holds nothing, nothing
 // is kept.
 func (s *Quota) add(networks []netip.Prefix, n int64) {
-	s.held += n
+	s.used += n
 	for _, network := range networks {
-		if s.of[network] += n; s.of[network] == 0 {
-			delete(s.of, network)
+		if s.byNetwork[network] += n; s.byNetwork[network] == 0 {
+			delete(s.byNetwork, network)
 		}
 	}
 }

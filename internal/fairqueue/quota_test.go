@@ -67,7 +67,7 @@ func TestN11ShareIsGivenBack(t *testing.T) {
 		t.Errorf("N-11 %d, and then %d", first, again)
 	}
 	s.Release(client, first)
-	if s.held != 0 || len(s.of) != 0 || s.Acquire(client, math.MaxInt64) {
-		t.Errorf("N-11 %d held by %d", s.held, len(s.of))
+	if s.used != 0 || len(s.byNetwork) != 0 || s.Acquire(client, math.MaxInt64) {
+		t.Errorf("N-11 %d held by %d", s.used, len(s.byNetwork))
 	}
 }

@@ -22,11 +22,11 @@ import (
 const BackchannelPath = PathPrefix + "backchannel_logout/"
 
 const (
-	// maxNotices is how many a client may send within noticeTime.
-	maxNotices = 600
-	noticeTime = time.Minute
-	// tokenTime is for how long a logout token is known again; it counts no longer.
-	tokenTime = 24 * time.Hour
+	// maxLogoutTokens is how many a client may send within noticeTime.
+	maxLogoutTokens   = 600
+	logoutTokenWindow = time.Minute
+	// replayWindow is for how long a logout token is known again; it counts no longer.
+	replayWindow = 24 * time.Hour
 )
 
 // BackchannelHandler is a method whose provider says when sessions end.
@@ -43,40 +43,40 @@ func (o *OIDC) BackchannelLogout(v *Request) {
 	h.Set("Cache-Control", "no-store")
 	if v.R.Method != http.MethodPost {
 		h.Set("Allow", http.MethodPost)
-		o.answer(v, http.StatusMethodNotAllowed, "")
+		o.writeLogoutResponse(v, http.StatusMethodNotAllowed, "")
 		return
 	}
-	raw, err := o.notice(v)
+	raw, err := o.readLogoutToken(v)
 	if err != nil {
-		o.decline(v, err)
+		o.rejectLogout(v, err)
 		return
 	}
 	logout, err := o.Provider.LogoutToken(v.R.Context(), raw)
 	if err == nil {
-		err = o.endOnce(v, logout)
+		err = o.endSessionsOnce(v, logout)
 	}
 	if err != nil {
-		o.decline(v, err)
+		o.rejectLogout(v, err)
 		return
 	}
-	o.answer(v, http.StatusOK, "")
+	o.writeLogoutResponse(v, http.StatusOK, "")
 }
 
-// errNotice says that what was sent is no notice.
-var errNotice = errors.New("want a form with one logout_token")
+// errNotLogoutRequest says that what was sent is no notice.
+var errNotLogoutRequest = errors.New("want a form with one logout_token")
 
-// notice returns the token that was sent.
-func (o *OIDC) notice(v *Request) (string, error) {
-	sent, err := v.Sessions.Registry().Store().Count(v.R.Context(), counterOf("logout-notices", v.Client), noticeTime)
+// readLogoutToken returns the token that was sent.
+func (o *OIDC) readLogoutToken(v *Request) (string, error) {
+	sent, err := v.Sessions.Registry().Store().Count(v.R.Context(), counterKey("logout-notices", v.Client), logoutTokenWindow)
 	if err != nil {
 		return "", err
 	}
-	if sent > maxNotices {
+	if sent > maxLogoutTokens {
 		return "", ErrTooMany
 	}
 	kind, _, _ := mime.ParseMediaType(v.R.Header.Get("Content-Type"))
-	if kind != "application/x-www-form-urlencoded" || v.readForm() != nil || !one(v.R.PostForm, "logout_token") {
-		return "", errNotice
+	if kind != "application/x-www-form-urlencoded" || v.readForm() != nil || !hasOne(v.R.PostForm, "logout_token") {
+		return "", errNotLogoutRequest
 	}
 	return v.R.PostForm.Get("logout_token"), nil
 }
@@ -84,28 +84,28 @@ func (o *OIDC) notice(v *Request) (string, error) {
 // errReplay says that a token was used before.
 var errReplay = errors.New("the logout token was used before")
 
-// endOnce ends what a token speaks of the first time that it comes, and no other
+// endSessionsOnce ends what a token speaks of the first time that it comes, and no other
 // (R-LO-3). One that could not end everything has not come yet: the provider may
 // send it again.
-func (o *OIDC) endOnce(v *Request, logout *oidc.LogoutToken) error {
-	in, key := v.Sessions.Registry().Store(), "logout-token/"+token(logout.ID, o.ID())
-	first, err := in.PutNew(v.R.Context(), key, store.Item{Lifetime: tokenTime})
+func (o *OIDC) endSessionsOnce(v *Request, logout *oidc.LogoutToken) error {
+	in, key := v.Sessions.Registry().Store(), "logout-token/"+digest(logout.ID, o.ID())
+	first, err := in.PutNew(v.R.Context(), key, store.Item{Lifetime: replayWindow})
 	switch {
 	case err != nil:
 		return err
 	case !first:
 		return errReplay
 	}
-	if err = o.endAll(v, logout); err != nil {
+	if err = o.endSessions(v, logout); err != nil {
 		return errors.Join(err, in.Delete(context.WithoutCancel(v.R.Context()), key))
 	}
 	return nil
 }
 
-// endAll ends the sessions that a token speaks of: those that the provider's
+// endSessions ends the sessions that a token speaks of: those that the provider's
 // session led to, or all of a user if it names none, on every site with this
 // login (R-LO-5).
-func (o *OIDC) endAll(v *Request, logout *oidc.LogoutToken) error {
+func (o *OIDC) endSessions(v *Request, logout *oidc.LogoutToken) error {
 	ctx, registry := v.R.Context(), v.Sessions.Registry()
 	var found []*session.Session
 	for _, name := range []struct {
@@ -130,7 +130,7 @@ func (o *OIDC) endAll(v *Request, logout *oidc.LogoutToken) error {
 	}
 	ended := map[string]*session.Session{}
 	for _, s := range found {
-		if s.Login == o.ID() && spokenOf(s, logout) {
+		if s.Login == o.ID() && meansSession(s, logout) {
 			ended[s.ID] = s
 		}
 	}
@@ -138,39 +138,39 @@ func (o *OIDC) endAll(v *Request, logout *oidc.LogoutToken) error {
 		return err
 	}
 	for _, s := range ended {
-		v.tell(Event{Kind: SignedOut, Login: o.MethodName, Identity: s.Identity})
+		v.report(Event{Kind: SignedOut, Login: o.MethodName, Identity: s.Identity})
 	}
 	return nil
 }
 
-// spokenOf reports whether a token means a session. One of which the provider
+// meansSession reports whether a token means a session. One of which the provider
 // never said the name is meant by its user.
-func spokenOf(s *session.Session, logout *oidc.LogoutToken) bool {
+func meansSession(s *session.Session, logout *oidc.LogoutToken) bool {
 	return logout.SessionID == "" || s.SID == "" || s.SID == logout.SessionID
 }
 
-// decline answers a notice that ends nothing.
-func (o *OIDC) decline(v *Request, err error) {
+// rejectLogout answers a notice that ends nothing.
+func (o *OIDC) rejectLogout(v *Request, err error) {
 	e := Event{Kind: Failed, Login: o.MethodName, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err}
 	var failure *oidc.Failure
 	after := time.Duration(0)
 	switch {
 	case errors.As(err, &failure):
 		e.Status, e.Reason, after = failure.Status, failure.Reason, failure.RetryAfter
-	case errors.Is(err, errReplay), errors.Is(err, errNotice):
+	case errors.Is(err, errReplay), errors.Is(err, errNotLogoutRequest):
 		e.Status, e.Reason = http.StatusBadRequest, authenticator.ReasonTokenMalformed
 	case errors.Is(err, ErrTooMany):
-		e.Status, e.Reason, after = http.StatusTooManyRequests, authenticator.ReasonThrottled, noticeTime
+		e.Status, e.Reason, after = http.StatusTooManyRequests, authenticator.ReasonThrottled, logoutTokenWindow
 	}
 	if after > 0 {
 		v.W.Header().Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
 	}
-	v.tell(e)
-	o.answer(v, e.Status, "invalid_request")
+	v.report(e)
+	o.writeLogoutResponse(v, e.Status, "invalid_request")
 }
 
-// answer writes what a provider reads (section 2.8).
-func (o *OIDC) answer(v *Request, status int, code string) {
+// writeLogoutResponse writes what a provider reads (section 2.8).
+func (o *OIDC) writeLogoutResponse(v *Request, status int, code string) {
 	h := v.W.Header()
 	h.Set("X-Request-Id", v.RequestID)
 	if code == "" {

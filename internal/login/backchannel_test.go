@@ -153,7 +153,7 @@ func TestBackchannelForms(t *testing.T) {
 		"JSON":       p.visit("POST", BackchannelPath+"id", url.Values{"logout_token": {good}}, "Content-Type", "application/json"),
 		"two":        p.visit("POST", BackchannelPath+"id", url.Values{"logout_token": {good, good}}),
 		"the query":  p.visit("POST", BackchannelPath+"id?logout_token="+good, url.Values{}),
-		"a long one": p.visit("POST", BackchannelPath+"id", url.Values{"logout_token": {strings.Repeat("x", maxForm)}}),
+		"a long one": p.visit("POST", BackchannelPath+"id", url.Values{"logout_token": {strings.Repeat("x", maxFormBytes)}}),
 	} {
 		if answer.Code != 400 {
 			t.Errorf("%s: %d", name, answer.Code)
@@ -164,7 +164,7 @@ func TestBackchannelForms(t *testing.T) {
 	if answer := down.notify(good); answer.Code != 503 || answer.Header().Get("Retry-After") == "" {
 		t.Errorf("down: %d %v", answer.Code, answer.Header())
 	}
-	for range maxNotices {
+	for range maxLogoutTokens {
 		p.notify("x")
 	}
 	if answer := p.notify(p.fake.LogoutToken(nil)); answer.Code != 429 || answer.Header().Get("Retry-After") != "60" {
@@ -215,7 +215,7 @@ func TestConformance(t *testing.T) {
 	t.Run("oidcc-client-test-rp-init-logout-other-state", func(t *testing.T) {
 		p := newProvided(t, nil)
 		signOut(p)
-		if answer := p.visit("GET", CallbackPath+"id?state="+random(), nil); answer.Code != 400 {
+		if answer := p.visit("GET", CallbackPath+"id?state="+randomToken(), nil); answer.Code != 400 {
 			t.Errorf("%d", answer.Code)
 		}
 	})

@@ -13,44 +13,44 @@ import (
 // is known again, and which nothing but this host can set (T-57).
 var browserCookie = session.Cookie{Name: "__Host-policy_auth_login"}.WithDefaults()
 
-// random returns 256 random bits as text.
-func random() string {
+// randomToken returns 256 random bits as text.
+func randomToken() string {
 	var bits [32]byte
 	_, _ = rand.Read(bits[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(bits[:])
 }
 
-// browser returns the browser's value; a browser that has none is given one.
-func (v *Request) browser() string {
-	if value, ok := v.known(); ok {
+// browserID returns the browser's value; a browser that has none is given one.
+func (v *Request) browserID() string {
+	if value, ok := v.readBrowserID(); ok {
 		return value
 	}
-	if v.given == "" {
-		v.given = random()
-		browserCookie.Set(v.W, v.given, v.HTTPS)
+	if v.newBrowserID == "" {
+		v.newBrowserID = randomToken()
+		browserCookie.Set(v.W, v.newBrowserID, v.HTTPS)
 	}
-	return v.given
+	return v.newBrowserID
 }
 
-// known returns the browser's value, and whether it has one.
-func (v *Request) known() (string, bool) {
+// readBrowserID returns the browser's value, and whether it has one.
+func (v *Request) readBrowserID() (string, bool) {
 	value, ok := browserCookie.Read(v.R, v.HTTPS)
-	return value, ok && len(value) == len(random())
+	return value, ok && len(value) == len(randomToken())
 }
 
-// forget takes the browser's value away once it is of no more use.
-func (v *Request) forget() {
-	if _, ok := v.known(); ok {
+// clearBrowserID takes the browser's value away once it is of no more use.
+func (v *Request) clearBrowserID() {
+	if _, ok := v.readBrowserID(); ok {
 		browserCookie.Clear(v.W, v.HTTPS)
 	}
 }
 
-// token returns what a page of ours carries to show that it was made for this
+// digest returns what a page of ours carries to show that it was made for this
 // browser. The browser's own value does not follow from it.
-func token(browser, purpose string) string {
+func digest(browser, purpose string) string {
 	sum := sha256.Sum256([]byte(purpose + "\x00" + browser))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// same compares in constant time.
-func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+// equal compares in constant time.
+func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

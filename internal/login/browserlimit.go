@@ -14,10 +14,10 @@ import (
 // several tabs at once. One more takes the place of the oldest (S-31).
 const maxPerBrowser = 16
 
-// claim gives a transaction one of its browser's slots, and ends the transaction
+// claimBrowserSlot gives a transaction one of its browser's slots, and ends the transaction
 // that it takes the place of. A new browser's first transaction costs one step.
-func claim(ctx context.Context, in store.Store, browser, key string, began int64) (slot string, err error) {
-	name := "login-slot/" + token(browser, "slots") + "/"
+func claimBrowserSlot(ctx context.Context, in store.Store, browser, key string, began int64) (slot string, err error) {
+	name := "login-slot/" + digest(browser, "slots") + "/"
 	item := store.Item{Value: fmt.Appendf(nil, "%020d %s", began, key), Lifetime: 2 * transactionTime}
 	for i := range maxPerBrowser {
 		slot = name + strconv.Itoa(i)
@@ -37,14 +37,14 @@ func claim(ctx context.Context, in store.Store, browser, key string, began int64
 		}
 	}
 	if _, old, ok := strings.Cut(oldest, " "); ok {
-		if err := end(ctx, in, old); err != nil {
+		if err := deleteTransaction(ctx, in, old); err != nil {
 			return "", err
 		}
 	}
 	return slot, in.Put(ctx, slot, item)
 }
 
-// end deletes a transaction. Its mark goes after it, without which it cannot be taken.
-func end(ctx context.Context, in store.Store, key string) error {
-	return errors.Join(in.Delete(ctx, key), in.Delete(ctx, takenKey(key)))
+// deleteTransaction deletes a transaction. Its mark goes after it, without which it cannot be taken.
+func deleteTransaction(ctx context.Context, in store.Store, key string) error {
+	return errors.Join(in.Delete(ctx, key), in.Delete(ctx, usedKey(key)))
 }

@@ -8,16 +8,16 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
 )
 
-// isBare reports whether the address of the sign-in page asks for nothing: a user
+// isDirectVisit reports whether the address of the sign-in page asks for nothing: a user
 // typed it or kept it. A user who is sent there to sign in is to come back, and one
 // who chooses a login or steps up signs in again, signed in or not.
-func isBare(query url.Values) bool {
+func isDirectVisit(query url.Values) bool {
 	return !slices.ContainsFunc([]string{"return_to", "login", "acr_values", "max_age"}, query.Has)
 }
 
-// present returns who is signed in and counts now, or nil. Where that cannot be told
+// currentIdentity returns who is signed in and counts now, or nil. Where that cannot be told
 // no user is: signing in will tell.
-func (v *Request) present() *authenticator.Identity {
+func (v *Request) currentIdentity() *authenticator.Identity {
 	found, err := v.Sessions.Current(v.R.Context(), v.R, v.HTTPS)
 	if err != nil {
 		return nil
@@ -33,8 +33,8 @@ func (v *Request) present() *authenticator.Identity {
 	return outcome.Identity
 }
 
-// greet shows a user the account that is signed in, and where to go from there.
-func (s *Site) greet(v *Request, id *authenticator.Identity) {
+// showSignedIn shows a user the account that is signed in, and where to go from there.
+func (s *Site) showSignedIn(v *Request, id *authenticator.Identity) {
 	again := url.Values{"login": {""}} // to choose from
 	if len(s.Methods) == 1 {
 		again.Set("login", s.Methods[0].Name())

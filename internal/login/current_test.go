@@ -52,7 +52,7 @@ func TestPresentAsksForm(t *testing.T) {
 		"a step up":           {"?acr_values=phr", nil},
 		"a fresh sign-in":     {"?max_age=0", nil},
 		"nobody":              {"", func(w *world) { w.cookies = map[string]string{} }},
-		"another's cookie":    {"", func(w *world) { w.cookies["__Host-policy_auth"] = random() }},
+		"another's cookie":    {"", func(w *world) { w.cookies["__Host-policy_auth"] = randomToken() }},
 		"an old session":      {"", func(w *world) { w.advance(24 * time.Hour) }},
 		"a disabled account":  {"", func(w *world) { w.setUsers(account("alice", hash(), "    disabled: true\n")) }},
 		"an account removed":  {"", func(w *world) { w.setUsers(account("bob", hash(), "")) }},

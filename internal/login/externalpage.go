@@ -52,12 +52,12 @@ func (p *ExternalPage) HasReturnTo() bool { return len(p.parts) > 1 }
 
 // URL returns the page's URL with where to come back to.
 func (p *ExternalPage) URL(returnTo string) string {
-	return strings.Join(p.parts, escape(returnTo))
+	return strings.Join(p.parts, encodeUnreserved(returnTo))
 }
 
-// escape encodes all but the characters that RFC 3986 never reserves (section
+// encodeUnreserved encodes all but the characters that RFC 3986 never reserves (section
 // 2.3), so that a value cannot end, whatever reads it.
-func escape(value string) string {
+func encodeUnreserved(value string) string {
 	return strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
 }
 

@@ -22,8 +22,8 @@ import (
 // formName is the form's name among a site's methods.
 const formName = "form"
 
-// maxForm bounds what a form may send, in bytes.
-const maxForm = 16 << 10
+// maxFormBytes bounds what a form may send, in bytes.
+const maxFormBytes = 16 << 10
 
 // Form is a sign-in page with a name and a password. It works without scripts.
 type Form struct {
@@ -57,7 +57,7 @@ func (f *Form) Login(v *Request, returnTo string) {
 	}
 	name, password, err := f.read(v)
 	if err != nil {
-		v.tell(Event{Kind: Failed, Login: formName, Status: http.StatusBadRequest, Reason: authenticator.ReasonLoginStateInvalid, Err: err})
+		v.report(Event{Kind: Failed, Login: formName, Status: http.StatusBadRequest, Reason: authenticator.ReasonLoginStateInvalid, Err: err})
 		f.show(v, returnTo, pages.SignInPage{Status: http.StatusBadRequest, Failed: pages.TryAgain})
 		return
 	}
@@ -68,8 +68,8 @@ func (f *Form) Login(v *Request, returnTo string) {
 	}
 	id := *result.User.Identity
 	id.AMR, id.AuthTime = []string{"pwd"}, f.now().Unix()
-	v.forget()
-	v.StartSession(formName, session.Record{Login: f.ID(), Identity: &id, Data: mark(result.User)}, returnTo)
+	v.clearBrowserID()
+	v.StartSession(formName, session.Record{Login: f.ID(), Identity: &id, Data: passwordDigest(result.User)}, returnTo)
 }
 
 func (f *Form) now() time.Time {
@@ -83,14 +83,14 @@ func (f *Form) now() time.Time {
 func (f *Form) show(v *Request, returnTo string, page pages.SignInPage) {
 	page.Kind, page.RequestID = pages.PasswordLogin, v.RequestID
 	page.Action = v.URL(returnTo, formName, nil)
-	page.Hidden = []pages.Hidden{{Name: "token", Value: token(v.browser(), formName)}}
+	page.Hidden = []pages.Hidden{{Name: "token", Value: digest(v.browserID(), formName)}}
 	_ = v.Pages.WriteSignIn(v.W, v.R, page)
 }
 
 // The ways in which a form that was sent is none of ours.
 var (
-	errNoForm = errors.New("what was sent is not the sign-in form")
-	errToken  = errors.New("the form was not made for this browser")
+	errNotForm   = errors.New("what was sent is not the sign-in form")
+	errCSRFToken = errors.New("the form was not made for this browser")
 )
 
 // read returns what the form says. The token shows that this browser was given
@@ -98,23 +98,23 @@ var (
 func (f *Form) read(v *Request) (name, password string, err error) {
 	kind, _, _ := mime.ParseMediaType(v.R.Header.Get("Content-Type"))
 	if kind != "application/x-www-form-urlencoded" {
-		return "", "", errNoForm
+		return "", "", errNotForm
 	}
 	if v.readForm() != nil {
-		return "", "", errNoForm
+		return "", "", errNotForm
 	}
 	sent := v.R.PostForm
-	browser, known := v.known()
+	browser, known := v.readBrowserID()
 	switch {
-	case !one(sent, "username"), !one(sent, "password"):
-		return "", "", errNoForm
-	case !known, !same(sent.Get("token"), token(browser, formName)):
-		return "", "", errToken
+	case !hasOne(sent, "username"), !hasOne(sent, "password"):
+		return "", "", errNotForm
+	case !known, !equal(sent.Get("token"), digest(browser, formName)):
+		return "", "", errCSRFToken
 	}
 	return sent.Get("username"), sent.Get("password"), nil
 }
 
-func one(values url.Values, name string) bool { return len(values[name]) == 1 }
+func hasOne(values url.Values, name string) bool { return len(values[name]) == 1 }
 
 // fail answers an attempt that failed: the same to all, whatever name they gave
 // and whatever was wrong (R-401-7).
@@ -125,8 +125,8 @@ func (f *Form) fail(v *Request, name, returnTo string, result users.Result) {
 		if result.Reason == authenticator.ReasonBusy {
 			e.Status = http.StatusServiceUnavailable
 		}
-		v.tell(e)
-		v.page(e, pages.Denial{RetryAfter: result.RetryAfter})
+		v.report(e)
+		v.writePage(e, pages.Denial{RetryAfter: result.RetryAfter})
 		return
 	}
 	if !pages.WantsPage(v.R) {
@@ -134,7 +134,7 @@ func (f *Form) fail(v *Request, name, returnTo string, result users.Result) {
 		return
 	}
 	e.Kind = Failed
-	v.tell(e)
+	v.report(e)
 	f.show(v, returnTo, pages.SignInPage{Status: e.Status, Failed: pages.WrongPassword, Username: name})
 }
 
@@ -149,17 +149,17 @@ func (f *Form) Revalidate(_ context.Context, _ *session.Sessions, s *session.Ses
 	case !user.Active(f.now()):
 		return authenticator.Reject(authenticator.ReasonAccountDisabled)
 	}
-	id := s.DeriveIdentity(user.Identity, func(of *authenticator.Identity) *authenticator.Identity { return present(user, of, s) })
+	id := s.DeriveIdentity(user.Identity, func(of *authenticator.Identity) *authenticator.Identity { return sessionIdentity(user, of, s) })
 	if id == nil {
 		return authenticator.Reject(authenticator.ReasonSessionRevoked, authenticator.Detail{Name: "problem", Value: "the password is another one now"})
 	}
 	return authenticator.Accept(id)
 }
 
-// present returns the identity that a user's session has now, or nil if the
+// sessionIdentity returns the identity that a user's session has now, or nil if the
 // password was changed since.
-func present(user *users.User, of *authenticator.Identity, s *session.Session) *authenticator.Identity {
-	if subtle.ConstantTimeCompare(s.Data, mark(user)) != 1 {
+func sessionIdentity(user *users.User, of *authenticator.Identity, s *session.Session) *authenticator.Identity {
+	if subtle.ConstantTimeCompare(s.Data, passwordDigest(user)) != 1 {
 		return nil
 	}
 	id, began := *of, s.Identity
@@ -170,9 +170,9 @@ func present(user *users.User, of *authenticator.Identity, s *session.Session) *
 	return id.Normalize()
 }
 
-// mark returns what tells a user's password from another one, and from that of
+// passwordDigest returns what tells a user's password from another one, and from that of
 // a user of the same name elsewhere, without telling anything about it.
-func mark(user *users.User) []byte {
+func passwordDigest(user *users.User) []byte {
 	sum := sha256.Sum256([]byte("session\x00" + user.Name + "\x00" + user.Hash))
 	return sum[:]
 }
@@ -181,6 +181,6 @@ func mark(user *users.User) []byte {
 func (v *Request) readForm() error {
 	body := request.NewTimedBody(v.W, v.R)
 	defer body.Stop()
-	v.R.Body = http.MaxBytesReader(v.W, body, maxForm)
+	v.R.Body = http.MaxBytesReader(v.W, body, maxFormBytes)
 	return v.R.ParseForm()
 }

@@ -14,7 +14,7 @@ func TestN24S31Joins(t *testing.T) {
 		t.Fatal("the browser is not signed in")
 	}
 	p.signIn("/tab/1")
-	for range maxCompleted + 1 {
+	for range maxRecentSignIns + 1 {
 		if answer := p.visit("GET", waited, nil); answer.Code != 303 || answer.Header().Get("Location") != "/tab/2" {
 			t.Errorf("%d %v", answer.Code, answer.Header())
 		}

@@ -24,38 +24,38 @@ import (
 const (
 	// transactionTime is how long a user may take to sign in elsewhere (R-OID-3).
 	transactionTime = 10 * time.Minute
-	// maxBegun is how many sign-ins a client may begin within transactionTime.
-	maxBegun = 300
+	// maxPerClient is how many sign-ins a client may begin within transactionTime.
+	maxPerClient = 300
 	// maxPending is how many are kept of those that begin in a span, one
 	// transactionTime on the clock. One more takes the place of the oldest: while
 	// a client floods the site, others have to be quicker.
 	maxPending = 1 << 13
-	// maxTransaction is how many bytes each may take.
-	maxTransaction = 6 << 10
-	// shares is how many counters stand for all networks.
-	shares = 1 << 16
+	// maxTransactionBytes is how many bytes each may take.
+	maxTransactionBytes = 6 << 10
+	// counterBuckets is how many counters stand for all networks.
+	counterBuckets = 1 << 16
 )
 
 // ErrTooMany means that a client begins too many sign-ins. Every other error means
 // that the store failed.
 var ErrTooMany = errors.New("too many sign-ins were begun from this network")
 
-// seed keeps strangers from choosing a network that shares a counter with
+// bucketSeed keeps strangers from choosing a network that shares a counter with
 // another's. On several machines a counter stands for other networks on each.
-var seed = maphash.MakeSeed()
+var bucketSeed = maphash.MakeSeed()
 
-// counterOf returns the key of the counter that a client shares with a few others.
-func counterOf(what string, client netip.Addr) string {
-	return what + "/" + strconv.FormatUint(maphash.Comparable(seed, netutil.Network(client))%shares, 10)
+// counterKey returns the key of the counter that a client shares with a few others.
+func counterKey(what string, client netip.Addr) string {
+	return what + "/" + strconv.FormatUint(maphash.Comparable(bucketSeed, netutil.Network(client))%counterBuckets, 10)
 }
 
-// admit counts a sign-in that begins, and returns the key of its place among those
+// countBegun counts a sign-in that begins, and returns the key of its place among those
 // that are kept.
-func (v *Request) admit(ctx context.Context, in store.Store) (place string, err error) {
-	switch begun, err := in.Count(ctx, counterOf("login-begun", v.Client), transactionTime); {
+func (v *Request) countBegun(ctx context.Context, in store.Store) (place string, err error) {
+	switch begun, err := in.Count(ctx, counterKey("login-begun", v.Client), transactionTime); {
 	case err != nil:
 		return "", err
-	case begun > maxBegun:
+	case begun > maxPerClient:
 		return "", ErrTooMany
 	}
 	span := v.Sessions.Now().UnixNano() / int64(transactionTime)
@@ -64,13 +64,13 @@ func (v *Request) admit(ctx context.Context, in store.Store) (place string, err 
 	return fmt.Sprintf("login-place/%d/%d", span%2, begun%maxPending), err
 }
 
-// displace puts a transaction, its key and its browser's slot, in a place, and ends
+// claimSiteSlot puts a transaction, its key and its browser's slot, in a place, and ends
 // the one that was there.
-func displace(ctx context.Context, in store.Store, place, transaction string) error {
+func claimSiteSlot(ctx context.Context, in store.Store, place, transaction string) error {
 	switch old, err := in.Get(ctx, place); {
 	case err == nil:
 		key, slot, _ := strings.Cut(string(old), "\n")
-		if err := end(ctx, in, key); err != nil {
+		if err := deleteTransaction(ctx, in, key); err != nil {
 			return err
 		}
 		if err := in.Delete(ctx, slot); err != nil {
@@ -85,20 +85,20 @@ func displace(ctx context.Context, in store.Store, place, transaction string) er
 // encode returns the transaction as it is stored. A request for so much that it
 // takes too many bytes comes back to the root of the site.
 func (t Transaction) encode() ([]byte, error) {
-	encoded, err := compact(t)
-	if len(encoded) > maxTransaction {
+	encoded, err := marshalCompact(t)
+	if len(encoded) > maxTransactionBytes {
 		t.ReturnTo = "/"
-		encoded, err = compact(t)
+		encoded, err = marshalCompact(t)
 	}
-	if len(encoded) > maxTransaction {
-		return nil, fmt.Errorf("it takes %d bytes, more than %d", len(encoded), maxTransaction)
+	if len(encoded) > maxTransactionBytes {
+		return nil, fmt.Errorf("it takes %d bytes, more than %d", len(encoded), maxTransactionBytes)
 	}
 	return encoded, err
 }
 
-// compact encodes a value without the escapes for HTML, which make six bytes of
+// marshalCompact encodes a value without the escapes for HTML, which make six bytes of
 // one that a stranger chose.
-func compact(value any) ([]byte, error) {
+func marshalCompact(value any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)

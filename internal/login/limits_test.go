@@ -21,7 +21,7 @@ func (w *world) flood(t *testing.T, owner byte, n int) {
 	for i := range n {
 		v := w.visitOf(httptest.NewRecorder(), httptest.NewRequest("GET", origin+LoginPath, nil))
 		v.Client = networkAt(owner, i)
-		if err := v.Begin(context.Background(), random(), Transaction{Login: "staff", ReturnTo: "/?" + strings.Repeat("&", maxReturnTo-2)}); err != nil {
+		if err := v.Begin(context.Background(), randomToken(), Transaction{Login: "staff", ReturnTo: "/?" + strings.Repeat("&", maxReturnTo-2)}); err != nil {
 			t.Fatal(i, err)
 		}
 	}
@@ -29,7 +29,7 @@ func (w *world) flood(t *testing.T, owner byte, n int) {
 
 // networkAt returns where the ith request of a flood comes from.
 func networkAt(owner byte, i int) netip.Addr {
-	network := i / (maxBegun / 3) // two that share a counter do not exhaust it
+	network := i / (maxPerClient / 3) // two that share a counter do not exhaust it
 	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 0, owner, byte(network >> 8), byte(network)})
 }
 
@@ -86,7 +86,7 @@ func TestPendingBounded(t *testing.T) {
 		if strings.HasPrefix(key, "login/") {
 			pending, bytes = pending+1, bytes+size
 		}
-		if size > maxTransaction {
+		if size > maxTransactionBytes {
 			t.Fatalf("%d bytes under %s", size, key)
 		}
 	}
@@ -137,7 +137,7 @@ func TestFlooded(t *testing.T) {
 		kinds[kind]++
 	}
 	t.Log(kinds)
-	if kinds["login-taken"] > maxPending+1 || kinds["login-place"] > maxPending || kinds["login-begun"] > n/(maxBegun/3)+2 {
+	if kinds["login-taken"] > maxPending+1 || kinds["login-place"] > maxPending || kinds["login-begun"] > n/(maxPerClient/3)+2 {
 		t.Errorf("left behind: %v", kinds)
 	}
 	if _, err := p.current(); err != nil {
@@ -153,14 +153,14 @@ func TestFlooded(t *testing.T) {
 // them, and the same network always has the same.
 func TestCounters(t *testing.T) {
 	seen := map[string]bool{}
-	for i := range 4 * shares {
+	for i := range 4 * counterBuckets {
 		client := netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 0, byte(i >> 16), byte(i >> 8), byte(i), 1})
-		key := counterOf("login-begun", client)
-		if seen[key] = true; key != counterOf("login-begun", client.Next()) {
+		key := counterKey("login-begun", client)
+		if seen[key] = true; key != counterKey("login-begun", client.Next()) {
 			t.Fatalf("%s has two counters", client)
 		}
 	}
-	if len(seen) > shares || len(seen) < shares*9/10 {
+	if len(seen) > counterBuckets || len(seen) < counterBuckets*9/10 {
 		t.Errorf("%d counters", len(seen))
 	}
 }
@@ -187,7 +187,7 @@ func TestTransactionSize(t *testing.T) {
 				t.Errorf("%d %v %s", answer.Code, answer.Header()["Location"], answer.Body)
 			}
 			for key, size := range h.sizes {
-				if strings.HasPrefix(key, "login/") && size > maxTransaction {
+				if strings.HasPrefix(key, "login/") && size > maxTransactionBytes {
 					t.Errorf("%d bytes", size)
 				}
 			}

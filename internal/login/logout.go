@@ -12,17 +12,17 @@ import (
 // logout ends a session by POST alone, so that no link or image signs a user
 // out; GET shows the button that does (R-LO-1).
 func (s *Site) logout(v *Request) {
-	if !v.allows(http.MethodGet, http.MethodHead, http.MethodPost) || !v.sameOrigin() {
+	if !v.allowMethods(http.MethodGet, http.MethodHead, http.MethodPost) || !v.requireSameOrigin() {
 		return
 	}
 	found, err := s.Sessions.Current(v.R.Context(), v.R, v.HTTPS)
 	switch {
-	case isDead(err):
-		s.signedOut(v)
+	case isNoSession(err):
+		s.showSignedOut(v)
 	case err != nil:
 		v.Refuse(Event{Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err})
 	case v.R.Method == http.MethodPost:
-		s.end(v, found)
+		s.endSession(v, found)
 	default:
 		_ = s.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{
 			Kind: pages.SignOut, Identity: found.Identity, Action: LogoutPath, RequestID: v.RequestID,
@@ -30,13 +30,13 @@ func (s *Site) logout(v *Request) {
 	}
 }
 
-// isDead reports whether there is no session to end.
-func isDead(err error) bool {
+// isNoSession reports whether there is no session to end.
+func isNoSession(err error) bool {
 	return errors.Is(err, session.ErrEnded) || errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrOtherSite)
 }
 
-// end ends a session and sends the browser to where its login would have it.
-func (s *Site) end(v *Request, found *session.Session) {
+// endSession ends a session and sends the browser to where its login would have it.
+func (s *Site) endSession(v *Request, found *session.Session) {
 	if err := s.Sessions.End(v.R.Context(), v.W, v.HTTPS, found); err != nil {
 		v.Refuse(Event{Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err})
 		return
@@ -51,16 +51,16 @@ func (s *Site) end(v *Request, found *session.Session) {
 			to = leaver.EndSessionURL(v, found)
 		}
 	}
-	v.tell(event)
-	v.straight()
+	v.report(event)
+	v.resetLoopGuard()
 	if to == "" {
 		to = LogoutPath // which then says that no user is signed in
 	}
 	v.Redirect(to)
 }
 
-// signedOut says that no user is signed in, and takes a dead cookie away.
-func (s *Site) signedOut(v *Request) {
+// showSignedOut says that no user is signed in, and takes a dead cookie away.
+func (s *Site) showSignedOut(v *Request) {
 	if v.R.Method == http.MethodPost {
 		v.Redirect(LogoutPath)
 		return

@@ -46,45 +46,45 @@ func (o *OIDC) Title() string { return o.DisplayName }
 
 // The ends that a transaction of OIDC has.
 const (
-	toSignIn  = "sign in"
-	toSignOut = "sign out"
+	purposeSignIn  = "sign in"
+	purposeSignOut = "sign out"
 )
 
-// underway is what a transaction keeps.
-type underway struct {
-	To      string           `json:"to"`
+// oidcState is what a transaction keeps.
+type oidcState struct {
+	Purpose string           `json:"to"`
 	Request oidc.AuthRequest `json:"request,omitzero"`
 }
 
 // Login implements Method: it sends the browser to the provider, with what the
 // address asks of a step-up.
 func (o *OIDC) Login(v *Request, returnTo string) {
-	if !v.allows(http.MethodGet, http.MethodHead) {
+	if !v.allowMethods(http.MethodGet, http.MethodHead) {
 		return
 	}
-	if !v.navigates() {
+	if !v.requireNavigation() {
 		return
 	}
-	if v.joins(returnTo, demandOf(v.R.URL.Query())) {
+	if v.joinOtherTab(returnTo, parseStepUp(v.R.URL.Query())) {
 		return
 	}
-	if v.circles() {
-		o.stop(v)
+	if v.isSignInLoop() {
+		o.showSignInLoop(v)
 		return
 	}
-	if v.waits() {
+	if v.waitForOtherTab() {
 		return
 	}
-	o.begin(v, returnTo, demandOf(v.R.URL.Query()))
+	o.begin(v, returnTo, parseStepUp(v.R.URL.Query()))
 }
 
 // maxACRValues bounds what a step-up asks for, in bytes: it is kept while the
 // sign-in lasts, and anybody can write it into the address.
 const maxACRValues = 1024
 
-// demandOf reads what a step-up asks for. Whoever writes something else into the
+// parseStepUp reads what a step-up asks for. Whoever writes something else into the
 // address asks for less than the policy, which then refuses again.
-func demandOf(query url.Values) oidc.StepUp {
+func parseStepUp(query url.Values) oidc.StepUp {
 	demand := oidc.NoStepUp
 	strange := func(c rune) bool { return c == utf8.RuneError || !unicode.IsPrint(c) }
 	if text := query.Get("acr_values"); len(text) <= maxACRValues && !strings.ContainsFunc(text, strange) {
@@ -96,40 +96,40 @@ func demandOf(query url.Values) oidc.StepUp {
 	return demand
 }
 
-// demands reports whether a sign-in has to be like something.
-func demands(ask oidc.StepUp) bool { return len(ask.ACRValues) > 0 || ask.MaxAge >= 0 }
+// isStepUp reports whether a sign-in has to be like something.
+func isStepUp(ask oidc.StepUp) bool { return len(ask.ACRValues) > 0 || ask.MaxAge >= 0 }
 
 // begin sends the browser to the provider.
 func (o *OIDC) begin(v *Request, returnTo string, demand oidc.StepUp) {
-	state := random()
-	to, pending, err := o.Provider.Authorize(v.R.Context(), state, o.callback(v), demand)
+	state := randomToken()
+	to, pending, err := o.Provider.Authorize(v.R.Context(), state, o.callbackURL(v), demand)
 	if err == nil {
 		kept := pending
 		kept.StepUp = oidc.StepUp{} // Ask has it
-		err = o.keep(v, state, Transaction{ReturnTo: returnTo, Ask: demand}, underway{To: toSignIn, Request: kept})
+		err = o.storeTransaction(v, state, Transaction{ReturnTo: returnTo, StepUp: demand}, oidcState{Purpose: purposeSignIn, Request: kept})
 	}
 	if err == nil { // after it was counted: a request of ours goes out for each
 		to, err = o.Provider.PushAuthorization(v.R.Context(), to, state, pending)
 	}
 	if err != nil {
-		o.fail(v, err, Transaction{Login: o.MethodName, ReturnTo: returnTo, Ask: demand})
+		o.fail(v, err, Transaction{Login: o.MethodName, ReturnTo: returnTo, StepUp: demand})
 		return
 	}
 	v.Redirect(to)
 }
 
-// keep stores a transaction under a state.
-func (o *OIDC) keep(v *Request, state string, t Transaction, u underway) error {
-	data, err := compact(u)
+// storeTransaction stores a transaction under a state.
+func (o *OIDC) storeTransaction(v *Request, state string, t Transaction, u oidcState) error {
+	data, err := marshalCompact(u)
 	if err != nil {
-		return beginning(err)
+		return beginError(err)
 	}
 	t.Login, t.Data = o.MethodName, data
 	return v.Begin(v.R.Context(), state, t)
 }
 
-// callback returns where the provider sends people back to; it is registered there.
-func (o *OIDC) callback(v *Request) string {
+// callbackURL returns where the provider sends people back to; it is registered there.
+func (o *OIDC) callbackURL(v *Request) string {
 	scheme := "http"
 	if v.HTTPS {
 		scheme = "https"
@@ -141,27 +141,27 @@ func (o *OIDC) callback(v *Request) string {
 // signed in or out. What it brings counts only with the state that this browser
 // was given (R-OID-3).
 func (o *OIDC) Callback(v *Request) {
-	if !v.allows(http.MethodGet) {
+	if !v.allowMethods(http.MethodGet) {
 		return
 	}
 	answer := v.R.URL.Query()
-	t, u, err := o.take(v, answer["state"])
+	t, u, err := o.takeTransaction(v, answer["state"])
 	switch {
 	case errors.Is(err, ErrUsed):
-		o.again(v, t)
+		o.resumeUsed(v, t)
 	case errors.Is(err, ErrState):
-		o.lost(v, err)
+		o.showInvalidState(v, err)
 	case err != nil:
 		o.fail(v, err, t)
-	case u.To == toSignOut:
+	case u.Purpose == purposeSignOut:
 		v.Redirect(LogoutPath)
 	default:
-		o.finish(v, answer, t, u.Request)
+		o.complete(v, answer, t, u.Request)
 	}
 }
 
-// take returns the transaction of a state.
-func (o *OIDC) take(v *Request, states []string) (t Transaction, u underway, err error) {
+// takeTransaction returns the transaction of a state.
+func (o *OIDC) takeTransaction(v *Request, states []string) (t Transaction, u oidcState, err error) {
 	if len(states) != 1 {
 		return t, u, ErrState
 	}
@@ -172,12 +172,12 @@ func (o *OIDC) take(v *Request, states []string) (t Transaction, u underway, err
 	case t.Login != o.MethodName || json.Unmarshal(t.Data, &u) != nil:
 		return Transaction{}, u, ErrState
 	}
-	u.Request.StepUp = t.Ask
+	u.Request.StepUp = t.StepUp
 	return t, u, nil
 }
 
-// finish ends a sign-in.
-func (o *OIDC) finish(v *Request, answer url.Values, t Transaction, pending oidc.AuthRequest) {
+// complete ends a sign-in.
+func (o *OIDC) complete(v *Request, answer url.Values, t Transaction, pending oidc.AuthRequest) {
 	granted, err := o.Provider.Exchange(v.R.Context(), answer, pending)
 	var failure *oidc.Failure
 	if errors.As(err, &failure) && failure.NeedsInteraction {
@@ -187,8 +187,8 @@ func (o *OIDC) finish(v *Request, answer url.Values, t Transaction, pending oidc
 		return
 	}
 	if errors.As(err, &failure) && failure.Restart {
-		v.completed(t.Began) // several machines that disagree do not send a browser in circles
-		v.Redirect(v.backTo(t))
+		v.recordSignIn(t.Began) // several machines that disagree do not send a browser in circles
+		v.Redirect(v.retryURL(t))
 		return
 	}
 	var record session.Record
@@ -197,33 +197,33 @@ func (o *OIDC) finish(v *Request, answer url.Values, t Transaction, pending oidc
 	}
 	if err != nil {
 		if t.Retry = errors.As(err, &failure) && failure.Status >= http.StatusInternalServerError; t.Retry {
-			err = errors.Join(err, v.keepUsed(v.R.Context(), answer.Get("state"), t))
+			err = errors.Join(err, v.storeUsed(v.R.Context(), answer.Get("state"), t))
 		}
 		o.fail(v, err, t)
 		return
 	}
-	v.completed(t.Began)
-	if v.keeps(t, record) {
+	v.recordSignIn(t.Began)
+	if v.keepsSession(t, record) {
 		v.Redirect(SanitizeReturnTo(t.ReturnTo))
 		return
 	}
-	v.loginURL = v.backTo(t)
+	v.loginURL = v.retryURL(t)
 	v.StartSession(o.MethodName, record, t.ReturnTo)
 }
 
-// again answers a browser that comes back a second time, by the Back button or by
+// resumeUsed answers a browser that comes back a second time, by the Back button or by
 // loading the page once more: it goes on to the page asked for if it is signed in,
 // and begins another sign-in if the first one failed for a reason that may have
 // passed. The policy asks for a step-up there if it is still wanted.
-func (o *OIDC) again(v *Request, t Transaction) {
+func (o *OIDC) resumeUsed(v *Request, t Transaction) {
 	switch {
-	case v.present() != nil:
+	case v.currentIdentity() != nil:
 		v.Redirect(SanitizeReturnTo(t.ReturnTo))
 	case t.Retry:
-		o.begin(v, t.ReturnTo, t.Ask)
+		o.begin(v, t.ReturnTo, t.StepUp)
 	default:
-		v.loginURL = v.backTo(t)
-		o.lost(v, ErrUsed)
+		v.loginURL = v.retryURL(t)
+		o.showInvalidState(v, ErrUsed)
 	}
 }
 
@@ -235,29 +235,29 @@ func (o *OIDC) record(granted *oidc.Grant) (session.Record, error) {
 	}, err
 }
 
-// lost answers a browser that comes back with a state that leads nowhere. One that
+// showInvalidState answers a browser that comes back with a state that leads nowhere. One that
 // is signed in has an old page, and is told so.
-func (o *OIDC) lost(v *Request, err error) {
-	if id := v.present(); id != nil {
-		v.greet(v, id)
+func (o *OIDC) showInvalidState(v *Request, err error) {
+	if id := v.currentIdentity(); id != nil {
+		v.showSignedIn(v, id)
 		return
 	}
-	v.tell(Event{Kind: Failed, Login: o.MethodName, Status: http.StatusBadRequest, Reason: authenticator.ReasonLoginStateInvalid, Err: err})
+	v.report(Event{Kind: Failed, Login: o.MethodName, Status: http.StatusBadRequest, Reason: authenticator.ReasonLoginStateInvalid, Err: err})
 	_ = v.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{
 		Kind: pages.ChooseLogin, Status: http.StatusBadRequest, Failed: pages.TryAgain, LoginURL: v.signInURL(), RequestID: v.RequestID,
 	})
 }
 
-// stop answers who signs in again and again.
-func (o *OIDC) stop(v *Request) {
-	v.tell(Event{Kind: Failed, Login: o.MethodName, Status: http.StatusForbidden, Reason: authenticator.ReasonLoginStateInvalid, Err: errCircles})
+// showSignInLoop answers who signs in again and again.
+func (o *OIDC) showSignInLoop(v *Request) {
+	v.report(Event{Kind: Failed, Login: o.MethodName, Status: http.StatusForbidden, Reason: authenticator.ReasonLoginStateInvalid, Err: errSignInLoop})
 	_ = v.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{Kind: pages.SignInLoop, Status: http.StatusForbidden, RequestID: v.RequestID})
 }
 
 // fail answers a sign-in that failed. The page's link asks for the same again.
 func (o *OIDC) fail(v *Request, err error, t Transaction) {
 	if t.Login != "" {
-		v.loginURL = v.backTo(t)
+		v.loginURL = v.retryURL(t)
 	}
 	e := Event{Kind: Failed, Login: o.MethodName, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err}
 	var page pages.Denial
@@ -268,8 +268,8 @@ func (o *OIDC) fail(v *Request, err error, t Transaction) {
 	case errors.Is(err, ErrTooMany):
 		e.Status, e.Reason, page.RetryAfter = http.StatusTooManyRequests, authenticator.ReasonThrottled, transactionTime
 	}
-	v.tell(e)
-	v.page(e, page)
+	v.report(e)
+	v.writePage(e, page)
 }
 
 // EndSessionURL implements LogoutRedirector: people sign out at the provider, too, which sends
@@ -279,9 +279,9 @@ func (o *OIDC) EndSessionURL(v *Request, s *session.Session) string {
 	if err != nil || o.LocalLogout {
 		return ""
 	}
-	state := random()
-	to := o.Provider.EndSessionURL(granted, o.callback(v), state)
-	if to == "" || o.keep(v, state, Transaction{}, underway{To: toSignOut}) != nil {
+	state := randomToken()
+	to := o.Provider.EndSessionURL(granted, o.callbackURL(v), state)
+	if to == "" || o.storeTransaction(v, state, Transaction{}, oidcState{Purpose: purposeSignOut}) != nil {
 		return ""
 	}
 	return to

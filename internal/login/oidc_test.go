@@ -121,11 +121,11 @@ func TestOIDC(t *testing.T) {
 func TestCallbackBound(t *testing.T) {
 	tests := map[string]func(p *provided, back *string){
 		"another browser":         func(p *provided, _ *string) { p.cookies = map[string]string{} },
-		"a browser of its own":    func(p *provided, _ *string) { p.cookies["__Host-policy_auth_login"] = random() },
+		"a browser of its own":    func(p *provided, _ *string) { p.cookies["__Host-policy_auth_login"] = randomToken() },
 		"too late":                func(p *provided, _ *string) { p.advance(transactionTime) },
 		"no state":                func(_ *provided, back *string) { *back = CallbackPath + "id?code=x" },
-		"another state":           func(_ *provided, back *string) { *back = CallbackPath + "id?code=x&state=" + random() },
-		"two states":              func(_ *provided, back *string) { *back += "&state=" + random() },
+		"another state":           func(_ *provided, back *string) { *back = CallbackPath + "id?code=x&state=" + randomToken() },
+		"two states":              func(_ *provided, back *string) { *back += "&state=" + randomToken() },
 		"nothing at all":          func(_ *provided, back *string) { *back = CallbackPath + "id" },
 		"an error without state":  func(_ *provided, back *string) { *back = CallbackPath + "id?error=access_denied" },
 		"a query that is no such": func(_ *provided, back *string) { *back = CallbackPath + "id?%zz;&=&state" },
@@ -163,7 +163,7 @@ func TestCallbackBound(t *testing.T) {
 func TestCallbackMethods(t *testing.T) {
 	p := newProvided(t, nil)
 	for _, method := range []string{"POST", "HEAD", "PUT"} {
-		if answer := p.visit(method, CallbackPath+"id?code=x&state="+random(), url.Values{}); answer.Code != 405 || answer.Header().Get("Allow") != "GET" {
+		if answer := p.visit(method, CallbackPath+"id?code=x&state="+randomToken(), url.Values{}); answer.Code != 405 || answer.Header().Get("Allow") != "GET" {
 			t.Errorf("%s: %d %v", method, answer.Code, answer.Header())
 		}
 	}
@@ -310,7 +310,7 @@ func TestDemandOf(t *testing.T) {
 	}
 	for text, want := range tests {
 		query, _ := url.ParseQuery(text)
-		if got := demandOf(query); got.MaxAge != want.MaxAge || strings.Join(got.ACRValues, " ") != strings.Join(want.ACRValues, " ") {
+		if got := parseStepUp(query); got.MaxAge != want.MaxAge || strings.Join(got.ACRValues, " ") != strings.Join(want.ACRValues, " ") {
 			t.Errorf("%s: %+v", text, got)
 		}
 	}
@@ -427,7 +427,7 @@ func TestN30ProviderDenied(t *testing.T) {
 func TestN30StateComesFirst(t *testing.T) {
 	p := newProvided(t, nil)
 	p.begin(LoginPath)
-	for _, query := range []string{"error=access_denied", "error=access_denied&state=" + random(), "error=access_denied&error_description=call+us&state="} {
+	for _, query := range []string{"error=access_denied", "error=access_denied&state=" + randomToken(), "error=access_denied&error_description=call+us&state="} {
 		answer := p.visit("GET", CallbackPath+"id?"+query, nil)
 		if e := p.lastEvent(); answer.Code != 400 || e.Reason != authenticator.ReasonLoginStateInvalid || !strings.Contains(answer.Body.String(), "open for too long") || strings.Contains(answer.Body.String(), "call us") {
 			t.Errorf("%s: %d, event %+v", query, answer.Code, e)
@@ -479,7 +479,7 @@ func TestS30Anew(t *testing.T) {
 		if answer = p.visit("GET", again, nil); answer.Code == http.StatusForbidden {
 			break
 		}
-		if n > maxCompleted {
+		if n > maxRecentSignIns {
 			t.Fatal("it goes in circles")
 		}
 		back := p.follow(answer.Header().Get("Location"))

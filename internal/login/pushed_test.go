@@ -15,10 +15,10 @@ func TestN29Pushed(t *testing.T) {
 	if answer := p.signIn("/mail"); answer.Code != 303 || answer.Header().Get("Location") != "/mail" || p.fake.Seen("/par") != 1 {
 		t.Fatalf("%d %v", answer.Code, answer.Header())
 	}
-	for range maxBegun + 20 {
+	for range maxPerClient + 20 {
 		p.visit("GET", p.URL("/mail", "", nil), nil)
 	}
-	if seen := p.fake.Seen("/par"); seen != maxBegun {
+	if seen := p.fake.Seen("/par"); seen != maxPerClient {
 		t.Errorf("%d requests were pushed", seen)
 	}
 	p = newProvided(t, func(c *oidc.Config) { c.ClientSecret = "another" })

@@ -14,17 +14,17 @@ import (
 )
 
 const (
-	// refreshTime is for how long no other request refreshes a session that one
+	// refreshLock is for how long no other request refreshes a session that one
 	// does, on whichever machine: a provider takes a refresh token that comes twice
 	// for stolen. No session is due more often.
-	refreshTime = 30 * time.Second
-	// refreshWait bounds how long a request waits for its session's refresh.
-	refreshWait = 10 * time.Second
+	refreshLock = 30 * time.Second
+	// refreshTimeout bounds how long a request waits for its session's refresh.
+	refreshTimeout = 10 * time.Second
 )
 
-// dueBytes is how many bytes before a stored grant say when it is due, in seconds
+// refreshAtBytes is how many bytes before a stored grant say when it is due, in seconds
 // since 1970 or 0 for never, so that a request need not decode it.
-const dueBytes = 8
+const refreshAtBytes = 8
 
 // encodeGrant returns a grant as a session keeps it.
 func encodeGrant(g *oidc.Grant) ([]byte, error) {
@@ -39,24 +39,24 @@ func encodeGrant(g *oidc.Grant) ([]byte, error) {
 	return append(binary.BigEndian.AppendUint64(nil, due), encoded...), nil
 }
 
-// errNoGrant says that a session has no grant of ours.
-var errNoGrant = errors.New("the session has no tokens")
+// errNoTokens says that a session has no grant of ours.
+var errNoTokens = errors.New("the session has no tokens")
 
 // decodeGrant reads it again.
 func decodeGrant(data []byte) (*oidc.Grant, error) {
-	if len(data) < dueBytes {
-		return nil, errNoGrant
+	if len(data) < refreshAtBytes {
+		return nil, errNoTokens
 	}
 	var g oidc.Grant
-	if err := json.Unmarshal(data[dueBytes:], &g); err != nil {
-		return nil, errNoGrant
+	if err := json.Unmarshal(data[refreshAtBytes:], &g); err != nil {
+		return nil, errNoTokens
 	}
 	return &g, nil
 }
 
-// isDue reports whether a stored grant is to be refreshed.
-func isDue(data []byte, now time.Time) bool {
-	if len(data) < dueBytes {
+// needsRefresh reports whether a stored grant is to be refreshed.
+func needsRefresh(data []byte, now time.Time) bool {
+	if len(data) < refreshAtBytes {
 		return false
 	}
 	due := binary.BigEndian.Uint64(data)
@@ -67,17 +67,17 @@ func isDue(data []byte, now time.Time) bool {
 // the request that finds it so; others that come meanwhile go on with what is
 // known (R-OID-10).
 func (o *OIDC) Revalidate(ctx context.Context, in *session.Sessions, s *session.Session) authenticator.Outcome {
-	if !isDue(s.Data, o.Provider.Now()) {
+	if !needsRefresh(s.Data, o.Provider.Now()) {
 		return authenticator.Accept(s.Identity)
 	}
 	// Who refreshes does it to the end: the old refresh token is used up by it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshWait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
 	granted, err := decodeGrant(s.Data)
 	if err != nil || !o.Provider.NeedsRefresh(granted) {
 		return authenticator.Accept(s.Identity)
 	}
-	if first, err := in.BeginRefresh(ctx, s, refreshTime); err != nil || !first {
+	if first, err := in.BeginRefresh(ctx, s, refreshLock); err != nil || !first {
 		return authenticator.Accept(s.Identity)
 	}
 	return o.refresh(ctx, in, s)
@@ -87,10 +87,10 @@ func (o *OIDC) Revalidate(ctx context.Context, in *session.Sessions, s *session.
 func (o *OIDC) refresh(ctx context.Context, in *session.Sessions, s *session.Session) authenticator.Outcome {
 	s, err := in.Registry().Get(ctx, s.ID) // another machine may just have done it
 	if err != nil {
-		return o.ended(err)
+		return o.storeOutcome(err)
 	}
 	granted, err := decodeGrant(s.Data)
-	if err != nil || !isDue(s.Data, o.Provider.Now()) {
+	if err != nil || !needsRefresh(s.Data, o.Provider.Now()) {
 		return authenticator.Accept(s.Identity)
 	}
 	renewed, err := o.Provider.Refresh(ctx, granted)
@@ -102,11 +102,11 @@ func (o *OIDC) refresh(ctx context.Context, in *session.Sessions, s *session.Ses
 		_ = in.Registry().End(ctx, s.ID) // or the next request finds it refused again
 		return authenticator.Reject(authenticator.ReasonSessionRevoked, authenticator.Detail{Name: "problem", Value: err.Error()})
 	}
-	return o.renew(ctx, in, s, renewed)
+	return o.storeGrant(ctx, in, s, renewed)
 }
 
-// renew keeps what a refresh brought.
-func (o *OIDC) renew(ctx context.Context, in *session.Sessions, s *session.Session, renewed *oidc.Grant) authenticator.Outcome {
+// storeGrant keeps what a refresh brought.
+func (o *OIDC) storeGrant(ctx context.Context, in *session.Sessions, s *session.Session, renewed *oidc.Grant) authenticator.Outcome {
 	id := s.Identity
 	if renewed.Identity != nil {
 		id = renewed.Identity
@@ -119,14 +119,14 @@ func (o *OIDC) renew(ctx context.Context, in *session.Sessions, s *session.Sessi
 		s, err = in.Registry().Get(ctx, s.ID)
 	}
 	if err != nil {
-		return o.ended(err)
+		return o.storeOutcome(err)
 	}
 	return authenticator.Accept(s.Identity)
 }
 
-// ended turns an error of the sessions into an outcome.
-func (o *OIDC) ended(err error) authenticator.Outcome {
-	if isDead(err) {
+// storeOutcome turns an error of the sessions into an outcome.
+func (o *OIDC) storeOutcome(err error) authenticator.Outcome {
+	if isNoSession(err) {
 		return authenticator.Reject(authenticator.ReasonSessionRevoked)
 	}
 	return authenticator.Outcome{Verdict: authenticator.Unavailable, Reason: authenticator.ReasonStoreUnavailable}

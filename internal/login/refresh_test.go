@@ -126,7 +126,7 @@ func TestGrant(t *testing.T) {
 		if _, err := decodeGrant(data); err == nil {
 			t.Errorf("%q is a grant", data)
 		}
-		isDue(data, time.Now())
+		needsRefresh(data, time.Now())
 	}
 }
 

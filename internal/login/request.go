@@ -26,8 +26,8 @@ type Request struct {
 	// RequestID is the id that is also in the log.
 	RequestID string
 
-	loginURL string // where to sign in again, if not LoginPath
-	given    string // the browser's value that the answer sets
+	loginURL     string // where to sign in again, if not LoginPath
+	newBrowserID string // the browser's value that the answer sets
 }
 
 // signInURL returns where to sign in again.
@@ -75,7 +75,7 @@ func (v *Request) StartSession(name string, record session.Record, returnTo stri
 		v.Refuse(Event{Login: name, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Identity: record.Identity, Err: err})
 		return
 	}
-	v.tell(Event{Kind: SignedIn, Login: name, Identity: started.Identity})
+	v.report(Event{Kind: SignedIn, Login: name, Identity: started.Identity})
 	v.Redirect(SanitizeReturnTo(returnTo))
 }
 
@@ -90,12 +90,12 @@ func (v *Request) Redirect(to string) {
 // the operator.
 func (v *Request) Refuse(e Event) {
 	e.Kind = Failed
-	v.tell(e)
-	v.page(e, pages.Denial{})
+	v.report(e)
+	v.writePage(e, pages.Denial{})
 }
 
-// page writes the refusal that an event tells of.
-func (v *Request) page(e Event, rf pages.Denial) {
+// writePage writes the refusal that an event tells of.
+func (v *Request) writePage(e Event, rf pages.Denial) {
 	rf.Status, rf.Reason, rf.RequestID, rf.MaxAge = e.Status, e.Reason, v.RequestID, -1
 	passing := e.Status >= http.StatusInternalServerError && v.loginURL == "" // what is answered so here is soon over
 	if !passing && e.Reason != authenticator.ReasonInsecureTransport {
@@ -104,8 +104,8 @@ func (v *Request) page(e Event, rf pages.Denial) {
 	_ = v.Pages.Write(v.W, v.R, rf) // it fails only if the client is gone
 }
 
-// tell hands an event to the operator.
-func (v *Request) tell(e Event) {
+// report hands an event to the operator.
+func (v *Request) report(e Event) {
 	e.Client, e.RequestID = v.Client, v.RequestID
 	v.Report(v.R, e)
 }

@@ -38,7 +38,7 @@ func ReturnTo(r *http.Request, asked *url.URL, scheme string, navigation bool, w
 	if query := request.RemoveParameters(from.RawQuery, without); query != "" {
 		target += "?" + encodeQuery(query)
 	}
-	if !isTarget(target) {
+	if !isReturnTo(target) {
 		return origin + "/", false
 	}
 	if len(target) > maxReturnTo {
@@ -61,36 +61,36 @@ func referrer(r *http.Request, origin string) *url.URL {
 // another site's, and for our own pages (R-OID-11, T-40).
 func SanitizeReturnTo(target string) string {
 	target, _, _ = strings.Cut(target, "#")
-	if len(target) > maxReturnTo || !isTarget(target) {
+	if len(target) > maxReturnTo || !isReturnTo(target) {
 		return "/"
 	}
 	return target
 }
 
-// isTarget reports whether people may be sent to a path with a query after they
+// isReturnTo reports whether people may be sent to a path with a query after they
 // signed in. ReturnTo, which writes return_to, and SanitizeReturnTo, which reads it, both ask
 // it, so that what the one writes the other accepts.
-func isTarget(target string) bool {
+func isReturnTo(target string) bool {
 	path, query, _ := strings.Cut(target, "?")
 	strange := func(c rune) bool { return c >= 0x7f || strings.ContainsRune("\"<>^`{|}", c) }
-	return !strings.ContainsFunc(path, strange) && IsSafePath(path) && !isOwn(path) && !strings.ContainsFunc(query, isEncoded)
+	return !strings.ContainsFunc(path, strange) && IsSafePath(path) && !isOwnPage(path) && !strings.ContainsFunc(query, mustEncode)
 }
 
-// isEncoded reports whether browsers percent-encode a character of a query (URL
+// mustEncode reports whether browsers percent-encode a character of a query (URL
 // Standard, query percent-encode set). The others, such as { | } ^ and the
 // backtick, they send as they are.
-func isEncoded(c rune) bool {
+func mustEncode(c rune) bool {
 	return c <= ' ' || c >= 0x7f || c == '"' || c == '#' || c == '<' || c == '>'
 }
 
 // encodeQuery encodes what a browser would have encoded.
 func encodeQuery(query string) string {
-	if !strings.ContainsFunc(query, isEncoded) {
+	if !strings.ContainsFunc(query, mustEncode) {
 		return query
 	}
 	var b strings.Builder
 	for i := range len(query) {
-		if c := query[i]; isEncoded(rune(c)) {
+		if c := query[i]; mustEncode(rune(c)) {
 			fmt.Fprintf(&b, "%%%02X", c)
 		} else {
 			b.WriteByte(c)
@@ -103,9 +103,9 @@ func encodeQuery(query string) string {
 // more than it should, takes an escaped path for a path on this site (T-40).
 func IsSafePath(escaped string) bool { return request.IsLocalPath(escaped, PathPrefix) }
 
-// isOwn reports whether a path leads to one of our pages once its dots are
+// isOwnPage reports whether a path leads to one of our pages once its dots are
 // resolved.
-func isOwn(escaped string) bool {
+func isOwnPage(escaped string) bool {
 	decoded, err := url.PathUnescape(escaped)
 	return err != nil || strings.HasPrefix(pathpkg.Clean(decoded)+"/", PathPrefix)
 }

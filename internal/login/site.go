@@ -73,20 +73,20 @@ var crossOrigin = http.NewCrossOriginProtection()
 // Handles reports whether an escaped path is one of the site's own pages: nothing
 // of an application is shadowed. A nil Site has none.
 func (s *Site) Handles(path string) bool {
-	return s != nil && strings.HasPrefix(path, PathPrefix) && s.pageAt(path) != nil
+	return s != nil && strings.HasPrefix(path, PathPrefix) && s.route(path) != nil
 }
 
 // CookieNames returns the names of the cookies that are ours alone.
 func (s *Site) CookieNames() []string {
 	own := s.Sessions.Cookie()
-	return []string{own.Name, own.InsecureName(), browserCookie.Name, browserCookie.InsecureName(), completedCookie.Name, completedCookie.InsecureName()}
+	return []string{own.Name, own.InsecureName(), browserCookie.Name, browserCookie.InsecureName(), signInsCookie.Name, signInsCookie.InsecureName()}
 }
 
 // ReservedCookieNames returns the names that the cookies of sites have by default, which
 // no other program uses: another site of the same host may set them.
 func ReservedCookieNames() []string {
 	shared := session.Cookie{Domain: "example.com"}.WithDefaults()
-	return []string{session.Cookie{}.WithDefaults().Name, shared.Name, browserCookie.Name, completedCookie.Name}
+	return []string{session.Cookie{}.WithDefaults().Name, shared.Name, browserCookie.Name, signInsCookie.Name}
 }
 
 // HasForm reports whether people type passwords on the site's pages. A nil Site has
@@ -99,22 +99,22 @@ func (s *Site) HasForm() bool {
 // pages: nothing of an application is shadowed.
 func (s *Site) Serve(v *Request) bool {
 	v.Site = s
-	serve := s.pageAt(v.Path)
+	serve := s.route(v.Path)
 	if serve == nil {
 		return false
 	}
 	// A provider that ends sessions is no browser, and begins none.
 	browser := !strings.HasPrefix(v.Path, BackchannelPath)
 	if err := s.Sessions.CanStart(v.R, v.HTTPS); browser && (err != nil || !v.Secure) {
-		v.Refuse(noSession(v, err))
+		v.Refuse(cannotStart(v, err))
 		return true
 	}
 	serve(v)
 	return true
 }
 
-// noSession says why no session can begin where a visit is.
-func noSession(v *Request, err error) Event {
+// cannotStart says why no session can begin where a visit is.
+func cannotStart(v *Request, err error) Event {
 	e := Event{Status: http.StatusForbidden, Reason: authenticator.ReasonInsecureTransport, Err: err}
 	hint := ""
 	switch {
@@ -129,8 +129,8 @@ func noSession(v *Request, err error) Event {
 	return e
 }
 
-// pageAt returns what answers a path, or nil.
-func (s *Site) pageAt(path string) func(*Request) {
+// route returns what answers a path, or nil.
+func (s *Site) route(path string) func(*Request) {
 	switch path {
 	case LoginPath:
 		return s.login
@@ -172,13 +172,13 @@ func (s *Site) URL(returnTo, name string, more url.Values) string {
 
 // login shows the sign-in page of a method, or has people choose one.
 func (s *Site) login(v *Request) {
-	if !v.allows(http.MethodGet, http.MethodHead, http.MethodPost) || !v.sameOrigin() {
+	if !v.allowMethods(http.MethodGet, http.MethodHead, http.MethodPost) || !v.requireSameOrigin() {
 		return
 	}
 	query := v.R.URL.Query()
-	if v.R.Method != http.MethodPost && isBare(query) {
-		if id := v.present(); id != nil {
-			s.greet(v, id)
+	if v.R.Method != http.MethodPost && isDirectVisit(query) {
+		if id := v.currentIdentity(); id != nil {
+			s.showSignedIn(v, id)
 			return
 		}
 	}
@@ -187,24 +187,24 @@ func (s *Site) login(v *Request) {
 		method = s.Methods[0]
 	}
 	if method == nil {
-		s.choose(v, query)
+		s.showChoices(v, query)
 		return
 	}
 	method.Login(v, SanitizeReturnTo(query.Get("return_to")))
 }
 
-// choose offers the site's methods.
-func (s *Site) choose(v *Request, query url.Values) {
+// showChoices offers the site's methods.
+func (s *Site) showChoices(v *Request, query url.Values) {
 	page := pages.SignInPage{Kind: pages.ChooseLogin, RequestID: v.RequestID}
 	for _, m := range s.Methods {
 		query.Set("login", m.Name())
-		page.Choices = append(page.Choices, pages.Choice{Title: m.Title(), URL: s.URL(query.Get("return_to"), m.Name(), more(query))})
+		page.Choices = append(page.Choices, pages.Choice{Title: m.Title(), URL: s.URL(query.Get("return_to"), m.Name(), stepUpParameters(query))})
 	}
 	_ = s.Pages.WriteSignIn(v.W, v.R, page)
 }
 
-// more returns what a step-up asks for (RFC 9470, section 3).
-func more(query url.Values) url.Values {
+// stepUpParameters returns what a step-up asks for (RFC 9470, section 3).
+func stepUpParameters(query url.Values) url.Values {
 	kept := url.Values{}
 	for _, name := range []string{"acr_values", "max_age"} {
 		if query.Has(name) {
@@ -228,18 +228,18 @@ func StepUpQuery(acrValues []string, maxAge int64) url.Values {
 	return query
 }
 
-// allows answers 405 to other methods of HTTP.
-func (v *Request) allows(methods ...string) bool {
+// allowMethods answers 405 to other methods of HTTP.
+func (v *Request) allowMethods(methods ...string) bool {
 	if slices.Contains(methods, v.R.Method) {
 		return true
 	}
 	v.W.Header().Set("Allow", strings.Join(methods, ", "))
-	v.page(Event{Status: http.StatusMethodNotAllowed}, pages.Denial{})
+	v.writePage(Event{Status: http.StatusMethodNotAllowed}, pages.Denial{})
 	return false
 }
 
-// sameOrigin refuses what another site's page sends.
-func (v *Request) sameOrigin() bool {
+// requireSameOrigin refuses what another site's page sends.
+func (v *Request) requireSameOrigin() bool {
 	if crossOrigin.Check(v.R) == nil {
 		return true
 	}

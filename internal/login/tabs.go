@@ -20,49 +20,49 @@ import (
 // several cookies, keep the last of them, and lose the other sign-ins. So the first
 // of them gives it one, and the others wait and ask again, then with the cookie.
 const (
-	// newBrowser is for how long a browser counts as new after its first sign-in
+	// newBrowserTime is for how long a browser counts as new after its first sign-in
 	// began: until the answer with the cookie must have arrived.
-	newBrowser = time.Second
+	newBrowserTime = time.Second
 	// tabWait is how long a tab waits before it asks again, maxWaits how often.
 	tabWait  = 250 * time.Millisecond
 	maxWaits = 6
 )
 
-// waits has a tab of a new browser ask again a little later, if another tab seems to
+// waitForOtherTab has a tab of a new browser ask again a little later, if another tab seems to
 // be signing in as well. Another browser that looks alike waits too; it gets a
 // cookie of its own.
-func (v *Request) waits() bool {
+func (v *Request) waitForOtherTab() bool {
 	query := v.R.URL.Query()
 	waited, err := strconv.Atoi(query.Get("wait"))
-	if _, known := v.known(); known || v.present() != nil || !pages.IsNavigation(v.R) || err == nil && waited >= maxWaits {
+	if _, known := v.readBrowserID(); known || v.currentIdentity() != nil || !pages.IsNavigation(v.R) || err == nil && waited >= maxWaits {
 		return false
 	}
 	ctx := v.R.Context()
 	looks := strings.Join([]string{netutil.Network(v.Client).String(), v.R.Host, v.R.UserAgent(), v.R.Header.Get("Accept-Language")}, "\x00")
-	first, err := v.Sessions.Registry().Store().PutNew(ctx, "login-new/"+token(looks, "new browser"), store.Item{Lifetime: newBrowser})
+	first, err := v.Sessions.Registry().Store().PutNew(ctx, "login-new/"+digest(looks, "new browser"), store.Item{Lifetime: newBrowserTime})
 	if err != nil || first {
-		v.browser() // also where nothing begins, since the provider is down
+		v.browserID() // also where nothing begins, since the provider is down
 		return false
 	}
-	pause(ctx, tabWait)
+	sleep(ctx, tabWait)
 	query.Set("wait", strconv.Itoa(waited+1))
 	v.Redirect(LoginPath + "?" + query.Encode())
 	return true
 }
 
-// joins sends a tab that waited on to its page if another tab has signed the browser in
+// joinOtherTab sends a tab that waited on to its page if another tab has signed the browser in
 // meanwhile. A browser that was signed in before did not wait, so that no step-up and no
 // change of account is skipped.
-func (v *Request) joins(returnTo string, ask oidc.StepUp) bool {
-	if !v.R.URL.Query().Has("wait") || demands(ask) || v.present() == nil {
+func (v *Request) joinOtherTab(returnTo string, ask oidc.StepUp) bool {
+	if !v.R.URL.Query().Has("wait") || isStepUp(ask) || v.currentIdentity() == nil {
 		return false
 	}
 	v.Redirect(SanitizeReturnTo(returnTo))
 	return true
 }
 
-// pause waits, unless the client is gone.
-func pause(ctx context.Context, d time.Duration) {
+// sleep waits, unless the client is gone.
+func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -71,10 +71,10 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// navigates refuses what is not a person's visit: pictures, scripts, frames of
+// requireNavigation refuses what is not a person's visit: pictures, scripts, frames of
 // other sites and what is fetched in advance begin no sign-in (S-31). Old browsers
 // and programs do not say what a request is for.
-func (v *Request) navigates() bool {
+func (v *Request) requireNavigation() bool {
 	h := v.R.Header
 	mode, dest, site := h.Get("Sec-Fetch-Mode"), h.Get("Sec-Fetch-Dest"), h.Get("Sec-Fetch-Site")
 	frame := dest == "iframe" || dest == "frame"
@@ -92,24 +92,24 @@ func (v *Request) navigates() bool {
 	return false
 }
 
-// keeps reports whether a browser keeps the session that it has rather than begin
+// keepsSession reports whether a browser keeps the session that it has rather than begin
 // another: a tab that began to sign in before another one succeeded brings the same
 // person. A step-up and another person begin a session.
-func (v *Request) keeps(t Transaction, record session.Record) bool {
-	if demands(t.Ask) {
+func (v *Request) keepsSession(t Transaction, record session.Record) bool {
+	if isStepUp(t.StepUp) {
 		return false
 	}
 	found, err := v.Sessions.Current(v.R.Context(), v.R, v.HTTPS)
 	return err == nil && found.Login == record.Login && found.Subject == record.Subject && found.SID == record.SID &&
-		found.Created.UnixMilli() >= t.Began && v.present() != nil
+		found.Created.UnixMilli() >= t.Began && v.currentIdentity() != nil
 }
 
-// backTo returns where to sign in again to come back to the page of a transaction,
+// retryURL returns where to sign in again to come back to the page of a transaction,
 // with what it asked for.
-func (v *Request) backTo(t Transaction) string {
+func (v *Request) retryURL(t Transaction) string {
 	var ask url.Values
-	if demands(t.Ask) {
-		ask = StepUpQuery(t.Ask.ACRValues, t.Ask.MaxAge)
+	if isStepUp(t.StepUp) {
+		ask = StepUpQuery(t.StepUp.ACRValues, t.StepUp.MaxAge)
 	}
 	return v.URL(t.ReturnTo, t.Login, ask)
 }

@@ -26,8 +26,8 @@ type Transaction struct {
 	Login string `json:"login"`
 	// ReturnTo is the path of this site to come back to.
 	ReturnTo string `json:"return_to"`
-	// Ask is what the sign-in has to be like.
-	Ask oidc.StepUp `json:"ask"`
+	// StepUp is what the sign-in has to be like.
+	StepUp oidc.StepUp `json:"ask"`
 	// Data is the method's own, such as a nonce; a used transaction has none.
 	Data json.RawMessage `json:"data,omitempty"`
 	// Retry says of a used transaction that the sign-in failed for a reason that may
@@ -42,28 +42,28 @@ type Transaction struct {
 // Begin stores a transaction under a state, made by random, which names it once.
 func (v *Request) Begin(ctx context.Context, state string, t Transaction) error {
 	in, key := v.Sessions.Registry().Store(), transactionKey(state)
-	place, err := v.admit(ctx, in)
+	place, err := v.countBegun(ctx, in)
 	if err != nil {
-		return beginning(err)
+		return beginError(err)
 	}
-	browser := v.browser()
-	t.Browser, t.Began = token(browser, state), v.Sessions.Now().UnixMilli()
+	browser := v.browserID()
+	t.Browser, t.Began = digest(browser, state), v.Sessions.Now().UnixMilli()
 	encoded, err := t.encode()
 	if err != nil {
-		return beginning(err)
+		return beginError(err)
 	}
-	slot, err := claim(ctx, in, browser, key, t.Began)
+	slot, err := claimBrowserSlot(ctx, in, browser, key, t.Began)
 	if err != nil {
-		return beginning(err)
+		return beginError(err)
 	}
-	if err := displace(ctx, in, place, key+"\n"+slot); err != nil {
-		return beginning(err)
+	if err := claimSiteSlot(ctx, in, place, key+"\n"+slot); err != nil {
+		return beginError(err)
 	}
-	return beginning(in.Put(ctx, key, store.Item{Value: encoded, Lifetime: transactionTime}))
+	return beginError(in.Put(ctx, key, store.Item{Value: encoded, Lifetime: transactionTime}))
 }
 
-// beginning says what failed; nil is nothing.
-func beginning(err error) error {
+// beginError says what failed; nil is nothing.
+func beginError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -79,20 +79,20 @@ func (v *Request) Take(ctx context.Context, state string) (Transaction, error) {
 		return Transaction{}, err
 	}
 	in, key := v.Sessions.Registry().Store(), transactionKey(state)
-	first, err := in.PutNew(ctx, takenKey(key), store.Item{Lifetime: 2 * transactionTime})
+	first, err := in.PutNew(ctx, usedKey(key), store.Item{Lifetime: 2 * transactionTime})
 	switch {
 	case err != nil:
-		return Transaction{}, goingOn(err)
+		return Transaction{}, resumeError(err)
 	case !first:
 		t.Data = nil
 		return t, ErrUsed
 	}
-	return t, v.keepUsed(ctx, state, t)
+	return t, v.storeUsed(ctx, state, t)
 }
 
 // read returns the transaction of a state, if it is this browser's.
 func (v *Request) read(ctx context.Context, state string) (t Transaction, err error) {
-	if len(state) != len(random()) {
+	if len(state) != len(randomToken()) {
 		return t, ErrState
 	}
 	encoded, err := v.Sessions.Registry().Store().Get(ctx, transactionKey(state))
@@ -100,28 +100,28 @@ func (v *Request) read(ctx context.Context, state string) (t Transaction, err er
 	case errors.Is(err, store.ErrNotFound):
 		return t, ErrState
 	case err != nil:
-		return t, goingOn(err)
+		return t, resumeError(err)
 	}
-	browser, known := v.known()
-	if err := json.Unmarshal(encoded, &t); err != nil || !known || !same(t.Browser, token(browser, state)) {
+	browser, known := v.readBrowserID()
+	if err := json.Unmarshal(encoded, &t); err != nil || !known || !equal(t.Browser, digest(browser, state)) {
 		return Transaction{}, ErrState
 	}
 	return t, nil
 }
 
-// keepUsed keeps of a transaction which page was asked for, without its secrets.
-func (v *Request) keepUsed(ctx context.Context, state string, t Transaction) error {
+// storeUsed keeps of a transaction which page was asked for, without its secrets.
+func (v *Request) storeUsed(ctx context.Context, state string, t Transaction) error {
 	t.Data = nil
 	encoded, err := t.encode()
 	if err == nil {
 		item := store.Item{Value: encoded, Lifetime: transactionTime}
 		_, err = v.Sessions.Registry().Store().Replace(ctx, transactionKey(state), item)
 	}
-	return goingOn(err)
+	return resumeError(err)
 }
 
-// goingOn says what failed; nil is nothing.
-func goingOn(err error) error {
+// resumeError says what failed; nil is nothing.
+func resumeError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -130,7 +130,7 @@ func goingOn(err error) error {
 
 // transactionKey is where a transaction is stored; the state does not follow
 // from it.
-func transactionKey(state string) string { return "login/" + token(state, "transaction") }
+func transactionKey(state string) string { return "login/" + digest(state, "transaction") }
 
-// takenKey is where a mark says that a transaction was taken.
-func takenKey(key string) string { return "login-taken/" + key }
+// usedKey is where a mark says that a transaction was taken.
+func usedKey(key string) string { return "login-taken/" + key }

@@ -20,7 +20,7 @@ func (w *world) begin(t *testing.T) (string, error) {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
 	recorder := httptest.NewRecorder()
-	state := random()
+	state := randomToken()
 	err := w.visitOf(recorder, r).Begin(context.Background(), state, Transaction{Login: "staff", ReturnTo: "/mail", Data: json.RawMessage(`{"nonce":"n"}`)})
 	for _, cookie := range recorder.Result().Cookies() {
 		w.cookies[cookie.Name] = cookie.Value
@@ -49,10 +49,10 @@ func TestTransaction(t *testing.T) {
 		{"just in time", func(w *world, _ *string) { w.advance(transactionTime - time.Nanosecond) }, nil},
 		{"too late", func(w *world, _ *string) { w.advance(transactionTime) }, ErrState},
 		{"another browser", func(w *world, _ *string) { w.cookies = map[string]string{} }, ErrState},
-		{"another browser with a cookie", func(w *world, _ *string) { w.cookies["__Host-policy_auth_login"] = random() }, ErrState},
+		{"another browser with a cookie", func(w *world, _ *string) { w.cookies["__Host-policy_auth_login"] = randomToken() }, ErrState},
 		{"used", func(w *world, state *string) { _, _ = w.take(*state) }, ErrUsed},
 		{"none", func(_ *world, state *string) { *state = "" }, ErrState},
-		{"another", func(_ *world, state *string) { *state = random() }, ErrState},
+		{"another", func(_ *world, state *string) { *state = randomToken() }, ErrState},
 		{"changed", func(_ *world, state *string) { *state = "A" + (*state)[1:] + "A" }, ErrState},
 	}
 	for _, test := range tests {
@@ -84,7 +84,7 @@ func TestTransactions(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for range maxBegun - 2 {
+	for range maxPerClient - 2 {
 		if _, err := w.begin(t); err != nil {
 			t.Fatal(err)
 		}

@@ -59,7 +59,7 @@ func (p *Provider) Authorize(ctx context.Context, state, redirectURI string, dem
 	}
 	pending = AuthRequest{
 		StepUp: demand, Issuer: p.config.Issuer, RedirectURI: redirectURI,
-		Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Endpoints: m.endpoints(),
+		Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Endpoints: m.digest(),
 	}
 	return withQuery(m.authorization, p.parameters(state, pending)), pending, nil
 }
@@ -99,37 +99,37 @@ func withQuery(endpoint string, parameters url.Values) string {
 
 // prompt returns what the provider is to ask the user.
 func (p *Provider) prompt(demand StepUp) string {
-	if demand.Interactive && p.silent() {
+	if demand.Interactive && p.isSilent() {
 		return ""
 	}
 	return strings.Join(p.config.Prompt, " ")
 }
 
-// silent reports whether the provider is asked not to talk to the user.
-func (p *Provider) silent() bool {
+// isSilent reports whether the provider is asked not to talk to the user.
+func (p *Provider) isSilent() bool {
 	return len(p.config.Prompt) == 1 && p.config.Prompt[0] == "none"
 }
 
-// code returns the code of an answer, after everything that must hold before it
+// authorizationCode returns the code of an answer, after everything that must hold before it
 // may go anywhere. The state has been looked up already: pending is what
 // belongs to it.
-func (p *Provider) code(m *metadata, answer url.Values, pending AuthRequest) (string, error) {
-	if err := p.checkSender(m, answer, pending); err != nil {
+func (p *Provider) authorizationCode(m *metadata, answer url.Values, pending AuthRequest) (string, error) {
+	if err := p.checkIssuer(m, answer, pending); err != nil {
 		return "", err
 	}
 	if _, failed := answer["error"]; failed {
-		return "", p.declined(answer, pending)
+		return "", p.errorResponse(answer, pending)
 	}
 	code := answer.Get("code")
 	if code == "" || len(answer["code"]) > 1 {
-		return "", fail(http.StatusBadRequest, authenticator.ReasonLoginStateInvalid, fmt.Errorf("the answer has %d codes", len(answer["code"])))
+		return "", newFailure(http.StatusBadRequest, authenticator.ReasonLoginStateInvalid, fmt.Errorf("the answer has %d codes", len(answer["code"])))
 	}
 	return code, nil
 }
 
-// checkSender refuses an answer from anybody but who was asked, by a simple
+// checkIssuer refuses an answer from anybody but who was asked, by a simple
 // comparison (RFC 9207, section 2.4; RFC 9700, section 4.4).
-func (p *Provider) checkSender(m *metadata, answer url.Values, pending AuthRequest) error {
+func (p *Provider) checkIssuer(m *metadata, answer url.Values, pending AuthRequest) error {
 	issuers, sent := answer["iss"]
 	var err error
 	switch {
@@ -143,13 +143,13 @@ func (p *Provider) checkSender(m *metadata, answer url.Values, pending AuthReque
 		return nil
 	}
 	if answer.Has("error") {
-		err = fmt.Errorf("%w; %w", err, wordsOf(answer))
+		err = fmt.Errorf("%w; %w", err, providerError(answer))
 	}
-	return fail(http.StatusBadRequest, authenticator.ReasonTokenIssuer, err)
+	return newFailure(http.StatusBadRequest, authenticator.ReasonTokenIssuer, err)
 }
 
-// wordsOf returns what an answer says of an error, for the log.
-func wordsOf(answer url.Values) error {
+// providerError returns what an answer says of an error, for the log.
+func providerError(answer url.Values) error {
 	err := fmt.Errorf("the provider answered %s", printable(answer.Get("error")))
 	if words := answer.Get("error_description"); words != "" {
 		err = fmt.Errorf("%w: %s", err, printable(words))
@@ -157,22 +157,22 @@ func wordsOf(answer url.Values) error {
 	return err
 }
 
-// declined turns an error that the provider answered with into a failure
+// errorResponse turns an error that the provider answered with into a failure
 // (RFC 6749, section 4.1.2.1; OpenID Connect Core, section 3.1.2.6). The log gets
 // what the provider says of it; the page does not, since a stranger can write it.
-func (p *Provider) declined(answer url.Values, pending AuthRequest) error {
-	err := wordsOf(answer)
+func (p *Provider) errorResponse(answer url.Values, pending AuthRequest) error {
+	err := providerError(answer)
 	switch answer.Get("error") {
 	case "server_error":
-		return fail(http.StatusBadGateway, authenticator.ReasonProviderDenied, err)
+		return newFailure(http.StatusBadGateway, authenticator.ReasonProviderDenied, err)
 	case "temporarily_unavailable":
 		return unavailable(0, err)
 	case "login_required", "interaction_required", "consent_required", "account_selection_required":
-		failure := fail(http.StatusForbidden, authenticator.ReasonProviderDenied, err)
-		failure.NeedsInteraction = p.silent() && !pending.Interactive
+		failure := newFailure(http.StatusForbidden, authenticator.ReasonProviderDenied, err)
+		failure.NeedsInteraction = p.isSilent() && !pending.Interactive
 		return failure
 	case "unmet_authentication_requirements":
-		return fail(http.StatusForbidden, authenticator.ReasonStepUpRequired, err)
+		return newFailure(http.StatusForbidden, authenticator.ReasonStepUpRequired, err)
 	}
-	return fail(http.StatusForbidden, authenticator.ReasonProviderDenied, err) // access_denied above all
+	return newFailure(http.StatusForbidden, authenticator.ReasonProviderDenied, err) // access_denied above all
 }

@@ -169,7 +169,7 @@ func FuzzRedeem(f *testing.F) {
 	m := &metadata{sendsIss: true}
 	f.Fuzz(func(t *testing.T, query string) {
 		answer, _ := url.ParseQuery(query)
-		code, err := p.code(m, answer, AuthRequest{Issuer: "https://id.example.com"})
+		code, err := p.authorizationCode(m, answer, AuthRequest{Issuer: "https://id.example.com"})
 		if err == nil && (code == "" || len(answer["iss"]) != 1 || answer.Has("error")) {
 			t.Errorf("%q: the code %q passed", query, code)
 		}

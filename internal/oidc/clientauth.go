@@ -20,8 +20,8 @@ const (
 // AuthMethods are the values of Config.AuthMethod beside "".
 var AuthMethods = []string{AuthBasic, AuthPost, AuthPrivateKeyJWT}
 
-// registered are the names that metadata has for them.
-var registered = map[string]string{
+// metadataNames are the names that metadata has for them.
+var metadataNames = map[string]string{
 	AuthBasic: "client_secret_basic", AuthPost: "client_secret_post", AuthPrivateKeyJWT: "private_key_jwt",
 }
 
@@ -51,20 +51,20 @@ func (p *Provider) authMethod(offered []string) string {
 		return p.config.AuthMethod
 	case p.config.ClientSecret == "":
 		return authNone
-	case len(offered) > 0 && !slices.Contains(offered, registered[AuthBasic]) && slices.Contains(offered, registered[AuthPost]):
+	case len(offered) > 0 && !slices.Contains(offered, metadataNames[AuthBasic]) && slices.Contains(offered, metadataNames[AuthPost]):
 		return AuthPost
 	}
 	return AuthBasic
 }
 
-// checkOffered tells the operator of a provider that does not say that it takes what
+// checkAuthSupport tells the operator of a provider that does not say that it takes what
 // the client does. It is asked all the same: metadata is often incomplete.
-func (p *Provider) checkOffered(m *metadata, doc *document) {
-	name := registered[m.auth]
+func (p *Provider) checkAuthSupport(m *metadata, doc *document) {
+	name := metadataNames[m.auth]
 	if len(doc.AuthMethods) > 0 && name != "" && !slices.Contains(doc.AuthMethods, name) {
 		advice := "none of them is supported here"
 		for _, method := range AuthMethods {
-			if slices.Contains(doc.AuthMethods, registered[method]) {
+			if slices.Contains(doc.AuthMethods, metadataNames[method]) {
 				advice = "write client_auth_method " + method
 				if method == AuthPrivateKeyJWT {
 					advice += " and client_key <file> in login oidc, without client_secret"
@@ -78,14 +78,14 @@ func (p *Provider) checkOffered(m *metadata, doc *document) {
 		return
 	}
 	var fits bool
-	if m.algorithm, fits = p.config.ClientKey.algorithm(doc.AuthAlgorithms); !fits {
+	if m.algorithm, fits = p.config.ClientKey.chooseAlgorithm(doc.AuthAlgorithms); !fits {
 		p.config.Report(fmt.Errorf("the token endpoint takes client assertions signed with %s, and client_key is an %s key, which signs with %s: register another key",
-			printable(strings.Join(doc.AuthAlgorithms, " ")), p.config.ClientKey.kind, strings.Join(p.config.ClientKey.signs, " ")))
+			printable(strings.Join(doc.AuthAlgorithms, " ")), p.config.ClientKey.kind, strings.Join(p.config.ClientKey.algorithms, " ")))
 	}
 }
 
-// request returns a request with which the client proves who it is.
-func (p *Provider) request(m *metadata, endpoint string, form url.Values) (*http.Request, error) {
+// newRequest returns a request with which the client proves who it is.
+func (p *Provider) newRequest(m *metadata, endpoint string, form url.Values) (*http.Request, error) {
 	if m.auth != AuthBasic {
 		form.Set("client_id", p.config.ClientID)
 	}

@@ -23,21 +23,21 @@ import (
 const (
 	// minRSABits is the size of the shortest RSA key (RFC 7518, section 3.3).
 	minRSABits = 2048
-	// assertionTime is how long a client assertion counts.
-	assertionTime = time.Minute
+	// assertionLifetime is how long a client assertion counts.
+	assertionLifetime = time.Minute
 )
 
 // ClientKey is a private key by which a client proves who it is (RFC 7523). Call
 // ParseClientKey.
 type ClientKey struct {
-	private crypto.Signer
-	kind    string   // for messages
-	signs   []string // the algorithms that fit, the usual one first
-	digest  string
+	private    crypto.Signer
+	kind       string   // for messages
+	algorithms []string // the algorithms that fit, the usual one first
+	digest     string
 }
 
-// signers are golang-jwt's own values, by the names that metadata has for them.
-var signers = map[string]jwt.SigningMethod{
+// signingMethods are golang-jwt's own values, by the names that metadata has for them.
+var signingMethods = map[string]jwt.SigningMethod{
 	"RS256": jwt.SigningMethodRS256, "RS384": jwt.SigningMethodRS384, "RS512": jwt.SigningMethodRS512,
 	"PS256": jwt.SigningMethodPS256, "PS384": jwt.SigningMethodPS384, "PS512": jwt.SigningMethodPS512,
 	"ES256": jwt.SigningMethodES256, "ES384": jwt.SigningMethodES384, "ES512": jwt.SigningMethodES512,
@@ -103,14 +103,14 @@ func newClientKey(private any) (*ClientKey, error) {
 		if key.N.BitLen() < minRSABits {
 			return nil, fmt.Errorf("an RSA key of %d bits; want at least %d", key.N.BitLen(), minRSABits)
 		}
-		return &ClientKey{private: key, kind: "RSA", signs: []string{"RS256", "PS256", "RS384", "PS384", "RS512", "PS512"}}, nil
+		return &ClientKey{private: key, kind: "RSA", algorithms: []string{"RS256", "PS256", "RS384", "PS384", "RS512", "PS512"}}, nil
 	case *ecdsa.PrivateKey:
 		algorithms := map[string]string{"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 		if algorithm := algorithms[key.Params().Name]; algorithm != "" {
-			return &ClientKey{private: key, kind: "EC " + key.Params().Name, signs: []string{algorithm}}, nil
+			return &ClientKey{private: key, kind: "EC " + key.Params().Name, algorithms: []string{algorithm}}, nil
 		}
 	case ed25519.PrivateKey:
-		return &ClientKey{private: key, kind: "Ed25519", signs: []string{"EdDSA", "Ed25519"}}, nil
+		return &ClientKey{private: key, kind: "Ed25519", algorithms: []string{"EdDSA", "Ed25519"}}, nil
 	}
 	return nil, errors.New("a key of an unsupported kind; want RSA, EC on P-256, P-384 or P-521, or Ed25519")
 }
@@ -123,26 +123,26 @@ func (k *ClientKey) Digest() string {
 	return k.digest
 }
 
-// algorithm returns what to sign with for a provider that says what it takes. False
+// chooseAlgorithm returns what to sign with for a provider that says what it takes. False
 // says that nothing fits, and then it is the usual one.
-func (k *ClientKey) algorithm(offered []string) (string, bool) {
-	for _, name := range k.signs {
+func (k *ClientKey) chooseAlgorithm(offered []string) (string, bool) {
+	for _, name := range k.algorithms {
 		if len(offered) == 0 || slices.Contains(offered, name) {
 			return name, true
 		}
 	}
-	return k.signs[0], false
+	return k.algorithms[0], false
 }
 
 // assertion returns a token by which a client proves to an issuer alone who it is
 // (RFC 7523, section 3; S-29). It counts once and for a minute.
 func (k *ClientKey) assertion(algorithm, client, issuer string, now time.Time) (string, error) {
-	method := signers[algorithm]
+	method := signingMethods[algorithm]
 	made := &jwt.Token{
 		Header: map[string]any{"alg": algorithm, "typ": "JWT"},
 		Claims: jwt.MapClaims{
 			"iss": client, "sub": client, "aud": issuer, "jti": rand.Text(),
-			"iat": now.Unix(), "exp": now.Add(assertionTime).Unix(),
+			"iat": now.Unix(), "exp": now.Add(assertionLifetime).Unix(),
 		},
 		Method: method,
 	}

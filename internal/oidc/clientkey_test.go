@@ -95,7 +95,7 @@ func TestN29S29PrivateKeyJWT(t *testing.T) {
 // The newer name of EdDSA (RFC 9864) is used where the provider has that alone.
 func TestN29NewerName(t *testing.T) {
 	key := must(ParseClientKey("key.pem", pkcs8(edKey())))
-	if name, ok := key.algorithm([]string{"Ed25519"}); name != "Ed25519" || !ok || signers[name] == nil {
+	if name, ok := key.chooseAlgorithm([]string{"Ed25519"}); name != "Ed25519" || !ok || signingMethods[name] == nil {
 		t.Errorf("got %s", name)
 	}
 }
@@ -169,7 +169,7 @@ func FuzzParseClientKey(f *testing.F) {
 	f.Add(pkcs8(oidctest.NewKey("ES256").Private))
 	f.Add([]byte("-----BEGIN EC PARAMETERS-----\n-----END EC PARAMETERS-----\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if key, err := ParseClientKey("key.pem", data); err == nil && (key.private == nil || len(key.signs) == 0 || key.digest == "") {
+		if key, err := ParseClientKey("key.pem", data); err == nil && (key.private == nil || len(key.algorithms) == 0 || key.digest == "") {
 			t.Errorf("a key that signs nothing of %q", data)
 		}
 	})

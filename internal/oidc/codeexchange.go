@@ -47,46 +47,46 @@ func (p *Provider) Exchange(ctx context.Context, answer url.Values, pending Auth
 	if err != nil {
 		return nil, err
 	}
-	if pending.Endpoints != m.endpoints() {
-		p.discover() // another machine may know the newer ones
-		return nil, moved()
+	if pending.Endpoints != m.digest() {
+		p.startDiscovery() // another machine may know the newer ones
+		return nil, endpointsChanged()
 	}
-	code, err := p.code(m, answer, pending)
+	code, err := p.authorizationCode(m, answer, pending)
 	if err != nil {
 		return nil, err
 	}
-	got, err := p.tokens(ctx, m, url.Values{
+	got, err := p.requestTokens(ctx, m, url.Values{
 		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {pending.RedirectURI}, "code_verifier": {pending.Verifier},
 	})
 	if err != nil {
-		return nil, notGranted(err)
+		return nil, exchangeFailure(err)
 	}
 	want := token.Expected{
 		Nonce: pending.Nonce, Code: code, AccessToken: got.access,
 		ACRValues: pending.ACRValues, MaxAge: pending.MaxAge,
 	}
-	return p.grant(ctx, m, got, want)
+	return p.newGrant(ctx, m, got, want)
 }
 
-// notGranted turns an error of the token endpoint into a failure.
-func notGranted(err error) *Failure {
-	if isNetwork(err) {
-		return unavailable(0, plain(err))
+// exchangeFailure turns an error of the token endpoint into a failure.
+func exchangeFailure(err error) *Failure {
+	if isTransient(err) {
+		return unavailable(0, redactError(err))
 	}
-	if isAnswer(err, "invalid_grant") {
-		return fail(http.StatusBadRequest, authenticator.ReasonLoginStateInvalid, plain(err))
+	if hasCode(err, "invalid_grant") {
+		return newFailure(http.StatusBadRequest, authenticator.ReasonLoginStateInvalid, redactError(err))
 	}
-	return fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, plain(err))
+	return newFailure(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, redactError(err))
 }
 
-// grant verifies what the token endpoint gave, and asks who it is about.
-func (p *Provider) grant(ctx context.Context, m *metadata, got *tokens, want token.Expected) (*Grant, error) {
+// newGrant verifies what the token endpoint gave, and asks who it is about.
+func (p *Provider) newGrant(ctx context.Context, m *metadata, got *tokenResponse, want token.Expected) (*Grant, error) {
 	if got.id == "" {
-		return nil, fail(http.StatusBadGateway, authenticator.ReasonTokenMalformed, errors.New("the token endpoint gave no ID token"))
+		return nil, newFailure(http.StatusBadGateway, authenticator.ReasonTokenMalformed, errors.New("the token endpoint gave no ID token"))
 	}
 	verified, err := m.verifier.VerifyID(got.id, want)
 	if err != nil {
-		failure := refused("the ID token", err)
+		failure := tokenFailure("the ID token", err)
 		failure.Subject = m.verifier.Subject(got.id)
 		return nil, failure
 	}
@@ -99,7 +99,7 @@ func (p *Provider) grant(ctx context.Context, m *metadata, got *tokens, want tok
 		IDToken: got.id, RefreshToken: got.refresh, Nonce: want.Nonce, AuthTime: verified.AuthTime, ACR: id.ACR, AMR: id.AMR,
 	}
 	if g.RefreshToken != "" {
-		g.RefreshAt = p.due(got.expiresIn)
+		g.RefreshAt = p.refreshAt(got.expiresIn)
 	}
 	return g, nil
 }
@@ -107,14 +107,14 @@ func (p *Provider) grant(ctx context.Context, m *metadata, got *tokens, want tok
 // identify returns who the user of an ID token is, by it and by what userinfo says
 // beside it. When the user signed in is unknown if the ID token does not say it: the
 // user may have done so at the provider long before.
-func (p *Provider) identify(ctx context.Context, m *metadata, got *tokens, of *token.IDToken) (*authenticator.Identity, error) {
+func (p *Provider) identify(ctx context.Context, m *metadata, got *tokenResponse, of *token.IDToken) (*authenticator.Identity, error) {
 	more, err := p.userinfo(ctx, m, got, of)
 	if err != nil {
 		return nil, err
 	}
 	id, err := m.verifier.Identify(of, more)
 	if err != nil {
-		return nil, refused("who the user is", err)
+		return nil, tokenFailure("who the user is", err)
 	}
 	if id.AuthTime == 0 && !slices.Contains(id.Unknown, "auth_time") {
 		id.Unknown = slices.Sorted(slices.Values(append(id.Unknown, "auth_time")))
@@ -130,8 +130,8 @@ const (
 	minExpiry = 30 * time.Second
 )
 
-// due returns when tokens that last so many seconds are to be refreshed.
-func (p *Provider) due(seconds int64) time.Time {
+// refreshAt returns when tokens that last so many seconds are to be refreshed.
+func (p *Provider) refreshAt(seconds int64) time.Time {
 	lasts := time.Duration(min(max(seconds, 0), int64(24*time.Hour/time.Second))) * time.Second
 	if lasts == 0 {
 		lasts = defaultExpiry
@@ -141,12 +141,12 @@ func (p *Provider) due(seconds int64) time.Time {
 
 // userinfo asks for what the ID token does not say. The answer must be about the
 // same user (OpenID Connect Core, section 5.3.2).
-func (p *Provider) userinfo(ctx context.Context, m *metadata, got *tokens, about *token.IDToken) (map[string]any, error) {
-	if !p.asksUserinfo(m) {
-		about.Incomplete = m.mute && !p.config.NoUserinfo
+func (p *Provider) userinfo(ctx context.Context, m *metadata, got *tokenResponse, about *token.IDToken) (map[string]any, error) {
+	if !p.usesUserinfo(m) {
+		about.Incomplete = m.userinfoUnusable && !p.config.NoUserinfo
 		return nil, nil
 	}
-	claims, err := p.askUserinfo(ctx, m, got.access)
+	claims, err := p.fetchUserinfo(ctx, m, got.access)
 	if errors.Is(err, errNoUserinfo) {
 		if !p.incomplete.Swap(true) { // once, not for each user
 			p.config.Report(fmt.Errorf("what the ID token does not say of a user is unknown: %w", err))
@@ -162,11 +162,11 @@ func (p *Provider) userinfo(ctx context.Context, m *metadata, got *tokens, about
 	case about.Subject:
 		return claims, nil
 	case "":
-		return nil, vague(errors.New("the userinfo answer names no user: it has no sub"))
+		return nil, inconclusive(errors.New("the userinfo answer names no user: it has no sub"))
 	default:
-		return nil, fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, fmt.Errorf("the userinfo answer is about another user: %s", printable(subject)))
+		return nil, newFailure(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, fmt.Errorf("the userinfo answer is about another user: %s", printable(subject)))
 	}
 }
 
-// asksUserinfo reports whether the userinfo endpoint is asked about each user.
-func (p *Provider) asksUserinfo(m *metadata) bool { return !p.config.NoUserinfo && m.userinfo != "" }
+// usesUserinfo reports whether the userinfo endpoint is asked about each user.
+func (p *Provider) usesUserinfo(m *metadata) bool { return !p.config.NoUserinfo && m.userinfo != "" }

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// fresh is how long metadata counts before it is asked for again; until that
+	// metadataLifetime is how long metadata counts before it is asked for again; until that
 	// has succeeded, the old is used.
-	fresh = time.Hour
+	metadataLifetime = time.Hour
 	// firstRetry and lastRetry bound the pause after a failed discovery, which
 	// doubles each time.
 	firstRetry = time.Second
@@ -33,28 +33,28 @@ const (
 // metadata is what was found out about an issuer (OpenID Connect Discovery,
 // section 3). It is immutable.
 type metadata struct {
-	authorization string
-	token         string
-	userinfo      string // "" if there is none
-	mute          bool   // there is a userinfo endpoint that cannot be asked
-	endSession    string // "" if there is none
-	auth          string // how the client proves who it is
-	algorithm     string // of client assertions
-	pushed        string // where requests are pushed, "" if they are not
-	mustPush      bool   // RFC 9126, section 5
-	sendsIss      bool   // RFC 9207, section 3
-	verifier      *token.Verifier
-	until         time.Time // when it is to be asked for again
+	authorization    string
+	token            string
+	userinfo         string // "" if there is none
+	userinfoUnusable bool   // there is a userinfo endpoint that cannot be asked
+	endSession       string // "" if there is none
+	auth             string // how the client proves who it is
+	algorithm        string // of client assertions
+	parEndpoint      string // where requests are pushed, "" if they are not
+	requirePAR       bool   // RFC 9126, section 5
+	sendsIss         bool   // RFC 9207, section 3
+	verifier         *token.Verifier
+	expires          time.Time // when it is to be asked for again
 }
 
 // metadata returns what is known of the issuer, and waits for a discovery under
 // way if nothing is. An error is a *Failure that says when to try again.
 func (p *Provider) metadata(ctx context.Context) (*metadata, error) {
-	known := p.known.Load()
-	if known != nil && p.config.Now().Before(known.until) {
+	known := p.current.Load()
+	if known != nil && p.config.Now().Before(known.expires) {
 		return known, nil
 	}
-	done := p.discover()
+	done := p.startDiscovery()
 	if known != nil {
 		return known, nil
 	}
@@ -65,40 +65,40 @@ func (p *Provider) metadata(ctx context.Context) (*metadata, error) {
 		case <-p.ctx.Done():
 		}
 	}
-	if known = p.known.Load(); known != nil {
+	if known = p.current.Load(); known != nil {
 		return known, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return nil, unavailable(p.next.Sub(p.config.Now()), fmt.Errorf("the provider is out of reach: %w", orUnknown(p.failure)))
+	return nil, unavailable(p.nextDiscovery.Sub(p.config.Now()), fmt.Errorf("the provider is out of reach: %w", orUnanswered(p.failure)))
 }
 
-func orUnknown(err error) error {
+func orUnanswered(err error) error {
 	if err == nil {
 		return errors.New("it has not answered yet")
 	}
 	return err
 }
 
-// discover begins a discovery unless one is under way or failed just now, and
+// startDiscovery begins a discovery unless one is under way or failed just now, and
 // returns what is closed at its end, or nil.
-func (p *Provider) discover() <-chan struct{} {
+func (p *Provider) startDiscovery() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.inflight == nil && !p.config.Now().Before(p.next) && p.ctx.Err() == nil {
+	if p.inflight == nil && !p.config.Now().Before(p.nextDiscovery) && p.ctx.Err() == nil {
 		p.inflight = make(chan struct{})
-		go p.rediscover(p.inflight)
+		go p.runDiscovery(p.inflight)
 	}
 	return p.inflight
 }
 
-// rediscover asks once. It runs in a goroutine of its own, at most one at a time.
-func (p *Provider) rediscover(done chan struct{}) {
+// runDiscovery asks once. It runs in a goroutine of its own, at most one at a time.
+func (p *Provider) runDiscovery(done chan struct{}) {
 	ctx, cancel := context.WithTimeout(p.ctx, discoveryTimeout)
 	defer cancel()
-	found, err := p.ask(ctx)
+	found, err := p.loadMetadata(ctx)
 	if err == nil {
-		if old := p.known.Swap(found); old != nil && old.endpoints() != found.endpoints() {
+		if old := p.current.Swap(found); old != nil && old.digest() != found.digest() {
 			p.config.Report(fmt.Errorf("%s has other endpoints now, token_endpoint %s: sign-ins under way begin anew", p.config.Issuer, printable(found.token)))
 		}
 	} else if p.ctx.Err() == nil {
@@ -107,62 +107,62 @@ func (p *Provider) rediscover(done chan struct{}) {
 	p.mu.Lock()
 	p.failure, p.inflight = err, nil
 	if err == nil {
-		p.failures, p.next = 0, p.config.Now()
+		p.failures, p.nextDiscovery = 0, p.config.Now()
 	} else {
-		p.next = p.config.Now().Add(min(firstRetry<<min(p.failures, 10), lastRetry))
+		p.nextDiscovery = p.config.Now().Add(min(firstRetry<<min(p.failures, 10), lastRetry))
 		p.failures++
 	}
 	p.mu.Unlock()
 	close(done)
 }
 
-// ask fetches the metadata, which has to name the issuer to the letter (R-JWK-5).
+// loadMetadata fetches the metadata, which has to name the issuer to the letter (R-JWK-5).
 // The endpoints are taken as it says them, wherever it was fetched from.
-func (p *Provider) ask(ctx context.Context) (*metadata, error) {
-	doc, err := p.fetch(ctx)
+func (p *Provider) loadMetadata(ctx context.Context) (*metadata, error) {
+	doc, err := p.fetchDocument(ctx)
 	if err != nil {
 		return nil, token.ExplainDiscoveryURL(p.config.DiscoveryURL, err)
 	}
 	m := &metadata{
 		authorization: doc.Authorization, token: doc.Token, userinfo: doc.Userinfo, endSession: doc.EndSessionEndpoint,
-		auth: p.authMethod(doc.AuthMethods), mustPush: doc.MustPush, sendsIss: doc.SendsIss, until: p.config.Now().Add(fresh),
+		auth: p.authMethod(doc.AuthMethods), requirePAR: doc.RequirePAR, sendsIss: doc.SendsIss, expires: p.config.Now().Add(metadataLifetime),
 	}
-	if m.mustPush {
-		m.pushed = doc.Pushed
+	if m.requirePAR {
+		m.parEndpoint = doc.PAREndpoint
 	}
-	for _, err := range append(doc.Strange, m.leaveOut()...) {
+	for _, err := range append(doc.Ignored, m.dropUnusable()...) {
 		p.config.Report(err)
 	}
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	if len(doc.Challenges) > 0 && !slices.Contains(doc.Challenges, "S256") {
+	if len(doc.ChallengeMethods) > 0 && !slices.Contains(doc.ChallengeMethods, "S256") {
 		p.config.Report(fmt.Errorf("%s says that it does not know PKCE with S256; it is sent all the same", p.config.Issuer))
 	}
-	p.checkOffered(m, doc)
+	p.checkAuthSupport(m, doc)
 	m.verifier, err = p.verifier(doc.Algorithms)
 	return m, err
 }
 
-// fetch returns the metadata document of the issuer.
-func (p *Provider) fetch(ctx context.Context) (*document, error) {
+// fetchDocument returns the metadata document of the issuer.
+func (p *Provider) fetchDocument(ctx context.Context) (*document, error) {
 	from := p.config.DiscoveryURL
 	if from == "" {
 		from = strings.TrimSuffix(p.config.Issuer, "/") + "/.well-known/openid-configuration"
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
-		return nil, plain(err)
+		return nil, redactError(err)
 	}
 	r.Header.Set("Accept", "application/json")
 	answer, err := p.config.Client.Do(r)
 	if err != nil {
-		return nil, plain(err)
+		return nil, redactError(err)
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
-		return nil, plain(err)
+		return nil, redactError(err)
 	}
 	if answer.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: the answer's status is %d", printable(withoutQuery(from)), answer.StatusCode)
@@ -177,10 +177,10 @@ func (p *Provider) fetch(ctx context.Context) (*document, error) {
 	return doc, nil
 }
 
-// endpoints names where people, codes and tokens are sent, and whether answers have
+// digest names where people, codes and tokens are sent, and whether answers have
 // to say who sends them.
-func (m *metadata) endpoints() string {
-	digest := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %v", m.authorization, m.token, m.userinfo, m.pushed, m.sendsIss))
+func (m *metadata) digest() string {
+	digest := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %v", m.authorization, m.token, m.userinfo, m.parEndpoint, m.sendsIss))
 	return base64.RawURLEncoding.EncodeToString(digest[:16])
 }
 
@@ -193,7 +193,7 @@ func (m *metadata) check() error {
 	}{
 		{memberAuthorization, m.authorization, true},
 		{memberToken, m.token, true},
-		{memberPushed, m.pushed, m.mustPush},
+		{memberPushed, m.parEndpoint, m.requirePAR},
 	} {
 		if !endpoint.required {
 			continue
@@ -205,9 +205,9 @@ func (m *metadata) check() error {
 	return nil
 }
 
-// leaveOut drops endpoints without which users can sign in, if they may not be used,
+// dropUnusable drops endpoints without which users can sign in, if they may not be used,
 // and says so.
-func (m *metadata) leaveOut() (said []error) {
+func (m *metadata) dropUnusable() (said []error) {
 	for _, endpoint := range []struct {
 		name string
 		url  *string
@@ -217,7 +217,7 @@ func (m *metadata) leaveOut() (said []error) {
 		}
 		if _, err := token.CheckURL(*endpoint.url); err != nil {
 			said = append(said, fmt.Errorf("the metadata's %s is not used: %w", endpoint.name, err))
-			m.mute = m.mute || endpoint.name == memberUserinfo
+			m.userinfoUnusable = m.userinfoUnusable || endpoint.name == memberUserinfo
 			*endpoint.url = ""
 		}
 	}

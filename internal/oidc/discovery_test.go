@@ -108,7 +108,7 @@ func TestMetadata(t *testing.T) {
 		"PKCE not said":            {func(m map[string]any) { delete(m, "code_challenge_methods_supported") }, ""},
 		"a member of another sort": {func(m map[string]any) { m["token_endpoint"] = 7 }, "the metadata's token_endpoint is not a text"},
 		"a null":                   {func(m map[string]any) { m["authorization_endpoint"] = nil }, "the metadata's authorization_endpoint"},
-		"too long":                 {func(m map[string]any) { m["x"] = strings.Repeat("x", maxAnswer) }, "longer than 1 MiB"},
+		"too long":                 {func(m map[string]any) { m["x"] = strings.Repeat("x", maxResponse) }, "longer than 1 MiB"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -181,7 +181,7 @@ func TestS30Metadata(t *testing.T) {
 			answer, pending := b.begin(NoStepUp)
 			b.fake.Set(func(p *oidctest.Provider) { p.Metadata = change })
 			b.pass(2 * time.Hour)
-			<-b.client.discover()
+			<-b.client.startDiscovery()
 			if len(b.told) != 1 || !strings.Contains(b.told[0].Error(), "other endpoints now") {
 				t.Errorf("told %v", b.told)
 			}
@@ -197,7 +197,7 @@ func TestS30Metadata(t *testing.T) {
 	b := newBench(t, nil)
 	answer, pending := b.begin(NoStepUp)
 	b.pass(2 * time.Hour) // found again, and the same
-	<-b.client.discover()
+	<-b.client.startDiscovery()
 	if _, err := b.client.Exchange(context.Background(), answer, pending); err != nil {
 		t.Errorf("with the same metadata: %v", err)
 	}

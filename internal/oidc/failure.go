@@ -33,9 +33,9 @@ type Failure struct {
 	// Restart says that nothing was sent to the provider, and that the sign-in is to be
 	// begun once more.
 	Restart bool
-	// vague says that the provider answered, but nothing about the user: a session that
+	// inconclusive says that the provider answered, but nothing about the user: a session that
 	// was to be refreshed goes on as if the provider were out of reach.
-	vague bool
+	inconclusive bool
 	// Err is for the log. It holds no code, token or secret.
 	Err error
 }
@@ -46,8 +46,8 @@ func (f *Failure) Error() string { return f.Err.Error() }
 // Unwrap returns what Err is.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// fail returns a failure of a sign-in that may be begun again.
-func fail(status int, reason authenticator.Reason, err error) *Failure {
+// newFailure returns a failure of a sign-in that may be begun again.
+func newFailure(status int, reason authenticator.Reason, err error) *Failure {
 	return &Failure{Status: status, Reason: reason, Err: err}
 }
 
@@ -56,40 +56,40 @@ func unavailable(after time.Duration, err error) *Failure {
 	return &Failure{Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonKeysUnavailable, RetryAfter: max(after, time.Second), Err: err}
 }
 
-// vague returns a failure of a provider whose answer says nothing about the user.
-func vague(err error) *Failure {
-	failure := fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, err)
-	failure.vague = true
+// inconclusive returns a failure of a provider whose answer says nothing about the user.
+func inconclusive(err error) *Failure {
+	failure := newFailure(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, err)
+	failure.inconclusive = true
 	return failure
 }
 
-// moved returns the failure of a sign-in whose provider has other endpoints by now: a
+// endpointsChanged returns the failure of a sign-in whose provider has other endpoints by now: a
 // code is for those that it was asked of.
-func moved() *Failure {
-	failure := fail(http.StatusBadRequest, authenticator.ReasonLoginStateInvalid, errors.New("the provider's metadata changed during the sign-in, which begins anew"))
+func endpointsChanged() *Failure {
+	failure := newFailure(http.StatusBadRequest, authenticator.ReasonLoginStateInvalid, errors.New("the provider's metadata changed during the sign-in, which begins anew"))
 	failure.Restart = true
 	return failure
 }
 
-// refused turns a verifier's error into a failure.
-func refused(what string, err error) *Failure {
+// tokenFailure turns a verifier's error into a failure.
+func tokenFailure(what string, err error) *Failure {
 	var refusal *token.Error
 	switch {
 	case !errors.As(err, &refusal):
-		return fail(http.StatusBadGateway, authenticator.ReasonTokenMalformed, fmt.Errorf("%s: %w", what, err))
+		return newFailure(http.StatusBadGateway, authenticator.ReasonTokenMalformed, fmt.Errorf("%s: %w", what, err))
 	case refusal.Reason == authenticator.ReasonKeysUnavailable:
 		return unavailable(0, err)
 	case refusal.Reason == authenticator.ReasonStepUpRequired:
-		return fail(http.StatusForbidden, refusal.Reason, fmt.Errorf("%s: %w", what, err))
+		return newFailure(http.StatusForbidden, refusal.Reason, fmt.Errorf("%s: %w", what, err))
 	case refusal.Reason == authenticator.ReasonLoginStateInvalid:
-		return fail(http.StatusBadRequest, refusal.Reason, fmt.Errorf("%s: %w", what, err))
+		return newFailure(http.StatusBadRequest, refusal.Reason, fmt.Errorf("%s: %w", what, err))
 	}
-	return fail(http.StatusBadGateway, refusal.Reason, fmt.Errorf("%s: %w", what, err))
+	return newFailure(http.StatusBadGateway, refusal.Reason, fmt.Errorf("%s: %w", what, err))
 }
 
-// plain rewrites an error of the libraries, which may repeat an answer's whole
+// redactError rewrites an error of the libraries, which may repeat an answer's whole
 // body: a token or a secret may be in it, a stranger's text always.
-func plain(err error) error {
+func redactError(err error) error {
 	var answer *endpointError
 	var network *url.Error
 	switch {
@@ -103,8 +103,8 @@ func plain(err error) error {
 	return errors.New(printable(err.Error()))
 }
 
-// isNetwork reports whether nothing was answered, or nothing that counts.
-func isNetwork(err error) bool {
+// isTransient reports whether nothing was answered, or nothing that counts.
+func isTransient(err error) bool {
 	if answer, ok := errors.AsType[*endpointError](err); ok {
 		return answer.status >= http.StatusInternalServerError || answer.status == http.StatusTooManyRequests
 	}
@@ -118,8 +118,8 @@ func withoutQuery(text string) string {
 	return text
 }
 
-// maxText is how many bytes of a stranger's text stand in an error.
-const maxText = 200
+// maxPrintable is how many bytes of a stranger's text stand in an error.
+const maxPrintable = 200
 
 // printable makes a stranger's text fit to stand in a log line.
 func printable(text string) string {
@@ -129,7 +129,7 @@ func printable(text string) string {
 		if !unicode.IsPrint(r) {
 			piece = strings.Trim(strconv.QuoteRune(r), "'")
 		}
-		if b.Len()+len(piece) > maxText {
+		if b.Len()+len(piece) > maxPrintable {
 			b.WriteString("…")
 			break
 		}

@@ -11,14 +11,14 @@ import (
 // document is a metadata document (OpenID Connect Discovery, section 3; RFC 8414,
 // section 2; RFC 9126, section 5; RFC 9207, section 3).
 type document struct {
-	Issuer, Authorization, Token         string
-	Userinfo, EndSessionEndpoint, Pushed string
-	AuthMethods, AuthAlgorithms          []string
-	Challenges, Algorithms               []string
-	MustPush, SendsIss                   bool
-	// Strange are what is to be said of optional members that cannot be read and so
+	Issuer, Authorization, Token              string
+	Userinfo, EndSessionEndpoint, PAREndpoint string
+	AuthMethods, AuthAlgorithms               []string
+	ChallengeMethods, Algorithms              []string
+	RequirePAR, SendsIss                      bool
+	// Ignored are what is to be said of optional members that cannot be read and so
 	// count as absent.
-	Strange []error
+	Ignored []error
 }
 
 // The members that are endpoints.
@@ -43,27 +43,27 @@ func readDocument(body []byte) (*document, error) {
 		}
 	}
 	optional := map[string]any{
-		memberUserinfo: &d.Userinfo, memberEndSession: &d.EndSessionEndpoint, memberPushed: &d.Pushed,
-		"token_endpoint_auth_methods_supported":            (*texts)(&d.AuthMethods),
-		"token_endpoint_auth_signing_alg_values_supported": (*texts)(&d.AuthAlgorithms),
-		"code_challenge_methods_supported":                 (*texts)(&d.Challenges),
-		"id_token_signing_alg_values_supported":            (*texts)(&d.Algorithms),
-		"require_pushed_authorization_requests":            (*flag)(&d.MustPush),
-		"authorization_response_iss_parameter_supported":   (*flag)(&d.SendsIss),
+		memberUserinfo: &d.Userinfo, memberEndSession: &d.EndSessionEndpoint, memberPushed: &d.PAREndpoint,
+		"token_endpoint_auth_methods_supported":            (*stringList)(&d.AuthMethods),
+		"token_endpoint_auth_signing_alg_values_supported": (*stringList)(&d.AuthAlgorithms),
+		"code_challenge_methods_supported":                 (*stringList)(&d.ChallengeMethods),
+		"id_token_signing_alg_values_supported":            (*stringList)(&d.Algorithms),
+		"require_pushed_authorization_requests":            (*boolean)(&d.RequirePAR),
+		"authorization_response_iss_parameter_supported":   (*boolean)(&d.SendsIss),
 	}
 	for _, name := range slices.Sorted(maps.Keys(optional)) {
 		if raw, present := members[name]; present && json.Unmarshal(raw, optional[name]) != nil {
-			d.Strange = append(d.Strange, fmt.Errorf("the metadata's %s cannot be read and counts as absent: %s", name, printable(string(raw))))
+			d.Ignored = append(d.Ignored, fmt.Errorf("the metadata's %s cannot be read and counts as absent: %s", name, printable(string(raw))))
 		}
 	}
 	return d, nil
 }
 
-// texts is a list of texts, or one text.
-type texts []string
+// stringList is a list of texts, or one text.
+type stringList []string
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (t *texts) UnmarshalJSON(raw []byte) error {
+func (t *stringList) UnmarshalJSON(raw []byte) error {
 	var list []string
 	if err := json.Unmarshal(raw, &list); err == nil {
 		*t = list
@@ -73,15 +73,15 @@ func (t *texts) UnmarshalJSON(raw []byte) error {
 	if err := json.Unmarshal(raw, &one); err != nil {
 		return err
 	}
-	*t = texts{one}
+	*t = stringList{one}
 	return nil
 }
 
-// flag is true or false, which some providers send as a text.
-type flag bool
+// boolean is true or false, which some providers send as a text.
+type boolean bool
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (f *flag) UnmarshalJSON(raw []byte) error {
+func (f *boolean) UnmarshalJSON(raw []byte) error {
 	switch string(raw) {
 	case "true", `"true"`:
 		*f = true

@@ -53,7 +53,7 @@ func TestS10UnusableUserinfo(t *testing.T) {
 func TestN30TextsInMetadata(t *testing.T) {
 	d, err := readDocument([]byte(`{"issuer":"i","require_pushed_authorization_requests":"true",` +
 		`"authorization_response_iss_parameter_supported":"false","id_token_signing_alg_values_supported":"ES256","code_challenge_methods_supported":null}`))
-	if err != nil || !d.MustPush || d.SendsIss || !slices.Equal(d.Algorithms, []string{"ES256"}) || d.Challenges != nil || len(d.Strange) != 0 {
+	if err != nil || !d.RequirePAR || d.SendsIss || !slices.Equal(d.Algorithms, []string{"ES256"}) || d.ChallengeMethods != nil || len(d.Ignored) != 0 {
 		t.Errorf("got %+v, %v", d, err)
 	}
 	for _, body := range []string{"", "null", "[]", "<html>"} {

@@ -21,11 +21,11 @@ func (p *Provider) PushAuthorization(ctx context.Context, to, state string, pend
 	if err != nil {
 		return "", err
 	}
-	if !m.mustPush {
+	if !m.requirePAR {
 		return to, nil
 	}
 	parameters := p.parameters(state, pending)
-	answer, err := p.post(ctx, m, "endpoint of pushed requests", m.pushed, parameters)
+	answer, err := p.postForm(ctx, m, "endpoint of pushed requests", m.parEndpoint, parameters)
 	if err == nil {
 		name, _ := answer["request_uri"].(string)
 		if name != "" && len(name) <= maxRequestURI {
@@ -33,8 +33,8 @@ func (p *Provider) PushAuthorization(ctx context.Context, to, state string, pend
 		}
 		err = errors.New("the endpoint of pushed requests gave no request_uri")
 	}
-	if isNetwork(err) {
-		return "", unavailable(0, plain(err))
+	if isTransient(err) {
+		return "", unavailable(0, redactError(err))
 	}
-	return "", fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, plain(err))
+	return "", newFailure(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, redactError(err))
 }

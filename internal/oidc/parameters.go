@@ -18,12 +18,12 @@ const maxParameter = 1024
 // Parameters of the protocol, which are not extra: each is set by the code flow, by a
 // word of its own or by a step-up.
 var (
-	ownParameters = []string{"redirect_uri", "state", "nonce", "scope", "code", "max_age", "acr_values", "prompt", "login_hint", "id_token_hint", "iss", "dpop_jkt"}
-	ownPrefixes   = []string{"response_", "code_", "client_", "request"}
+	protocolParameters = []string{"redirect_uri", "state", "nonce", "scope", "code", "max_age", "acr_values", "prompt", "login_hint", "id_token_hint", "iss", "dpop_jkt"}
+	protocolPrefixes   = []string{"response_", "code_", "client_", "request"}
 )
 
-// instead says what to write for a parameter that has a word of its own.
-var instead = map[string]string{
+// alternatives says what to write for a parameter that has a word of its own.
+var alternatives = map[string]string{
 	"scope": "use scopes", "client_id": "use client_id", "client_secret": "use client_secret", "prompt": "use prompt",
 	"acr_values": "a policy's challenge asks for it", "max_age": "a policy's challenge asks for it",
 }
@@ -33,12 +33,12 @@ var instead = map[string]string{
 func CheckParameters(parameters map[string][]string) error {
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		folded := strings.ToLower(name)
-		own := slices.Contains(ownParameters, folded) || slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(folded, prefix) })
+		own := slices.Contains(protocolParameters, folded) || slices.ContainsFunc(protocolPrefixes, func(prefix string) bool { return strings.HasPrefix(folded, prefix) })
 		switch {
 		case !parameterName().MatchString(name):
 			return fmt.Errorf("parameters: %q is not a name of 1 to 64 letters, digits, _ . : and -", printable(name))
-		case own && instead[folded] != "":
-			return fmt.Errorf("parameters: %s belongs to the protocol: %s", name, instead[folded])
+		case own && alternatives[folded] != "":
+			return fmt.Errorf("parameters: %s belongs to the protocol: %s", name, alternatives[folded])
 		case own:
 			return fmt.Errorf("parameters: %s belongs to the protocol and is set by the sign-in itself", name)
 		case len(parameters[name]) == 0:

@@ -78,25 +78,25 @@ var prompts = []string{"none", "login", "consent", "select_account"}
 // the issuer when somebody first signs in, never before: the issuer may live
 // behind this very server. It is safe for concurrent use. Call New.
 type Provider struct {
-	config Config
-	ctx    context.Context
-	cancel context.CancelFunc
-	known  atomic.Pointer[metadata]
+	config  Config
+	ctx     context.Context
+	cancel  context.CancelFunc
+	current atomic.Pointer[metadata]
 	// incomplete says that the userinfo endpoint did not answer the last time.
 	incomplete atomic.Bool
 
-	mu       sync.Mutex
-	inflight chan struct{} // closed when the discovery under way ends; nil without one
-	next     time.Time     // when the next discovery may begin
-	failures int           // in a row
-	failure  error         // why the last discovery failed, or nil
-	quiet    time.Time     // until when no token is refreshed, since the provider is out of reach
+	mu                 sync.Mutex
+	inflight           chan struct{} // closed when the discovery under way ends; nil without one
+	nextDiscovery      time.Time     // when the next discovery may begin
+	failures           int           // in a row
+	failure            error         // why the last discovery failed, or nil
+	refreshPausedUntil time.Time     // until when no token is refreshed, since the provider is out of reach
 }
 
 // New returns a provider for a configuration. It does not use the network. Its
 // errors name the bad word and the allowed words, and never the secret.
 func New(config Config) (*Provider, error) {
-	named, err := config.hosts()
+	named, err := config.configuredHosts()
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func New(config Config) (*Provider, error) {
 	if config.Client == nil {
 		config.Client = token.NewClient(token.ClientConfig{ConfiguredHosts: named, Roots: config.Roots})
 	}
-	config.Client = bounded(config.Client)
+	config.Client = limitClient(config.Client)
 	p := &Provider{config: config}
 	if _, err := p.verifier(nil); err != nil { // a bad map is found now
 		return nil, err
@@ -129,8 +129,8 @@ func New(config Config) (*Provider, error) {
 	return p, nil
 }
 
-// hosts returns those that the configuration names.
-func (c Config) hosts() ([]string, error) {
+// configuredHosts returns those that the configuration names.
+func (c Config) configuredHosts() ([]string, error) {
 	issuer, err := token.CheckURL(c.Issuer)
 	if err != nil {
 		return nil, err

@@ -14,9 +14,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
-// retryRefresh is how long a provider that is out of reach is not asked again:
+// refreshPause is how long a provider that is out of reach is not asked again:
 // until then people stay signed in by what they had.
-const retryRefresh = 30 * time.Second
+const refreshPause = 30 * time.Second
 
 // NeedsRefresh reports whether a grant is to be refreshed now.
 func (p *Provider) NeedsRefresh(g *Grant) bool {
@@ -25,7 +25,7 @@ func (p *Provider) NeedsRefresh(g *Grant) bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.config.Now().Before(p.quiet)
+	return !p.config.Now().Before(p.refreshPausedUntil)
 }
 
 // Refresh asks whether a user who signed in is still the same (OpenID
@@ -37,40 +37,40 @@ func (p *Provider) NeedsRefresh(g *Grant) bool {
 func (p *Provider) Refresh(ctx context.Context, g *Grant) (*Grant, error) {
 	m, err := p.metadata(ctx)
 	if err != nil {
-		p.rest()
+		p.pauseRefresh()
 		return nil, err
 	}
-	got, err := p.tokens(ctx, m, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {g.RefreshToken}})
+	got, err := p.requestTokens(ctx, m, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {g.RefreshToken}})
 	if err != nil {
-		return nil, p.notRefreshed(err)
+		return nil, p.refreshFailure(err)
 	}
 	got.refresh = cmp.Or(got.refresh, g.RefreshToken) // RFC 6749, section 6
-	ask := p.again
+	ask := p.refreshWithIDToken
 	if got.id == "" {
-		ask = p.withoutIDToken
+		ask = p.refreshWithoutIDToken
 	}
 	renewed, err := ask(ctx, m, g, got)
 	if err != nil {
-		return p.renewedOr(g, got, err)
+		return p.keepRefreshToken(g, got, err)
 	}
 	renewed.inherit(g)
 	return renewed, nil
 }
 
-// again is the grant after an answer with a newer ID token.
-func (p *Provider) again(ctx context.Context, m *metadata, g *Grant, got *tokens) (*Grant, error) {
-	return p.grant(ctx, m, got, token.Expected{
+// refreshWithIDToken is the grant after an answer with a newer ID token.
+func (p *Provider) refreshWithIDToken(ctx context.Context, m *metadata, g *Grant, got *tokenResponse) (*Grant, error) {
+	return p.newGrant(ctx, m, got, token.Expected{
 		Nonce: g.Nonce, AccessToken: got.access, MaxAge: -1,
 		Refreshed: true, Subject: g.Subject, AuthTime: g.AuthTime,
 	})
 }
 
-// withoutIDToken is the grant after an answer without an ID token, which need not be
+// refreshWithoutIDToken is the grant after an answer without an ID token, which need not be
 // there: what the one of the sign-in said stays, and what userinfo says is asked anew.
 // A record of an older version may not have that ID token; then all stays as it was.
-func (p *Provider) withoutIDToken(ctx context.Context, m *metadata, g *Grant, got *tokens) (*Grant, error) {
+func (p *Provider) refreshWithoutIDToken(ctx context.Context, m *metadata, g *Grant, got *tokenResponse) (*Grant, error) {
 	renewed := *g
-	renewed.Identity, renewed.RefreshToken, renewed.RefreshAt = nil, got.refresh, p.due(got.expiresIn)
+	renewed.Identity, renewed.RefreshToken, renewed.RefreshAt = nil, got.refresh, p.refreshAt(got.expiresIn)
 	kept, err := m.verifier.ParseVerified(g.IDToken)
 	if err != nil {
 		_, err = p.userinfo(ctx, m, got, &token.IDToken{Subject: g.Subject})
@@ -102,45 +102,45 @@ func (g *Grant) inherit(earlier *Grant) {
 	g.ACR, g.AMR = id.ACR, id.AMR
 }
 
-// renewedOr keeps the new refresh token if it could not be told who the user is,
+// keepRefreshToken keeps the new refresh token if it could not be told who the user is,
 // since the old one may have been used up.
-func (p *Provider) renewedOr(g *Grant, got *tokens, err error) (*Grant, error) {
+func (p *Provider) keepRefreshToken(g *Grant, got *tokenResponse, err error) (*Grant, error) {
 	var failure *Failure
-	if !errors.As(err, &failure) || failure.Status != http.StatusServiceUnavailable && !failure.vague {
+	if !errors.As(err, &failure) || failure.Status != http.StatusServiceUnavailable && !failure.inconclusive {
 		return nil, err
 	}
-	p.rest()
+	p.pauseRefresh()
 	p.config.Report(fmt.Errorf("refreshing: %w", err)) // people stay signed in, so that nothing else tells of it
 	renewed := *g
 	renewed.Identity, renewed.RefreshToken, renewed.RefreshAt = nil, got.refresh, p.config.Now()
 	return &renewed, nil
 }
 
-// ends are the errors of the token endpoint that speak of the user or of what the
+// sessionEndingErrors are the errors of the token endpoint that speak of the user or of what the
 // user has granted (RFC 6749, section 5.2; OpenID Connect Core, section 3.1.2.6), and
 // two that providers have for a refresh token that counts no longer or no more alone.
 // Others, such as invalid_client, unauthorized_client and invalid_scope, speak of how
 // this client is registered, which no user can help.
-var ends = []string{
+var sessionEndingErrors = []string{
 	"invalid_grant", "access_denied", "login_required", "interaction_required", "consent_required",
 	"account_selection_required", "unmet_authentication_requirements", "mfa_required", "invalid_token",
 }
 
-// notRefreshed turns an error of the token endpoint into a failure. Only a clear
+// refreshFailure turns an error of the token endpoint into a failure. Only a clear
 // answer about the user says that the user is no longer signed in.
-func (p *Provider) notRefreshed(err error) *Failure {
-	if !isNetwork(err) && slices.ContainsFunc(ends, func(code string) bool { return isAnswer(err, code) }) {
-		return fail(http.StatusUnauthorized, authenticator.ReasonSessionRevoked, fmt.Errorf("refreshing: %w", plain(err)))
+func (p *Provider) refreshFailure(err error) *Failure {
+	if !isTransient(err) && slices.ContainsFunc(sessionEndingErrors, func(code string) bool { return hasCode(err, code) }) {
+		return newFailure(http.StatusUnauthorized, authenticator.ReasonSessionRevoked, fmt.Errorf("refreshing: %w", redactError(err)))
 	}
-	p.rest()
-	failure := unavailable(retryRefresh, fmt.Errorf("refreshing: %w", plain(err)))
+	p.pauseRefresh()
+	failure := unavailable(refreshPause, fmt.Errorf("refreshing: %w", redactError(err)))
 	p.config.Report(failure) // people stay signed in, so that nothing else tells of it
 	return failure
 }
 
-// rest leaves the provider alone for a while.
-func (p *Provider) rest() {
+// pauseRefresh leaves the provider alone for a while.
+func (p *Provider) pauseRefresh() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.quiet = p.config.Now().Add(retryRefresh)
+	p.refreshPausedUntil = p.config.Now().Add(refreshPause)
 }

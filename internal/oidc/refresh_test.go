@@ -164,7 +164,7 @@ func TestLogoutToken(t *testing.T) {
 func TestSignedUserinfo(t *testing.T) {
 	b := newBench(t, nil)
 	g := b.mustSignIn()
-	m := b.client.known.Load()
+	m := b.client.current.Load()
 	claims, err := m.verifier.ParseUserinfo([]byte(b.fake.SignToken(
 		map[string]any{"alg": "RS256"}, map[string]any{"iss": b.fake.URL, "aud": b.fake.ClientID, "sub": g.Subject},
 	)), true)

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// tokens is what the token endpoint gives (RFC 6749, section 5.1; OpenID Connect
+// tokenResponse is what the token endpoint gives (RFC 6749, section 5.1; OpenID Connect
 // Core, section 3.1.3.3).
-type tokens struct {
+type tokenResponse struct {
 	access, refresh, id string
 	expiresIn           int64 // in seconds; 0 if it is not said
 }
@@ -22,10 +22,10 @@ type tokens struct {
 // endpointError is an answer of an endpoint other than what was asked for. It holds
 // none of what was sent.
 type endpointError struct {
-	endpoint string // such as token endpoint
-	status   int
-	code     string // RFC 6749, section 5.2; printable
-	words    string // error_description; printable, without what was sent
+	endpoint    string // such as token endpoint
+	status      int
+	code        string // RFC 6749, section 5.2; printable
+	description string // error_description; printable, without what was sent
 }
 
 // Error implements error.
@@ -34,37 +34,37 @@ func (e *endpointError) Error() string {
 	if e.code != "" {
 		text += " " + e.code
 	}
-	if e.words != "" {
-		text += ": " + e.words
+	if e.description != "" {
+		text += ": " + e.description
 	}
 	return text
 }
 
-// isAnswer reports whether the endpoint answered with an error of a code.
-func isAnswer(err error, code string) bool {
+// hasCode reports whether the endpoint answered with an error of a code.
+func hasCode(err error, code string) bool {
 	var answer *endpointError
 	return errors.As(err, &answer) && answer.code == code
 }
 
-// tokens asks the token endpoint.
-func (p *Provider) tokens(ctx context.Context, m *metadata, form url.Values) (*tokens, error) {
-	answer, err := p.post(ctx, m, "token endpoint", m.token, form)
+// requestTokens asks the token endpoint.
+func (p *Provider) requestTokens(ctx context.Context, m *metadata, form url.Values) (*tokenResponse, error) {
+	answer, err := p.postForm(ctx, m, "token endpoint", m.token, form)
 	if err != nil {
 		return nil, err
 	}
-	t := &tokens{}
+	t := &tokenResponse{}
 	t.access, _ = answer["access_token"].(string)
 	t.refresh, _ = answer["refresh_token"].(string)
 	t.id, _ = answer["id_token"].(string)
-	t.expiresIn = secondsOf(answer["expires_in"])
-	if t.access == "" && p.asksUserinfo(m) {
+	t.expiresIn = parseSeconds(answer["expires_in"])
+	if t.access == "" && p.usesUserinfo(m) {
 		return nil, errors.New("the token endpoint gave no access token, with which userinfo is asked; if it gives none, write userinfo off in login oidc")
 	}
 	return t, nil
 }
 
-// secondsOf reads a number, which some providers send as a string.
-func secondsOf(value any) int64 {
+// parseSeconds reads a number, which some providers send as a string.
+func parseSeconds(value any) int64 {
 	number, ok := value.(json.Number)
 	if text, isText := value.(string); isText {
 		number, ok = json.Number(text), true
@@ -76,11 +76,11 @@ func secondsOf(value any) int64 {
 	return int64(seconds)
 }
 
-// post sends a form to an endpoint at which the client proves who it is, and returns
+// postForm sends a form to an endpoint at which the client proves who it is, and returns
 // the object that it answers. It is JSON whatever the answer's Content-Type says, as
 // some providers say text/plain. A redirect is not followed: the form holds secrets.
-func (p *Provider) post(ctx context.Context, m *metadata, name, endpoint string, form url.Values) (map[string]any, error) {
-	r, err := p.request(m, endpoint, form)
+func (p *Provider) postForm(ctx context.Context, m *metadata, name, endpoint string, form url.Values) (map[string]any, error) {
+	r, err := p.newRequest(m, endpoint, form)
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +95,11 @@ func (p *Provider) post(ctx context.Context, m *metadata, name, endpoint string,
 	if err != nil {
 		return nil, fmt.Errorf("the %s: %w", name, err)
 	}
-	answer := objectOf(body)
+	answer := parseObject(body)
 	code, isText := answer["error"].(string) // "" says nothing
 	if ok := response.StatusCode/100 == 2; !ok || code != "" || answer["error"] != nil && !isText {
 		words, _ := answer["error_description"].(string)
-		return nil, &endpointError{name, response.StatusCode, printable(code), printable(p.withoutSecrets(words, form))}
+		return nil, &endpointError{name, response.StatusCode, printable(code), printable(p.redactSecrets(words, form))}
 	}
 	if answer == nil {
 		return nil, fmt.Errorf("the %s answered %d with something else than a JSON object (%s)", name, response.StatusCode, printable(response.Header.Get("Content-Type")))
@@ -107,9 +107,9 @@ func (p *Provider) post(ctx context.Context, m *metadata, name, endpoint string,
 	return answer, nil
 }
 
-// objectOf returns the JSON object of an answer, or nil. Its numbers are
+// parseObject returns the JSON object of an answer, or nil. Its numbers are
 // json.Number.
-func objectOf(body []byte) (object map[string]any) {
+func parseObject(body []byte) (object map[string]any) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	if decoder.Decode(&object) != nil {
@@ -121,9 +121,9 @@ func objectOf(body []byte) (object map[string]any) {
 	return object
 }
 
-// withoutSecrets takes out of a provider's words what was sent to it and must not
+// redactSecrets takes out of a provider's words what was sent to it and must not
 // reach a log.
-func (p *Provider) withoutSecrets(words string, form url.Values) string {
+func (p *Provider) redactSecrets(words string, form url.Values) string {
 	secrets := []string{p.config.ClientSecret}
 	for _, name := range []string{"code", "code_verifier", "refresh_token", "client_secret", "client_assertion"} {
 		secrets = append(secrets, form.Get(name))

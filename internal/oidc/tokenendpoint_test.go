@@ -46,7 +46,7 @@ func TestN30TokenEndpointForms(t *testing.T) {
 		"a page of a proxy":          {502, "text/html", "<h1>Bad gateway</h1>", 503, "answered 502"},
 		"too many":                   {429, "application/json", "{}", 503, "answered 429"},
 		"a redirect with the secret": {307, "application/json", "{}", 502, "answered 307"},
-		"too long":                   {200, "application/json", `{"x": "` + strings.Repeat("x", maxAnswer) + `"}`, 502, "longer than 1 MiB"},
+		"too long":                   {200, "application/json", `{"x": "` + strings.Repeat("x", maxResponse) + `"}`, 502, "longer than 1 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, nil)

@@ -17,49 +17,49 @@ import (
 // client: the ID token speaks alone.
 var errNoUserinfo = errors.New("the userinfo endpoint does not say who the user is")
 
-// askUserinfo asks the userinfo endpoint.
-func (p *Provider) askUserinfo(ctx context.Context, m *metadata, accessToken string) (map[string]any, error) {
+// fetchUserinfo asks the userinfo endpoint.
+func (p *Provider) fetchUserinfo(ctx context.Context, m *metadata, accessToken string) (map[string]any, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.userinfo, nil)
 	if err != nil {
-		return nil, fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, plain(err))
+		return nil, newFailure(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, redactError(err))
 	}
 	r.Header.Set("Authorization", "Bearer "+accessToken)
 	r.Header.Set("Accept", "application/json, application/jwt")
 	answer, err := p.config.Client.Do(r)
 	if err != nil {
-		return nil, unavailable(0, fmt.Errorf("the userinfo endpoint: %w", plain(err)))
+		return nil, unavailable(0, fmt.Errorf("the userinfo endpoint: %w", redactError(err)))
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	switch {
 	case err != nil:
-		return nil, unavailable(0, fmt.Errorf("the userinfo endpoint: %w", plain(err)))
+		return nil, unavailable(0, fmt.Errorf("the userinfo endpoint: %w", redactError(err)))
 	case answer.StatusCode >= http.StatusInternalServerError, answer.StatusCode == http.StatusTooManyRequests:
 		return nil, unavailable(retryAfter(answer.Header), fmt.Errorf("the userinfo endpoint answered %d", answer.StatusCode))
 	case answer.StatusCode == http.StatusForbidden, answer.StatusCode == http.StatusNotFound:
 		return nil, fmt.Errorf("%w: it answered %d", errNoUserinfo, answer.StatusCode)
 	case answer.StatusCode == http.StatusUnauthorized: // an answer about the access token, and so about the user
-		return nil, fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, fmt.Errorf("the userinfo endpoint answered 401; %s", offHint))
+		return nil, newFailure(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, fmt.Errorf("the userinfo endpoint answered 401; %s", userinfoOffHint))
 	case answer.StatusCode != http.StatusOK:
-		return nil, vague(fmt.Errorf("the userinfo endpoint answered %d; %s", answer.StatusCode, offHint))
+		return nil, inconclusive(fmt.Errorf("the userinfo endpoint answered %d; %s", answer.StatusCode, userinfoOffHint))
 	}
 	media, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	if media == "application/jwt" {
 		claims, err := m.verifier.ParseUserinfo(body, true)
 		if err != nil {
-			return nil, refused("the userinfo answer", err)
+			return nil, tokenFailure("the userinfo answer", err)
 		}
 		return claims, nil
 	}
 	claims, err := m.verifier.ParseUserinfo(body, false)
 	if err != nil { // a page about maintenance, say
-		return nil, vague(fmt.Errorf("the userinfo answer (%s): %w", printable(answer.Header.Get("Content-Type")), err))
+		return nil, inconclusive(fmt.Errorf("the userinfo answer (%s): %w", printable(answer.Header.Get("Content-Type")), err))
 	}
 	return claims, nil
 }
 
-// offHint is what to do about an endpoint that is not for the tokens of this client.
-const offHint = "if it is not for the access tokens of this client, write userinfo off in login oidc"
+// userinfoOffHint is what to do about an endpoint that is not for the tokens of this client.
+const userinfoOffHint = "if it is not for the access tokens of this client, write userinfo off in login oidc"
 
 // retryAfter returns how long an answer asks to wait, in seconds and at most a minute;
 // 0 if it does not.

@@ -13,11 +13,11 @@ func TestS10UnknownAuthTime(t *testing.T) {
 	s := &Sessions{config: Config{Lifetime: time.Hour}}
 	at := time.Unix(1_800_000_000, 0)
 	for _, unknown := range [][]string{nil, {"auth_time"}} {
-		if got := s.signedIn(&authenticator.Identity{ID: "a", Unknown: unknown}, at); got.AuthTime != 0 {
+		if got := s.sessionIdentity(&authenticator.Identity{ID: "a", Unknown: unknown}, at); got.AuthTime != 0 {
 			t.Errorf("%v: auth_time %d", unknown, got.AuthTime)
 		}
 	}
-	if got := s.signedIn(&authenticator.Identity{ID: "a", AuthTime: 7}, at); got.AuthTime != 7 {
+	if got := s.sessionIdentity(&authenticator.Identity{ID: "a", AuthTime: 7}, at); got.AuthTime != 7 {
 		t.Errorf("auth_time %d", got.AuthTime)
 	}
 }

@@ -102,13 +102,13 @@ func (c Cookie) name(https bool) string {
 // Set gives a browser the cookie. Over plain HTTP, which only a developer's own
 // machine and insecure_http lead to, it has another name and is not Secure.
 func (c Cookie) Set(w http.ResponseWriter, value string, https bool) {
-	http.SetCookie(w, c.made(value, int(c.MaxAge/time.Second), https))
+	http.SetCookie(w, c.build(value, int(c.MaxAge/time.Second), https))
 }
 
 // Clear takes the cookie away, with the attributes that it was set with.
-func (c Cookie) Clear(w http.ResponseWriter, https bool) { http.SetCookie(w, c.made("", -1, https)) }
+func (c Cookie) Clear(w http.ResponseWriter, https bool) { http.SetCookie(w, c.build("", -1, https)) }
 
-func (c Cookie) made(value string, maxAge int, https bool) *http.Cookie {
+func (c Cookie) build(value string, maxAge int, https bool) *http.Cookie {
 	made := &http.Cookie{ //nolint:gosec // over plain HTTP a browser ignores a Secure cookie
 		Name: c.name(https), Value: value, Path: "/", Domain: c.Domain, MaxAge: maxAge,
 		Secure: https, HttpOnly: true, SameSite: c.SameSite,

@@ -29,7 +29,7 @@ func CookieValues(r *http.Request, name string) []string {
 			if textproto.TrimString(cookie) != name {
 				continue
 			}
-			if value = unquote(value); strings.IndexFunc(value, isNoValue) < 0 {
+			if value = unquote(value); strings.IndexFunc(value, isInvalidValueChar) < 0 {
 				found = append(found, value)
 			}
 		}
@@ -45,5 +45,5 @@ func unquote(value string) string {
 	return value
 }
 
-// isNoValue reports whether a character cannot be in a cookie's value.
-func isNoValue(c rune) bool { return c < ' ' || c >= 0x7f || c == '"' || c == '\\' }
+// isInvalidValueChar reports whether a character cannot be in a cookie's value.
+func isInvalidValueChar(c rune) bool { return c < ' ' || c >= 0x7f || c == '"' || c == '\\' }

@@ -22,18 +22,18 @@ const (
 	refreshPrefix = "session.1-refresh/"
 )
 
-// keysOf returns everything in the store that belongs to a session.
-func keysOf(id string) []string {
+// sessionKeys returns everything in the store that belongs to a session.
+func sessionKeys(id string) []string {
 	return []string{recordPrefix + id, usedPrefix + id, refreshPrefix + id}
 }
 
-// allOwner owns everything of every session.
-const allOwner = "sessions"
+// ownerOfAll owns everything of every session.
+const ownerOfAll = "sessions"
 
 // owners returns the owners of a session's items. All items have the same owners, so
 // that each of them ends the whole session.
 func (r Record) owners() []string {
-	owners := []string{allOwner, r.person(), userOwner(r.Identity.ID)}
+	owners := []string{ownerOfAll, r.accountOwner(), userOwner(r.Identity.ID)}
 	if name := r.Identity.Username; name != "" && name != r.Identity.ID {
 		owners = append(owners, userOwner(name))
 	}
@@ -46,20 +46,20 @@ func (r Record) owners() []string {
 	return owners
 }
 
-// person is the owner that identifies the account. A name alone does not: two logins
+// accountOwner is the owner that identifies the account. A name alone does not: two logins
 // may each have an account of that name.
-func (r Record) person() string {
-	return "person/" + hashed(r.Login, r.Identity.Issuer, r.Identity.ID)
+func (r Record) accountOwner() string {
+	return "person/" + hashKey(r.Login, r.Identity.Issuer, r.Identity.ID)
 }
 
-func userOwner(name string) string { return "user/" + hashed(name) }
+func userOwner(name string) string { return "user/" + hashKey(name) }
 
-func sidOwner(issuer, sid string) string { return "sid/" + hashed(issuer, sid) }
+func sidOwner(issuer, sid string) string { return "sid/" + hashKey(issuer, sid) }
 
-func subOwner(issuer, subject string) string { return "sub/" + hashed(issuer, subject) }
+func subOwner(issuer, subject string) string { return "sub/" + hashKey(issuer, subject) }
 
-// hashed returns a short name for texts of any length.
-func hashed(texts ...string) string {
+// hashKey returns a short name for texts of any length.
+func hashKey(texts ...string) string {
 	hash := sha256.New()
 	for _, text := range texts {
 		_, _ = hash.Write([]byte(strconv.Itoa(len(text)) + ":" + text))
@@ -70,28 +70,28 @@ func hashed(texts ...string) string {
 // List returns the sessions of a user, by id or name, the latest last; of all
 // users if user is "".
 func (g *Registry) List(ctx context.Context, user string) ([]*Session, error) {
-	return g.owned(ctx, ownerOf(user))
+	return g.listOwned(ctx, ownerOf(user))
 }
 
 func ownerOf(user string) string {
 	if user == "" {
-		return allOwner
+		return ownerOfAll
 	}
 	return userOwner(user)
 }
 
 // ListBySID returns the sessions with an issuer's session ID (OpenID Connect's sid).
 func (g *Registry) ListBySID(ctx context.Context, issuer, sid string) ([]*Session, error) {
-	return g.owned(ctx, sidOwner(issuer, sid))
+	return g.listOwned(ctx, sidOwner(issuer, sid))
 }
 
 // ListBySubject returns the sessions of an issuer's subject (OpenID Connect's sub).
 func (g *Registry) ListBySubject(ctx context.Context, issuer, subject string) ([]*Session, error) {
-	return g.owned(ctx, subOwner(issuer, subject))
+	return g.listOwned(ctx, subOwner(issuer, subject))
 }
 
-// owned returns an owner's sessions, in one pass over the store.
-func (g *Registry) owned(ctx context.Context, owner string) ([]*Session, error) {
+// listOwned returns an owner's sessions, in one pass over the store.
+func (g *Registry) listOwned(ctx context.Context, owner string) ([]*Session, error) {
 	entries, err := g.store.Owned(ctx, owner)
 	if err != nil {
 		return nil, fmt.Errorf("listing sessions: %w", err)
@@ -103,7 +103,7 @@ func (g *Registry) owned(ctx context.Context, owner string) ([]*Session, error) 
 			uses[id] = e.Value
 			continue
 		}
-		s, err := g.listed(ctx, e)
+		s, err := g.decodeEntry(ctx, e)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +113,7 @@ func (g *Registry) owned(ctx context.Context, owner string) ([]*Session, error) 
 	}
 	for _, s := range found {
 		if sealed := uses[s.ID]; sealed != nil {
-			if err := g.readUsed(ctx, s, sealed); err != nil {
+			if err := g.readLastUsed(ctx, s, sealed); err != nil {
 				return nil, fmt.Errorf("listing sessions: %w", err)
 			}
 		}
@@ -122,14 +122,14 @@ func (g *Registry) owned(ctx context.Context, owner string) ([]*Session, error) 
 	return found, nil
 }
 
-// listed returns the session of an entry, or nil if it is none.
-func (g *Registry) listed(ctx context.Context, e store.Entry) (*Session, error) {
+// decodeEntry returns the session of an entry, or nil if it is none.
+func (g *Registry) decodeEntry(ctx context.Context, e store.Entry) (*Session, error) {
 	id, ok := strings.CutPrefix(e.Key, recordPrefix)
 	sum, err := base64.RawURLEncoding.DecodeString(id)
 	if !ok || err != nil || len(sum) != sha256.Size {
 		return nil, nil
 	}
-	if held, known := g.cache.GetIfPresent(digest(sum)); known && string(held.raw) == string(e.Value) {
+	if held, known := g.cache.GetIfPresent(idHash(sum)); known && string(held.raw) == string(e.Value) {
 		return held, nil
 	}
 	record, err := g.open(ctx, e.Key, e.Value)
@@ -139,26 +139,26 @@ func (g *Registry) listed(ctx context.Context, e store.Entry) (*Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := newSession(digest(sum), record, e.Value)
-	s.use(record.Created.UnixNano())
+	s := newSession(idHash(sum), record, e.Value)
+	s.markUsed(record.Created.UnixNano())
 	return s, nil
 }
 
-// makeRoom ends the oldest of a person's sessions if one more would be too many.
+// evictOldest ends the oldest of a person's sessions if one more would be too many.
 // Records that are not valid sessions go first.
-func (g *Registry) makeRoom(ctx context.Context, person string) error {
+func (g *Registry) evictOldest(ctx context.Context, person string) error {
 	entries, err := g.store.Owned(ctx, person)
 	if err != nil {
 		return fmt.Errorf("counting a person's sessions: %w", err)
 	}
 	entries = slices.DeleteFunc(entries, func(e store.Entry) bool { return !strings.HasPrefix(e.Key, recordPrefix) })
-	excess := len(entries) - maxPerPerson + 1
+	excess := len(entries) - maxPerAccount + 1
 	if excess <= 0 {
 		return nil
 	}
 	created := map[string]time.Time{}
 	for _, e := range entries {
-		s, err := g.listed(ctx, e)
+		s, err := g.decodeEntry(ctx, e)
 		if err != nil {
 			return err
 		}
@@ -179,7 +179,7 @@ func (g *Registry) makeRoom(ctx context.Context, person string) error {
 func (g *Registry) End(ctx context.Context, ids ...string) error {
 	var keys []string
 	for _, id := range ids {
-		keys = append(keys, keysOf(id)...)
+		keys = append(keys, sessionKeys(id)...)
 	}
 	if err := g.store.Delete(ctx, keys...); err != nil {
 		return fmt.Errorf("ending a session: %w", err)

@@ -76,7 +76,7 @@ func TestN18NothingIsLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Touch(found)
-		s.registry.saving.Wait()
+		s.registry.saves.Wait()
 		if n := s.store.Len(); n != 0 {
 			t.Fatalf("round %d leaves %d items", i, n)
 		}
@@ -91,7 +91,7 @@ func TestN18SessionsOfAPerson(t *testing.T) {
 	other.Login = "oidc"
 	theirs := s.start(t, visit(host), other)
 	var cookies []*http.Cookie
-	for range maxPerPerson + 2 {
+	for range maxPerAccount + 2 {
 		s.clock.advance(time.Second)
 		cookies = append(cookies, s.start(t, visit(host), called("alice")))
 	}
@@ -104,10 +104,10 @@ func TestN18SessionsOfAPerson(t *testing.T) {
 			t.Errorf("session %d: %v, want %v", i, err, want)
 		}
 	}
-	if n := s.store.Len(); n != 2*(maxPerPerson+1) {
+	if n := s.store.Len(); n != 2*(maxPerAccount+1) {
 		t.Errorf("%d items", n)
 	}
-	for i := range 3 * maxPerPerson { // others come and go
+	for i := range 3 * maxPerAccount { // others come and go
 		s.start(t, visit(host), called("user "+strconv.Itoa(i)))
 	}
 	if _, err := s.find(host, theirs); err != nil {
@@ -234,7 +234,7 @@ func TestS41Secrets(t *testing.T) {
 	record := called("canary")
 	record.Data = []byte("canary")
 	s.start(t, visit(host), record)
-	entries, err := s.store.Owned(context.Background(), allOwner)
+	entries, err := s.store.Owned(context.Background(), ownerOfAll)
 	if err != nil || len(entries) != 2 {
 		t.Fatal(entries, err)
 	}
@@ -285,7 +285,7 @@ func TestS40Presence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.store.DeleteOwner(ctx, allOwner); err != nil {
+	if _, err := s.store.DeleteOwner(ctx, ownerOfAll); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.find(host, cookie); !errors.Is(err, ErrEnded) {

@@ -12,14 +12,14 @@ import (
 // timer ends then.
 func TestHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var h holds
+		var h keepAlives
 		var mu sync.Mutex // of told
 		var told [][]*Session
 		add := func(s *Session) {
 			h.add(s, time.Minute, func() {
 				mu.Lock()
 				defer mu.Unlock()
-				told = append(told, h.next())
+				told = append(told, h.restart())
 			})
 		}
 		after := func(wait time.Duration, want ...[]*Session) {

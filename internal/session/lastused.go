@@ -13,24 +13,24 @@ import (
 // When a session was used last is an item beside its record, which changes more
 // often and need not be on disk at once.
 
-// use notes a use at a time, unless a later one is known.
-func (s *Session) use(at int64) {
+// markUsed notes a use at a time, unless a later one is known.
+func (s *Session) markUsed(at int64) {
 	for {
-		last := s.used.Load()
-		if at <= last || s.used.CompareAndSwap(last, at) {
+		last := s.lastUsed.Load()
+		if at <= last || s.lastUsed.CompareAndSwap(last, at) {
 			return
 		}
 	}
 }
 
-// recall learns from the store when the session was used elsewhere.
-func (g *Registry) recall(ctx context.Context, s *Session) error {
+// loadLastUsed learns from the store when the session was used elsewhere.
+func (g *Registry) loadLastUsed(ctx context.Context, s *Session) error {
 	sealed, err := g.store.Get(ctx, usedPrefix+s.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	if err == nil {
-		err = g.readUsed(ctx, s, sealed)
+		err = g.readLastUsed(ctx, s, sealed)
 	}
 	if err != nil {
 		return fmt.Errorf("looking up a session's last use: %w", err)
@@ -38,28 +38,28 @@ func (g *Registry) recall(ctx context.Context, s *Session) error {
 	return nil
 }
 
-// readUsed notes the last use from the store. It ignores a value that does not verify.
-func (g *Registry) readUsed(ctx context.Context, s *Session, sealed []byte) error {
+// readLastUsed notes the last use from the store. It ignores a value that does not verify.
+func (g *Registry) readLastUsed(ctx context.Context, s *Session, sealed []byte) error {
 	value, err := g.sealer.Open(ctx, usedPrefix+s.ID, sealed)
 	if err != nil && !errors.Is(err, store.ErrForged) {
 		return err
 	}
 	if at, err := strconv.ParseInt(string(value), 10, 64); err == nil {
-		s.use(at)
-		s.saved.Store(max(at, s.saved.Load()))
+		s.markUsed(at)
+		s.savedLastUsed.Store(max(at, s.savedLastUsed.Load()))
 	}
 	return nil
 }
 
-// usedItem returns a use as it is stored.
-func (g *Registry) usedItem(ctx context.Context, id string, r Record, at int64, left time.Duration) (store.Item, error) {
+// lastUsedItem returns a use as it is stored.
+func (g *Registry) lastUsedItem(ctx context.Context, id string, r Record, at int64, left time.Duration) (store.Item, error) {
 	sealed, err := g.sealer.Seal(ctx, usedPrefix+id, strconv.AppendInt(nil, at, 10))
 	return store.Item{Value: sealed, Lifetime: left, Owners: r.owners()}, err
 }
 
-// beginUsed stores the first use of a session.
-func (g *Registry) beginUsed(ctx context.Context, s *Session, left time.Duration) error {
-	item, err := g.usedItem(ctx, s.ID, s.Record, s.used.Load(), left)
+// putLastUsed stores the first use of a session.
+func (g *Registry) putLastUsed(ctx context.Context, s *Session, left time.Duration) error {
+	item, err := g.lastUsedItem(ctx, s.ID, s.Record, s.lastUsed.Load(), left)
 	if err == nil {
 		err = g.store.Put(ctx, usedPrefix+s.ID, item)
 	}
@@ -69,9 +69,9 @@ func (g *Registry) beginUsed(ctx context.Context, s *Session, left time.Duration
 	return nil
 }
 
-// replaceUsed stores a later use. It does not restore a session that ended.
-func (g *Registry) replaceUsed(ctx context.Context, id string, r Record, at int64, left time.Duration) error {
-	item, err := g.usedItem(ctx, id, r, at, left)
+// replaceLastUsed stores a later use. It does not restore a session that ended.
+func (g *Registry) replaceLastUsed(ctx context.Context, id string, r Record, at int64, left time.Duration) error {
+	item, err := g.lastUsedItem(ctx, id, r, at, left)
 	if err == nil {
 		_, err = g.store.Replace(ctx, usedPrefix+id, item)
 	}
@@ -81,11 +81,11 @@ func (g *Registry) replaceUsed(ctx context.Context, id string, r Record, at int6
 	return nil
 }
 
-// save writes a session's last use to the store in the background.
-func (g *Registry) save(s *Session, at int64, left time.Duration) {
-	g.saving.Go(func() {
+// saveLastUsed writes a session's last use to the store in the background.
+func (g *Registry) saveLastUsed(s *Session, at int64, left time.Duration) {
+	g.saves.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), saveTimeout)
 		defer cancel()
-		_ = g.replaceUsed(ctx, s.ID, s.Record, at, left) // what is not saved is saved with the next use
+		_ = g.replaceLastUsed(ctx, s.ID, s.Record, at, left) // what is not saved is saved with the next use
 	})
 }

@@ -15,35 +15,35 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
-// remembered is how many decoded sessions are kept in memory.
-const remembered = 100_000
+// maxCached is how many decoded sessions are kept in memory.
+const maxCached = 100_000
 
-// grace is how much longer than its lifetime a record stays in the store, so
+// expiredRetention is how much longer than its lifetime a record stays in the store, so
 // that its owner is told that it expired rather than that it never was.
-const grace = time.Hour
+const expiredRetention = time.Hour
 
 // saveTimeout bounds how long it may take to tell the store of a use.
 const saveTimeout = 2 * time.Second
 
-// maxPerPerson is how many sessions a person has at most: one more ends the oldest.
-const maxPerPerson = 100
+// maxPerAccount is how many sessions a person has at most: one more ends the oldest.
+const maxPerAccount = 100
 
-// digest is what stands for a session's id outside its owner's browser.
-type digest = [sha256.Size]byte
+// idHash is what stands for a session's id outside its owner's browser.
+type idHash = [sha256.Size]byte
 
 // Registry is all sessions in one store, whichever sites they are of. Sites
 // share it, so that each session is decoded once. It is safe for concurrent use.
 type Registry struct {
 	store  store.Store // sealed values, so that one that is known need not be opened
 	sealer *store.Sealer
-	cache  *otter.Cache[digest, *Session]
-	saving sync.WaitGroup
+	cache  *otter.Cache[idHash, *Session]
+	saves  sync.WaitGroup
 }
 
 // NewRegistry returns the sessions in a store, which it closes with itself. What is
 // kept in the store is sealed.
 func NewRegistry(in store.Store, sealer *store.Sealer) *Registry {
-	return &Registry{store: in, sealer: sealer, cache: otter.Must(&otter.Options[digest, *Session]{MaximumSize: remembered})}
+	return &Registry{store: in, sealer: sealer, cache: otter.Must(&otter.Options[idHash, *Session]{MaximumSize: maxCached})}
 }
 
 // Store returns the store, for what belongs to signing in beside sessions. Its
@@ -52,7 +52,7 @@ func (g *Registry) Store() store.Store { return store.NewSealed(g.store, g.seale
 
 // Close waits for what is being written and closes the store.
 func (g *Registry) Close() error {
-	g.saving.Wait()
+	g.saves.Wait()
 	return g.store.Close()
 }
 
@@ -60,23 +60,23 @@ func (g *Registry) Close() error {
 func (g *Registry) Reload() error { return nil }
 
 // add stores a new session, and ends the person's oldest if there are too many.
-func (g *Registry) add(ctx context.Context, sum digest, r Record, lifetime time.Duration) (*Session, error) {
+func (g *Registry) add(ctx context.Context, sum idHash, r Record, lifetime time.Duration) (*Session, error) {
 	s := newSession(sum, r, nil)
-	s.used.Store(r.Created.UnixNano())
-	s.saved.Store(r.Created.UnixNano())
+	s.lastUsed.Store(r.Created.UnixNano())
+	s.savedLastUsed.Store(r.Created.UnixNano())
 	var err error
 	if s.raw, err = g.seal(ctx, s.key, r); err != nil {
 		return nil, err
 	}
-	if err := g.makeRoom(ctx, r.person()); err != nil {
+	if err := g.evictOldest(ctx, r.accountOwner()); err != nil {
 		return nil, err
 	}
-	if err := g.beginUsed(ctx, s, lifetime+grace); err != nil {
+	if err := g.putLastUsed(ctx, s, lifetime+expiredRetention); err != nil {
 		return nil, err
 	}
-	item := store.Item{Value: s.raw, Lifetime: lifetime + grace, Owners: r.owners(), Sync: true}
+	item := store.Item{Value: s.raw, Lifetime: lifetime + expiredRetention, Owners: r.owners(), Sync: true}
 	if err := g.store.Put(ctx, s.key, item); err != nil {
-		_ = g.store.Delete(context.WithoutCancel(ctx), keysOf(s.ID)...)
+		_ = g.store.Delete(context.WithoutCancel(ctx), sessionKeys(s.ID)...)
 		return nil, fmt.Errorf("storing a session: %w", err)
 	}
 	g.cache.Set(sum, s)
@@ -125,17 +125,17 @@ func (g *Registry) refresh(ctx context.Context, found *Session, r Record, left t
 	case !replaced:
 		return ErrEnded
 	}
-	return g.replaceUsed(ctx, found.ID, r, found.used.Load(), left) // the owners may be others
+	return g.replaceLastUsed(ctx, found.ID, r, found.lastUsed.Load(), left) // the owners may be others
 }
 
-func newSession(sum digest, r Record, raw []byte) *Session {
+func newSession(sum idHash, r Record, raw []byte) *Session {
 	id := base64.RawURLEncoding.EncodeToString(sum[:])
 	return &Session{Record: r, ID: id, key: recordPrefix + id, raw: raw}
 }
 
 // find returns the session of an id, or ErrEnded. The store is asked every time
 // whether the session is still there; it is decoded again only if it changed.
-func (g *Registry) find(ctx context.Context, sum digest) (*Session, error) {
+func (g *Registry) find(ctx context.Context, sum idHash) (*Session, error) {
 	held, known := g.cache.GetIfPresent(sum)
 	if !known {
 		held = newSession(sum, Record{}, nil)
@@ -155,8 +155,8 @@ func (g *Registry) find(ctx context.Context, sum digest) (*Session, error) {
 		return nil, err
 	}
 	s := newSession(sum, record, raw)
-	s.use(max(held.used.Load(), record.Created.UnixNano()))
-	if err := g.recall(ctx, s); err != nil {
+	s.markUsed(max(held.lastUsed.Load(), record.Created.UnixNano()))
+	if err := g.loadLastUsed(ctx, s); err != nil {
 		return nil, err
 	}
 	g.cache.Set(sum, s)
@@ -169,5 +169,5 @@ func (g *Registry) Get(ctx context.Context, id string) (*Session, error) {
 	if err != nil || len(sum) != sha256.Size {
 		return nil, ErrEnded
 	}
-	return g.find(ctx, digest(sum))
+	return g.find(ctx, idHash(sum))
 }

@@ -52,18 +52,18 @@ type Session struct {
 	// ID names the session to operators; knowing the ID does not let a client use it.
 	ID string
 
-	key     string
-	raw     []byte       // the record as the store has it
-	used    atomic.Int64 // last use, in nanoseconds since 1970
-	saved   atomic.Int64 // the last use that the store knows
-	derived atomic.Pointer[derived]
+	key           string
+	raw           []byte       // the record as the store has it
+	lastUsed      atomic.Int64 // last use, in nanoseconds since 1970
+	savedLastUsed atomic.Int64 // the last use that the store knows
+	derived       atomic.Pointer[derived]
 }
 
 // derived is an identity that was made from another.
 type derived struct{ from, identity *authenticator.Identity }
 
 // LastUsed returns when the session was used last.
-func (s *Session) LastUsed() time.Time { return time.Unix(0, s.used.Load()) }
+func (s *Session) LastUsed() time.Time { return time.Unix(0, s.lastUsed.Load()) }
 
 // DeriveIdentity returns what build makes of an identity that others may change meanwhile,
 // such as an entry of a file of users. It is made once, until from is another.

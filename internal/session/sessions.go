@@ -53,10 +53,10 @@ type Config struct {
 // Sessions is a site's view of a Registry: which sessions count there and how
 // long. It is safe for concurrent use.
 type Sessions struct {
-	registry *Registry
-	config   Config
-	every    time.Duration // at most so often a session's use is told to the store
-	holds    holds
+	registry     *Registry
+	config       Config
+	saveInterval time.Duration // at most so often a session's use is told to the store
+	keepAlives   keepAlives
 }
 
 // New returns a site's sessions.
@@ -77,7 +77,7 @@ func New(registry *Registry, config Config) (*Sessions, error) {
 	case config.Idle > config.Lifetime:
 		return nil, fmt.Errorf("idle is %s, longer than the lifetime of %s", config.Idle, config.Lifetime)
 	}
-	return &Sessions{registry: registry, config: config, every: min(config.Idle/20, 30*time.Second)}, config.Cookie.Check()
+	return &Sessions{registry: registry, config: config, saveInterval: min(config.Idle/20, 30*time.Second)}, config.Cookie.Check()
 }
 
 // Now returns the time by the sessions' clock.
@@ -99,12 +99,12 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	id := newID()
 	record.Site, record.Created = s.site(r), s.config.Now().UTC()
-	record.Identity = s.signedIn(record.Identity, record.Created)
+	record.Identity = s.sessionIdentity(record.Identity, record.Created)
 	started, err := s.registry.add(ctx, sha256.Sum256([]byte(id)), record, s.config.Lifetime)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.endPresent(ctx, r, https); err != nil {
+	if err := s.endCurrent(ctx, r, https); err != nil {
 		return nil, errors.Join(err, s.registry.End(ctx, started.ID))
 	}
 	s.config.Cookie.Set(w, id, https)
@@ -116,12 +116,12 @@ func (s *Sessions) CanStart(r *http.Request, https bool) error {
 	if !https && !s.config.InsecureHTTP && !IsLocal(RequestHost(r)) {
 		return ErrInsecure
 	}
-	return s.covers(RequestHost(r))
+	return s.checkDomain(RequestHost(r))
 }
 
-// signedIn returns an identity as sessions have it. When its user signed in is for
+// sessionIdentity returns an identity as sessions have it. When its user signed in is for
 // the login to say: the session may have begun long after.
-func (s *Sessions) signedIn(of *authenticator.Identity, at time.Time) *authenticator.Identity {
+func (s *Sessions) sessionIdentity(of *authenticator.Identity, at time.Time) *authenticator.Identity {
 	id := *of
 	id.Method = "session"
 	end := at.Add(s.config.Lifetime).Unix()
@@ -138,8 +138,8 @@ func newID() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// covers reports whether a browser would send the cookie back to a host.
-func (s *Sessions) covers(host string) error {
+// checkDomain reports whether a browser would send the cookie back to a host.
+func (s *Sessions) checkDomain(host string) error {
 	domain := s.config.Cookie.Domain
 	if domain == "" || host == domain || strings.HasSuffix(host, "."+domain) {
 		return nil
@@ -158,7 +158,7 @@ func (s *Sessions) site(r *http.Request) string {
 // Find returns the session of a cookie's value in a request, or ErrExpired,
 // ErrEnded or ErrOtherSite. Any other error says that the store cannot tell.
 func (s *Sessions) Find(ctx context.Context, r *http.Request, value string) (*Session, error) {
-	sum, ok := sumOf(value)
+	sum, ok := hashID(value)
 	if !ok {
 		return nil, ErrEnded
 	}
@@ -169,39 +169,39 @@ func (s *Sessions) Find(ctx context.Context, r *http.Request, value string) (*Se
 	if !slices.Contains(s.config.Logins, found.Login) || found.Site != s.site(r) {
 		return nil, ErrOtherSite
 	}
-	return found, s.alive(ctx, found)
+	return found, s.checkExpiry(ctx, found)
 }
 
-// sumOf returns the digest of an id, and whether it has the form of one.
-func sumOf(value string) (digest, bool) {
+// hashID returns the digest of an id, and whether it has the form of one.
+func hashID(value string) (idHash, bool) {
 	var id [64]byte
 	if len(value) != idLength {
-		return digest{}, false
+		return idHash{}, false
 	}
 	return sha256.Sum256(id[:copy(id[:], value)]), true
 }
 
-// alive returns ErrExpired for a session that has lasted or idled for too long.
+// checkExpiry returns ErrExpired for a session that has lasted or idled for too long.
 // Before that is said of one, the store is asked whether it was used elsewhere.
-func (s *Sessions) alive(ctx context.Context, found *Session) error {
+func (s *Sessions) checkExpiry(ctx context.Context, found *Session) error {
 	now := s.config.Now()
 	if !now.Before(found.Created.Add(s.config.Lifetime)) {
 		return ErrExpired
 	}
-	if !s.idled(found, now) {
+	if !s.isIdle(found, now) {
 		return nil
 	}
-	if err := s.registry.recall(ctx, found); err != nil {
+	if err := s.registry.loadLastUsed(ctx, found); err != nil {
 		return err
 	}
-	if s.idled(found, now) {
+	if s.isIdle(found, now) {
 		return ErrExpired
 	}
 	return nil
 }
 
-func (s *Sessions) idled(found *Session, now time.Time) bool {
-	return now.UnixNano()-found.used.Load() >= int64(s.config.Idle)
+func (s *Sessions) isIdle(found *Session, now time.Time) bool {
+	return now.UnixNano()-found.lastUsed.Load() >= int64(s.config.Idle)
 }
 
 // Current returns the session that a request's cookie names, or an error as Find.
@@ -217,20 +217,20 @@ func (s *Sessions) Current(ctx context.Context, r *http.Request, https bool) (*S
 // returns ErrEnded if the session has been ended meanwhile.
 func (s *Sessions) Refresh(ctx context.Context, found *Session, id *authenticator.Identity, data []byte) error {
 	record := found.Record
-	record.Identity, record.Data = s.signedIn(id, record.Created), data
-	return s.registry.refresh(ctx, found, record, s.left(found))
+	record.Identity, record.Data = s.sessionIdentity(id, record.Created), data
+	return s.registry.refresh(ctx, found, record, s.remainingLifetime(found))
 }
 
 // BeginRefresh reports whether the caller is to refresh a session: of those who ask
 // within a lifetime, on whichever machine, the first.
 func (s *Sessions) BeginRefresh(ctx context.Context, found *Session, lifetime time.Duration) (bool, error) {
-	item := store.Item{Lifetime: min(lifetime, s.left(found)), Owners: found.owners()}
+	item := store.Item{Lifetime: min(lifetime, s.remainingLifetime(found)), Owners: found.owners()}
 	return s.registry.Store().PutNew(ctx, refreshPrefix+found.ID, item)
 }
 
-// left returns how long a session's record is still kept.
-func (s *Sessions) left(found *Session) time.Duration {
-	return max(found.Created.Add(s.config.Lifetime+grace).Sub(s.config.Now()), time.Second)
+// remainingLifetime returns how long a session's record is still kept.
+func (s *Sessions) remainingLifetime(found *Session) time.Duration {
+	return max(found.Created.Add(s.config.Lifetime+expiredRetention).Sub(s.config.Now()), time.Second)
 }
 
 // End ends a session and takes its cookie away.
@@ -242,10 +242,10 @@ func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, https bool, f
 	return nil
 }
 
-// endPresent ends the session that a request's cookie names, if there is one.
-func (s *Sessions) endPresent(ctx context.Context, r *http.Request, https bool) error {
+// endCurrent ends the session that a request's cookie names, if there is one.
+func (s *Sessions) endCurrent(ctx context.Context, r *http.Request, https bool) error {
 	for _, value := range CookieValues(r, s.config.Cookie.name(https)) {
-		sum, ok := sumOf(value)
+		sum, ok := hashID(value)
 		if !ok {
 			continue
 		}

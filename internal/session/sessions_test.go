@@ -183,7 +183,7 @@ func TestTwoMachines(t *testing.T) {
 		t.Fatal(err)
 	}
 	one.Touch(found)
-	one.registry.saving.Wait()
+	one.registry.saves.Wait()
 	one.clock.advance(29 * time.Minute)
 	if _, err := two.find(host, cookie); err != nil {
 		t.Errorf("used on one, refused on two: %v", err)
@@ -197,7 +197,7 @@ func TestTwoMachines(t *testing.T) {
 	}
 	for _, s := range []site{one, two} {
 		s.Touch(found) // a late one brings nothing back
-		s.registry.saving.Wait()
+		s.registry.saves.Wait()
 		if _, err := s.find(host, cookie); !errors.Is(err, ErrEnded) {
 			t.Errorf("ended, found: %v", err)
 		}
@@ -209,7 +209,7 @@ func TestTouches(t *testing.T) {
 	s := newSite(t, Config{})
 	found, _ := s.find(host, s.start(t, visit(host), alice()))
 	saved := func() string {
-		s.registry.saving.Wait()
+		s.registry.saves.Wait()
 		value, err := s.registry.Store().Get(context.Background(), usedPrefix+found.ID)
 		if err != nil {
 			t.Fatal(err)
@@ -235,7 +235,7 @@ func TestHold(t *testing.T) {
 	found, _ := s.find(host, cookie)
 	release := s.KeepAlive(found)
 	s.clock.advance(29 * time.Minute)
-	s.touchHeld() // what the timer does
+	s.touchKeepAlives() // what the timer does
 	s.clock.advance(29 * time.Minute)
 	if _, err := s.find(host, cookie); err != nil {
 		t.Error(err)

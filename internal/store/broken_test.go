@@ -162,7 +162,7 @@ func (f *File) isNotStuck(t *testing.T, want string, reported *reports) {
 	if !strings.Contains(reported.text(), want) {
 		t.Errorf("reported:\n%s\nwant %s", reported.text(), want)
 	}
-	if took := time.Since(began); took > diskPatience {
+	if took := time.Since(began); took > diskTimeout {
 		t.Errorf("it took %s", took)
 	}
 }
@@ -192,7 +192,7 @@ func TestN16Damaged(t *testing.T) {
 	opened, err := o.open()
 	if err == nil { // the damage shows when it is read
 		err = opened.read(func(*entry) {})
-		o.note(err)
+		o.markDamaged(err)
 		opened.abandon()
 	}
 	if _, again := o.open(); err == nil || again == nil || again.Error() != err.Error() {
@@ -209,21 +209,21 @@ func TestN16Damaged(t *testing.T) {
 func TestN16Stuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		j := newJournal(func(map[string]*entry) error { <-release; return nil })
-		j.note("a", nil)
+		j := newWriteBehind(func(map[string]*entry) error { <-release; return nil })
+		j.add("a", nil)
 		began := time.Now()
-		if err := j.flush(context.Background()); !errors.Is(err, errStuck) || time.Since(began) != diskPatience {
+		if err := j.flush(context.Background()); !errors.Is(err, errDiskTimeout) || time.Since(began) != diskTimeout {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
 		for range 1000 {
-			if err := j.flush(context.Background()); !errors.Is(err, errStuck) || time.Since(began) != diskPatience {
+			if err := j.flush(context.Background()); !errors.Is(err, errDiskTimeout) || time.Since(began) != diskTimeout {
 				t.Fatalf("%v after %s", err, time.Since(began))
 			}
 		}
-		if n := len(j.waiting); n != 0 {
+		if n := len(j.waiters); n != 0 {
 			t.Errorf("%d wait", n)
 		}
-		if err := j.close(); !errors.Is(err, errStuck) || time.Since(began) != 2*diskPatience {
+		if err := j.close(); !errors.Is(err, errDiskTimeout) || time.Since(began) != 2*diskTimeout {
 			t.Errorf("closed: %v after %s", err, time.Since(began))
 		}
 		close(release)

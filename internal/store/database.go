@@ -20,7 +20,7 @@ type database struct {
 // write makes changes, or drops the disk if it turns out to be broken.
 func (d *database) write(changes map[string]*entry) error {
 	if d.disk == nil {
-		return d.renew()
+		return d.reopen()
 	}
 	err := d.disk.write(changes)
 	if isBroken(err) {
@@ -30,8 +30,8 @@ func (d *database) write(changes map[string]*entry) error {
 	return err
 }
 
-// renew opens the file anew.
-func (d *database) renew() error {
+// reopen opens the file anew.
+func (d *database) reopen() error {
 	opened, err := d.open()
 	if err != nil {
 		return err
@@ -56,31 +56,31 @@ func (d *database) close() error {
 type opener struct {
 	path    string
 	damaged os.FileInfo // nil if it was not
-	failure error
+	damage  error
 }
 
 // open opens the file.
 func (o *opener) open() (*disk, error) {
-	if now, err := os.Stat(o.path); err == nil && o.damaged != nil && sameState(now, o.damaged) {
-		return nil, o.failure
+	if now, err := os.Stat(o.path); err == nil && o.damaged != nil && isUnchanged(now, o.damaged) {
+		return nil, o.damage
 	}
 	o.damaged = nil
 	d, err := openDisk(o.path)
 	if isBroken(err) {
-		o.note(err)
+		o.markDamaged(err)
 	}
 	return d, err
 }
 
-// note remembers that the file as it is now is damaged.
-func (o *opener) note(failure error) {
+// markDamaged remembers that the file as it is now is damaged.
+func (o *opener) markDamaged(failure error) {
 	if now, err := os.Stat(o.path); err == nil {
-		o.damaged, o.failure = now, failure
+		o.damaged, o.damage = now, failure
 	}
 }
 
-// sameState reports whether a file is as it was.
-func sameState(a, b os.FileInfo) bool {
+// isUnchanged reports whether a file is as it was.
+func isUnchanged(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
@@ -96,9 +96,9 @@ func isBroken(err error) bool {
 	return errors.As(err, &b)
 }
 
-// diskPatience is how long a caller waits for the disk. A disk that does not answer,
+// diskTimeout is how long a caller waits for the disk. A disk that does not answer,
 // such as a network's, blocks its own goroutine only.
-const diskPatience = 5 * time.Second
+const diskTimeout = 5 * time.Second
 
-// errStuck is the answer while the disk does not answer.
-var errStuck = fmt.Errorf("%w: the disk has not answered for %s", ErrUnavailable, diskPatience)
+// errDiskTimeout is the answer while the disk does not answer.
+var errDiskTimeout = fmt.Errorf("%w: the disk has not answered for %s", ErrUnavailable, diskTimeout)

@@ -29,17 +29,17 @@ var (
 	itemsBucket = []byte("items")
 	formatKey   = []byte("format")
 	format      = []byte("2")
-	// formatBefore had one owner an item, and nothing in it was sealed.
-	formatBefore = []byte("1")
+	// previousFormat had one owner an item, and nothing in it was sealed.
+	previousFormat = []byte("1")
 )
 
 // disk is the open database file, used by one goroutine at a time.
 type disk struct {
-	db   *bbolt.DB
-	file *os.File
-	path string
-	size int64 // that the file has at least
-	last int   // transaction of ours, 0 before the first
+	db              *bbolt.DB
+	file            *os.File
+	path            string
+	size            int64 // that the file has at least
+	lastTransaction int   // transaction of ours, 0 before the first
 }
 
 // openDisk opens or creates the file and makes sure that it is ours.
@@ -53,7 +53,7 @@ func openDisk(path string) (d *disk, err error) {
 			d = nil
 		}
 	}()
-	defer guard(&err, debug.SetPanicOnFault(true))
+	defer recoverDamage(&err, debug.SetPanicOnFault(true))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return d, err
 	}
@@ -61,7 +61,7 @@ func openDisk(path string) (d *disk, err error) {
 		Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, NoStatistics: true, OpenFile: d.openFile,
 	})
 	if err != nil {
-		return d, explain(err)
+		return d, explainOpenError(err)
 	}
 	if err := d.prepare(path); err != nil {
 		return d, errors.Join(err, d.db.Close())
@@ -87,15 +87,15 @@ func (d *disk) openFile(name string, flag int, mode os.FileMode) (*os.File, erro
 	return file, nil
 }
 
-// explain says in an operator's words what bbolt found.
-func explain(err error) error {
+// explainOpenError says in an operator's words what bbolt found.
+func explainOpenError(err error) error {
 	switch {
 	case errors.Is(err, bbolterrors.ErrTimeout):
 		return errors.New("another process has it open")
 	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrVersionMismatch), errors.Is(err, bbolterrors.ErrChecksum):
-		return fmt.Errorf("not a store or damaged (%w)%s", err, moveAway)
+		return fmt.Errorf("not a store or damaged (%w)%s", err, moveAwayHint)
 	case strings.Contains(err.Error(), "file size too small"): // bbolt has no name for it
-		return fmt.Errorf("damaged (%w)%s", err, moveAway)
+		return fmt.Errorf("damaged (%w)%s", err, moveAwayHint)
 	}
 	return err
 }
@@ -103,34 +103,34 @@ func explain(err error) error {
 // prepare writes the buckets of an empty file, or checks those of another, and
 // takes away what others may do with a file that was copied or restored.
 func (d *disk) prepare(path string) error {
-	if err := d.update(claim); err != nil {
+	if err := d.update(checkFormat); err != nil {
 		return err
 	}
 	return os.Chmod(path, 0o600)
 }
 
-// claim makes an empty database ours, and refuses another's. What is in one of the
+// checkFormat makes an empty database ours, and refuses another's. What is in one of the
 // format before counts no longer: its sessions could have been written by others.
-func claim(tx *bbolt.Tx) error {
+func checkFormat(tx *bbolt.Tx) error {
 	about := tx.Bucket(aboutBucket)
 	if about == nil {
 		if name, _ := tx.Cursor().First(); name != nil {
 			return errors.New("the database of another program; choose another file")
 		}
-		return begin(tx)
+		return createBuckets(tx)
 	}
 	got := about.Get(formatKey)
-	if bytes.Equal(got, formatBefore) && tx.Bucket(itemsBucket) != nil {
-		return errors.Join(tx.DeleteBucket(aboutBucket), tx.DeleteBucket(itemsBucket), begin(tx))
+	if bytes.Equal(got, previousFormat) && tx.Bucket(itemsBucket) != nil {
+		return errors.Join(tx.DeleteBucket(aboutBucket), tx.DeleteBucket(itemsBucket), createBuckets(tx))
 	}
 	if !bytes.Equal(got, format) || tx.Bucket(itemsBucket) == nil {
-		return fmt.Errorf("a store of format %.20q, this program knows %q%s", got, format, moveAway)
+		return fmt.Errorf("a store of format %.20q, this program knows %q%s", got, format, moveAwayHint)
 	}
 	return nil
 }
 
-// begin makes the buckets.
-func begin(tx *bbolt.Tx) error {
+// createBuckets makes the buckets.
+func createBuckets(tx *bbolt.Tx) error {
 	about, err := tx.CreateBucket(aboutBucket)
 	if err != nil {
 		return err
@@ -144,7 +144,7 @@ func begin(tx *bbolt.Tx) error {
 // read hands every item to found, also the expired: they are swept with the
 // others, a slice at a time.
 func (d *disk) read(found func(*entry)) (err error) {
-	defer guard(&err, debug.SetPanicOnFault(true))
+	defer recoverDamage(&err, debug.SetPanicOnFault(true))
 	return d.db.View(func(tx *bbolt.Tx) error {
 		return tx.Bucket(itemsBucket).ForEach(func(key, record []byte) error {
 			e, err := decode(string(key), record)
@@ -158,10 +158,10 @@ func (d *disk) read(found func(*entry)) (err error) {
 
 // write makes changes in one transaction that is on disk when it returns.
 func (d *disk) write(changes map[string]*entry) (err error) {
-	if err := d.inPlace(); err != nil {
+	if err := d.checkInPlace(); err != nil {
 		return err
 	}
-	defer guard(&err, debug.SetPanicOnFault(true))
+	defer recoverDamage(&err, debug.SetPanicOnFault(true))
 	return d.update(func(tx *bbolt.Tx) error {
 		items := tx.Bucket(itemsBucket)
 		for key, e := range changes {
@@ -181,7 +181,7 @@ func (d *disk) write(changes map[string]*entry) (err error) {
 
 // replace puts entries in the place of everything that is there.
 func (d *disk) replace(all map[string]*entry) (err error) {
-	defer guard(&err, debug.SetPanicOnFault(true))
+	defer recoverDamage(&err, debug.SetPanicOnFault(true))
 	return d.update(func(tx *bbolt.Tx) error {
 		if err := tx.DeleteBucket(itemsBucket); err != nil {
 			return err
@@ -204,7 +204,7 @@ func (d *disk) replace(all map[string]*entry) (err error) {
 func (d *disk) update(change func(*bbolt.Tx) error) error {
 	var id int
 	err := d.db.Update(func(tx *bbolt.Tx) error {
-		if id = tx.ID(); d.last != 0 && id != d.last+1 {
+		if id = tx.ID(); d.lastTransaction != 0 && id != d.lastTransaction+1 {
 			return broken{errors.New("another process has written to it")}
 		}
 		return change(tx)
@@ -212,16 +212,16 @@ func (d *disk) update(change func(*bbolt.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	d.last = id
+	d.lastTransaction = id
 	if info, err := d.file.Stat(); err == nil {
 		d.size = info.Size()
 	}
 	return nil
 }
 
-// inPlace reports whether the file is still the one at its path, and whole: what is
+// checkInPlace reports whether the file is still the one at its path, and whole: what is
 // written to another would be lost with the process.
-func (d *disk) inPlace() error {
+func (d *disk) checkInPlace() error {
 	there, err := os.Stat(d.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // it may come back
@@ -242,7 +242,7 @@ func (d *disk) inPlace() error {
 
 // close gives the file back.
 func (d *disk) close() (err error) {
-	defer guard(&err, debug.SetPanicOnFault(true))
+	defer recoverDamage(&err, debug.SetPanicOnFault(true))
 	return d.db.Close()
 }
 
@@ -264,17 +264,17 @@ func (d *disk) abandon() {
 	}
 }
 
-// guard turns a panic into an error: bbolt panics at a page that makes no
+// recoverDamage turns a panic into an error: bbolt panics at a page that makes no
 // sense, and a file cut short beneath it is a fault of memory. SetPanicOnFault makes
 // that a panic too, for this goroutine alone and as long as the guard stands; a
 // fault in a goroutine without it ends the process. After a panic bbolt's locks may
 // be held: nothing but abandon may touch the disk again. Used with defer.
-func guard(err *error, before bool) {
+func recoverDamage(err *error, before bool) {
 	debug.SetPanicOnFault(before)
 	if r := recover(); r != nil {
-		*err = broken{fmt.Errorf("damaged (%v)%s", r, moveAway)}
+		*err = broken{fmt.Errorf("damaged (%v)%s", r, moveAwayHint)}
 	}
 }
 
-// moveAway is the advice about a file that cannot be read.
-const moveAway = "; move it away to begin with an empty one"
+// moveAwayHint is the advice about a file that cannot be read.
+const moveAwayHint = "; move it away to begin with an empty one"

@@ -11,7 +11,7 @@ type entry struct {
 	value   []byte
 	owners  []string
 	expires time.Time
-	place   int // in the queue
+	index   int // in the queue
 }
 
 // overhead is roughly what an entry costs beside its bytes.
@@ -20,12 +20,12 @@ const overhead = 200
 // overheadOfOwner is the same of its place among an owner's.
 const overheadOfOwner = 50
 
-// alive says whether the entry is there and has not expired.
-func (e *entry) alive(now time.Time) bool { return e != nil && now.Before(e.expires) }
+// isLive says whether the entry is there and has not expired.
+func (e *entry) isLive(now time.Time) bool { return e != nil && now.Before(e.expires) }
 
-// wall is the time after a lifetime, on the wall clock: what is on disk or in
+// expiryTime is the time after a lifetime, on the wall clock: what is on disk or in
 // Redis means that one too, and it does not stand still while a machine sleeps.
-func wall(now time.Time, lifetime time.Duration) time.Time { return now.Add(lifetime).Round(0) }
+func expiryTime(now time.Time, lifetime time.Duration) time.Time { return now.Add(lifetime).Round(0) }
 
 // cost is what an entry counts against the limit, in bytes.
 func (e *entry) cost() int {
@@ -52,7 +52,7 @@ func (m *Memory) set(e *entry) error {
 
 // insert is set without a limit and without telling. The lock is held.
 func (m *Memory) insert(e *entry) {
-	m.take(m.items[e.key])
+	m.unlink(m.items[e.key])
 	m.items[e.key] = e
 	m.size += e.cost()
 	heap.Push(&m.queue, e)
@@ -67,7 +67,7 @@ func (m *Memory) insert(e *entry) {
 // remove takes an entry out and tells so. The lock is held.
 func (m *Memory) remove(e *entry) {
 	if e != nil {
-		m.take(e)
+		m.unlink(e)
 		m.changed(e.key, nil)
 	}
 }
@@ -81,14 +81,14 @@ func (m *Memory) undo(e *entry) {
 	}
 }
 
-// take takes an entry out; nil is no entry. The lock is held.
-func (m *Memory) take(e *entry) {
+// unlink takes an entry out; nil is no entry. The lock is held.
+func (m *Memory) unlink(e *entry) {
 	if e == nil {
 		return
 	}
 	delete(m.items, e.key)
 	m.size -= e.cost()
-	heap.Remove(&m.queue, e.place)
+	heap.Remove(&m.queue, e.index)
 	for _, owner := range e.owners {
 		keys := m.owners[owner]
 		delete(keys, e.key)
@@ -100,8 +100,8 @@ func (m *Memory) take(e *entry) {
 
 // sweep removes a slice of what has expired. The lock is held.
 func (m *Memory) sweep(now time.Time) {
-	for range sliceOfExpired {
-		if len(m.queue) == 0 || m.queue[0].alive(now) {
+	for range sweepBatch {
+		if len(m.queue) == 0 || m.queue[0].isLive(now) {
 			return
 		}
 		m.remove(m.queue[0])
@@ -116,13 +116,13 @@ func (q queue) Less(i, j int) bool { return q[i].expires.Before(q[j].expires) }
 
 func (q queue) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
-	q[i].place, q[j].place = i, j
+	q[i].index, q[j].index = i, j
 }
 
 // Push implements heap.Interface.
 func (q *queue) Push(x any) {
 	e := x.(*entry)
-	e.place = len(*q)
+	e.index = len(*q)
 	*q = append(*q, e)
 }
 

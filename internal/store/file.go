@@ -28,7 +28,7 @@ type File struct {
 	now    func() time.Time
 	report func(error)
 
-	used atomic.Pointer[opened] // nil until the first use
+	opened atomic.Pointer[openedFile] // nil until the first use
 
 	mu       sync.Mutex
 	opener   opener
@@ -38,14 +38,14 @@ type File struct {
 	failedAt time.Time
 	closed   bool
 
-	telling sync.Mutex
-	told    string // what was reported last
+	reportMu sync.Mutex
+	reported string // what was reported last
 }
 
-// opened is a file in use.
-type opened struct {
+// openedFile is a file in use.
+type openedFile struct {
 	memory   *Memory
-	journal  *journal
+	writer   *writeBehind
 	database *database
 }
 
@@ -94,17 +94,17 @@ func RealPath(path string) (string, error) {
 // of nil when it can be again. It is called before the first use.
 func (f *File) Report(told func(error)) { f.report = told }
 
-// tell reports a change for the worse or the better.
-func (f *File) tell(err error) error {
-	f.telling.Lock()
-	defer f.telling.Unlock()
+// reportChange reports a change for the worse or the better.
+func (f *File) reportChange(err error) error {
+	f.reportMu.Lock()
+	defer f.reportMu.Unlock()
 	text := ""
 	if err != nil {
 		err = fmt.Errorf("store file %s: %w", f.opener.path, err)
 		text = err.Error()
 	}
-	if text != f.told {
-		f.told = text
+	if text != f.reported {
+		f.reported = text
 		f.report(err)
 	}
 	return err
@@ -112,7 +112,7 @@ func (f *File) tell(err error) error {
 
 // Get implements Store. Once the file is open it does not wait for the disk.
 func (f *File) Get(ctx context.Context, key string) ([]byte, error) {
-	o, err := f.use(ctx)
+	o, err := f.ensureOpen(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -139,18 +139,18 @@ func (f *File) Replace(ctx context.Context, key string, item Item) (bool, error)
 // What the disk does not take is not kept in memory either: a session that the
 // next restart forgets is not begun.
 func (f *File) put(ctx context.Context, key string, item Item, when condition) (bool, error) {
-	o, err := f.use(ctx)
+	o, err := f.ensureOpen(ctx)
 	if err != nil {
 		return false, err
 	}
-	if err := o.journal.room(); err != nil {
+	if err := o.writer.checkBacklog(); err != nil {
 		return false, err
 	}
 	e, err := o.memory.put(key, item, when)
 	if err != nil || e == nil || !item.Sync {
 		return e != nil, err
 	}
-	if err := o.journal.flush(ctx); err != nil {
+	if err := o.writer.flush(ctx); err != nil {
 		o.memory.undo(e)
 		return false, err
 	}
@@ -159,11 +159,11 @@ func (f *File) put(ctx context.Context, key string, item Item, when condition) (
 
 // Count implements Store. Counters are written behind.
 func (f *File) Count(ctx context.Context, key string, window time.Duration) (int, error) {
-	o, err := f.use(ctx)
+	o, err := f.ensureOpen(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if err := o.journal.room(); err != nil {
+	if err := o.writer.checkBacklog(); err != nil {
 		return 0, err
 	}
 	return o.memory.Count(ctx, key, window)
@@ -172,33 +172,33 @@ func (f *File) Count(ctx context.Context, key string, window time.Duration) (int
 // Delete implements Store. If it fails, the keys are gone from memory, and their
 // removal from the disk is tried again; a crash before that brings them back.
 func (f *File) Delete(ctx context.Context, keys ...string) error {
-	o, err := f.use(ctx)
+	o, err := f.ensureOpen(ctx)
 	if err != nil {
 		return err
 	}
 	was, err := o.memory.delete(keys...)
-	if err != nil || !was && !o.journal.failing() {
+	if err != nil || !was && !o.writer.failing() {
 		return err
 	}
-	return o.journal.flush(ctx)
+	return o.writer.flush(ctx)
 }
 
 // DeleteOwner implements Store. It fails as Delete does.
 func (f *File) DeleteOwner(ctx context.Context, owner string) ([]string, error) {
-	o, err := f.use(ctx)
+	o, err := f.ensureOpen(ctx)
 	if err != nil {
 		return nil, err
 	}
 	keys, err := o.memory.DeleteOwner(ctx, owner)
-	if err != nil || len(keys) == 0 && !o.journal.failing() {
+	if err != nil || len(keys) == 0 && !o.writer.failing() {
 		return keys, err
 	}
-	return keys, o.journal.flush(ctx)
+	return keys, o.writer.flush(ctx)
 }
 
 // Owned implements Store.
 func (f *File) Owned(ctx context.Context, owner string) ([]Entry, error) {
-	o, err := f.use(ctx)
+	o, err := f.ensureOpen(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -215,10 +215,10 @@ func (f *File) Close() error {
 	if was {
 		return nil
 	}
-	if err := await(context.Background(), opening); err != nil {
+	if err := awaitOpening(context.Background(), opening); err != nil {
 		return err
 	}
-	if o := f.used.Load(); o != nil {
+	if o := f.opened.Load(); o != nil {
 		return o.close()
 	}
 	return nil
@@ -226,20 +226,20 @@ func (f *File) Close() error {
 
 // close writes what is not written yet and gives the file back. Memory first: what is
 // changed after that could no longer be written.
-func (o *opened) close() error {
-	o.memory.shut()
-	err := o.journal.close()
-	if errors.Is(err, errStuck) {
+func (o *openedFile) close() error {
+	o.memory.stop()
+	err := o.writer.close()
+	if errors.Is(err, errDiskTimeout) {
 		return err // the disk belongs to who waits for it
 	}
 	closed := make(chan error, 1)
 	go func() { closed <- o.database.close() }()
-	timer := time.NewTimer(diskPatience)
+	timer := time.NewTimer(diskTimeout)
 	defer timer.Stop()
 	select {
 	case failure := <-closed:
 		return errors.Join(err, failure, o.memory.Close())
 	case <-timer.C:
-		return errors.Join(err, errStuck)
+		return errors.Join(err, errDiskTimeout)
 	}
 }

@@ -322,7 +322,7 @@ func TestRealPath(t *testing.T) {
 func TestJournal(t *testing.T) {
 	var fail error
 	written := []map[string]*entry{}
-	j := newJournal(func(changes map[string]*entry) error {
+	j := newWriteBehind(func(changes map[string]*entry) error {
 		if fail == nil {
 			written = append(written, maps.Clone(changes))
 		}
@@ -330,27 +330,27 @@ func TestJournal(t *testing.T) {
 	})
 	ctx := context.Background()
 	first, second := &entry{key: "a"}, &entry{key: "a"}
-	j.note("a", first)
-	j.note("a", second)
+	j.add("a", first)
+	j.add("a", second)
 	if err := j.flush(ctx); err != nil || len(written) != 1 || written[0]["a"] != second {
 		t.Fatalf("%v, wrote %v", err, written)
 	}
 	fail = io.ErrShortWrite
-	j.note("b", first)
+	j.add("b", first)
 	if err := j.flush(ctx); !errors.Is(err, ErrUnavailable) || !errors.Is(err, io.ErrShortWrite) || !j.failing() {
 		t.Fatalf("got %v", err)
 	}
-	j.note("b", nil)
+	j.add("b", nil)
 	fail = nil
 	if err := j.flush(ctx); err != nil || len(written) != 2 || written[1]["b"] != nil || j.failing() {
 		t.Fatalf("%v, wrote %v", err, written)
 	}
 	fail = io.ErrShortWrite
 	for i := range maxPending {
-		j.note(strconv.Itoa(i), nil)
+		j.add(strconv.Itoa(i), nil)
 	}
 	_ = j.flush(ctx)
-	if err := j.room(); !errors.Is(err, ErrUnavailable) {
+	if err := j.checkBacklog(); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("room for more: %v", err)
 	}
 	if err := j.close(); !errors.Is(err, io.ErrShortWrite) {
@@ -364,8 +364,8 @@ func TestJournal(t *testing.T) {
 // TestWaiting: who has gone away does not wait for the disk, and has nothing.
 func TestWaiting(t *testing.T) {
 	release := make(chan struct{})
-	j := newJournal(func(map[string]*entry) error { <-release; return nil })
-	j.note("a", nil)
+	j := newWriteBehind(func(map[string]*entry) error { <-release; return nil })
+	j.add("a", nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := j.flush(ctx); !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.Canceled) {
@@ -382,7 +382,7 @@ func TestWaiting(t *testing.T) {
 func TestSweep(t *testing.T) {
 	c, path := newClock(), filepath.Join(t.TempDir(), "store.db")
 	first := newFile(t, path, c.now)
-	for i := range 3 * sliceOfExpired {
+	for i := range 3 * sweepBatch {
 		mustPut(t, first, strconv.Itoa(i), Item{Lifetime: time.Minute, Owners: []string{"o"}})
 	}
 	if err := first.Close(); err != nil {
@@ -394,12 +394,12 @@ func TestSweep(t *testing.T) {
 	for range 4 {
 		mustPut(t, f, "k", Item{Lifetime: time.Hour, Sync: true})
 		n := 0
-		if err := f.used.Load().database.disk.read(func(*entry) { n++ }); err != nil {
+		if err := f.opened.Load().database.disk.read(func(*entry) { n++ }); err != nil {
 			t.Fatal(err)
 		}
 		left = append(left, n)
 	}
-	if want := []int{2*sliceOfExpired + 1, sliceOfExpired + 1, 1, 1}; !slices.Equal(left, want) {
+	if want := []int{2*sweepBatch + 1, sweepBatch + 1, 1, 1}; !slices.Equal(left, want) {
 		t.Errorf("left on disk %v, want %v", left, want)
 	}
 }

@@ -18,9 +18,9 @@ import (
 // take a part of it at most (package login).
 const maxMemory = 256 << 20
 
-// sliceOfExpired is how many expired items one call removes on its way, so that
+// sweepBatch is how many expired items one call removes on its way, so that
 // none of them pays for all.
-const sliceOfExpired = 16
+const sweepBatch = 16
 
 // errClosed is the answer of a store that was closed.
 var errClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)
@@ -65,7 +65,7 @@ func (m *Memory) Get(_ context.Context, key string) ([]byte, error) {
 	if m.closed {
 		return nil, errClosed
 	}
-	if e := m.items[key]; e.alive(now) {
+	if e := m.items[key]; e.isLive(now) {
 		return e.value, nil
 	}
 	return nil, ErrNotFound
@@ -110,10 +110,10 @@ func (m *Memory) put(key string, item Item, when condition) (*entry, error) {
 	}
 	now := m.now()
 	m.sweep(now)
-	if there := m.items[key].alive(now); there && when == ifAbsent || !there && when == ifPresent {
+	if there := m.items[key].isLive(now); there && when == ifAbsent || !there && when == ifPresent {
 		return nil, nil
 	}
-	e := &entry{key: key, value: bytes.Clone(item.Value), owners: slices.Clone(item.Owners), expires: wall(now, item.Lifetime)}
+	e := &entry{key: key, value: bytes.Clone(item.Value), owners: slices.Clone(item.Owners), expires: expiryTime(now, item.Lifetime)}
 	if err := m.set(e); err != nil {
 		return nil, err
 	}
@@ -132,8 +132,8 @@ func (m *Memory) Count(_ context.Context, key string, window time.Duration) (int
 	}
 	now := m.now()
 	m.sweep(now)
-	count, expires := 0, wall(now, window)
-	if e := m.items[key]; e.alive(now) {
+	count, expires := 0, expiryTime(now, window)
+	if e := m.items[key]; e.isLive(now) {
 		n, err := strconv.Atoi(string(e.value))
 		if err != nil {
 			return 0, errNoCounter
@@ -175,7 +175,7 @@ func (m *Memory) DeleteOwner(_ context.Context, owner string) ([]string, error) 
 	}
 	now, keys := m.now(), []string{}
 	for key := range m.owners[owner] {
-		if m.items[key].alive(now) {
+		if m.items[key].isLive(now) {
 			keys = append(keys, key)
 		}
 	}
@@ -203,7 +203,7 @@ func (m *Memory) owned(owner string) ([]Entry, error) {
 	}
 	entries := make([]Entry, 0, len(m.owners[owner]))
 	for key := range m.owners[owner] {
-		if e := m.items[key]; e.alive(now) {
+		if e := m.items[key]; e.isLive(now) {
 			entries = append(entries, Entry{key, e.value})
 		}
 	}
@@ -224,13 +224,13 @@ func (m *Memory) Len() int {
 
 // Close implements Store.
 func (m *Memory) Close() error {
-	m.shut()
+	m.stop()
 	m.clear()
 	return nil
 }
 
-// shut ends every use, and keeps what is there.
-func (m *Memory) shut() {
+// stop ends every use, and keeps what is there.
+func (m *Memory) stop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true

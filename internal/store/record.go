@@ -22,13 +22,13 @@ func (e *entry) encode() []byte {
 // decode reads a record.
 func decode(key string, record []byte) (*entry, error) {
 	if len(record) < 9 {
-		return nil, errShort
+		return nil, errShortRecord
 	}
 	e := &entry{key: key, expires: time.Unix(0, int64(binary.BigEndian.Uint64(record)))} //nolint:gosec // a time
 	owners, rest := int(record[8]), record[9:]
 	for range owners {
 		if len(rest) < 2 || len(rest)-2 < int(binary.BigEndian.Uint16(rest)) {
-			return nil, errShort
+			return nil, errShortRecord
 		}
 		end := 2 + int(binary.BigEndian.Uint16(rest))
 		e.owners = append(e.owners, string(rest[2:end]))
@@ -38,5 +38,5 @@ func decode(key string, record []byte) (*entry, error) {
 	return e, nil
 }
 
-// errShort is about a record that is shorter than it says.
-var errShort = errors.New("damaged (a short record)" + moveAway)
+// errShortRecord is about a record that is shorter than it says.
+var errShortRecord = errors.New("damaged (a short record)" + moveAwayHint)

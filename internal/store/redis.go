@@ -20,10 +20,10 @@ import (
 const redisTimeout = 500 * time.Millisecond
 
 const (
-	// manyTimeout is the same where many items are listed or removed at once.
-	manyTimeout = 10 * time.Second
-	// sliceOfOwned is how many items' values are asked for in one step.
-	sliceOfOwned = 500
+	// bulkTimeout is the same where many items are listed or removed at once.
+	bulkTimeout = 10 * time.Second
+	// ownedBatch is how many items' values are asked for in one step.
+	ownedBatch = 500
 )
 
 // defaultPrefix begins the names of our keys in Redis.
@@ -36,10 +36,10 @@ const defaultPrefix = "policy_auth:"
 // unavailable until the server is back. How much of the data a crash of the
 // server loses is the server's setting: Item.Sync means nothing here.
 type Redis struct {
-	client  *redis.Client
-	patient *redis.Client // for what concerns many items, on the same connections
-	prefix  string
-	cache   *cache
+	client     *redis.Client
+	bulkClient *redis.Client // for what concerns many items, on the same connections
+	prefix     string
+	cache      *redisCache
 }
 
 // OpenRedis returns the store in the server at url:
@@ -58,7 +58,7 @@ func OpenRedis(url, prefix string, now func() time.Time) (*Redis, error) {
 		// the path of a bad one may be the password.
 		return nil, errors.New("redis URL: must be redis://[user:password@]host[:port][/database], rediss://… or unix:///path/of/socket[?db=database], with reserved characters of a password percent-encoded")
 	}
-	bound(options)
+	setTimeouts(options)
 	if prefix == "" {
 		prefix = defaultPrefix
 	}
@@ -66,12 +66,12 @@ func OpenRedis(url, prefix string, now func() time.Time) (*Redis, error) {
 		now = time.Now
 	}
 	client := redis.NewClient(options)
-	return &Redis{client, client.WithTimeout(max(options.ReadTimeout, manyTimeout)), prefix, newCache(now)}, nil
+	return &Redis{client, client.WithTimeout(max(options.ReadTimeout, bulkTimeout)), prefix, newRedisCache(now)}, nil
 }
 
-// bound sets the timeouts that the URL does not set, and switches off what
+// setTimeouts sets the timeouts that the URL does not set, and switches off what
 // would repeat a call or ask the server for more than the commands used here.
-func bound(options *redis.Options) {
+func setTimeouts(options *redis.Options) {
 	for _, timeout := range []*time.Duration{&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout} {
 		if *timeout <= 0 {
 			*timeout = redisTimeout
@@ -95,8 +95,8 @@ func (r *Redis) Get(ctx context.Context, key string) ([]byte, error) {
 	if value, err := r.cache.get(key); !errors.Is(err, ErrNotFound) {
 		return value, err
 	}
-	fetch := r.cache.begin()
-	answer, err := getScript.Run(ctx, r.client, []string{r.item(key)}).Slice()
+	fetch := r.cache.startRead()
+	answer, err := getScript.Run(ctx, r.client, []string{r.itemKey(key)}).Slice()
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -105,7 +105,7 @@ func (r *Redis) Get(ctx context.Context, key string) ([]byte, error) {
 		return nil, ErrNotFound
 	}
 	left, _ := answer[1].(int64)
-	return r.cache.end(fetch, key, []byte(value), time.Duration(left)*time.Millisecond), nil
+	return r.cache.finishRead(fetch, key, []byte(value), time.Duration(left)*time.Millisecond), nil
 }
 
 // Put implements Store.
@@ -131,11 +131,11 @@ func (r *Redis) put(ctx context.Context, key string, item Item, when condition) 
 	}
 	// Deferred also for a call that failed: it may have reached the server.
 	defer r.cache.forget(key)
-	args := []any{item.Value, milliseconds(item.Lifetime), int(when), r.owners()}
+	args := []any{item.Value, milliseconds(item.Lifetime), int(when), r.ownerPrefix()}
 	for _, owner := range item.Owners {
 		args = append(args, owner)
 	}
-	done, err := putScript.Run(ctx, r.client, []string{r.item(key)}, args...).Bool()
+	done, err := putScript.Run(ctx, r.client, []string{r.itemKey(key)}, args...).Bool()
 	return done, unavailable(err)
 }
 
@@ -145,7 +145,7 @@ func (r *Redis) Count(ctx context.Context, key string, window time.Duration) (in
 		return 0, err
 	}
 	defer r.cache.forget(key)
-	n, err := countScript.Run(ctx, r.client, []string{r.item(key)}, milliseconds(window)).Int()
+	n, err := countScript.Run(ctx, r.client, []string{r.itemKey(key)}, milliseconds(window)).Int()
 	if err == nil && n < 0 {
 		return 0, errNoCounter
 	}
@@ -156,16 +156,16 @@ func (r *Redis) Count(ctx context.Context, key string, window time.Duration) (in
 func (r *Redis) Delete(ctx context.Context, keys ...string) error {
 	items := make([]string, len(keys))
 	for i, key := range keys {
-		items[i] = r.item(key)
+		items[i] = r.itemKey(key)
 	}
 	defer r.cache.forget(keys...)
-	return unavailable(deleteScript.Run(ctx, r.patient, items, r.owners()).Err())
+	return unavailable(deleteScript.Run(ctx, r.bulkClient, items, r.ownerPrefix()).Err())
 }
 
 // DeleteOwner implements Store.
 func (r *Redis) DeleteOwner(ctx context.Context, owner string) ([]string, error) {
 	defer r.cache.forgetAll()
-	items, err := deleteOwnerScript.Run(ctx, r.patient, []string{r.owners() + owner}, r.owners()).StringSlice()
+	items, err := deleteOwnerScript.Run(ctx, r.bulkClient, []string{r.ownerPrefix() + owner}, r.ownerPrefix()).StringSlice()
 	keys := r.keys(items)
 	slices.Sort(keys)
 	return keys, unavailable(err)
@@ -174,13 +174,13 @@ func (r *Redis) DeleteOwner(ctx context.Context, owner string) ([]string, error)
 // Owned implements Store. The values come in slices, so that the server answers
 // others in between.
 func (r *Redis) Owned(ctx context.Context, owner string) ([]Entry, error) {
-	items, err := ownedScript.Run(ctx, r.patient, []string{r.owners() + owner}).StringSlice()
+	items, err := ownedScript.Run(ctx, r.bulkClient, []string{r.ownerPrefix() + owner}).StringSlice()
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	entries := make([]Entry, 0, len(items))
-	for some := range slices.Chunk(items, sliceOfOwned) {
-		values, err := valuesScript.Run(ctx, r.patient, some, owner).Slice()
+	for some := range slices.Chunk(items, ownedBatch) {
+		values, err := valuesScript.Run(ctx, r.bulkClient, some, owner).Slice()
 		if err != nil {
 			return nil, unavailable(err)
 		}
@@ -198,7 +198,7 @@ func (r *Redis) Owned(ctx context.Context, owner string) ([]Entry, error) {
 func (r *Redis) keys(items []string) []string {
 	keys := make([]string, len(items))
 	for i, item := range items {
-		keys[i] = item[len(r.item("")):]
+		keys[i] = item[len(r.itemKey("")):]
 	}
 	return keys
 }
@@ -212,11 +212,11 @@ func (r *Redis) Close() error {
 	return nil
 }
 
-// item is the name in Redis of an item, a hash of its value and owner.
-func (r *Redis) item(key string) string { return r.prefix + "item:" + key }
+// itemKey is the name in Redis of an item, a hash of its value and owner.
+func (r *Redis) itemKey(key string) string { return r.prefix + "item:" + key }
 
-// owners begins the name of an owner's keys, a sorted set by expiry.
-func (r *Redis) owners() string { return r.prefix + "owner:" }
+// ownerPrefix begins the name of an owner's keys, a sorted set by expiry.
+func (r *Redis) ownerPrefix() string { return r.prefix + "owner:" }
 
 // unavailable marks an error of the server or the way to it; nil is none.
 func unavailable(err error) error {

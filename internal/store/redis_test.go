@@ -82,7 +82,7 @@ func TestTwoMachines(t *testing.T) {
 			t.Errorf("%s: on its own machine %q, %v", name, got, err)
 		}
 		wantValue(t, b, name, "s") // from memory
-		c.advance(maxCached)
+		c.advance(cacheTime)
 		if got, err := b.Get(ctx, name); string(got) == "s" {
 			t.Errorf("%s: on the other after a second %q, %v", name, got, err)
 		}
@@ -101,7 +101,7 @@ func TestRedisAway(t *testing.T) {
 	wantValue(t, r, "k", "v")
 	s.Stop()
 	wantValue(t, r, "k", "v")
-	c.advance(maxCached)
+	c.advance(cacheTime)
 	item := Item{Lifetime: time.Hour}
 	_, get := r.Get(ctx, "k")
 	_, putNew := r.PutNew(ctx, "k", item)
@@ -182,22 +182,22 @@ func TestRedisSilent(t *testing.T) {
 // session is not kept, nor one that took longer than it may be old.
 func TestOvertaken(t *testing.T) {
 	c := newClock()
-	cached := newCache(c.now)
+	cached := newRedisCache(c.now)
 	for name, change := range map[string]func(){
 		"that key":   func() { cached.forget("k") },
 		"all":        cached.forgetAll,
-		"took long":  func() { c.advance(maxCached) },
+		"took long":  func() { c.advance(cacheTime) },
 		"no changes": func() {},
 	} {
-		f := cached.begin()
+		f := cached.startRead()
 		change()
-		cached.end(f, "k", []byte("v"), time.Hour)
+		cached.finishRead(f, "k", []byte("v"), time.Hour)
 		if _, err := cached.get("k"); (err == nil) != (name == "no changes") {
 			t.Errorf("%s: %v", name, err)
 		}
 		cached.forgetAll()
 	}
-	cached.end(cached.begin(), "k", []byte("v"), 10*time.Millisecond)
+	cached.finishRead(cached.startRead(), "k", []byte("v"), 10*time.Millisecond)
 	c.advance(10 * time.Millisecond)
 	if _, err := cached.get("k"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("outlived its lifetime: %v", err)
@@ -249,10 +249,10 @@ func TestOwnersEnd(t *testing.T) {
 	}
 	mustPut(t, r, "last", Item{Lifetime: time.Hour, Owners: []string{"o"}})
 	mustPut(t, r, "short", Item{Lifetime: time.Minute, Owners: []string{"o"}})
-	if n := r.client.ZCard(ctx, r.owners()+"o").Val(); n != 2 {
+	if n := r.client.ZCard(ctx, r.ownerPrefix()+"o").Val(); n != 2 {
 		t.Errorf("%d remembered", n)
 	}
-	if left := r.client.PTTL(ctx, r.owners()+"o").Val(); left <= time.Minute || left > time.Hour {
+	if left := r.client.PTTL(ctx, r.ownerPrefix()+"o").Val(); left <= time.Minute || left > time.Hour {
 		t.Errorf("remembered for %s", left)
 	}
 	wantDeleted(t, r, "o", "last", "short")

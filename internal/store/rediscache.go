@@ -7,15 +7,15 @@ import (
 )
 
 const (
-	// maxCached is how long a machine may go on with what it has read, and so
+	// cacheTime is how long a machine may go on with what it has read, and so
 	// how long a session may outlive its end on another machine.
-	maxCached = time.Second
+	cacheTime = time.Second
 	// maxCacheSize is how many bytes of it are kept.
 	maxCacheSize = 32 << 20
 )
 
-// cache is what a machine has read from Redis within the last second.
-type cache struct {
+// redisCache is what a machine has read from Redis within the last second.
+type redisCache struct {
 	now   func() time.Time
 	items *Memory
 
@@ -23,41 +23,41 @@ type cache struct {
 	changes uint64 // by this machine, so that a reading that a change overtook is not kept
 }
 
-func newCache(now func() time.Time) *cache {
+func newRedisCache(now func() time.Time) *redisCache {
 	items := NewMemory(now)
 	items.limit = maxCacheSize
-	return &cache{now: now, items: items}
+	return &redisCache{now: now, items: items}
 }
 
 // get returns what is cached, or ErrNotFound.
-func (c *cache) get(key string) ([]byte, error) { return c.items.Get(context.Background(), key) }
+func (c *redisCache) get(key string) ([]byte, error) { return c.items.Get(context.Background(), key) }
 
-// fetch is a reading on its way.
-type fetch struct {
+// pendingRead is a reading on its way.
+type pendingRead struct {
 	began   time.Time
 	changes uint64
 }
 
-// begin is called before the server is asked: what it answers is as old as that.
-func (c *cache) begin() fetch {
+// startRead is called before the server is asked: what it answers is as old as that.
+func (c *redisCache) startRead() pendingRead {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return fetch{c.now(), c.changes}
+	return pendingRead{c.now(), c.changes}
 }
 
-// end keeps a value that was read, unless it is old already or this machine has
+// finishRead keeps a value that was read, unless it is old already or this machine has
 // changed something since; it returns the value.
-func (c *cache) end(f fetch, key string, value []byte, left time.Duration) []byte {
+func (c *redisCache) finishRead(f pendingRead, key string, value []byte, left time.Duration) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if keep := min(maxCached, left) - c.now().Sub(f.began); keep > 0 && c.changes == f.changes {
+	if keep := min(cacheTime, left) - c.now().Sub(f.began); keep > 0 && c.changes == f.changes {
 		_, _ = c.items.put(key, Item{Value: value, Lifetime: keep}, always) // a full cache keeps no more
 	}
 	return value
 }
 
 // forget is called after a change of keys.
-func (c *cache) forget(keys ...string) {
+func (c *redisCache) forget(keys ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changes++
@@ -65,7 +65,7 @@ func (c *cache) forget(keys ...string) {
 }
 
 // forgetAll is called after a change of who knows which keys.
-func (c *cache) forgetAll() {
+func (c *redisCache) forgetAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changes++
@@ -73,4 +73,4 @@ func (c *cache) forgetAll() {
 }
 
 // close makes every further get fail.
-func (c *cache) close() { _ = c.items.Close() }
+func (c *redisCache) close() { _ = c.items.Close() }

@@ -18,15 +18,15 @@ import (
 const SecretSize = chacha20poly1305.KeySize
 
 const (
-	// sealedForm is the first byte of every sealed value.
-	sealedForm = 1
-	// sealedHead is its length with the secret's id, sealedSize what sealing adds.
-	sealedHead = 1 + secretID
-	sealedSize = sealedHead + chacha20poly1305.NonceSizeX + chacha20poly1305.Overhead
-	// secretID is how many bytes tell secrets apart, in errors alone.
-	secretID = 4
-	// retrySecret is how long a secret that could not be loaded is left alone.
-	retrySecret = time.Second
+	// sealFormat is the first byte of every sealed value.
+	sealFormat = 1
+	// sealHeaderSize is its length with the secret's id, sealedSize what sealing adds.
+	sealHeaderSize = 1 + secretIDSize
+	sealOverhead   = sealHeaderSize + chacha20poly1305.NonceSizeX + chacha20poly1305.Overhead
+	// secretIDSize is how many bytes tell secrets apart, in errors alone.
+	secretIDSize = 4
+	// secretRetry is how long a secret that could not be loaded is left alone.
+	secretRetry = time.Second
 )
 
 // ErrForged is the error of a value that this secret did not seal under its key:
@@ -52,7 +52,7 @@ type Sealer struct {
 // secret is a loaded secret.
 type secret struct {
 	aead cipher.AEAD
-	id   [secretID]byte
+	id   [secretIDSize]byte
 }
 
 // NewSealer returns a Sealer. It loads its secret of SecretSize bytes at the first
@@ -72,14 +72,14 @@ func Secret(secret []byte) func(context.Context) ([]byte, error) {
 
 // Seal returns a value as it is stored under a key.
 func (s *Sealer) Seal(ctx context.Context, key string, value []byte) ([]byte, error) {
-	secret, err := s.use(ctx)
+	secret, err := s.loadSecret(ctx)
 	if err != nil {
 		return nil, err
 	}
-	sealed := make([]byte, sealedHead+chacha20poly1305.NonceSizeX, sealedSize+len(value))
-	sealed[0] = sealedForm
+	sealed := make([]byte, sealHeaderSize+chacha20poly1305.NonceSizeX, sealOverhead+len(value))
+	sealed[0] = sealFormat
 	copy(sealed[1:], secret.id[:])
-	nonce := sealed[sealedHead:]
+	nonce := sealed[sealHeaderSize:]
 	_, _ = rand.Read(nonce) // never fails
 	return secret.aead.Seal(sealed, nonce, value, []byte(key)), nil
 }
@@ -87,33 +87,33 @@ func (s *Sealer) Seal(ctx context.Context, key string, value []byte) ([]byte, er
 // Open returns the value that was sealed under a key, or ErrForged. Every other
 // error wraps ErrUnavailable.
 func (s *Sealer) Open(ctx context.Context, key string, sealed []byte) ([]byte, error) {
-	secret, err := s.use(ctx)
+	secret, err := s.loadSecret(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if len(sealed) < sealedSize || sealed[0] != sealedForm {
-		return nil, s.refuse(key, "it was written by another program")
+	if len(sealed) < sealOverhead || sealed[0] != sealFormat {
+		return nil, s.forgedError(key, "it was written by another program")
 	}
-	if [secretID]byte(sealed[1:sealedHead]) != secret.id {
-		return nil, s.refuse(key, "another key sealed it: machines that share a store share Caddy's storage, where the key is")
+	if [secretIDSize]byte(sealed[1:sealHeaderSize]) != secret.id {
+		return nil, s.forgedError(key, "another key sealed it: machines that share a store share Caddy's storage, where the key is")
 	}
-	nonce, text := sealed[sealedHead:sealedHead+chacha20poly1305.NonceSizeX], sealed[sealedHead+chacha20poly1305.NonceSizeX:]
+	nonce, text := sealed[sealHeaderSize:sealHeaderSize+chacha20poly1305.NonceSizeX], sealed[sealHeaderSize+chacha20poly1305.NonceSizeX:]
 	value, err := secret.aead.Open(nil, nonce, text, []byte(key))
 	if err != nil {
-		return nil, s.refuse(key, "it was changed or moved there")
+		return nil, s.forgedError(key, "it was changed or moved there")
 	}
 	return value, nil
 }
 
-// refuse returns ErrForged, and reports the first time.
-func (s *Sealer) refuse(key, why string) error {
+// forgedError returns ErrForged, and reports the first time.
+func (s *Sealer) forgedError(key, why string) error {
 	err := fmt.Errorf("the record %.60q: %w (%s)", key, ErrForged, why)
 	s.forged.Do(func() { s.report(err) })
 	return err
 }
 
-// use returns the secret, which is loaded once.
-func (s *Sealer) use(ctx context.Context) (*secret, error) {
+// loadSecret returns the secret, which is loaded once.
+func (s *Sealer) loadSecret(ctx context.Context) (*secret, error) {
 	if secret := s.secret.Load(); secret != nil {
 		return secret, nil
 	}
@@ -122,7 +122,7 @@ func (s *Sealer) use(ctx context.Context) (*secret, error) {
 	if secret := s.secret.Load(); secret != nil {
 		return secret, nil
 	}
-	if s.failure != nil && time.Since(s.failedAt) < retrySecret {
+	if s.failure != nil && time.Since(s.failedAt) < secretRetry {
 		return nil, s.failure
 	}
 	loaded, err := s.load(ctx)
@@ -138,7 +138,7 @@ func (s *Sealer) use(ctx context.Context) (*secret, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	sum := sha256.Sum256(append([]byte("policy_auth store key id\n"), loaded...))
-	made := &secret{aead: aead, id: [secretID]byte(sum[:secretID])}
+	made := &secret{aead: aead, id: [secretIDSize]byte(sum[:secretIDSize])}
 	s.secret.Store(made)
 	return made, nil
 }

@@ -20,9 +20,9 @@ func testSealer(b byte, report func(error)) *Sealer {
 func TestS41Sealer(t *testing.T) {
 	ctx, told := context.Background(), []error{}
 	s := testSealer(1, func(err error) { told = append(told, err) })
-	for _, value := range [][]byte{nil, []byte("canary"), make([]byte, maxValue-sealedSize)} {
+	for _, value := range [][]byte{nil, []byte("canary"), make([]byte, maxValue-sealOverhead)} {
 		sealed, err := s.Seal(ctx, "k", value)
-		if err != nil || len(sealed) != sealedSize+len(value) || bytes.Contains(sealed, []byte("canary")) {
+		if err != nil || len(sealed) != sealOverhead+len(value) || bytes.Contains(sealed, []byte("canary")) {
 			t.Fatalf("%d bytes, %v", len(sealed), err)
 		}
 		if got, err := s.Open(ctx, "k", sealed); err != nil || !bytes.Equal(got, value) {
@@ -162,7 +162,7 @@ func TestN18Transactions(t *testing.T) {
 
 // transactions returns how many the file has had.
 func (f *File) transactions() int {
-	tx, err := f.used.Load().database.disk.db.Begin(false)
+	tx, err := f.opened.Load().database.disk.db.Begin(false)
 	if err != nil {
 		panic(err)
 	}
@@ -179,7 +179,7 @@ func fill(t *testing.T, r *Redis, n int) {
 	}
 	for i := range n {
 		key := strconv.Itoa(i)
-		putScript.EvalSha(ctx, pipe, []string{r.item(key)}, make([]byte, 500), 3_600_000, 0, r.owners(), "all", "user "+strconv.Itoa(i%100), "sid "+key)
+		putScript.EvalSha(ctx, pipe, []string{r.itemKey(key)}, make([]byte, 500), 3_600_000, 0, r.ownerPrefix(), "all", "user "+strconv.Itoa(i%100), "sid "+key)
 		if i%1000 == 999 {
 			if _, err := pipe.Exec(ctx); err != nil {
 				t.Fatal(err)

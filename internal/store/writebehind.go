@@ -8,29 +8,29 @@ import (
 )
 
 const (
-	// writeBehind is how long changes that no caller waits for are gathered before
+	// writeDelay is how long changes that no caller waits for are gathered before
 	// they are written together. A touch of every session at every request is
 	// one write in that time.
-	writeBehind = 5 * time.Second
-	// writeEarly is the number of gathered changes that are written at once.
-	writeEarly = 10_000
+	writeDelay = 5 * time.Second
+	// writeBatch is the number of gathered changes that are written at once.
+	writeBatch = 10_000
 	// maxPending is the number of changes after which a disk that takes none
 	// stops the taking of more.
 	maxPending = 100_000
 )
 
-// errBehind is the answer while the disk takes nothing and much is waiting.
-var errBehind = fmt.Errorf("%w: the disk takes no changes", ErrUnavailable)
+// errBacklog is the answer while the disk takes nothing and much is waiting.
+var errBacklog = fmt.Errorf("%w: the disk takes no changes", ErrUnavailable)
 
-// journal writes changes behind, several at once, from a single goroutine.
-type journal struct {
+// writeBehind writes changes behind, several at once, from a single goroutine.
+type writeBehind struct {
 	write func(changes map[string]*entry) error
 
-	mu      sync.Mutex
-	pending map[string]*entry // nil for a removal
-	waiting []chan error
-	failed  bool      // the last write
-	began   time.Time // when the write that goes on began, or zero
+	mu           sync.Mutex
+	pending      map[string]*entry // nil for a removal
+	waiters      []chan error
+	failed       bool      // the last write
+	writeStarted time.Time // when the write that goes on began, or zero
 
 	dirty  chan struct{} // something is pending
 	urgent chan struct{} // a caller waits
@@ -39,9 +39,9 @@ type journal struct {
 	last   error // of the last write, valid after done
 }
 
-// newJournal starts a journal; close ends it.
-func newJournal(write func(map[string]*entry) error) *journal {
-	j := &journal{
+// newWriteBehind starts a journal; close ends it.
+func newWriteBehind(write func(map[string]*entry) error) *writeBehind {
+	j := &writeBehind{
 		write: write, pending: map[string]*entry{},
 		dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
 		stop: make(chan struct{}), done: make(chan struct{}),
@@ -50,13 +50,13 @@ func newJournal(write func(map[string]*entry) error) *journal {
 	return j
 }
 
-// note records a change, to be written with the next ones. The change that was
+// add records a change, to be written with the next ones. The change that was
 // pending for the key is forgotten: touches coalesce.
-func (j *journal) note(key string, now *entry) {
+func (j *writeBehind) add(key string, now *entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.pending[key] = now
-	if len(j.pending) == writeEarly {
+	if len(j.pending) == writeBatch {
 		signal(j.urgent)
 	} else {
 		signal(j.dirty)
@@ -64,16 +64,16 @@ func (j *journal) note(key string, now *entry) {
 }
 
 // flush waits until everything noted so far is on disk, for diskPatience at most.
-func (j *journal) flush(ctx context.Context) error {
-	answer, err := j.ask()
+func (j *writeBehind) flush(ctx context.Context) error {
+	answer, err := j.requestWrite()
 	if err != nil {
 		return err
 	}
-	timer := time.NewTimer(diskPatience)
+	timer := time.NewTimer(diskTimeout)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return errStuck
+		return errDiskTimeout
 	case err := <-answer:
 		return err
 	case <-j.done:
@@ -83,31 +83,31 @@ func (j *journal) flush(ctx context.Context) error {
 	}
 }
 
-// ask returns where the next write is answered, or errStuck if one does not end.
-func (j *journal) ask() (<-chan error, error) {
+// requestWrite returns where the next write is answered, or errStuck if one does not end.
+func (j *writeBehind) requestWrite() (<-chan error, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if !j.began.IsZero() && time.Since(j.began) >= diskPatience {
-		return nil, errStuck
+	if !j.writeStarted.IsZero() && time.Since(j.writeStarted) >= diskTimeout {
+		return nil, errDiskTimeout
 	}
 	answer := make(chan error, 1)
-	j.waiting = append(j.waiting, answer)
+	j.waiters = append(j.waiters, answer)
 	signal(j.urgent)
 	return answer, nil
 }
 
-// room says whether more may be noted.
-func (j *journal) room() error {
+// checkBacklog says whether more may be noted.
+func (j *writeBehind) checkBacklog() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.pending) >= maxPending {
-		return errBehind
+		return errBacklog
 	}
 	return nil
 }
 
 // failing says whether the last write failed, so that what it held is pending.
-func (j *journal) failing() bool {
+func (j *writeBehind) failing() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.failed
@@ -115,27 +115,27 @@ func (j *journal) failing() bool {
 
 // close writes what is pending and ends the goroutine. A disk that does not answer
 // is not waited for: then the goroutine ends when it does, and errStuck is returned.
-func (j *journal) close() error {
+func (j *writeBehind) close() error {
 	close(j.stop)
-	timer := time.NewTimer(diskPatience)
+	timer := time.NewTimer(diskTimeout)
 	defer timer.Stop()
 	select {
 	case <-j.done:
 		return j.last
 	case <-timer.C:
-		return errStuck
+		return errDiskTimeout
 	}
 }
 
 // run writes when a caller waits, and else a while after the first change.
-func (j *journal) run() {
+func (j *writeBehind) run() {
 	defer close(j.done)
 	var later <-chan time.Time
 	for {
 		select {
 		case <-j.dirty:
 			if later == nil {
-				later = time.After(writeBehind)
+				later = time.After(writeDelay)
 			}
 			continue
 		case <-later:
@@ -150,10 +150,10 @@ func (j *journal) run() {
 }
 
 // commit writes all pending changes and answers those who wait.
-func (j *journal) commit() error {
+func (j *writeBehind) commit() error {
 	j.mu.Lock()
-	changes, waiting := j.pending, j.waiting
-	j.pending, j.waiting, j.began = map[string]*entry{}, nil, time.Now()
+	changes, waiting := j.pending, j.waiters
+	j.pending, j.waiters, j.writeStarted = map[string]*entry{}, nil, time.Now()
 	j.mu.Unlock()
 	var err error
 	if len(changes) > 0 {
@@ -161,19 +161,19 @@ func (j *journal) commit() error {
 			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
-	j.settle(changes, err)
+	j.finishWrite(changes, err)
 	for _, answer := range waiting {
 		answer <- err
 	}
 	return err
 }
 
-// settle remembers how a write went. What was not written is pending again,
+// finishWrite remembers how a write went. What was not written is pending again,
 // except where it has changed since.
-func (j *journal) settle(changes map[string]*entry, err error) {
+func (j *writeBehind) finishWrite(changes map[string]*entry, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.began = time.Time{}
+	j.writeStarted = time.Time{}
 	if len(changes) == 0 {
 		return
 	}

@@ -11,9 +11,9 @@ import (
 // Connect, Okta, and Entra ID and AD FS.
 var clientClaims = []string{"client_id", "azp", "cid", "appid"}
 
-// personClaims are in tokens of people, and not in those of programs that act for
+// userClaims are in tokens of people, and not in those of programs that act for
 // themselves: how and where the user signed in, and the user's names.
-var personClaims = []string{"sid", "auth_time", "email", "name", "preferred_username"}
+var userClaims = []string{"sid", "auth_time", "email", "name", "preferred_username"}
 
 // serviceAccount begins the names of Keycloak's service accounts.
 const serviceAccount = "service-account-"
@@ -22,26 +22,26 @@ const serviceAccount = "service-account-"
 // cannot choose. A token that names a client and says nothing of a person may be
 // of either: its kind is unknown.
 func kindOf(claims object) authenticator.Kind {
-	clients, readable := clientsOf(claims)
+	clients, readable := clientNames(claims)
 	switch {
 	case isProgram(claims, clients):
 		return authenticator.KindClient
 	case isServiceAccount(claims):
-		if present(claims, "auth_time") { // a user signed in under that name
+		if hasClaim(claims, "auth_time") { // a user signed in under that name
 			return authenticator.KindUnknown
 		}
 		return authenticator.KindClient
 	case !readable:
 		return authenticator.KindUnknown
-	case len(clients) > 0 && !speaksOfPerson(claims):
+	case len(clients) > 0 && !describesUser(claims):
 		return authenticator.KindUnknown
 	}
 	return authenticator.KindUser
 }
 
-// clientsOf returns the names of the client; readable is false if a claim that
+// clientNames returns the names of the client; readable is false if a claim that
 // says what sort of caller this is has a foreign form.
-func clientsOf(claims object) (clients []string, readable bool) {
+func clientNames(claims object) (clients []string, readable bool) {
 	readable = true
 	for _, name := range clientClaims {
 		client, _, err := claims.text(name)
@@ -56,22 +56,22 @@ func clientsOf(claims object) (clients []string, readable bool) {
 	if err != nil || idtyp != "" && idtyp != "user" && idtyp != "app" {
 		readable = false
 	}
-	if _, ok := grantsOf(claims); !ok {
+	if _, ok := grantTypes(claims); !ok {
 		readable = false
 	}
 	return clients, readable
 }
 
-// grantsOf returns how a token was obtained, where the issuer says so: Auth0 as a
+// grantTypes returns how a token was obtained, where the issuer says so: Auth0 as a
 // string, others as a list.
-func grantsOf(claims object) ([]string, bool) {
+func grantTypes(claims object) ([]string, bool) {
 	switch gty := claims["gty"].(type) {
 	case nil:
 		return nil, true
 	case string:
 		return splitScope(gty), true
 	default:
-		return stringsOf(gty)
+		return stringList(gty)
 	}
 }
 
@@ -80,7 +80,7 @@ func grantsOf(claims object) ([]string, bool) {
 // Auth0, Entra ID, Kubernetes, SPIFFE or a build server.
 func isProgram(claims object, clients []string) bool {
 	subject, _, _ := claims.text("sub")
-	grants, _ := grantsOf(claims)
+	grants, _ := grantTypes(claims)
 	owner, ofClients := strings.CutSuffix(subject, "@clients")
 	kubernetes, _ := claims["kubernetes.io"].(map[string]any)
 	switch {
@@ -96,7 +96,7 @@ func isProgram(claims object, clients []string) bool {
 		return true
 	}
 	// a job of GitHub Actions or of GitLab
-	return present(claims, "job_workflow_ref") && present(claims, "run_id") || present(claims, "pipeline_id") && present(claims, "job_id")
+	return hasClaim(claims, "job_workflow_ref") && hasClaim(claims, "run_id") || hasClaim(claims, "pipeline_id") && hasClaim(claims, "job_id")
 }
 
 // isServiceAccount reports whether the caller is named as Keycloak names the
@@ -107,20 +107,20 @@ func isServiceAccount(claims object) bool {
 	return client != "" && claims["preferred_username"] == serviceAccount+client
 }
 
-// speaksOfPerson reports whether a token says something that only tokens of
+// describesUser reports whether a token says something that only tokens of
 // people say. What cannot be read says nothing.
-func speaksOfPerson(claims object) bool {
-	for _, name := range personClaims {
-		if text := labelOf(claims[name]); text != "" && !strings.HasPrefix(text, serviceAccount) {
+func describesUser(claims object) bool {
+	for _, name := range userClaims {
+		if text := stringOrNumber(claims[name]); text != "" && !strings.HasPrefix(text, serviceAccount) {
 			return true
 		}
 	}
 	methods, _ := claims["amr"].([]any)
-	if len(methods) > 0 || labelOf(claims["amr"]) != "" || claims["idtyp"] == "user" {
+	if len(methods) > 0 || stringOrNumber(claims["amr"]) != "" || claims["idtyp"] == "user" {
 		return true
 	}
 	for _, name := range []string{"scope", "scp"} {
-		scopes, _ := stringsOf(claims[name])
+		scopes, _ := stringList(claims[name])
 		if text, ok := claims[name].(string); ok {
 			scopes = splitScope(text)
 		}
@@ -131,5 +131,5 @@ func speaksOfPerson(claims object) bool {
 	return false
 }
 
-// present reports whether a claim is there and not null.
-func present(claims object, name string) bool { return claims[name] != nil }
+// hasClaim reports whether a claim is there and not null.
+func hasClaim(claims object, name string) bool { return claims[name] != nil }

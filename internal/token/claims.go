@@ -70,11 +70,11 @@ func (v *Verifier) checkSubject(_ header, claims object) error {
 	return nil
 }
 
-// checkBound refuses a token that counts only together with a proof of its
+// checkConfirmation refuses a token that counts only together with a proof of its
 // holder's key (RFC 7800; RFC 8705, section 3.1; RFC 9449, section 6.1), whatever
 // form cnf has: none is verified, and without the proof it may be a stolen one.
-func (v *Verifier) checkBound(_ header, claims object) error {
-	if !present(claims, "cnf") {
+func (v *Verifier) checkConfirmation(_ header, claims object) error {
+	if !hasClaim(claims, "cnf") {
 		return nil
 	}
 	return refuse(authenticator.ReasonTokenUnbound, "problem", "the token is bound to a key (cnf), whose proof is not supported: ask the issuer for plain bearer tokens")
@@ -83,7 +83,7 @@ func (v *Verifier) checkBound(_ header, claims object) error {
 // checkIssuedAt demands iat, which ID tokens (OpenID Connect Core, section 2) and
 // logout tokens have.
 func (v *Verifier) checkIssuedAt(_ header, claims object) error {
-	if !present(claims, "iat") {
+	if !hasClaim(claims, "iat") {
 		return malformed("the payload has no iat")
 	}
 	return nil
@@ -101,7 +101,7 @@ func (v *Verifier) checkTimes(_ header, claims object) error {
 	}
 	now := v.now()
 	outside := func(reason authenticator.Reason, claim string, at time.Time) error {
-		return refuse(reason, "clock", stamp(now), "received_"+claim, stamp(at), "leeway", v.leeway.String())
+		return refuse(reason, "clock", formatTime(now), "received_"+claim, formatTime(at), "leeway", v.leeway.String())
 	}
 	switch {
 	case !hasExp:
@@ -139,5 +139,5 @@ func (o object) time(name string) (at time.Time, present bool, err error) {
 	return time.Unix(int64(whole), int64(fraction*float64(time.Second))), true, nil
 }
 
-// stamp writes a time for logs.
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// formatTime writes a time for logs.
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

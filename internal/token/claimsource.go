@@ -10,13 +10,13 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
 )
 
-// source says where the value of a field is among the claims. Its text is one of
+// claimSource says where the value of a field is among the claims. Its text is one of
 //
 //	<path>                      the value there
 //	<path>[].<member>           a member of each object of the list there
 //	keys:<path>                 the names of the members of the object there
 //	keys:<path> having <member> of them those whose value has that member
-type source struct {
+type claimSource struct {
 	text   string
 	path   claimpath.Path
 	each   claimpath.Path // of each item of a list
@@ -36,9 +36,9 @@ const (
 // owners of every organization that a project is granted to can assign its roles.
 const zitadelRoles = "urn:zitadel:"
 
-// parseSource reads one source.
-func parseSource(text string) (source, error) {
-	s := source{text: text}
+// parseClaimSource reads one source.
+func parseClaimSource(text string) (claimSource, error) {
+	s := claimSource{text: text}
 	rest, isKeys := strings.CutPrefix(text, "keys:")
 	path, member, isEach := strings.Cut(text, "[].")
 	var err error
@@ -78,16 +78,16 @@ func parseSource(text string) (source, error) {
 	return s, err
 }
 
-// parseSources reads the sources of one field. Only lists are made from several
+// parseClaimSources reads the sources of one field. Only lists are made from several
 // values.
-func parseSources(texts []string, list bool) ([]source, error) {
+func parseClaimSources(texts []string, list bool) ([]claimSource, error) {
 	if len(texts) == 0 {
 		return nil, errors.New("no source: name at least one claim")
 	}
-	sources := make([]source, len(texts))
+	sources := make([]claimSource, len(texts))
 	for i, text := range texts {
 		var err error
-		if sources[i], err = parseSource(text); err != nil {
+		if sources[i], err = parseClaimSource(text); err != nil {
 			return nil, err
 		}
 		if sources[i].form != formValue && !list {
@@ -99,20 +99,20 @@ func parseSources(texts []string, list bool) ([]source, error) {
 
 // lookup returns what is at the source's path; null counts as nothing (OpenID
 // Connect Core, section 5.3.2).
-func (s source) lookup(claims object) (value any, found bool) {
+func (s claimSource) lookup(claims object) (value any, found bool) {
 	value, found = s.path.Lookup(map[string]any(claims))
 	return value, found && value != nil
 }
 
 // claim names the claim that the source reads, without what it makes of it.
-func (s source) claim() string {
+func (s claimSource) claim() string {
 	text, _, _ := strings.Cut(strings.TrimPrefix(s.text, "keys:"), " having ")
 	return text
 }
 
 // list returns the strings that the source makes of the value at its path, false
 // if the value has another form.
-func (s source) list(value any) ([]string, bool) {
+func (s claimSource) list(value any) ([]string, bool) {
 	switch s.form {
 	case formKeys:
 		return s.keys(value)
@@ -122,11 +122,11 @@ func (s source) list(value any) ([]string, bool) {
 	if text, ok := value.(string); ok {
 		return []string{text}, true
 	}
-	return stringsOf(value)
+	return stringList(value)
 }
 
 // keys returns the names of an object's members that stand for something, sorted.
-func (s source) keys(value any) ([]string, bool) {
+func (s claimSource) keys(value any) ([]string, bool) {
 	members, ok := value.(map[string]any)
 	if !ok {
 		return nil, false
@@ -142,7 +142,7 @@ func (s source) keys(value any) ([]string, bool) {
 
 // counts reports whether a key's value says that the caller has the key: true, or
 // an object or list that is not empty. With having, an object with that member.
-func (s source) counts(value any) bool {
+func (s claimSource) counts(value any) bool {
 	object, isObject := value.(map[string]any)
 	if s.having != "" {
 		member := object[s.having]
@@ -154,7 +154,7 @@ func (s source) counts(value any) bool {
 
 // members returns a member of each object in a list. An object without it adds
 // nothing.
-func (s source) members(value any) ([]string, bool) {
+func (s claimSource) members(value any) ([]string, bool) {
 	items, ok := value.([]any)
 	if !ok {
 		return nil, false
@@ -178,7 +178,7 @@ func (s source) members(value any) ([]string, bool) {
 }
 
 // names lists sources as they were written.
-func names(sources []source) string {
+func names(sources []claimSource) string {
 	texts := make([]string, len(sources))
 	for i, s := range sources {
 		texts[i] = s.text

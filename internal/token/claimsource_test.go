@@ -131,7 +131,7 @@ func FuzzSource(f *testing.F) {
 	f.Add("/a~1b/0", []byte(`{"a/b":[["x"]]}`))
 	f.Add("keys: having ", []byte(`{}`))
 	f.Fuzz(func(t *testing.T, text string, data []byte) {
-		s, err := parseSource(text)
+		s, err := parseClaimSource(text)
 		if err != nil {
 			return
 		}

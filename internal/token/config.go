@@ -74,7 +74,7 @@ type Requirement struct {
 // New returns a verifier. Its errors name the bad word and the allowed words.
 // It does not wait for keys.
 func New(c Config) (*Verifier, error) {
-	v := &Verifier{issuer: c.Issuer, keys: c.Keys, now: c.Now, maxAge: c.MaxAge, foreign: c.SkippedClaims, cache: newCache()}
+	v := &Verifier{issuer: c.Issuer, keys: c.Keys, now: c.Now, maxAge: c.MaxAge, skippedClaims: c.SkippedClaims, cache: newTokenCache()}
 	if v.now == nil {
 		v.now = time.Now
 	}
@@ -98,7 +98,7 @@ func (v *Verifier) setAudiences(c Config) error {
 		return errors.New("audience: empty")
 	}
 	v.audiences = slices.Clone(c.Audiences)
-	v.tolerated = c.ExtraAudiences
+	v.extraAudiences = c.ExtraAudiences
 	return nil
 }
 
@@ -160,7 +160,7 @@ func (v *Verifier) setType(c Config) error {
 	if c.Type == "" {
 		return nil
 	}
-	v.typ = normalType(c.Type)
+	v.typ = normalizeType(c.Type)
 	media, params, err := mime.ParseMediaType("application/" + v.typ)
 	if err != nil || len(params) > 0 || media != "application/"+v.typ {
 		return fmt.Errorf("typ: %q is not a media type (allowed: such as at+jwt or JWT)", c.Type)
@@ -176,13 +176,13 @@ func (v *Verifier) setMap(c Config) error {
 		}
 		wanted[field] = c.Map[field]
 	}
-	v.sources, v.mapped = map[string][]source{}, map[string]bool{}
+	v.sources, v.customFields = map[string][]claimSource{}, map[string]bool{}
 	for field, texts := range wanted {
-		sources, err := parseSources(texts, slices.Contains(listFields, field))
+		sources, err := parseClaimSources(texts, slices.Contains(listFields, field))
 		if err != nil {
 			return fmt.Errorf("map %s: %w", field, err)
 		}
-		v.sources[field], v.mapped[field] = sources, c.Map[field] != nil
+		v.sources[field], v.customFields[field] = sources, c.Map[field] != nil
 	}
 	return nil
 }

@@ -20,9 +20,9 @@ const maxDocument = 1 << 20
 // How long a key set counts as fresh: what Cache-Control says (RFC 9111,
 // section 5.2.2.1), within bounds.
 const (
-	defaultFresh = 15 * time.Minute
-	minFresh     = 5 * time.Minute
-	maxFresh     = 24 * time.Hour
+	defaultFreshness = 15 * time.Minute
+	minFreshness     = 5 * time.Minute
+	maxFreshness     = 24 * time.Hour
 )
 
 // fetcher fetches an issuer's documents, over https or from this machine.
@@ -49,17 +49,17 @@ func newFetcher(config RemoteKeySetConfig) *fetcher {
 	f.client = NewClient(ClientConfig{ConfiguredHosts: named, Roots: config.Roots})
 	f.client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		next.Header.Del("Authorization") // it is for the URL that was named
-		return sameHost(next, via)
+		return sameOriginRedirect(next, via)
 	}
 	return f
 }
 
-// ports are those that a URL need not name.
-var ports = map[string]string{"https": "443", "http": "80"}
+// defaultPorts are those that a URL need not name.
+var defaultPorts = map[string]string{"https": "443", "http": "80"}
 
 // originOf returns the scheme, the host and the port of a URL.
 func originOf(u *url.URL) string {
-	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), cmp.Or(u.Port(), ports[u.Scheme]))
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), cmp.Or(u.Port(), defaultPorts[u.Scheme]))
 }
 
 // close lets go of idle connections.
@@ -128,8 +128,8 @@ func freshness(cacheControl string) time.Duration {
 	for directive := range strings.SplitSeq(cacheControl, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		if seconds, err := strconv.ParseUint(value, 10, 31); strings.EqualFold(name, "max-age") && err == nil {
-			return min(max(time.Duration(seconds)*time.Second, minFresh), maxFresh)
+			return min(max(time.Duration(seconds)*time.Second, minFreshness), maxFreshness)
 		}
 	}
-	return defaultFresh
+	return defaultFreshness
 }

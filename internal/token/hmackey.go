@@ -31,16 +31,16 @@ func NewHMACKey(secret []byte) (key Key, warnings []string, err error) {
 			key.algorithms = append(key.algorithms, hmacAlgorithms[i])
 		}
 	}
-	if guessable(secret) {
+	if looksGuessable(secret) {
 		warnings = append(warnings, "the secret looks like words or a password and may be guessed from any token: make one with openssl rand -base64 48")
 	}
 	return key, warnings, nil
 }
 
-// guessable reports whether secret looks made up: few different characters,
+// looksGuessable reports whether secret looks made up: few different characters,
 // text without any digit, or a word that is found in many of them. Fewer than
 // one in a thousand random secrets in base64 do.
-func guessable(secret []byte) bool {
+func looksGuessable(secret []byte) bool {
 	distinct := map[byte]bool{}
 	text := true
 	for _, c := range secret {

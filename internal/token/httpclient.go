@@ -53,14 +53,14 @@ func NewClient(c ClientConfig) *http.Client {
 	}
 	direct, proxied := newTransport(c.Roots), newTransport(c.Roots)
 	direct.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		return dialer(isNamed(address, c.ConfiguredHosts)).DialContext(ctx, network, address)
+		return dialer(isConfigured(address, c.ConfiguredHosts)).DialContext(ctx, network, address)
 	}
 	// This transport dials proxies alone, which are the operator's; what is behind
 	// them was checked before. tls_ca is about the issuer, not about the proxy.
 	proxied.Proxy = c.proxy
 	proxied.DialContext = dialer(true).DialContext
 	proxied.DialTLSContext = (&tls.Dialer{NetDialer: dialer(true)}).DialContext
-	return &http.Client{Transport: &router{direct: direct, proxied: proxied, config: c}, Timeout: fetchTimeout, CheckRedirect: sameHost}
+	return &http.Client{Transport: &proxyRouter{direct: direct, proxied: proxied, config: c}, Timeout: fetchTimeout, CheckRedirect: sameOriginRedirect}
 }
 
 // newTransport returns a transport that trusts the roots, and dials as its caller says.
@@ -83,14 +83,14 @@ func dialer(named bool) *net.Dialer {
 	}})
 }
 
-// router sends a request directly or through the proxy that the environment says.
-type router struct {
+// proxyRouter sends a request directly or through the proxy that the environment says.
+type proxyRouter struct {
 	direct, proxied *http.Transport
 	config          ClientConfig
 }
 
 // RoundTrip implements http.RoundTripper.
-func (r *router) RoundTrip(request *http.Request) (*http.Response, error) {
+func (r *proxyRouter) RoundTrip(request *http.Request) (*http.Response, error) {
 	proxy, err := r.config.proxy(request)
 	if err == nil && proxy == nil {
 		return r.direct.RoundTrip(request)
@@ -108,27 +108,27 @@ func (r *router) RoundTrip(request *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections lets go of idle connections.
-func (r *router) CloseIdleConnections() {
+func (r *proxyRouter) CloseIdleConnections() {
 	r.direct.CloseIdleConnections()
 	r.proxied.CloseIdleConnections()
 }
 
 // checkTarget holds for what a proxy is asked for what a dialer holds for itself.
 // A name that only the proxy can resolve is left to the proxy's own rules.
-func (r *router) checkTarget(ctx context.Context, target *url.URL) error {
-	host, named := target.Hostname(), isNamed(target.Host, r.config.ConfiguredHosts)
+func (r *proxyRouter) checkTarget(ctx context.Context, target *url.URL) error {
+	host, named := target.Hostname(), isConfigured(target.Host, r.config.ConfiguredHosts)
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	var addresses []netip.Addr
 	if ip, err := netip.ParseAddr(host); err == nil {
 		addresses = append(addresses, ip)
-	} else if err := checkName(host, named); err != nil {
+	} else if err := checkHostname(host, named); err != nil {
 		return err
 	} else {
 		addresses, _ = r.config.lookup(ctx, "ip", host)
 	}
 	for _, ip := range addresses {
-		at := net.JoinHostPort(ip.String(), cmp.Or(target.Port(), ports[target.Scheme]))
+		at := net.JoinHostPort(ip.String(), cmp.Or(target.Port(), defaultPorts[target.Scheme]))
 		if err := cmp.Or(checkAddress(ip, named), egress.Check(ctx, "tcp", at)); err != nil {
 			return fmt.Errorf("%s: %w", host, err)
 		}
@@ -136,8 +136,8 @@ func (r *router) checkTarget(ctx context.Context, target *url.URL) error {
 	return nil
 }
 
-// isNamed reports whether a host, with or without a port, is one of the hosts.
-func isNamed(host string, named []string) bool {
+// isConfigured reports whether a host, with or without a port, is one of the hosts.
+func isConfigured(host string, named []string) bool {
 	for _, name := range named {
 		if strings.EqualFold(bare(name), bare(host)) {
 			return true
@@ -154,8 +154,8 @@ func bare(host string) string {
 	return strings.Trim(host, "[]")
 }
 
-// sameHost follows a redirect only on the host that was asked.
-func sameHost(next *http.Request, via []*http.Request) error {
+// sameOriginRedirect follows a redirect only on the host that was asked.
+func sameOriginRedirect(next *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return errors.New("too many redirects")
 	}

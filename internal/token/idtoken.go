@@ -55,7 +55,7 @@ type IDToken struct {
 var idTokenChecks = []func(*Verifier, header, object) error{
 	(*Verifier).checkIssuer,
 	(*Verifier).checkAudience,
-	(*Verifier).checkParty,
+	(*Verifier).checkAuthorizedParty,
 	(*Verifier).checkSubject,
 	(*Verifier).checkIssuedAt,
 	(*Verifier).checkTimes,
@@ -66,27 +66,27 @@ var idTokenChecks = []func(*Verifier, header, object) error{
 // reason login_state_invalid is about another sign-in, and with step_up_required
 // the token is good, but the user did not sign in as asked.
 func (v *Verifier) VerifyID(raw string, want Expected) (*IDToken, error) {
-	t, claims, err := v.openKind(raw, "jwt", v.algorithms, idTokenChecks)
+	t, claims, err := v.parseType(raw, "jwt", v.algorithms, idTokenChecks)
 	if err != nil {
 		return nil, err
 	}
 	if err := v.checkSignature(t); err != nil {
 		return nil, err
 	}
-	if err := checkAnswer(t.header.algorithm, claims, want); err != nil {
+	if err := checkIDTokenBinding(t.header.algorithm, claims, want); err != nil {
 		return nil, err
 	}
 	return v.idToken(claims, want)
 }
 
-// openKind takes a token apart that must be of a type if it names any and signed by
+// parseType takes a token apart that must be of a type if it names any and signed by
 // one of the algorithms, and checks its claims.
-func (v *Verifier) openKind(raw, typ string, algorithms []string, checks []func(*Verifier, header, object) error) (*jws, object, error) {
-	t, err := v.open(raw, maxFromIssuer, algorithms)
+func (v *Verifier) parseType(raw, typ string, algorithms []string, checks []func(*Verifier, header, object) error) (*jws, object, error) {
+	t, err := v.parse(raw, maxIssuerToken, algorithms)
 	if err != nil {
 		return nil, nil, err
 	}
-	if got := normalType(t.header.typ); t.header.hasTyp && got != typ && got != "jwt" {
+	if got := normalizeType(t.header.typ); t.header.hasTyp && got != typ && got != "jwt" {
 		return nil, nil, refuse(authenticator.ReasonTokenType, "expected_type", typ, "received_type", t.header.typ)
 	}
 	claims, err := t.claims()
@@ -101,10 +101,10 @@ func (v *Verifier) openKind(raw, typ string, algorithms []string, checks []func(
 	return t, claims, nil
 }
 
-// checkParty refuses a token that was issued to another client, and one that is
+// checkAuthorizedParty refuses a token that was issued to another client, and one that is
 // also for others unless azp says that it was issued to this client or each of
 // them is tolerated (items 3 to 5).
-func (v *Verifier) checkParty(_ header, claims object) error {
+func (v *Verifier) checkAuthorizedParty(_ header, claims object) error {
 	received, err := audiences(claims)
 	if err != nil {
 		return malformed("the payload %v", err)
@@ -120,7 +120,7 @@ func (v *Verifier) checkParty(_ header, claims object) error {
 		return nil
 	}
 	for _, audience := range received {
-		if !slices.Contains(v.audiences, audience) && !slices.Contains(v.tolerated, audience) {
+		if !slices.Contains(v.audiences, audience) && !slices.Contains(v.extraAudiences, audience) {
 			return refuse(authenticator.ReasonTokenAudience, "problem", "the token is for others too and has no azp; name them by audience in login oidc if that is right",
 				"received_audience", strings.Join(received, " "))
 		}
@@ -128,9 +128,9 @@ func (v *Verifier) checkParty(_ header, claims object) error {
 	return nil
 }
 
-// checkAnswer compares what ties a token to one sign-in (items 11, 3.1.3.8 and
+// checkIDTokenBinding compares what ties a token to one sign-in (items 11, 3.1.3.8 and
 // 3.3.2.11).
-func checkAnswer(algorithm string, claims object, want Expected) error {
+func checkIDTokenBinding(algorithm string, claims object, want Expected) error {
 	nonce, present, err := claims.text("nonce")
 	if err != nil {
 		return malformed("the payload %v", err)
@@ -171,7 +171,7 @@ func halfHash(algorithm, value string) string {
 // (items 12 and 13).
 func (v *Verifier) idToken(claims object, want Expected) (*IDToken, error) {
 	m := &mapping{verifier: v, claims: claims}
-	t := &IDToken{SessionID: labelOf(claims["sid"]), AuthTime: m.authTime(), claims: claims}
+	t := &IDToken{SessionID: stringOrNumber(claims["sid"]), AuthTime: m.authTime(), claims: claims}
 	t.Subject, _, _ = claims.text("sub") // checkSubject has read it
 	acr := m.label("acr")
 	switch oldest := v.now().Add(-v.leeway).Add(-time.Duration(max(want.MaxAge, 0)) * time.Second); {
@@ -195,7 +195,7 @@ func (v *Verifier) idToken(claims object, want Expected) (*IDToken, error) {
 func (v *Verifier) Identify(t *IDToken, more map[string]any) (*authenticator.Identity, error) {
 	claims := make(object, len(t.claims)+len(more))
 	maps.Copy(claims, more)
-	for _, name := range tokenOnly {
+	for _, name := range idTokenOnlyClaims {
 		delete(claims, name)
 	}
 	for name, value := range t.claims {
@@ -228,6 +228,6 @@ func emptyFields(id *authenticator.Identity) []string {
 	return fields
 }
 
-// tokenOnly are the claims that speak of the token and of how the user signed
+// idTokenOnlyClaims are the claims that speak of the token and of how the user signed
 // in: what the token does not say of them, nothing else says.
-var tokenOnly = []string{"iss", "aud", "azp", "exp", "iat", "nbf", "jti", "sid", "nonce", "at_hash", "c_hash", "acr", "amr", "auth_time"}
+var idTokenOnlyClaims = []string{"iss", "aud", "azp", "exp", "iat", "nbf", "jti", "sid", "nonce", "at_hash", "c_hash", "acr", "amr", "auth_time"}

@@ -56,15 +56,15 @@ func (o object) texts(name string) (values []string, present bool, err error) {
 	if member == nil {
 		return nil, false, nil
 	}
-	values, ok := stringsOf(member)
+	values, ok := stringList(member)
 	if !ok {
 		return nil, true, fmt.Errorf("has a %s that is not a list of strings", name)
 	}
 	return values, true, nil
 }
 
-// stringsOf returns the strings of a decoded array that holds nothing else.
-func stringsOf(value any) ([]string, bool) {
+// stringList returns the strings of a decoded array that holds nothing else.
+func stringList(value any) ([]string, bool) {
 	items, ok := value.([]any)
 	if !ok {
 		return nil, false

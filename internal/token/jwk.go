@@ -34,7 +34,7 @@ func parseJWK(data []byte) (Key, error) {
 	if err := checkPurpose(members); err != nil {
 		return Key{}, err
 	}
-	material, err := publicMaterial(members)
+	material, err := publicKey(members)
 	if err != nil {
 		return Key{}, err
 	}
@@ -42,7 +42,7 @@ func parseJWK(data []byte) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	return describe(key, members)
+	return addMetadata(key, members)
 }
 
 // checkPurpose refuses keys that are not meant for verifying (RFC 7517,
@@ -68,9 +68,9 @@ func checkPurpose(members object) error {
 	return nil
 }
 
-// describe adds the kid, and narrows the algorithms to the one that the JWK is
+// addMetadata adds the kid, and narrows the algorithms to the one that the JWK is
 // for (RFC 7517, sections 4.4 and 4.5).
-func describe(key Key, members object) (Key, error) {
+func addMetadata(key Key, members object) (Key, error) {
 	kid, _, err := members.text("kid")
 	if err != nil {
 		return Key{}, err
@@ -89,8 +89,8 @@ func describe(key Key, members object) (Key, error) {
 		}
 		key.algorithms = []string{algorithm}
 	}
-	key.id, key.named = kid, members["use"] == useSVID
-	if key.named && kid == "" {
+	key.id, key.requiresKID = kid, members["use"] == useSVID
+	if key.requiresKID && kid == "" {
 		return Key{}, errors.New("is for the use jwt-svid and has no kid, by which alone such a key may be chosen")
 	}
 	return key, nil
@@ -110,10 +110,10 @@ var keyTypes = map[string]keyType{
 	"OKP": {[]string{"x"}, map[string]int{"Ed25519": 32}},
 }
 
-// publicMaterial returns the public key. go-jose makes it, of the members alone
+// publicKey returns the public key. go-jose makes it, of the members alone
 // that are the key, after they were checked: it decodes base64url less strictly
 // than RFC 7515 wants, and looks at certificates that are of no use here.
-func publicMaterial(members object) (any, error) {
+func publicKey(members object) (any, error) {
 	kty, _, err := members.text("kty")
 	if err != nil {
 		return nil, err
@@ -149,11 +149,11 @@ func publicMaterial(members object) (any, error) {
 		}
 		material[name] = members[name]
 	}
-	return joseKey(material)
+	return parsePublicJWK(material)
 }
 
-// joseKey returns the public key that a JWK's members make.
-func joseKey(material map[string]any) (any, error) {
+// parsePublicJWK returns the public key that a JWK's members make.
+func parsePublicJWK(material map[string]any) (any, error) {
 	encoded, err := json.Marshal(material)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func ParseJWKSet(data []byte) (set *KeySet, skipped []error, err error) {
 		}
 		keys = append(keys, key)
 	}
-	keys, ambiguous := unambiguous(keys)
+	keys, ambiguous := dropAmbiguous(keys)
 	skipped = append(skipped, ambiguous...)
 	if len(keys) == 0 {
 		return nil, skipped, errors.New("the key set has no usable key")
@@ -88,15 +88,15 @@ func setEntries(data []byte) ([]json.RawMessage, error) {
 	return entries, nil
 }
 
-// unambiguous returns the keys but for those whose kid also names another key of the
+// dropAmbiguous returns the keys but for those whose kid also names another key of the
 // same type and curve: it cannot be told which of them a token means. Keys of
 // different types under one kid are alternatives (RFC 7517, section 4.5), which the
 // algorithm tells apart.
-func unambiguous(keys []Key) (kept []Key, skipped []error) {
+func dropAmbiguous(keys []Key) (kept []Key, skipped []error) {
 	type name struct{ kid, kind string }
 	prints := map[name]map[string]bool{}
 	for _, k := range keys {
-		n := name{k.id, k.kind()}
+		n := name{k.id, k.keyType()}
 		if prints[n] == nil {
 			prints[n] = map[string]bool{}
 		}
@@ -104,7 +104,7 @@ func unambiguous(keys []Key) (kept []Key, skipped []error) {
 	}
 	reported := map[name]bool{}
 	for _, k := range keys {
-		n := name{k.id, k.kind()}
+		n := name{k.id, k.keyType()}
 		switch {
 		case k.id == "" || len(prints[n]) == 1:
 			kept = append(kept, k)

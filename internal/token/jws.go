@@ -13,8 +13,8 @@ import (
 const (
 	// maxToken is the size of the longest token of a request that is looked at, in
 	// bytes, and maxFromIssuer of one that comes from the issuer itself.
-	maxToken      = 16 << 10
-	maxFromIssuer = 64 << 10
+	maxToken       = 16 << 10
+	maxIssuerToken = 64 << 10
 	// maxHeader is the size of the longest decoded header, in bytes.
 	maxHeader = 4 << 10
 	// maxKeyID is the size of the longest kid, in bytes.

@@ -27,8 +27,8 @@ type Key struct {
 	// pinned says that an operator chose this key, so that tokens may name it as
 	// they like, since no kid of it was ever published.
 	pinned bool
-	// named says that only tokens with its kid mean this key.
-	named bool
+	// requiresKID says that only tokens with its kid mean this key.
+	requiresKID bool
 	// material is a []byte, *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey.
 	material   any
 	algorithms []string
@@ -38,13 +38,13 @@ type Key struct {
 // fits reports whether k may verify signatures of the algorithm.
 func (k Key) fits(algorithm string) bool { return slices.Contains(k.algorithms, algorithm) }
 
-// same reports whether k and other are one key for one use.
-func (k Key) same(other Key) bool {
+// equal reports whether k and other are one key for one use.
+func (k Key) equal(other Key) bool {
 	return k.id == other.id && k.thumbprint == other.thumbprint && slices.Equal(k.algorithms, other.algorithms)
 }
 
-// kind names the key type and the curve, within which a kid names one key.
-func (k Key) kind() string {
+// keyType names the key type and the curve, within which a kid names one key.
+func (k Key) keyType() string {
 	if public, ok := k.material.(*ecdsa.PublicKey); ok {
 		return public.Curve.Params().Name
 	}
@@ -82,7 +82,7 @@ func newRSAKey(public *rsa.PublicKey) (Key, error) {
 		return Key{}, errors.New("is an RSA key with an even modulus")
 	case public.E < 3 || public.E%2 == 0:
 		return Key{}, fmt.Errorf("is an RSA key with the exponent %d (allowed: odd numbers from 3)", public.E)
-	case isROCA(public.N):
+	case hasROCAFingerprint(public.N):
 		return Key{}, errors.New("is an RSA key of a faulty generator (ROCA, CVE-2017-15361): its private key can be computed, replace it")
 	}
 	k := Key{material: public, algorithms: rsaAlgorithms}

@@ -85,7 +85,7 @@ func (s *KeySet) Candidates(kid, algorithm string) ([]Key, error) {
 	named := kid != "" && slices.ContainsFunc(s.keys, func(k Key) bool { return k.id == kid })
 	var candidates []Key
 	for i, k := range s.keys {
-		meant := kid == "" && !k.named || k.id == kid || !named && (k.pinned || k.id == "")
+		meant := kid == "" && !k.requiresKID || k.id == kid || !named && (k.pinned || k.id == "")
 		switch {
 		case !meant || !k.fits(algorithm):
 		case candidates == nil:

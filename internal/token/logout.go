@@ -33,16 +33,16 @@ var logoutChecks = []func(*Verifier, header, object) error{
 // one audience. The type may be left out (section 4.1); another is refused. An
 // error is an *Error, as from Verify.
 func (v *Verifier) VerifyLogout(raw string) (*LogoutToken, error) {
-	t, claims, err := v.openKind(raw, logoutToken, v.algorithms, logoutChecks)
+	t, claims, err := v.parseType(raw, logoutToken, v.algorithms, logoutChecks)
 	if err != nil {
 		return nil, err
 	}
 	if err := v.checkSignature(t); err != nil {
 		return nil, err
 	}
-	logout := &LogoutToken{SessionID: labelOf(claims["sid"]), ID: labelOf(claims["jti"])}
+	logout := &LogoutToken{SessionID: stringOrNumber(claims["sid"]), ID: stringOrNumber(claims["jti"])}
 	logout.Subject, _, _ = claims.text("sub") // checkSubject has read it
-	if present(claims, "sid") && logout.SessionID == "" {
+	if hasClaim(claims, "sid") && logout.SessionID == "" {
 		return nil, malformed("the payload has a sid that is not a string")
 	}
 	if logout.Subject == "" && logout.SessionID == "" || logout.ID == "" {
@@ -54,7 +54,7 @@ func (v *Verifier) VerifyLogout(raw string) (*LogoutToken, error) {
 // checkLogout tells a logout token from every other one: by the event that it
 // has, and by the nonce that it has not.
 func (v *Verifier) checkLogout(_ header, claims object) error {
-	if present(claims, "nonce") {
+	if hasClaim(claims, "nonce") {
 		return refuse(authenticator.ReasonTokenType, "problem", "an ID token is not a logout token: it has nonce")
 	}
 	events, _ := claims["events"].(map[string]any)

@@ -30,9 +30,9 @@ var listFields = []string{"roles", "groups", "scopes"}
 // unknown.
 func (v *Verifier) identify(claims object, kind authenticator.Kind) (*authenticator.Identity, error) {
 	m := &mapping{verifier: v, claims: claims}
-	m.overage()
+	m.findOverage()
 	if kind == authenticator.KindUnknown {
-		m.leaveOut("kind", "claims", "neither those of a person nor those of a program")
+		m.skip("kind", "claims", "neither those of a person nor those of a program")
 	}
 	id := &authenticator.Identity{
 		Authenticated: true,
@@ -65,8 +65,8 @@ func (v *Verifier) identify(claims object, kind authenticator.Kind) (*authentica
 	}
 	slices.Sort(m.unknown)
 	id.Unknown = slices.Compact(m.unknown)
-	if len(m.foreign) > 0 && v.foreign != nil {
-		v.foreign(m.foreign)
+	if len(m.skipped) > 0 && v.skippedClaims != nil {
+		v.skippedClaims(m.skipped)
 	}
 	return id.Normalize(), nil
 }
@@ -75,36 +75,36 @@ func (v *Verifier) identify(claims object, kind authenticator.Kind) (*authentica
 type mapping struct {
 	verifier *Verifier
 	claims   object
-	elsewhere
+	distributedClaims
 	unknown []string // fields that the issuer did not tell in a form that can be read
-	foreign []string // why, for the debug log: the claim and what it is
+	skipped []string // why, for the debug log: the claim and what it is
 	err     error    // the first form that refuses the token
 	hint    string   // what to map instead, or ""
 }
 
 // find returns the value of the first source of a field that has one.
-func (m *mapping) find(field string) (value any, from source, found bool) {
+func (m *mapping) find(field string) (value any, from claimSource, found bool) {
 	for _, s := range m.verifier.sources[field] {
-		if field != "id" && m.isElsewhere(s.path.Names()[0]) {
-			m.leaveOut(field, s.text, "told elsewhere")
+		if field != "id" && m.isDistributed(s.path.Names()[0]) {
+			m.skip(field, s.text, "told elsewhere")
 			return nil, s, false
 		}
 		if value, found := s.lookup(m.claims); found && (field != "scopes" || value != "") { // an empty scope says nothing
 			return value, s, true
 		}
 	}
-	return nil, source{}, false
+	return nil, claimSource{}, false
 }
 
 // refuse refuses the token for what is at a source if the site maps the field
 // itself, or if it is the id; otherwise the field is unknown.
-func (m *mapping) refuse(field string, from source, value any, want string) {
-	if !m.verifier.mapped[field] && field != "id" {
-		m.leaveOut(field, from.text, formOf(value))
+func (m *mapping) refuse(field string, from claimSource, value any, want string) {
+	if !m.verifier.customFields[field] && field != "id" {
+		m.skip(field, from.text, describeType(value))
 		return
 	}
 	if m.err == nil {
-		form := formOf(value)
+		form := describeType(value)
 		if _, isList := value.([]any); isList && from.form == formKeys {
 			form = "a list"
 		}
@@ -113,10 +113,10 @@ func (m *mapping) refuse(field string, from source, value any, want string) {
 	}
 }
 
-// leaveOut notes that a field is unknown because of a claim.
-func (m *mapping) leaveOut(field, claim, form string) {
+// skip notes that a field is unknown because of a claim.
+func (m *mapping) skip(field, claim, form string) {
 	m.unknown = append(m.unknown, field)
-	m.foreign = append(m.foreign, claim+": "+form)
+	m.skipped = append(m.skipped, claim+": "+form)
 }
 
 // text returns a field that is one string.
@@ -147,7 +147,7 @@ func (m *mapping) list(field string) []string {
 }
 
 // wants says which form the value at a source must have.
-func (s source) wants() string {
+func (s claimSource) wants() string {
 	switch s.form {
 	case formKeys:
 		return "an object, whose keys are read"
@@ -159,7 +159,7 @@ func (s source) wants() string {
 
 // instead says how to map a list field to a value that a source of its plain path
 // cannot read; "" where nothing would.
-func (s source) instead(field string, value any) string {
+func (s claimSource) instead(field string, value any) string {
 	if s.form != formValue || !slices.Contains(listFields, field) {
 		return ""
 	}
@@ -177,15 +177,15 @@ func (s source) instead(field string, value any) string {
 // label returns a claim that names something, such as acr: a string, or a number
 // as it is written.
 func (m *mapping) label(name string) string {
-	text := labelOf(m.claims[name])
+	text := stringOrNumber(m.claims[name])
 	if value := m.claims[name]; text == "" && value != nil && value != "" {
-		m.leaveOut(name, name, formOf(value))
+		m.skip(name, name, describeType(value))
 	}
 	return text
 }
 
-// labelOf returns a string, or a number as it is written; "" for anything else.
-func labelOf(value any) string {
+// stringOrNumber returns a string, or a number as it is written; "" for anything else.
+func stringOrNumber(value any) string {
 	switch value := value.(type) {
 	case string:
 		return value
@@ -212,7 +212,7 @@ func (m *mapping) amr() []string {
 		}
 		method, ok := item.(string)
 		if !ok {
-			m.leaveOut("amr", "amr", "no list of methods")
+			m.skip("amr", "amr", "no list of methods")
 			return nil
 		}
 		methods = append(methods, method)
@@ -232,7 +232,7 @@ func (m *mapping) authTime() int64 {
 	case !present:
 		return 0
 	case err != nil, at.Unix() < 0, at.After(m.verifier.now().Add(m.verifier.leeway)):
-		m.leaveOut("auth_time", "auth_time", "no time in the past")
+		m.skip("auth_time", "auth_time", "no time in the past")
 		return 0
 	}
 	return at.Unix()
@@ -253,8 +253,8 @@ func splitScope(scope string) []string {
 	return strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' })
 }
 
-// formOf says what a decoded JSON value is.
-func formOf(value any) string {
+// describeType says what a decoded JSON value is.
+func describeType(value any) string {
 	switch value.(type) {
 	case nil:
 		return "null"

@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// elsewhere are the claims that the issuer keeps out of a token and tells
+// distributedClaims are the claims that the issuer keeps out of a token and tells
 // somewhere else: distributed claims (OpenID Connect Core, section 5.6.2), which
 // Entra ID uses for the groups of users who have too many, and the mark that it
 // puts in their place in short tokens.
-type elsewhere struct {
+type distributedClaims struct {
 	all   bool     // the mark cannot be read: any claim may be meant
 	names []string // the claims that are meant
 }
 
-// overage looks for the marks.
-func (m *mapping) overage() {
+// findOverage looks for the marks.
+func (m *mapping) findOverage() {
 	switch marks := m.claims["_claim_names"].(type) {
 	case nil:
 	case map[string]any:
@@ -29,12 +29,12 @@ func (m *mapping) overage() {
 		m.names = append(m.names, "groups")
 	}
 	if m.all || len(m.names) > 0 {
-		m.leaveOut("claims", "_claim_names or hasgroups", "an overage mark")
+		m.skip("claims", "_claim_names or hasgroups", "an overage mark")
 	}
 }
 
-// isElsewhere reports whether a claim is told somewhere else. What the token has
+// isDistributed reports whether a claim is told somewhere else. What the token has
 // of it counts for nothing, since it may be a part.
-func (e *elsewhere) isElsewhere(claim string) bool {
+func (e *distributedClaims) isDistributed(claim string) bool {
 	return e.all || slices.Contains(e.names, claim)
 }

@@ -14,12 +14,12 @@ import (
 
 const (
 	defaultMaxStale = 24 * time.Hour
-	// retryEmpty is how soon a fetch is tried again while there are no keys.
-	retryEmpty = 5 * time.Second
-	// retryKnown is how soon it is tried again for an unknown kid or after a
+	// retryWithoutKeys is how soon a fetch is tried again while there are no keys.
+	retryWithoutKeys = 5 * time.Second
+	// retryWithKeys is how soon it is tried again for an unknown kid or after a
 	// failure while there are keys; up to a tenth is added, so that a row of
 	// servers does not ask at once.
-	retryKnown = 30 * time.Second
+	retryWithKeys = 30 * time.Second
 	// storeTimeout bounds what the store takes: no caller waits longer for kept keys.
 	storeTimeout = 2 * time.Second
 )
@@ -29,24 +29,24 @@ const (
 // live behind this very server. However many tokens name unknown keys, it asks
 // once in a while. Call NewRemoteKeySet.
 type RemoteKeySet struct {
-	config  RemoteKeySetConfig
-	fetcher *fetcher
-	ctx     context.Context
-	cancel  context.CancelFunc
-	state   atomic.Pointer[remoteState]
-	kept    sync.Once // asks the store, before the first fetch
-	store   atomic.Pointer[Store]
-	saving  sync.WaitGroup
+	config      RemoteKeySetConfig
+	fetcher     *fetcher
+	ctx         context.Context
+	cancel      context.CancelFunc
+	state       atomic.Pointer[fetchedKeys]
+	restoreOnce sync.Once // asks the store, before the first fetch
+	store       atomic.Pointer[Store]
+	saves       sync.WaitGroup
 
-	mu       sync.Mutex
-	inflight chan struct{} // closed when the fetch under way ends; nil without one
-	next     time.Time     // when the next fetch may begin
-	failure  error         // why the last fetch failed, or nil
-	url      string        // where the keys were found last
+	mu        sync.Mutex
+	inflight  chan struct{} // closed when the fetch under way ends; nil without one
+	nextFetch time.Time     // when the next fetch may begin
+	failure   error         // why the last fetch failed, or nil
+	url       string        // where the keys were found last
 }
 
-// remoteState is a fetched set. It is immutable.
-type remoteState struct {
+// fetchedKeys is a fetched set. It is immutable.
+type fetchedKeys struct {
 	set        *KeySet
 	fetchedAt  time.Time
 	freshUntil time.Time
@@ -109,7 +109,7 @@ var errNoNewKeys = errors.New("no known key has signed the token, and asking the
 // Candidates implements KeySource. It waits for a fetch under way, a few
 // seconds at most, if it has no keys or none that kid names.
 func (r *RemoteKeySet) Candidates(kid, algorithm string) ([]Key, error) {
-	r.kept.Do(r.restore)
+	r.restoreOnce.Do(r.restoreKeys)
 	state := r.usable()
 	if state == nil {
 		r.refresh(true)
@@ -152,7 +152,7 @@ func (s *KeySet) names(kid string) bool {
 }
 
 // usable returns the keys, unless they are too old.
-func (r *RemoteKeySet) usable() *remoteState {
+func (r *RemoteKeySet) usable() *fetchedKeys {
 	state := r.state.Load()
 	if state == nil || r.config.Now().After(state.freshUntil.Add(r.config.MaxStale)) {
 		return nil
@@ -164,7 +164,7 @@ func (r *RemoteKeySet) usable() *remoteState {
 // waits for its end if asked to.
 func (r *RemoteKeySet) refresh(wait bool) {
 	r.mu.Lock()
-	if r.inflight == nil && !r.config.Now().Before(r.next) && r.ctx.Err() == nil {
+	if r.inflight == nil && !r.config.Now().Before(r.nextFetch) && r.ctx.Err() == nil {
 		r.inflight = make(chan struct{})
 		go r.fetch(r.inflight)
 	}
@@ -185,25 +185,25 @@ func (r *RemoteKeySet) fetch(done chan struct{}) {
 	defer cancel()
 	from, state, body, err := r.load(ctx)
 	if err == nil {
-		r.saving.Add(1)
-		defer r.saving.Done()
+		r.saves.Add(1)
+		defer r.saves.Done()
 		r.state.Store(state)
 	} else if r.ctx.Err() == nil {
 		r.config.Report("fetching issuer keys failed", fmt.Errorf("%s: %w", r.name(), err))
 	}
-	pause := retryKnown + rand.N(retryKnown/10) //nolint:gosec // spreads requests, is no secret
+	pause := retryWithKeys + rand.N(retryWithKeys/10) //nolint:gosec // spreads requests, is no secret
 	if r.state.Load() == nil {
-		pause = retryEmpty
+		pause = retryWithoutKeys
 	}
 	r.mu.Lock()
-	r.failure, r.inflight, r.next = err, nil, r.config.Now().Add(pause)
+	r.failure, r.inflight, r.nextFetch = err, nil, r.config.Now().Add(pause)
 	if err == nil {
 		r.url = from
 	}
 	r.mu.Unlock()
 	close(done) // nothing waits for the store
 	if err == nil {
-		r.save(saved{FetchedAt: state.fetchedAt, FreshUntil: state.freshUntil, Keys: body})
+		r.saveKeys(savedKeys{FetchedAt: state.fetchedAt, FreshUntil: state.freshUntil, Keys: body})
 	}
 }
 
@@ -216,7 +216,7 @@ func (r *RemoteKeySet) name() string {
 }
 
 // load finds and fetches the keys, which body has as they came.
-func (r *RemoteKeySet) load(ctx context.Context) (from string, state *remoteState, body []byte, err error) {
+func (r *RemoteKeySet) load(ctx context.Context) (from string, state *fetchedKeys, body []byte, err error) {
 	from = r.config.URL
 	if from == "" {
 		if from, err = r.fetcher.discover(ctx, r.config); err != nil {
@@ -235,17 +235,17 @@ func (r *RemoteKeySet) load(ctx context.Context) (from string, state *remoteStat
 		return "", nil, nil, fmt.Errorf("%s: %w", from, err)
 	}
 	now := r.config.Now()
-	return from, &remoteState{set: set, fetchedAt: now, freshUntil: now.Add(fresh)}, body, nil
+	return from, &fetchedKeys{set: set, fetchedAt: now, freshUntil: now.Add(fresh)}, body, nil
 }
 
-// saved is what the store keeps.
-type saved struct {
+// savedKeys is what the store keeps.
+type savedKeys struct {
 	FetchedAt  time.Time       `json:"fetched_at"`
 	FreshUntil time.Time       `json:"fresh_until"`
 	Keys       json.RawMessage `json:"keys"`
 }
 
-func (r *RemoteKeySet) save(s saved) {
+func (r *RemoteKeySet) saveKeys(s savedKeys) {
 	store := r.store.Load()
 	if store == nil {
 		return
@@ -261,26 +261,26 @@ func (r *RemoteKeySet) save(s saved) {
 	}
 }
 
-// restore takes the keys that were kept over a restart, so that a cold start
+// restoreKeys takes the keys that were kept over a restart, so that a cold start
 // survives an issuer that is out of reach, and has them fetched anew.
-func (r *RemoteKeySet) restore() {
-	encoded := r.loadKept()
+func (r *RemoteKeySet) restoreKeys() {
+	encoded := r.loadSaved()
 	if encoded == nil {
 		return
 	}
-	var s saved
-	if json.Unmarshal(encoded, &s) != nil || s.FetchedAt.After(r.config.Now()) || s.FreshUntil.Sub(s.FetchedAt) > maxFresh {
+	var s savedKeys
+	if json.Unmarshal(encoded, &s) != nil || s.FetchedAt.After(r.config.Now()) || s.FreshUntil.Sub(s.FetchedAt) > maxFreshness {
 		return
 	}
 	if set, _, err := ParseJWKSet(s.Keys); err == nil {
-		r.state.Store(&remoteState{set: set, fetchedAt: s.FetchedAt, freshUntil: s.FreshUntil})
+		r.state.Store(&fetchedKeys{set: set, fetchedAt: s.FetchedAt, freshUntil: s.FreshUntil})
 		r.refresh(false)
 	}
 }
 
-// loadKept asks the store, and returns nil if it has nothing or takes too long, also
+// loadSaved asks the store, and returns nil if it has nothing or takes too long, also
 // if it does not heed its context.
-func (r *RemoteKeySet) loadKept() []byte {
+func (r *RemoteKeySet) loadSaved() []byte {
 	store := r.store.Load()
 	if store == nil {
 		return nil

@@ -119,7 +119,7 @@ func settled(r *RemoteKeySet) {
 	if inflight != nil {
 		<-inflight
 	}
-	r.saving.Wait()
+	r.saves.Wait()
 }
 
 // TestDiscovery: R-JWK-5, R-JWK-6. The places in their order, and no other
@@ -398,7 +398,7 @@ func TestRemoteRestart(t *testing.T) {
 	if found(first, "a") != 1 {
 		t.Fatal("no keys")
 	}
-	first.saving.Wait()
+	first.saves.Wait()
 	p.spoil(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	c.forward(30 * time.Minute)
 	if got := found(newRemote(t, config), "a"); got != 1 {
@@ -432,8 +432,8 @@ func TestRefusePrivate(t *testing.T) {
 // TestFreshness: R-JWK-8, max-age is heeded within bounds.
 func TestFreshness(t *testing.T) {
 	for header, want := range map[string]time.Duration{
-		"": defaultFresh, "public, max-age=600": 10 * time.Minute, "max-age=1": minFresh, "MAX-AGE=99999999": maxFresh,
-		"max-age=-1": defaultFresh, "max-age=99999999999999999999": defaultFresh, "no-store": defaultFresh, "max-age": defaultFresh,
+		"": defaultFreshness, "public, max-age=600": 10 * time.Minute, "max-age=1": minFreshness, "MAX-AGE=99999999": maxFreshness,
+		"max-age=-1": defaultFreshness, "max-age=99999999999999999999": defaultFreshness, "no-store": defaultFreshness, "max-age": defaultFreshness,
 	} {
 		if got := freshness(header); got != want {
 			t.Errorf("%q: %s", header, got)

@@ -96,7 +96,7 @@ func TestS30Stored(t *testing.T) {
 	if got := found(first, "a"); got != 1 {
 		t.Fatalf("%d keys", got)
 	}
-	first.saving.Wait()
+	first.saves.Wait()
 	p.Close()
 	if got := found(newRemote(t, config), "a"); got != 1 {
 		t.Errorf("after a restart: %d", got)

@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// private are the networks whose addresses are asked only on hosts that the
+// privateNetworks are the networks whose addresses are asked only on hosts that the
 // operator named: those of one machine or one site, and those that nothing
 // public has (RFC 6890).
-var private = prefixes(
+var privateNetworks = parsePrefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "240.0.0.0/4",
 	"::/128", "::1/128", "64:ff9b:1::/48", "2001::/23", "fc00::/7", "fec0::/10",
 )
 
-// never are the networks that no issuer is in. Link-local addresses belong to
+// forbiddenNetworks are the networks that no issuer is in. Link-local addresses belong to
 // the cloud's own services, which give credentials to any program that asks.
-var never = prefixes("169.254.0.0/16", "fe80::/10", "224.0.0.0/4", "ff00::/8")
+var forbiddenNetworks = parsePrefixes("169.254.0.0/16", "fe80::/10", "224.0.0.0/4", "ff00::/8")
 
-func prefixes(texts ...string) []netip.Prefix {
+func parsePrefixes(texts ...string) []netip.Prefix {
 	var list []netip.Prefix
 	for _, text := range texts {
 		list = append(list, netip.MustParsePrefix(text))
@@ -27,8 +27,8 @@ func prefixes(texts ...string) []netip.Prefix {
 	return list
 }
 
-// within reports whether an address is in one of the networks.
-func within(ip netip.Addr, networks []netip.Prefix) bool {
+// isInAny reports whether an address is in one of the networks.
+func isInAny(ip netip.Addr, networks []netip.Prefix) bool {
 	for _, network := range networks {
 		if network.Contains(ip) {
 			return true
@@ -40,22 +40,22 @@ func within(ip netip.Addr, networks []netip.Prefix) bool {
 // checkAddress returns an error unless an issuer's documents may be asked at an
 // address; named says that the operator wrote the host.
 func checkAddress(ip netip.Addr, named bool) error {
-	ip = embedded(ip.Unmap().WithZone(""))
+	ip = embeddedIPv4(ip.Unmap().WithZone(""))
 	switch {
-	case within(ip, never):
+	case isInAny(ip, forbiddenNetworks):
 		return fmt.Errorf("%s is a link-local or multicast address, which no issuer has", ip)
-	case !named && within(ip, private):
+	case !named && isInAny(ip, privateNetworks):
 		return fmt.Errorf("%s is an address of a private network; name the URL in the configuration if that is meant", ip)
 	}
 	return nil
 }
 
 // The networks of IPv6 whose addresses hold one of IPv4.
-var nat64, sixToFour, compatible = netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("::/96")
+var nat64, sixToFour, ipv4Compatible = netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("::/96")
 
-// embedded returns the IPv4 address that an IPv6 address leads to: by NAT64 (RFC
+// embeddedIPv4 returns the IPv4 address that an IPv6 address leads to: by NAT64 (RFC
 // 6052), 6to4 (RFC 3056) or in the old compatible form; other addresses as they are.
-func embedded(ip netip.Addr) netip.Addr {
+func embeddedIPv4(ip netip.Addr) netip.Addr {
 	if !ip.Is6() {
 		return ip
 	}
@@ -65,19 +65,19 @@ func embedded(ip netip.Addr) netip.Addr {
 		return netip.AddrFrom4([4]byte(b[12:]))
 	case sixToFour.Contains(ip):
 		return netip.AddrFrom4([4]byte(b[2:6]))
-	case compatible.Contains(ip) && (b[12] != 0 || b[13] != 0):
+	case ipv4Compatible.Contains(ip) && (b[12] != 0 || b[13] != 0):
 		return netip.AddrFrom4([4]byte(b[12:]))
 	}
 	return ip
 }
 
-// internal are the ends of names that exist on one machine or one site alone
+// privateSuffixes are the ends of names that exist on one machine or one site alone
 // (RFC 6761, RFC 6762, RFC 8375, and ICANN's reserved internal).
-var internal = []string{"localhost", "local", "internal", "home.arpa"}
+var privateSuffixes = []string{"localhost", "local", "internal", "home.arpa"}
 
-// checkName returns an error for a name that a proxy could resolve to an address
+// checkHostname returns an error for a name that a proxy could resolve to an address
 // of a private network, whatever is found here.
-func checkName(host string, named bool) error {
+func checkHostname(host string, named bool) error {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if isNumber(last) {
@@ -86,7 +86,7 @@ func checkName(host string, named bool) error {
 	if named {
 		return nil
 	}
-	for _, end := range internal {
+	for _, end := range privateSuffixes {
 		if host == end || strings.HasSuffix(host, "."+end) {
 			return fmt.Errorf("%s is a name of a private network; name the URL in the configuration if that is meant", host)
 		}

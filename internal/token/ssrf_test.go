@@ -36,7 +36,7 @@ func TestS30Names(t *testing.T) {
 		"2852039166": {false, false}, "0xa9fea9fe": {false, false}, "0XA9.0xfe.0xa9.0xfe": {false, false}, "169.254.43518": {false, false}, "0251.0376.0251.0376": {false, false}, "127.1.": {false, false}, "": {false, false},
 	} {
 		for i, named := range []bool{false, true} {
-			if err := checkName(host, named); (err == nil) != want[i] {
+			if err := checkHostname(host, named); (err == nil) != want[i] {
 				t.Errorf("%q, named %v: %v", host, named, err)
 			}
 		}

@@ -40,7 +40,7 @@ func TestHangingStore(t *testing.T) {
 		t.Errorf("the next one: %d after %v", got, took)
 	}
 	close(store.letGo)
-	r.saving.Wait()
+	r.saves.Wait()
 }
 
 // TestSetStore: keys are kept where the latest configuration says.
@@ -53,7 +53,7 @@ func TestSetStore(t *testing.T) {
 	if got := found(r, "a"); got != 1 {
 		t.Fatalf("%d keys", got)
 	}
-	r.saving.Wait()
+	r.saves.Wait()
 	if len(before.kept) != 0 || len(now.kept) != 1 {
 		t.Errorf("kept %d before, %d now", len(before.kept), len(now.kept))
 	}

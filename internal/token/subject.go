@@ -13,7 +13,7 @@ func (v *Verifier) Subject(raw string) string {
 	if !ok {
 		return ""
 	}
-	t, err := v.open(raw, maxFromIssuer, v.algorithms)
+	t, err := v.parse(raw, maxIssuerToken, v.algorithms)
 	if err != nil {
 		return ""
 	}

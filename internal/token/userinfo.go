@@ -19,7 +19,7 @@ func (v *Verifier) ParseUserinfo(body []byte, signed bool) (map[string]any, erro
 		}
 		return claims, nil
 	}
-	t, claims, err := v.openKind(string(body), "jwt", v.keys.Algorithms(), userinfoChecks)
+	t, claims, err := v.parseType(string(body), "jwt", v.keys.Algorithms(), userinfoChecks)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func verifyJWS(t *testing.T, key Key, raw string) error {
 	if v.algorithms[0] == "HS256" {
 		v.algorithms = hmacAlgorithms
 	}
-	opened, err := v.open(raw, maxToken, v.algorithms)
+	opened, err := v.parse(raw, maxToken, v.algorithms)
 	if err != nil {
 		return err
 	}

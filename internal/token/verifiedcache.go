@@ -9,34 +9,34 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// maxCached bounds the verified tokens that are remembered, by a generous
+// maxCacheBytes bounds the verified tokens that are remembered, by a generous
 // estimate of the memory that they take, in bytes.
-const maxCached = 32 << 20
+const maxCacheBytes = 32 << 20
 
-// verified is what is remembered of a token that was found good.
-type verified struct {
+// cachedToken is what is remembered of a token that was found good.
+type cachedToken struct {
 	id         *authenticator.Identity
 	expires    time.Time // from here on the token is verified again
 	generation any       // of the keys
 	size       uint32
 }
 
-// cache remembers verified tokens by the SHA-256 of the whole token, so that
+// tokenCache remembers verified tokens by the SHA-256 of the whole token, so that
 // none of it is kept and no two are taken for each other. It belongs to one
 // verifier: what another configuration found good does not count here.
-type cache struct {
-	*otter.Cache[[sha256.Size]byte, *verified]
+type tokenCache struct {
+	*otter.Cache[[sha256.Size]byte, *cachedToken]
 }
 
-func newCache() cache {
-	return cache{otter.Must(&otter.Options[[sha256.Size]byte, *verified]{
-		MaximumWeight: maxCached,
-		Weigher:       func(_ [sha256.Size]byte, v *verified) uint32 { return v.size },
+func newTokenCache() tokenCache {
+	return tokenCache{otter.Must(&otter.Options[[sha256.Size]byte, *cachedToken]{
+		MaximumWeight: maxCacheBytes,
+		Weigher:       func(_ [sha256.Size]byte, v *cachedToken) uint32 { return v.size },
 	})}
 }
 
-// keyOf hashes a token without copying it.
-func keyOf(raw string) [sha256.Size]byte {
+// cacheKey hashes a token without copying it.
+func cacheKey(raw string) [sha256.Size]byte {
 	return sha256.Sum256(bytesOf(raw))
 }
 
@@ -47,7 +47,7 @@ func (v *Verifier) VerifyCached(raw string) *authenticator.Identity {
 	if raw == "" || len(raw) > maxToken {
 		return nil
 	}
-	entry, ok := v.cache.GetIfPresent(keyOf(raw))
+	entry, ok := v.cache.GetIfPresent(cacheKey(raw))
 	if !ok || !v.now().Before(entry.expires) {
 		return nil
 	}
@@ -57,11 +57,11 @@ func (v *Verifier) VerifyCached(raw string) *authenticator.Identity {
 	return entry.id
 }
 
-// remember keeps a token that was just found good by keys of a generation.
-func (v *Verifier) remember(raw string, id *authenticator.Identity, generation any) {
+// cacheToken keeps a token that was just found good by keys of a generation.
+func (v *Verifier) cacheToken(raw string, id *authenticator.Identity, generation any) {
 	if generation == nil {
 		return
 	}
 	size := uint32(1<<10 + 8*len(raw)) //nolint:gosec // a token is at most 16 KiB
-	v.cache.Set(keyOf(raw), &verified{id: id, expires: time.Unix(id.ExpiresAt, 0), generation: generation, size: size})
+	v.cache.Set(cacheKey(raw), &cachedToken{id: id, expires: time.Unix(id.ExpiresAt, 0), generation: generation, size: size})
 }

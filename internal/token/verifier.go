@@ -21,20 +21,20 @@ import (
 // Verifier accepts the tokens of one issuer. It is safe for concurrent use.
 // Call New.
 type Verifier struct {
-	issuer       string
-	audiences    []string // nil accepts any
-	tolerated    []string // of ID tokens, beside audiences
-	algorithms   []string
-	leeway       time.Duration
-	maxAge       time.Duration
-	typ          string // as normalType returns it, or ""
-	sources      map[string][]source
-	mapped       map[string]bool // the fields that the site maps itself
-	foreign      func(claims []string)
-	requirements []requirement
-	keys         KeySource
-	now          func() time.Time
-	cache        cache
+	issuer         string
+	audiences      []string // nil accepts any
+	extraAudiences []string // of ID tokens, beside audiences
+	algorithms     []string
+	leeway         time.Duration
+	maxAge         time.Duration
+	typ            string // as normalType returns it, or ""
+	sources        map[string][]claimSource
+	customFields   map[string]bool // the fields that the site maps itself
+	skippedClaims  func(claims []string)
+	requirements   []requirement
+	keys           KeySource
+	now            func() time.Time
+	cache          tokenCache
 }
 
 // Verify returns the identity that a token is about. An error is an *Error; with the reason
@@ -59,7 +59,7 @@ func (v *Verifier) VerifyLimited(t Unverified, turn Limiter) (*authenticator.Ide
 	generation := v.keys.Generation() // before the keys are used: a swap in between is no harm
 	id, err := v.verify(t, turn)
 	if err == nil {
-		v.remember(t.raw, id, generation)
+		v.cacheToken(t.raw, id, generation)
 	}
 	return id, err
 }
@@ -95,8 +95,8 @@ func (v *Verifier) verify(t Unverified, turn Limiter) (*authenticator.Identity, 
 	return v.identify(claims, kindOf(claims))
 }
 
-// open takes a token of at most limit bytes apart, which one of the algorithms signs.
-func (v *Verifier) open(raw string, limit int, algorithms []string) (*jws, error) {
+// parse takes a token of at most limit bytes apart, which one of the algorithms signs.
+func (v *Verifier) parse(raw string, limit int, algorithms []string) (*jws, error) {
 	t, err := parse(raw, limit)
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ var claimChecks = []func(*Verifier, header, object) error{
 	(*Verifier).checkKind,
 	(*Verifier).checkSubject,
 	(*Verifier).checkTimes,
-	(*Verifier).checkBound,
+	(*Verifier).checkConfirmation,
 }
 
 // checkClaims checks claims that are not verified yet.
@@ -151,7 +151,7 @@ func (v *Verifier) signedBy(t *jws, turn Limiter) (Key, error) {
 	if err != nil {
 		return Key{}, keysUnavailable(t, err)
 	}
-	key, err := v.try(t, candidates, turn)
+	key, err := v.tryKeys(t, candidates, turn)
 	if err == nil {
 		return key, nil
 	}
@@ -161,9 +161,9 @@ func (v *Verifier) signedBy(t *jws, turn Limiter) (Key, error) {
 		return key, err
 	}
 	renewed, failure := renewer.RefreshedCandidates(t.header.keyID, t.header.algorithm)
-	fresh := slices.DeleteFunc(slices.Clone(renewed), func(k Key) bool { return slices.ContainsFunc(candidates, k.same) })
+	fresh := slices.DeleteFunc(slices.Clone(renewed), func(k Key) bool { return slices.ContainsFunc(candidates, k.equal) })
 	if len(fresh) > 0 {
-		return v.try(t, fresh, turn)
+		return v.tryKeys(t, fresh, turn)
 	}
 	if failure != nil {
 		unavailable := keysUnavailable(t, failure)
@@ -178,9 +178,9 @@ func keysUnavailable(t *jws, err error) *Error {
 	return refuse(authenticator.ReasonKeysUnavailable, "problem", err.Error(), "received_kid", t.header.keyID)
 }
 
-// try tries at most maxCandidates keys, when it is the token's turn, and returns the
+// tryKeys tries at most maxCandidates keys, when it is the token's turn, and returns the
 // one that signed it.
-func (v *Verifier) try(t *jws, candidates []Key, turn Limiter) (Key, error) {
+func (v *Verifier) tryKeys(t *jws, candidates []Key, turn Limiter) (Key, error) {
 	if turn != nil && len(candidates) > 0 {
 		leave, err := turn()
 		if err != nil {
@@ -210,7 +210,7 @@ func (v *Verifier) try(t *jws, candidates []Key, turn Limiter) (Key, error) {
 // checkSVID refuses what a key for the use jwt-svid has signed unless it is about a
 // SPIFFE ID (JWT-SVID, section 3.1): it vouches for no other names.
 func checkSVID(key Key, claims object) error {
-	if subject, _, _ := claims.text("sub"); key.named && !strings.HasPrefix(subject, "spiffe://") {
+	if subject, _, _ := claims.text("sub"); key.requiresKID && !strings.HasPrefix(subject, "spiffe://") {
 		return refuse(authenticator.ReasonTokenMalformed, "problem", "the key is for the use jwt-svid and the sub is no SPIFFE ID", "received_sub", subject)
 	}
 	return nil

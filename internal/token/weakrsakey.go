@@ -14,21 +14,21 @@ const rocaGenerator = 65537
 // which those of all larger ones contain: 3 to 167.
 const rocaPrimes = 38
 
-// residues are the powers of rocaGenerator modulo a prime.
-type residues struct {
+// rocaSubgroup are the powers of rocaGenerator modulo a prime.
+type rocaSubgroup struct {
 	prime     uint64
 	order     uint64
 	exponents map[uint64]uint64 // by power
 }
 
-// rocaResidues are computed when the first RSA key is looked at.
-var rocaResidues = sync.OnceValue(func() []residues {
-	all := make([]residues, 0, rocaPrimes)
+// rocaSubgroups are computed when the first RSA key is looked at.
+var rocaSubgroups = sync.OnceValue(func() []rocaSubgroup {
+	all := make([]rocaSubgroup, 0, rocaPrimes)
 	for p := uint64(3); len(all) < rocaPrimes; p += 2 {
 		if !new(big.Int).SetUint64(p).ProbablyPrime(0) {
 			continue
 		}
-		r := residues{prime: p, exponents: map[uint64]uint64{}}
+		r := rocaSubgroup{prime: p, exponents: map[uint64]uint64{}}
 		for power := uint64(1); ; power = power * rocaGenerator % p {
 			if _, seen := r.exponents[power]; seen {
 				break
@@ -41,12 +41,12 @@ var rocaResidues = sync.OnceValue(func() []residues {
 	return all
 })
 
-// isROCA reports whether one power of rocaGenerator is congruent to the modulus
+// hasROCAFingerprint reports whether one power of rocaGenerator is congruent to the modulus
 // for all the primes at once, which random moduli are not: the exponents that the
 // primes ask for must agree wherever their orders have a common divisor (Chinese
 // remainder theorem).
-func isROCA(modulus *big.Int) bool {
-	all := rocaResidues()
+func hasROCAFingerprint(modulus *big.Int) bool {
+	all := rocaSubgroups()
 	exponents := make([]uint64, len(all))
 	prime, rest := new(big.Int), new(big.Int)
 	for i, r := range all {

@@ -11,7 +11,7 @@ import (
 // 65537 modulo the product of the primes up to 167.
 func rocaModulus(exponent int64) *big.Int {
 	product := big.NewInt(2)
-	for _, r := range rocaResidues() {
+	for _, r := range rocaSubgroups() {
 		product.Mul(product, new(big.Int).SetUint64(r.prime))
 	}
 	residue := new(big.Int).Exp(big.NewInt(rocaGenerator), big.NewInt(exponent), product)
@@ -22,7 +22,7 @@ func rocaModulus(exponent int64) *big.Int {
 
 // A key with the fingerprint of ROCA is left out of a set, with a line that says so.
 func TestN09ROCA(t *testing.T) {
-	if primes := rocaResidues(); primes[0].prime != 3 || primes[len(primes)-1].prime != 167 {
+	if primes := rocaSubgroups(); primes[0].prime != 3 || primes[len(primes)-1].prime != 167 {
 		t.Errorf("the primes are %d to %d", primes[0].prime, primes[len(primes)-1].prime)
 	}
 	for _, exponent := range []int64{0, 1, 2, 1 << 40, 123456789012345} {
@@ -42,13 +42,13 @@ func TestN09ROCA(t *testing.T) {
 func TestN09OnlyROCA(t *testing.T) {
 	random := rsaKey().N
 	for i := range int64(2000) {
-		if isROCA(new(big.Int).Add(random, big.NewInt(2*i))) {
+		if hasROCAFingerprint(new(big.Int).Add(random, big.NewInt(2*i))) {
 			t.Fatalf("%d after a random modulus is taken for one", 2*i)
 		}
 	}
 	first, second := rocaModulus(1), rocaModulus(2)
 	product := big.NewInt(2)
-	for _, r := range rocaResidues()[1:] {
+	for _, r := range rocaSubgroups()[1:] {
 		product.Mul(product, new(big.Int).SetUint64(r.prime))
 	}
 	// modulo 3 as the second, modulo the others as the first
@@ -56,7 +56,7 @@ func TestN09OnlyROCA(t *testing.T) {
 	for three := big.NewInt(3); new(big.Int).Mod(mixed, three).Cmp(new(big.Int).Mod(second, three)) != 0; {
 		mixed.Add(mixed, product)
 	}
-	if isROCA(mixed) {
+	if hasROCAFingerprint(mixed) {
 		t.Error("exponents that do not agree are taken for one")
 	}
 }

@@ -117,7 +117,7 @@ func ParseAPIKeys(name string, data []byte) ([]*APIKey, error) {
 		if err := item.Decode(&r); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, item.Line, err)
 		}
-		key, err := newKey(r, hasKey(item, "networks"))
+		key, err := newKey(r, hasField(item, "networks"))
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, item.Line, err)
 		}
@@ -126,9 +126,9 @@ func ParseAPIKeys(name string, data []byte) ([]*APIKey, error) {
 	return keys, nil
 }
 
-// hasKey reports whether a mapping has a key at all: networks without any must
+// hasField reports whether a mapping has a key at all: networks without any must
 // not pass for everywhere.
-func hasKey(node *yaml.Node, name string) bool {
+func hasField(node *yaml.Node, name string) bool {
 	for i := 0; i < len(node.Content); i += 2 {
 		if node.Content[i].Value == name {
 			return true

@@ -210,23 +210,23 @@ func TestNoSecretKept(t *testing.T) {
 	seen := map[[32]byte]string{}
 	for _, texts := range [][3]string{{"a", "b", "c"}, {"ab", "", "c"}, {"a", "bc", ""}, {"", "ab", "c"}, {"a", "b"}, {"a", "b", "d"}, {"b", "a", "c"}, {"a", "b", long}, {"a", "b", long + "c"}} {
 		a := attempt{account: account{name: texts[0], hash: texts[1]}, password: texts[2]}
-		digest := v.keyOf(a)
+		digest := v.cacheKey(a)
 		if before, there := seen[digest]; there {
 			t.Errorf("%q is remembered as %s", texts, before)
 		}
 		seen[digest] = fmt.Sprintf("%q", texts)
-		if digest == other.keyOf(a) || digest == (&Verifier{}).keyOf(a) {
+		if digest == other.cacheKey(a) || digest == (&Verifier{}).cacheKey(a) {
 			t.Errorf("%q: two processes remember alike", texts)
 		}
-		if digest != v.keyOf(a) {
+		if digest != v.cacheKey(a) {
 			t.Errorf("%q: not found again", texts)
 		}
 	}
-	for i := range successes + 1000 {
-		v.good.Set(v.keyOf(attempt{password: fmt.Sprint(i)}), struct{}{})
+	for i := range maxSuccesses + 1000 {
+		v.successes.Set(v.cacheKey(attempt{password: fmt.Sprint(i)}), struct{}{})
 	}
-	v.good.CleanUp()
-	if size := v.good.EstimatedSize(); size > successes {
+	v.successes.CleanUp()
+	if size := v.successes.EstimatedSize(); size > maxSuccesses {
 		t.Errorf("%d successes are kept", size)
 	}
 }

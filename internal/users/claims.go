@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// toClaims turns what YAML decoded into what JSON would have been decoded to,
+// convertClaims turns what YAML decoded into what JSON would have been decoded to,
 // with numbers as json.Number. The result is never nil.
-func toClaims(values map[string]any) (map[string]any, error) {
+func convertClaims(values map[string]any) (map[string]any, error) {
 	claims := make(map[string]any, len(values)+1)
 	for name, value := range values {
-		converted, err := toClaim(value)
+		converted, err := convertClaim(value)
 		if err != nil {
 			return nil, err
 		}
@@ -21,7 +21,7 @@ func toClaims(values map[string]any) (map[string]any, error) {
 	return claims, nil
 }
 
-func toClaim(value any) (any, error) {
+func convertClaim(value any) (any, error) {
 	switch v := value.(type) {
 	case nil, string, bool:
 		return v, nil
@@ -37,11 +37,11 @@ func toClaim(value any) (any, error) {
 	case time.Time:
 		return v.Format(time.RFC3339), nil
 	case map[string]any:
-		return toClaims(v)
+		return convertClaims(v)
 	case []any:
 		list := make([]any, len(v))
 		for i, item := range v {
-			converted, err := toClaim(item)
+			converted, err := convertClaim(item)
 			if err != nil {
 				return nil, err
 			}

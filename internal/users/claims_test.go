@@ -39,7 +39,7 @@ func TestToClaims(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := toClaims(map[string]any{"claim": test.value})
+			got, err := convertClaims(map[string]any{"claim": test.value})
 			if test.wrong {
 				if !errors.Is(err, errClaims) || got != nil {
 					t.Errorf("got %v, %v", got, err)
@@ -51,7 +51,7 @@ func TestToClaims(t *testing.T) {
 			}
 		})
 	}
-	if got, err := toClaims(nil); got == nil || err != nil {
+	if got, err := convertClaims(nil); got == nil || err != nil {
 		t.Errorf("none: %v, %v", got, err)
 	}
 }

@@ -71,14 +71,14 @@ func GeneratePassword() string {
 	return base64.RawURLEncoding.EncodeToString(random)
 }
 
-// idForm is what the id of a new key looks like, which begins the key itself.
-var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$`)
+// keyIDForm is what the id of a new key looks like, which begins the key itself.
+var keyIDForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$`)
 
 // GenerateAPIKey makes up a key of 256 random bits that begins with its id, so that
 // one that is found somewhere can be revoked. It returns the key, which is to be
 // shown once, and the hash to store.
 func GenerateAPIKey(id string) (secret, hash string, err error) {
-	if !idForm.MatchString(id) {
+	if !keyIDForm.MatchString(id) {
 		return "", "", fmt.Errorf("key %q: want an id of letters, digits, dots and hyphens, at most 64", id)
 	}
 	secret = id + "_" + GeneratePassword()

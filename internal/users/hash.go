@@ -98,9 +98,9 @@ func (h Hashes) compare(hash, password string) bool {
 	return same && err == nil
 }
 
-// dummy returns a hash that costs as much as the given one and that no password
+// dummyHash returns a hash that costs as much as the given one and that no password
 // has: its digest is random.
-func dummy(hash string) string {
+func dummyHash(hash string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	cut := strings.LastIndex(hash, "$") + 1
 	if isBcrypt(hash) {

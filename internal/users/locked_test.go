@@ -119,12 +119,12 @@ func TestS28TriesWhileLocked(t *testing.T) {
 							m.try(name, "x", fmt.Sprintf("10.%d.%d.%d", 100*i+window, n/4, n%4))
 						}
 					}
-					if got := hashed() - before; window == 0 && got != maxFirst+maxRest || window > 0 && got > maxRest {
+					if got := hashed() - before; window == 0 && got != maxFirstAttempts+maxRepeated || window > 0 && got > maxRepeated {
 						t.Errorf("day %d, window %d: %d are hashed", day, window, got)
 					}
 					c.pass(5*time.Minute + time.Second)
 				}
-				if got := hashed() - began; got != maxTries {
+				if got := hashed() - began; got != maxAttempts {
 					t.Errorf("day %d: %d are hashed", day, got)
 				}
 				c.pass(24 * time.Hour)
@@ -153,10 +153,10 @@ func TestS28FirstTries(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMachine(t, newClock(), nil)
-			tries, first := m.v.throttle.tries, 0
+			tries, first := m.v.throttle.allowance, 0
 			take := func(client string) bool {
 				a := attempt{account: account{"alice", "h"}, user: new(User), client: addr(client)}
-				return tries.takeFirst(t.Context(), a.triesPrefix(), a)
+				return tries.takeFirst(t.Context(), a.allowancePrefix(), a)
 			}
 			for i := range 200 {
 				if take(test.client(i)) {
@@ -187,13 +187,13 @@ func TestS28KnownNetworks(t *testing.T) {
 	alice := account{"alice", quickHash(testPassword)}
 	known := func(a account) (n int) {
 		for i := range 20 {
-			if m.v.throttle.reserved(t.Context(), a, addr(client(i))) {
+			if m.v.throttle.hasReservedRoom(t.Context(), a, addr(client(i))) {
 				n++
 			}
 		}
 		return n
 	}
-	if got := known(alice); got != maxKnown || m.v.throttle.reserved(t.Context(), alice, addr(client(3))) {
+	if got := known(alice); got != maxKnownNetworks || m.v.throttle.hasReservedRoom(t.Context(), alice, addr(client(3))) {
 		t.Errorf("%d networks are known", got)
 	}
 	if got := known(account{"alice", "another hash"}) + known(account{"bob", quickHash(testPassword)}); got != 0 {
@@ -204,7 +204,7 @@ func TestS28KnownNetworks(t *testing.T) {
 			t.Errorf("the store sees %q", text)
 		}
 	}
-	c.pass(knownTime)
+	c.pass(knownNetworkTime)
 	if got := known(alice); got != 0 {
 		t.Errorf("%d are known after 90 days", got)
 	}
@@ -247,11 +247,11 @@ func TestN14StoreFails(t *testing.T) {
 	if reports != 1 || failing.asked.Load() != 1 {
 		t.Errorf("%d reports, asked %d times", reports, failing.asked.Load())
 	}
-	if !m.v.throttle.reserved(t.Context(), account{"alice", quickHash(testPassword)}, addr("192.0.2.1")) {
+	if !m.v.throttle.hasReservedRoom(t.Context(), account{"alice", quickHash(testPassword)}, addr("192.0.2.1")) {
 		t.Error("the process does not know alone")
 	}
 	failing.down.Store(false)
-	c.pass(storePause)
+	c.pass(storeRetry)
 	m.try("bob", "x", "192.0.2.1")
 	if failing.asked.Load() < 2 {
 		t.Error("it is not asked again")

@@ -19,80 +19,80 @@ import (
 // come from different /48s or /24s, so that a customer with many networks in one of
 // them cannot use up all tries; the other first tries need a different network only.
 const (
-	maxTries  = 100
-	maxFirst  = 60
-	maxWide   = 32
-	maxRest   = 10
-	triesTime = 24 * time.Hour
+	maxAttempts      = 100
+	maxFirstAttempts = 60
+	maxFirstWide     = 32
+	maxRepeated      = 10
+	allowanceTime    = 24 * time.Hour
 )
 
 // unknownNames is how many counts the names that are no user's share, so that they
 // do not fill the store.
 const unknownNames = 4096
 
-// lockedTries counts the tries of names that are locked.
-type lockedTries struct {
-	keeper *keeper
+// lockoutAllowance counts the tries of names that are locked.
+type lockoutAllowance struct {
+	store  *throttleStore
 	window time.Duration
 }
 
-// left reports whether an attempt may be one of the tries that count.
-func (l lockedTries) left(a attempt) bool {
-	prefix := a.triesPrefix()
-	wide, narrow := l.firstOf(prefix, a)
-	return wide || narrow || !l.keeper.full(prefix+"rest") && !l.keeper.full(prefix+"window")
+// available reports whether an attempt may be one of the tries that count.
+func (l lockoutAllowance) available(a attempt) bool {
+	prefix := a.allowancePrefix()
+	wide, narrow := l.isFirst(prefix, a)
+	return wide || narrow || !l.store.isFull(prefix+"rest") && !l.store.isFull(prefix+"window")
 }
 
 // take reports whether an attempt is one of the tries that count, and counts it.
-func (l lockedTries) take(ctx context.Context, a attempt) bool {
-	prefix := a.triesPrefix()
+func (l lockoutAllowance) take(ctx context.Context, a attempt) bool {
+	prefix := a.allowancePrefix()
 	if l.takeFirst(ctx, prefix, a) {
 		return true
 	}
-	return !l.keeper.full(prefix+"rest") && !l.keeper.full(prefix+"window") &&
-		l.keeper.count(ctx, prefix+"window", maxRest, l.window) && l.keeper.count(ctx, prefix+"rest", maxTries-maxFirst, triesTime)
+	return !l.store.isFull(prefix+"rest") && !l.store.isFull(prefix+"window") &&
+		l.store.count(ctx, prefix+"window", maxRepeated, l.window) && l.store.count(ctx, prefix+"rest", maxAttempts-maxFirstAttempts, allowanceTime)
 }
 
-// firstOf reports whether an attempt may be the first try of the widest network
+// isFirst reports whether an attempt may be the first try of the widest network
 // that its client is in, and whether of the narrowest beside others.
-func (l lockedTries) firstOf(prefix string, a attempt) (wide, narrow bool) {
+func (l lockoutAllowance) isFirst(prefix string, a attempt) (wide, narrow bool) {
 	networks := netutil.Networks(a.client)
-	if l.keeper.full(networkKey(prefix, networks[len(networks)-1])) {
+	if l.store.isFull(firstAttemptKey(prefix, networks[len(networks)-1])) {
 		return false, false
 	}
-	wide = !l.keeper.full(networkKey(prefix, networks[0])) && !l.keeper.full(prefix+"wide")
-	return wide, !l.keeper.full(prefix + "narrow")
+	wide = !l.store.isFull(firstAttemptKey(prefix, networks[0])) && !l.store.isFull(prefix+"wide")
+	return wide, !l.store.isFull(prefix + "narrow")
 }
 
 // takeFirst counts the first try of a network; it is false if there is none left
 // or others were quicker.
-func (l lockedTries) takeFirst(ctx context.Context, prefix string, a attempt) bool {
-	wide, narrow := l.firstOf(prefix, a)
+func (l lockoutAllowance) takeFirst(ctx context.Context, prefix string, a attempt) bool {
+	wide, narrow := l.isFirst(prefix, a)
 	networks := netutil.Networks(a.client)
-	if !wide && !narrow || !l.keeper.count(ctx, networkKey(prefix, networks[len(networks)-1]), 1, triesTime) {
+	if !wide && !narrow || !l.store.count(ctx, firstAttemptKey(prefix, networks[len(networks)-1]), 1, allowanceTime) {
 		return false
 	}
-	if wide && (len(networks) == 1 || l.keeper.count(ctx, networkKey(prefix, networks[0]), 1, triesTime)) &&
-		l.keeper.count(ctx, prefix+"wide", maxWide, triesTime) {
+	if wide && (len(networks) == 1 || l.store.count(ctx, firstAttemptKey(prefix, networks[0]), 1, allowanceTime)) &&
+		l.store.count(ctx, prefix+"wide", maxFirstWide, allowanceTime) {
 		return true
 	}
-	return narrow && l.keeper.count(ctx, prefix+"narrow", maxFirst-maxWide, triesTime)
+	return narrow && l.store.count(ctx, prefix+"narrow", maxFirstAttempts-maxFirstWide, allowanceTime)
 }
 
-// networkKey is where a network's first tries are counted.
-func networkKey(prefix string, network netip.Prefix) string {
+// firstAttemptKey is where a network's first tries are counted.
+func firstAttemptKey(prefix string, network netip.Prefix) string {
 	mark := mac(sha256.Sum256([]byte(prefix)), network.String())
-	return prefix + base64.RawURLEncoding.EncodeToString(mark[:markSize])
+	return prefix + base64.RawURLEncoding.EncodeToString(mark[:hashSize])
 }
 
-// triesPrefix begins the keys of what is counted of an attempt's name. It is a
+// allowancePrefix begins the keys of what is counted of an attempt's name. It is a
 // keyed hash of it, the same on all machines with the same users. Names that are
 // no user's share some.
-func (a attempt) triesPrefix() string {
+func (a attempt) allowancePrefix() string {
 	key := mac(a.seed, "locked user", a.name, a.hash)
 	if a.user == nil {
 		name := mac(a.seed, "locked name", a.name)
 		key = mac(a.seed, "locked names", strconv.FormatUint(binary.BigEndian.Uint64(name[:8])%unknownNames, 10))
 	}
-	return "locked-tries/" + base64.RawURLEncoding.EncodeToString(key[:markSize]) + "/"
+	return "locked-tries/" + base64.RawURLEncoding.EncodeToString(key[:hashSize]) + "/"
 }

@@ -11,12 +11,12 @@ import (
 // lines are about the same name.
 const hashBytes = 8
 
-// describe adds to a refused attempt what the log says of its name: which known
+// addLogDetails adds to a refused attempt what the log says of its name: which known
 // user's it is, or else its length in bytes and a hash under the process's own
 // random key. A name that is not a user's may be a password that was typed in the
 // wrong field, so that it is never logged (S-42). The hash is computed for known
 // names, too: all cost the same.
-func (v *Verifier) describe(r *Result, users *Users, name string) {
+func (v *Verifier) addLogDetails(r *Result, users *Users, name string) {
 	digest := mac(v.key, "name", name[:min(len(name), maxName)])
 	normal, _, _ := credentials(name, "")
 	user := users.byName[normal]

@@ -133,7 +133,7 @@ func TestTrust(t *testing.T) {
 	if throttle.Wait(who("alice"), office) == 0 {
 		t.Error("the success cleared all failures of the name")
 	}
-	c.pass(trustTime - time.Second)
+	c.pass(trustedTime - time.Second)
 	if throttle.Wait(who("alice"), home) != 0 {
 		t.Error("trust ended early")
 	}
@@ -173,15 +173,15 @@ func TestThrottleMemory(t *testing.T) {
 	for range 1000 {
 		throttle.Fail("alice", home)
 	}
-	f, ok := throttle.failures.GetIfPresent(subject{user: "alice"})
+	f, ok := throttle.failures.GetIfPresent(counterKey{user: "alice"})
 	if !ok || len(f.times) != 2*networkFactor || cap(f.times) > 8*networkFactor {
 		t.Errorf("%d times are kept, in room for %d", len(f.times), cap(f.times))
 	}
-	for i := range counters/2 + 1000 { // two counters each, and the network's
+	for i := range maxCounters/2 + 1000 { // two counters each, and the network's
 		throttle.Fail(fmt.Sprint(i), home)
 	}
 	throttle.failures.CleanUp()
-	if size := throttle.failures.EstimatedSize(); size > counters {
+	if size := throttle.failures.EstimatedSize(); size > maxCounters {
 		t.Errorf("%d counters", size)
 	}
 }

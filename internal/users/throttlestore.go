@@ -13,78 +13,78 @@ import (
 const (
 	// storeTimeout is how long a sign-in waits for the store.
 	storeTimeout = time.Second
-	// storePause is how long a store that did not answer is not asked again.
-	storePause = 30 * time.Second
-	// fullTime is how long a count whose window another process may have begun is
+	// storeRetry is how long a store that did not answer is not asked again.
+	storeRetry = 30 * time.Second
+	// fullRecheck is how long a count whose window another process may have begun is
 	// taken to be full before it is counted again.
-	fullTime = time.Minute
+	fullRecheck = time.Minute
 )
 
-// keeper keeps what a throttle counts and knows: in a store, or in memory as long
+// throttleStore keeps what a throttle counts and knows: in a store, or in memory as long
 // as there is none or it does not answer. Signing in does not depend on it.
-type keeper struct {
+type throttleStore struct {
 	now    func() time.Time
 	memory *store.Memory
 
 	mu     sync.Mutex
-	places []*place  // the last one counts; none: in memory alone
-	paused time.Time // until when the store is not asked
+	stores []*openStore // the last one counts; none: in memory alone
+	paused time.Time    // until when the store is not asked
 }
 
-// place is a store, for as long as a site has it open.
-type place struct {
+// openStore is a store, for as long as a site has it open.
+type openStore struct {
 	store  store.Store
 	report func(error)
 }
 
-func newKeeper(now func() time.Time) *keeper {
-	return &keeper{now: now, memory: store.NewMemory(now)}
+func newThrottleStore(now func() time.Time) *throttleStore {
+	return &throttleStore{now: now, memory: store.NewMemory(now)}
 }
 
 // use begins to use a store, until the returned function is called.
-func (k *keeper) use(s store.Store, report func(error)) (release func()) {
+func (k *throttleStore) use(s store.Store, report func(error)) (release func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	h := &place{s, report}
-	k.places, k.paused = append(k.places, h), time.Time{}
+	h := &openStore{s, report}
+	k.stores, k.paused = append(k.stores, h), time.Time{}
 	return func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.places = slices.DeleteFunc(k.places, func(other *place) bool { return other == h })
+		k.stores = slices.DeleteFunc(k.stores, func(other *openStore) bool { return other == h })
 	}
 }
 
 // current returns the store to ask now.
-func (k *keeper) current() store.Store {
+func (k *throttleStore) current() store.Store {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.places) == 0 || k.now().Before(k.paused) {
+	if len(k.stores) == 0 || k.now().Before(k.paused) {
 		return k.memory
 	}
-	return k.places[len(k.places)-1].store
+	return k.stores[len(k.stores)-1].store
 }
 
-// failed leaves a store alone for a while, and reports why.
-func (k *keeper) failed(s store.Store, err error) {
+// pauseAndReport leaves a store alone for a while, and reports why.
+func (k *throttleStore) pauseAndReport(s store.Store, err error) {
 	if report := k.pause(s); report != nil {
 		report(err)
 	}
 }
 
 // pause returns what to report to, nil if that was done.
-func (k *keeper) pause(s store.Store) func(error) {
+func (k *throttleStore) pause(s store.Store) func(error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.places) == 0 || k.places[len(k.places)-1].store != s || k.now().Before(k.paused) {
+	if len(k.stores) == 0 || k.stores[len(k.stores)-1].store != s || k.now().Before(k.paused) {
 		return nil
 	}
-	k.paused = k.now().Add(storePause)
-	return k.places[len(k.places)-1].report
+	k.paused = k.now().Add(storeRetry)
+	return k.stores[len(k.stores)-1].report
 }
 
-// ask calls f with the store, and again with the memory if the store fails. What
+// try calls f with the store, and again with the memory if the store fails. What
 // the client does, which may hang up, does not count as the store's failure.
-func (k *keeper) ask(ctx context.Context, f func(context.Context, store.Store) error) error {
+func (k *throttleStore) try(ctx context.Context, f func(context.Context, store.Store) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	s := k.current()
@@ -92,13 +92,13 @@ func (k *keeper) ask(ctx context.Context, f func(context.Context, store.Store) e
 	if err == nil || errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	k.failed(s, err)
+	k.pauseAndReport(s, err)
 	return f(ctx, k.memory)
 }
 
 // get returns what is kept under a key, nil if nothing is.
-func (k *keeper) get(ctx context.Context, key string) (value []byte) {
-	err := k.ask(ctx, func(ctx context.Context, s store.Store) (err error) {
+func (k *throttleStore) get(ctx context.Context, key string) (value []byte) {
+	err := k.try(ctx, func(ctx context.Context, s store.Store) (err error) {
 		value, err = s.Get(ctx, key)
 		return err
 	})
@@ -108,18 +108,18 @@ func (k *keeper) get(ctx context.Context, key string) (value []byte) {
 	return value
 }
 
-// put keeps a value under a key.
-func (k *keeper) put(ctx context.Context, key string, value []byte, lifetime time.Duration) {
-	_ = k.ask(ctx, func(ctx context.Context, s store.Store) error {
+// set keeps a value under a key.
+func (k *throttleStore) set(ctx context.Context, key string, value []byte, lifetime time.Duration) {
+	_ = k.try(ctx, func(ctx context.Context, s store.Store) error {
 		return s.Put(ctx, key, store.Item{Value: value, Lifetime: lifetime})
 	}) // the memory forgets it if it is full
 }
 
 // count counts one more under a key since the first in a window, and reports
 // whether it is within a limit. What cannot be counted is not.
-func (k *keeper) count(ctx context.Context, key string, limit int, window time.Duration) bool {
+func (k *throttleStore) count(ctx context.Context, key string, limit int, window time.Duration) bool {
 	n := limit + 1
-	_ = k.ask(ctx, func(ctx context.Context, s store.Store) error {
+	_ = k.try(ctx, func(ctx context.Context, s store.Store) error {
 		counted, err := s.Count(ctx, key, window)
 		if err == nil {
 			n = counted
@@ -129,7 +129,7 @@ func (k *keeper) count(ctx context.Context, key string, limit int, window time.D
 	if n < limit {
 		return true
 	}
-	lifetime := min(window, fullTime)
+	lifetime := min(window, fullRecheck)
 	if n == 1 {
 		lifetime = window // it began just now
 	}
@@ -137,9 +137,9 @@ func (k *keeper) count(ctx context.Context, key string, limit int, window time.D
 	return n == limit
 }
 
-// full reports whether the limit of a key was reached, as far as this process has
+// isFull reports whether the limit of a key was reached, as far as this process has
 // seen lately. Counters in a store are counted and not read.
-func (k *keeper) full(key string) bool {
+func (k *throttleStore) isFull(key string) bool {
 	_, err := k.memory.Get(context.Background(), "full/"+key)
 	return err == nil
 }

@@ -103,7 +103,7 @@ func newUser(name string, r record) (*User, error) {
 	if err := CheckHash(r.Password); err != nil {
 		return nil, fmt.Errorf("user %s: %w", normal, err)
 	}
-	claims, err := toClaims(r.Claims)
+	claims, err := convertClaims(r.Claims)
 	if err != nil {
 		return nil, fmt.Errorf("user %s: claims: %w", normal, err)
 	}

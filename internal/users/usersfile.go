@@ -106,7 +106,7 @@ func members(name string, node *yaml.Node, what string, allowed []string, f func
 		case seen[key.Value]:
 			return fmt.Errorf("%s:%d: %s: %q stands twice", name, key.Line, what, key.Value)
 		case allowed != nil && !slices.Contains(allowed, key.Value):
-			return fmt.Errorf("%s:%d: %s: unknown key %q%s; allowed: %s", name, key.Line, what, key.Value, near(key.Value, allowed), strings.Join(allowed, " "))
+			return fmt.Errorf("%s:%d: %s: unknown key %q%s; allowed: %s", name, key.Line, what, key.Value, suggest(key.Value, allowed), strings.Join(allowed, " "))
 		}
 		seen[key.Value] = true
 		if err := f(key, value); err != nil {
@@ -124,15 +124,15 @@ func fields(name string, node *yaml.Node, what string, allowed []string) error {
 		if isNull(value) {
 			return fmt.Errorf("%s:%d: %s: %s has no value", name, key.Line, what, key.Value)
 		}
-		if wanted := misfit(key.Value, value); wanted != "" {
+		if wanted := expectedForm(key.Value, value); wanted != "" {
 			return fmt.Errorf("%s:%d: %s: %s: %s", name, value.Line, what, key.Value, wanted)
 		}
 		return nil
 	})
 }
 
-// misfit says what a field's value has to be, or "" if it is that.
-func misfit(key string, value *yaml.Node) string {
+// expectedForm says what a field's value has to be, or "" if it is that.
+func expectedForm(key string, value *yaml.Node) string {
 	switch key {
 	case "roles", "groups", "scopes", "networks":
 		if value.Decode(new([]string)) != nil {
@@ -160,8 +160,8 @@ func isNull(node *yaml.Node) bool {
 	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
 }
 
-// near names the allowed word that a misspelt one may mean.
-func near(word string, allowed []string) string {
+// suggest names the allowed word that a misspelt one may mean.
+func suggest(word string, allowed []string) string {
 	for _, candidate := range allowed {
 		if levenshtein.ComputeDistance(word, candidate) <= 2 {
 			return "; did you mean " + candidate + "?"

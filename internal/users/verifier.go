@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	successes   = 10_000
-	successTime = 5 * time.Minute
+	maxSuccesses = 10_000
+	successTime  = 5 * time.Minute
 	// maxPassword is how many bytes a password may have, before anything is done
 	// with it.
 	maxPassword = 4 << 10
@@ -35,12 +35,12 @@ const (
 // without keeping any secret, and slows down guessing. It is safe for
 // concurrent use. Call NewVerifier.
 type Verifier struct {
-	hashes   Hashes
-	throttle *Throttle
-	key      [32]byte
-	good     *otter.Cache[[32]byte, struct{}]
-	queue    *fairqueue.Queue
-	now      func() time.Time
+	hashes    Hashes
+	throttle  *Throttle
+	key       [32]byte
+	successes *otter.Cache[[32]byte, struct{}]
+	queue     *fairqueue.Queue
+	now       func() time.Time
 }
 
 // NewQueue returns a queue for the computing of hashes, no more at a time than
@@ -60,8 +60,8 @@ func NewVerifier(hashes Hashes, throttle *Throttle, queue *fairqueue.Queue, now 
 	}
 	v := &Verifier{
 		hashes: hashes, throttle: throttle, queue: queue, now: now,
-		good: otter.Must(&otter.Options[[32]byte, struct{}]{
-			MaximumSize:      successes,
+		successes: otter.Must(&otter.Options[[32]byte, struct{}]{
+			MaximumSize:      maxSuccesses,
 			ExpiryCalculator: otter.ExpiryWriting[[32]byte, struct{}](successTime),
 		}),
 	}
@@ -93,48 +93,48 @@ type Result struct {
 // right password does not help either. Computing a hash waits for its turn; what
 // is remembered does not.
 func (v *Verifier) Verify(ctx context.Context, users *Users, name, password string, client netip.Addr) Result {
-	result := v.answer(ctx, users, name, password, client)
+	result := v.verify(ctx, users, name, password, client)
 	if result.User == nil {
-		v.describe(&result, users, name)
+		v.addLogDetails(&result, users, name)
 	}
 	return result
 }
 
-// answer does what Verify says, without what the log needs.
-func (v *Verifier) answer(ctx context.Context, users *Users, name, password string, client netip.Addr) Result {
+// verify does what Verify says, without what the log needs.
+func (v *Verifier) verify(ctx context.Context, users *Users, name, password string, client netip.Addr) Result {
 	normal, password, ok := credentials(name, password)
 	user := users.byName[normal]
 	a := attempt{
 		account: account{normal, v.hashFor(users, user, normal)},
-		user:    user, password: password, possible: ok, client: client, seed: users.seed,
+		user:    user, password: password, wellFormed: ok, client: client, seed: users.seed,
 	}
-	trusted := v.throttle.trusts(a.account, client)
-	if wait := v.throttle.admit(ctx, a, trusted, func(l lockedTries) bool { return l.left(a) }); wait > 0 {
+	trusted := v.throttle.isTrusted(a.account, client)
+	if wait := v.throttle.admit(ctx, a, trusted, func(l lockoutAllowance) bool { return l.available(a) }); wait > 0 {
 		return Result{Reason: authenticator.ReasonThrottled, RetryAfter: wait}
 	}
-	if v.throttle.quick(a.account, client, trusted) && v.remembered(a) {
+	if v.throttle.mayUseCache(a.account, client, trusted) && v.isCached(a) {
 		return v.accept(ctx, a)
 	}
-	return v.try(ctx, a)
+	return v.verifyHash(ctx, a)
 }
 
 // attempt is a name and a password that a client has sent.
 type attempt struct {
 	account
-	user     *User // nil for an unknown name
-	password string
-	possible bool // whether they can be a user's at all
-	client   netip.Addr
-	seed     [32]byte // of the users
+	user       *User // nil for an unknown name
+	password   string
+	wellFormed bool // whether they can be a user's at all
+	client     netip.Addr
+	seed       [32]byte // of the users
 }
 
-// remembered reports whether the same attempt has had success, with the hash
+// isCached reports whether the same attempt has had success, with the hash
 // that the user has now.
-func (v *Verifier) remembered(a attempt) bool {
-	if a.user == nil || !a.possible || !a.user.Active(v.now()) {
+func (v *Verifier) isCached(a attempt) bool {
+	if a.user == nil || !a.wellFormed || !a.user.Active(v.now()) {
 		return false
 	}
-	_, hit := v.good.GetIfPresent(v.keyOf(a))
+	_, hit := v.successes.GetIfPresent(v.cacheKey(a))
 	return hit
 }
 
@@ -143,27 +143,27 @@ func (v *Verifier) accept(ctx context.Context, a attempt) Result {
 	return Result{User: a.user}
 }
 
-// try computes a hash when it is the attempt's turn. A failure is counted before
+// verifyHash computes a hash when it is the attempt's turn. A failure is counted before
 // the next one has its turn, so that a burst of guesses is throttled like a row of
 // them; a success likewise, so that a browser's first burst computes one.
-func (v *Verifier) try(ctx context.Context, a attempt) Result {
+func (v *Verifier) verifyHash(ctx context.Context, a attempt) Result {
 	enter := v.queue.Acquire
-	if v.throttle.reserved(ctx, a.account, a.client) {
+	if v.throttle.hasReservedRoom(ctx, a.account, a.client) {
 		enter = v.queue.AcquireReserved
 	}
 	if err := enter(ctx, a.client); err != nil {
-		v.throttle.unanswered(a.name, a.client)
+		v.throttle.countUnanswered(a.name, a.client)
 		return Result{Reason: authenticator.ReasonBusy, RetryAfter: fairqueue.RetryAfter}
 	}
 	defer v.queue.Release()
-	trusted := v.throttle.trusts(a.account, a.client) // perhaps since it waited
-	if wait := v.throttle.admit(ctx, a, trusted, func(l lockedTries) bool { return l.take(ctx, a) }); wait > 0 {
+	trusted := v.throttle.isTrusted(a.account, a.client) // perhaps since it waited
+	if wait := v.throttle.admit(ctx, a, trusted, func(l lockoutAllowance) bool { return l.take(ctx, a) }); wait > 0 {
 		return Result{Reason: authenticator.ReasonThrottled, RetryAfter: wait}
 	}
-	if v.remembered(a) {
+	if v.isCached(a) {
 		return v.accept(ctx, a)
 	}
-	right := v.hashes.compare(a.hash, a.password) && a.user != nil && a.possible
+	right := v.hashes.compare(a.hash, a.password) && a.user != nil && a.wellFormed
 	switch {
 	case !right:
 		v.throttle.Fail(a.name, a.client)
@@ -172,7 +172,7 @@ func (v *Verifier) try(ctx context.Context, a attempt) Result {
 		v.throttle.Fail(a.name, a.client)
 		return Result{Reason: authenticator.ReasonAccountDisabled}
 	}
-	v.good.Set(v.keyOf(a), struct{}{})
+	v.successes.Set(v.cacheKey(a), struct{}{})
 	return v.accept(ctx, a)
 }
 
@@ -187,13 +187,13 @@ func (v *Verifier) hashFor(users *Users, user *User, name string) string {
 		return "" // there is no user to be told apart from
 	}
 	digest := mac(users.seed, name)
-	return dummy(users.hashes[binary.BigEndian.Uint64(digest[:8])%uint64(len(users.hashes))])
+	return dummyHash(users.hashes[binary.BigEndian.Uint64(digest[:8])%uint64(len(users.hashes))])
 }
 
-// keyOf returns the key of a success, which holds no secret: without the process's
+// cacheKey returns the key of a success, which holds no secret: without the process's
 // own random key no reader can test guesses against it. That one stands in front of
 // the texts, which is enough for what is never shown, and takes no memory as a MAC does.
-func (v *Verifier) keyOf(a attempt) [32]byte {
+func (v *Verifier) cacheKey(a attempt) [32]byte {
 	var message [512]byte // mostly it does not grow
 	return sha256.Sum256(appendTexts(append(message[:0], v.key[:]...), a.hash, a.name, a.password))
 }

@@ -127,7 +127,7 @@ func TestVerify(t *testing.T) {
 // be read by the real thing, and is nobody's.
 func TestDummy(t *testing.T) {
 	for _, hash := range []string{testHash, testArgon2id} {
-		made := dummy(hash)
+		made := dummyHash(hash)
 		if made == hash || CheckHash(made) != nil || made[:20] != hash[:20] {
 			t.Errorf("%s became %s", hash, made)
 		}
@@ -276,9 +276,9 @@ func TestThrottle(t *testing.T) {
 	for i := range limit * networkFactor { // many names from one network
 		try(fmt.Sprintf("name%d", i), "x", "2001:db8::1")
 	}
-	for i := range 1 + maxRest + 1 {
+	for i := range 1 + maxRepeated + 1 {
 		want := authenticator.ReasonCredentialsInvalid
-		if i > maxRest || i >= limit {
+		if i > maxRepeated || i >= limit {
 			want = authenticator.ReasonThrottled
 		}
 		if got := try("somebody", "x", "2001:db8::ffff"); got != want {
