@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/netutil"
 )
 
 // metadataPath is where a protected resource describes itself; the path of its
@@ -40,7 +41,7 @@ func parseResource(identifier string) (*url.URL, error) {
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "":
 		return nil, fmt.Errorf("resource: %q is not a URL such as https://api.example.com", identifier)
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !netutil.IsLoopback(u.Hostname())):
 		return nil, fmt.Errorf("resource: %s is not an https URL", identifier)
 	case u.User != nil || u.Fragment != "" || u.RawQuery != "" || u.ForceQuery || strings.HasSuffix(identifier, "#"):
 		return nil, fmt.Errorf("resource: %s has a user, a query or a fragment", identifier)
@@ -55,11 +56,6 @@ func parseResource(identifier string) (*url.URL, error) {
 		return nil, fmt.Errorf("resource: %w", err)
 	}
 	return &described, nil
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // described is a method that knows for which protected resource its tokens are.

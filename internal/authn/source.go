@@ -25,7 +25,7 @@ func sessionSources(cookie session.Cookie) []authenticator.Source {
 // DeleteCookie deletes the cookie of a source in the browser, with the attributes
 // that it was set with.
 func DeleteCookie(w http.ResponseWriter, source authenticator.Source, https bool) {
-	http.SetCookie(w, &http.Cookie{Name: source.Cookie, Path: "/", Domain: source.CookieDomain, MaxAge: -1, Secure: https, HttpOnly: true})
+	session.DeleteCookie(w, source.Cookie, source.CookieDomain, https)
 }
 
 // isHTTPS reports whether the client sees the site over TLS.

@@ -73,7 +73,7 @@ func SanitizeReturnTo(target string) string {
 func isReturnTo(target string) bool {
 	path, query, _ := strings.Cut(target, "?")
 	strange := func(c rune) bool { return c >= 0x7f || strings.ContainsRune("\"<>^`{|}", c) }
-	return !strings.ContainsFunc(path, strange) && IsSafePath(path) && !isOwnPage(path) && !strings.ContainsFunc(query, mustEncode)
+	return !strings.ContainsFunc(path, strange) && request.IsLocalPath(path, PathPrefix) && !isOwnPage(path) && !strings.ContainsFunc(query, mustEncode)
 }
 
 // mustEncode reports whether browsers percent-encode a character of a query (URL
@@ -98,10 +98,6 @@ func encodeQuery(query string) string {
 	}
 	return b.String()
 }
-
-// IsSafePath reports whether every browser, and every program that decodes once
-// more than it should, takes an escaped path for a path on this site (T-40).
-func IsSafePath(escaped string) bool { return request.IsLocalPath(escaped, PathPrefix) }
 
 // isOwnPage reports whether a path leads to one of our pages once its dots are
 // resolved.

@@ -3,13 +3,14 @@ package session
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/policyauth/caddy-policy-auth/internal/netutil"
 )
 
 // The prefixes with which browsers keep others from setting a cookie (RFC
@@ -105,8 +106,16 @@ func (c Cookie) Set(w http.ResponseWriter, value string, https bool) {
 	http.SetCookie(w, c.build(value, int(c.MaxAge/time.Second), https))
 }
 
-// Clear takes the cookie away, with the attributes that it was set with.
+// Clear deletes the cookie in the browser, with the attributes that it was set with.
 func (c Cookie) Clear(w http.ResponseWriter, https bool) { http.SetCookie(w, c.build("", -1, https)) }
+
+// DeleteCookie deletes a cookie by its name and its domain, or "", in the browser. Use
+// Clear for a cookie whose other attributes are known.
+func DeleteCookie(w http.ResponseWriter, name, domain string, https bool) {
+	c := Cookie{Domain: domain}.WithDefaults().build("", -1, https)
+	c.Name = name
+	http.SetCookie(w, c)
+}
 
 func (c Cookie) build(value string, maxAge int, https bool) *http.Cookie {
 	made := &http.Cookie{ //nolint:gosec // over plain HTTP a browser ignores a Secure cookie
@@ -129,21 +138,14 @@ func (c Cookie) Read(r *http.Request, https bool) (string, bool) {
 	return found[0], true
 }
 
-// RequestHost returns the host that a request asks for as sites are told apart:
-// lower-case, without a port, which cookies do not look at.
+// RequestHost returns the host of a request in lower case, without the port, which
+// cookies ignore, and without a dot at its end.
 func RequestHost(r *http.Request) string {
-	host := r.Host
-	if strings.Contains(host, ":") { // or else the split would make an error, at the cost of every request
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-	}
-	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	return strings.ToLower(strings.TrimSuffix(netutil.Host(r.Host), "."))
 }
 
-// IsLocal reports whether a host is the browser's own machine (RFC 6761, section
-// 6.3), from which nothing can be overheard.
-func IsLocal(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
+// isLocal reports whether a host is the browser's own machine (RFC 6761, section
+// 6.3): no third party can read what is sent to it over plain HTTP.
+func isLocal(host string) bool {
+	return netutil.IsLoopback(host) || strings.HasSuffix(host, ".localhost")
 }

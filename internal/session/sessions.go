@@ -113,7 +113,7 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 
 // CanStart reports why no session can begin in a request, for any user.
 func (s *Sessions) CanStart(r *http.Request, https bool) error {
-	if !https && !s.config.InsecureHTTP && !IsLocal(RequestHost(r)) {
+	if !https && !s.config.InsecureHTTP && !isLocal(RequestHost(r)) {
 		return ErrInsecure
 	}
 	return s.checkDomain(RequestHost(r))

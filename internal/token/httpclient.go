@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/egress"
+	"github.com/policyauth/caddy-policy-auth/internal/netutil"
 )
 
 const (
@@ -139,19 +140,11 @@ func (r *proxyRouter) checkTarget(ctx context.Context, target *url.URL) error {
 // isConfigured reports whether a host, with or without a port, is one of the hosts.
 func isConfigured(host string, named []string) bool {
 	for _, name := range named {
-		if strings.EqualFold(bare(name), bare(host)) {
+		if strings.EqualFold(netutil.Host(name), netutil.Host(host)) {
 			return true
 		}
 	}
 	return false
-}
-
-// bare returns a host without its port and brackets.
-func bare(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		return name
-	}
-	return strings.Trim(host, "[]")
 }
 
 // sameOriginRedirect follows a redirect only on the host that was asked.
@@ -172,13 +165,8 @@ func CheckURL(text string) (*url.URL, error) {
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return nil, fmt.Errorf("%q is not a URL such as https://id.example.com", text)
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !netutil.IsLoopback(u.Hostname())) {
 		return nil, fmt.Errorf("%q: want https; http is for this machine alone", text)
 	}
 	return u, nil
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
