@@ -122,7 +122,7 @@ func TestE2ERecipeNextcloud(t *testing.T) {
 	if status != 401 || header.Get("WWW-Authenticate") != `Basic realm="Nextcloud"` || cloud.last() == nil {
 		t.Errorf("a wrong app password is Nextcloud's to refuse: %d %v", status, header)
 	}
-	for _, path := range []string{"/status.php", "/ocs/v2.php/cloud/capabilities", "/index.php/login/v2", "/login/v2/poll", "/index.php/avatar/alice/64"} {
+	for _, path := range []string{"/status.php", "/index.php/204", "/ocs/v2.php/cloud/capabilities", "/index.php/login/v2", "/login/v2/poll", "/index.php/avatar/alice/64"} {
 		client.want(cloud, 200, "GET", site+path)
 	}
 	for _, path := range []string{"/", "/login", "/index.php/login", "/index.php/apps/files", "/settings/admin", "/s/abc", "/index.php/settings/users", "/remote.phpx/", "/remote.php/../settings/admin"} {
