@@ -27,7 +27,7 @@ import (
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	v := exchange.Open(w, r, &h.reading)
 	if v.Request.TooEarly() {
-		return h.refuse(w, r, v, deny.Early(), policy.Decision{Reason: authenticator.ReasonEarlyData})
+		return h.refuse(w, r, v, deny.Early(), policy.Denied(authenticator.ReasonEarlyData))
 	}
 	if h.chain.ServeMetadata(w, r, v.Request.EscapedPath()) {
 		return nil
@@ -141,7 +141,7 @@ func (h *Handler) reportSignIn(r *http.Request, e login.Event) {
 // hides another method, which cannot be taken out, is refused.
 func (h *Handler) pass(w http.ResponseWriter, r *http.Request, v *exchange.Exchange, next caddyhttp.Handler) error {
 	if v.Request.HidesParameter([]string{request.MethodParameter}) {
-		return h.refuse(w, r, v, deny.HiddenMethod(), policy.Decision{Reason: authenticator.ReasonPathAmbiguous})
+		return h.refuse(w, r, v, deny.HiddenMethod(), policy.Denied(authenticator.ReasonPathAmbiguous))
 	}
 	return h.forwarder.ForwardPreflight(r, v, next)
 }
@@ -210,7 +210,7 @@ func (h *Handler) warnTwice(v *exchange.Exchange) {
 // not a bypass. A credential that failed is refused without asking.
 func (h *Handler) decide(r *http.Request, v *exchange.Exchange, outcome *authenticator.Outcome) policy.Decision {
 	if outcome.Verdict != authenticator.Accepted && outcome.Verdict != authenticator.Absent {
-		return policy.Decision{Reason: outcome.Reason, Err: outcome.Err}
+		return policy.Decision{}.DeniedFor(outcome.Reason, outcome.Err)
 	}
 	defer v.Request.DropBody()
 	in := h.input(v, outcome)
@@ -220,10 +220,10 @@ func (h *Handler) decide(r *http.Request, v *exchange.Exchange, outcome *authent
 		return decision
 	}
 	if v.Request.HidesParameter(decision.QueryToRemove) || v.Request.HidesParameter(slices.Collect(maps.Keys(decision.QueryToSet))) {
-		return policy.Decision{Reason: authenticator.ReasonPathAmbiguous, Revision: decision.Revision, Elapsed: decision.Elapsed, Cached: decision.Cached}
+		return decision.DeniedFor(authenticator.ReasonPathAmbiguous, nil)
 	}
 	if err := h.headers.Check(decision.Headers, decision.RequestHeadersToRemove); err != nil {
-		return policy.Decision{Reason: authenticator.ReasonPolicyError, Revision: decision.Revision, Err: err, Elapsed: decision.Elapsed, Cached: decision.Cached}
+		return decision.DeniedFor(authenticator.ReasonPolicyError, err)
 	}
 	return decision
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
-	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 )
 
 // newEval makes caddy policy-auth eval.
@@ -93,7 +93,7 @@ type evaluated struct {
 	Error                 string               `json:"error,omitempty"`
 }
 
-func newEvaluated(value any, d policy.Decision) *evaluated {
+func newEvaluated(value any, d decision.Decision) *evaluated {
 	e := &evaluated{
 		Value: value, Allow: d.Allow, Reason: d.Reason, Codes: d.Codes, Message: d.Message, Remediation: d.Remediation, Status: d.Status,
 		Headers: d.Headers, HeadersToRemove: d.RequestHeadersToRemove, ResponseHeaders: d.ResponseHeadersToAdd,

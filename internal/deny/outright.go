@@ -20,7 +20,9 @@ func Early() authenticator.Outcome {
 // NoServiceWorker refuses a browser that asks for the script of a service worker,
 // which would see every password that is typed on the site's sign-in page (S-09).
 func NoServiceWorker() policy.Decision {
-	return policy.Decision{Reason: authenticator.ReasonPolicyDenied, Codes: []string{codeServiceWorker}, Status: http.StatusForbidden}
+	denied := policy.Denied(authenticator.ReasonPolicyDenied, codeServiceWorker)
+	denied.Status = http.StatusForbidden
+	return denied
 }
 
 // HiddenMethod returns the outcome of a preflight whose path holds a parameter that an

@@ -11,6 +11,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 )
 
 // offersSignIn reports whether signing in elsewhere may help: an anonymous
@@ -48,6 +49,6 @@ func (d *Responder) loginURL(r *http.Request, v *exchange.Exchange, decision pol
 }
 
 // stepsUp reports whether a policy wants a stronger or fresher sign-in.
-func stepsUp(wanted *policy.Challenge) bool {
+func stepsUp(wanted *decision.Challenge) bool {
 	return wanted != nil && (len(wanted.ACRValues) > 0 || wanted.MaxAge >= 0)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -23,12 +24,12 @@ type verdict struct {
 	Allow     bool
 	Reason    authenticator.Reason
 	Codes     []string
-	Challenge *Challenge
-	Login     *Login
+	Challenge *decision.Challenge
+	Login     *decision.Login
 	Labels    map[string]string
 }
 
-func verdictOf(d Decision) verdict {
+func verdictOf(d decision.Decision) verdict {
 	return verdict{d.Allow, d.Reason, d.Codes, d.Challenge, d.Login, d.Labels}
 }
 
@@ -55,7 +56,7 @@ type oracle struct {
 }
 
 // compare holds a decision of the judge to what the policy makes of a document.
-func (o *oracle) compare(native Decision, d *request.Document) {
+func (o *oracle) compare(native decision.Decision, d *request.Document) {
 	o.t.Helper()
 	rego := o.evaluate(o.t.Context(), o.evaluator.begin(), whole.term(d, NewConstants(nil).term, nil), o.span(time.Minute))
 	if diff := cmp.Diff(verdictOf(rego), verdictOf(native)); diff != "" || rego.Err != nil {

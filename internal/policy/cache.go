@@ -12,6 +12,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -64,7 +65,7 @@ type cache struct {
 
 // entry is a decision that was made before. It is immutable, deeply.
 type entry struct {
-	decision Decision
+	decision decision.Decision
 	expires  time.Time // zero for never
 	size     uint32
 }
@@ -103,39 +104,24 @@ func (c *cache) verified(took time.Duration) {
 
 // put remembers a decision, no longer than the caller's credential counts and the
 // policy allows. What failed is not remembered.
-func (c *cache) put(key []byte, decision Decision, id *authenticator.Identity) {
-	if decision.unanswered() || len(key) > maxKey {
+func (c *cache) put(key []byte, decision decision.Decision, id *authenticator.Identity) {
+	if decision.Undecided() || len(key) > maxKey {
 		return
 	}
-	size := overhead + len(key) + sizeOf(decision.made.value)
+	size := overhead + len(key) + sizeOf(decision.Value)
 	if size > maxValue {
 		return
 	}
-	made := &entry{decision: decision.unshared(), size: uint32(size)} //nolint:gosec // bounded
+	made := &entry{decision: decision.Clone(), size: uint32(size)} //nolint:gosec // bounded
 	if made.expires = c.expiry(decision, id); !made.expires.IsZero() && !c.now().Before(made.expires) {
 		return
 	}
 	c.entries.Set(string(key), made)
 }
 
-// unanswered reports whether the policies gave no answer.
-func (d Decision) unanswered() bool {
-	switch d.Reason {
-	case authenticator.ReasonPolicyError, authenticator.ReasonPolicyTimeout, authenticator.ReasonBusy:
-		return true
-	}
-	return false
-}
-
-// unshared returns a decision whose headers are not shared.
-func (d Decision) unshared() Decision {
-	d.Headers, d.ResponseHeadersToAdd = d.Headers.Clone(), d.ResponseHeadersToAdd.Clone()
-	return d
-}
-
 // expiry returns until when a decision may be remembered; zero for as long as
 // there is room.
-func (c *cache) expiry(decision Decision, id *authenticator.Identity) (end time.Time) {
+func (c *cache) expiry(decision decision.Decision, id *authenticator.Identity) (end time.Time) {
 	if id.ExpiresAt != 0 {
 		end = time.Unix(id.ExpiresAt, 0)
 	}
@@ -173,19 +159,11 @@ func addSize(size int, value ast.Value) int {
 	return size
 }
 
-// sameAnswer reports whether two decisions are the same answer.
-func sameAnswer(a, b Decision) bool {
-	if a.made.value == nil || b.made.value == nil {
-		return a.made.value == nil && b.made.value == nil && a.Allow == b.Allow && a.Reason == b.Reason
-	}
-	return a.Allow == b.Allow && a.made.value.Compare(b.made.value) == 0
-}
-
 // verify compares a remembered decision with a new one and returns which counts.
 // One that failed, say because its caller has gone, proves nothing.
-func (c *cache) verify(before, again Decision) Decision {
+func (c *cache) verify(before, again decision.Decision) decision.Decision {
 	switch {
-	case again.unanswered(), sameAnswer(before, again):
+	case again.Undecided(), before.Equal(again):
 		return before
 	}
 	if !c.broken.Swap(true) {

@@ -13,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -238,7 +239,7 @@ func TestCacheDistrust(t *testing.T) {
 	current := set.live.Load()
 	set.Decide(t.Context(), asked("/admin", "user"))
 	current.cache.entries.All()(func(_ string, known *entry) bool {
-		known.decision = Decision{Allow: true} // what must never happen
+		known.decision = decision.Decision{Allow: true} // what must never happen
 		return true
 	})
 	wrong := 0
@@ -345,7 +346,7 @@ func TestSizeBounded(t *testing.T) {
 func TestCacheBounded(t *testing.T) {
 	const size, regulars, strangers = 256 << 10, 100, 20_000
 	c := newCache(size)
-	put := func(name string) { c.put([]byte(name), Decision{Allow: true}, authenticator.Anonymous()) }
+	put := func(name string) { c.put([]byte(name), decision.Decision{Allow: true}, authenticator.Anonymous()) }
 	hits := 0
 	ask := func(name string) {
 		if c.get([]byte(name)) == nil {

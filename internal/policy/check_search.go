@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/counterexample"
 )
 
@@ -83,9 +84,9 @@ func (a *asker) ask(ctx context.Context, input ast.Value, tracer topdown.QueryTr
 	if err != nil || len(results) != 1 {
 		return false
 	}
-	decode := decode
+	decode := decision.Decode
 	if a.envoy {
-		decode = decodeEnvoy
+		decode = decision.DecodeEnvoy
 	}
 	return decode(results[0][value].Value).Allow
 }

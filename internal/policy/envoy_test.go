@@ -15,6 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -158,7 +159,7 @@ func TestEnvoyDecisions(t *testing.T) {
 			return d.Status == 429 && *d.Body == "slowly" && d.Headers.Get("X-Why") == "y"
 		}},
 		{"elsewhere", `{"allowed": false, "http_status": 302, "headers": {"location": "https://id.example/login"}}`, false, func(d Decision) bool {
-			return d.Redirect != nil && *d.Redirect == (Redirect{"https://id.example/login", 302}) && d.Headers.Get("Location") == ""
+			return d.Redirect != nil && *d.Redirect == (decision.Redirect{To: "https://id.example/login", Status: 302}) && d.Headers.Get("Location") == ""
 		}},
 		{"a denial with 200", `{"allowed": false, "http_status": 200}`, false, func(d Decision) bool { return d.Reason == authenticator.ReasonPolicyError }},
 		{"an allow with a location", `{"allowed": true, "http_status": 302, "headers": {"location": "x"}}`, true, func(d Decision) bool { return d.Redirect == nil }},

@@ -15,6 +15,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -58,33 +59,31 @@ func NewConstants(values map[string]any) *Constants {
 func (s *Engine) Decide(ctx context.Context, in Input) Decision {
 	current := s.live.Load()
 	if refused := current.refuseHost(in); refused != nil {
-		refused.Revision = current.revision
-		return *refused
+		return Decision{Decision: *refused, Revision: current.revision}
 	}
 	defer in.Request.ReleaseBody()
 	if refused := current.readBody(ctx, in, s.config.Timeout); refused != nil {
-		refused.Revision = current.revision
-		return *refused
+		return Decision{Decision: *refused, Revision: current.revision}
 	}
 	asked := question{ctx: ctx, in: in, timeout: s.config.Timeout}
 	defer asked.leave()
-	result := failed(errNoPath)
+	result := Decision{Decision: decision.Failed(errNoPath), Revision: current.revision}
 	readings := in.Request.Readings()
 	for i := range readings {
-		decision := current.decide(&asked, &readings[i])
-		decision.Revision, decision.made.by, decision.made.reading = current.revision, current, readings[i]
-		switch {
-		case !decision.Allow:
-			return asked.answer(decision)
-		case i == 0:
-			result = decision
-		case !decision.sameEffects(result):
-			result = failed(errors.New("the readings of an ambiguous path are allowed with different headers"))
-			result.Revision, result.made = current.revision, decision.made
-			return asked.answer(result)
+		decoded := current.decide(&asked, &readings[i])
+		differs := i > 0 && decoded.Allow && !decoded.SameEffects(result.Decision)
+		if differs {
+			decoded = decision.Failed(errors.New("the readings of an ambiguous path are allowed with different headers"))
+		}
+		if i == 0 || !decoded.Allow {
+			result.Decision, result.origin = decoded, origin{current, readings[i]}
+		}
+		if !decoded.Allow {
+			break
 		}
 	}
-	return asked.answer(result)
+	result.Elapsed, result.Cached = asked.elapsed, asked.cached
+	return result
 }
 
 var errNoPath = errors.New("the request has no path to judge")
@@ -100,12 +99,6 @@ type question struct {
 	elapsed  time.Duration
 	cached   Cached
 	queue    *fairqueue.Queue // that it has a slot of, or nil
-}
-
-// answer completes the decision about the request.
-func (q *question) answer(decision Decision) Decision {
-	decision.Elapsed, decision.Cached = q.elapsed, q.cached
-	return decision
 }
 
 // span is the time that a decision has: until end, or until max where the
@@ -127,7 +120,7 @@ func (s *snapshot) span(timeout time.Duration) span {
 // unless the decision looks at body_truncated itself: what a policy does not see
 // it would otherwise take for absent. One that came too slowly always is: nothing
 // can read the rest of it.
-func (s *snapshot) readBody(ctx context.Context, in Input, timeout time.Duration) *Decision {
+func (s *snapshot) readBody(ctx context.Context, in Input, timeout time.Duration) *decision.Decision {
 	if !s.readsBody {
 		return nil
 	}
@@ -141,18 +134,18 @@ func (s *snapshot) readBody(ctx context.Context, in Input, timeout time.Duration
 	case problem == "", problem != request.BodyTimeout && (s.reads["request.body_truncated"] || s.reads["truncated_body"]):
 		return nil
 	}
-	return &Decision{Reason: authenticator.ReasonBodyRefused, Codes: []string{string(problem)}, Status: problem.Status()}
+	return &decision.Decision{Reason: authenticator.ReasonBodyRefused, Codes: []string{string(problem)}, Status: problem.Status()}
 }
 
 // bodyPaths are where input holds the body.
 var bodyPaths = []string{"request.body", "parsed_body", "attributes.request.http.body"}
 
-// decide answers for one reading: from memory if it can, else from the policies.
-func (s *snapshot) decide(q *question, reading *request.Reading) (decision Decision) {
+// decide decides about one reading: from memory if it can, else from the policies.
+func (s *snapshot) decide(q *question, reading *request.Reading) (answer decision.Decision) {
 	if s.native {
 		return s.decideByTable(q, reading)
 	}
-	defer recovered(&decision)
+	defer recovered(&answer)
 	room, _ := scratches.Get().(*scratch)
 	defer room.free()
 	d := &room.document
@@ -167,32 +160,32 @@ func (s *snapshot) decide(q *question, reading *request.Reading) (decision Decis
 		return s.recall(q, d, caller, reading, known)
 	}
 	q.cached = CacheMiss
-	decision = s.consult(q, d, caller, reading)
-	s.cache.put(room.key, decision, d.Identity)
-	return decision
+	answer = s.consult(q, d, caller, reading)
+	s.cache.put(room.key, answer, d.Identity)
+	return answer
 }
 
 // recall returns a remembered decision, unless it is one to evaluate again.
-func (s *snapshot) recall(q *question, d *request.Document, caller *callerKey, reading *request.Reading, known *entry) Decision {
+func (s *snapshot) recall(q *question, d *request.Document, caller *callerKey, reading *request.Reading, known *entry) decision.Decision {
 	if q.cached == "" {
 		q.cached = CacheHit
 	}
-	decision := known.decision
+	answer := known.decision
 	if s.cache.shouldVerify() {
-		decision = s.verify(q, d, caller, reading, decision)
+		answer = s.verify(q, d, caller, reading, answer)
 	}
-	return decision.unshared()
+	return answer.Clone()
 }
 
 // verify evaluates a remembered decision again, and returns which one counts.
-func (s *snapshot) verify(q *question, d *request.Document, caller *callerKey, reading *request.Reading, before Decision) Decision {
+func (s *snapshot) verify(q *question, d *request.Document, caller *callerKey, reading *request.Reading, before decision.Decision) decision.Decision {
 	elapsed := q.elapsed
 	defer func() { s.cache.verified(q.elapsed - elapsed) }()
 	return s.cache.verify(before, s.consult(q, d, caller, reading))
 }
 
 // consult asks the policies about one reading.
-func (s *snapshot) consult(q *question, d *request.Document, caller *callerKey, reading *request.Reading) Decision {
+func (s *snapshot) consult(q *question, d *request.Document, caller *callerKey, reading *request.Reading) decision.Decision {
 	if err := q.enter(s.reaches); err != nil {
 		return unevaluated(err)
 	}
@@ -207,22 +200,22 @@ func (s *snapshot) consult(q *question, d *request.Document, caller *callerKey, 
 	} else {
 		input = run.project(s.projection, d, q.in.Config.term, term)
 	}
-	decision := s.evaluate(q.ctx, run, input, q.allotted)
+	answer := s.evaluate(q.ctx, run, input, q.allotted)
 	q.elapsed += time.Since(start)
-	return decision
+	return answer
 }
 
 // recovered makes a failure of an evaluation that panics.
-func recovered(decision *Decision) {
+func recovered(answer *decision.Decision) {
 	if problem := recover(); problem != nil {
-		*decision = failed(fmt.Errorf("the evaluation panicked: %v", problem))
+		*answer = decision.Failed(fmt.Errorf("the evaluation panicked: %v", problem))
 	}
 }
 
 // evaluate asks the policies once. One that runs away or whose caller is gone is
 // cut off, and one that panics has failed.
-func (s *snapshot) evaluate(ctx context.Context, run *evaluation, input *ast.Term, allotted span) (decision Decision) {
-	defer recovered(&decision)
+func (s *snapshot) evaluate(ctx context.Context, run *evaluation, input *ast.Term, allotted span) (answer decision.Decision) {
+	defer recovered(&answer)
 	if s.reaches {
 		var release context.CancelFunc
 		ctx, release = context.WithDeadline(ctx, allotted.end)
@@ -235,7 +228,7 @@ func (s *snapshot) evaluate(ctx context.Context, run *evaluation, input *ast.Ter
 	case topdown.IsCancel(err):
 		return timedOut("it was cut off: its caller is gone, or it took longer than its timeout")
 	case err != nil:
-		return failed(withoutData(err))
+		return decision.Failed(withoutData(err))
 	case late:
 		return timedOut("it took longer than its timeout in a built-in function, which cannot be cut off")
 	}
@@ -265,24 +258,10 @@ func withoutData(err error) error {
 	return &topdown.Error{Code: failure.Code, Message: name + ": " + cause, Location: failure.Location}
 }
 
-// errUndefined is what an operator reads of a decision without a value.
-var errUndefined = errors.New("the decision is undefined: no rule gives it a value for this request; write default allow := false in its package to deny by rule")
-
-// decode takes the decision's value, nil if that is undefined.
-func (s *snapshot) decode(value ast.Value) Decision {
-	if value == nil {
-		return Decision{Reason: authenticator.ReasonPolicyUndefined, Err: errUndefined}
-	}
-	decode := decode
+// decode decodes the value of the decision, nil if it is undefined.
+func (s *snapshot) decode(value ast.Value) decision.Decision {
 	if s.envoy {
-		decode = decodeEnvoy
+		return decision.DecodeEnvoy(value)
 	}
-	decision := decode(value)
-	decision.made.value = value
-	return decision
-}
-
-// failed is the decision of a policy that could not be evaluated.
-func failed(err error) Decision {
-	return Decision{Reason: authenticator.ReasonPolicyError, Err: err}
+	return decision.Decode(value)
 }

@@ -19,14 +19,14 @@ func TestInputAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := policyOf(t, "package caddy.authz\n\n"+rules+"\n")
 			before := set.Decide(t.Context(), asked("/first", "admin"))
-			want := before.made.value.String()
+			want := before.Value.String()
 			if !strings.Contains(want, "first") {
 				t.Fatal(want)
 			}
 			for i := range 3 {
 				set.Decide(t.Context(), asked(fmt.Sprintf("/other/%d", i), "admin"))
 			}
-			if got := before.made.value.String(); got != want {
+			if got := before.Value.String(); got != want {
 				t.Errorf("it has become %s", got)
 			}
 		})
@@ -52,7 +52,7 @@ func TestInputEmptied(t *testing.T) {
 				t.Fatal(input)
 			}
 			decision := current.evaluate(t.Context(), run, input, current.span(set.config.Timeout))
-			if failed := decision.Err != nil && decision.made.value == nil && name == "an error"; failed != (name == "an error") {
+			if failed := decision.Err != nil && decision.Value == nil && name == "an error"; failed != (name == "an error") {
 				t.Fatal(decision)
 			}
 			kept := fmt.Sprint(run.input, run.source, run.limit, run.value, run.metadata)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 )
 
@@ -58,28 +59,28 @@ func (s *Engine) Explain(ctx context.Context, input any) (Explanation, error) {
 	current := s.live.Load()
 	ctx, release := context.WithTimeout(ctx, explainTimeout)
 	defer release()
-	decision := current.decideAsThen(ctx, document)
+	answer := current.decideAsThen(ctx, document)
+	value := current.valueOf(answer)
 	if refused := current.refuseDocument(document); refused != nil {
-		refused.made = decision.made
-		decision = *refused
+		answer = *refused
 	}
 	result := Explanation{
-		Allow: decision.Allow, Reason: decision.Reason, Codes: decision.Codes, Message: decision.Message,
+		Allow: answer.Allow, Reason: answer.Reason, Codes: answer.Codes, Message: answer.Message,
 		Decision: s.config.Decision, Revision: current.revision,
 		Explanation: NoRules(),
 	}
-	if decision.Err != nil {
-		result.Error = decision.Err.Error()
+	if answer.Err != nil {
+		result.Error = answer.Err.Error()
 	}
-	if result.Value, err = native(decision.value()); err != nil {
+	if result.Value, err = native(value); err != nil {
 		return result, err
 	}
 	return result, current.explain(ctx, &result, document)
 }
 
 // decideAsThen decides about an input as at the time that it names.
-func (s *snapshot) decideAsThen(ctx context.Context, document ast.Value) (decision Decision) {
-	defer recovered(&decision)
+func (s *snapshot) decideAsThen(ctx context.Context, document ast.Value) (answer decision.Decision) {
+	defer recovered(&answer)
 	if s.native {
 		return s.decideDocument(document)
 	}
@@ -87,7 +88,7 @@ func (s *snapshot) decideAsThen(ctx context.Context, document ast.Value) (decisi
 	value, err := run.evaluate(ctx, ast.NewTerm(document), span{end, end}, timeOf(document))
 	s.evaluator.end(run)
 	if err != nil {
-		return failed(withoutData(err))
+		return decision.Failed(withoutData(err))
 	}
 	return s.decode(value)
 }

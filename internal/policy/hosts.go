@@ -5,6 +5,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -18,22 +19,22 @@ var hostPaths = []string{"request.host", "attributes.request.http.host", "attrib
 // take one of its own. A destination on another host would be judged as a path of this
 // one, if the decision does not read its host. That field must be named: a policy that
 // takes all of input, as walk does, may never look at it.
-func (s *snapshot) refuseHost(in Input) *Decision {
+func (s *snapshot) refuseHost(in Input) *decision.Decision {
 	return s.refuseHosts(s.byHost && in.Request.HasNoHost(), in.Request.ForeignDestination())
 }
 
-func (s *snapshot) refuseHosts(none, foreign bool) *Decision {
+func (s *snapshot) refuseHosts(none, foreign bool) *decision.Decision {
 	switch {
 	case none:
-		return &Decision{Reason: authenticator.ReasonPathAmbiguous, Codes: []string{string(request.FlagBadHost)}}
+		return &decision.Decision{Reason: authenticator.ReasonPathAmbiguous, Codes: []string{string(request.FlagBadHost)}}
 	case foreign && !s.reads["request.destination_host"]:
-		return &Decision{Reason: authenticator.ReasonPolicyDenied, Codes: []string{accesstable.CodeForeignDestination}}
+		return &decision.Decision{Reason: authenticator.ReasonPolicyDenied, Codes: []string{accesstable.CodeForeignDestination}}
 	}
 	return nil
 }
 
 // refuseDocument is refuseHost for an input that is a document.
-func (s *snapshot) refuseDocument(document ast.Value) *Decision {
+func (s *snapshot) refuseDocument(document ast.Value) *decision.Decision {
 	text := func(name string) (string, bool) {
 		value, err := document.Find(refOf("input.request." + name)[1:])
 		found, ok := value.(ast.String)

@@ -31,14 +31,6 @@ type Entry struct {
 	Metrics     map[string]int64             `json:"metrics"`
 }
 
-// made is how a decision came about, for its entry in a log.
-type made struct {
-	by      *snapshot
-	reading request.Reading
-	value   ast.Value
-	table   bool // an access table decided by itself
-}
-
 // logRules are the policies that judge what the decision log shows.
 type logRules struct{ mask, drop *rego.PreparedEvalQuery }
 
@@ -52,11 +44,11 @@ const (
 // it is false for one that is not to be logged. A mask that fails hides the
 // whole input and result.
 func (s *Engine) Entry(ctx context.Context, in Input, d Decision) (*Entry, bool) {
-	by := d.made.by
+	by := d.origin.snapshot
 	if by == nil {
 		return nil, false // no policy was asked
 	}
-	document := in.Request.Document(d.made.reading, in.Identity, in.Failure, in.Config.values, request.AllFields)
+	document := in.Request.Document(d.origin.reading, in.Identity, in.Failure, in.Config.values, request.AllFields)
 	e := &Entry{
 		DecisionID: document.Request.ID, Path: strings.ReplaceAll(strings.TrimPrefix(s.config.Decision, "data."), ".", "/"),
 		Bundles:     map[string]map[string]string{"policies": {"revision": by.revision}},
@@ -68,9 +60,9 @@ func (s *Engine) Entry(ctx context.Context, in Input, d Decision) (*Entry, bool)
 	}
 	input := whole.term(&document, in.Config.term, nil)
 	if by.envoy {
-		input = withEnvoy(input, in.Request.Envoy(d.made.reading, in.Config.values, false))
+		input = withEnvoy(input, in.Request.Envoy(d.origin.reading, in.Config.values, false))
 	}
-	dropped, err := e.judge(ctx, by, input.Value, d.value())
+	dropped, err := e.judge(ctx, by, input.Value, by.valueOf(d.Decision))
 	if err != nil {
 		e.Input, e.Result, e.Error = nil, nil, "the decision is not shown: "+err.Error()
 	}

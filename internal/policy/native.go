@@ -10,6 +10,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -31,9 +32,9 @@ func nativeSnapshot(m *material) *snapshot {
 	return &snapshot{program: &program{reads: tableReads}, table: m.table, native: true, byHost: m.table.NamesHosts(), warnings: m.warnings}
 }
 
-// decideByTable answers for one reading by the access table, without Rego.
-func (s *snapshot) decideByTable(q *question, reading *request.Reading) (decision Decision) {
-	defer recovered(&decision)
+// decideByTable decides about one reading by the access table, without Rego.
+func (s *snapshot) decideByTable(q *question, reading *request.Reading) (answer decision.Decision) {
+	defer recovered(&answer)
 	if err := q.ctx.Err(); err != nil || q.elapsed > q.timeout {
 		return timedOut("its caller is gone, or the readings of its path took longer than its timeout")
 	}
@@ -45,19 +46,19 @@ func (s *snapshot) decideByTable(q *question, reading *request.Reading) (decisio
 	room.document.Identity = q.in.Identity
 	q.in.Request.FillDocument(&room.document, reading, tableParts)
 	room.question.Document = &room.document
-	decision = decisionOf(s.table.Judge(&room.question))
-	return decision
+	answer = decisionOf(s.table.Judge(&room.question))
+	return answer
 }
 
 // spend counts the time since start as spent on the question.
 func (q *question) spend(start time.Time) { q.elapsed += time.Since(start) }
 
-// decideDocument answers for an input that is a document.
-func (s *snapshot) decideDocument(document ast.Value) (decision Decision) {
-	defer recovered(&decision)
+// decideDocument decides about an input that is a document.
+func (s *snapshot) decideDocument(document ast.Value) (answer decision.Decision) {
+	defer recovered(&answer)
 	question, err := questionOf(document)
 	if err != nil {
-		return failed(err)
+		return decision.Failed(err)
 	}
 	return decisionOf(s.table.Judge(question))
 }
@@ -98,23 +99,23 @@ func readOf(document map[string]any, section string) map[string]any {
 }
 
 // decisionOf returns a table's verdict as a decision.
-func decisionOf(v accesstable.Verdict) Decision {
-	d := Decision{Allow: v.Allow, Labels: v.Labels, made: made{table: true}}
+func decisionOf(v accesstable.Verdict) decision.Decision {
+	d := decision.Decision{Allow: v.Allow, Labels: v.Labels}
 	if v.Allow {
 		return d
 	}
-	d.Reason, d.Codes, d.Login = authenticator.ReasonPolicyDenied, v.Reasons, &Login{Offered: v.Login}
+	d.Reason, d.Codes, d.Login = authenticator.ReasonPolicyDenied, v.Reasons, &decision.Login{Offered: v.Login}
 	if len(v.Scopes) > 0 {
-		d.Challenge = &Challenge{Scopes: v.Scopes, MaxAge: -1}
+		d.Challenge = &decision.Challenge{Scopes: v.Scopes, MaxAge: -1}
 	}
 	return d
 }
 
-// value returns the decision's value, nil if that is undefined: what a policy would
-// have written, for the decision of an access table.
-func (d Decision) value() ast.Value {
-	if !d.made.table {
-		return d.made.value
+// valueOf returns the value of a decision, nil if it is undefined. For an access table it
+// is what a policy would have written.
+func (s *snapshot) valueOf(d decision.Decision) ast.Value {
+	if !s.native || d.Undecided() || d.Login == nil && !d.Allow {
+		return d.Value
 	}
 	labels := make(map[string]any, len(d.Labels))
 	for name, label := range d.Labels {

@@ -137,10 +137,10 @@ func (s *snapshot) resultOf(t testing.TB, run *evaluation, input *ast.Term) stri
 	t.Helper()
 	late := time.Now().Add(time.Minute)
 	decision := s.evaluate(t.Context(), run, input, span{late, late})
-	if decision.made.value == nil {
+	if decision.Value == nil {
 		return string(decision.Reason)
 	}
-	return decision.made.value.String()
+	return decision.Value.String()
 }
 
 // keyOf returns the key for a subject.

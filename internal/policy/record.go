@@ -53,8 +53,8 @@ type Record struct {
 // was decided upon, without credentials and without the body. What a stranger sends
 // never makes it hold more than maxRecord bytes.
 func (s *Engine) Record(in Input, d Decision) *Record {
-	reading := &d.made.reading
-	if d.made.by == nil {
+	reading := &d.origin.reading
+	if d.origin.snapshot == nil {
 		reading = &in.Request.Readings()[0]
 	}
 	if !s.config.OPAEnvoy && weighValue(in.Identity.Claims) <= maxRecord {

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -55,7 +56,7 @@ func speedSteps(t testing.TB) []speedStep {
 	makeKey := func() { gather(); key = parts.key(append(key[:0], known.key...), &document, constants) }
 	cache, serial := current.cache, 0
 	makeKey()
-	cache.put(key, Decision{Allow: true}, caller)
+	cache.put(key, decision.Decision{Allow: true}, caller)
 	return []speedStep{
 		{"input", 3, func() {
 			gather()

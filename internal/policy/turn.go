@@ -7,6 +7,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 )
 
 const (
@@ -52,14 +53,14 @@ func (q *question) leave() {
 }
 
 // unevaluated is the decision where there was no turn.
-func unevaluated(err error) Decision {
+func unevaluated(err error) decision.Decision {
 	if errors.Is(err, fairqueue.ErrBusy) {
-		return Decision{Reason: authenticator.ReasonBusy, Err: errors.New("too many bodies are parsed or policies evaluated at once")}
+		return decision.Decision{Reason: authenticator.ReasonBusy, Err: errors.New("too many bodies are parsed or policies evaluated at once")}
 	}
 	return timedOut("its caller is gone, or parsing the body took too long")
 }
 
 // timedOut is the decision of a policy that did not answer in time.
-func timedOut(why string) Decision {
-	return Decision{Reason: authenticator.ReasonPolicyTimeout, Err: errors.New("the policy did not answer: " + why)}
+func timedOut(why string) decision.Decision {
+	return decision.Decision{Reason: authenticator.ReasonPolicyTimeout, Err: errors.New("the policy did not answer: " + why)}
 }
