@@ -78,7 +78,7 @@ func TestSessionAnswers(t *testing.T) {
 	if err := json.Unmarshal(answer.Body.Bytes(), &problem); err != nil || answer.Code != 401 || problem.Class != "expired" || problem.LoginURL != "/.policy_auth/login?return_to=%2Fapp" {
 		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
-	if got := answer.Header()["Set-Cookie"]; len(got) != 1 || got[0] != "__Host-policy_auth=; Path=/; Max-Age=0; HttpOnly; Secure" {
+	if got := answer.Header()["Set-Cookie"]; len(got) != 1 || got[0] != "__Host-policy_auth=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax" {
 		t.Errorf("cleared by %v", got)
 	}
 	if got := answer.Header().Get("WWW-Authenticate"); got != `Session realm="restricted"` {
@@ -434,7 +434,7 @@ func TestS09Fixation(t *testing.T) {
 	w.Write("policies/policy.rego", "package caddy.authz\n\nallow := {\"allow\": true, \"response_headers_to_add\": {\"Set-Cookie\": [\"__Host-policy_auth=evil\", \"c=3\"]}}\n")
 	signed := secure(get("/public/x"))
 	dead := secure(get("/public/x", "Cookie", "__Host-policy_auth="+strings.Repeat("A", 43)))
-	const cleared = "__Host-policy_auth=; Path=/; Max-Age=0; HttpOnly; Secure"
+	const cleared = "__Host-policy_auth=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
 	tests := []struct {
 		name, block string
 		r           *http.Request
