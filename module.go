@@ -1,6 +1,6 @@
-// Package policyauth is a Caddy HTTP handler that finds out who is calling,
-// asks Rego policies whether they may, and answers the refused itself: the
-// right status, challenge, page and CORS headers, straight from the web server.
+// Package policyauth is a Caddy HTTP handler for authentication and authorization.
+// It identifies the caller, checks an access table or Rego policies, and answers
+// denied requests itself with the right status, challenge, page and CORS headers.
 //
 // The handler is the module http.handlers.policy_auth; in a Caddyfile it is the
 // directive policy_auth. Authentication methods are modules of their own, in the
@@ -50,91 +50,88 @@ type (
 	ErrorPages = settings.ErrorPages
 )
 
-// Handler authenticates requests and then asks policies whether they may go on
-// to the next handler. It answers the refused itself.
+// Handler authenticates requests and checks access rules before it passes them to
+// the next handler. It answers denied requests itself.
 //
-// Nothing becomes unsafe by leaving a field out: without authenticators every caller
-// is anonymous, and without access and policies only known callers may.
+// Leaving a field out never grants access: without authenticators every caller is
+// anonymous, and without access and policies only authenticated callers are allowed.
 type Handler struct {
-	// Which requests are authenticated and judged; the others pass unjudged, as
-	// anonymous as they came. Identity headers are stripped and CORS headers set
-	// for every request all the same. Default: every request.
+	// Selects the requests that are authenticated and authorized. All others pass to
+	// the next handler. Identity headers are stripped and CORS headers set for every
+	// request. Default: every request.
 	MatcherSetsRaw caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
 
-	// How callers are known, in the order in which methods that share a place
-	// (such as two issuers' bearer tokens) are asked. One explicit credential
-	// that fails is refused, whatever the other methods would say. Default: none.
+	// The authentication methods. Methods that read the same place (such as the bearer
+	// tokens of two issuers) are asked in this order. A request with an invalid
+	// explicit credential is denied, and no other method is tried. Default: none.
 	AuthenticatorsRaw []json.RawMessage `json:"authenticators,omitempty" caddy:"namespace=http.policy_auth.authenticators inline_key=method"`
 
-	// Access tables (access.yaml), watched and swapped as one. A file that is
-	// missing or wrong fails the load; later on, the last good one stays.
+	// Files with access tables. They are watched and replaced as one. A missing or
+	// wrong file is an error at load; later, the last good table stays in use.
 	// Default: none.
 	Access []string `json:"access,omitempty"`
 
-	// Rego policies. If there are any, they decide, and an access table counts
-	// only as far as they ask it. Default: none.
+	// Rego policies. If there are any, they decide, and an access table counts only
+	// where a policy asks it. Default: none.
 	Policies *settings.Policies `json:"policies,omitempty"`
 
-	// Constants for policies, as input.config. Placeholders in strings are
-	// replaced at load; an unknown or empty one is an error. Default: none.
+	// Constants for policies, as input.config. Placeholders in texts are replaced at
+	// load; an unknown or empty one is an error. Default: none.
 	Config settings.Constants `json:"config,omitempty"`
 
-	// Whose pages may call this site from a browser. Default: none; a
-	// preflight is then an ordinary request.
+	// The origins that may call this site from a browser. Default: none; a preflight
+	// is then an ordinary request.
 	CORS *settings.CORS `json:"cors,omitempty"`
 
-	// Where people sign in: on the site's own pages below /.policy_auth/, by one
-	// or more methods, or on one external page. Navigations of anonymous
-	// callers are sent there; everything else gets 401. Default: nowhere.
+	// Where users sign in: on the site's own pages below /.policy_auth/, by one or
+	// more methods, or on one external page. Browser navigations of anonymous callers
+	// are redirected there; everything else gets 401. Default: none.
 	LoginRaw []json.RawMessage `json:"login,omitempty" caddy:"namespace=http.policy_auth.logins inline_key=method"`
 
-	// How much of a request's body policies may read. It is buffered only if a
-	// loaded policy reads it.
+	// Limits of the request body that policies can read. The body is buffered only if
+	// a loaded policy reads it.
 	Body *settings.Body `json:"body,omitempty"`
 
-	// What the refused see. Default: the built-in pages.
+	// The answer to denied requests. Default: the built-in pages.
 	ErrorPages *settings.ErrorPages `json:"error_pages,omitempty"`
 
-	// Headers that tell the next handler who is calling: from a header's name to
-	// an identity field (id username name email kind issuer method roles groups
-	// scopes claims.<path>). Each is removed from what the client sent, in every
-	// spelling, on every request. Default: none.
+	// Headers that tell the next handler who is calling: from the name of a header to
+	// an identity field (id username name email kind issuer method roles groups scopes
+	// claims.<path>). Each of these headers is removed from the client's request, in
+	// every spelling, on every request. Default: none.
 	IdentityHeaders map[string]string `json:"identity_headers,omitempty"`
 
-	// How identity headers hold values that are not printable ASCII: "percent"
-	// (UTF-8, percent-encoded; a percent sign is always encoded, in items of a
-	// list a comma, too), "rfc8187" (such values as UTF-8''..., as in RFC 8187) or
-	// "omit" (the header is left out, with a warning). Values with CR, LF or NUL
-	// are always left out. Default: percent.
+	// How identity headers represent values that are not printable ASCII: "percent"
+	// (percent-encoded UTF-8; a percent sign is always encoded, and so is a comma in a
+	// list item), "rfc8187" (such values as UTF-8''..., as in RFC 8187) or "omit" (the
+	// header is left out, with a warning). Values with CR, LF or NUL are always left
+	// out. Default: percent.
 	IdentityHeadersEncoding string `json:"identity_headers_encoding,omitempty"`
 
-	// Leave the accepted credential in the request for the next handler.
-	// Default: it is removed; others are not ours and stay.
+	// Leaves the accepted credential in the request for the next handler. Default: it
+	// is removed; other credentials are never removed.
 	ForwardCredentials bool `json:"forward_credentials,omitempty"`
 
-	// Path flags for which a request is judged in each of its readings, instead
-	// of being refused with 400. Default: none.
+	// Path flags for which a request is checked in each reading of its path, instead
+	// of getting 400. Default: none.
 	AllowAmbiguousPaths []string `json:"allow_ambiguous_paths,omitempty"`
 
-	// Protocols that a request may change its connection to, beside websocket,
-	// where policies allow it, such as tcp or SPDY/3.1: what they carry is not
-	// judged. h2c, http/*, tls/* and connect-ip, which carry whole requests, are
-	// refused at load. Default: none; others are removed from requests, and a
-	// CONNECT for one gets 501.
+	// Protocols to which a request may upgrade, besides websocket, if a policy allows
+	// it, such as tcp or SPDY/3.1. What such a connection carries is not checked. h2c,
+	// http/*, tls/* and connect-ip, which carry whole requests, are errors. Default:
+	// none; other protocols are removed from requests, and a CONNECT for one gets 501.
 	Upgrades []string `json:"upgrades,omitempty"`
 
-	// Accept credentials over plain HTTP from peers on other machines. Default: they
-	// are refused with 403, unless a trusted proxy says that it was HTTPS. Peers on
-	// this machine, a proxy among them, are accepted.
+	// Accepts credentials over plain HTTP from other machines. Default: they get 403,
+	// unless a trusted proxy reports that the request came over HTTPS. Peers on this
+	// machine, including a proxy, are always accepted.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`
 
-	// Leave the next handler's Cache-Control as it is, public or not, also for
-	// callers known by a cookie, a key or a certificate. Default: public becomes
-	// private for them.
+	// Leaves the Cache-Control of the next handler unchanged for callers known by a
+	// cookie, a key or a certificate. Default: public becomes private for them.
 	SharedCache bool `json:"shared_cache,omitempty"`
 
-	// Answer 404 instead of 403 to known callers, as if there were nothing.
-	// Default: 403.
+	// Answers 404 instead of 403 to authenticated callers. Default: 403.
 	Conceal bool `json:"conceal,omitempty"`
 
 	matchers caddyhttp.MatcherSets

@@ -27,16 +27,15 @@ const defaultKeyHeader = "X-API-Key"
 
 // APIKey accepts keys: long random secrets, of which keys.yaml has the hashes.
 type APIKey struct {
-	// Files of keys. They are watched and swapped as one; one that turns bad
-	// leaves the last good keys in use. Required.
+	// Files of API keys. They are watched and replaced as one; if one becomes invalid,
+	// the last good keys stay in use. Required.
 	Keys []string `json:"keys,omitempty"`
 
-	// Where the key is: "header" (a header of its own), "bearer" or
-	// "basic_password" (the password of Basic, whose name does not matter).
-	// Default: header.
+	// Where the key is: "header", "bearer" or "basic_password" (the password of Basic;
+	// the user name is ignored). Default: header.
 	From string `json:"from,omitempty"`
 
-	// The header's name. Default: X-API-Key.
+	// The name of the header. Default: X-API-Key.
 	Header string `json:"header,omitempty"`
 
 	Offer

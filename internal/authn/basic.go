@@ -33,19 +33,18 @@ func init() {
 
 // Basic accepts names and passwords by HTTP's Basic scheme (RFC 7617).
 type Basic struct {
-	// The protection space that browsers show and remember; printable ASCII.
-	// Default: restricted.
+	// The protection space, which browsers show; printable ASCII. Default: restricted.
 	Realm string `json:"realm,omitempty"`
 
 	// Files of users: users.yaml, or htpasswd with bcrypt. They are watched and
-	// swapped as one; one that turns bad leaves the last good users in use.
+	// replaced as one; if one becomes invalid, the last good users stay in use.
 	Users []string `json:"users,omitempty"`
 
-	// Further users, by name. At least one user or file is required.
+	// Users in the configuration. At least one user or file is required.
 	Inline []InlineUser `json:"inline,omitempty"`
 
-	// How many failures, of a user or of a client, are answered with 429
-	// afterwards. Default: 10 in 5m.
+	// The number of failures, of a user or of a client, after which further attempts
+	// get 429. Default: 10 in 5m.
 	Throttle *Throttle `json:"throttle,omitempty"`
 
 	Offer
@@ -56,9 +55,9 @@ type Basic struct {
 
 // InlineUser is a user in the configuration itself.
 type InlineUser struct {
-	// The name to sign in with.
+	// The user name.
 	Name string `json:"name"`
-	// A hash of bcrypt or argon2id.
+	// A bcrypt or argon2id hash of the password.
 	Hash string `json:"hash"`
 }
 

@@ -25,105 +25,104 @@ const anyone = "any"
 // JWT accepts JSON Web Tokens (RFC 7519) of one issuer as bearer tokens (RFC
 // 6750). Tokens of other issuers are left to other methods.
 type JWT struct {
-	// What iss must be, to the letter; "any" leaves the choice to the keys, which
-	// are then named by jwks_url, jwks_file, key_files or secret. Required.
+	// The issuer, exactly as in iss. "any" accepts every issuer; the keys then decide,
+	// and jwks_url, jwks_file, key_files or secret must name them. Required.
 	Issuer string `json:"issuer,omitempty"`
 
-	// Where the issuer publishes its keys (a JWK Set, RFC 7517), over https.
-	// Default: what the issuer's metadata says (RFC 8414, OpenID Connect
-	// Discovery). At most one of jwks_url, jwks_file, key_files and secret is set.
+	// The URL of the issuer's JWK Set (RFC 7517); https. At most one of jwks_url,
+	// jwks_file, key_files and secret may be set. Default: the URL in the issuer's
+	// metadata (RFC 8414, OpenID Connect Discovery).
 	JWKSURL string `json:"jwks_url,omitempty"`
 
-	// A file with a JWK Set, watched; one that turns bad leaves the last good
-	// keys in use.
+	// A file with a JWK Set; watched. If it becomes invalid, the last good keys stay
+	// in use.
 	JWKSFile string `json:"jwks_file,omitempty"`
 
-	// Files of public keys or certificates in PEM, watched and swapped as one.
+	// Files of public keys or certificates in PEM; watched and replaced as one.
 	KeyFiles []string `json:"key_files,omitempty"`
 
-	// The secret for HS256, HS384 or HS512, at least as long as the hash.
-	// Placeholders are replaced; an empty or unknown one is an error.
+	// The secret for HS256, HS384 or HS512, at least as long as the hash. Placeholders
+	// are replaced; an empty or unknown one is an error.
 	Secret string `json:"secret,omitempty"`
 
-	// Where the issuer's metadata is fetched from, if the issuer is reached at
-	// another address than its own: an https URL. The metadata still has to name
-	// Issuer, and the URL of the keys is taken as the metadata says it. Not together
-	// with jwks_url, jwks_file, key_files or secret. Default: at the issuer.
+	// The URL of the issuer's metadata, if the issuer is reached at another address
+	// than its own; https. The metadata must name Issuer, and the URL of the keys in
+	// it is used as it is. Not together with jwks_url, jwks_file, key_files or secret.
+	// Default: derived from Issuer.
 	DiscoveryURL string `json:"discovery_url,omitempty"`
 
-	// A file of root certificates in PEM that replace the system's for what is
-	// fetched from the issuer. It is read when the configuration loads; one that is
-	// missing, empty or holds anything else is an error. Default: the system's.
+	// A file of root certificates in PEM that replace those of the system for requests
+	// to the issuer. It is read when the configuration loads; if it is missing, empty
+	// or contains anything else, that is an error. Default: those of the system.
 	TLSCA string `json:"tls_ca,omitempty"`
 
-	// The credential that the metadata and the keys are fetched with, as Bearer:
-	// mostly "{file.<path>}", which is read anew for each fetch. It is sent to the
-	// scheme, host and port of jwks_url, else of discovery_url, else of the issuer,
-	// and never along a redirect. Default: none.
+	// The bearer token for fetching the metadata and the keys, usually
+	// "{file.<path>}", which is read for each fetch. It is sent to the scheme, host
+	// and port of jwks_url, else of discovery_url, else of the issuer, and never along
+	// a redirect. Default: none.
 	JWKSBearer string `json:"jwks_bearer,omitempty"`
 
-	// How long published keys count after they ceased to be fresh, while the
-	// issuer is out of reach. Default: 24h.
+	// How long fetched keys are still used after they are due for a refresh, while the
+	// issuer is unreachable. Default: 24h.
 	MaxStale caddy.Duration `json:"max_stale,omitempty"`
 
-	// The accepted audiences: aud must hold one of them. "any" alone accepts
-	// every audience. Required unless Resource is set.
+	// The accepted audiences: aud must contain one of them. "any" alone accepts every
+	// audience. Required unless Resource is set.
 	Audience []string `json:"audience,omitempty"`
 
-	// The protected resource that tokens are for (RFC 9728): an https URL, whose
-	// description is served below /.well-known/oauth-protected-resource and named
-	// in challenges. It is an audience too. Default: none.
+	// The protected resource for which tokens are issued (RFC 9728): an https URL. Its
+	// metadata is served below /.well-known/oauth-protected-resource, and challenges
+	// link to it. It is an audience, too. Default: none.
 	Resource string `json:"resource,omitempty"`
 
-	// The scopes that the resource knows: described, and named in challenges.
-	// offline_access is not one of them. Default: none.
+	// The scopes of the resource, for the metadata and challenges, without
+	// offline_access. Default: none.
 	ResourceScopes []string `json:"resource_scopes,omitempty"`
 
-	// The name of the resource for people. Default: none.
+	// The display name of the resource. Default: none.
 	ResourceName string `json:"resource_name,omitempty"`
 
-	// The URL of a page about the resource, for developers. Default: none.
+	// The URL of a page about the resource for developers. Default: none.
 	ResourceDocumentation string `json:"resource_documentation,omitempty"`
 
-	// The algorithms that alg may name. Default: those that fit the keys; HS256
-	// for a secret.
+	// The accepted values of alg. Default: those that fit the keys; HS256 for a
+	// secret.
 	Algorithms []string `json:"algorithms,omitempty"`
 
-	// How far the issuer's clock may be off, at most 5m. Default: 60s.
+	// Tolerated clock difference to the issuer, at most 5m. Default: 60s.
 	Leeway caddy.Duration `json:"leeway,omitempty"`
 
-	// How long after iat a token counts. Default: as long as exp says.
+	// Maximum age of a token, counted from iat. Default: until exp.
 	MaxTokenAge caddy.Duration `json:"max_token_age,omitempty"`
 
-	// The type that tokens must have, such as at+jwt (RFC 9068). Default: any
-	// but those of other kinds of token.
+	// The required type of tokens, such as at+jwt (RFC 9068). Default: any, except the
+	// types of other kinds of tokens.
 	Typ string `json:"typ,omitempty"`
 
-	// Where identity fields come from: id, username, name, email, roles, groups,
-	// scopes, each with dotted paths or JSON pointers of which the first with a
-	// value other than null counts. For roles, groups and scopes there are also
+	// The claims for the identity fields id, username, name, email, roles, groups and
+	// scopes, each with dotted paths or JSON pointers; the first with a value other
+	// than null is used. For roles, groups and scopes, there are also
 	// "<path>[].<member>" (a member of each object in a list), "keys:<path>" (the
 	// names in an object whose value is true or not empty) and "keys:<path> having
-	// <member>" (those whose value has that member). A token with a value of
-	// another form there is refused. Default: the claims of those names, where
-	// values of another form are left out.
+	// <member>" (those whose value has that member). A token with a value of another
+	// form there is rejected. Default: the claims of these names; values of another
+	// form are left out.
 	Map map[string][]string `json:"map,omitempty"`
 
-	// Claims that must hold one of some values. Default: none.
+	// Claims that must have one of some values. Default: none.
 	Require []Requirement `json:"require,omitempty"`
 
 	// Where tokens are: "bearer" (Authorization: Bearer), "basic_password" (the
-	// password of Basic), "header", "cookie" or "query" (each with a name).
-	// Default: bearer.
+	// password of Basic), "header", "cookie" or "query" (each with a name). Default:
+	// bearer.
 	From string `json:"from,omitempty"`
 
-	// The name of the header, the cookie or the parameter of the query.
+	// The name of the header, the cookie or the query parameter.
 	Name string `json:"name,omitempty"`
 
-	// "pass" leaves bearer tokens that are not JWTs, or whose issuer no method
-	// of the site names, to the application behind it, if a session identifies
-	// the caller. Policies see input.request.foreign_bearer. Default: such
-	// tokens are refused.
+	// "pass" passes bearer tokens that are not JWTs, or whose issuer no method of the
+	// site names, to the application, if a session identifies the caller. Policies see
+	// input.request.foreign_bearer. Default: such tokens are rejected.
 	UnknownIssuer string `json:"unknown_issuer,omitempty"`
 
 	Offer
@@ -139,7 +138,7 @@ type JWT struct {
 type Requirement struct {
 	// A dotted path or a JSON pointer.
 	Claim string `json:"claim"`
-	// The values of which one suffices.
+	// The accepted values; one must match.
 	Values []string `json:"values"`
 }
 

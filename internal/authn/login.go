@@ -91,8 +91,8 @@ var errAlone = errors.New("login url leads to an external sign-in page and stand
 
 // LoginURL sends people to an external sign-in page.
 type LoginURL struct {
-	// An https or http URL, or a path on this site, in which {return_to} stands
-	// for the URL to come back to; without it, a warning. Required.
+	// An https or http URL, or a path on this site. {return_to} in it becomes the URL
+	// to come back to; without it, there is a warning. Required.
 	URL string `json:"url"`
 
 	page *login.ExternalPage

@@ -23,13 +23,13 @@ func init() {
 // LoginForm is a page of our own that asks for a name and a password.
 type LoginForm struct {
 	// Files of users: users.yaml, or htpasswd with bcrypt. They are watched and
-	// swapped as one; one that turns bad leaves the last good users in use. A
-	// user who is disabled, removed or given another password is signed out with
-	// the next request. Required.
+	// replaced as one; if one becomes invalid, the last good users stay in use. A user
+	// who is disabled, removed or given another password is signed out at the next
+	// request. Required.
 	Users []string `json:"users,omitempty"`
 
-	// How many failures, of a user or of a client, are answered with 429
-	// afterwards. Default: 10 in 5m.
+	// The number of failures, of a user or of a client, after which further attempts
+	// get 429. Default: 10 in 5m.
 	Throttle *Throttle `json:"throttle,omitempty"`
 
 	form     *login.Form

@@ -29,70 +29,69 @@ func init() {
 // with PKCE. The provider is asked at the first sign-in: it may be a site
 // of this very server, and one that is down stops nothing else.
 type LoginOIDC struct {
-	// The provider's URL, to the letter as it names itself. Required.
+	// The URL of the provider, exactly as it names itself. Required.
 	Issuer string `json:"issuer,omitempty"`
 
-	// Where the provider's metadata is fetched from, if this server reaches it at
-	// another address than people do: an https URL. The metadata still has to name
-	// Issuer, and its endpoints are taken as it says them. Default: at the issuer.
+	// The URL of the provider's metadata, if this server reaches the provider at
+	// another address than browsers do; https. The metadata must name Issuer, and its
+	// endpoints are used as they are. Default: derived from Issuer.
 	DiscoveryURL string `json:"discovery_url,omitempty"`
 
-	// A file of root certificates in PEM that replace the system's for what is asked
-	// of the provider: metadata, keys, tokens and userinfo. It is read when the
-	// configuration loads; one that is missing, empty or holds anything else is an
-	// error. Default: the system's.
+	// A file of root certificates in PEM that replace those of the system for requests
+	// to the provider: metadata, keys, tokens and userinfo. It is read when the
+	// configuration loads; if it is missing, empty or contains anything else, that is
+	// an error. Default: those of the system.
 	TLSCA string `json:"tls_ca,omitempty"`
 
-	// What the login is called: in /.policy_auth/callback/<name>, which is
-	// registered at the provider, in a policy's login, and where people choose; 1
-	// to 32 of a-z, 0-9, _ and -. Default: oidc.
+	// The name of the login: in /.policy_auth/callback/<name>, which is registered at
+	// the provider, in the login of a policy's decision, and on the page where users
+	// choose. 1 to 32 of a-z, 0-9, _ and -. Default: oidc.
 	Name string `json:"name,omitempty"`
 
-	// What the provider calls this site. Placeholders are replaced. Required.
+	// The client ID of this site at the provider. Placeholders are replaced. Required.
 	ClientID string `json:"client_id,omitempty"`
 
-	// What proves it. Placeholders are replaced; an empty or unknown one is an
+	// The client secret. Placeholders are replaced; an empty or unknown one is an
 	// error. Default: none, for a public client.
 	ClientSecret string `json:"client_secret,omitempty"`
 
-	// How client_secret or client_key is shown to the provider: "basic" in a header,
-	// "post" in the body, "private_key_jwt" as a signed assertion (RFC 7523) whose
-	// audience is the issuer alone. Default: basic, or post if the provider says that
-	// it takes that and not basic.
+	// How the client authenticates at the provider: "basic" in a header, "post" in the
+	// body, "private_key_jwt" by a signed assertion (RFC 7523) whose audience is the
+	// issuer. Default: basic, or post if the provider supports post but not basic.
 	ClientAuthMethod string `json:"client_auth_method,omitempty"`
 
-	// A file with the private key in PEM (PKCS #8, PKCS #1 or SEC 1) that signs the
-	// assertions of private_key_jwt: RSA of at least 2048 bits, EC on P-256, P-384 or
-	// P-521, or Ed25519. It is read when the configuration loads; one that is missing,
-	// encrypted or holds anything else is an error. Default: none.
+	// A file with the private key in PEM (PKCS #8, PKCS #1 or SEC 1) for
+	// private_key_jwt: RSA of at least 2048 bits, EC on P-256, P-384 or P-521, or
+	// Ed25519. It is read when the configuration loads; if it is missing, encrypted or
+	// contains anything else, that is an error. Default: none.
 	ClientKey string `json:"client_key,omitempty"`
 
-	// What to send with each authorization request beside the parameters of the
-	// protocol, such as audience. Placeholders are replaced when the configuration
-	// loads; those of a request are an error, and so are names of the protocol. Only
-	// resource may have several values. Default: none.
+	// More parameters for each authorization request, such as audience. Placeholders
+	// are replaced when the configuration loads; placeholders of a request and
+	// parameters of the protocol are errors. Only resource may have several values.
+	// Default: none.
 	Parameters map[string][]string `json:"parameters,omitempty"`
 
-	// What to ask for; openid is added. Default: openid profile email.
+	// The requested scopes; openid is always added. Default: openid profile email.
 	Scopes []string `json:"scopes,omitempty"`
-	// More audiences that ID tokens may name beside client_id. An ID token that says
-	// in azp that it was issued to client_id may name any. Default: none.
+	// Audiences that ID tokens may have besides client_id. An ID token whose azp is
+	// client_id may have any. Default: none.
 	Audience []string `json:"audience,omitempty"`
 
-	// What the provider is to ask people: none, or some of login, consent and
-	// select_account. Default: as the provider sees fit.
+	// The prompt parameter of authorization requests: none, or some of login, consent
+	// and select_account. Default: the provider decides.
 	Prompt []string `json:"prompt,omitempty"`
 
-	// Where identity fields come from, as in jwt: the claims of the ID token, and
-	// of userinfo beside. Default: the claims of those names.
+	// The claims for identity fields, as in jwt, from the ID token and userinfo.
+	// Default: the claims of these names.
 	Map map[string][]string `json:"map,omitempty"`
 
-	// "provider" signs people out at the provider as well, if it has a page for
-	// that; "local" leaves them signed in there. Default: provider.
+	// "provider" also signs users out at the provider, if it has an endpoint for that;
+	// "local" does not. Default: provider.
 	Logout string `json:"logout,omitempty"`
 
-	// "on" asks the userinfo endpoint, if there is one, for what the ID token does
-	// not say; "off" does not. Default: on.
+	// "on" requests userinfo, if there is an endpoint, for claims that the ID token
+	// lacks; "off" does not. Default: on.
 	Userinfo string `json:"userinfo,omitempty"`
 
 	method   *login.OIDC

@@ -15,9 +15,10 @@ const off = "off"
 
 // Offer says whether a 401 offers a method. Methods embed it.
 type Offer struct {
-	// "off" accepts this method's credentials, but no 401 offers it: for clients
-	// that fail at a challenge that they do not know, such as Docker's at Bearer.
-	// At least one method or a login is offered. Default: it is offered.
+	// "off" accepts credentials of this method, but no 401 offers it. Use it for
+	// clients that fail at a challenge that is not meant for them, as Docker's client
+	// does at Bearer. At least one method or a login must be offered. Default: it is
+	// offered.
 	Challenge string `json:"challenge,omitempty"`
 }
 

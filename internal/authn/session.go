@@ -23,29 +23,29 @@ func init() {
 // Session accepts the cookies of people who have signed in by one of the site's
 // logins. It is implied by them; it is written where its defaults do not do.
 type Session struct {
-	// How long a session may go unused. Default: 30m.
+	// How long a session may be unused. Default: 30m.
 	Idle caddy.Duration `json:"idle,omitempty"`
 
-	// How long a session may last, however busy. Default: 12h.
+	// How long a session lasts at most, however often it is used. Default: 12h.
 	Lifetime caddy.Duration `json:"lifetime,omitempty"`
 
-	// Keep the cookie when the browser is closed, until the lifetime is over.
-	// Default: false.
+	// Keeps the cookie when the browser is closed, until the lifetime ends. Default:
+	// false.
 	Persistent bool `json:"persistent,omitempty"`
 
-	// The cookie's name, which begins with __Host-, or with __Secure- if there is
-	// a cookie_domain. Default: __Host-policy_auth or __Secure-policy_auth.
+	// The name of the cookie. It begins with __Host-, or with __Secure- if there is a
+	// cookie_domain. Default: __Host-policy_auth or __Secure-policy_auth.
 	CookieName string `json:"cookie_name,omitempty"`
 
-	// A domain whose hosts share their sessions, such as example.com. Default:
-	// none, each host has its own.
+	// A domain whose hosts share their sessions, such as example.com. Default: none;
+	// each host has its own.
 	CookieDomain string `json:"cookie_domain,omitempty"`
 
-	// Which requests of other sites the cookie goes with: lax (links), strict
+	// The cross-site requests with which browsers send the cookie: lax (links), strict
 	// (none) or none (all). Default: lax.
 	SameSite string `json:"same_site,omitempty"`
 
-	// Where sessions are kept. Default: a file below Caddy's data directory.
+	// Where sessions are stored. Default: a file in Caddy's data directory.
 	Store *SessionStore `json:"store,omitempty"`
 
 	Offer

@@ -18,15 +18,15 @@ import (
 
 // SessionStore is where sessions are kept.
 type SessionStore struct {
-	// "file" (an embedded database, for one machine) or "redis" (Redis or Valkey,
-	// for several). Required.
+	// "file" (an embedded database, for one machine) or "redis" (Redis or Valkey, for
+	// several machines). Required.
 	Kind string `json:"kind"`
 
-	// The file's path. Default: policy_auth/store.db below Caddy's data directory.
+	// The path of the file. Default: policy_auth/store.db in Caddy's data directory.
 	Path string `json:"path,omitempty"`
 
-	// The server's URL, such as redis://:password@127.0.0.1:6379/0 or rediss://…
-	// over TLS; placeholders are replaced. Required for redis.
+	// The URL of the server, such as redis://:password@127.0.0.1:6379/0, or rediss://…
+	// for TLS. Placeholders are replaced. Required for redis.
 	URL string `json:"url,omitempty"`
 }
 

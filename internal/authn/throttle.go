@@ -14,9 +14,9 @@ const maxFailures = 1000
 
 // Throttle limits failures.
 type Throttle struct {
-	// How many are allowed, 1 to 1000.
+	// The number of failures that are allowed, 1 to 1000.
 	Failures int `json:"failures"`
-	// Within which time.
+	// The period in which they are counted.
 	Window caddy.Duration `json:"window"`
 }
 

@@ -11,16 +11,15 @@ import (
 
 // Body bounds what policies read of a body.
 type Body struct {
-	// The largest body, in bytes, that policies are asked about; a larger one is
-	// refused with 413, unless the policy looks at body_truncated itself.
-	// Default: 1 MiB.
+	// The largest body, in bytes, that policies can read. A larger one is denied with
+	// 413, unless the policy reads body_truncated. Default: 1 MiB.
 	MaxSize int64 `json:"max_size,omitempty"`
-	// How many values JSON may hold, at most 10000000: each member and item counts. A
-	// body with more is refused with 413 before it takes memory, unless the policy
-	// looks at body_truncated itself. Default: 20000.
+	// The number of values that JSON may have, at most 10000000; each member and item
+	// counts. A body with more is denied with 413 before it takes memory, unless the
+	// policy reads body_truncated. Default: 20000.
 	MaxValues int `json:"max_values,omitempty"`
-	// How deep the arrays and objects of JSON may nest, at most 1000; a deeper body is
-	// refused like one of too many values. Default: 64.
+	// The nesting depth of arrays and objects in JSON, at most 1000. A deeper body is
+	// denied like one with too many values. Default: 64.
 	MaxDepth int `json:"max_depth,omitempty"`
 }
 

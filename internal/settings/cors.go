@@ -13,24 +13,25 @@ import (
 
 // CORS says whose pages may call this site (Fetch, section 3.3).
 type CORS struct {
-	// Origins that may: exact (https://app.example.com), every subdomain
-	// (https://*.example.com), any port (http://localhost:*), or * without
-	// credentials. Required unless Upstream.
+	// Origins whose scripts may read responses: exact (https://app.example.com), every
+	// subdomain (https://*.example.com), every port (http://localhost:*), or * without
+	// credentials. Required unless Upstream is set.
 	Origins []string `json:"origins,omitempty"`
-	// Methods that may be used. Default: GET HEAD POST PUT PATCH DELETE.
+	// Methods that scripts may use. Default: GET HEAD POST PUT PATCH DELETE.
 	Methods []string `json:"methods,omitempty"`
-	// Request headers that may be sent. Default: authorization, content-type
-	// and the configured credential headers.
+	// Request headers that scripts may set. Headers from which the site's methods read
+	// credentials are always allowed. Default: authorization, content-type.
 	Headers []string `json:"headers,omitempty"`
-	// Response headers that scripts may read, beside WWW-Authenticate,
-	// Retry-After and X-Request-Id. Default: none.
+	// Response headers that scripts may read, besides WWW-Authenticate, Retry-After
+	// and X-Request-Id. Default: none.
 	Expose []string `json:"expose,omitempty"`
-	// Allow cookies, Basic and client certificates. Default: false.
+	// Permits requests with cookies, Basic credentials and client certificates.
+	// Default: false.
 	Credentials bool `json:"credentials,omitempty"`
-	// How long browsers may remember a preflight's answer, at most 24h. Default: 1h.
+	// How long browsers may cache a preflight, at most 24h. Default: 1h.
 	MaxAge caddy.Duration `json:"max_age,omitempty"`
-	// Let preflights pass, stripped of credentials, for the next handler to
-	// answer; all other fields must be empty. Default: false.
+	// Passes preflights, without credentials, to the next handler, which answers them.
+	// All other fields must be empty. Default: false.
 	Upstream bool `json:"upstream,omitempty"`
 }
 

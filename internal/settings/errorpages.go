@@ -15,14 +15,14 @@ import (
 
 // ErrorPages says what the refused see.
 type ErrorPages struct {
-	// "pages" writes a page, a problem document or a line of text by what the
-	// client accepts; "delegate" sets status and headers and hands over to the
-	// site's error routes; "bare" sends no body. Default: pages.
+	// "pages" writes a page, a problem document or a line of text, depending on what
+	// the client accepts. "delegate" sets status and headers and leaves the body to
+	// the site's error routes. "bare" sends no body. Default: pages.
 	Mode string `json:"mode,omitempty"`
-	// A directory of templates (<status>.html, 4xx.html, 5xx.html, error.html),
+	// A directory of templates (<status>.html, 4xx.html, 5xx.html, error.html);
 	// watched. Default: the built-in page.
 	Dir string `json:"dir,omitempty"`
-	// Whose site it is. Default: none.
+	// The name, logo, color and links of the site on its pages. Default: none.
 	Brand pages.Brand `json:"brand,omitzero"`
 }
 

@@ -26,36 +26,36 @@ type Policies struct {
 	Sources []string `json:"sources,omitempty"`
 	// The rule that decides. Default: data.caddy.authz.allow.
 	Decision string `json:"decision,omitempty"`
-	// How long one evaluation may take before the request is refused with 500.
-	// Default: 100ms.
+	// How long one evaluation may take before the request is denied with 500. Default:
+	// 100ms.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
-	// "watch" takes changed files while running, "off" waits for a reload through
+	// "watch" applies changed files while Caddy runs, "off" only on a reload through
 	// the admin API. Default: watch.
 	Reload string `json:"reload,omitempty"`
-	// Built-in functions that are off unless named, because they reach out of the
-	// policy: http.send net.lookup_ip_addr opa.runtime; or because they may compute
-	// for seconds on a short text: graph.reachable_paths rego.parse_module
-	// graphql.is_valid graphql.parse graphql.parse_and_verify graphql.parse_query
-	// graphql.parse_schema graphql.schema_is_valid. Default: none.
+	// Built-in functions that are off unless named here: those that reach the network
+	// or the environment (http.send net.lookup_ip_addr opa.runtime), and those that
+	// may compute for seconds on a short text (graph.reachable_paths rego.parse_module
+	// strings.render_template graphql.is_valid graphql.parse graphql.parse_and_verify
+	// graphql.parse_query graphql.parse_schema graphql.schema_is_valid). Default:
+	// none.
 	Builtins []string `json:"builtins,omitempty"`
-	// Give policies the document of opa-envoy-plugin beside our own, with the
-	// credentials that it has, and read their answers as it does; errors of
-	// built-in functions are undefined, and the default decision is
-	// data.envoy.authz.allow. Default: false.
+	// Gives policies the input of opa-envoy-plugin besides our own, including its
+	// credentials, and reads their decisions as the plugin does. Errors of built-in
+	// functions are undefined, and the default decision is data.envoy.authz.allow.
+	// Default: false.
 	OPAEnvoy bool `json:"opa_envoy,omitempty"`
-	// File of a JSON Schema of input.identity.claims: a policy that reads a claim
-	// which it has not is refused when it is loaded. Properties that it lists are
-	// all there are, unless it says additionalProperties. Default: none, claims
-	// may be anything.
+	// File with a JSON Schema of input.identity.claims. A policy that reads another
+	// claim is an error at load. An object has only the properties that the schema
+	// lists, unless it has additionalProperties. Default: none; policies may read any
+	// claim.
 	ClaimsSchema string `json:"claims_schema,omitempty"`
-	// Take policies only if the tests in the same sources (rules test_… in files
-	// *_test.rego) pass, and there are some: within 5s each and 30s in all. Those
-	// that fail are refused at load, and later on leave the last good ones in use.
-	// Default: false, tests are not looked at.
+	// Loads policies only if the tests in the same sources (rules test_… in
+	// *_test.rego files) pass, within 5s each and 30s in all, and there is at least
+	// one. Otherwise loading fails, or the last good policies stay in use. Default:
+	// false; tests are ignored.
 	RequireTests bool `json:"require_tests,omitempty"`
-	// How many bytes of decisions are remembered, so that policies are not asked
-	// the same twice; -1 for none. It is done only where a decision depends on
-	// nothing but fields of input that can be told apart. Default: 16 MiB.
+	// Size of the decision cache in bytes; -1 turns it off. Only decisions that depend
+	// on nothing but fields of input are cached. Default: 16 MiB.
 	DecisionCache int64 `json:"decision_cache,omitempty"`
 }
 
