@@ -68,7 +68,7 @@ func (w *env) provision(block string) (*Handler, error) {
 // logTo makes a handler log elsewhere, and no decisions.
 func (h *Handler) logTo(logger *zap.Logger) {
 	h.decisions = zap.NewNop()
-	h.logger, h.sampled, h.forwarder.Logger, h.desk.Logger = logger, logger, logger, logger
+	h.logger, h.sampledLogger, h.forwarder.Logger, h.responder.Logger = logger, logger, logger, logger
 }
 
 // TestMain gives the tests a data directory of their own.

@@ -1,9 +1,7 @@
 package policyauth
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 
 	"go.uber.org/zap/zapcore"
 
@@ -14,80 +12,79 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/cors"
 	"github.com/policyauth/caddy-policy-auth/internal/deny"
 	"github.com/policyauth/caddy-policy-auth/internal/exchange"
-	"github.com/policyauth/caddy-policy-auth/internal/forward"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// ServeHTTP is the straight line of a request: open, metadata, cors, sign-in pages, strip,
-// identify, decide, record, and allow or deny. The next handler runs if and only if the
-// request is not the handler's to judge or a policy allowed it.
+// ServeHTTP runs the steps of a request: open, metadata and sign-in endpoints, CORS,
+// strip, identify, decide, choose the status, record, and forward or deny. The next
+// handler runs if and only if the matcher excludes the request, a preflight passes to the
+// upstream, or a policy allows the request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	v := exchange.Open(w, r, &h.reading)
-	if v.Request.TooEarly() {
-		return h.refuse(w, r, v, deny.Early(), policy.Denied(authenticator.ReasonEarlyData))
+	ex := exchange.Open(w, r, &h.requestConfig)
+	if ex.Request.TooEarly() {
+		return h.deny(w, r, ex, h.caller(ex, deny.EarlyData(), authenticator.Source{}), policy.Denied(authenticator.ReasonEarlyData))
 	}
-	if h.chain.ServeMetadata(w, r, v.Request.EscapedPath()) {
+	if h.chain.ServeMetadata(w, r, ex.Request.EscapedPath()) {
 		return nil
 	}
-	switch h.preflight(w, r, v) {
+	switch h.preflight(w, r, ex) {
 	case cors.Answered:
-		v.Close()
+		ex.Close()
 		return nil
 	case cors.Pass:
-		return h.pass(w, r, v, next)
+		return h.passPreflight(w, r, ex, next)
 	}
-	h.guard(w, v)
-	if h.signsIn(w, r, v) {
+	h.guardCORS(w, ex)
+	if h.serveSignIn(w, r, ex) {
 		return nil
 	}
 	if h.site.HasForm() && request.IsServiceWorker(r) {
-		return h.refuse(w, r, v, authenticator.Outcome{Verdict: authenticator.Absent}, deny.NoServiceWorker())
+		return h.deny(w, r, ex, h.caller(ex, authenticator.Outcome{Verdict: authenticator.Absent}, authenticator.Source{}), deny.ServiceWorker())
 	}
-	h.forwarder.Strip(r, v)
-	if judged, err := v.Matches(r, h.matchers); err != nil || !judged {
-		return h.unjudged(r, v, next, err)
+	h.forwarder.Strip(r, ex)
+	if judged, err := ex.Matches(r, h.matchers); err != nil || !judged {
+		return h.skip(r, ex, next, err)
 	}
 	if h.matchers != nil {
-		v.Request.ClassifyHeaders() // a matcher may have changed headers
+		ex.Request.ClassifyHeaders() // a matcher may have changed headers
 	}
-	outcome, source := h.identify(w, r, v)
-	decision := h.decide(r, v, &outcome)
+	caller := h.identify(w, r, ex)
+	decision := h.decide(r, ex, &caller)
 	if !decision.Allow {
-		return h.refuse(w, r, v, outcome, decision)
+		return h.deny(w, r, ex, caller, decision)
 	}
-	h.recordAllowed(r, v, &outcome, &decision)
-	who := forward.Caller{Identity: caller(&outcome), Source: source, Hold: outcome.Hold}
-	err := h.desk.MaskNotFound(r, v, h.forwarder.Forward(r, v, who, &decision, next))
-	v.Close()
+	result := exchange.Result{Caller: caller, Decision: decision, Reason: decision.Reason}
+	h.recordAllowed(r, ex, &result)
+	err := h.forwarder.Forward(r, ex, &result, next)
+	ex.Close()
 	return err
 }
 
-// refuse answers a request that is refused, and tells the operator.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v *exchange.Exchange, outcome authenticator.Outcome, decision policy.Decision) error {
-	h.record(r, v, outcome, decision)
-	return h.desk.Respond(w, r, v, decision)
+// deny chooses the status of a denied request, records it and answers it.
+func (h *Handler) deny(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange, caller exchange.Caller, decision policy.Decision) error {
+	result := h.responder.ChooseStatus(r, ex, exchange.Result{Caller: caller, Decision: decision})
+	h.recordDenied(r, ex, &result)
+	return h.responder.Respond(w, r, ex, &result)
 }
 
-// preflight answers a preflight before anything asks for credentials, which it
-// cannot have (Fetch, section 3.3.5), and prepares CORS headers for whatever
-// answer comes.
-func (h *Handler) preflight(w http.ResponseWriter, r *http.Request, v *exchange.Exchange) cors.Result {
+// preflight answers a preflight before any step asks for credentials, which it cannot have
+// (Fetch, section 3.3.5). For other requests it sets the CORS headers of the response.
+func (h *Handler) preflight(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange) cors.Result {
 	if h.cors == nil {
 		return cors.Ordinary
 	}
-	defer h.reportCORS(w, r, v)
+	defer h.reportCORS(w, r, ex)
 	if len(r.Header["Origin"]) > 1 {
 		h.logger.Info("a request with several Origin lines is treated as one of an origin that is not allowed")
 	}
-	return h.cors.Handle(w, r, v.ID)
+	return h.cors.Handle(w, r, ex.ID)
 }
 
-// reportCORS tells the operator what the cors block does not allow of a request
-// of another origin.
-func (h *Handler) reportCORS(w http.ResponseWriter, r *http.Request, v *exchange.Exchange) {
+// reportCORS logs what the cors block does not allow of a cross-origin request.
+func (h *Handler) reportCORS(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange) {
 	if len(r.Header["Origin"]) == 0 || w.Header()["Access-Control-Allow-Origin"] != nil {
 		return
 	}
@@ -96,40 +93,43 @@ func (h *Handler) reportCORS(w http.ResponseWriter, r *http.Request, v *exchange
 	if refusal == (cors.Refusal{}) || !preflight && request.IsSameOrigin(r) {
 		return
 	}
-	observe.LogCrossOrigin(h.sampled, observe.CrossOrigin{
+	observe.LogCrossOrigin(h.sampledLogger, observe.CrossOrigin{
 		Preflight: preflight, What: refusal.What, Value: refusal.Value, Origin: r.Header.Get("Origin"),
 		Method: r.Header.Get("Access-Control-Request-Method"), Headers: r.Header.Get("Access-Control-Request-Headers"),
-		RequestID: v.ID(), Host: r.Host, Path: v.Request.Readings()[0].Path, ClientIP: v.Request.ClientIP(),
+		RequestID: ex.ID(), Host: r.Host, Path: ex.Request.Readings()[0].Path, ClientIP: ex.Request.ClientIP(),
 	})
 }
 
-// guard keeps the next handler's answers from contradicting the site's own CORS
-// headers: a browser refuses an answer that has them twice (R-CORS-17).
-func (h *Handler) guard(w http.ResponseWriter, v *exchange.Exchange) {
+// guardCORS keeps the next handler from setting CORS headers a second time: a browser
+// rejects a response that has them twice (R-CORS-17).
+func (h *Handler) guardCORS(w http.ResponseWriter, ex *exchange.Exchange) {
 	if h.cors == nil {
 		return
 	}
 	if correct := h.cors.Guard(w.Header()); correct != nil {
-		v.Response.Add(correct)
+		ex.Response.Add(correct)
 	}
 }
 
-// signsIn answers a request for one of the site's own pages of signing in and out.
-func (h *Handler) signsIn(w http.ResponseWriter, r *http.Request, v *exchange.Exchange) bool {
-	path := v.Request.EscapedPath()
+// serveSignIn answers a request for one of the site's own sign-in pages.
+func (h *Handler) serveSignIn(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange) bool {
+	path := ex.Request.EscapedPath()
 	if !h.site.Handles(path) {
 		return false
 	}
-	h.desk.Arrivals.Arrived()
+	h.responder.LostRedirects.Arrived()
 	asked := r.WithContext(r.Context())
-	asked.URL = v.Request.URL() // as it was before any rewrite
+	asked.URL = ex.Request.URL() // as it was before any rewrite
 	return h.site.Serve(&login.Request{
-		W: w, R: asked, Path: path, HTTPS: v.Request.Scheme() == "https", Secure: h.InsecureHTTP || v.Request.Secure(),
-		Client: v.Request.ClientAddr(), RequestID: v.ID(),
+		W: w, R: asked, Path: path, HTTPS: ex.HTTPS(), Secure: h.secure(ex),
+		Client: ex.Request.ClientAddr(), RequestID: ex.ID(),
 	})
 }
 
-// reportSignIn tells the operator of a sign-in or sign-out.
+// secure reports whether the request may carry credentials.
+func (h *Handler) secure(ex *exchange.Exchange) bool { return h.InsecureHTTP || ex.Request.Secure() }
+
+// reportSignIn logs a sign-in or sign-out.
 func (h *Handler) reportSignIn(r *http.Request, e login.Event) {
 	observe.LogSignIn(h.logger, observe.SignIn{
 		Message: string(e.Kind), Login: e.Login, Refused: e.Kind == login.Failed, Status: e.Status, Reason: e.Reason, Cause: e.Cause, Identity: e.Identity,
@@ -137,150 +137,125 @@ func (h *Handler) reportSignIn(r *http.Request, e login.Event) {
 	})
 }
 
-// pass hands a preflight to the upstream, without any credential. One whose path
-// hides another method, which cannot be taken out, is refused.
-func (h *Handler) pass(w http.ResponseWriter, r *http.Request, v *exchange.Exchange, next caddyhttp.Handler) error {
-	if v.Request.HidesParameter([]string{request.MethodParameter}) {
-		return h.refuse(w, r, v, deny.HiddenMethod(), policy.Denied(authenticator.ReasonPathAmbiguous))
+// passPreflight sends a preflight to the next handler, without any credential. It denies
+// one whose path hides another method, which cannot be removed.
+func (h *Handler) passPreflight(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange, next caddyhttp.Handler) error {
+	if ex.Request.HidesParameter([]string{request.MethodParameter}) {
+		return h.deny(w, r, ex, h.caller(ex, deny.HiddenMethod(), authenticator.Source{}), policy.Denied(authenticator.ReasonPathAmbiguous))
 	}
-	return h.forwarder.ForwardPreflight(r, v, next)
+	return h.forwarder.ForwardPreflight(r, ex, next)
 }
 
-// unjudged lets a request pass that the matcher does not name; a matcher that
-// failed lets no request pass.
-func (h *Handler) unjudged(r *http.Request, v *exchange.Exchange, next caddyhttp.Handler, err error) error {
+// skip sends a request that the matcher excludes to the next handler. A matcher that
+// fails denies the request.
+func (h *Handler) skip(r *http.Request, ex *exchange.Exchange, next caddyhttp.Handler, err error) error {
 	if err != nil {
-		return h.desk.Fail(r, v, err)
+		return h.responder.Fail(r, ex, err)
 	}
-	err = h.forwarder.RunNext(r, v, next)
-	v.Close()
+	err = h.forwarder.RunNext(r, ex, next)
+	ex.Close()
 	return err
 }
 
-// identify says who is calling. A path that cannot be judged is refused here,
-// before a credential is read; a dead cookie is cleared.
-func (h *Handler) identify(w http.ResponseWriter, r *http.Request, v *exchange.Exchange) (authenticator.Outcome, authenticator.Source) {
-	h.warnTwice(v)
-	if v.Shared.Restore(r.Header) {
-		v.Request.ClassifyHeaders()
+// identify authenticates the caller. A path that cannot be judged denies the request
+// before any method reads a credential; a cookie that holds no valid session is deleted.
+func (h *Handler) identify(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange) exchange.Caller {
+	h.warnNested(ex)
+	if ex.Shared.Restore(r.Header) {
+		ex.Request.ClassifyHeaders()
 	}
-	if refused := refusedUnread(v); refused != nil {
-		return *refused, authenticator.Source{}
+	if outcome, denied := deny.Unjudgeable(&ex.Request); denied {
+		return h.caller(ex, outcome, authenticator.Source{})
 	}
-	if outcome, refused := h.chain.RefuseOrigin(r, v.Request.Readings(), h.namesOrigin); refused {
-		return outcome, authenticator.Source{}
+	if outcome, denied := h.chain.RefuseOrigin(r, ex.Request.Readings(), h.namesOrigin); denied {
+		return h.caller(ex, outcome, authenticator.Source{})
 	}
-	known := h.chain.Identify(r, h.InsecureHTTP || v.Request.Secure())
-	v.Request.SetForeignBearer(known.ForeignBearer)
-	if known.Verdict == authenticator.Absent && known.Source.Cookie != "" {
-		authn.DeleteCookie(w, known.Source, v.Request.Scheme() == "https")
+	identified := h.chain.Identify(r, h.secure(ex))
+	ex.Request.SetForeignBearer(identified.ForeignBearer)
+	if identified.Verdict == authenticator.Absent && identified.Source.Cookie != "" {
+		authn.DeleteCookie(w, identified.Source, ex.HTTPS())
 	}
-	return known.Outcome, known.Source
+	return h.caller(ex, identified.Outcome, identified.Source)
 }
 
-// namesOrigin reports whether the site's cors block lets scripts of an origin call.
+// namesOrigin reports whether the cors block allows scripts of an origin.
 func (h *Handler) namesOrigin(origin string) bool { return h.cors != nil && h.cors.Names(origin) }
 
-// refusedUnread returns the outcome of a request that is refused for every caller,
-// or nil.
-func refusedUnread(v *exchange.Exchange) *authenticator.Outcome {
-	if v.Request.UpgradeRefused() {
-		return &authenticator.Outcome{Verdict: authenticator.Malformed, Reason: authenticator.ReasonUpgradeRefused}
-	}
-	if flag := v.Request.RejectedFlag(); flag != "" {
-		return &authenticator.Outcome{
-			Verdict: authenticator.Malformed, Reason: authenticator.ReasonPathAmbiguous,
-			Details: []authenticator.Detail{{Name: "path_flag", Value: string(flag)}},
-		}
-	}
-	return nil
-}
-
-// warnTwice tells the operator, once, that requests pass two handlers.
-func (h *Handler) warnTwice(v *exchange.Exchange) {
-	v.Shared.Handlers++
-	if v.Shared.Handlers > 1 {
-		h.twice.Do(func() {
+// warnNested logs once that a request passed through two policy_auth handlers.
+func (h *Handler) warnNested(ex *exchange.Exchange) {
+	ex.Shared.Handlers++
+	if ex.Shared.Handlers > 1 {
+		h.nestedWarning.Do(func() {
 			h.logger.Warn("a request was judged by two policy_auth handlers; both must allow it")
 		})
 	}
 }
 
-// decide asks the policies, also for anonymous callers: public is a rule and
-// not a bypass. A credential that failed is refused without asking.
-func (h *Handler) decide(r *http.Request, v *exchange.Exchange, outcome *authenticator.Outcome) policy.Decision {
-	if outcome.Verdict != authenticator.Accepted && outcome.Verdict != authenticator.Absent {
+// decide evaluates the policies, also for anonymous callers: a rule makes a path public,
+// nothing bypasses the rules. A rejected credential denies the request without policies.
+func (h *Handler) decide(r *http.Request, ex *exchange.Exchange, caller *exchange.Caller) policy.Decision {
+	if outcome := &caller.Outcome; outcome.Verdict != authenticator.Accepted && outcome.Verdict != authenticator.Absent {
 		return policy.Decision{}.DeniedFor(outcome.Reason, outcome.Err)
 	}
-	defer v.Request.DropBody()
-	in := h.input(v, outcome)
-	decision := h.policies.Decide(r.Context(), in)
-	observe.Decision(h.decisions, func() (any, bool) { return h.policies.Entry(r.Context(), in, decision) })
+	defer ex.Request.DropBody()
+	decision := h.policies.Decide(r.Context(), caller.Input)
+	observe.Decision(h.decisions, func() (any, bool) { return h.policies.Entry(r.Context(), caller.Input, decision) })
 	if !decision.Allow {
 		return decision
 	}
-	if v.Request.HidesParameter(decision.QueryToRemove) || v.Request.HidesParameter(slices.Collect(maps.Keys(decision.QueryToSet))) {
-		return decision.DeniedFor(authenticator.ReasonPathAmbiguous, nil)
-	}
-	if err := h.headers.Check(decision.Headers, decision.RequestHeadersToRemove); err != nil {
-		return decision.DeniedFor(authenticator.ReasonPolicyError, err)
+	if reason, err := h.forwarder.Check(ex, &decision); reason != "" {
+		return decision.DeniedFor(reason, err)
 	}
 	return decision
 }
 
-// input is what policies are asked about.
-func (h *Handler) input(v *exchange.Exchange, outcome *authenticator.Outcome) policy.Input {
-	in := policy.Input{Request: &v.Request, Identity: caller(outcome), Config: h.config, Body: h.body}
-	if outcome.Verdict == authenticator.Absent {
+// caller returns the result of authentication with what the policies will judge.
+func (h *Handler) caller(ex *exchange.Exchange, outcome authenticator.Outcome, source authenticator.Source) exchange.Caller {
+	in := policy.Input{Request: &ex.Request, Identity: authenticator.Anonymous(), Config: h.config, Body: h.body}
+	switch outcome.Verdict {
+	case authenticator.Accepted:
+		in.Identity = outcome.Identity
+	case authenticator.Absent:
 		in.Failure = outcome.Reason
 	}
-	return in
+	return exchange.Caller{Outcome: outcome, Source: source, Input: in}
 }
 
-// caller returns the identity of an outcome: anonymous unless it was accepted.
-func caller(outcome *authenticator.Outcome) *authenticator.Identity {
-	if outcome.Verdict == authenticator.Accepted {
-		return outcome.Identity
-	}
-	return authenticator.Anonymous()
+// recordDenied logs and counts a denied request, and keeps it for the explain command.
+func (h *Handler) recordDenied(r *http.Request, ex *exchange.Exchange, result *exchange.Result) {
+	event := h.event(r, ex, result)
+	h.responder.Remember(r, ex, result)
+	observe.Log(h.logger, &event)
+	h.show(r, ex, event.Summary())
+	observe.CountDenied(&event)
 }
 
-// record chooses the status of a refusal and tells the operator what was decided.
-func (h *Handler) record(r *http.Request, v *exchange.Exchange, outcome authenticator.Outcome, decision policy.Decision) {
-	v.Event = h.event(r, v, &outcome, &decision)
-	v.Event.Admin = h.admin
-	h.desk.Choose(r, v, decision)
-	h.desk.Remember(v, h.input(v, &outcome), decision)
-	observe.Log(h.logger, &v.Event)
-	*v.Result = v.Event.Result()
-	h.show(r, v)
-	observe.CountDenied(&v.Event)
-}
-
-// recordAllowed tells the operator of an allowed request. The log's line, at debug, is
-// made only if it is written.
-func (h *Handler) recordAllowed(r *http.Request, v *exchange.Exchange, outcome *authenticator.Outcome, decision *policy.Decision) {
+// recordAllowed counts an allowed request. It makes the log line, at debug, only if it is
+// written.
+func (h *Handler) recordAllowed(r *http.Request, ex *exchange.Exchange, result *exchange.Result) {
 	if h.logger.Core().Enabled(zapcore.DebugLevel) {
-		event := h.event(r, v, outcome, decision)
+		event := h.event(r, ex, result)
 		observe.Log(h.logger, &event)
 	}
-	*v.Result = observe.Allowed(caller(outcome), outcome.Method, decision.Revision, decision.Metadata)
-	h.show(r, v)
+	decision, outcome := &result.Decision, &result.Outcome
+	h.show(r, ex, observe.Allowed(result.Identity(), outcome.Method, decision.Revision, decision.Metadata))
 	observe.CountAllowed(outcome.Verdict, outcome.Method, decision.Elapsed, string(decision.Cached))
 }
 
-// event returns what is logged of a decision.
-func (h *Handler) event(r *http.Request, v *exchange.Exchange, outcome *authenticator.Outcome, decision *policy.Decision) observe.Event {
+// event returns a result for the log.
+func (h *Handler) event(r *http.Request, ex *exchange.Exchange, result *exchange.Result) observe.Event {
+	decision := &result.Decision
 	return observe.Event{
-		RequestID: v.ID, Allowed: decision.Allow, Reason: decision.Reason, Codes: decision.Codes,
-		Outcome: *outcome, Identity: caller(outcome), Labels: decision.Labels, Vars: decision.Metadata, Revision: decision.Revision,
-		Err: decision.Err, HTTPMethod: r.Method, Host: r.Host, Path: v.Request.Readings()[0].Path,
-		ClientIP: v.Request.ClientIP(), Elapsed: decision.Elapsed, Cached: string(decision.Cached),
+		RequestID: ex.ID, Allowed: decision.Allow, Status: result.Status, Reason: result.Reason, Codes: decision.Codes,
+		Outcome: result.Outcome, Identity: result.Identity(), Labels: decision.Labels, Vars: decision.Metadata, Revision: decision.Revision,
+		Hint: result.Hint, Admin: h.admin, Err: decision.Err, HTTPMethod: r.Method, Host: r.Host, Path: ex.Request.Readings()[0].Path,
+		ClientIP: ex.Request.ClientIP(), Elapsed: decision.Elapsed, Cached: string(decision.Cached),
 	}
 }
 
-// show makes the result the one that the access log and placeholders tell.
-func (h *Handler) show(r *http.Request, v *exchange.Exchange) {
-	observe.AccessLog(r, v.Result)
-	v.Shared.Placeholders.Show(v.Replacer, v.Result)
+// show makes the summary the one that the access log and placeholders show.
+func (h *Handler) show(r *http.Request, ex *exchange.Exchange, summary observe.Summary) {
+	*ex.Summary = summary
+	observe.AccessLog(r, ex.Summary)
+	ex.Shared.Placeholders.Show(ex.Replacer, ex.Summary)
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
+	"github.com/policyauth/caddy-policy-auth/internal/placement"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/settings"
@@ -134,27 +135,26 @@ type Handler struct {
 	// Answers 404 instead of 403 to authenticated callers. Default: 403.
 	Conceal bool `json:"conceal,omitempty"`
 
-	matchers caddyhttp.MatcherSets
-	reading  request.Config
-	chain    *authn.Chain
-	policies *policy.Engine
-	config   *policy.Constants
-	cors     *cors.CORS
-	pages    *pages.Pages
-	headers  *forward.IdentityHeaders
-	logger   *zap.Logger
+	matchers      caddyhttp.MatcherSets
+	requestConfig request.Config
+	chain         *authn.Chain
+	policies      *policy.Engine
+	config        *policy.Constants
+	cors          *cors.CORS
+	pages         *pages.Pages
+	logger        *zap.Logger
 	// decisions is the decision log.
-	decisions *zap.Logger
-	sampled   *zap.Logger    // for messages that clients can cause at any rate
-	twice     *sync.Once     // the warning about a second handler
-	session   *authn.Session // nil without logins of the site's own
-	door      *login.Target  // nil without logins
-	site      *login.Site    // the site's own pages, or nil
-	body      request.BodyLimits
-	forwarder *forward.Forwarder
-	desk      *deny.Responder
-	releases  []func()
-	admin     string // the flag by which commands reach the admin API
+	decisions     *zap.Logger
+	sampledLogger *zap.Logger    // for messages that clients can cause at any rate
+	nestedWarning *sync.Once     // the warning about a second handler
+	session       *authn.Session // nil without logins of the site's own
+	target        *login.Target  // nil without logins
+	site          *login.Site    // the site's own pages, or nil
+	body          request.BodyLimits
+	forwarder     *forward.Forwarder
+	responder     *deny.Responder
+	releases      []func()
+	admin         string // the flag by which commands reach the admin API
 }
 
 // CaddyModule returns the Caddy module information.
@@ -169,11 +169,9 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 func (h *Handler) Provision(ctx caddy.Context) error {
 	admin.ProtectAdmin(ctx)
 	h.admin = admin.AddressFlag(ctx)
-	h.logger, h.twice = ctx.Logger(), new(sync.Once)
-	h.decisions, h.sampled = h.logger.Named("decisions"), observe.Sampled(h.logger)
-	if name := deny.AnsweredBefore(ctx); name != "" {
-		h.logger.Warn("policy_auth protects nothing here: another handler without a matcher answers every request before it; "+deny.RemedyBefore, zap.String("handler", name))
-	}
+	h.logger, h.nestedWarning = ctx.Logger(), new(sync.Once)
+	h.decisions, h.sampledLogger = h.logger.Named("decisions"), observe.Sampled(h.logger)
+	placement.WarnAnsweredBefore(ctx, h.logger)
 	steps := []func(caddy.Context) error{
 		h.provisionMatchers, h.provisionLogin, h.provisionChain, h.provisionReading, h.provisionConfig,
 		h.provisionPolicies, h.provisionPages, h.provisionSite, h.provisionAnswers, h.provisionMetrics,
@@ -201,17 +199,17 @@ func (h *Handler) provisionMatchers(ctx caddy.Context) error {
 // origins may use credentials that browsers attach, and its key headers are
 // allowed in preflights.
 func (h *Handler) provisionChain(ctx caddy.Context) error {
-	if err := authn.CheckOffers(h.AuthenticatorsRaw, h.door != nil); err != nil {
+	if err := authn.CheckOffers(h.AuthenticatorsRaw, h.target != nil); err != nil {
 		return err
 	}
 	methods, err := authn.Load(ctx, h, "AuthenticatorsRaw")
 	if err != nil {
 		return err
 	}
-	if methods, h.session, err = authn.WithSession(ctx, methods, h.door); err != nil {
+	if methods, h.session, err = authn.WithSession(ctx, methods, h.target); err != nil {
 		return err
 	}
-	authn.KeepAttempts(ctx, methods, h.door, h.session)
+	authn.KeepAttempts(ctx, methods, h.target, h.session)
 	h.chain, err = authn.NewChain(methods, func(origin string) bool { return h.cors != nil && h.cors.Allowed(origin) })
 	if err != nil {
 		return err
@@ -225,18 +223,18 @@ func (h *Handler) provisionChain(ctx caddy.Context) error {
 }
 
 func (h *Handler) provisionReading(caddy.Context) error {
-	h.reading.CredentialHeaders, h.reading.CredentialParameters = h.chain.Headers(), h.chain.Parameters()
+	h.requestConfig.CredentialHeaders, h.requestConfig.CredentialParameters = h.chain.Headers(), h.chain.Parameters()
 	for _, token := range h.Upgrades {
 		if err := request.CheckUpgrade(token); err != nil {
 			return fmt.Errorf("upgrades: %w", err)
 		}
 	}
-	h.reading.Upgrades = h.Upgrades
+	h.requestConfig.Upgrades = h.Upgrades
 	for _, name := range h.AllowAmbiguousPaths {
 		if !slices.Contains(request.AllowableFlags(), name) {
 			return fmt.Errorf("allow_ambiguous_paths: %s", unknownFlag(name))
 		}
-		h.reading.AllowedFlags = append(h.reading.AllowedFlags, request.Flag(name))
+		h.requestConfig.AllowedFlags = append(h.requestConfig.AllowedFlags, request.Flag(name))
 	}
 	return nil
 }
@@ -286,7 +284,7 @@ func (h *Handler) provisionPages(caddy.Context) error {
 }
 
 func (h *Handler) provisionLogin(ctx caddy.Context) (err error) {
-	h.door, err = authn.LoadLogins(ctx, h, "LoginRaw")
+	h.target, err = authn.LoadLogins(ctx, h, "LoginRaw")
 	return err
 }
 
@@ -295,42 +293,41 @@ func (h *Handler) provisionSite(ctx caddy.Context) (err error) {
 	if h.session == nil {
 		return nil
 	}
-	h.site = h.door.Site
+	h.site = h.target.Site
 	if h.site.Sessions, err = h.session.Bind(h.site.Methods, h.InsecureHTTP); err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	if domain := h.site.Sessions.Cookie().Domain; domain != "" {
-		if host := deny.Uncovered(ctx, domain); host != "" {
-			return fmt.Errorf("session: cookie_domain %s does not cover %s, a host of this site, where browsers would not keep the cookie: name a domain that all hosts of the site end in, or leave cookie_domain out", domain, host)
-		}
+	if err := placement.CheckCookieDomain(ctx, h.site.Sessions.Cookie().Domain); err != nil {
+		return err
 	}
 	h.site.Pages, h.site.Report = h.pages, h.reportSignIn
-	if deny.Unreachable(ctx) {
-		h.logger.Warn("the sign-in page cannot be reached: the routes around this policy_auth keep its path from it, so that, unless another one serves it, people are sent there in vain; "+deny.Remedy, zap.String("path", login.LoginPath))
-	}
+	placement.WarnUnreachable(ctx, h.logger)
 	return nil
 }
 
 // provisionAnswers sets up the ways on for the allowed and the refused.
 func (h *Handler) provisionAnswers(caddy.Context) (err error) {
-	h.headers, err = forward.NewIdentityHeaders(h.IdentityHeaders, forward.Encoding(h.IdentityHeadersEncoding))
+	identityHeaders, err := forward.NewIdentityHeaders(h.IdentityHeaders, forward.Encoding(h.IdentityHeadersEncoding))
 	if err != nil {
 		return fmt.Errorf("identity_headers: %w", err)
 	}
-	h.reading.SetConfiguredHeaders(h.headers.Names())
+	h.requestConfig.SetConfiguredHeaders(identityHeaders.Names())
+	h.responder = &deny.Responder{
+		Chain: h.chain, Target: h.target, OwnPages: h.session != nil, Policies: h.policies, Pages: h.pages,
+		Delegate: h.ErrorPages.Delegate(), Conceal: h.Conceal, CORS: h.cors != nil, Logger: h.logger,
+	}
 	config := forward.Config{
-		IdentityHeaders: h.headers, ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
+		IdentityHeaders: identityHeaders, ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
 		ReservedCookies: login.ReservedCookieNames(), CredentialHeaders: h.chain.Headers(),
+	}
+	if h.Conceal {
+		config.MaskError = h.responder.MaskNotFound
 	}
 	if h.site != nil {
 		config.Cookies = h.site.CookieNames()
 		config.ReservedCookies = append(config.ReservedCookies, config.Cookies...)
 	}
 	h.forwarder = forward.New(config)
-	h.desk = &deny.Responder{
-		Chain: h.chain, Target: h.door, Sessions: h.session != nil, Policies: h.policies, Pages: h.pages,
-		Delegate: h.ErrorPages.Delegate(), Conceal: h.Conceal, CORS: h.cors != nil, Logger: h.logger,
-	}
 	return nil
 }
 

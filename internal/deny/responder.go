@@ -1,11 +1,9 @@
-// Package refusal is the way of a refused request: what its status depends on,
-// where it may sign in, how it is answered, and what is kept of it for the
-// question why. The rule that chooses the status is denial.Choose.
+// Package deny answers a denied request: it chooses the status, then answers with a
+// redirect to the sign-in page, a page or a problem document, or hands over to the error
+// routes of the site. It keeps the request for the explain command.
 package deny
 
 import (
-	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,95 +13,66 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/authn"
-	"github.com/policyauth/caddy-policy-auth/internal/cors"
 	"github.com/policyauth/caddy-policy-auth/internal/exchange"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 )
 
-// Responder is where a site's refused requests are answered.
+// Responder answers the denied requests of a site.
 type Responder struct {
-	// Chain knows which credentials are asked for.
+	// Chain makes the challenges.
 	Chain *authn.Chain
 	// Target is where people sign in, or nil.
 	Target *login.Target
-	// Sessions says that people sign in on the site's own pages.
-	Sessions bool
-	// Policies are those that decide.
+	// OwnPages reports whether people sign in on the site's own pages.
+	OwnPages bool
+	// Policies are the policies that decide.
 	Policies *policy.Engine
-	// Pages write the answers.
+	// Pages render the responses.
 	Pages *pages.Pages
 	// Delegate leaves the body to the site's error routes.
 	Delegate bool
 	// Conceal answers 404 where known callers would get 403.
 	Conceal bool
-	// CORS says that preflights are answered.
+	// CORS reports whether the site has a cors block, which answers preflights.
 	CORS bool
-	// Arrivals notices redirects to the site's own sign-in page that get nowhere.
-	Arrivals Arrivals
-	// Logger takes what cannot be kept.
+	// LostRedirects detects redirects to the site's own sign-in page that never reach it.
+	LostRedirects LostRedirects
+	// Logger takes warnings.
 	Logger *zap.Logger
 
-	unending sync.Once // the warning about connections that nothing ends
+	unendingWarning sync.Once // a connection outlasts its response
 }
 
-// Choose chooses the reason and the status of a refusal, with a hint for the operator.
-func (d *Responder) Choose(r *http.Request, v *exchange.Exchange, decision policy.Decision) {
-	if outcome := &v.Event.Outcome; outcome.Verdict == authenticator.Absent {
-		v.Unread = d.Chain.Unread(r)
-		if names := v.Unread.Names; len(names) > 0 {
-			outcome.Details = append(slices.Clone(outcome.Details), authenticator.Detail{Name: "unread_credential", Value: strings.Join(names, ", ")})
+// ChooseStatus chooses the status and the reason of a denied request, and adds a hint for
+// the operator.
+func (rs *Responder) ChooseStatus(r *http.Request, ex *exchange.Exchange, result exchange.Result) exchange.Result {
+	if result.Outcome.Verdict == authenticator.Absent {
+		result.Unread = rs.Chain.Unread(r)
+		if names := result.Unread.Names; len(names) > 0 {
+			result.Outcome.Details = append(slices.Clone(result.Outcome.Details), authenticator.Detail{Name: "unread_credential", Value: strings.Join(names, ", ")})
 		}
 	}
-	v.Event.Reason, v.Event.Status = d.situation(r, v, decision).choose()
-	v.Event.Hint = d.hint(r, v)
+	result.Navigation = rs.Target != nil && pages.IsNavigation(r)
+	result.Reason, result.Status = rs.statusCase(r, ex, &result).choose()
+	result.Hint = rs.hint(r, ex, &result)
+	return result
 }
 
-// situation is what the choice of a status depends on.
-func (d *Responder) situation(r *http.Request, v *exchange.Exchange, decision policy.Decision) statusCase {
+// statusCase gathers what the status depends on.
+func (rs *Responder) statusCase(r *http.Request, ex *exchange.Exchange, result *exchange.Result) statusCase {
+	decision := &result.Decision
 	c := statusCase{
-		outcome: v.Event.Outcome, reason: decision.Reason, status: decision.Status,
-		challenged: d.Chain.Challenged() || d.Target != nil, conceal: d.Conceal,
-		signIn: d.offersSignIn(r, v, decision), ownChallenge: pages.HasChallenge(decision.Headers),
+		outcome: result.Outcome, reason: decision.Reason, status: decision.Status,
+		challenged: rs.Chain.Challenged() || rs.Target != nil, conceal: rs.Conceal,
+		signIn: rs.offersSignIn(r, ex, result), navigation: result.Navigation, ownChallenge: pages.HasChallenge(decision.Headers),
 	}
-	c.navigation = c.signIn && pages.IsNavigation(r)
 	if decision.Redirect != nil {
 		c.status = decision.Redirect.Status
 	}
-	if wanted := decision.Challenge; wanted != nil {
-		c.stepUp, c.scopes = stepsUp(wanted), len(wanted.Scopes) > 0
+	if challenge := decision.Challenge; challenge != nil {
+		c.stepUp, c.scopes = stepsUp(challenge), len(challenge.Scopes) > 0
 	}
 	return c
-}
-
-// hint tells an operator of what is often forgotten.
-func (d *Responder) hint(r *http.Request, v *exchange.Exchange) string {
-	switch {
-	case v.Event.Reason == authenticator.ReasonInsecureTransport:
-		return login.InsecureHint(r)
-	case slices.Contains(v.Event.Codes, codeServiceWorker):
-		return "a service worker of this host could read passwords that are typed on its sign-in page: sign in on another host, by login oidc"
-	case slices.Contains(v.Unread.Names, "Authorization without a scheme"):
-		return "the client sends a credential in Authorization without a scheme, and no method of this site reads it: a token and a key of from bearer need Bearer and a space before them"
-	case authn.IsNoJWT(&v.Event.Outcome):
-		return "what the client sends as a token is no JWT: if it is a key of api_key, say from bearer there; access tokens that only their issuer can read are not accepted"
-	case len(v.Unread.Names) > 0:
-		return "the request has a credential that no method of this site reads: name the method, or where it looks for one, by from"
-	case !d.CORS && cors.IsPreflight(r):
-		return "this is a browser's preflight, which never has credentials: a cors block answers it"
-	case v.Event.Revision != "" && v.Request.ForwardedUntrusted() && d.Policies.AsksNetwork():
-		return proxyHint(r)
-	}
-	return ""
-}
-
-// proxyHint tells the operator that the client's address is not known: forwarding
-// headers are believed only if they come from a trusted proxy.
-func proxyHint(r *http.Request) string {
-	peer, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return ""
-	}
-	return fmt.Sprintf("the peer %s sent forwarding headers, but is not in trusted_proxies, so that networks in the rules match no client: if it is your proxy, add it in the global options: servers { trusted_proxies static %s }", peer, peer)
 }

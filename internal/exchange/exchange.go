@@ -11,7 +11,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/respheader"
@@ -30,12 +29,8 @@ type Exchange struct {
 	ID func() string
 	// Response is the next handler's response.
 	Response *respheader.HeaderWriter
-	// Event is the decision for the log, and Result the part of it that the access log
-	// and placeholders show later.
-	Event  observe.Event
-	Result *observe.Result
-	// Unread is set for a denied request of an anonymous caller.
-	Unread authn.Unread
+	// Summary is the part of the result that the access log and placeholders show later.
+	Summary *observe.Summary
 
 	id string // set by the first call of ID
 }
@@ -44,7 +39,7 @@ type Exchange struct {
 // handlers before it, the access log, and writers of the response. It is one allocation.
 type outliving struct {
 	response respheader.HeaderWriter
-	result   observe.Result
+	summary  observe.Summary
 	shared   Shared // of the first policy_auth handler of the request
 }
 
@@ -63,6 +58,9 @@ func (ex *Exchange) readID() string {
 	return ex.id
 }
 
+// HTTPS reports whether the client uses HTTPS, to this server or to a trusted proxy.
+func (ex *Exchange) HTTPS() bool { return ex.Request.Scheme() == "https" }
+
 // sharedKey is the request variable that holds the Shared.
 const sharedKey = "policy_auth"
 
@@ -70,7 +68,7 @@ const sharedKey = "policy_auth"
 func Open(w http.ResponseWriter, r *http.Request, config *request.Config) *Exchange {
 	ex, _ := exchanges.Get().(*Exchange)
 	kept := new(outliving)
-	ex.Response, ex.Result = &kept.response, &kept.result
+	ex.Response, ex.Summary = &kept.response, &kept.summary
 	ex.Response.Wrap(w)
 	ex.Replacer, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)

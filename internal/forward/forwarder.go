@@ -13,7 +13,6 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/exchange"
-	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/respheader"
 )
@@ -31,6 +30,8 @@ type Config struct {
 	ForwardCredentials bool
 	// SharedCache leaves Cache-Control as the next handler sets it.
 	SharedCache bool
+	// MaskError changes the error of the next handler for an allowed request, or is nil.
+	MaskError func(*http.Request, *exchange.Exchange, error) error
 	// Logger takes warnings.
 	Logger *zap.Logger
 }
@@ -100,36 +101,34 @@ func (f *Forwarder) ForwardPreflight(r *http.Request, ex *exchange.Exchange, nex
 	return err
 }
 
-// Caller makes an allowed request.
-type Caller struct {
-	// Identity is the caller's, anonymous or not.
-	Identity *authenticator.Identity
-	// Source is where the credential was.
-	Source authenticator.Source
-	// Hold keeps the credential alive while the request is served, or is nil.
-	Hold func() (release func())
-}
-
 // Forward sets the identity headers, applies the changes of the policy, removes the
 // accepted credential, and runs the next handler.
-func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, caller Caller, decision *policy.Decision, next caddyhttp.Handler) error {
+func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, result *exchange.Result, next caddyhttp.Handler) error {
+	decision, identity := &result.Decision, result.Identity()
 	if !f.ForwardCredentials {
-		removeCredential(r, ex, caller.Source)
+		removeCredential(r, ex, result.Source)
 	}
-	if leftOut := f.IdentityHeaders.Set(r, caller.Identity, ex.Shared, ex.Request.HeaderKinds()); len(leftOut) > 0 {
+	if leftOut := f.IdentityHeaders.Set(r, identity, ex.Shared, ex.Request.HeaderKinds()); len(leftOut) > 0 {
 		f.Logger.Warn("identity headers left out: their value cannot stand in a header",
-			zap.String("request_id", ex.ID()), zap.Strings("headers", leftOut), zap.String("user_id", caller.Identity.ID))
+			zap.String("request_id", ex.ID()), zap.Strings("headers", leftOut), zap.String("user_id", identity.ID))
 	}
 	setPolicyHeaders(r, decision.Headers, decision.RequestHeadersToRemove)
 	changeQuery(r, decision.QueryToRemove, decision.QueryToSet)
 	ex.Response.WithholdCookies(&f.ownCookies) // a policy cannot set them either
 	respheader.AddAll(ex.Response.Header(), decision.ResponseHeadersToAdd)
-	f.keepPrivate(ex, caller)
-	if caller.Hold != nil {
-		defer caller.Hold()()
+	if identity.Authenticated {
+		f.keepPrivate(ex, result.Source)
+	}
+	if hold := result.Outcome.Hold; hold != nil {
+		defer hold()()
 	}
 	err := f.RunNext(r, ex, next)
-	f.warnSharedCache(ex, caller)
+	if identity.Authenticated {
+		f.warnSharedCache(ex, result.Source)
+	}
+	if err != nil && f.MaskError != nil {
+		err = f.MaskError(r, ex, err)
+	}
 	return err
 }
 
@@ -146,12 +145,10 @@ func removeCredential(r *http.Request, ex *exchange.Exchange, source authenticat
 	ex.Shared.Remove(r.Header)
 }
 
-// keepPrivate keeps shared caches from storing the response to one caller. Caches do so
+// keepPrivate keeps shared caches from storing the response to an authenticated caller. Caches do so
 // by themselves where the request has Authorization (RFC 9111, section 3.5).
-func (f *Forwarder) keepPrivate(ex *exchange.Exchange, caller Caller) {
-	source := caller.Source
+func (f *Forwarder) keepPrivate(ex *exchange.Exchange, source authenticator.Source) {
 	switch {
-	case !caller.Identity.Authenticated:
 	case source.Query != "":
 		ex.Response.Add(respheader.Private("", false)) // RFC 6750, section 2.3
 	case source.CarriedIn() != "Authorization":
@@ -162,8 +159,8 @@ func (f *Forwarder) keepPrivate(ex *exchange.Exchange, caller Caller) {
 // warnSharedCache warns once if the next handler lets shared caches store a response
 // that Authorization protects. It reads the headers after they were sent, so that
 // nothing stands between that handler and the connection.
-func (f *Forwarder) warnSharedCache(ex *exchange.Exchange, caller Caller) {
-	if f.SharedCache || !caller.Identity.Authenticated || caller.Source.CarriedIn() != "Authorization" || !respheader.Shareable(ex.Response.Header()) {
+func (f *Forwarder) warnSharedCache(ex *exchange.Exchange, source authenticator.Source) {
+	if f.SharedCache || source.CarriedIn() != "Authorization" || !respheader.Shareable(ex.Response.Header()) {
 		return
 	}
 	f.sharedCacheWarning.Do(func() {

@@ -85,8 +85,8 @@ func TestClean(t *testing.T) {
 	}
 }
 
-func resultOf(e *Event) *Result {
-	result := e.Result()
+func resultOf(e *Event) *Summary {
+	result := e.Summary()
 	return &result
 }
 

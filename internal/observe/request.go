@@ -13,31 +13,31 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
 )
 
-// Result is what is shown of an event for as long as the request lasts: by placeholders
-// and in the access log.
-type Result struct {
+// Summary is the part of a decision that placeholders and the access log show for as long
+// as the request lasts.
+type Summary struct {
 	allowed                          bool
 	reason, logged, method, revision string
 	vars                             map[string]any
 	identity                         *authenticator.Identity
 }
 
-// Result returns what is shown of the event.
-func (e *Event) Result() Result {
-	return Result{
+// Summary returns the part of the event that placeholders and the access log show.
+func (e *Event) Summary() Summary {
+	return Summary{
 		allowed: e.Allowed, reason: string(e.Reason), logged: e.logged(), method: e.Outcome.Method, revision: e.Revision,
 		vars: e.Vars, identity: e.Identity,
 	}
 }
 
-// Allowed returns what is shown of an allowed request.
-func Allowed(id *authenticator.Identity, method, revision string, vars map[string]any) Result {
-	return Result{allowed: true, method: method, revision: revision, vars: vars, identity: id}
+// Allowed returns the summary of an allowed request.
+func Allowed(id *authenticator.Identity, method, revision string, vars map[string]any) Summary {
+	return Summary{allowed: true, method: method, revision: revision, vars: vars, identity: id}
 }
 
 // AccessLog adds the result to the request's line in the access log. Where the
 // server writes none it does nothing: adding a field takes three allocations.
-func AccessLog(r *http.Request, result *Result) {
+func AccessLog(r *http.Request, summary *Summary) {
 	if server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); server != nil && server.Logs == nil {
 		return
 	}
@@ -45,21 +45,21 @@ func AccessLog(r *http.Request, result *Result) {
 	if !ok {
 		return
 	}
-	extra.Set(zapcore.Field{Key: "policy_auth", Type: zapcore.InlineMarshalerType, Interface: result})
+	extra.Set(zapcore.Field{Key: "policy_auth", Type: zapcore.InlineMarshalerType, Interface: summary})
 }
 
 // MarshalLogObject implements zapcore.ObjectMarshaler. The line of the access log is
 // written when the request is over; all of a result is one field of it, which a second
 // handler's replaces.
-func (r *Result) MarshalLogObject(line zapcore.ObjectEncoder) error {
-	line.AddString("policy_auth_decision", decisionWord(r.allowed))
-	if r.reason != "" {
-		line.AddString("policy_auth_reason", r.logged)
+func (s *Summary) MarshalLogObject(line zapcore.ObjectEncoder) error {
+	line.AddString("policy_auth_decision", decisionWord(s.allowed))
+	if s.reason != "" {
+		line.AddString("policy_auth_reason", s.logged)
 	}
-	if r.method != "" {
-		line.AddString("policy_auth_method", r.method)
+	if s.method != "" {
+		line.AddString("policy_auth_method", s.method)
 	}
-	line.AddString("policy_auth_revision", r.revision)
+	line.AddString("policy_auth_revision", s.revision)
 	return nil
 }
 
@@ -69,18 +69,18 @@ func (r *Result) MarshalLogObject(line zapcore.ObjectEncoder) error {
 // with every placeholder, not expanded again (T-48). The zero value is ready to
 // use; it belongs to one request.
 type Placeholders struct {
-	latest   *Result
+	latest   *Summary
 	replacer *caddy.Replacer
 }
 
 // Show makes a result the latest one, so that a second handler's caller is not
 // taken for the first one's (T-30).
-func (p *Placeholders) Show(repl *caddy.Replacer, result *Result) {
+func (p *Placeholders) Show(repl *caddy.Replacer, summary *Summary) {
 	if p.latest == nil {
 		p.replacer = repl
 		repl.Map(p.lookup)
 	}
-	p.latest = result
+	p.latest = summary
 }
 
 func (p *Placeholders) lookup(key string) (any, bool) {
@@ -96,15 +96,15 @@ func (p *Placeholders) lookup(key string) (any, bool) {
 
 // placeholder returns one of {http.policy_auth.*}.
 func (p *Placeholders) placeholder(name string) (any, bool) {
-	switch result := p.latest; name {
+	switch summary := p.latest; name {
 	case "decision":
-		return decisionWord(result.allowed), true
+		return decisionWord(summary.allowed), true
 	case "reason":
-		return result.reason, true
+		return summary.reason, true
 	case "method":
-		return result.method, true
+		return summary.method, true
 	case "policy_revision":
-		return result.revision, true
+		return summary.revision, true
 	case "request_id":
 		return p.replacer.GetString("http.request.uuid")
 	}
@@ -116,8 +116,8 @@ func (p *Placeholders) placeholder(name string) (any, bool) {
 
 // variable returns one of {http.policy_auth.vars.*}: a member of what the policy
 // offers, or one further down, with dots between.
-func (r *Result) variable(path string) (any, bool) {
-	var value any = r.vars
+func (s *Summary) variable(path string) (any, bool) {
+	var value any = s.vars
 	for name := range strings.SplitSeq(path, ".") {
 		members, ok := value.(map[string]any)
 		if !ok {

@@ -1,8 +1,9 @@
-package deny
+package placement
 
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -10,10 +11,21 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// Uncovered returns a host of the site whose handler is being provisioned that no
-// cookie with a domain is for; "" if there is none, or the routes do not say which
-// hosts the site has.
-func Uncovered(ctx caddy.Context, domain string) (host string) {
+// CheckCookieDomain returns an error if a host of the site whose handler is being
+// provisioned is not below the domain of its session cookie.
+func CheckCookieDomain(ctx caddy.Context, domain string) error {
+	if domain == "" {
+		return nil
+	}
+	if host := uncoveredHost(ctx, domain); host != "" {
+		return fmt.Errorf("session: cookie_domain %s does not cover %s, a host of this site, where browsers would not keep the cookie: name a domain that all hosts of the site end in, or leave cookie_domain out", domain, host)
+	}
+	return nil
+}
+
+// uncoveredHost returns a host of the site that the domain does not cover, or "" if there
+// is none or the routes do not name the hosts of the site.
+func uncoveredHost(ctx caddy.Context, domain string) (host string) {
 	for _, module := range ctx.Modules() {
 		var candidates []*caddyhttp.Route
 		switch m := module.(type) {

@@ -2,9 +2,13 @@ package forward
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/exchange"
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -46,4 +50,16 @@ func setPolicyHeaders(r *http.Request, set http.Header, removed []string) {
 		unlistConnection(r.Header, folded)
 		r.Header[http.CanonicalHeaderKey(name)] = slices.Clone(lines)
 	}
+}
+
+// Check verifies that the changes of an allowing decision can be made. It returns the
+// reason to deny the request instead, or "".
+func (f *Forwarder) Check(ex *exchange.Exchange, decision *policy.Decision) (authenticator.Reason, error) {
+	if ex.Request.HidesParameter(decision.QueryToRemove) || ex.Request.HidesParameter(slices.Collect(maps.Keys(decision.QueryToSet))) {
+		return authenticator.ReasonPathAmbiguous, nil
+	}
+	if err := f.IdentityHeaders.Check(decision.Headers, decision.RequestHeadersToRemove); err != nil {
+		return authenticator.ReasonPolicyError, err
+	}
+	return "", nil
 }

@@ -54,9 +54,9 @@ func hangUp(w http.ResponseWriter, r *http.Request, abandoned bool) (sending boo
 }
 
 // warnUnending says once why connections outlast their answers.
-func (d *Responder) warnUnending() {
-	d.unending.Do(func() {
-		d.Logger.Warn("a client that sends no body keeps its HTTP/1.1 connection: a handler before policy_auth hides read deadlines; put that handler after policy_auth, or set read_timeout in the server's timeouts")
+func (rs *Responder) warnUnending() {
+	rs.unendingWarning.Do(func() {
+		rs.Logger.Warn("a client that sends no body keeps its HTTP/1.1 connection: a handler before policy_auth hides read deadlines; put that handler after policy_auth, or set read_timeout in the server's timeouts")
 	})
 }
 

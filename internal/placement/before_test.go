@@ -1,4 +1,4 @@
-package deny
+package placement
 
 import (
 	"encoding/json"

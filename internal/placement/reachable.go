@@ -1,9 +1,11 @@
-package deny
+package placement
 
 import (
 	"bytes"
 	"context"
 	"net/http"
+
+	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -11,10 +13,20 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 )
 
-// Unreachable reports whether the routes that lead to the handler that is being
-// provisioned keep requests for its sign-in page from it, as far as their path
-// matchers say so: handle /admin* { policy_auth { login … } } does.
-func Unreachable(ctx caddy.Context) bool {
+// Remedy tells where to put policy_auth so that its sign-in page is reachable.
+const Remedy = "put policy_auth where the site's requests for /.policy_auth/* reach it, outside of handle and route blocks for a part of the site, and give it a matcher instead: policy_auth /admin* { … }"
+
+// WarnUnreachable logs a warning if the routes that lead to the handler that is being
+// provisioned keep requests for its sign-in page from it.
+func WarnUnreachable(ctx caddy.Context, logger *zap.Logger) {
+	if unreachable(ctx) {
+		logger.Warn("the sign-in page cannot be reached: the routes around this policy_auth keep its path from it, so that, unless another one serves it, people are sent there in vain; "+Remedy, zap.String("path", login.LoginPath))
+	}
+}
+
+// unreachable reports whether the path matchers of the routes that lead to the handler
+// exclude the sign-in page: handle /admin* { policy_auth { login … } } does.
+func unreachable(ctx caddy.Context) bool {
 	for _, module := range ctx.Modules() {
 		switch m := module.(type) {
 		case *caddyhttp.App:

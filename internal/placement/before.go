@@ -1,20 +1,34 @@
-package deny
+// Package placement checks where a configuration puts policy_auth among the routes of its
+// server: handlers that answer every request before it, routes that keep its sign-in page
+// unreachable, and hosts that its session cookie does not cover. It only warns or refuses
+// if the routes prove the mistake.
+package placement
 
 import (
 	"bytes"
 	"encoding/json"
 
+	"go.uber.org/zap"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// RemedyBefore says how policy_auth comes before the handlers that it protects.
-const RemedyBefore = "put policy_auth first in the route block; elsewhere Caddy sorts the directives, and redir comes before policy_auth: give redir a matcher, or write both in a route block"
+// remedyBefore tells how to put policy_auth before the handlers that it protects.
+const remedyBefore = "put policy_auth first in the route block; elsewhere Caddy sorts the directives, and redir comes before policy_auth: give redir a matcher, or write both in a route block"
 
-// AnsweredBefore returns the name of a handler that answers every request before it
-// reaches the handler that is being provisioned, or "" if the routes do not prove
-// that there is one. Only handlers without a matcher count.
-func AnsweredBefore(ctx caddy.Context) string {
+// WarnAnsweredBefore logs a warning if another handler answers every request before it
+// reaches the handler that is being provisioned.
+func WarnAnsweredBefore(ctx caddy.Context, logger *zap.Logger) {
+	if name := answeredBefore(ctx); name != "" {
+		logger.Warn("policy_auth protects nothing here: another handler without a matcher answers every request before it; "+remedyBefore, zap.String("handler", name))
+	}
+}
+
+// answeredBefore returns the name of a handler that answers every request before it
+// reaches the handler that is being provisioned, or "" if the routes do not prove that
+// there is one. Only handlers without a matcher count.
+func answeredBefore(ctx caddy.Context) string {
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
 		if route := current(server.Routes); route != nil && hasOurs(route) {
 			if name := answerBefore(server.Routes, route); name != "" {
