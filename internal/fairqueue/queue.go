@@ -20,7 +20,7 @@ import (
 const RetryAfter = 2 * time.Second
 
 // ErrBusy says that a caller got no slot in time, or that too many are waiting.
-var ErrBusy = errors.New("too much is going on at once")
+var ErrBusy = errors.New("too many callers are waiting")
 
 // Queue has a number of slots and bounded numbers of callers who wait for one. It
 // is safe for concurrent use.

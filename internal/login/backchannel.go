@@ -17,27 +17,30 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
-// BackchannelPath is where a provider says whose sessions end; below it stands
-// a method's name (OpenID Connect Back-Channel Logout, section 2.5).
+// BackchannelPath is the prefix of the back-channel logout endpoints. A method's
+// name follows it (OpenID Connect Back-Channel Logout 1.0, section 2.5).
 const BackchannelPath = PathPrefix + "backchannel_logout/"
 
 const (
-	// maxLogoutTokens is how many a client may send within noticeTime.
+	// maxLogoutTokens is how many logout tokens a client may send within
+	// logoutTokenWindow.
 	maxLogoutTokens   = 600
 	logoutTokenWindow = time.Minute
-	// replayWindow is for how long a logout token is known again; it counts no longer.
+	// replayWindow is how long the ID of a logout token is stored to detect replays.
+	// Tokens expire earlier.
 	replayWindow = 24 * time.Hour
 )
 
-// BackchannelHandler is a method whose provider says when sessions end.
+// BackchannelHandler is a Method whose provider sends logout tokens.
 type BackchannelHandler interface {
-	// BackchannelLogout answers BackchannelPath and the method's name, whatever is asked.
-	// Neither a session nor the origin of the request count here, the token does
-	// (R-LO-4).
+	// BackchannelLogout answers requests to BackchannelPath followed by the method's
+	// name, with any HTTP method. The logout token authenticates the request: no
+	// session and no Origin header is checked (R-LO-4).
 	BackchannelLogout(v *Request)
 }
 
-// BackchannelLogout implements BackchannelHandler: POST of a form with a logout_token.
+// BackchannelLogout implements BackchannelHandler. It accepts a POST of a form with
+// a logout_token.
 func (o *OIDC) BackchannelLogout(v *Request) {
 	h := v.W.Header()
 	h.Set("Cache-Control", "no-store")
@@ -62,10 +65,12 @@ func (o *OIDC) BackchannelLogout(v *Request) {
 	o.writeLogoutResponse(v, http.StatusOK, "")
 }
 
-// errNotLogoutRequest says that what was sent is no notice.
+// errNotLogoutRequest is the error of a request body that is not a form with one
+// logout_token.
 var errNotLogoutRequest = errors.New("want a form with one logout_token")
 
-// readLogoutToken returns the token that was sent.
+// readLogoutToken returns the logout_token of a request. It limits the rate of
+// requests first.
 func (o *OIDC) readLogoutToken(v *Request) (string, error) {
 	sent, err := v.Sessions.Registry().Store().Count(v.R.Context(), counterKey("logout-notices", v.Client), logoutTokenWindow)
 	if err != nil {
@@ -81,12 +86,12 @@ func (o *OIDC) readLogoutToken(v *Request) (string, error) {
 	return v.R.PostForm.Get("logout_token"), nil
 }
 
-// errReplay says that a token was used before.
+// errReplay is the error of a logout token that was used before.
 var errReplay = errors.New("the logout token was used before")
 
-// endSessionsOnce ends what a token speaks of the first time that it comes, and no other
-// (R-LO-3). One that could not end everything has not come yet: the provider may
-// send it again.
+// endSessionsOnce ends the sessions that a logout token names, unless the token was
+// used before (R-LO-3). If ending them fails, the token does not count as used, so
+// that the provider can send it again.
 func (o *OIDC) endSessionsOnce(v *Request, logout *oidc.LogoutToken) error {
 	in, key := v.Sessions.Registry().Store(), "logout-token/"+digest(logout.ID, o.ID())
 	first, err := in.PutNew(v.R.Context(), key, store.Item{Lifetime: replayWindow})
@@ -102,9 +107,9 @@ func (o *OIDC) endSessionsOnce(v *Request, logout *oidc.LogoutToken) error {
 	return nil
 }
 
-// endSessions ends the sessions that a token speaks of: those that the provider's
-// session led to, or all of a user if it names none, on every site with this
-// login (R-LO-5).
+// endSessions ends the sessions that a logout token names, on every site with this
+// login (R-LO-5): those of the provider's session, or all of the user if the token
+// names no session.
 func (o *OIDC) endSessions(v *Request, logout *oidc.LogoutToken) error {
 	ctx, registry := v.R.Context(), v.Sessions.Registry()
 	var found []*session.Session
@@ -143,13 +148,13 @@ func (o *OIDC) endSessions(v *Request, logout *oidc.LogoutToken) error {
 	return nil
 }
 
-// meansSession reports whether a token means a session. One of which the provider
-// never said the name is meant by its user.
+// meansSession reports whether a logout token is about a session. A session without
+// a provider's session ID is matched by its user alone.
 func meansSession(s *session.Session, logout *oidc.LogoutToken) bool {
 	return logout.SessionID == "" || s.SID == "" || s.SID == logout.SessionID
 }
 
-// rejectLogout answers a notice that ends nothing.
+// rejectLogout answers a request that ends no session, and reports why.
 func (o *OIDC) rejectLogout(v *Request, err error) {
 	e := Event{Kind: Failed, Login: o.MethodName, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err}
 	var failure *oidc.Failure
@@ -169,7 +174,8 @@ func (o *OIDC) rejectLogout(v *Request, err error) {
 	o.writeLogoutResponse(v, e.Status, "invalid_request")
 }
 
-// writeLogoutResponse writes what a provider reads (section 2.8).
+// writeLogoutResponse writes a response to the provider (section 2.8). An empty
+// code is success.
 func (o *OIDC) writeLogoutResponse(v *Request, status int, code string) {
 	h := v.W.Header()
 	h.Set("X-Request-Id", v.RequestID)

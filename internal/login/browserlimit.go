@@ -10,12 +10,13 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
-// maxPerBrowser is how many transactions are kept of a browser: people sign in in
-// several tabs at once. One more takes the place of the oldest (S-31).
+// maxPerBrowser is how many unfinished sign-ins a browser may have, for users who
+// sign in in several tabs. One more replaces the oldest (S-31).
 const maxPerBrowser = 16
 
-// claimBrowserSlot gives a transaction one of its browser's slots, and ends the transaction
-// that it takes the place of. A new browser's first transaction costs one step.
+// claimBrowserSlot stores a transaction in one of its browser's slots, and deletes
+// the transaction that it replaces. The first transaction of a browser takes one
+// store operation.
 func claimBrowserSlot(ctx context.Context, in store.Store, browser, key string, began int64) (slot string, err error) {
 	name := "login-slot/" + digest(browser, "slots") + "/"
 	item := store.Item{Value: fmt.Appendf(nil, "%020d %s", began, key), Lifetime: 2 * transactionTime}
@@ -44,7 +45,8 @@ func claimBrowserSlot(ctx context.Context, in store.Store, browser, key string, 
 	return slot, in.Put(ctx, slot, item)
 }
 
-// deleteTransaction deletes a transaction. Its mark goes after it, without which it cannot be taken.
+// deleteTransaction deletes a transaction and then its used mark. In the other
+// order, it could be used again in between.
 func deleteTransaction(ctx context.Context, in store.Store, key string) error {
 	return errors.Join(in.Delete(ctx, key), in.Delete(ctx, usedKey(key)))
 }

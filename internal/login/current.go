@@ -8,15 +8,16 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
 )
 
-// isDirectVisit reports whether the address of the sign-in page asks for nothing: a user
-// typed it or kept it. A user who is sent there to sign in is to come back, and one
-// who chooses a login or steps up signs in again, signed in or not.
+// isDirectVisit reports whether the URL of the sign-in page has none of its
+// parameters: the user typed it or saved it as a bookmark. With return_to the user
+// came from another page, and with login, acr_values or max_age the user has to
+// sign in again.
 func isDirectVisit(query url.Values) bool {
 	return !slices.ContainsFunc([]string{"return_to", "login", "acr_values", "max_age"}, query.Has)
 }
 
-// currentIdentity returns who is signed in and counts now, or nil. Where that cannot be told
-// no user is: signing in will tell.
+// currentIdentity returns the identity of the browser's session, or nil if there is
+// no valid session or if the store cannot tell.
 func (v *Request) currentIdentity() *authenticator.Identity {
 	found, err := v.Sessions.Current(v.R.Context(), v.R, v.HTTPS)
 	if err != nil {
@@ -33,7 +34,8 @@ func (v *Request) currentIdentity() *authenticator.Identity {
 	return outcome.Identity
 }
 
-// showSignedIn shows a user the account that is signed in, and where to go from there.
+// showSignedIn writes a page with the account that is signed in and the links to
+// continue, to change the account and to sign out.
 func (s *Site) showSignedIn(v *Request, id *authenticator.Identity) {
 	again := url.Values{"login": {""}} // to choose from
 	if len(s.Methods) == 1 {

@@ -12,19 +12,19 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// placeholder stands in a template for where to come back to.
+// placeholder is replaced by the URL to return to.
 const placeholder = "{return_to}"
 
-// ExternalPage is an external sign-in page.
+// ExternalPage is a sign-in page of another application.
 type ExternalPage struct {
 	parts []string // around each placeholder
 	host  string   // lower-case, with a port if there is one; "" for this site
 	path  string
 }
 
-// ParseExternalPage returns the page that a template names: an https or http URL, or a
-// path on this site, in which {return_to} stands for the URL to come back to,
-// in a value of the query or in the fragment.
+// ParseExternalPage parses the template of a sign-in page's URL: an https or http
+// URL, or a path on this site. In the query or in the fragment, {return_to} is
+// replaced by the URL to return to.
 func ParseExternalPage(template string) (*ExternalPage, error) {
 	sample := strings.ReplaceAll(template, placeholder, "x")
 	u, err := url.Parse(sample)
@@ -47,29 +47,30 @@ func ParseExternalPage(template string) (*ExternalPage, error) {
 	return &ExternalPage{parts: strings.Split(template, placeholder), host: strings.ToLower(u.Host), path: u.EscapedPath()}, nil
 }
 
-// HasReturnTo reports whether the page is told where to come back to.
+// HasReturnTo reports whether the template contains {return_to}.
 func (p *ExternalPage) HasReturnTo() bool { return len(p.parts) > 1 }
 
-// URL returns the page's URL with where to come back to.
+// URL returns the page's URL for a URL to return to.
 func (p *ExternalPage) URL(returnTo string) string {
 	return strings.Join(p.parts, encodeUnreserved(returnTo))
 }
 
-// encodeUnreserved encodes all but the characters that RFC 3986 never reserves (section
-// 2.3), so that a value cannot end, whatever reads it.
+// encodeUnreserved percent-encodes all characters but the unreserved ones (RFC
+// 3986, section 2.3), so that no parser ends the value early.
 func encodeUnreserved(value string) string {
 	return strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
 }
 
-// Matches reports whether a URL of this site is the page itself, from which no browser is
-// sent to it again.
+// Matches reports whether a host and an escaped path of this site are the page
+// itself. Requests for it are not redirected to it again.
 func (p *ExternalPage) Matches(host, escapedPath string) bool {
 	return (p.host == "" || p.host == strings.ToLower(host)) && escapedPath == p.path
 }
 
-// SignInHelps reports whether signing in again changes anything for a caller whose
-// ambient credential was not accepted for a reason: an expired one is replaced
-// by a better one, one of a wrong audience by the same, for ever.
+// SignInHelps reports whether signing in again can resolve the rejection of a
+// browser's credential. An expired credential is replaced by a valid one. A
+// credential with a wrong audience is replaced by one like it, which would cause a
+// redirect loop.
 func SignInHelps(reason authenticator.Reason) bool {
 	switch reason {
 	case authenticator.ReasonNone, authenticator.ReasonTokenExpired, authenticator.ReasonTokenRevoked,

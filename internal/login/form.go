@@ -22,21 +22,23 @@ import (
 // formName is the form's name among a site's methods.
 const formName = "form"
 
-// maxFormBytes bounds what a form may send, in bytes.
+// maxFormBytes is the maximum size of a form, in bytes.
 const maxFormBytes = 16 << 10
 
-// Form is a sign-in page with a name and a password. It works without scripts.
+// Form is a sign-in page with a user name and a password. It needs no JavaScript.
 type Form struct {
-	// Key tells forms with different users apart, wherever they are.
+	// Key identifies the users files, so that forms with different users do not
+	// accept each other's sessions.
 	Key string
-	// Verify says whether a name and a password are a user's, at the same cost
-	// for names that are users and names that are not; it slows down guessing.
+	// Verify checks a name and a password and limits guessing. It takes the same
+	// time for known and unknown names.
 	Verify func(ctx context.Context, name, password string, client netip.Addr) users.Result
-	// UseStore has what is kept of attempts kept in the store of the site's sessions.
+	// UseStore makes Verify count failed attempts in the store of the site's
+	// sessions.
 	UseStore func(store.Store)
-	// Users returns the users as they are now.
+	// Users returns the current users.
 	Users func() *users.Users
-	// Now tells the time; nil is time.Now.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
@@ -46,7 +48,8 @@ func (f *Form) Name() string { return formName }
 // ID implements Method.
 func (f *Form) ID() string { return "form " + f.Key }
 
-// Title implements Method: there are words for it in each language.
+// Title implements Method. It is empty, because pages have a translated title for
+// forms.
 func (f *Form) Title() string { return "" }
 
 // Login implements Method.
@@ -79,7 +82,8 @@ func (f *Form) now() time.Time {
 	return f.Now()
 }
 
-// show writes the form; page says what went wrong before, if anything did.
+// show writes the form. Page holds the status and the error of the previous
+// attempt, if there was one.
 func (f *Form) show(v *Request, returnTo string, page pages.SignInPage) {
 	page.Kind, page.RequestID = pages.PasswordLogin, v.RequestID
 	page.Action = v.URL(returnTo, formName, nil)
@@ -87,14 +91,15 @@ func (f *Form) show(v *Request, returnTo string, page pages.SignInPage) {
 	_ = v.Pages.WriteSignIn(v.W, v.R, page)
 }
 
-// The ways in which a form that was sent is none of ours.
+// The errors of a submitted form.
 var (
-	errNotForm   = errors.New("what was sent is not the sign-in form")
-	errCSRFToken = errors.New("the form was not made for this browser")
+	errNotForm   = errors.New("the request is not a submitted sign-in form")
+	errCSRFToken = errors.New("the token of the form does not belong to this browser")
 )
 
-// read returns what the form says. The token shows that this browser was given
-// the form by us, so that no browser is signed in by another site's page.
+// read returns the name and the password of a submitted form. The token proves that
+// this browser requested the form, so that no other site can sign it in (login
+// CSRF).
 func (f *Form) read(v *Request) (name, password string, err error) {
 	kind, _, _ := mime.ParseMediaType(v.R.Header.Get("Content-Type"))
 	if kind != "application/x-www-form-urlencoded" {
@@ -116,8 +121,8 @@ func (f *Form) read(v *Request) (name, password string, err error) {
 
 func hasOne(values url.Values, name string) bool { return len(values[name]) == 1 }
 
-// fail answers an attempt that failed: the same to all, whatever name they gave
-// and whatever was wrong (R-401-7).
+// fail answers a failed attempt. The response does not depend on whether the name
+// exists or on what was wrong (R-401-7).
 func (f *Form) fail(v *Request, name, returnTo string, result users.Result) {
 	e := Event{Login: formName, Status: http.StatusUnauthorized, Reason: result.Reason, Cause: result.Cause, Candidate: result.Candidate, Details: result.Details}
 	if result.Reason == authenticator.ReasonThrottled || result.Reason == authenticator.ReasonBusy {
@@ -138,26 +143,26 @@ func (f *Form) fail(v *Request, name, returnTo string, result users.Result) {
 	f.show(v, returnTo, pages.SignInPage{Status: e.Status, Failed: pages.WrongPassword, Username: name})
 }
 
-// Revalidate implements Method: the users are asked each time, so that a user who is
-// disabled, removed or given another password is out with the next request
-// (R-401-8), and new roles count at once.
+// Revalidate implements Method. It looks the user up on each request, so that a
+// disabled or removed user and one with a new password is signed out with the next
+// request (R-401-8), and new roles apply immediately.
 func (f *Form) Revalidate(_ context.Context, _ *session.Sessions, s *session.Session) authenticator.Outcome {
 	user := f.Users().Get(s.Identity.ID)
 	switch {
 	case user == nil:
-		return authenticator.Reject(authenticator.ReasonAccountDisabled, authenticator.Detail{Name: "problem", Value: "there is no such user any more"})
+		return authenticator.Reject(authenticator.ReasonAccountDisabled, authenticator.Detail{Name: "problem", Value: "the user was removed"})
 	case !user.Active(f.now()):
 		return authenticator.Reject(authenticator.ReasonAccountDisabled)
 	}
 	id := s.DeriveIdentity(user.Identity, func(of *authenticator.Identity) *authenticator.Identity { return sessionIdentity(user, of, s) })
 	if id == nil {
-		return authenticator.Reject(authenticator.ReasonSessionRevoked, authenticator.Detail{Name: "problem", Value: "the password is another one now"})
+		return authenticator.Reject(authenticator.ReasonSessionRevoked, authenticator.Detail{Name: "problem", Value: "the password was changed"})
 	}
 	return authenticator.Accept(id)
 }
 
-// sessionIdentity returns the identity that a user's session has now, or nil if the
-// password was changed since.
+// sessionIdentity returns the current identity of a user's session, or nil if the
+// password was changed since the session began.
 func sessionIdentity(user *users.User, of *authenticator.Identity, s *session.Session) *authenticator.Identity {
 	if subtle.ConstantTimeCompare(s.Data, passwordDigest(user)) != 1 {
 		return nil
@@ -170,14 +175,14 @@ func sessionIdentity(user *users.User, of *authenticator.Identity, s *session.Se
 	return id.Normalize()
 }
 
-// passwordDigest returns what tells a user's password from another one, and from that of
-// a user of the same name elsewhere, without telling anything about it.
+// passwordDigest identifies a user's stored password hash. It differs for users of
+// the same name in different files, and does not reveal the hash.
 func passwordDigest(user *users.User) []byte {
 	sum := sha256.Sum256([]byte("session\x00" + user.Name + "\x00" + user.Hash))
 	return sum[:]
 }
 
-// readForm parses a form that arrives in time and is not too large.
+// readForm parses the form of a request, within a time limit and maxFormBytes.
 func (v *Request) readForm() error {
 	body := request.NewTimedBody(v.W, v.R)
 	defer body.Stop()

@@ -16,41 +16,41 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
-// What strangers can leave in the store, who have yet to sign in, is bounded, from
-// however many networks they come: twice maxPending transactions of maxTransaction,
-// 96 MiB, less than half of what a store holds, as many slots of browsers and marks
-// of those that were taken, and as many counters as there are shares. People who are signed in already notice
-// nothing, and no user is kept from signing in.
+// These limits bound what clients without a session can store, from any number of
+// networks: twice maxPending transactions of maxTransactionBytes (96 MiB, less than
+// half of a store's limit), as many browser slots and used marks, and counterBuckets
+// counters. Signed-in users are not affected, and other users can still sign in.
 const (
-	// transactionTime is how long a user may take to sign in elsewhere (R-OID-3).
+	// transactionTime is how long a sign-in at a provider may take (R-OID-3).
 	transactionTime = 10 * time.Minute
 	// maxPerClient is how many sign-ins a client may begin within transactionTime.
 	maxPerClient = 300
-	// maxPending is how many are kept of those that begin in a span, one
-	// transactionTime on the clock. One more takes the place of the oldest: while
-	// a client floods the site, others have to be quicker.
+	// maxPending is how many sign-ins are stored of those that begin in one period
+	// of transactionTime. One more replaces the oldest: during a flood, users have
+	// less time to sign in.
 	maxPending = 1 << 13
-	// maxTransactionBytes is how many bytes each may take.
+	// maxTransactionBytes is the maximum size of a stored transaction, in bytes.
 	maxTransactionBytes = 6 << 10
-	// counterBuckets is how many counters stand for all networks.
+	// counterBuckets is the number of counters that all networks share.
 	counterBuckets = 1 << 16
 )
 
-// ErrTooMany means that a client begins too many sign-ins. Every other error means
-// that the store failed.
+// ErrTooMany is the error of a client that begins too many sign-ins. Every other
+// error means that the store is unavailable.
 var ErrTooMany = errors.New("too many sign-ins were begun from this network")
 
-// bucketSeed keeps strangers from choosing a network that shares a counter with
-// another's. On several machines a counter stands for other networks on each.
+// bucketSeed keeps an attacker from choosing a network that shares a counter with a
+// victim's. Each machine has its own.
 var bucketSeed = maphash.MakeSeed()
 
-// counterKey returns the key of the counter that a client shares with a few others.
+// counterKey returns the key of the counter that the client's network shares with a
+// few others.
 func counterKey(what string, client netip.Addr) string {
 	return what + "/" + strconv.FormatUint(maphash.Comparable(bucketSeed, netutil.Network(client))%counterBuckets, 10)
 }
 
-// countBegun counts a sign-in that begins, and returns the key of its place among those
-// that are kept.
+// countBegun counts a new sign-in and returns the key of its slot among all stored
+// sign-ins of the site.
 func (v *Request) countBegun(ctx context.Context, in store.Store) (place string, err error) {
 	switch begun, err := in.Count(ctx, counterKey("login-begun", v.Client), transactionTime); {
 	case err != nil:
@@ -64,8 +64,8 @@ func (v *Request) countBegun(ctx context.Context, in store.Store) (place string,
 	return fmt.Sprintf("login-place/%d/%d", span%2, begun%maxPending), err
 }
 
-// claimSiteSlot puts a transaction, its key and its browser's slot, in a place, and ends
-// the one that was there.
+// claimSiteSlot stores the key of a transaction and of its browser slot in a slot
+// of the site, and deletes the transaction that it replaces.
 func claimSiteSlot(ctx context.Context, in store.Store, place, transaction string) error {
 	switch old, err := in.Get(ctx, place); {
 	case err == nil:
@@ -82,8 +82,8 @@ func claimSiteSlot(ctx context.Context, in store.Store, place, transaction strin
 	return in.Put(ctx, place, store.Item{Value: []byte(transaction), Lifetime: 2 * transactionTime})
 }
 
-// encode returns the transaction as it is stored. A request for so much that it
-// takes too many bytes comes back to the root of the site.
+// encode returns the stored form of a transaction. If it exceeds
+// maxTransactionBytes because of a long URL, it returns to the root of the site.
 func (t Transaction) encode() ([]byte, error) {
 	encoded, err := marshalCompact(t)
 	if len(encoded) > maxTransactionBytes {
@@ -96,8 +96,8 @@ func (t Transaction) encode() ([]byte, error) {
 	return encoded, err
 }
 
-// marshalCompact encodes a value without the escapes for HTML, which make six bytes of
-// one that a stranger chose.
+// marshalCompact encodes JSON without HTML escapes, with which one byte of a
+// client's input can take six.
 func marshalCompact(value any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

@@ -9,8 +9,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
-// logout ends a session by POST alone, so that no link or image signs a user
-// out; GET shows the button that does (R-LO-1).
+// logout ends a session by POST only, so that links and images cannot sign users
+// out. GET shows a page with the sign-out button (R-LO-1).
 func (s *Site) logout(v *Request) {
 	if !v.allowMethods(http.MethodGet, http.MethodHead, http.MethodPost) || !v.requireSameOrigin() {
 		return
@@ -30,12 +30,13 @@ func (s *Site) logout(v *Request) {
 	}
 }
 
-// isNoSession reports whether there is no session to end.
+// isNoSession reports whether an error means that there is no valid session.
 func isNoSession(err error) bool {
 	return errors.Is(err, session.ErrEnded) || errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrOtherSite)
 }
 
-// endSession ends a session and sends the browser to where its login would have it.
+// endSession ends a session and redirects the browser to its provider's sign-out
+// page, if it has one.
 func (s *Site) endSession(v *Request, found *session.Session) {
 	if err := s.Sessions.End(v.R.Context(), v.W, v.HTTPS, found); err != nil {
 		v.Refuse(Event{Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err})
@@ -59,7 +60,8 @@ func (s *Site) endSession(v *Request, found *session.Session) {
 	v.Redirect(to)
 }
 
-// showSignedOut says that no user is signed in, and takes a dead cookie away.
+// showSignedOut writes the page that confirms the sign-out, and deletes the cookie
+// of an ended session.
 func (s *Site) showSignedOut(v *Request) {
 	if v.R.Method == http.MethodPost {
 		v.Redirect(LogoutPath)

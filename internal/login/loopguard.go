@@ -10,23 +10,26 @@ import (
 )
 
 const (
-	// maxRecentSignIns is how many sign-ins a browser may complete within circleTime
-	// before it is no longer sent to sign in: it is being sent in circles.
+	// maxRecentSignIns is how many sign-ins a browser may complete within
+	// loopWindow. After that it is not redirected to the provider, because it is in
+	// a redirect loop.
 	maxRecentSignIns = 3
 	loopWindow       = time.Minute
 )
 
-// signInsCookie holds when the browser's last sign-ins were completed, in
-// milliseconds since 1970. Who writes it himself keeps himself out.
+// signInsCookie holds the times of the browser's last completed sign-ins, in
+// milliseconds since 1970. It needs no signature: with a forged value a client can
+// lock out only itself.
 var signInsCookie = session.Cookie{Name: "__Host-policy_auth_completed"}.WithDefaults()
 
-// errSignInLoop says why the browser is not sent on.
-var errSignInLoop = errors.New("three sign-ins were completed within a minute and led to another one: does the browser keep the session's cookie, are the clocks right, and does the policy ask for more than the provider gives?")
+// errSignInLoop explains a redirect loop to the operator.
+var errSignInLoop = errors.New("the browser completed three sign-ins within a minute and was sent to sign in again: check that it keeps the session's cookie, that the clocks are right, and that the provider fulfils the step-ups of the policy")
 
-// isSignInLoop reports whether the browser signs in again and again (R-OID-15).
+// isSignInLoop reports whether the browser is in a redirect loop (R-OID-15).
 func (v *Request) isSignInLoop() bool { return len(v.recentSignIns()) >= maxRecentSignIns }
 
-// recentSignIns returns when the browser completed sign-ins lately, as text.
+// recentSignIns returns the times of the sign-ins within loopWindow, as they are in
+// the cookie.
 func (v *Request) recentSignIns() []string {
 	value, _ := signInsCookie.Read(v.R, v.HTTPS)
 	var kept []string
@@ -40,8 +43,9 @@ func (v *Request) recentSignIns() []string {
 	return kept
 }
 
-// recordSignIn notes a sign-in that began at some time. One that began before the last
-// was completed is of another tab, and goes in no circle.
+// recordSignIn adds a completed sign-in that began at a time in milliseconds since
+// 1970. A sign-in that began before the last one was completed comes from another
+// tab and is not part of a loop.
 func (v *Request) recordSignIn(began int64) {
 	recent := v.recentSignIns()
 	if n := len(recent); n > 0 {
@@ -53,7 +57,7 @@ func (v *Request) recordSignIn(began int64) {
 	signInsCookie.Set(v.W, strings.Join(append(recent, now), "."), v.HTTPS)
 }
 
-// resetLoopGuard forgets the sign-ins of who signs out.
+// resetLoopGuard forgets the completed sign-ins after a sign-out.
 func (v *Request) resetLoopGuard() {
 	if _, ok := signInsCookie.Read(v.R, v.HTTPS); ok {
 		signInsCookie.Clear(v.W, v.HTTPS)

@@ -16,27 +16,28 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
-// OIDC is signing in at an OpenID provider.
+// OIDC signs users in at an OpenID provider.
 type OIDC struct {
-	// MethodName is the method's name, and Label what people choose it by.
+	// MethodName is the method's name, and DisplayName the text on its button.
 	MethodName, DisplayName string
-	// ClientID is who the site is for the provider.
+	// ClientID is the site's client ID at the provider.
 	ClientID string
-	// Provider signs people in.
+	// Provider is the OpenID provider.
 	Provider *oidc.Provider
-	// SanitizeReturnTo leaves people signed in at the provider when they sign out here.
+	// LocalLogout ends only the session of this site on sign-out, and not the
+	// session at the provider.
 	LocalLogout bool
-	// OpenRegistration says that strangers can get an account at the provider.
+	// OpenRegistration says that anyone can register an account at the provider.
 	OpenRegistration bool
 }
 
-// AcceptsAnybody reports whether strangers can make themselves known.
+// AcceptsAnybody reports whether anyone can register an account at the provider.
 func (o *OIDC) AcceptsAnybody() bool { return o.OpenRegistration }
 
 // Name implements Method.
 func (o *OIDC) Name() string { return o.MethodName }
 
-// ID implements Method: another client of the same provider is another login.
+// ID implements Method. Two clients of one provider are different logins.
 func (o *OIDC) ID() string {
 	return "oidc " + strconv.Quote(o.Provider.Issuer()) + " " + strconv.Quote(o.ClientID)
 }
@@ -44,20 +45,20 @@ func (o *OIDC) ID() string {
 // Title implements Method.
 func (o *OIDC) Title() string { return o.DisplayName }
 
-// The ends that a transaction of OIDC has.
+// The purposes of a transaction.
 const (
 	purposeSignIn  = "sign in"
 	purposeSignOut = "sign out"
 )
 
-// oidcState is what a transaction keeps.
+// oidcState is the Data of a Transaction.
 type oidcState struct {
 	Purpose string           `json:"to"`
 	Request oidc.AuthRequest `json:"request,omitzero"`
 }
 
-// Login implements Method: it sends the browser to the provider, with what the
-// address asks of a step-up.
+// Login implements Method. It redirects the browser to the provider, with the
+// step-up parameters of the URL.
 func (o *OIDC) Login(v *Request, returnTo string) {
 	if !v.allowMethods(http.MethodGet, http.MethodHead) {
 		return
@@ -78,12 +79,12 @@ func (o *OIDC) Login(v *Request, returnTo string) {
 	o.begin(v, returnTo, parseStepUp(v.R.URL.Query()))
 }
 
-// maxACRValues bounds what a step-up asks for, in bytes: it is kept while the
-// sign-in lasts, and anybody can write it into the address.
+// maxACRValues is the maximum length of acr_values, in bytes. Anyone can write them
+// into the URL, and they are stored until the sign-in ends.
 const maxACRValues = 1024
 
-// parseStepUp reads what a step-up asks for. Whoever writes something else into the
-// address asks for less than the policy, which then refuses again.
+// parseStepUp reads the step-up parameters of the sign-in page. If a user changes
+// them to weaker ones, the policy denies the request again after the sign-in.
 func parseStepUp(query url.Values) oidc.StepUp {
 	demand := oidc.NoStepUp
 	strange := func(c rune) bool { return c == utf8.RuneError || !unicode.IsPrint(c) }
@@ -96,10 +97,10 @@ func parseStepUp(query url.Values) oidc.StepUp {
 	return demand
 }
 
-// isStepUp reports whether a sign-in has to be like something.
+// isStepUp reports whether a sign-in has requirements.
 func isStepUp(ask oidc.StepUp) bool { return len(ask.ACRValues) > 0 || ask.MaxAge >= 0 }
 
-// begin sends the browser to the provider.
+// begin starts a sign-in and redirects the browser to the provider.
 func (o *OIDC) begin(v *Request, returnTo string, demand oidc.StepUp) {
 	state := randomToken()
 	to, pending, err := o.Provider.Authorize(v.R.Context(), state, o.callbackURL(v), demand)
@@ -108,7 +109,7 @@ func (o *OIDC) begin(v *Request, returnTo string, demand oidc.StepUp) {
 		kept.StepUp = oidc.StepUp{} // Ask has it
 		err = o.storeTransaction(v, state, Transaction{ReturnTo: returnTo, StepUp: demand}, oidcState{Purpose: purposeSignIn, Request: kept})
 	}
-	if err == nil { // after it was counted: a request of ours goes out for each
+	if err == nil { // after the rate limit, because it sends a request to the provider
 		to, err = o.Provider.PushAuthorization(v.R.Context(), to, state, pending)
 	}
 	if err != nil {
@@ -128,7 +129,7 @@ func (o *OIDC) storeTransaction(v *Request, state string, t Transaction, u oidcS
 	return v.Begin(v.R.Context(), state, t)
 }
 
-// callbackURL returns where the provider sends people back to; it is registered there.
+// callbackURL returns the redirect URI, which is registered at the provider.
 func (o *OIDC) callbackURL(v *Request) string {
 	scheme := "http"
 	if v.HTTPS {
@@ -137,9 +138,9 @@ func (o *OIDC) callbackURL(v *Request) string {
 	return scheme + "://" + v.R.Host + CallbackPath + o.MethodName
 }
 
-// Callback implements CallbackHandler: the browser comes back from the provider, having
-// signed in or out. What it brings counts only with the state that this browser
-// was given (R-OID-3).
+// Callback implements CallbackHandler. It handles the redirect from the provider
+// after signing in or out. The state must be one that this browser was given
+// (R-OID-3).
 func (o *OIDC) Callback(v *Request) {
 	if !v.allowMethods(http.MethodGet) {
 		return
@@ -160,7 +161,7 @@ func (o *OIDC) Callback(v *Request) {
 	}
 }
 
-// takeTransaction returns the transaction of a state.
+// takeTransaction returns the transaction of a state and marks it used.
 func (o *OIDC) takeTransaction(v *Request, states []string) (t Transaction, u oidcState, err error) {
 	if len(states) != 1 {
 		return t, u, ErrState
@@ -176,7 +177,7 @@ func (o *OIDC) takeTransaction(v *Request, states []string) (t Transaction, u oi
 	return t, u, nil
 }
 
-// complete ends a sign-in.
+// complete exchanges the code and starts the session.
 func (o *OIDC) complete(v *Request, answer url.Values, t Transaction, pending oidc.AuthRequest) {
 	granted, err := o.Provider.Exchange(v.R.Context(), answer, pending)
 	var failure *oidc.Failure
@@ -187,7 +188,7 @@ func (o *OIDC) complete(v *Request, answer url.Values, t Transaction, pending oi
 		return
 	}
 	if errors.As(err, &failure) && failure.Restart {
-		v.recordSignIn(t.Began) // several machines that disagree do not send a browser in circles
+		v.recordSignIn(t.Began) // machines with different metadata must not cause a redirect loop
 		v.Redirect(v.retryURL(t))
 		return
 	}
@@ -211,10 +212,10 @@ func (o *OIDC) complete(v *Request, answer url.Values, t Transaction, pending oi
 	v.StartSession(o.MethodName, record, t.ReturnTo)
 }
 
-// resumeUsed answers a browser that comes back a second time, by the Back button or by
-// loading the page once more: it goes on to the page asked for if it is signed in,
-// and begins another sign-in if the first one failed for a reason that may have
-// passed. The policy asks for a step-up there if it is still wanted.
+// resumeUsed handles a callback that is repeated, by the Back button or by
+// reloading the page. A signed-in user continues to the requested page, and a
+// sign-in that failed temporarily starts again. If the page needs a step-up, its
+// policy asks for it again.
 func (o *OIDC) resumeUsed(v *Request, t Transaction) {
 	switch {
 	case v.currentIdentity() != nil:
@@ -227,7 +228,7 @@ func (o *OIDC) resumeUsed(v *Request, t Transaction) {
 	}
 }
 
-// record returns what a session keeps of a grant.
+// record returns the session record of a grant.
 func (o *OIDC) record(granted *oidc.Grant) (session.Record, error) {
 	data, err := encodeGrant(granted)
 	return session.Record{
@@ -235,8 +236,8 @@ func (o *OIDC) record(granted *oidc.Grant) (session.Record, error) {
 	}, err
 }
 
-// showInvalidState answers a browser that comes back with a state that leads nowhere. One that
-// is signed in has an old page, and is told so.
+// showInvalidState answers a callback whose state is invalid. A signed-in user sees
+// the current account.
 func (o *OIDC) showInvalidState(v *Request, err error) {
 	if id := v.currentIdentity(); id != nil {
 		v.showSignedIn(v, id)
@@ -248,13 +249,14 @@ func (o *OIDC) showInvalidState(v *Request, err error) {
 	})
 }
 
-// showSignInLoop answers who signs in again and again.
+// showSignInLoop answers a browser in a redirect loop.
 func (o *OIDC) showSignInLoop(v *Request) {
 	v.report(Event{Kind: Failed, Login: o.MethodName, Status: http.StatusForbidden, Reason: authenticator.ReasonLoginStateInvalid, Err: errSignInLoop})
 	_ = v.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{Kind: pages.SignInLoop, Status: http.StatusForbidden, RequestID: v.RequestID})
 }
 
-// fail answers a sign-in that failed. The page's link asks for the same again.
+// fail answers a failed sign-in. The link on the page starts the same sign-in
+// again.
 func (o *OIDC) fail(v *Request, err error, t Transaction) {
 	if t.Login != "" {
 		v.loginURL = v.retryURL(t)
@@ -272,8 +274,8 @@ func (o *OIDC) fail(v *Request, err error, t Transaction) {
 	v.writePage(e, page)
 }
 
-// EndSessionURL implements LogoutRedirector: people sign out at the provider, too, which sends
-// them back with a state of ours (R-LO-2).
+// EndSessionURL implements LogoutRedirector: the user signs out at the provider,
+// which redirects back with a state of ours (R-LO-2).
 func (o *OIDC) EndSessionURL(v *Request, s *session.Session) string {
 	granted, err := decodeGrant(s.Data)
 	if err != nil || o.LocalLogout {

@@ -14,19 +14,20 @@ import (
 )
 
 const (
-	// refreshLock is for how long no other request refreshes a session that one
-	// does, on whichever machine: a provider takes a refresh token that comes twice
-	// for stolen. No session is due more often.
+	// refreshLock is how long only one request may refresh a session, on all
+	// machines: many providers treat a refresh token that is used twice as stolen.
+	// Sessions are not refreshed more often.
 	refreshLock = 30 * time.Second
-	// refreshTimeout bounds how long a request waits for its session's refresh.
+	// refreshTimeout limits how long a request waits for the refresh of its session.
 	refreshTimeout = 10 * time.Second
 )
 
-// refreshAtBytes is how many bytes before a stored grant say when it is due, in seconds
-// since 1970 or 0 for never, so that a request need not decode it.
+// refreshAtBytes is the length of the prefix of a stored grant: when to refresh it,
+// in seconds since 1970, or 0 for never. With it, requests need not decode the
+// grant.
 const refreshAtBytes = 8
 
-// encodeGrant returns a grant as a session keeps it.
+// encodeGrant returns a grant as it is stored in a session's Data.
 func encodeGrant(g *oidc.Grant) ([]byte, error) {
 	encoded, err := json.Marshal(g) //nolint:gosec // the store encrypts it
 	if err != nil {
@@ -39,10 +40,10 @@ func encodeGrant(g *oidc.Grant) ([]byte, error) {
 	return append(binary.BigEndian.AppendUint64(nil, due), encoded...), nil
 }
 
-// errNoTokens says that a session has no grant of ours.
+// errNoTokens is the error of a session whose Data is no grant.
 var errNoTokens = errors.New("the session has no tokens")
 
-// decodeGrant reads it again.
+// decodeGrant parses the Data of a session.
 func decodeGrant(data []byte) (*oidc.Grant, error) {
 	if len(data) < refreshAtBytes {
 		return nil, errNoTokens
@@ -63,14 +64,13 @@ func needsRefresh(data []byte, now time.Time) bool {
 	return due > 0 && uint64(now.Unix()) >= due //nolint:gosec // it is positive
 }
 
-// Revalidate implements Method. A session whose tokens have expired is refreshed by
-// the request that finds it so; others that come meanwhile go on with what is
-// known (R-OID-10).
+// Revalidate implements Method. The first request after the tokens expired
+// refreshes them; other requests use the known identity meanwhile (R-OID-10).
 func (o *OIDC) Revalidate(ctx context.Context, in *session.Sessions, s *session.Session) authenticator.Outcome {
 	if !needsRefresh(s.Data, o.Provider.Now()) {
 		return authenticator.Accept(s.Identity)
 	}
-	// Who refreshes does it to the end: the old refresh token is used up by it.
+	// A refresh is not canceled with its request: it consumes the old refresh token.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
 	granted, err := decodeGrant(s.Data)
@@ -83,9 +83,9 @@ func (o *OIDC) Revalidate(ctx context.Context, in *session.Sessions, s *session.
 	return o.refresh(ctx, in, s)
 }
 
-// refresh asks the provider who a session's user is now.
+// refresh asks the provider for new tokens of a session's user.
 func (o *OIDC) refresh(ctx context.Context, in *session.Sessions, s *session.Session) authenticator.Outcome {
-	s, err := in.Registry().Get(ctx, s.ID) // another machine may just have done it
+	s, err := in.Registry().Get(ctx, s.ID) // another machine may have refreshed it just now
 	if err != nil {
 		return o.storeOutcome(err)
 	}
@@ -99,13 +99,13 @@ func (o *OIDC) refresh(ctx context.Context, in *session.Sessions, s *session.Ses
 	case errors.As(err, &failure) && failure.Status == http.StatusServiceUnavailable:
 		return authenticator.Accept(s.Identity)
 	case err != nil:
-		_ = in.Registry().End(ctx, s.ID) // or the next request finds it refused again
+		_ = in.Registry().End(ctx, s.ID) // if this fails, the next request is rejected again
 		return authenticator.Reject(authenticator.ReasonSessionRevoked, authenticator.Detail{Name: "problem", Value: err.Error()})
 	}
 	return o.storeGrant(ctx, in, s, renewed)
 }
 
-// storeGrant keeps what a refresh brought.
+// storeGrant stores a refreshed grant in the session.
 func (o *OIDC) storeGrant(ctx context.Context, in *session.Sessions, s *session.Session, renewed *oidc.Grant) authenticator.Outcome {
 	id := s.Identity
 	if renewed.Identity != nil {
@@ -124,7 +124,7 @@ func (o *OIDC) storeGrant(ctx context.Context, in *session.Sessions, s *session.
 	return authenticator.Accept(s.Identity)
 }
 
-// storeOutcome turns an error of the sessions into an outcome.
+// storeOutcome returns the outcome for an error of the session store.
 func (o *OIDC) storeOutcome(err error) authenticator.Outcome {
 	if isNoSession(err) {
 		return authenticator.Reject(authenticator.ReasonSessionRevoked)

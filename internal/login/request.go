@@ -10,18 +10,17 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
-// Request is a request for one of a site's own pages, with what the web server
-// knows of it.
+// Request is a request for one of a site's own pages.
 type Request struct {
 	*Site
 	W http.ResponseWriter
 	R *http.Request
-	// Path is the escaped path that the client asked for, before any rewrite.
+	// Path is the escaped path of the request before any rewrite.
 	Path string
-	// HTTPS says that the client sees the site over TLS, Secure that no third party could
-	// listen: TLS, or the same machine.
+	// HTTPS says that the client uses https. Secure says that no third party can
+	// read the connection: https, or loopback.
 	HTTPS, Secure bool
-	// Client is the client's address, or the zero Addr.
+	// Client is the client's address, or the zero Addr if it is unknown.
 	Client netip.Addr
 	// RequestID is the id that is also in the log.
 	RequestID string
@@ -30,10 +29,10 @@ type Request struct {
 	newBrowserID string // the browser's value that the answer sets
 }
 
-// signInURL returns where to sign in again.
+// signInURL returns the URL of the link to sign in again.
 func (v *Request) signInURL() string { return cmp.Or(v.loginURL, LoginPath) }
 
-// EventKind says what became of a visit.
+// EventKind is the result of a request for a site's own pages.
 type EventKind string
 
 // The kinds.
@@ -43,32 +42,33 @@ const (
 	SignedOut EventKind = "signed out"
 )
 
-// Event is a sign-in, one that failed, or a sign-out, for the log and metrics.
+// Event is a sign-in, a failed sign-in or a sign-out, for the log and for metrics.
 type Event struct {
 	Kind EventKind
 	// Login is the method's name.
 	Login string
-	// Status and Reason say how a sign-in failed.
+	// Status and Reason are the response status and the reason code of a failed
+	// sign-in.
 	Status int
 	Reason authenticator.Reason
-	// Cause is the reason as the log alone shows it, or "".
+	// Cause is a more precise reason, for the log only, or "".
 	Cause authenticator.Cause
-	// Identity is who signed in or out, nil for an anonymous caller.
+	// Identity is the user who signed in or out, or nil if unknown.
 	Identity *authenticator.Identity
-	// Candidate is the known user, or the subject of the provider's token, who was
-	// refused.
+	// Candidate is the name of the existing user, or the subject of the provider's
+	// token, whose sign-in failed.
 	Candidate string
-	// Details are for the log alone and hold no credential.
+	// Details are for the log only and contain no credential.
 	Details []authenticator.Detail
-	// Err is what went wrong inside, for the log alone.
+	// Err is the internal error, for the log only.
 	Err error
 	// Client and RequestID are the visit's.
 	Client    netip.Addr
 	RequestID string
 }
 
-// StartSession begins a session for who has signed in, and sends the browser to a path
-// of this site, or to the root if it is none.
+// StartSession starts a session and redirects the browser to a local path. An
+// unsafe path is replaced by the root of the site.
 func (v *Request) StartSession(name string, record session.Record, returnTo string) {
 	started, err := v.Sessions.Start(v.R.Context(), v.W, v.R, v.HTTPS, record)
 	if err != nil {
@@ -79,22 +79,22 @@ func (v *Request) StartSession(name string, record session.Record, returnTo stri
 	v.Redirect(SanitizeReturnTo(returnTo))
 }
 
-// Redirect sends the browser on (RFC 9700, section 4.12).
+// Redirect redirects the browser with 303 (See Other) and without a Referer (RFC
+// 9700, section 4.12).
 func (v *Request) Redirect(to string) {
 	v.W.Header().Set("X-Request-Id", v.RequestID)
 	v.W.Header().Set("Referrer-Policy", "no-referrer")
 	pages.Redirect(v.W, to, http.StatusSeeOther)
 }
 
-// Refuse answers a sign-in that failed with the page for its status, and tells
-// the operator.
+// Refuse reports a failed sign-in and writes the page for its status.
 func (v *Request) Refuse(e Event) {
 	e.Kind = Failed
 	v.report(e)
 	v.writePage(e, pages.Denial{})
 }
 
-// writePage writes the refusal that an event tells of.
+// writePage writes the error page of an event.
 func (v *Request) writePage(e Event, rf pages.Denial) {
 	rf.Status, rf.Reason, rf.RequestID, rf.MaxAge = e.Status, e.Reason, v.RequestID, -1
 	passing := e.Status >= http.StatusInternalServerError && v.loginURL == "" // what is answered so here is soon over
@@ -104,7 +104,7 @@ func (v *Request) writePage(e Event, rf pages.Denial) {
 	_ = v.Pages.Write(v.W, v.R, rf) // it fails only if the client is gone
 }
 
-// report hands an event to the operator.
+// report passes an event to the site's Report function.
 func (v *Request) report(e Event) {
 	e.Client, e.RequestID = v.Client, v.RequestID
 	v.Report(v.R, e)

@@ -10,19 +10,20 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// maxReturnTo bounds where to come back to, in bytes of the path and the query;
-// sign-in pages carry it in their own URL.
+// maxReturnTo is the maximum length of a return_to path with its query, in bytes.
+// Sign-in pages have it in their own URL.
 const maxReturnTo = 4 << 10
 
-// PathPrefix is the path below which this module's own pages are; no sign-in leads back to one.
+// PathPrefix is the prefix of this module's own pages. Sign-ins do not return to
+// one of them.
 const PathPrefix = "/.policy_auth/"
 
-// ReturnTo returns the URL of this site to come back to after signing in: what
-// was asked for, if a browser can ask for it again, or else the page of this
-// site that asked. Where neither is fit it is the site's root, and tooLong says
-// that it would be another page if its address were shorter. Asked is the URL
-// that the client asked for, before any rewrite, scheme is the scheme as the
-// client sees it, and without names parameters that hold credentials.
+// ReturnTo returns the absolute URL of this site to return to after signing in. It
+// is the requested URL if a browser can request it again (a navigation with GET or
+// HEAD), and else the page of this site in Referer. If neither can be used it is
+// the site's root, and tooLong says that the URL was longer than 4096 bytes. Asked
+// is the requested URL before any rewrite, scheme is the client's, and the query
+// parameters in without, which hold credentials, are removed.
 func ReturnTo(r *http.Request, asked *url.URL, scheme string, navigation bool, without []string) (to string, tooLong bool) {
 	if r.Host == "" {
 		return "/", false
@@ -47,7 +48,7 @@ func ReturnTo(r *http.Request, asked *url.URL, scheme string, navigation bool, w
 	return origin + target, false
 }
 
-// referrer returns the page that asked, if it is of this site, or nil.
+// referrer returns the URL in Referer if it has the same origin, or nil.
 func referrer(r *http.Request, origin string) *url.URL {
 	u, err := url.Parse(r.Header.Get("Referer"))
 	if err != nil || u.Opaque != "" || u.User != nil || !strings.EqualFold(u.Scheme+"://"+u.Host, origin) {
@@ -56,9 +57,10 @@ func referrer(r *http.Request, origin string) *url.URL {
 	return u
 }
 
-// SanitizeReturnTo returns a path of this site to come back to, with its query, from what a
-// stranger may have written: the root for everything that some reader would take for
-// another site's, and for our own pages (R-OID-11, T-40).
+// SanitizeReturnTo returns a return_to parameter if it is a path on this site, with
+// its query and without its fragment. Any other value, which some browser or proxy
+// may resolve to another site or which is one of our own pages, becomes "/"
+// (R-OID-11, T-40).
 func SanitizeReturnTo(target string) string {
 	target, _, _ = strings.Cut(target, "#")
 	if len(target) > maxReturnTo || !isReturnTo(target) {
@@ -67,23 +69,23 @@ func SanitizeReturnTo(target string) string {
 	return target
 }
 
-// isReturnTo reports whether people may be sent to a path with a query after they
-// signed in. ReturnTo, which writes return_to, and SanitizeReturnTo, which reads it, both ask
-// it, so that what the one writes the other accepts.
+// isReturnTo reports whether a path with a query is safe to redirect to. ReturnTo
+// and SanitizeReturnTo both call it, so that the parameter which one of them writes
+// is accepted by the other.
 func isReturnTo(target string) bool {
 	path, query, _ := strings.Cut(target, "?")
 	strange := func(c rune) bool { return c >= 0x7f || strings.ContainsRune("\"<>^`{|}", c) }
 	return !strings.ContainsFunc(path, strange) && request.IsLocalPath(path, PathPrefix) && !isOwnPage(path) && !strings.ContainsFunc(query, mustEncode)
 }
 
-// mustEncode reports whether browsers percent-encode a character of a query (URL
-// Standard, query percent-encode set). The others, such as { | } ^ and the
-// backtick, they send as they are.
+// mustEncode reports whether browsers percent-encode a character in a query (URL
+// Standard, query percent-encode set). They send others, such as { | } ^ and the
+// backtick, unchanged.
 func mustEncode(c rune) bool {
 	return c <= ' ' || c >= 0x7f || c == '"' || c == '#' || c == '<' || c == '>'
 }
 
-// encodeQuery encodes what a browser would have encoded.
+// encodeQuery percent-encodes the characters that a browser encodes.
 func encodeQuery(query string) string {
 	if !strings.ContainsFunc(query, mustEncode) {
 		return query
@@ -99,8 +101,8 @@ func encodeQuery(query string) string {
 	return b.String()
 }
 
-// isOwnPage reports whether a path leads to one of our pages once its dots are
-// resolved.
+// isOwnPage reports whether a path, after its dot segments are resolved, is one of
+// our own pages.
 func isOwnPage(escaped string) bool {
 	decoded, err := url.PathUnescape(escaped)
 	return err != nil || strings.HasPrefix(pathpkg.Clean(decoded)+"/", PathPrefix)

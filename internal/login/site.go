@@ -15,95 +15,98 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
-// The paths of a site's own pages; below CallbackPath stands a method's name.
+// The paths of a site's own pages. A method's name follows CallbackPath.
 const (
 	LoginPath    = PathPrefix + "login"
 	LogoutPath   = PathPrefix + "logout"
 	CallbackPath = PathPrefix + "callback/"
 )
 
-// Method is one way to sign in on a site's own pages. Implementations are safe
-// for concurrent use.
+// Method is a way to sign in on a site's own pages. Implementations are safe for
+// concurrent use.
 type Method interface {
-	// Name is a word of [a-z0-9_-], by which addresses and policies tell the
-	// methods of a site apart.
+	// Name is a word of [a-z0-9_-]. It identifies the method in URLs and in
+	// policies.
 	Name() string
-	// ID tells the sessions of the method from those of any other, whatever its
-	// name is (T-71).
+	// ID identifies the method in stored sessions. It does not depend on the
+	// configured name (T-71).
 	ID() string
-	// Title is what people choose by where there are several methods; "" stands
-	// for a name and a password.
+	// Title is the text of the button that selects the method; "" stands for a
+	// password form.
 	Title() string
-	// Login answers the method's sign-in page: GET, HEAD and POST. ReturnTo is a
+	// Login answers GET, HEAD and POST requests for the sign-in page. ReturnTo is a
 	// path of this site.
 	Login(v *Request, returnTo string)
-	// Revalidate says of one of the method's sessions, found alive in the site's, whose it
-	// is now.
-	// Only an Accepted outcome lets the caller in; its identity's Method is session.
+	// Revalidate checks a session of the method and returns its current identity.
+	// Only the verdict Accepted lets the request in; the identity's Method is
+	// "session".
 	Revalidate(ctx context.Context, in *session.Sessions, s *session.Session) authenticator.Outcome
 }
 
-// CallbackHandler is a method to which people come back from elsewhere.
+// CallbackHandler is a Method to which browsers return from a provider.
 type CallbackHandler interface {
-	// Callback answers CallbackPath and the method's name, whatever is asked.
+	// Callback answers requests for CallbackPath followed by the method's name, with
+	// any HTTP method.
 	Callback(v *Request)
 }
 
-// LogoutRedirector is a method that has somewhere to send people who have signed out.
+// LogoutRedirector is a Method with a sign-out page elsewhere.
 type LogoutRedirector interface {
-	// EndSessionURL is called when a session has been ended, and returns a URL or "".
+	// EndSessionURL is called after a session was ended. It returns the URL to
+	// redirect the browser to, or "" for none.
 	EndSessionURL(v *Request, s *session.Session) string
 }
 
-// Site is the pages of a site on which people sign in and out.
+// Site serves the pages of a site on which users sign in and out.
 type Site struct {
-	// Methods are the ways to sign in, in the order to offer them.
+	// Methods are the ways to sign in, in the order in which the page offers them.
 	Methods []Method
 	// Sessions are the site's sessions.
 	Sessions *session.Sessions
-	// Pages writes what people see.
+	// Pages renders the pages.
 	Pages *pages.Pages
-	// Report is told of every sign-in and sign-out.
+	// Report is called with every sign-in and sign-out.
 	Report func(*http.Request, Event)
 }
 
-// crossOrigin tells requests that other sites made (R-CSRF-1).
+// crossOrigin detects requests made by other sites (R-CSRF-1).
 var crossOrigin = http.NewCrossOriginProtection()
 
-// Handles reports whether an escaped path is one of the site's own pages: nothing
-// of an application is shadowed. A nil Site has none.
+// Handles reports whether an escaped path is one of the site's own pages. All other
+// paths belong to the application. A nil Site has no pages.
 func (s *Site) Handles(path string) bool {
 	return s != nil && strings.HasPrefix(path, PathPrefix) && s.route(path) != nil
 }
 
-// CookieNames returns the names of the cookies that are ours alone.
+// CookieNames returns the names of the cookies that only this module uses on the
+// site.
 func (s *Site) CookieNames() []string {
 	own := s.Sessions.Cookie()
 	return []string{own.Name, own.InsecureName(), browserCookie.Name, browserCookie.InsecureName(), signInsCookie.Name, signInsCookie.InsecureName()}
 }
 
-// ReservedCookieNames returns the names that the cookies of sites have by default, which
-// no other program uses: another site of the same host may set them.
+// ReservedCookieNames returns the default names of our cookies. Another site on the
+// same host may set them.
 func ReservedCookieNames() []string {
 	shared := session.Cookie{Domain: "example.com"}.WithDefaults()
 	return []string{session.Cookie{}.WithDefaults().Name, shared.Name, browserCookie.Name, signInsCookie.Name}
 }
 
-// HasForm reports whether people type passwords on the site's pages. A nil Site has
+// HasForm reports whether one of the methods is a password form. A nil Site has
 // none.
 func (s *Site) HasForm() bool {
 	return s != nil && slices.ContainsFunc(s.Methods, func(m Method) bool { _, form := m.(*Form); return form })
 }
 
-// Serve answers a visit, or returns false if its path is none of the site's own
-// pages: nothing of an application is shadowed.
+// Serve answers a request for one of the site's own pages. It returns false for any
+// other path.
 func (s *Site) Serve(v *Request) bool {
 	v.Site = s
 	serve := s.route(v.Path)
 	if serve == nil {
 		return false
 	}
-	// A provider that ends sessions is no browser, and begins none.
+	// Logout tokens come from the provider's server, which needs no session.
 	browser := !strings.HasPrefix(v.Path, BackchannelPath)
 	if err := s.Sessions.CanStart(v.R, v.HTTPS); browser && (err != nil || !v.Secure) {
 		v.Refuse(cannotStart(v, err))
@@ -113,13 +116,13 @@ func (s *Site) Serve(v *Request) bool {
 	return true
 }
 
-// cannotStart says why no session can begin where a visit is.
+// cannotStart returns the event for a request in which no session can start.
 func cannotStart(v *Request, err error) Event {
 	e := Event{Status: http.StatusForbidden, Reason: authenticator.ReasonInsecureTransport, Err: err}
 	hint := ""
 	switch {
 	case errors.Is(err, session.ErrCookieDomain):
-		e.Reason, hint = authenticator.ReasonCookieDomain, "sign in on a host of the cookie_domain, name another domain, or leave cookie_domain out"
+		e.Reason, hint = authenticator.ReasonCookieDomain, "sign in on a host in the cookie_domain, change cookie_domain, or remove it"
 	case !v.HTTPS:
 		hint = InsecureHint(v.R)
 	}
@@ -129,7 +132,7 @@ func cannotStart(v *Request, err error) Event {
 	return e
 }
 
-// route returns what answers a path, or nil.
+// route returns the handler of a path, or nil.
 func (s *Site) route(path string) func(*Request) {
 	switch path {
 	case LoginPath:
@@ -150,7 +153,7 @@ func (s *Site) route(path string) func(*Request) {
 	return nil
 }
 
-// method returns the method of a name, or nil.
+// method returns the method with a name, or nil.
 func (s *Site) method(name string) Method {
 	i := slices.IndexFunc(s.Methods, func(m Method) bool { return m.Name() == name })
 	if i < 0 {
@@ -159,8 +162,9 @@ func (s *Site) method(name string) Method {
 	return s.Methods[i]
 }
 
-// URL returns where to sign in, to come back to a path of this site: by the
-// method of a name, or by one that people choose.
+// URL returns the URL of the sign-in page that returns to a path of this site. A
+// name selects a method if there are several; else the user chooses one. More are
+// further parameters, such as those of StepUpQuery.
 func (s *Site) URL(returnTo, name string, more url.Values) string {
 	query := url.Values{"return_to": {SanitizeReturnTo(returnTo)}}
 	if s.method(name) != nil && len(s.Methods) > 1 {
@@ -170,7 +174,7 @@ func (s *Site) URL(returnTo, name string, more url.Values) string {
 	return LoginPath + "?" + query.Encode()
 }
 
-// login shows the sign-in page of a method, or has people choose one.
+// login shows the sign-in page of a method, or the choice of methods.
 func (s *Site) login(v *Request) {
 	if !v.allowMethods(http.MethodGet, http.MethodHead, http.MethodPost) || !v.requireSameOrigin() {
 		return
@@ -193,7 +197,7 @@ func (s *Site) login(v *Request) {
 	method.Login(v, SanitizeReturnTo(query.Get("return_to")))
 }
 
-// showChoices offers the site's methods.
+// showChoices lets the user choose one of the site's methods.
 func (s *Site) showChoices(v *Request, query url.Values) {
 	page := pages.SignInPage{Kind: pages.ChooseLogin, RequestID: v.RequestID}
 	for _, m := range s.Methods {
@@ -203,7 +207,7 @@ func (s *Site) showChoices(v *Request, query url.Values) {
 	_ = s.Pages.WriteSignIn(v.W, v.R, page)
 }
 
-// stepUpParameters returns what a step-up asks for (RFC 9470, section 3).
+// stepUpParameters returns the parameters of a step-up (RFC 9470, section 3).
 func stepUpParameters(query url.Values) url.Values {
 	kept := url.Values{}
 	for _, name := range []string{"acr_values", "max_age"} {
@@ -214,9 +218,9 @@ func stepUpParameters(query url.Values) url.Values {
 	return kept
 }
 
-// StepUpQuery returns what a sign-in page is asked for beside the user's name: contexts
-// of authentication, best first, and the age of the sign-in in seconds, negative
-// if that does not matter.
+// StepUpQuery returns the parameters of the sign-in page for a step-up:
+// authentication context classes, the preferred one first, and the maximum age of
+// the sign-in in seconds, which is negative for no limit.
 func StepUpQuery(acrValues []string, maxAge int64) url.Values {
 	query := url.Values{}
 	if len(acrValues) > 0 {
@@ -228,7 +232,7 @@ func StepUpQuery(acrValues []string, maxAge int64) url.Values {
 	return query
 }
 
-// allowMethods answers 405 to other methods of HTTP.
+// allowMethods answers requests with other HTTP methods with 405 and returns false.
 func (v *Request) allowMethods(methods ...string) bool {
 	if slices.Contains(methods, v.R.Method) {
 		return true
@@ -238,7 +242,7 @@ func (v *Request) allowMethods(methods ...string) bool {
 	return false
 }
 
-// requireSameOrigin refuses what another site's page sends.
+// requireSameOrigin rejects requests made by pages of other sites.
 func (v *Request) requireSameOrigin() bool {
 	if crossOrigin.Check(v.R) == nil {
 		return true

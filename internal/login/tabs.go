@@ -16,21 +16,22 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
-// A browser without a cookie of ours that opens several tabs at once would be given
-// several cookies, keep the last of them, and lose the other sign-ins. So the first
-// of them gives it one, and the others wait and ask again, then with the cookie.
+// A browser without our cookie that opens several tabs at once would get a cookie from
+// each, keep the last one and lose the sign-ins of the other tabs. Therefore only the
+// first tab sets the cookie. The others wait, reload, and then send that cookie.
 const (
-	// newBrowserTime is for how long a browser counts as new after its first sign-in
-	// began: until the answer with the cookie must have arrived.
+	// newBrowserTime is how long a browser counts as new after its first sign-in
+	// began. Within this time it receives its cookie.
 	newBrowserTime = time.Second
-	// tabWait is how long a tab waits before it asks again, maxWaits how often.
+	// tabWait is how long a tab waits before it reloads, and maxWaits how often it
+	// does.
 	tabWait  = 250 * time.Millisecond
 	maxWaits = 6
 )
 
-// waitForOtherTab has a tab of a new browser ask again a little later, if another tab seems to
-// be signing in as well. Another browser that looks alike waits too; it gets a
-// cookie of its own.
+// waitForOtherTab makes a tab of a browser without a cookie reload after tabWait if
+// another tab seems to be signing in. Another browser with the same network and
+// headers waits too and then gets a cookie of its own.
 func (v *Request) waitForOtherTab() bool {
 	query := v.R.URL.Query()
 	waited, err := strconv.Atoi(query.Get("wait"))
@@ -41,7 +42,7 @@ func (v *Request) waitForOtherTab() bool {
 	looks := strings.Join([]string{netutil.Network(v.Client).String(), v.R.Host, v.R.UserAgent(), v.R.Header.Get("Accept-Language")}, "\x00")
 	first, err := v.Sessions.Registry().Store().PutNew(ctx, "login-new/"+digest(looks, "new browser"), store.Item{Lifetime: newBrowserTime})
 	if err != nil || first {
-		v.browserID() // also where nothing begins, since the provider is down
+		v.browserID() // also if no sign-in starts because the provider is down
 		return false
 	}
 	sleep(ctx, tabWait)
@@ -50,9 +51,9 @@ func (v *Request) waitForOtherTab() bool {
 	return true
 }
 
-// joinOtherTab sends a tab that waited on to its page if another tab has signed the browser in
-// meanwhile. A browser that was signed in before did not wait, so that no step-up and no
-// change of account is skipped.
+// joinOtherTab redirects a tab that waited to its page if another tab has signed
+// the browser in meanwhile. Browsers that were signed in before do not wait, so
+// that step-ups and changes of the account are not skipped.
 func (v *Request) joinOtherTab(returnTo string, ask oidc.StepUp) bool {
 	if !v.R.URL.Query().Has("wait") || isStepUp(ask) || v.currentIdentity() == nil {
 		return false
@@ -61,7 +62,7 @@ func (v *Request) joinOtherTab(returnTo string, ask oidc.StepUp) bool {
 	return true
 }
 
-// sleep waits, unless the client is gone.
+// sleep waits until d has passed or the client disconnects.
 func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -71,9 +72,9 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// requireNavigation refuses what is not a person's visit: pictures, scripts, frames of
-// other sites and what is fetched in advance begin no sign-in (S-31). Old browsers
-// and programs do not say what a request is for.
+// requireNavigation rejects requests that are not top-level navigations: images,
+// scripts, frames of other sites and prefetches do not start a sign-in (S-31).
+// Clients that send no Sec-Fetch headers are accepted.
 func (v *Request) requireNavigation() bool {
 	h := v.R.Header
 	mode, dest, site := h.Get("Sec-Fetch-Mode"), h.Get("Sec-Fetch-Dest"), h.Get("Sec-Fetch-Site")
@@ -92,9 +93,9 @@ func (v *Request) requireNavigation() bool {
 	return false
 }
 
-// keepsSession reports whether a browser keeps the session that it has rather than begin
-// another: a tab that began to sign in before another one succeeded brings the same
-// person. A step-up and another person begin a session.
+// keepsSession reports whether the browser already has a session of the same user
+// that began after the transaction, from another tab. A step-up or another user
+// starts a new session.
 func (v *Request) keepsSession(t Transaction, record session.Record) bool {
 	if isStepUp(t.StepUp) {
 		return false
@@ -104,8 +105,8 @@ func (v *Request) keepsSession(t Transaction, record session.Record) bool {
 		found.Created.UnixMilli() >= t.Began && v.currentIdentity() != nil
 }
 
-// retryURL returns where to sign in again to come back to the page of a transaction,
-// with what it asked for.
+// retryURL returns the URL of the sign-in page that starts a transaction's sign-in
+// again.
 func (v *Request) retryURL(t Transaction) string {
 	var ask url.Values
 	if isStepUp(t.StepUp) {

@@ -5,21 +5,21 @@ import (
 	"strings"
 )
 
-// Target is where a site's people sign in: on its own pages, or on an external
-// one. One of the two is set.
+// Target is where a site's users sign in: on its own pages or on an external page.
+// Exactly one field is set.
 type Target struct {
 	Site     *Site
 	External *ExternalPage
 }
 
-// Matches reports whether a URL of this site is the sign-in page itself, from which
-// no browser is sent to it again. Our own pages are never refused like that.
+// Matches reports whether a URL of this site is the external sign-in page, to which
+// its own requests are not redirected. Our own pages are never denied.
 func (d *Target) Matches(host, escapedPath string) bool {
 	return d.External != nil && d.External.Matches(host, escapedPath)
 }
 
-// URL returns where to sign in, to come back to an absolute URL of this site: by
-// the login of a name, if there is one, and with what a step-up asks for.
+// URL returns the URL of the sign-in page that returns to an absolute URL of this
+// site. Name selects a method of our own pages, and more are further parameters.
 func (d *Target) URL(returnTo, name string, more url.Values) string {
 	if d.External != nil {
 		return d.External.URL(returnTo)

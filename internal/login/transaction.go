@@ -11,35 +11,38 @@ import (
 )
 
 var (
-	// ErrState says that a transaction cannot go on: the state is not one of ours,
-	// has expired, made room for others or belongs to another browser.
-	ErrState = errors.New("this sign-in was not begun here, has expired or made room for others")
-	// ErrUsed says that this browser's transaction was used before. It still says
-	// which page was asked for. Every other error says that the store cannot tell.
-	ErrUsed = errors.New("the answer to this sign-in came before")
+	// ErrState is the error of a state that is unknown, expired, replaced by newer
+	// sign-ins, or that belongs to another browser.
+	ErrState = errors.New("this browser did not start the sign-in, or it has expired or was replaced by newer ones")
+	// ErrUsed is the error of a transaction that was used before. Take returns it
+	// with the page to return to. Every other error means that the store is
+	// unavailable.
+	ErrUsed = errors.New("the callback of this sign-in was used before")
 )
 
-// Transaction is a sign-in that goes on somewhere else. Only the server knows
-// what is in it; the browser has its state alone.
+// Transaction is an unfinished sign-in or sign-out at a provider. The server stores
+// it; the browser gets only its state.
 type Transaction struct {
 	// Login is the method's name.
 	Login string `json:"login"`
-	// ReturnTo is the path of this site to come back to.
+	// ReturnTo is the path of this site to return to.
 	ReturnTo string `json:"return_to"`
-	// StepUp is what the sign-in has to be like.
+	// StepUp are the requirements of the sign-in.
 	StepUp oidc.StepUp `json:"ask"`
-	// Data is the method's own, such as a nonce; a used transaction has none.
+	// Data belongs to the method and holds for instance the nonce. It is removed
+	// once the transaction was used.
 	Data json.RawMessage `json:"data,omitempty"`
-	// Retry says of a used transaction that the sign-in failed for a reason that may
-	// pass, so that the next visit begins another one.
+	// Retry says that a used transaction failed temporarily, so that the next visit
+	// starts a new sign-in.
 	Retry bool `json:"retry,omitempty"`
-	// Browser binds the transaction to the browser that began it, and Began says
-	// when, in milliseconds since 1970; Begin sets both.
+	// Browser binds the transaction to the browser that began it. Began is the time
+	// in milliseconds since 1970. Begin sets both.
 	Browser string `json:"browser"`
 	Began   int64  `json:"began"`
 }
 
-// Begin stores a transaction under a state, made by random, which names it once.
+// Begin stores a transaction under a state, which must be a new value of
+// randomToken.
 func (v *Request) Begin(ctx context.Context, state string, t Transaction) error {
 	in, key := v.Sessions.Registry().Store(), transactionKey(state)
 	place, err := v.countBegun(ctx, in)
@@ -62,7 +65,7 @@ func (v *Request) Begin(ctx context.Context, state string, t Transaction) error 
 	return beginError(in.Put(ctx, key, store.Item{Value: encoded, Lifetime: transactionTime}))
 }
 
-// beginError says what failed; nil is nothing.
+// beginError adds context to an error; nil stays nil.
 func beginError(err error) error {
 	if err == nil {
 		return nil
@@ -70,9 +73,9 @@ func beginError(err error) error {
 	return fmt.Errorf("beginning a sign-in: %w", err)
 }
 
-// Take returns the transaction of a state and marks it used: a second call, also
-// on another machine, gets ErrUsed with what is kept of it for ten minutes. Another
-// browser gets ErrState.
+// Take returns the transaction of a state and marks it used. A second call, on any
+// machine, returns ErrUsed and the transaction without its Data, for ten minutes.
+// Another browser gets ErrState.
 func (v *Request) Take(ctx context.Context, state string) (Transaction, error) {
 	t, err := v.read(ctx, state)
 	if err != nil {
@@ -90,7 +93,7 @@ func (v *Request) Take(ctx context.Context, state string) (Transaction, error) {
 	return t, v.storeUsed(ctx, state, t)
 }
 
-// read returns the transaction of a state, if it is this browser's.
+// read returns the transaction of a state if it belongs to this browser.
 func (v *Request) read(ctx context.Context, state string) (t Transaction, err error) {
 	if len(state) != len(randomToken()) {
 		return t, ErrState
@@ -109,7 +112,7 @@ func (v *Request) read(ctx context.Context, state string) (t Transaction, err er
 	return t, nil
 }
 
-// storeUsed keeps of a transaction which page was asked for, without its secrets.
+// storeUsed replaces the stored transaction by one without its secrets.
 func (v *Request) storeUsed(ctx context.Context, state string, t Transaction) error {
 	t.Data = nil
 	encoded, err := t.encode()
@@ -120,17 +123,17 @@ func (v *Request) storeUsed(ctx context.Context, state string, t Transaction) er
 	return resumeError(err)
 }
 
-// resumeError says what failed; nil is nothing.
+// resumeError adds context to an error; nil stays nil.
 func resumeError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("going on with a sign-in: %w", err)
+	return fmt.Errorf("resuming a sign-in: %w", err)
 }
 
-// transactionKey is where a transaction is stored; the state does not follow
+// transactionKey returns the store key of a state. The state cannot be computed
 // from it.
 func transactionKey(state string) string { return "login/" + digest(state, "transaction") }
 
-// usedKey is where a mark says that a transaction was taken.
+// usedKey returns the store key of the mark that a transaction was used.
 func usedKey(key string) string { return "login-taken/" + key }

@@ -21,27 +21,29 @@ const (
 	defaultName  = "policy_auth"
 )
 
-// maxCookieAge is as long as browsers keep a cookie (RFC 6265bis, section 5.5).
+// maxCookieAge is the longest lifetime that browsers accept (RFC 6265bis, section
+// 5.5).
 const maxCookieAge = 400 * 24 * time.Hour
 
-// maxCookieName bounds a name, in bytes. With an id and a domain it is far from the
-// 4096 beyond which browsers drop a cookie without a word (section 5.6).
+// maxCookieName is the maximum length of a name, in bytes. With it a cookie stays
+// far below 4096 bytes, beyond which browsers ignore it (section 5.6).
 const maxCookieName = 256
 
-// Cookie says how a session's id is kept by browsers.
+// Cookie configures the cookie that holds a session's ID.
 type Cookie struct {
-	// Name begins with __Host-, or with __Secure- where there is a Domain. ""
-	// is __Host-policy_auth or __Secure-policy_auth.
+	// Name must begin with __Host-, or with __Secure- if Domain is set. "" means
+	// __Host-policy_auth or __Secure-policy_auth.
 	Name string
-	// Domain is whose hosts share the session, or "" for the site's host alone.
+	// Domain is the domain whose hosts share the session, or "" for the site's host
+	// only.
 	Domain string
 	// SameSite is Lax (the zero value), Strict or None.
 	SameSite http.SameSite
-	// MaxAge is how long the browser keeps the cookie; 0 is until it is closed.
+	// MaxAge is how long the browser keeps the cookie; 0 means until it is closed.
 	MaxAge time.Duration
 }
 
-// WithDefaults returns the cookie with what it leaves out.
+// WithDefaults returns the cookie with defaults for empty fields.
 func (c Cookie) WithDefaults() Cookie {
 	c.Domain = strings.ToLower(strings.TrimPrefix(c.Domain, "."))
 	if c.Name == "" {
@@ -60,8 +62,8 @@ func (c Cookie) prefix() string {
 	return hostPrefix
 }
 
-// Check reports what browsers would not take, or take from others (R-CK-1,
-// R-CK-2, R-CK-4, R-CK-8).
+// Check returns an error for a cookie that browsers reject or that another host
+// could set (R-CK-1, R-CK-2, R-CK-4, R-CK-8).
 func (c Cookie) Check() error {
 	rest, ok := strings.CutPrefix(c.Name, c.prefix())
 	switch {
@@ -81,7 +83,8 @@ func (c Cookie) Check() error {
 	return nil
 }
 
-// isDomain reports whether several hosts can share a cookie by this name.
+// isDomain reports whether several hosts can share a cookie with this Domain
+// attribute.
 func isDomain(domain string) bool {
 	domain = strings.TrimPrefix(domain, ".")
 	_, err := netip.ParseAddr(domain)
@@ -89,8 +92,8 @@ func isDomain(domain string) bool {
 		!strings.HasPrefix(domain, ".") && !strings.HasSuffix(domain, ".") && httpguts.ValidHostHeader(domain)
 }
 
-// InsecureName returns the cookie's name where a site is visited over plain HTTP:
-// there, browsers take no cookie with a prefix.
+// InsecureName returns the cookie's name over plain HTTP, where browsers reject
+// cookies with a prefix.
 func (c Cookie) InsecureName() string { return strings.TrimPrefix(c.Name, c.prefix()) }
 
 func (c Cookie) name(https bool) string {
@@ -100,8 +103,8 @@ func (c Cookie) name(https bool) string {
 	return c.InsecureName()
 }
 
-// Set gives a browser the cookie. Over plain HTTP, which only a developer's own
-// machine and insecure_http lead to, it has another name and is not Secure.
+// Set sends the cookie to the browser. Over plain HTTP, which is possible on
+// loopback hosts and with insecure_http, it has another name and is not Secure.
 func (c Cookie) Set(w http.ResponseWriter, value string, https bool) {
 	http.SetCookie(w, c.build(value, int(c.MaxAge/time.Second), https))
 }
@@ -128,8 +131,8 @@ func (c Cookie) build(value string, maxAge int, https bool) *http.Cookie {
 	return made
 }
 
-// Read returns the cookie's value in a request. Where it is there twice, one may
-// be another's, and neither counts (R-CK-5).
+// Read returns the cookie's value in a request. If the cookie occurs twice, another
+// host may have set one of them, and Read returns false (R-CK-5).
 func (c Cookie) Read(r *http.Request, https bool) (string, bool) {
 	found := CookieValues(r, c.name(https))
 	if len(found) != 1 {

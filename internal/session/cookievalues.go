@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// maxCookies is how many cookies net/http reads of a request; of more it reads none.
+// maxCookies is the number of cookies beyond which net/http parses none.
 const maxCookies = 3000
 
-// CookieValues returns the values of the cookies of a name in a request, the same as
-// [http.Request.CookiesNamed], which takes memory for every other cookie as well.
+// CookieValues returns the values of the cookies with a name in a request. It
+// returns the same as [http.Request.CookiesNamed], which allocates memory for every
+// other cookie too.
 func CookieValues(r *http.Request, name string) []string {
 	lines, cookies := r.Header["Cookie"], 0
 	for _, line := range lines {
@@ -37,7 +38,7 @@ func CookieValues(r *http.Request, name string) []string {
 	return found
 }
 
-// unquote takes the quotes off a cookie's value.
+// unquote removes the quotes around a cookie's value.
 func unquote(value string) string {
 	if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
 		return value[1 : len(value)-1]
@@ -45,5 +46,6 @@ func unquote(value string) string {
 	return value
 }
 
-// isInvalidValueChar reports whether a character cannot be in a cookie's value.
+// isInvalidValueChar reports whether a character is not allowed in a cookie's
+// value.
 func isInvalidValueChar(c rune) bool { return c < ' ' || c >= 0x7f || c == '"' || c == '\\' }

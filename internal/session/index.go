@@ -22,16 +22,16 @@ const (
 	refreshPrefix = "session.1-refresh/"
 )
 
-// sessionKeys returns everything in the store that belongs to a session.
+// sessionKeys returns the store keys of all items of a session.
 func sessionKeys(id string) []string {
 	return []string{recordPrefix + id, usedPrefix + id, refreshPrefix + id}
 }
 
-// ownerOfAll owns everything of every session.
+// ownerOfAll is the owner of all items of all sessions.
 const ownerOfAll = "sessions"
 
-// owners returns the owners of a session's items. All items have the same owners, so
-// that each of them ends the whole session.
+// owners returns the owners of a session's items. All items have the same owners,
+// so that deleting the items of one owner ends whole sessions.
 func (r Record) owners() []string {
 	owners := []string{ownerOfAll, r.accountOwner(), userOwner(r.Identity.ID)}
 	if name := r.Identity.Username; name != "" && name != r.Identity.ID {
@@ -46,8 +46,8 @@ func (r Record) owners() []string {
 	return owners
 }
 
-// accountOwner is the owner that identifies the account. A name alone does not: two logins
-// may each have an account of that name.
+// accountOwner is the owner that identifies the account. The name alone does not,
+// because two logins may each have an account with the same name.
 func (r Record) accountOwner() string {
 	return "person/" + hashKey(r.Login, r.Identity.Issuer, r.Identity.ID)
 }
@@ -58,7 +58,7 @@ func sidOwner(issuer, sid string) string { return "sid/" + hashKey(issuer, sid) 
 
 func subOwner(issuer, subject string) string { return "sub/" + hashKey(issuer, subject) }
 
-// hashKey returns a short name for texts of any length.
+// hashKey returns a key of fixed length for texts of any length.
 func hashKey(texts ...string) string {
 	hash := sha256.New()
 	for _, text := range texts {
@@ -67,8 +67,8 @@ func hashKey(texts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(hash.Sum(nil))
 }
 
-// List returns the sessions of a user, by id or name, the latest last; of all
-// users if user is "".
+// List returns the sessions of a user, who is given by ID or name, ordered by their
+// beginning. An empty user means all users.
 func (g *Registry) List(ctx context.Context, user string) ([]*Session, error) {
 	return g.listOwned(ctx, ownerOf(user))
 }
@@ -80,17 +80,19 @@ func ownerOf(user string) string {
 	return userOwner(user)
 }
 
-// ListBySID returns the sessions with an issuer's session ID (OpenID Connect's sid).
+// ListBySID returns the sessions with an issuer's session ID (the claim sid of
+// OpenID Connect).
 func (g *Registry) ListBySID(ctx context.Context, issuer, sid string) ([]*Session, error) {
 	return g.listOwned(ctx, sidOwner(issuer, sid))
 }
 
-// ListBySubject returns the sessions of an issuer's subject (OpenID Connect's sub).
+// ListBySubject returns the sessions with an issuer's subject (the claim sub of
+// OpenID Connect).
 func (g *Registry) ListBySubject(ctx context.Context, issuer, subject string) ([]*Session, error) {
 	return g.listOwned(ctx, subOwner(issuer, subject))
 }
 
-// listOwned returns an owner's sessions, in one pass over the store.
+// listOwned returns an owner's sessions in one pass over the store.
 func (g *Registry) listOwned(ctx context.Context, owner string) ([]*Session, error) {
 	entries, err := g.store.Owned(ctx, owner)
 	if err != nil {
@@ -122,7 +124,8 @@ func (g *Registry) listOwned(ctx context.Context, owner string) ([]*Session, err
 	return found, nil
 }
 
-// decodeEntry returns the session of an entry, or nil if it is none.
+// decodeEntry returns the session of a store entry, or nil if the entry is no valid
+// session.
 func (g *Registry) decodeEntry(ctx context.Context, e store.Entry) (*Session, error) {
 	id, ok := strings.CutPrefix(e.Key, recordPrefix)
 	sum, err := base64.RawURLEncoding.DecodeString(id)
@@ -144,8 +147,8 @@ func (g *Registry) decodeEntry(ctx context.Context, e store.Entry) (*Session, er
 	return s, nil
 }
 
-// evictOldest ends the oldest of a person's sessions if one more would be too many.
-// Records that are not valid sessions go first.
+// evictOldest ends an account's oldest sessions so that one more does not exceed
+// maxPerAccount. Invalid records are removed first.
 func (g *Registry) evictOldest(ctx context.Context, person string) error {
 	entries, err := g.store.Owned(ctx, person)
 	if err != nil {
@@ -174,8 +177,8 @@ func (g *Registry) evictOldest(ctx context.Context, person string) error {
 	return g.End(ctx, ids...)
 }
 
-// End ends sessions by their IDs, in one transaction. Nothing is left of them in the
-// store. One that is not there is no error.
+// End ends sessions by their IDs in one transaction and deletes all their items.
+// Unknown IDs are ignored.
 func (g *Registry) End(ctx context.Context, ids ...string) error {
 	var keys []string
 	for _, id := range ids {
@@ -187,8 +190,8 @@ func (g *Registry) End(ctx context.Context, ids ...string) error {
 	return nil
 }
 
-// EndUser ends the sessions of a user, by id or name, in one transaction, and
-// returns how many there were; of all users if user is "".
+// EndUser ends all sessions of a user, who is given by ID or name, in one
+// transaction, and returns their number. An empty user means all users.
 func (g *Registry) EndUser(ctx context.Context, user string) (int, error) {
 	keys, err := g.store.DeleteOwner(ctx, ownerOf(user))
 	ended := 0

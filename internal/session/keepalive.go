@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Touch notes that a session is used now, and tells the store once in a while.
+// Touch marks a session as used now. It writes the time to the store at most once
+// in saveInterval.
 func (s *Sessions) Touch(found *Session) {
 	now := s.config.Now().UnixNano()
 	found.markUsed(now)
@@ -18,14 +19,14 @@ func (s *Sessions) Touch(found *Session) {
 	}
 }
 
-// KeepAlive notes that a session is in use until release is called, as it is while
-// a WebSocket or an event stream is open.
+// KeepAlive marks a session as used until release is called, for instance while a
+// WebSocket or an event stream is open.
 func (s *Sessions) KeepAlive(found *Session) (release func()) {
 	s.keepAlives.add(found, max(s.config.Idle/4, time.Second/4), s.touchKeepAlives)
 	return (&keepAlive{sessions: s, session: found}).release
 }
 
-// keepAlive is one use of a session.
+// keepAlive is one open use of a session.
 type keepAlive struct {
 	sessions *Sessions
 	session  *Session
@@ -39,15 +40,15 @@ func (h *keepAlive) release() {
 	}
 }
 
-// touchKeepAlives notes that all sessions in use are used now.
+// touchKeepAlives marks all sessions with an open use as used now.
 func (s *Sessions) touchKeepAlives() {
 	for _, found := range s.keepAlives.restart() {
 		s.Touch(found)
 	}
 }
 
-// keepAlives are the sessions of a site that are in use, with one timer for all: most are
-// released long before it is due.
+// keepAlives are the open uses of a site's sessions. One timer serves all of them,
+// since most are released before it fires.
 type keepAlives struct {
 	mu       sync.Mutex
 	inUse    map[*Session]int // how many times
@@ -56,7 +57,8 @@ type keepAlives struct {
 	interval time.Duration
 }
 
-// add adds a use, and has tick called after a while as long as there is any.
+// add adds a use. It starts the timer, which calls tick at each interval while
+// there is any use.
 func (h *keepAlives) add(found *Session, again time.Duration, tick func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -75,7 +77,7 @@ func (h *keepAlives) add(found *Session, again time.Duration, tick func()) {
 	h.running = true
 }
 
-// remove removes a use. The timer runs on: it ends by itself.
+// remove removes a use. It leaves the timer running, which stops by itself.
 func (h *keepAlives) remove(found *Session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -84,7 +86,8 @@ func (h *keepAlives) remove(found *Session) {
 	}
 }
 
-// restart returns what is in use, and starts the timer again if there is anything.
+// restart returns the sessions with open uses, and restarts the timer if there are
+// any.
 func (h *keepAlives) restart() []*Session {
 	h.mu.Lock()
 	defer h.mu.Unlock()

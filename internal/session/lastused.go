@@ -13,7 +13,8 @@ import (
 // When a session was used last is an item beside its record, which changes more
 // often and need not be on disk at once.
 
-// markUsed notes a use at a time, unless a later one is known.
+// markUsed records a use at a time in nanoseconds since 1970, unless a later one is
+// known.
 func (s *Session) markUsed(at int64) {
 	for {
 		last := s.lastUsed.Load()
@@ -23,7 +24,8 @@ func (s *Session) markUsed(at int64) {
 	}
 }
 
-// loadLastUsed learns from the store when the session was used elsewhere.
+// loadLastUsed reads from the store when the session was last used on another
+// machine.
 func (g *Registry) loadLastUsed(ctx context.Context, s *Session) error {
 	sealed, err := g.store.Get(ctx, usedPrefix+s.ID)
 	if errors.Is(err, store.ErrNotFound) {
@@ -38,7 +40,8 @@ func (g *Registry) loadLastUsed(ctx context.Context, s *Session) error {
 	return nil
 }
 
-// readLastUsed notes the last use from the store. It ignores a value that does not verify.
+// readLastUsed records the last use of a stored value. It ignores a value that does
+// not verify.
 func (g *Registry) readLastUsed(ctx context.Context, s *Session, sealed []byte) error {
 	value, err := g.sealer.Open(ctx, usedPrefix+s.ID, sealed)
 	if err != nil && !errors.Is(err, store.ErrForged) {
@@ -51,13 +54,13 @@ func (g *Registry) readLastUsed(ctx context.Context, s *Session, sealed []byte) 
 	return nil
 }
 
-// lastUsedItem returns a use as it is stored.
+// lastUsedItem returns the stored item of a last use.
 func (g *Registry) lastUsedItem(ctx context.Context, id string, r Record, at int64, left time.Duration) (store.Item, error) {
 	sealed, err := g.sealer.Seal(ctx, usedPrefix+id, strconv.AppendInt(nil, at, 10))
 	return store.Item{Value: sealed, Lifetime: left, Owners: r.owners()}, err
 }
 
-// putLastUsed stores the first use of a session.
+// putLastUsed stores the first use of a new session.
 func (g *Registry) putLastUsed(ctx context.Context, s *Session, left time.Duration) error {
 	item, err := g.lastUsedItem(ctx, s.ID, s.Record, s.lastUsed.Load(), left)
 	if err == nil {
@@ -69,7 +72,8 @@ func (g *Registry) putLastUsed(ctx context.Context, s *Session, left time.Durati
 	return nil
 }
 
-// replaceLastUsed stores a later use. It does not restore a session that ended.
+// replaceLastUsed stores a later use. It does not restore a session that was ended
+// meanwhile.
 func (g *Registry) replaceLastUsed(ctx context.Context, id string, r Record, at int64, left time.Duration) error {
 	item, err := g.lastUsedItem(ctx, id, r, at, left)
 	if err == nil {

@@ -15,24 +15,25 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
-// maxCached is how many decoded sessions are kept in memory.
+// maxCached is the maximum number of decoded sessions in memory.
 const maxCached = 100_000
 
-// expiredRetention is how much longer than its lifetime a record stays in the store, so
-// that its owner is told that it expired rather than that it never was.
+// expiredRetention is how much longer than its lifetime a record stays in the
+// store, so that the response says "expired" rather than "unknown".
 const expiredRetention = time.Hour
 
-// saveTimeout bounds how long it may take to tell the store of a use.
+// saveTimeout limits how long writing a last use to the store may take.
 const saveTimeout = 2 * time.Second
 
-// maxPerAccount is how many sessions a person has at most: one more ends the oldest.
+// maxPerAccount is the maximum number of sessions of an account. One more ends the
+// oldest.
 const maxPerAccount = 100
 
-// idHash is what stands for a session's id outside its owner's browser.
+// idHash is the SHA-256 of a session's ID. Only the browser has the ID itself.
 type idHash = [sha256.Size]byte
 
-// Registry is all sessions in one store, whichever sites they are of. Sites
-// share it, so that each session is decoded once. It is safe for concurrent use.
+// Registry holds the sessions of all sites that share a store, so that each session
+// is decoded once. It is safe for concurrent use.
 type Registry struct {
 	store  store.Store // sealed values, so that one that is known need not be opened
 	sealer *store.Sealer
@@ -40,26 +41,28 @@ type Registry struct {
 	saves  sync.WaitGroup
 }
 
-// NewRegistry returns the sessions in a store, which it closes with itself. What is
-// kept in the store is sealed.
+// NewRegistry returns the registry of a store, which Close closes. The sealer
+// encrypts and authenticates the stored values.
 func NewRegistry(in store.Store, sealer *store.Sealer) *Registry {
 	return &Registry{store: in, sealer: sealer, cache: otter.Must(&otter.Options[idHash, *Session]{MaximumSize: maxCached})}
 }
 
-// Store returns the store, for what belongs to signing in beside sessions. Its
-// values are sealed as sessions are.
+// Store returns the store for other data of sign-ins. It seals values like those of
+// sessions.
 func (g *Registry) Store() store.Store { return store.NewSealed(g.store, g.sealer) }
 
-// Close waits for what is being written and closes the store.
+// Close waits for pending writes and closes the store.
 func (g *Registry) Close() error {
 	g.saves.Wait()
 	return g.store.Close()
 }
 
-// Reload does nothing: a store has nothing to read again.
+// Reload does nothing. It implements the interface of resources that can be
+// reloaded.
 func (g *Registry) Reload() error { return nil }
 
-// add stores a new session, and ends the person's oldest if there are too many.
+// add stores a new session, and ends the account's oldest one if there are too
+// many.
 func (g *Registry) add(ctx context.Context, sum idHash, r Record, lifetime time.Duration) (*Session, error) {
 	s := newSession(sum, r, nil)
 	s.lastUsed.Store(r.Created.UnixNano())
@@ -83,7 +86,7 @@ func (g *Registry) add(ctx context.Context, sum idHash, r Record, lifetime time.
 	return s, nil
 }
 
-// seal returns a record as it is stored.
+// seal returns the sealed form of a record.
 func (g *Registry) seal(ctx context.Context, key string, r Record) ([]byte, error) {
 	raw, err := r.encode()
 	if err != nil {
@@ -96,7 +99,8 @@ func (g *Registry) seal(ctx context.Context, key string, r Record) ([]byte, erro
 	return sealed, nil
 }
 
-// open returns a stored record, or ErrEnded for what is none of ours.
+// open returns the record of a sealed value, or ErrEnded if the value does not
+// verify.
 func (g *Registry) open(ctx context.Context, key string, sealed []byte) (Record, error) {
 	raw, err := g.sealer.Open(ctx, key, sealed)
 	var r Record
@@ -112,7 +116,8 @@ func (g *Registry) open(ctx context.Context, key string, sealed []byte) (Record,
 	return r, nil
 }
 
-// refresh stores a newer record of a session, or returns ErrEnded if there is none.
+// refresh replaces the record of a session, or returns ErrEnded if the session was
+// ended meanwhile.
 func (g *Registry) refresh(ctx context.Context, found *Session, r Record, left time.Duration) error {
 	raw, err := g.seal(ctx, found.key, r)
 	if err != nil {
@@ -133,8 +138,8 @@ func newSession(sum idHash, r Record, raw []byte) *Session {
 	return &Session{Record: r, ID: id, key: recordPrefix + id, raw: raw}
 }
 
-// find returns the session of an id, or ErrEnded. The store is asked every time
-// whether the session is still there; it is decoded again only if it changed.
+// find returns the session of an ID, or ErrEnded. It reads the store every time,
+// and decodes the value only if it changed.
 func (g *Registry) find(ctx context.Context, sum idHash) (*Session, error) {
 	held, known := g.cache.GetIfPresent(sum)
 	if !known {
@@ -163,7 +168,7 @@ func (g *Registry) find(ctx context.Context, sum idHash) (*Session, error) {
 	return s, nil
 }
 
-// Get returns a session by its ID, or ErrEnded.
+// Get returns the session with an ID as List shows it, or ErrEnded.
 func (g *Registry) Get(ctx context.Context, id string) (*Session, error) {
 	sum, err := base64.RawURLEncoding.DecodeString(id)
 	if err != nil || len(sum) != sha256.Size {

@@ -14,42 +14,44 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// The ways in which a cookie is no session. Every other error means that the
-// store cannot tell.
+// The errors of a cookie without a valid session. Every other error means that the
+// store is unavailable.
 var (
-	// ErrExpired: it was not used for too long, or it has lasted long enough.
+	// ErrExpired is the error of a session that exceeded idle or lifetime.
 	ErrExpired = errors.New("the session has expired")
-	// ErrEnded: it was ended, or it never was one.
-	ErrEnded = errors.New("the session has been ended or never was one")
-	// ErrOtherSite: it was made on another site, or by a login that this site
-	// does not have (T-71).
-	ErrOtherSite = errors.New("the session was made on another site or by another login")
+	// ErrEnded is the error of a session that was ended or never existed.
+	ErrEnded = errors.New("the session was ended or does not exist")
+	// ErrOtherSite is the error of a session of another site, or of a login that this
+	// site does not have (T-71).
+	ErrOtherSite = errors.New("the session belongs to another site or another login")
 )
 
-// Record is what the store holds of a session. It is immutable.
+// Record is the stored part of a session. It is immutable.
 type Record struct {
-	// Identity is who signed in, with Method session.
+	// Identity is the user who signed in, with the Method "session".
 	Identity *authenticator.Identity `json:"identity"`
-	// Login is the login that made the session, by which sites tell their own.
+	// Login is the ID of the login that started the session.
 	Login string `json:"login"`
-	// Site is the host or the cookie's domain that the session counts for.
+	// Site is the host, or the cookie's domain after a dot, for which the session is
+	// valid.
 	Site string `json:"site"`
-	// Created is when the session began.
+	// Created is when the session started.
 	Created time.Time `json:"created"`
-	// SID is the provider's own name of its session, or "" (OpenID Connect
-	// Back-Channel Logout, section 2.4).
+	// SID is the provider's session ID, or "" (OpenID Connect Back-Channel Logout,
+	// section 2.4).
 	SID string `json:"sid,omitempty"`
-	// Subject is the provider's own name of the user, or "".
+	// Subject is the provider's subject of the user, or "".
 	Subject string `json:"subject,omitempty"`
-	// Data is the login's own, such as tokens; only the login reads it.
+	// Data belongs to the login, which stores tokens in it for example.
 	Data []byte `json:"data,omitempty"`
 }
 
-// Session is a session that was found. It is safe for concurrent use and shared
-// between requests.
+// Session is a stored session. It is safe for concurrent use and shared between
+// requests.
 type Session struct {
 	Record
-	// ID names the session to operators; knowing the ID does not let a client use it.
+	// ID identifies the session to operators. It is a hash of the cookie's value,
+	// which cannot be computed from it.
 	ID string
 
 	key           string
@@ -59,14 +61,15 @@ type Session struct {
 	derived       atomic.Pointer[derived]
 }
 
-// derived is an identity that was made from another.
+// derived is an identity and the one that it was built from.
 type derived struct{ from, identity *authenticator.Identity }
 
-// LastUsed returns when the session was used last.
+// LastUsed returns when the session was last used.
 func (s *Session) LastUsed() time.Time { return time.Unix(0, s.lastUsed.Load()) }
 
-// DeriveIdentity returns what build makes of an identity that others may change meanwhile,
-// such as an entry of a file of users. It is made once, until from is another.
+// DeriveIdentity returns the result of build for an identity that may change during
+// the session, such as an entry of a users file. The result is cached until from is
+// another pointer.
 func (s *Session) DeriveIdentity(from *authenticator.Identity, build func(from *authenticator.Identity) *authenticator.Identity) *authenticator.Identity {
 	if d := s.derived.Load(); d != nil && d.from == from {
 		return d.identity
@@ -76,7 +79,7 @@ func (s *Session) DeriveIdentity(from *authenticator.Identity, build func(from *
 	return d.identity
 }
 
-// encode returns a record as it is stored.
+// encode returns the JSON of a record.
 func (r Record) encode() ([]byte, error) {
 	encoded, err := json.Marshal(r)
 	if err != nil {
@@ -85,7 +88,7 @@ func (r Record) encode() ([]byte, error) {
 	return encoded, nil
 }
 
-// decode reads a stored record. Numbers in claims stay what they were.
+// decode parses the JSON of a record. Numbers in claims become json.Number.
 func decode(raw []byte) (Record, error) {
 	var r Record
 	decoder := json.NewDecoder(bytes.NewReader(raw))

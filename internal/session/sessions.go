@@ -28,30 +28,30 @@ const (
 // idLength is how many characters an id has in a cookie.
 var idLength = base64.RawURLEncoding.EncodedLen(idBytes)
 
-// ErrInsecure is why no session begins over plain HTTP (R-CK-2).
-var ErrInsecure = errors.New("no session begins over plain HTTP, where others could take it; serve the site over https, or say insecure_http")
+// ErrInsecure is the error of a session that would start over plain HTTP (R-CK-2).
+var ErrInsecure = errors.New("no session starts over plain HTTP, where others can read the cookie: serve the site over https, or write insecure_http")
 
-// ErrCookieDomain is why no session begins on a host that the cookie's domain does not
-// cover: browsers would not keep the cookie.
-var ErrCookieDomain = errors.New("browsers keep no cookie of this cookie_domain here")
+// ErrCookieDomain is the error of a session that would start on a host outside of
+// the cookie's domain.
+var ErrCookieDomain = errors.New("browsers reject a cookie with this cookie_domain")
 
-// Config says how a site's sessions are.
+// Config configures the sessions of a site.
 type Config struct {
-	// Cookie says how ids are kept by browsers.
+	// Cookie is the cookie that holds session IDs.
 	Cookie Cookie
-	// Idle is how long a session may go unused, Lifetime how long it may last.
-	// Zero is the default of each.
+	// Idle is how long a session may be unused, and Lifetime is how long it may
+	// exist. Zero means DefaultIdle and DefaultLifetime.
 	Idle, Lifetime time.Duration
-	// Logins are the logins whose sessions count.
+	// Logins are the IDs of the logins whose sessions are accepted.
 	Logins []string
 	// InsecureHTTP allows sessions over plain HTTP from other machines.
 	InsecureHTTP bool
-	// Now tells the time; nil is time.Now.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// Sessions is a site's view of a Registry: which sessions count there and how
-// long. It is safe for concurrent use.
+// Sessions is a site's view of a Registry: which sessions are valid there and for
+// how long. It is safe for concurrent use.
 type Sessions struct {
 	registry     *Registry
 	config       Config
@@ -59,7 +59,7 @@ type Sessions struct {
 	keepAlives   keepAlives
 }
 
-// New returns a site's sessions.
+// New returns the sessions of a site. Its errors name the wrong option.
 func New(registry *Registry, config Config) (*Sessions, error) {
 	config.Cookie = config.Cookie.WithDefaults()
 	if config.Idle == 0 {
@@ -80,19 +80,19 @@ func New(registry *Registry, config Config) (*Sessions, error) {
 	return &Sessions{registry: registry, config: config, saveInterval: min(config.Idle/20, 30*time.Second)}, config.Cookie.Check()
 }
 
-// Now returns the time by the sessions' clock.
+// Now returns the time of the sessions' clock.
 func (s *Sessions) Now() time.Time { return s.config.Now() }
 
-// Registry returns the sessions of all sites in the same store.
+// Registry returns the registry, which sites with the same store share.
 func (s *Sessions) Registry() *Registry { return s.registry }
 
 // Cookie returns the cookie that holds ids.
 func (s *Sessions) Cookie() Cookie { return s.config.Cookie }
 
-// Start begins a session and gives it to the browser under a new id, which
-// no browser had before (R-CK-7). A session that the browser brought along is ended: this
-// is how a step-up renews one. Of the record, Identity and Login are to be set; SID
-// and Data may be. HTTPS is how the client sees the site.
+// Start starts a session with a new random ID and sends the cookie (R-CK-7). It
+// ends the session that the browser had before. The record must have Identity and
+// Login; SID, Subject and Data are optional. HTTPS is the scheme as the client sees
+// it.
 func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, https bool, record Record) (*Session, error) {
 	if err := s.CanStart(r, https); err != nil {
 		return nil, err
@@ -111,7 +111,8 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 	return started, nil
 }
 
-// CanStart reports why no session can begin in a request, for any user.
+// CanStart returns ErrInsecure or ErrCookieDomain if no session can start in a
+// request.
 func (s *Sessions) CanStart(r *http.Request, https bool) error {
 	if !https && !s.config.InsecureHTTP && !isLocal(RequestHost(r)) {
 		return ErrInsecure
@@ -119,8 +120,9 @@ func (s *Sessions) CanStart(r *http.Request, https bool) error {
 	return s.checkDomain(RequestHost(r))
 }
 
-// sessionIdentity returns an identity as sessions have it. When its user signed in is for
-// the login to say: the session may have begun long after.
+// sessionIdentity returns the identity of a session that started at a time. It
+// leaves AuthTime as it is, because the user may have signed in at a provider long
+// before.
 func (s *Sessions) sessionIdentity(of *authenticator.Identity, at time.Time) *authenticator.Identity {
 	id := *of
 	id.Method = "session"
@@ -131,23 +133,24 @@ func (s *Sessions) sessionIdentity(of *authenticator.Identity, at time.Time) *au
 	return id.Normalize()
 }
 
-// newID returns an id that cannot be guessed.
+// newID returns a random session ID.
 func newID() string {
 	var id [idBytes]byte
 	_, _ = rand.Read(id[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// checkDomain reports whether a browser would send the cookie back to a host.
+// checkDomain returns ErrCookieDomain if a browser would not send the cookie to a
+// host.
 func (s *Sessions) checkDomain(host string) error {
 	domain := s.config.Cookie.Domain
 	if domain == "" || host == domain || strings.HasSuffix(host, "."+domain) {
 		return nil
 	}
-	return fmt.Errorf("%w: the host %s is not of the domain %s", ErrCookieDomain, host, domain)
+	return fmt.Errorf("%w: the host %s is not in the domain %s", ErrCookieDomain, host, domain)
 }
 
-// site returns what sessions of a request are bound to.
+// site returns the Site of sessions that start in a request.
 func (s *Sessions) site(r *http.Request) string {
 	if domain := s.config.Cookie.Domain; domain != "" {
 		return "." + domain
@@ -156,7 +159,7 @@ func (s *Sessions) site(r *http.Request) string {
 }
 
 // Find returns the session of a cookie's value in a request, or ErrExpired,
-// ErrEnded or ErrOtherSite. Any other error says that the store cannot tell.
+// ErrEnded or ErrOtherSite. Any other error means that the store is unavailable.
 func (s *Sessions) Find(ctx context.Context, r *http.Request, value string) (*Session, error) {
 	sum, ok := hashID(value)
 	if !ok {
@@ -172,7 +175,7 @@ func (s *Sessions) Find(ctx context.Context, r *http.Request, value string) (*Se
 	return found, s.checkExpiry(ctx, found)
 }
 
-// hashID returns the digest of an id, and whether it has the form of one.
+// hashID returns the hash of an ID, and whether the ID has the right length.
 func hashID(value string) (idHash, bool) {
 	var id [64]byte
 	if len(value) != idLength {
@@ -181,8 +184,9 @@ func hashID(value string) (idHash, bool) {
 	return sha256.Sum256(id[:copy(id[:], value)]), true
 }
 
-// checkExpiry returns ErrExpired for a session that has lasted or idled for too long.
-// Before that is said of one, the store is asked whether it was used elsewhere.
+// checkExpiry returns ErrExpired for a session that exceeded its lifetime or was
+// idle for too long. Another machine may have used it, so that the store is read
+// before a session counts as idle.
 func (s *Sessions) checkExpiry(ctx context.Context, found *Session) error {
 	now := s.config.Now()
 	if !now.Before(found.Created.Add(s.config.Lifetime)) {
@@ -204,7 +208,7 @@ func (s *Sessions) isIdle(found *Session, now time.Time) bool {
 	return now.UnixNano()-found.lastUsed.Load() >= int64(s.config.Idle)
 }
 
-// Current returns the session that a request's cookie names, or an error as Find.
+// Current returns the session of a request's cookie. Its errors are those of Find.
 func (s *Sessions) Current(ctx context.Context, r *http.Request, https bool) (*Session, error) {
 	value, ok := s.config.Cookie.Read(r, https)
 	if !ok {
@@ -213,27 +217,27 @@ func (s *Sessions) Current(ctx context.Context, r *http.Request, https bool) (*S
 	return s.Find(ctx, r, value)
 }
 
-// Refresh gives a session a newer identity and newer data of its login. It
-// returns ErrEnded if the session has been ended meanwhile.
+// Refresh replaces the identity and the data of a session. It returns ErrEnded if
+// the session was ended meanwhile.
 func (s *Sessions) Refresh(ctx context.Context, found *Session, id *authenticator.Identity, data []byte) error {
 	record := found.Record
 	record.Identity, record.Data = s.sessionIdentity(id, record.Created), data
 	return s.registry.refresh(ctx, found, record, s.remainingLifetime(found))
 }
 
-// BeginRefresh reports whether the caller is to refresh a session: of those who ask
-// within a lifetime, on whichever machine, the first.
+// BeginRefresh reports whether the caller is to refresh a session. It returns true
+// for the first call within a lifetime on all machines.
 func (s *Sessions) BeginRefresh(ctx context.Context, found *Session, lifetime time.Duration) (bool, error) {
 	item := store.Item{Lifetime: min(lifetime, s.remainingLifetime(found)), Owners: found.owners()}
 	return s.registry.Store().PutNew(ctx, refreshPrefix+found.ID, item)
 }
 
-// remainingLifetime returns how long a session's record is still kept.
+// remainingLifetime returns how long a session's record stays in the store.
 func (s *Sessions) remainingLifetime(found *Session) time.Duration {
 	return max(found.Created.Add(s.config.Lifetime+expiredRetention).Sub(s.config.Now()), time.Second)
 }
 
-// End ends a session and takes its cookie away.
+// End ends a session and deletes the browser's cookie.
 func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, https bool, found *Session) error {
 	if err := s.registry.End(ctx, found.ID); err != nil {
 		return err
@@ -242,7 +246,7 @@ func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, https bool, f
 	return nil
 }
 
-// endCurrent ends the session that a request's cookie names, if there is one.
+// endCurrent ends the session of a request's cookie, if there is one.
 func (s *Sessions) endCurrent(ctx context.Context, r *http.Request, https bool) error {
 	for _, value := range CookieValues(r, s.config.Cookie.name(https)) {
 		sum, ok := hashID(value)

@@ -20,7 +20,7 @@ const (
 )
 
 // errBacklog is the answer while the disk takes nothing and much is waiting.
-var errBacklog = fmt.Errorf("%w: the disk takes no changes", ErrUnavailable)
+var errBacklog = fmt.Errorf("%w: the disk accepts no writes", ErrUnavailable)
 
 // writeBehind writes changes behind, several at once, from a single goroutine.
 type writeBehind struct {

@@ -16,8 +16,8 @@ var (
 	ed25519Algorithms = []string{"EdDSA"}
 )
 
-// methods verify signatures. They are golang-jwt's own values rather than its
-// registry, which any module of the server may write to.
+// methods verify signatures. They are golang-jwt's values and not its registry,
+// which any module of the server can change.
 var methods = map[string]jwt.SigningMethod{
 	"HS256": jwt.SigningMethodHS256,
 	"HS384": jwt.SigningMethodHS384,
@@ -34,8 +34,8 @@ var methods = map[string]jwt.SigningMethod{
 	"EdDSA": jwt.SigningMethodEdDSA,
 }
 
-// exactSalt returns a method like m that demands a salt as long as the hash
-// (RFC 7518, section 3.5). golang-jwt's own accept a salt of any length.
+// exactSalt returns a method like m that requires a salt as long as the hash (RFC
+// 7518, section 3.5). golang-jwt's methods accept any length.
 func exactSalt(m *jwt.SigningMethodRSAPSS) jwt.SigningMethod {
 	return &jwt.SigningMethodRSAPSS{
 		SigningMethodRSA: m.SigningMethodRSA,
@@ -43,7 +43,7 @@ func exactSalt(m *jwt.SigningMethodRSAPSS) jwt.SigningMethod {
 	}
 }
 
-// asymmetric lists the algorithms whose keys are public.
+// asymmetric returns the algorithms with public keys.
 func asymmetric() []string {
 	var names []string
 	for _, family := range [][]string{rsaAlgorithms, ecdsaAlgorithms, ed25519Algorithms} {
@@ -52,8 +52,8 @@ func asymmetric() []string {
 	return names
 }
 
-// Canonical returns the name under which an algorithm is known here. Ed25519 is
-// the newer name of EdDSA with the only curve that is supported (RFC 9864).
+// Canonical returns the name that this package uses for an algorithm: Ed25519 (RFC
+// 9864) is EdDSA with the only supported curve.
 func Canonical(algorithm string) string {
 	if algorithm == "Ed25519" {
 		return "EdDSA"
@@ -61,5 +61,5 @@ func Canonical(algorithm string) string {
 	return algorithm
 }
 
-// symmetric reports whether the algorithm's key is a shared secret.
+// symmetric reports whether an algorithm's key is a shared secret.
 func symmetric(algorithm string) bool { return strings.HasPrefix(algorithm, "HS") }

@@ -7,20 +7,20 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// The claims that name the client to which a token was issued: RFC 9068, OpenID
-// Connect, Okta, and Entra ID and AD FS.
+// clientClaims are the claims with the client ID: of RFC 9068, OpenID Connect,
+// Okta, and Entra ID and AD FS.
 var clientClaims = []string{"client_id", "azp", "cid", "appid"}
 
-// userClaims are in tokens of people, and not in those of programs that act for
-// themselves: how and where the user signed in, and the user's names.
+// userClaims are in tokens of users and not in tokens of programs with their own
+// credentials.
 var userClaims = []string{"sid", "auth_time", "email", "name", "preferred_username"}
 
-// serviceAccount begins the names of Keycloak's service accounts.
+// serviceAccount is the prefix of the names of Keycloak's service accounts.
 const serviceAccount = "service-account-"
 
-// kindOf tells a program that acts for itself from a person by claims that people
-// cannot choose. A token that names a client and says nothing of a person may be
-// of either: its kind is unknown.
+// kindOf returns whether a token is about a user or about a program that acts for
+// itself. It uses claims that users cannot choose. A token that names a client but
+// has no claim of a user may be about either: its kind is unknown.
 func kindOf(claims object) authenticator.Kind {
 	clients, readable := clientNames(claims)
 	switch {
@@ -39,8 +39,8 @@ func kindOf(claims object) authenticator.Kind {
 	return authenticator.KindUser
 }
 
-// clientNames returns the names of the client; readable is false if a claim that
-// says what sort of caller this is has a foreign form.
+// clientNames returns the client IDs. Readable is false if a claim about the kind
+// of caller has an unexpected type.
 func clientNames(claims object) (clients []string, readable bool) {
 	readable = true
 	for _, name := range clientClaims {
@@ -62,8 +62,8 @@ func clientNames(claims object) (clients []string, readable bool) {
 	return clients, readable
 }
 
-// grantTypes returns how a token was obtained, where the issuer says so: Auth0 as a
-// string, others as a list.
+// grantTypes returns the grant types in gty: a string in tokens of Auth0, and a
+// list in those of other issuers.
 func grantTypes(claims object) ([]string, bool) {
 	switch gty := claims["gty"].(type) {
 	case nil:
@@ -75,9 +75,9 @@ func grantTypes(claims object) ([]string, bool) {
 	}
 }
 
-// isProgram reports whether a token says that its subject is a program: the
-// client itself (RFC 9068, section 5; RFC 9700, section 4.15), or by a claim of
-// Auth0, Entra ID, Kubernetes, SPIFFE or a build server.
+// isProgram reports whether a token says that its subject is a program: the client
+// itself (RFC 9068, section 5; RFC 9700, section 4.15), or by a claim of Auth0,
+// Entra ID, Kubernetes, SPIFFE or a CI server.
 func isProgram(claims object, clients []string) bool {
 	subject, _, _ := claims.text("sub")
 	grants, _ := grantTypes(claims)
@@ -99,16 +99,16 @@ func isProgram(claims object, clients []string) bool {
 	return hasClaim(claims, "job_workflow_ref") && hasClaim(claims, "run_id") || hasClaim(claims, "pipeline_id") && hasClaim(claims, "job_id")
 }
 
-// isServiceAccount reports whether the caller is named as Keycloak names the
-// service account of a client. People may choose preferred_username, so that
-// nothing else in it counts.
+// isServiceAccount reports whether the name is that of a Keycloak service account
+// of the client. Users can choose preferred_username, so that only an exact match
+// counts.
 func isServiceAccount(claims object) bool {
 	client, _, _ := claims.text("azp")
 	return client != "" && claims["preferred_username"] == serviceAccount+client
 }
 
-// describesUser reports whether a token says something that only tokens of
-// people say. What cannot be read says nothing.
+// describesUser reports whether a token has a claim that only tokens of users have.
+// Claims of an unexpected type are ignored.
 func describesUser(claims object) bool {
 	for _, name := range userClaims {
 		if text := stringOrNumber(claims[name]); text != "" && !strings.HasPrefix(text, serviceAccount) {
@@ -131,5 +131,5 @@ func describesUser(claims object) bool {
 	return false
 }
 
-// hasClaim reports whether a claim is there and not null.
+// hasClaim reports whether a claim is present and not null.
 func hasClaim(claims object, name string) bool { return claims[name] != nil }

@@ -13,7 +13,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// maxSeconds is the last second of the year 9999, which is where RFC 3339 ends.
+// maxSeconds is the last second of the year 9999, the end of RFC 3339.
 const maxSeconds = 253402300799
 
 // checkIssuer compares iss (RFC 7519, section 4.1.1; RFC 8725, section 3.8).
@@ -62,7 +62,7 @@ func audiences(claims object) ([]string, error) {
 	return nil, errors.New("has an aud that is neither a string nor a list of strings")
 }
 
-// checkSubject sees to it that sub is a string, whether or not it is mapped.
+// checkSubject requires sub to be a string if it is present.
 func (v *Verifier) checkSubject(_ header, claims object) error {
 	if _, _, err := claims.text("sub"); err != nil {
 		return malformed("the payload %v", err)
@@ -70,9 +70,9 @@ func (v *Verifier) checkSubject(_ header, claims object) error {
 	return nil
 }
 
-// checkConfirmation refuses a token that counts only together with a proof of its
-// holder's key (RFC 7800; RFC 8705, section 3.1; RFC 9449, section 6.1), whatever
-// form cnf has: none is verified, and without the proof it may be a stolen one.
+// checkConfirmation rejects tokens with cnf, which are valid only with a proof of
+// possession of a key (RFC 7800; RFC 8705, section 3.1; RFC 9449, section 6.1).
+// Proofs are not supported, and without one the token may be stolen.
 func (v *Verifier) checkConfirmation(_ header, claims object) error {
 	if !hasClaim(claims, "cnf") {
 		return nil
@@ -80,8 +80,8 @@ func (v *Verifier) checkConfirmation(_ header, claims object) error {
 	return refuse(authenticator.ReasonTokenUnbound, "problem", "the token is bound to a key (cnf), whose proof is not supported: ask the issuer for plain bearer tokens")
 }
 
-// checkIssuedAt demands iat, which ID tokens (OpenID Connect Core, section 2) and
-// logout tokens have.
+// checkIssuedAt requires iat, which ID tokens (OpenID Connect Core, section 2) and
+// logout tokens must have.
 func (v *Verifier) checkIssuedAt(_ header, claims object) error {
 	if !hasClaim(claims, "iat") {
 		return malformed("the payload has no iat")
@@ -120,8 +120,8 @@ func (v *Verifier) checkTimes(_ header, claims object) error {
 	return nil
 }
 
-// time returns the NumericDate that o has under name (RFC 7519, section 2): a
-// number of seconds since 1970, whole or not.
+// time returns the NumericDate with a name (RFC 7519, section 2): a number of
+// seconds since 1970, which may have a fraction.
 func (o object) time(name string) (at time.Time, present bool, err error) {
 	member := o[name]
 	if member == nil {
@@ -139,5 +139,5 @@ func (o object) time(name string) (at time.Time, present bool, err error) {
 	return time.Unix(int64(whole), int64(fraction*float64(time.Second))), true, nil
 }
 
-// formatTime writes a time for logs.
+// formatTime returns a time for logs.
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

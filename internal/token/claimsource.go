@@ -24,6 +24,7 @@ type claimSource struct {
 	having string
 }
 
+// sourceForm is the form of a claimSource.
 type sourceForm int
 
 const (
@@ -32,11 +33,11 @@ const (
 	formKeys
 )
 
-// zitadelRoles begins the names of the claims in which ZITADEL puts roles. The
-// owners of every organization that a project is granted to can assign its roles.
+// zitadelRoles is the prefix of the claims with ZITADEL's roles. The owners of
+// every organization that a project is granted to can assign its roles.
 const zitadelRoles = "urn:zitadel:"
 
-// parseClaimSource reads one source.
+// parseClaimSource parses one source.
 func parseClaimSource(text string) (claimSource, error) {
 	s := claimSource{text: text}
 	rest, isKeys := strings.CutPrefix(text, "keys:")
@@ -78,8 +79,8 @@ func parseClaimSource(text string) (claimSource, error) {
 	return s, err
 }
 
-// parseClaimSources reads the sources of one field. Only lists are made from several
-// values.
+// parseClaimSources parses the sources of a field. Only lists can have sources with
+// several values.
 func parseClaimSources(texts []string, list bool) ([]claimSource, error) {
 	if len(texts) == 0 {
 		return nil, errors.New("no source: name at least one claim")

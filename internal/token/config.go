@@ -18,31 +18,31 @@ const (
 	maxLeeway = 300 * time.Second
 )
 
-// Config says which tokens a Verifier accepts.
+// Config configures a Verifier.
 type Config struct {
-	// Issuer is what iss must equal, code point by code point. "" accepts any
-	// issuer and none; that is safe only while the keys are the operator's own.
+	// Issuer is the required value of iss, which is compared exactly. "" accepts any
+	// issuer and tokens without one, which is safe only with the operator's own
+	// keys.
 	Issuer string
-	// Audiences are the values of which aud must hold one. Exactly one of
-	// Audiences and AnyAudience is set.
+	// Audiences are the accepted audiences, one of which must be in aud. Exactly one
+	// of Audiences and AnyAudience must be set.
 	Audiences []string
-	// ExtraAudiences are more values that aud of an ID token may hold beside Audiences.
-	// They never suffice alone, and other tokens do not need them.
+	// ExtraAudiences are further values that aud of an ID token may hold beside
+	// Audiences. They are not sufficient alone.
 	ExtraAudiences []string
-	// AnyAudience accepts tokens that are meant for other applications.
+	// AnyAudience accepts tokens for other applications.
 	AnyAudience bool
-	// Algorithms are the names that alg may have. Nil: HS256 for a secret, every
-	// asymmetric algorithm that its key fits for other keys. An empty list is an
-	// error.
+	// Algorithms are the accepted values of alg. Nil means HS256 for a secret, and
+	// all asymmetric algorithms for other keys. An empty list is an error.
 	Algorithms []string
-	// Leeway is how far the issuer's clock may be off: 60 seconds if 0, at most
-	// 300 seconds.
+	// Leeway is the tolerated difference of the issuer's clock, at most 300 seconds;
+	// 0 means 60 seconds.
 	Leeway time.Duration
-	// MaxAge is how long after iat a token counts; 0 for as long as exp says.
+	// MaxAge is how long after iat a token is accepted; 0 means until exp.
 	MaxAge time.Duration
-	// Type is what typ must be, such as at+jwt, which also demands the claims of
-	// an access token (RFC 9068). "" accepts the types JWT and at+jwt and tokens
-	// without one.
+	// Type is the required typ, such as at+jwt, which also requires the claims of an
+	// access token (RFC 9068). "" accepts the types JWT and at+jwt and tokens
+	// without a type.
 	Type string
 	// Map says where the fields id, username, name, email, roles, groups and
 	// scopes of an identity come from: dotted paths or JSON pointers, of which
@@ -51,28 +51,28 @@ type Config struct {
 	// names in an object, and then end in " having <member>". A field that is not
 	// named keeps its default.
 	Map map[string][]string
-	// SkippedClaims is told which claims of a verified token were left out because of
-	// their form, such as "groups: an object". It may be nil.
+	// SkippedClaims is called with the claims of a verified token that were ignored
+	// because of their type, such as "groups: an object". It may be nil.
 	SkippedClaims func(claims []string)
-	// Require lists what the claims must hold beside.
+	// Require lists further required claims.
 	Require []Requirement
-	// Keys finds the keys.
+	// Keys provides the keys.
 	Keys KeySource
-	// Now is the clock; nil for time.Now.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// Requirement is a claim that must hold one of the values: as a string, as one
-// of a list, or as a number or boolean whose text is the value.
+// Requirement is a claim that must have one of the values: as a string, as an item
+// of a list, or as a number or boolean with this text.
 type Requirement struct {
 	// Claim is a dotted path or a JSON pointer.
 	Claim string
-	// Values are the ones of which one suffices, at least one.
+	// Values are the accepted values, at least one.
 	Values []string
 }
 
-// New returns a verifier. Its errors name the bad word and the allowed words.
-// It does not wait for keys.
+// New returns a verifier. Its errors name the option, the invalid value and the
+// allowed values. It does not wait for keys.
 func New(c Config) (*Verifier, error) {
 	v := &Verifier{issuer: c.Issuer, keys: c.Keys, now: c.Now, maxAge: c.MaxAge, skippedClaims: c.SkippedClaims, cache: newTokenCache()}
 	if v.now == nil {
@@ -102,7 +102,8 @@ func (v *Verifier) setAudiences(c Config) error {
 	return nil
 }
 
-// setAlgorithms fixes the allow-list, which no token and no change of keys moves.
+// setAlgorithms sets the allowed algorithms, which neither tokens nor new keys can
+// change.
 func (v *Verifier) setAlgorithms(c Config) error {
 	if c.Keys == nil {
 		return errors.New("keys: missing")

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// wellKnown are where an issuer's metadata may be, in the order of trying (RFC
-// 8414, section 3; OpenID Connect Discovery, section 4). For an OpenID provider its
-// own document comes first.
+// wellKnown returns the URLs of an issuer's metadata in the order in which they are
+// tried (RFC 8414, section 3; OpenID Connect Discovery, section 4). For an OpenID
+// provider, the URL of OpenID Connect comes first.
 func wellKnown(issuer *url.URL, openID bool) []string {
 	origin := issuer.Scheme + "://" + issuer.Host
 	path := strings.TrimSuffix(issuer.EscapedPath(), "/")
@@ -27,9 +27,8 @@ func wellKnown(issuer *url.URL, openID bool) []string {
 	return urls
 }
 
-// discover returns the URL of an issuer's keys. The metadata, at DiscoveryURL if
-// there is one, must name the very same issuer (RFC 8414, section 3.3). The URL of
-// the keys is used as the metadata says it.
+// discover returns the jwks_uri of an issuer. The metadata must contain the same
+// issuer (RFC 8414, section 3.3), also if it comes from DiscoveryURL.
 func (f *fetcher) discover(ctx context.Context, config RemoteKeySetConfig) (string, error) {
 	places := []string{config.DiscoveryURL}
 	if config.DiscoveryURL == "" {
@@ -43,8 +42,8 @@ func (f *fetcher) discover(ctx context.Context, config RemoteKeySetConfig) (stri
 	return keys, ExplainDiscoveryURL(config.DiscoveryURL, err)
 }
 
-// ExplainDiscoveryURL adds to an error what the URL of metadata looks like, unless
-// the configured one looks so.
+// ExplainDiscoveryURL adds a hint to an error if the configured URL does not look
+// like that of metadata.
 func ExplainDiscoveryURL(at string, err error) error {
 	if err == nil || at == "" || strings.Contains(at, "/.well-known/") {
 		return err
@@ -52,10 +51,9 @@ func ExplainDiscoveryURL(at string, err error) error {
 	return fmt.Errorf("%w (discovery_url is the whole URL of the metadata, which mostly ends in /.well-known/openid-configuration)", err)
 }
 
-// firstMetadata returns the URL of the keys in the first metadata of the issuer that
-// is found. Whatever else a place answers, the next one is tried: an application
-// answers its start page everywhere, and an authorization server need not name keys.
-// A server that does not answer in time is not asked again.
+// firstMetadata returns the jwks_uri of the first valid metadata. After any other
+// response it tries the next URL, because some applications answer every path and
+// some metadata has no jwks_uri. It stops after a timeout.
 func (f *fetcher) firstMetadata(ctx context.Context, places []string, issuer string) (string, error) {
 	var problems []error
 	for _, from := range places {
@@ -72,7 +70,7 @@ func (f *fetcher) firstMetadata(ctx context.Context, places []string, issuer str
 	return "", fmt.Errorf("no metadata of the issuer: %w", errors.Join(problems...))
 }
 
-// keysAt returns the URL of the keys in the metadata at a place.
+// keysAt returns the jwks_uri of the metadata at a URL.
 func (f *fetcher) keysAt(ctx context.Context, from, issuer string) (string, error) {
 	body, _, err := f.get(ctx, from)
 	if err != nil {
@@ -85,7 +83,7 @@ func (f *fetcher) keysAt(ctx context.Context, from, issuer string) (string, erro
 	return keys, nil
 }
 
-// metadataKeys returns the URL of the keys in a metadata document.
+// metadataKeys returns the jwks_uri of a metadata document.
 func metadataKeys(document []byte, issuer string) (string, error) {
 	var metadata struct {
 		Issuer  *string `json:"issuer"`

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// maxDocument bounds what is read of an answer, in bytes.
+// maxDocument is the maximum size of a response, in bytes.
 const maxDocument = 1 << 20
 
 // How long a key set counts as fresh: what Cache-Control says (RFC 9111,
@@ -25,15 +25,15 @@ const (
 	maxFreshness     = 24 * time.Hour
 )
 
-// fetcher fetches an issuer's documents, over https or from this machine.
+// fetcher fetches an issuer's documents.
 type fetcher struct {
 	client *http.Client
 	origin string // what bearer is sent to
 	bearer func() (string, error)
 }
 
-// newFetcher returns a fetcher for a configuration that was checked. The first of
-// the URLs that it names is the one whose origin gets the credential.
+// newFetcher returns a fetcher for a valid configuration. It sends the credential
+// only to the origin of the first configured URL.
 func newFetcher(config RemoteKeySetConfig) *fetcher {
 	f := &fetcher{bearer: config.Bearer}
 	var named []string
@@ -54,18 +54,19 @@ func newFetcher(config RemoteKeySetConfig) *fetcher {
 	return f
 }
 
-// defaultPorts are those that a URL need not name.
+// defaultPorts are the ports of URLs without one.
 var defaultPorts = map[string]string{"https": "443", "http": "80"}
 
-// originOf returns the scheme, the host and the port of a URL.
+// originOf returns the scheme, host and port of a URL.
 func originOf(u *url.URL) string {
 	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), cmp.Or(u.Port(), defaultPorts[u.Scheme]))
 }
 
-// close lets go of idle connections.
+// close closes idle connections.
 func (f *fetcher) close() { f.client.CloseIdleConnections() }
 
-// authorize adds the credential, read anew, to a request to the origin that it is for.
+// authorize adds the credential, which is read each time, to requests to its
+// origin.
 func (f *fetcher) authorize(r *http.Request) error {
 	if f.bearer == nil || originOf(r.URL) != f.origin {
 		return nil
@@ -78,7 +79,7 @@ func (f *fetcher) authorize(r *http.Request) error {
 	return nil
 }
 
-// errStatus is an answer that is not 200.
+// errStatus is the error of a response whose status is not 200.
 type errStatus struct {
 	status int
 	bearer bool // whether a credential was sent
@@ -95,7 +96,7 @@ func (e errStatus) Error() string {
 	return text + ": no credential was sent; if it wants one, see jwks_bearer"
 }
 
-// get fetches a document and says how long it is fresh.
+// get fetches a document and returns how long it is fresh.
 func (f *fetcher) get(ctx context.Context, from string) (body []byte, fresh time.Duration, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
@@ -123,7 +124,8 @@ func (f *fetcher) get(ctx context.Context, from string) (body []byte, fresh time
 	return body, freshness(response.Header.Get("Cache-Control")), nil
 }
 
-// freshness reads max-age, within bounds.
+// freshness returns the max-age of a Cache-Control header, within minFreshness and
+// maxFreshness.
 func freshness(cacheControl string) time.Duration {
 	for directive := range strings.SplitSeq(cacheControl, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")

@@ -10,13 +10,13 @@ import (
 // secret is at least as long (RFC 7518, section 3.2).
 var hashSizes = []int{32, 48, 64}
 
-// commonWords stand in secrets that people make up.
+// commonWords often occur in secrets chosen by people.
 var commonWords = []string{"secret", "passw", "change", "example", "qwerty", "letmein", "admin", "token", "hello", "test"}
 
-// NewHMACKey returns a key for HS256, and for HS384 and HS512 if it is long
-// enough for them: 32, 48 and 64 bytes. A shorter secret and one of zeros are
-// errors. The warnings, which say nothing of the secret itself, are for secrets
-// that look as if a person had thought them up (RFC 8725, section 3.5).
+// NewHMACKey returns a key for HS256, and for HS384 and HS512 if the secret is long
+// enough: 32, 48 and 64 bytes (RFC 7518, section 3.2). A shorter secret or one of
+// zeros is an error. Warnings, which reveal nothing about the secret, are returned
+// for a secret that a person seems to have chosen (RFC 8725, section 3.5).
 func NewHMACKey(secret []byte) (key Key, warnings []string, err error) {
 	if len(secret) < hashSizes[0] {
 		return Key{}, nil, fmt.Errorf("a secret of %d bytes is too short (HS256 needs %d, HS384 %d, HS512 %d): make one with openssl rand -base64 48",
@@ -37,9 +37,9 @@ func NewHMACKey(secret []byte) (key Key, warnings []string, err error) {
 	return key, warnings, nil
 }
 
-// looksGuessable reports whether secret looks made up: few different characters,
-// text without any digit, or a word that is found in many of them. Fewer than
-// one in a thousand random secrets in base64 do.
+// looksGuessable reports whether a secret seems to be chosen by a person: it has
+// few different characters, is text without digits, or contains a common word.
+// Fewer than one in a thousand random base64 secrets match.
 func looksGuessable(secret []byte) bool {
 	distinct := map[byte]bool{}
 	text := true

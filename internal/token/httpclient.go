@@ -21,16 +21,16 @@ import (
 const (
 	// fetchTimeout bounds one request for keys or a discovery document.
 	fetchTimeout = 5 * time.Second
-	// lookupTimeout bounds the look at a name that a proxy is to resolve.
+	// lookupTimeout limits the lookup of a name that a proxy will resolve.
 	lookupTimeout = 2 * time.Second
 	// maxRedirects are followed on one host.
 	maxRedirects = 3
 )
 
-// ClientConfig says what a client for asking an issuer may reach.
+// ClientConfig configures NewClient.
 type ClientConfig struct {
-	// ConfiguredHosts are the hosts that the operator named, as in a URL with the port if it
-	// has one. Only they may be in a private network.
+	// ConfiguredHosts are the hosts in the configuration, with or without a port.
+	// Only they may be in a private network.
 	ConfiguredHosts []string
 	// RootCAs replace the system's root certificates; nil: the system's.
 	Roots *RootCAs
@@ -41,10 +41,10 @@ type ClientConfig struct {
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// NewClient returns a client for asking an issuer. It keeps no cookies, follows
-// redirects on one host only, reaches addresses of private networks only on hosts
-// that the operator named, and link-local ones never. Each request may take five
-// seconds.
+// NewClient returns an HTTP client for the documents of an issuer. It keeps no
+// cookies, follows redirects only on the same host, connects to private networks
+// only for configured hosts, and never to link-local addresses. A request may take
+// five seconds.
 func NewClient(c ClientConfig) *http.Client {
 	if c.proxy == nil {
 		c.proxy = http.ProxyFromEnvironment
@@ -64,7 +64,7 @@ func NewClient(c ClientConfig) *http.Client {
 	return &http.Client{Transport: &proxyRouter{direct: direct, proxied: proxied, config: c}, Timeout: fetchTimeout, CheckRedirect: sameOriginRedirect}
 }
 
-// newTransport returns a transport that trusts the roots, and dials as its caller says.
+// newTransport returns a transport with root certificates and without a dialer.
 func newTransport(roots *RootCAs) *http.Transport {
 	t := &http.Transport{TLSHandshakeTimeout: fetchTimeout, MaxIdleConns: 2, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true}
 	if roots != nil {
@@ -73,7 +73,7 @@ func newTransport(roots *RootCAs) *http.Transport {
 	return t
 }
 
-// dialer returns a dialer that looks at each address that a name has.
+// dialer returns a dialer that checks each resolved address before it connects.
 func dialer(named bool) *net.Dialer {
 	return egress.Guard(&net.Dialer{Timeout: fetchTimeout, Control: func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
@@ -84,7 +84,7 @@ func dialer(named bool) *net.Dialer {
 	}})
 }
 
-// proxyRouter sends a request directly or through the proxy that the environment says.
+// proxyRouter sends requests directly or through the proxy of the environment.
 type proxyRouter struct {
 	direct, proxied *http.Transport
 	config          ClientConfig
@@ -114,8 +114,8 @@ func (r *proxyRouter) CloseIdleConnections() {
 	r.proxied.CloseIdleConnections()
 }
 
-// checkTarget holds for what a proxy is asked for what a dialer holds for itself.
-// A name that only the proxy can resolve is left to the proxy's own rules.
+// checkTarget makes the checks of dialer for a request through a proxy. A name that
+// only the proxy can resolve is subject to the proxy's rules.
 func (r *proxyRouter) checkTarget(ctx context.Context, target *url.URL) error {
 	host, named := target.Hostname(), isConfigured(target.Host, r.config.ConfiguredHosts)
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
@@ -137,7 +137,8 @@ func (r *proxyRouter) checkTarget(ctx context.Context, target *url.URL) error {
 	return nil
 }
 
-// isConfigured reports whether a host, with or without a port, is one of the hosts.
+// isConfigured reports whether a host, with or without a port, is one of the
+// configured hosts.
 func isConfigured(host string, named []string) bool {
 	for _, name := range named {
 		if strings.EqualFold(netutil.Host(name), netutil.Host(host)) {
@@ -147,7 +148,8 @@ func isConfigured(host string, named []string) bool {
 	return false
 }
 
-// sameOriginRedirect follows a redirect only on the host that was asked.
+// sameOriginRedirect follows redirects only to the host and scheme of the first
+// request.
 func sameOriginRedirect(next *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return errors.New("too many redirects")
@@ -158,8 +160,8 @@ func sameOriginRedirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// CheckURL returns an error unless an issuer, or what it has, may be asked at a
-// URL: over https, or over http on this machine.
+// CheckURL parses the URL of an issuer or of one of its documents. It must be an
+// https URL, or an http URL of a loopback host.
 func CheckURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {

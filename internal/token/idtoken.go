@@ -15,22 +15,21 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// Expected is what an ID token must say to be the answer to one sign-in.
+// Expected is what an ID token is compared with.
 type Expected struct {
-	// Nonce is what was sent with the request. A token without one passes only if
-	// Refreshed.
+	// Nonce is the nonce of the authentication request. A token without a nonce is
+	// accepted only if Refreshed is set.
 	Nonce string
-	// AccessToken came with the token, and Code bought it; a hash of either that
-	// the token holds must fit. "" where there is none.
+	// AccessToken and Code were issued with the token. If the token has at_hash or
+	// c_hash, it must match. "" means none.
 	AccessToken, Code string
-	// ACRValues were asked for: acr must be one of them. Empty for any and none.
+	// ACRValues are the accepted values of acr. Empty accepts any token.
 	ACRValues []string
-	// MaxAge was asked for: how many seconds ago the user may have signed in at
-	// most. Negative for any time.
+	// MaxAge is the maximum age of the sign-in in seconds, or negative for any.
 	MaxAge int64
-	// Refreshed says that a refresh token bought the token: it is about Subject
-	// still, who signed in at AuthTime if both are known, and need not repeat the
-	// nonce (OpenID Connect Core, section 12.2).
+	// Refreshed says that the token was issued for a refresh token: it must have
+	// Subject, and AuthTime if both are known, and may omit the nonce (OpenID
+	// Connect Core, section 12.2).
 	Refreshed bool
 	Subject   string
 	AuthTime  int64
@@ -40,18 +39,18 @@ type Expected struct {
 type IDToken struct {
 	// Subject is sub, which names the user for the issuer; never empty.
 	Subject string
-	// SessionID is sid, which names the user's session at the issuer, or "".
+	// SessionID is sid, the issuer's identifier of the user's session, or "".
 	SessionID string
 	// AuthTime is when the user signed in, in seconds since 1970, or 0.
 	AuthTime int64
-	// Incomplete says that the issuer would not or could not tell what else there
-	// is of the user: every field that is empty is unknown.
+	// Incomplete says that userinfo was not available: every empty field of the
+	// identity is unknown.
 	Incomplete bool
 	claims     object
 }
 
-// idTokenChecks are those of OpenID Connect Core, section 3.1.3.7, that need no
-// key, in the order of claimChecks.
+// idTokenChecks are the checks of OpenID Connect Core, section 3.1.3.7, that need
+// no key, in the order of claimChecks.
 var idTokenChecks = []func(*Verifier, header, object) error{
 	(*Verifier).checkIssuer,
 	(*Verifier).checkAudience,
@@ -61,10 +60,10 @@ var idTokenChecks = []func(*Verifier, header, object) error{
 	(*Verifier).checkTimes,
 }
 
-// VerifyID verifies an ID token that was issued to the client whose id is the
-// verifier's one audience. An error is an *Error, as from Verify; one with the
-// reason login_state_invalid is about another sign-in, and with step_up_required
-// the token is good, but the user did not sign in as asked.
+// VerifyID verifies an ID token for the client whose ID is the verifier's only
+// audience. An error is an *Error. The reason login_state_invalid means that the
+// token belongs to another sign-in, and step_up_required that the token is valid
+// but the user did not sign in as required.
 func (v *Verifier) VerifyID(raw string, want Expected) (*IDToken, error) {
 	t, claims, err := v.parseType(raw, "jwt", v.algorithms, idTokenChecks)
 	if err != nil {
@@ -79,8 +78,8 @@ func (v *Verifier) VerifyID(raw string, want Expected) (*IDToken, error) {
 	return v.idToken(claims, want)
 }
 
-// parseType takes a token apart that must be of a type if it names any and signed by
-// one of the algorithms, and checks its claims.
+// parseType parses a token with one of the algorithms, whose typ, if present, must
+// be the given one, and checks its claims.
 func (v *Verifier) parseType(raw, typ string, algorithms []string, checks []func(*Verifier, header, object) error) (*jws, object, error) {
 	t, err := v.parse(raw, maxIssuerToken, algorithms)
 	if err != nil {
@@ -101,9 +100,9 @@ func (v *Verifier) parseType(raw, typ string, algorithms []string, checks []func
 	return t, claims, nil
 }
 
-// checkAuthorizedParty refuses a token that was issued to another client, and one that is
-// also for others unless azp says that it was issued to this client or each of
-// them is tolerated (items 3 to 5).
+// checkAuthorizedParty rejects tokens issued to another client, and tokens with
+// other audiences unless azp is this client or all audiences are configured (items
+// 3 to 5).
 func (v *Verifier) checkAuthorizedParty(_ header, claims object) error {
 	received, err := audiences(claims)
 	if err != nil {
@@ -128,8 +127,8 @@ func (v *Verifier) checkAuthorizedParty(_ header, claims object) error {
 	return nil
 }
 
-// checkIDTokenBinding compares what ties a token to one sign-in (items 11, 3.1.3.8 and
-// 3.3.2.11).
+// checkIDTokenBinding checks the claims that bind a token to one sign-in: nonce,
+// at_hash and c_hash (item 11, and sections 3.1.3.8 and 3.3.2.11).
 func checkIDTokenBinding(algorithm string, claims object, want Expected) error {
 	nonce, present, err := claims.text("nonce")
 	if err != nil {
@@ -150,7 +149,7 @@ func checkIDTokenBinding(algorithm string, claims object, want Expected) error {
 	return nil
 }
 
-// halfHash returns the left half of a value's hash, by the hash of the token's
+// halfHash returns the left half of a value's hash, with the hash function of the
 // algorithm (OpenID Connect Core, section 3.1.3.6).
 func halfHash(algorithm, value string) string {
 	var h hash.Hash
@@ -189,9 +188,8 @@ func (v *Verifier) idToken(claims object, want Expected) (*IDToken, error) {
 	return t, nil
 }
 
-// Identify makes an identity of an ID token and of what else the issuer says of
-// the same user, which adds to the token and replaces nothing in it. It never
-// expires by itself.
+// Identify returns the identity of an ID token and of userinfo claims, which cannot
+// replace claims of the token. The identity has no expiry.
 func (v *Verifier) Identify(t *IDToken, more map[string]any) (*authenticator.Identity, error) {
 	claims := make(object, len(t.claims)+len(more))
 	maps.Copy(claims, more)
@@ -214,7 +212,8 @@ func (v *Verifier) Identify(t *IDToken, more map[string]any) (*authenticator.Ide
 	return id, nil
 }
 
-// emptyFields returns what userinfo could have told of a user and is not known.
+// emptyFields returns the empty fields of an identity that userinfo could have
+// filled.
 func emptyFields(id *authenticator.Identity) []string {
 	fields := []string{"claims"}
 	for name, empty := range map[string]bool{
@@ -228,6 +227,6 @@ func emptyFields(id *authenticator.Identity) []string {
 	return fields
 }
 
-// idTokenOnlyClaims are the claims that speak of the token and of how the user signed
-// in: what the token does not say of them, nothing else says.
+// idTokenOnlyClaims are claims about the token and the sign-in, which are not taken
+// from userinfo.
 var idTokenOnlyClaims = []string{"iss", "aud", "azp", "exp", "iat", "nbf", "jti", "sid", "nonce", "at_hash", "c_hash", "acr", "amr", "auth_time"}

@@ -2,8 +2,8 @@ package token
 
 import "strings"
 
-// IssuerHint returns what to do about a received issuer that is likely meant to be
-// the expected one; "" where nothing is likely.
+// IssuerHint returns advice for a received issuer that is probably meant to be the
+// expected one, or "".
 func IssuerHint(expected, received string) string {
 	switch {
 	case strings.TrimSuffix(expected, "/") == strings.TrimSuffix(received, "/") && expected != received:
@@ -14,8 +14,7 @@ func IssuerHint(expected, received string) string {
 	return ""
 }
 
-// ExplainIssuer returns IssuerHint in parentheses, to be added to an error; "" where
-// there is none.
+// ExplainIssuer returns IssuerHint in parentheses, for the end of an error, or "".
 func ExplainIssuer(expected, received string) string {
 	if hint := IssuerHint(expected, received); hint != "" {
 		return " (" + hint + ")"

@@ -14,12 +14,12 @@ const (
 	maxMembers = 256
 )
 
-// object is a decoded JSON object. Its numbers are json.Number, as they were
-// written. Names are compared exactly.
+// object is a decoded JSON object. Its numbers are json.Number, and its names are
+// case-sensitive.
 type object map[string]any
 
-// decodeObject reads one JSON object strictly: no member is there twice, at any
-// depth (RFC 7515, section 4).
+// decodeObject decodes a JSON object and rejects duplicate members at any depth
+// (RFC 7515, section 4).
 func decodeObject(data []byte) (object, error) {
 	value, err := strictjson.Decode(data, maxDepth)
 	if err != nil {
@@ -35,9 +35,8 @@ func decodeObject(data []byte) (object, error) {
 	return members, nil
 }
 
-// text returns the string that o has under name; present is false if o has no
-// such member or null (OpenID Connect Core, section 5.3.2), and anything but a
-// string is an error.
+// text returns the string member with a name. Present is false if the member is
+// missing or null (OpenID Connect Core, section 5.3.2). Any other type is an error.
 func (o object) text(name string) (value string, present bool, err error) {
 	member := o[name]
 	if member == nil {
@@ -50,7 +49,7 @@ func (o object) text(name string) (value string, present bool, err error) {
 	return value, true, nil
 }
 
-// texts returns the list of strings that o has under name, like text.
+// texts returns a member that is a list of strings, like text.
 func (o object) texts(name string) (values []string, present bool, err error) {
 	member := o[name]
 	if member == nil {
@@ -63,7 +62,7 @@ func (o object) texts(name string) (values []string, present bool, err error) {
 	return values, true, nil
 }
 
-// stringList returns the strings of a decoded array that holds nothing else.
+// stringList returns a decoded array whose items are all strings.
 func stringList(value any) ([]string, bool) {
 	items, ok := value.([]any)
 	if !ok {

@@ -12,8 +12,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// errNotPublic is the error of a private key or a secret in a set: every reader of
-// the set could sign with it.
+// errNotPublic is the error of a private key or a secret in a key set: everyone who
+// can read the set could sign tokens with it.
 var errNotPublic = errors.New("which does not belong in a key set")
 
 // The uses of keys that sign tokens: RFC 7517, section 4.2, and those in the
@@ -23,9 +23,8 @@ const (
 	useSVID      = "jwt-svid"
 )
 
-// parseJWK returns the key of one JWK (RFC 7517, section 4) if it may verify
-// signatures. Secrets and private keys are errors: a client that can read a set that
-// holds them can sign, too.
+// parseJWK parses a JWK (RFC 7517, section 4) whose key verifies signatures.
+// Private keys and secrets are errors that wrap errNotPublic.
 func parseJWK(data []byte) (Key, error) {
 	members, err := decodeObject(data)
 	if err != nil {
@@ -45,8 +44,8 @@ func parseJWK(data []byte) (Key, error) {
 	return addMetadata(key, members)
 }
 
-// checkPurpose refuses keys that are not meant for verifying (RFC 7517,
-// sections 4.2 and 4.3) and those that are not public.
+// checkPurpose rejects keys that are not for verifying signatures (RFC 7517,
+// sections 4.2 and 4.3) and private keys.
 func checkPurpose(members object) error {
 	if _, private := members["d"]; private {
 		return fmt.Errorf("is a private key, %w", errNotPublic)
@@ -68,8 +67,8 @@ func checkPurpose(members object) error {
 	return nil
 }
 
-// addMetadata adds the kid, and narrows the algorithms to the one that the JWK is
-// for (RFC 7517, sections 4.4 and 4.5).
+// addMetadata sets the kid of a key, and limits its algorithms to the alg of the
+// JWK (RFC 7517, sections 4.4 and 4.5).
 func addMetadata(key Key, members object) (Key, error) {
 	kid, _, err := members.text("kid")
 	if err != nil {
@@ -110,9 +109,9 @@ var keyTypes = map[string]keyType{
 	"OKP": {[]string{"x"}, map[string]int{"Ed25519": 32}},
 }
 
-// publicKey returns the public key. go-jose makes it, of the members alone
-// that are the key, after they were checked: it decodes base64url less strictly
-// than RFC 7515 wants, and looks at certificates that are of no use here.
+// publicKey returns the public key of a JWK. It validates the members first and
+// passes only them to go-jose, which accepts invalid base64url and parses
+// certificates that are not used here.
 func publicKey(members object) (any, error) {
 	kty, _, err := members.text("kty")
 	if err != nil {
@@ -152,7 +151,7 @@ func publicKey(members object) (any, error) {
 	return parsePublicJWK(material)
 }
 
-// parsePublicJWK returns the public key that a JWK's members make.
+// parsePublicJWK returns the key that go-jose makes of validated members.
 func parsePublicJWK(material map[string]any) (any, error) {
 	encoded, err := json.Marshal(material)
 	if err != nil {
@@ -165,7 +164,7 @@ func parsePublicJWK(material map[string]any) (any, error) {
 	return key.Key, nil
 }
 
-// bytes returns the bytes that o has under name in base64url, at least one.
+// bytes returns a member in base64url, which must not be empty.
 func (o object) bytes(name string) ([]byte, error) {
 	encoded, _, err := o.text(name)
 	if err != nil {

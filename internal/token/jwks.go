@@ -8,14 +8,14 @@ import (
 	"slices"
 )
 
-// maxSetKeys is how many keys a key set may have.
+// maxSetKeys is the maximum number of keys in a set.
 const maxSetKeys = 256
 
-// ParseJWKSet returns the usable keys of a JWK KeySet (RFC 7517, section 5) of
-// public keys. Those that are broken, of unsupported kinds or not for verifying
-// are left out, and so are all keys of a kid that stands for different keys of one
-// type and curve; skipped says why, a line for each, with nothing of the keys themselves. A set
-// that holds no usable key is an error.
+// ParseJWKSet returns the usable public keys of a JWK Set (RFC 7517, section 5). It
+// skips keys that are invalid, of unsupported types or not for verifying
+// signatures, and all keys with a kid that names different keys of one type and
+// curve. Skipped has an error for each, which contains no key material. A set
+// without a usable key is an error.
 func ParseJWKSet(data []byte) (set *KeySet, skipped []error, err error) {
 	entries, err := setEntries(data)
 	if err != nil {
@@ -42,9 +42,9 @@ func ParseJWKSet(data []byte) (set *KeySet, skipped []error, err error) {
 	return set, skipped, err
 }
 
-// ParseJWKFile returns the usable keys of a file with a JWK KeySet, and why others
-// were left out, as ParseJWKSet does. A private key or a secret in it is an error:
-// every reader of the file could sign.
+// ParseJWKFile returns the usable keys of a file with a JWK Set, and why others
+// were skipped, like ParseJWKSet. A private key or a secret in the file is an
+// error.
 func ParseJWKFile(name string, data []byte) (keys []Key, skipped []error, err error) {
 	set, skipped, err := ParseJWKSet(data)
 	if i := slices.IndexFunc(skipped, func(err error) bool { return errors.Is(err, errNotPublic) }); i >= 0 {
@@ -56,8 +56,8 @@ func ParseJWKFile(name string, data []byte) (keys []Key, skipped []error, err er
 	return set.keys, skipped, nil
 }
 
-// setEntries returns the members of keys, each as it stands, so that one that
-// is broken spoils no other. Other members of the set are passed over.
+// setEntries returns the items of the member keys undecoded, so that an invalid one
+// does not affect the others. Other members are ignored.
 func setEntries(data []byte) ([]json.RawMessage, error) {
 	if !json.Valid(data) {
 		return nil, errors.New("is not JSON")
@@ -88,10 +88,10 @@ func setEntries(data []byte) ([]json.RawMessage, error) {
 	return entries, nil
 }
 
-// dropAmbiguous returns the keys but for those whose kid also names another key of the
-// same type and curve: it cannot be told which of them a token means. Keys of
-// different types under one kid are alternatives (RFC 7517, section 4.5), which the
-// algorithm tells apart.
+// dropAmbiguous removes the keys whose kid also names another key of the same type
+// and curve, because a token's kid does not identify one of them. Keys of different
+// types with one kid are alternatives (RFC 7517, section 4.5), which the algorithm
+// distinguishes.
 func dropAmbiguous(keys []Key) (kept []Key, skipped []error) {
 	type name struct{ kid, kind string }
 	prints := map[name]map[string]bool{}

@@ -21,8 +21,8 @@ const (
 	maxKeyID = 256
 )
 
-// jws is a signature in compact serialization (RFC 7515, section 7.1), taken
-// apart and not verified.
+// jws is a parsed signature in compact serialization (RFC 7515, section 7.1), which
+// is not verified.
 type jws struct {
 	header    header
 	payload   []byte
@@ -34,7 +34,7 @@ type jws struct {
 	unread  error
 }
 
-// claims decodes the payload, once.
+// claims decodes the payload once.
 func (t *jws) claims() (object, error) {
 	if !t.decoded {
 		var err error
@@ -46,22 +46,21 @@ func (t *jws) claims() (object, error) {
 	return t.members, t.unread
 }
 
-// Unverified is a token that is taken apart. Nothing about it is proven. Call Parse.
+// Unverified is a parsed token that is not verified. Call Parse.
 type Unverified struct {
 	*jws
 	raw string
 	err error // what breaks its form
 }
 
-// Parse takes a token of a request apart, once for all that look at it.
+// Parse parses the token of a request, once for all verifiers.
 func Parse(raw string) Unverified {
 	t, err := parse(raw, maxToken)
 	return Unverified{t, raw, err}
 }
 
-// Issuer returns the iss that a token claims, so that the verifier of that
-// issuer can be chosen. Nothing about it is proven; it serves for no other use.
-// It is false for what is no token, or has no string as its iss.
+// Issuer returns the unverified iss of a token. Use it only to choose the verifier.
+// It returns false if the token is malformed or if iss is not a string.
 func (t Unverified) Issuer() (string, bool) {
 	if t.err != nil {
 		return "", false
@@ -74,9 +73,9 @@ func (t Unverified) Issuer() (string, bool) {
 	return issuer, present && err == nil
 }
 
-// header is what counts of a JOSE header (RFC 7515, section 4.1). Members that
-// name or carry keys (jku, jwk, x5u, x5c) are not among it: a key is never
-// taken from the token that it would verify.
+// header holds the used members of a JOSE header (RFC 7515, section 4.1). Members
+// with keys or their URLs (jku, jwk, x5u, x5c) are ignored: a token's key is never
+// taken from the token.
 type header struct {
 	algorithm string
 	keyID     string
@@ -84,11 +83,11 @@ type header struct {
 	hasTyp    bool
 }
 
-// NotJWT is what is told of a credential that is no JSON Web Token at all.
+// NotJWT is the detail of a credential that is not a JWT.
 var NotJWT = authenticator.Detail{Name: "problem", Value: "the token has not three segments"}
 
-// parse takes raw apart, of at most limit bytes. Three segments, each in strict
-// base64url: encrypted tokens and the JSON serializations are refused.
+// parse parses a token of at most limit bytes. It must have three segments in
+// strict base64url. Encrypted tokens and the JSON serializations are rejected.
 func parse(raw string, limit int) (*jws, error) {
 	if len(raw) > limit {
 		return nil, malformed("the token is longer than %d bytes", limit)
@@ -131,8 +130,8 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 // decodeSegment decodes base64url without padding (RFC 7515, section 2).
 func decodeSegment(segment string) ([]byte, error) { return appendSegment(nil, segment) }
 
-// appendSegment does the same, and appends to what is there. Line breaks are looked
-// for first, since encoding/base64 skips them even when it is strict.
+// appendSegment decodes a segment and appends it. It rejects line breaks, which
+// encoding/base64 ignores even in strict mode.
 func appendSegment(to []byte, segment string) ([]byte, error) {
 	data, err := strictBase64.AppendDecode(to, bytesOf(segment))
 	if err != nil || strings.IndexByte(segment, '\n') >= 0 || strings.IndexByte(segment, '\r') >= 0 {
@@ -141,11 +140,12 @@ func appendSegment(to []byte, segment string) ([]byte, error) {
 	return data, nil
 }
 
-// bytesOf returns the bytes of a text, which are not to be written to.
+// bytesOf returns the bytes of a string without copying them. They must not be
+// changed.
 func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) } //nolint:gosec // read only
 
-// parseHeader reads a JOSE header. Extensions that must be understood
-// (RFC 7515, section 4.1.11) are refused, since none is.
+// parseHeader parses a JOSE header. It rejects crit (RFC 7515, section 4.1.11),
+// because no extension is supported.
 func parseHeader(data []byte) (header, error) {
 	if len(data) > maxHeader {
 		return header{}, errors.New("is too long")

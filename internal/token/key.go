@@ -19,8 +19,8 @@ const (
 	maxRSABits = 16384
 )
 
-// Key verifies signatures of the algorithms that it fits, and of no other. It
-// is immutable. The zero Key fits none.
+// Key verifies signatures with its algorithms only. It is immutable. The zero Key
+// has no algorithm.
 type Key struct {
 	// id is the kid that the issuer published for it, or its thumbprint if pinned.
 	id string
@@ -35,15 +35,16 @@ type Key struct {
 	thumbprint string
 }
 
-// fits reports whether k may verify signatures of the algorithm.
+// fits reports whether k verifies signatures with an algorithm.
 func (k Key) fits(algorithm string) bool { return slices.Contains(k.algorithms, algorithm) }
 
-// equal reports whether k and other are one key for one use.
+// equal reports whether k and other are the same key with the same kid and
+// algorithms.
 func (k Key) equal(other Key) bool {
 	return k.id == other.id && k.thumbprint == other.thumbprint && slices.Equal(k.algorithms, other.algorithms)
 }
 
-// keyType names the key type and the curve, within which a kid names one key.
+// keyType returns the key type and the curve, within which a kid must be unique.
 func (k Key) keyType() string {
 	if public, ok := k.material.(*ecdsa.PublicKey); ok {
 		return public.Curve.Params().Name
@@ -51,14 +52,14 @@ func (k Key) keyType() string {
 	return fmt.Sprintf("%T", k.material)
 }
 
-// verify reports whether signature is k's over signed.
+// verify reports whether a signature over signed is valid.
 func (k Key) verify(algorithm, signed string, signature []byte) bool {
 	method := methods[algorithm]
 	return method != nil && k.fits(algorithm) && method.Verify(signed, signature, k.material) == nil
 }
 
-// newPublicKey returns a key without an id. Weak keys and those of unsupported
-// kinds are errors.
+// newPublicKey returns a key without a kid. Weak keys and unsupported types are
+// errors.
 func newPublicKey(material any) (Key, error) {
 	switch public := material.(type) {
 	case *rsa.PublicKey:
@@ -73,7 +74,7 @@ func newPublicKey(material any) (Key, error) {
 	return Key{}, errors.New("is of an unsupported kind (allowed: RSA, EC on P-256, P-384 or P-521, Ed25519)")
 }
 
-// newRSAKey checks the numbers of an RSA key (RFC 8017, section 3.1).
+// newRSAKey validates an RSA key (RFC 8017, section 3.1).
 func newRSAKey(public *rsa.PublicKey) (Key, error) {
 	switch bits := public.N.BitLen(); {
 	case bits < minRSABits || bits > maxRSABits:
@@ -93,7 +94,7 @@ func newRSAKey(public *rsa.PublicKey) (Key, error) {
 // curveAlgorithms are the algorithms of curves (RFC 7518, section 3.4).
 var curveAlgorithms = map[string]string{"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 
-// newECDSAKey binds a key to the one algorithm of its curve.
+// newECDSAKey returns a key with the only algorithm of its curve.
 func newECDSAKey(public *ecdsa.PublicKey) (Key, error) {
 	curve := public.Curve.Params().Name
 	algorithm, ok := curveAlgorithms[curve]
@@ -110,8 +111,8 @@ func newECDSAKey(public *ecdsa.PublicKey) (Key, error) {
 	return k, nil
 }
 
-// thumbprint hashes the members that RFC 7638, section 3.2, and RFC 8037,
-// section 2, require of a key, in their canonical form.
+// thumbprint returns the JWK thumbprint of a key from its required members in
+// canonical form (RFC 7638, section 3.2; RFC 8037, section 2).
 func thumbprint(form string, members ...[]byte) string {
 	encoded := make([]any, len(members))
 	for i, member := range members {

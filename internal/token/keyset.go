@@ -6,44 +6,44 @@ import (
 	"slices"
 )
 
-// maxCandidates is how many keys are tried for one token.
+// maxCandidates is the maximum number of keys that are tried for a token.
 const maxCandidates = 8
 
-// KeySource finds the keys that may have signed a token. Implementations are
-// safe for concurrent use and answer from memory.
+// KeySource provides the keys to verify a token with. Implementations are safe for
+// concurrent use.
 type KeySource interface {
-	// Candidates returns the keys that fit the algorithm and that kid, which is
-	// "" if the token has none, may mean. At most eight of them are tried. The caller
-	// must not change them. An error means that it cannot be told, since the keys are
-	// out of reach.
+	// Candidates returns the keys for an algorithm and a kid, which is "" if the
+	// token has none. The verifier tries at most eight of them. The caller must not
+	// change the slice. An error means that the keys are unavailable.
 	Candidates(kid, algorithm string) ([]Key, error)
-	// Algorithms returns those that the source's keys fit, or may fit once it
-	// has keys: either symmetric or asymmetric ones, never both.
+	// Algorithms returns the algorithms that the keys support, or may support once
+	// there are keys: either symmetric or asymmetric ones, never both.
 	Algorithms() []string
-	// Generation names the keys in use: it changes whenever they do, and is nil
-	// while there are none. A token that one generation verified is verified
-	// again by the next.
+	// Generation identifies the current keys. It changes when they change, and is
+	// nil if there are none. A token that was verified with one generation is
+	// verified again with the next.
 	Generation() any
 }
 
-// Refresher is a KeySource that can ask for newer keys.
+// Refresher is a KeySource that can fetch newer keys.
 type Refresher interface {
-	// RefreshedCandidates returns Candidates once more after none of them signed a token. It asks
-	// for the keys anew unless that was done just now, and waits for the answer. An
-	// error says that the last time there was none, so that newer keys may exist.
+	// RefreshedCandidates returns Candidates again after none of them verified a
+	// token. It fetches the keys, unless that was done recently, and waits for the
+	// response. An error means that the last fetch failed, so that newer keys may
+	// exist.
 	RefreshedCandidates(kid, algorithm string) ([]Key, error)
 }
 
-// KeySet is an immutable set of keys. It is a KeySource.
+// KeySet is an immutable set of keys. It implements KeySource.
 type KeySet struct {
 	keys       []Key
 	algorithms []string
 }
 
-// NewKeySet returns a set of at least one key. Secrets and public keys do not mix:
-// a token's maker could choose which of the two it is held against. Of the keys
-// that an operator chose, at most eight may fit one algorithm, because further
-// ones would never be tried.
+// NewKeySet returns a set of at least one key. Secrets and public keys cannot be
+// mixed, because an attacker could choose which of them verifies a token. At most
+// eight keys chosen by the operator may support one algorithm, because more are
+// never tried.
 func NewKeySet(keys ...Key) (*KeySet, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("a key set needs at least one key")
@@ -78,9 +78,9 @@ func (s *KeySet) pinned(algorithm string) int {
 	return n
 }
 
-// Candidates implements KeySource; its error is always nil. A kid that names a
-// key means that key alone. One that names none may mean a key without a
-// published kid; without a kid any key that fits is tried, unless it must be named.
+// Candidates implements KeySource. Its error is always nil. A known kid selects its
+// keys only. An unknown kid selects keys without a published kid. Without a kid all
+// keys are candidates that do not require one.
 func (s *KeySet) Candidates(kid, algorithm string) ([]Key, error) {
 	named := kid != "" && slices.ContainsFunc(s.keys, func(k Key) bool { return k.id == kid })
 	var candidates []Key
@@ -103,8 +103,8 @@ func (s *KeySet) Algorithms() []string { return s.algorithms }
 // Generation implements KeySource: a set never changes.
 func (s *KeySet) Generation() any { return s }
 
-// checkMix refuses symmetric and asymmetric algorithms side by side (RFC 8725,
-// section 2.1).
+// checkMix rejects symmetric together with asymmetric algorithms (RFC 8725, section
+// 2.1).
 func checkMix(algorithms []string) error {
 	if slices.ContainsFunc(algorithms, symmetric) && !allSymmetric(algorithms) {
 		return fmt.Errorf("symmetric and asymmetric algorithms do not mix: %v", algorithms)
@@ -112,7 +112,7 @@ func checkMix(algorithms []string) error {
 	return nil
 }
 
-// allSymmetric reports whether every algorithm's key is a secret.
+// allSymmetric reports whether all algorithms use a shared secret.
 func allSymmetric(algorithms []string) bool {
 	return !slices.ContainsFunc(algorithms, func(a string) bool { return !symmetric(a) })
 }

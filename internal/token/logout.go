@@ -11,15 +11,18 @@ const (
 	logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 )
 
-// LogoutToken says whose sessions end. At least one of Subject and SessionID is set.
+// LogoutToken identifies the sessions to end. At least one of Subject and SessionID
+// is set.
 type LogoutToken struct {
-	// Subject is the user, and SessionID the session at the issuer, or "".
+	// Subject is the issuer's identifier of the user, and SessionID that of the
+	// session, or "".
 	Subject, SessionID string
-	// ID is the token's own, by which a second use is known.
+	// ID is the token's jti, by which replays are detected.
 	ID string
 }
 
-// logoutChecks are those of Back-Channel Logout, section 2.6, that need no key.
+// logoutChecks are the checks of Back-Channel Logout, section 2.6, that need no
+// key.
 var logoutChecks = []func(*Verifier, header, object) error{
 	(*Verifier).checkIssuer,
 	(*Verifier).checkAudience,
@@ -29,9 +32,8 @@ var logoutChecks = []func(*Verifier, header, object) error{
 	(*Verifier).checkLogout,
 }
 
-// VerifyLogout verifies a logout token for the client whose id is the verifier's
-// one audience. The type may be left out (section 4.1); another is refused. An
-// error is an *Error, as from Verify.
+// VerifyLogout verifies a logout token for the client whose ID is the verifier's
+// only audience. The typ may be missing (section 4.1). An error is an *Error.
 func (v *Verifier) VerifyLogout(raw string) (*LogoutToken, error) {
 	t, claims, err := v.parseType(raw, logoutToken, v.algorithms, logoutChecks)
 	if err != nil {
@@ -51,8 +53,8 @@ func (v *Verifier) VerifyLogout(raw string) (*LogoutToken, error) {
 	return logout, nil
 }
 
-// checkLogout tells a logout token from every other one: by the event that it
-// has, and by the nonce that it has not.
+// checkLogout requires the event of a logout token and rejects a nonce, which only
+// ID tokens have.
 func (v *Verifier) checkLogout(_ header, claims object) error {
 	if hasClaim(claims, "nonce") {
 		return refuse(authenticator.ReasonTokenType, "problem", "an ID token is not a logout token: it has nonce")

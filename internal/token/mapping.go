@@ -10,7 +10,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// defaultMap says where the fields of an identity come from.
+// defaultMap are the default sources of identity fields.
 var defaultMap = map[string][]string{
 	"id":       {"sub"},
 	"username": {"preferred_username", "username"},
@@ -21,13 +21,12 @@ var defaultMap = map[string][]string{
 	"scopes":   {"scope", "scp"},
 }
 
-// listFields are those of defaultMap that hold several values.
+// listFields are the fields with several values.
 var listFields = []string{"roles", "groups", "scopes"}
 
-// identify makes an identity of verified claims. It is an error if the id is
-// missing, or if a claim at a field that the site maps itself has another form
-// than the field. Any other claim of a foreign form is left out, and its field is
-// unknown.
+// identify returns the identity of verified claims. A missing ID is an error, and
+// so is a claim of the wrong type for a field that the configuration maps. Other
+// claims of the wrong type are skipped, and their fields are unknown.
 func (v *Verifier) identify(claims object, kind authenticator.Kind) (*authenticator.Identity, error) {
 	m := &mapping{verifier: v, claims: claims}
 	m.findOverage()
@@ -71,7 +70,7 @@ func (v *Verifier) identify(claims object, kind authenticator.Kind) (*authentica
 	return id.Normalize(), nil
 }
 
-// mapping reads claims into fields.
+// mapping reads the fields of an identity from claims.
 type mapping struct {
 	verifier *Verifier
 	claims   object
@@ -96,8 +95,8 @@ func (m *mapping) find(field string) (value any, from claimSource, found bool) {
 	return nil, claimSource{}, false
 }
 
-// refuse refuses the token for what is at a source if the site maps the field
-// itself, or if it is the id; otherwise the field is unknown.
+// refuse handles a value of the wrong type: it is an error if the configuration
+// maps the field or if the field is the ID, and else the field is unknown.
 func (m *mapping) refuse(field string, from claimSource, value any, want string) {
 	if !m.verifier.customFields[field] && field != "id" {
 		m.skip(field, from.text, describeType(value))
@@ -113,13 +112,13 @@ func (m *mapping) refuse(field string, from claimSource, value any, want string)
 	}
 }
 
-// skip notes that a field is unknown because of a claim.
+// skip records that a field is unknown because of a claim.
 func (m *mapping) skip(field, claim, form string) {
 	m.unknown = append(m.unknown, field)
 	m.skipped = append(m.skipped, claim+": "+form)
 }
 
-// text returns a field that is one string.
+// text returns a field with one string.
 func (m *mapping) text(field string) string {
 	value, from, found := m.find(field)
 	text, ok := value.(string)
@@ -129,8 +128,8 @@ func (m *mapping) text(field string) string {
 	return text
 }
 
-// list returns a field that is a list of strings, or one string. One string of
-// scopes is a list with spaces between its items (RFC 8693, section 4.2).
+// list returns a field with a list of strings, or with one string. A string of
+// scopes is split at spaces (RFC 8693, section 4.2).
 func (m *mapping) list(field string) []string {
 	value, from, found := m.find(field)
 	if !found {
@@ -174,8 +173,7 @@ func (s claimSource) instead(field string, value any) string {
 	return ""
 }
 
-// label returns a claim that names something, such as acr: a string, or a number
-// as it is written.
+// label returns a claim such as acr that is a string or a number.
 func (m *mapping) label(name string) string {
 	text := stringOrNumber(m.claims[name])
 	if value := m.claims[name]; text == "" && value != nil && value != "" {
@@ -184,7 +182,8 @@ func (m *mapping) label(name string) string {
 	return text
 }
 
-// stringOrNumber returns a string, or a number as it is written; "" for anything else.
+// stringOrNumber returns a string, or a number as it is written; "" for other
+// types.
 func stringOrNumber(value any) string {
 	switch value := value.(type) {
 	case string:
@@ -195,9 +194,8 @@ func stringOrNumber(value any) string {
 	return ""
 }
 
-// amr returns the methods by which the caller signed in (RFC 8176, section 1): a
-// list of strings, or of objects with a method, as Supabase has them; or one
-// string.
+// amr returns the authentication methods (RFC 8176, section 1): a list of strings,
+// one string, or a list of objects with a member method as in tokens of Supabase.
 func (m *mapping) amr() []string {
 	value := m.claims["amr"]
 	items, isList := value.([]any)
@@ -220,9 +218,9 @@ func (m *mapping) amr() []string {
 	return methods
 }
 
-// authTime returns when the caller signed in, in seconds since 1970, or 0: a
-// number or, as AD FS writes it, a date and time (RFC 3339). One that is yet to
-// come is not believed, since max_age would hold for ever.
+// authTime returns when the user signed in, in seconds since 1970, or 0. The claim
+// is a number or, in tokens of AD FS, a date and time (RFC 3339). A time in the
+// future is ignored, because it would satisfy every max_age.
 func (m *mapping) authTime() int64 {
 	at, present, err := m.claims.time("auth_time")
 	if text, ok := m.claims["auth_time"].(string); ok {
@@ -238,8 +236,7 @@ func (m *mapping) authTime() int64 {
 	return at.Unix()
 }
 
-// seconds returns exp or iat, which were checked before, in whole seconds since
-// 1970, or 0.
+// seconds returns exp or iat in whole seconds since 1970, or 0.
 func (m *mapping) seconds(name string) int64 {
 	at, present, err := m.claims.time(name)
 	if !present || err != nil {
@@ -253,7 +250,7 @@ func splitScope(scope string) []string {
 	return strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' })
 }
 
-// describeType says what a decoded JSON value is.
+// describeType returns a description of a decoded value's type.
 func describeType(value any) string {
 	switch value.(type) {
 	case nil:

@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// distributedClaims are the claims that the issuer keeps out of a token and tells
-// somewhere else: distributed claims (OpenID Connect Core, section 5.6.2), which
-// Entra ID uses for the groups of users who have too many, and the mark that it
-// puts in their place in short tokens.
+// distributedClaims are the claims that the issuer omits from a token because they
+// are available elsewhere (OpenID Connect Core, section 5.6.2). Entra ID omits
+// groups in this way from tokens of users with too many groups (groups overage), or
+// sets hasgroups.
 type distributedClaims struct {
 	all   bool     // the mark cannot be read: any claim may be meant
 	names []string // the claims that are meant
 }
 
-// findOverage looks for the marks.
+// findOverage finds the claims that are omitted.
 func (m *mapping) findOverage() {
 	switch marks := m.claims["_claim_names"].(type) {
 	case nil:
@@ -33,8 +33,8 @@ func (m *mapping) findOverage() {
 	}
 }
 
-// isDistributed reports whether a claim is told somewhere else. What the token has
-// of it counts for nothing, since it may be a part.
+// isDistributed reports whether a claim is available elsewhere. If the token has
+// the claim too, it is ignored, since it may be incomplete.
 func (e *distributedClaims) isDistributed(claim string) bool {
 	return e.all || slices.Contains(e.names, claim)
 }

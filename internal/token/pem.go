@@ -12,12 +12,11 @@ import (
 // pemBegin opens a PEM block (RFC 7468, section 2).
 var pemBegin = []byte("-----BEGIN ")
 
-// ParsePEM returns the keys of a PEM file: one or more public keys (PKIX or
-// PKCS #1) or certificates, of which only the key counts, not the validity.
-// Text before a block is skipped. Anything else is an error that names the file
-// and the block's number, and so are private keys, which a verifier has no use
-// for. The keys are known by their thumbprints (RFC 7638), but tokens may name
-// them as they like.
+// ParsePEM returns the keys of a PEM file with one or more public keys (PKIX or
+// PKCS #1) or certificates, whose validity is ignored. Text before a block is
+// skipped. Private keys and any other content are errors, which name the file and
+// the number of the block. A token may have any kid, since these keys have only
+// thumbprints (RFC 7638).
 func ParsePEM(name string, data []byte) ([]Key, error) {
 	var keys []Key
 	for len(bytes.TrimSpace(data)) > 0 {
@@ -44,7 +43,7 @@ func ParsePEM(name string, data []byte) ([]Key, error) {
 	return keys, nil
 }
 
-// parseBlock returns the key of one block.
+// parseBlock returns the key of a block.
 func parseBlock(name string, block *pem.Block) (Key, error) {
 	if strings.HasSuffix(block.Type, "PRIVATE KEY") {
 		return Key{}, fmt.Errorf("a private key, which a verifier does not need and should not have: write its public key with openssl pkey -in %s -pubout", name)

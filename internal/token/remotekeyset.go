@@ -14,7 +14,7 @@ import (
 
 const (
 	defaultMaxStale = 24 * time.Hour
-	// retryWithoutKeys is how soon a fetch is tried again while there are no keys.
+	// retryWithoutKeys is the minimum time between fetches while there are no keys.
 	retryWithoutKeys = 5 * time.Second
 	// retryWithKeys is how soon it is tried again for an unknown kid or after a
 	// failure while there are keys; up to a tenth is added, so that a row of
@@ -24,10 +24,10 @@ const (
 	storeTimeout = 2 * time.Second
 )
 
-// RemoteKeySet is a KeySource whose keys an issuer publishes. It asks for them when
-// the first token needs them, never at once when it is made; the issuer may
-// live behind this very server. However many tokens name unknown keys, it asks
-// once in a while. Call NewRemoteKeySet.
+// RemoteKeySet is a KeySource that fetches the keys of an issuer. It fetches them
+// when the first token needs them and not when it is created, because the issuer
+// may run behind the same server. Tokens with unknown kids cause at most one fetch
+// in retryWithKeys. Call NewRemoteKeySet.
 type RemoteKeySet struct {
 	config      RemoteKeySetConfig
 	fetcher     *fetcher
@@ -45,14 +45,15 @@ type RemoteKeySet struct {
 	url       string        // where the keys were found last
 }
 
-// fetchedKeys is a fetched set. It is immutable.
+// fetchedKeys is a fetched key set. It is immutable.
 type fetchedKeys struct {
 	set        *KeySet
 	fetchedAt  time.Time
 	freshUntil time.Time
 }
 
-// NewRemoteKeySet returns a source for a configuration. It does not use the network.
+// NewRemoteKeySet returns a key set for a configuration. It does not use the
+// network.
 func NewRemoteKeySet(config RemoteKeySetConfig) (*RemoteKeySet, error) {
 	if err := config.check(); err != nil {
 		return nil, err
@@ -72,8 +73,8 @@ func NewRemoteKeySet(config RemoteKeySetConfig) (*RemoteKeySet, error) {
 	return r, nil
 }
 
-// SetStore has keys kept elsewhere from now on, nil for nowhere: a source outlives the
-// configuration whose storage it was made with.
+// SetStore sets the store for fetched keys, or nil for none. A key set can outlive
+// the configuration that created it.
 func (r *RemoteKeySet) SetStore(store Store) {
 	if store == nil {
 		r.store.Store(nil)
@@ -82,12 +83,11 @@ func (r *RemoteKeySet) SetStore(store Store) {
 	r.store.Store(&store)
 }
 
-// Algorithms implements KeySource: whatever the issuer will publish, it is not
-// a secret.
+// Algorithms implements KeySource. It returns all asymmetric algorithms.
 func (*RemoteKeySet) Algorithms() []string { return asymmetric() }
 
-// Generation implements KeySource. It also sees to it that keys which are no
-// longer fresh are asked for, though every token be remembered.
+// Generation implements KeySource. It also starts a fetch if the keys are no longer
+// fresh, even if all tokens are cached.
 func (r *RemoteKeySet) Generation() any {
 	state := r.usable()
 	if state == nil {
@@ -106,8 +106,8 @@ var errNoKeys = errors.New("the issuer's keys are out of reach")
 // not be asked for newer ones.
 var errNoNewKeys = errors.New("no known key has signed the token, and asking the issuer for newer keys failed")
 
-// Candidates implements KeySource. It waits for a fetch under way, a few
-// seconds at most, if it has no keys or none that kid names.
+// Candidates implements KeySource. If there are no keys, or none with the kid, it
+// waits a few seconds at most for a fetch.
 func (r *RemoteKeySet) Candidates(kid, algorithm string) ([]Key, error) {
 	r.restoreOnce.Do(r.restoreKeys)
 	state := r.usable()
@@ -129,8 +129,8 @@ func (r *RemoteKeySet) Candidates(kid, algorithm string) ([]Key, error) {
 	return state.set.Candidates(kid, algorithm)
 }
 
-// RefreshedCandidates implements Refresher. However many tokens have bad signatures, the issuer is
-// asked as seldom as for unknown kids.
+// RefreshedCandidates implements Refresher. Tokens with bad signatures cause as few
+// fetches as tokens with unknown kids.
 func (r *RemoteKeySet) RefreshedCandidates(kid, algorithm string) ([]Key, error) {
 	r.refresh(true)
 	state := r.usable()
@@ -146,12 +146,12 @@ func (r *RemoteKeySet) RefreshedCandidates(kid, algorithm string) ([]Key, error)
 	return keys, nil
 }
 
-// names reports whether a key has that kid.
+// names reports whether a key has a kid.
 func (s *KeySet) names(kid string) bool {
 	return slices.ContainsFunc(s.keys, func(k Key) bool { return k.id == kid })
 }
 
-// usable returns the keys, unless they are too old.
+// usable returns the keys unless they exceed MaxStale.
 func (r *RemoteKeySet) usable() *fetchedKeys {
 	state := r.state.Load()
 	if state == nil || r.config.Now().After(state.freshUntil.Add(r.config.MaxStale)) {
@@ -160,8 +160,8 @@ func (r *RemoteKeySet) usable() *fetchedKeys {
 	return state
 }
 
-// refresh begins a fetch unless one is under way or was begun just now, and
-// waits for its end if asked to.
+// refresh starts a fetch, unless one is running or one started recently, and
+// optionally waits for its end.
 func (r *RemoteKeySet) refresh(wait bool) {
 	r.mu.Lock()
 	if r.inflight == nil && !r.config.Now().Before(r.nextFetch) && r.ctx.Err() == nil {
@@ -178,8 +178,7 @@ func (r *RemoteKeySet) refresh(wait bool) {
 	}
 }
 
-// fetch gets the keys once. It runs in a goroutine of its own, at most one at a
-// time.
+// fetch fetches the keys once, in a goroutine of its own.
 func (r *RemoteKeySet) fetch(done chan struct{}) {
 	ctx, cancel := context.WithTimeout(r.ctx, 3*fetchTimeout)
 	defer cancel()
@@ -207,7 +206,7 @@ func (r *RemoteKeySet) fetch(done chan struct{}) {
 	}
 }
 
-// name is what the source is known by.
+// name returns the URL of the key set for messages.
 func (r *RemoteKeySet) name() string {
 	if r.config.URL != "" {
 		return r.config.URL
@@ -215,7 +214,7 @@ func (r *RemoteKeySet) name() string {
 	return r.config.Issuer
 }
 
-// load finds and fetches the keys, which body has as they came.
+// load discovers and fetches the keys. Body is the response.
 func (r *RemoteKeySet) load(ctx context.Context) (from string, state *fetchedKeys, body []byte, err error) {
 	from = r.config.URL
 	if from == "" {
@@ -238,7 +237,7 @@ func (r *RemoteKeySet) load(ctx context.Context) (from string, state *fetchedKey
 	return from, &fetchedKeys{set: set, fetchedAt: now, freshUntil: now.Add(fresh)}, body, nil
 }
 
-// savedKeys is what the store keeps.
+// savedKeys is the stored form of the keys.
 type savedKeys struct {
 	FetchedAt  time.Time       `json:"fetched_at"`
 	FreshUntil time.Time       `json:"fresh_until"`
@@ -261,8 +260,8 @@ func (r *RemoteKeySet) saveKeys(s savedKeys) {
 	}
 }
 
-// restoreKeys takes the keys that were kept over a restart, so that a cold start
-// survives an issuer that is out of reach, and has them fetched anew.
+// restoreKeys loads the keys of the previous process from the store, so that a
+// restart works while the issuer is unavailable, and starts a fetch.
 func (r *RemoteKeySet) restoreKeys() {
 	encoded := r.loadSaved()
 	if encoded == nil {
@@ -278,8 +277,8 @@ func (r *RemoteKeySet) restoreKeys() {
 	}
 }
 
-// loadSaved asks the store, and returns nil if it has nothing or takes too long, also
-// if it does not heed its context.
+// loadSaved reads the store. It returns nil if there is nothing or after
+// storeTimeout, also if the store ignores its context.
 func (r *RemoteKeySet) loadSaved() []byte {
 	store := r.store.Load()
 	if store == nil {
@@ -306,10 +305,11 @@ func (r *RemoteKeySet) loadSaved() []byte {
 	}
 }
 
-// Reload does nothing: keys are asked for as tokens need them.
+// Reload does nothing. It implements the interface of resources that can be
+// reloaded.
 func (r *RemoteKeySet) Reload() error { return nil }
 
-// Close ends a fetch under way and waits for it. It may be called more than once.
+// Close cancels a running fetch and waits for it. It may be called more than once.
 func (r *RemoteKeySet) Close() error {
 	r.cancel()
 	r.mu.Lock()

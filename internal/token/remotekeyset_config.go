@@ -10,40 +10,42 @@ import (
 	"time"
 )
 
-// RemoteKeySetConfig says where keys are fetched from.
+// RemoteKeySetConfig configures a RemoteKeySet.
 type RemoteKeySetConfig struct {
-	// Issuer is whose metadata names the keys, unless URL does.
+	// Issuer is the issuer whose metadata has the URL of the keys, unless URL is
+	// set.
 	Issuer string
-	// URL is where the keys are, or "" to find out from the Issuer.
+	// URL is the URL of the keys, or "" to discover it.
 	URL string
-	// DiscoveryURL is where the Issuer's metadata is if it is not fetched from the
-	// Issuer itself. It still has to name the Issuer.
+	// DiscoveryURL is the URL of the Issuer's metadata if it is not below the
+	// Issuer. The metadata must contain the Issuer.
 	DiscoveryURL string
-	// OpenID says that the Issuer signs people in: of its metadata the document of
-	// OpenID Connect comes first, which a login reads too.
+	// OpenID says that the Issuer is an OpenID provider, whose metadata is looked up
+	// at the URL of OpenID Connect first.
 	OpenID bool
 	// RootCAs replace the system's root certificates; nil: the system's.
 	Roots *RootCAs
-	// Bearer returns the credential to send to the origin of URL, else of
-	// DiscoveryURL, else of Issuer; nil sends none. It is called for each fetch.
+	// Bearer returns the credential to send to the origin of URL, or else of
+	// DiscoveryURL, or else of Issuer; nil sends none. It is called for each fetch.
 	Bearer func() (string, error)
-	// Client names who fetches the keys, such as where Bearer is read from: sources
-	// of different clients share nothing.
+	// Client identifies the credential, for instance by its file. Key sets of
+	// different clients are not shared.
 	Client string
-	// MaxStale is how long keys count after they ceased to be fresh while the
-	// issuer is out of reach; 0 means 24 hours.
+	// MaxStale is how long keys are used after they are no longer fresh while the
+	// issuer is unavailable; 0 means 24 hours.
 	MaxStale time.Duration
-	// Store keeps the last good keys over a restart; nil keeps them nowhere.
+	// Store keeps the last fetched keys over a restart; nil means none.
 	Store Store
-	// Report is told what happened and why: a failed fetch, keys that were left out or
-	// could not be stored; nil tells nothing. It may be called from any goroutine.
+	// Report is called with an event and its error: a failed fetch, skipped keys, or
+	// keys that could not be stored. It may be nil, and may be called from any
+	// goroutine.
 	Report func(event string, err error)
-	// Now is the clock; nil for time.Now.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// Key names the keys that a configuration leads to, for sharing and storing them:
-// where they come from, which roots the connection trusts and which client asks. It tells no secret.
+// Key identifies the keys of a configuration for sharing and storing them: their
+// URL, the root certificates and the client. It contains no secret.
 func (c RemoteKeySetConfig) Key() string {
 	parts := []string{c.Issuer, c.URL, c.DiscoveryURL, c.Roots.Digest(), c.Client}
 	if c.OpenID {
@@ -54,15 +56,15 @@ func (c RemoteKeySetConfig) Key() string {
 	return hex.EncodeToString(digest[:])
 }
 
-// Store keeps bytes over a restart.
+// Store stores data over a restart.
 type Store interface {
-	// Load returns what was saved last, or an error if there is nothing.
+	// Load returns the data that was saved last, or an error if there is none.
 	Load(ctx context.Context, name string) ([]byte, error)
-	// Save replaces it.
+	// Save replaces the data.
 	Save(ctx context.Context, name string, data []byte) error
 }
 
-// check reports what no source can be made of.
+// check returns an error for an invalid configuration.
 func (c RemoteKeySetConfig) check() error {
 	if c.URL != "" && c.DiscoveryURL != "" {
 		return errors.New("the URL of the keys and that of the metadata exclude each other")

@@ -16,7 +16,7 @@ type requirement struct {
 	values []string
 }
 
-// checkRequirements refuses a token that lacks what the operator demands of it.
+// checkRequirements rejects tokens without the required claims.
 func (v *Verifier) checkRequirements(claims object) error {
 	for _, r := range v.requirements {
 		value, _ := r.source.Lookup(map[string]any(claims))
@@ -32,8 +32,8 @@ func (v *Verifier) checkRequirements(claims object) error {
 	return nil
 }
 
-// texts returns what a claim holds: the items of a list, or the one value. The
-// scope of a token is a list with spaces between its items (RFC 8693, section 4.2).
+// texts returns the values of a claim: the items of a list, or the single value. A
+// scope is a list of words separated by spaces (RFC 8693, section 4.2).
 func (r requirement) texts(value any) []string {
 	items, ok := value.([]any)
 	if !ok {

@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// RootCAs are root certificates that stand in for the system's. Call ParseRootCAs.
+// RootCAs are root certificates that replace the system's. Call ParseRootCAs.
 type RootCAs struct {
 	pool   *x509.CertPool
 	digest string
 }
 
-// ParseRootCAs returns the certificates of a PEM file. Text before a block is
-// skipped; a file without a certificate, or with anything else, is an error that
-// names the file and the block's number.
+// ParseRootCAs parses a PEM file of certificates. Text before a block is skipped. A
+// file without a certificate or with other content is an error, which names the
+// file and the number of the block.
 func ParseRootCAs(name string, data []byte) (*RootCAs, error) {
 	digest := sha256.Sum256(data)
 	roots := &RootCAs{pool: x509.NewCertPool(), digest: hex.EncodeToString(digest[:])}
@@ -50,7 +50,7 @@ func ParseRootCAs(name string, data []byte) (*RootCAs, error) {
 	return roots, nil
 }
 
-// Digest names the content; it is "" for the system's roots, which nil stands for.
+// Digest identifies the certificates; it is "" for nil, which means the system's.
 func (r *RootCAs) Digest() string {
 	if r == nil {
 		return ""

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// privateNetworks are the networks whose addresses are asked only on hosts that the
-// operator named: those of one machine or one site, and those that nothing
-// public has (RFC 6890).
+// privateNetworks are the networks of a machine or a site and those without public
+// addresses (RFC 6890). Requests to them are allowed only for hosts in the
+// configuration.
 var privateNetworks = parsePrefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "240.0.0.0/4",
 	"::/128", "::1/128", "64:ff9b:1::/48", "2001::/23", "fc00::/7", "fec0::/10",
 )
 
-// forbiddenNetworks are the networks that no issuer is in. Link-local addresses belong to
-// the cloud's own services, which give credentials to any program that asks.
+// forbiddenNetworks are link-local and multicast networks, which are always
+// rejected: cloud metadata services at link-local addresses hand out credentials.
 var forbiddenNetworks = parsePrefixes("169.254.0.0/16", "fe80::/10", "224.0.0.0/4", "ff00::/8")
 
 func parsePrefixes(texts ...string) []netip.Prefix {
@@ -37,8 +37,8 @@ func isInAny(ip netip.Addr, networks []netip.Prefix) bool {
 	return false
 }
 
-// checkAddress returns an error unless an issuer's documents may be asked at an
-// address; named says that the operator wrote the host.
+// checkAddress returns an error if requests to an address are not allowed. Named
+// says that the host is in the configuration.
 func checkAddress(ip netip.Addr, named bool) error {
 	ip = embeddedIPv4(ip.Unmap().WithZone(""))
 	switch {
@@ -53,8 +53,9 @@ func checkAddress(ip netip.Addr, named bool) error {
 // The networks of IPv6 whose addresses hold one of IPv4.
 var nat64, sixToFour, ipv4Compatible = netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("::/96")
 
-// embeddedIPv4 returns the IPv4 address that an IPv6 address leads to: by NAT64 (RFC
-// 6052), 6to4 (RFC 3056) or in the old compatible form; other addresses as they are.
+// embeddedIPv4 returns the IPv4 address that is embedded in an IPv6 address by
+// NAT64 (RFC 6052), 6to4 (RFC 3056) or as an IPv4-compatible address, and other
+// addresses unchanged.
 func embeddedIPv4(ip netip.Addr) netip.Addr {
 	if !ip.Is6() {
 		return ip
@@ -71,12 +72,12 @@ func embeddedIPv4(ip netip.Addr) netip.Addr {
 	return ip
 }
 
-// privateSuffixes are the ends of names that exist on one machine or one site alone
-// (RFC 6761, RFC 6762, RFC 8375, and ICANN's reserved internal).
+// privateSuffixes are the domains of names for one machine or one site (RFC 6761,
+// RFC 6762, RFC 8375, and ICANN's reserved "internal").
 var privateSuffixes = []string{"localhost", "local", "internal", "home.arpa"}
 
-// checkHostname returns an error for a name that a proxy could resolve to an address
-// of a private network, whatever is found here.
+// checkHostname returns an error for a name that a proxy may resolve to an address
+// in a private network, whatever the local resolver returns.
 func checkHostname(host string, named bool) error {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	last := host[strings.LastIndexByte(host, '.')+1:]
@@ -97,8 +98,8 @@ func checkHostname(host string, named bool) error {
 	return nil
 }
 
-// isNumber reports whether the last part of a host makes it an IPv4 address to
-// those who read numbers as inet_aton does: no domain ends in such a part.
+// isNumber reports whether the last label of a host makes it an IPv4 address for
+// programs that parse addresses like inet_aton.
 func isNumber(part string) bool {
 	digits := "0123456789"
 	if hex, found := strings.CutPrefix(part, "0x"); found {

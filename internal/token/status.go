@@ -2,7 +2,8 @@ package token
 
 import "time"
 
-// Status is the state of a source, as the admin API shows it. It holds no key.
+// Status is the state of a key source for the admin API. It contains no key
+// material.
 type Status struct {
 	// Issuer and URL, or Files, are where the keys come from; URL is "" until it
 	// was found.
@@ -18,15 +19,15 @@ type Status struct {
 	Error string `json:"error"`
 }
 
-// KeyStatus names a key.
+// KeyStatus describes a key.
 type KeyStatus struct {
-	// KID is the name that the issuer gave it, or "".
+	// KID is the kid that the issuer published, or "".
 	KID string `json:"kid"`
 	// Algorithms are those that it verifies.
 	Algorithms []string `json:"algorithms"`
 }
 
-// Status returns the state of the source.
+// Status returns the state of the key set.
 func (r *RemoteKeySet) Status() Status {
 	r.mu.Lock()
 	s := Status{Issuer: r.config.Issuer, URL: r.url, Keys: []KeyStatus{}}
@@ -40,7 +41,7 @@ func (r *RemoteKeySet) Status() Status {
 	return s
 }
 
-// Status names the keys of a set.
+// Status describes the keys of the set.
 func (s *KeySet) Status() []KeyStatus {
 	keys := make([]KeyStatus, len(s.keys))
 	for i, k := range s.keys {

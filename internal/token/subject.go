@@ -1,13 +1,13 @@
 package token
 
-// A holder tells which keys it has, without waiting for others.
+// cachedKeySource returns keys without fetching them.
 type cachedKeySource interface {
 	CachedCandidates(kid, algorithm string) []Key
 }
 
-// Subject returns the id of the caller in a token that was refused, for logs, or "" if
-// none of the keys at hand signed it. It neither waits for keys nor checks whether the
-// token is good.
+// Subject returns the ID of the caller of a rejected token for logs, or "" if no
+// available key signed the token. It neither waits for keys nor checks whether the
+// token is valid otherwise.
 func (v *Verifier) Subject(raw string) string {
 	keys, ok := v.keys.(cachedKeySource)
 	if !ok {
@@ -34,14 +34,14 @@ func (v *Verifier) Subject(raw string) string {
 	return ""
 }
 
-// CachedCandidates returns the keys that a token may mean, as Candidates does.
+// CachedCandidates returns the same keys as Candidates.
 func (s *KeySet) CachedCandidates(kid, algorithm string) []Key {
 	keys, _ := s.Candidates(kid, algorithm)
 	return keys
 }
 
-// CachedCandidates returns those of the fetched keys that a token may mean. If there are none
-// yet, it has them fetched for the next token.
+// CachedCandidates returns the fetched keys for a token. If there are none, it
+// starts a fetch for later tokens.
 func (r *RemoteKeySet) CachedCandidates(kid, algorithm string) []Key {
 	state := r.usable()
 	if state == nil {

@@ -10,19 +10,19 @@ import (
 // accessToken is the type of access tokens (RFC 9068, section 2.1).
 const accessToken = "at+jwt"
 
-// defaultTypes are the types that pass where no type is demanded. Other ones name
-// other kinds of tokens, such as dpop+jwt or logout+jwt (RFC 8725, section 3.11).
-// JOSE names none.
+// defaultTypes are the values of typ that are accepted if none is configured. Other
+// values, such as dpop+jwt or logout+jwt, name other kinds of tokens (RFC 8725,
+// section 3.11). JOSE names no kind.
 var defaultTypes = []string{"jwt", accessToken, "jose"}
 
-// accessClaims must be present in access tokens (RFC 9068, section 2.2).
+// accessClaims are required in access tokens (RFC 9068, section 2.2).
 var accessClaims = []string{"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}
 
-// idTokenClaims are only found in ID tokens (OpenID Connect Core, sections 2
-// and 3.3.2.11).
+// idTokenClaims occur in ID tokens only (OpenID Connect Core, sections 2 and
+// 3.3.2.11).
 var idTokenClaims = []string{"nonce", "at_hash", "c_hash"}
 
-// checkType compares typ (RFC 7515, section 4.1.9).
+// checkType checks typ (RFC 7515, section 4.1.9).
 func (v *Verifier) checkType(h header) error {
 	expected := defaultTypes
 	if v.typ != "" {
@@ -34,9 +34,8 @@ func (v *Verifier) checkType(h header) error {
 	return refuse(authenticator.ReasonTokenType, "expected_type", strings.Join(expected, " "), "received_type", h.typ)
 }
 
-// checkKind tells kinds of tokens apart by their claims: an access token by
-// what it must have, and an ID token, which was made for the client and not for
-// us, by what only it has.
+// checkKind distinguishes access tokens from ID tokens, which are for the client,
+// and from security event tokens by their claims.
 func (v *Verifier) checkKind(h header, claims object) error {
 	if v.typ == accessToken {
 		for _, name := range accessClaims {

@@ -8,9 +8,10 @@ var userinfoChecks = []func(*Verifier, header, object) error{
 	(*Verifier).checkSubject,
 }
 
-// ParseUserinfo reads the claims of a userinfo answer: a JSON object, or a token
-// around one if signed: by any algorithm that the issuer's keys fit, since those of
-// ID tokens are announced apart (userinfo_signing_alg_values_supported). Its sub has not been compared yet. An error is an *Error.
+// ParseUserinfo parses a userinfo response: a JSON object, or if signed is set a
+// JWT with one of the algorithms of the issuer's keys, since
+// userinfo_signing_alg_values_supported differs from that of ID tokens. It does not
+// compare sub. An error is an *Error.
 func (v *Verifier) ParseUserinfo(body []byte, signed bool) (map[string]any, error) {
 	if !signed {
 		claims, err := decodeObject(body)

@@ -9,11 +9,11 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// maxCacheBytes bounds the verified tokens that are remembered, by a generous
-// estimate of the memory that they take, in bytes.
+// maxCacheBytes limits the cache of verified tokens by a generous estimate of its
+// memory, in bytes.
 const maxCacheBytes = 32 << 20
 
-// cachedToken is what is remembered of a token that was found good.
+// cachedToken is the result of a verified token.
 type cachedToken struct {
 	id         *authenticator.Identity
 	expires    time.Time // from here on the token is verified again
@@ -21,9 +21,9 @@ type cachedToken struct {
 	size       uint32
 }
 
-// tokenCache remembers verified tokens by the SHA-256 of the whole token, so that
-// none of it is kept and no two are taken for each other. It belongs to one
-// verifier: what another configuration found good does not count here.
+// tokenCache caches the identities of verified tokens by the SHA-256 of the whole
+// token, so that it stores no token. Each verifier has its own cache, since another
+// configuration may reject the token.
 type tokenCache struct {
 	*otter.Cache[[sha256.Size]byte, *cachedToken]
 }
@@ -40,9 +40,9 @@ func cacheKey(raw string) [sha256.Size]byte {
 	return sha256.Sum256(bytesOf(raw))
 }
 
-// VerifyCached returns the identity of a token if it was found good before, by keys
-// that are still in use, and has not expired since; nil otherwise, which says
-// nothing about the token. It allocates nothing.
+// VerifyCached returns the identity of a token that was verified before, by keys
+// that are still in use, and that has not expired. It returns nil if the token is
+// not in the cache, which does not mean that it is invalid. It allocates no memory.
 func (v *Verifier) VerifyCached(raw string) *authenticator.Identity {
 	if raw == "" || len(raw) > maxToken {
 		return nil
@@ -57,7 +57,7 @@ func (v *Verifier) VerifyCached(raw string) *authenticator.Identity {
 	return entry.id
 }
 
-// cacheToken keeps a token that was just found good by keys of a generation.
+// cacheToken stores a token that was verified with keys of a generation.
 func (v *Verifier) cacheToken(raw string, id *authenticator.Identity, generation any) {
 	if generation == nil {
 		return

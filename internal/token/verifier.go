@@ -18,8 +18,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// Verifier accepts the tokens of one issuer. It is safe for concurrent use.
-// Call New.
+// Verifier verifies the tokens of one issuer. It is safe for concurrent use. Call
+// New.
 type Verifier struct {
 	issuer         string
 	audiences      []string // nil accepts any
@@ -37,9 +37,9 @@ type Verifier struct {
 	cache          tokenCache
 }
 
-// Verify returns the identity that a token is about. An error is an *Error; with the reason
-// keys_unavailable it cannot be told whether the token is good. The identity and
-// every claim in it come from this token alone.
+// Verify returns the identity of a token. An error is an *Error. The reason
+// keys_unavailable means that it is unknown whether the token is valid. All fields
+// of the identity come from this token.
 func (v *Verifier) Verify(raw string) (*authenticator.Identity, error) {
 	if id := v.VerifyCached(raw); id != nil {
 		return id, nil
@@ -47,14 +47,15 @@ func (v *Verifier) Verify(raw string) (*authenticator.Identity, error) {
 	return v.VerifyLimited(Parse(raw), nil)
 }
 
-// Limiter waits until a signature may be checked, and returns what is called
-// afterwards. An error says that there was no turn.
+// Limiter waits until a signature may be verified and returns a function to call
+// afterwards. An error means that no slot was available.
 type Limiter func() (leave func(), err error)
 
-// VerifyLimited does what Verify does for a token that is not remembered, and waits for a
-// turn before it checks a signature. One that other checks refuse and one that waits for
-// the issuer's keys takes no turn; one that newer keys are fetched for may take two.
-// Without a turn the reason is busy, and the token may still be valid. A nil turn does not wait.
+// VerifyLimited is Verify for a token that is not in the cache. It calls the
+// limiter before it verifies a signature. Tokens that fail other checks do not call
+// it, and neither does waiting for the issuer's keys. If newer keys are fetched, it
+// may be called twice. If the limiter fails, the reason is busy, and the token may
+// be valid. A nil limiter does not wait.
 func (v *Verifier) VerifyLimited(t Unverified, turn Limiter) (*authenticator.Identity, error) {
 	generation := v.keys.Generation() // before the keys are used: a swap in between is no harm
 	id, err := v.verify(t, turn)
@@ -64,7 +65,7 @@ func (v *Verifier) VerifyLimited(t Unverified, turn Limiter) (*authenticator.Ide
 	return id, err
 }
 
-// verify does the same, and remembers nothing.
+// verify is VerifyLimited without storing the result in the cache.
 func (v *Verifier) verify(t Unverified, turn Limiter) (*authenticator.Identity, error) {
 	if t.err != nil {
 		return nil, t.err
@@ -95,7 +96,7 @@ func (v *Verifier) verify(t Unverified, turn Limiter) (*authenticator.Identity, 
 	return v.identify(claims, kindOf(claims))
 }
 
-// parse takes a token of at most limit bytes apart, which one of the algorithms signs.
+// parse parses a token of at most limit bytes with one of the algorithms.
 func (v *Verifier) parse(raw string, limit int, algorithms []string) (*jws, error) {
 	t, err := parse(raw, limit)
 	if err != nil {
@@ -104,7 +105,7 @@ func (v *Verifier) parse(raw string, limit int, algorithms []string) (*jws, erro
 	return t, t.checkAlgorithm(algorithms)
 }
 
-// checkAlgorithm refuses a token that none of the algorithms signs.
+// checkAlgorithm rejects tokens with other algorithms.
 func (t *jws) checkAlgorithm(algorithms []string) error {
 	if slices.Contains(algorithms, t.header.algorithm) {
 		return nil
@@ -115,9 +116,9 @@ func (t *jws) checkAlgorithm(algorithms []string) error {
 		"received_algorithm", t.header.algorithm)
 }
 
-// claimChecks come before the signature, since they are cheap, in the order of
-// what helps most to find a mistake: whose token, for which audience, of which kind, who
-// is the subject, from when to when.
+// claimChecks are made before the signature is verified, because they are cheap.
+// The first failing check is reported, so that their order is by usefulness for
+// debugging: issuer, audience, kind, subject, times.
 var claimChecks = []func(*Verifier, header, object) error{
 	(*Verifier).checkIssuer,
 	(*Verifier).checkAudience,
@@ -137,15 +138,15 @@ func (v *Verifier) checkClaims(t *jws, claims object) error {
 	return nil
 }
 
-// checkSignature returns an error unless one of the verifier's keys signed a token.
+// checkSignature returns an error unless one of the keys verifies the signature.
 func (v *Verifier) checkSignature(t *jws) error {
 	_, err := v.signedBy(t, nil)
 	return err
 }
 
-// signedBy tries the keys that the token may mean, when it is its turn, and returns
-// the one that signed it. If none did, keys that are newer are tried: an issuer may
-// replace a key and keep its kid, or publish none.
+// signedBy returns the key that verifies the signature. If none of the candidates
+// does, it fetches newer keys and tries those: an issuer may replace a key without
+// changing its kid.
 func (v *Verifier) signedBy(t *jws, turn Limiter) (Key, error) {
 	candidates, err := v.keys.Candidates(t.header.keyID, t.header.algorithm)
 	if err != nil {
@@ -173,13 +174,13 @@ func (v *Verifier) signedBy(t *jws, turn Limiter) (Key, error) {
 	return Key{}, refusal
 }
 
-// keysUnavailable says that it cannot be told whose a signature is.
+// keysUnavailable returns the error of a signature that cannot be checked.
 func keysUnavailable(t *jws, err error) *Error {
 	return refuse(authenticator.ReasonKeysUnavailable, "problem", err.Error(), "received_kid", t.header.keyID)
 }
 
-// tryKeys tries at most maxCandidates keys, when it is the token's turn, and returns the
-// one that signed it.
+// tryKeys returns the first of at most maxCandidates keys that verifies the
+// signature.
 func (v *Verifier) tryKeys(t *jws, candidates []Key, turn Limiter) (Key, error) {
 	if turn != nil && len(candidates) > 0 {
 		leave, err := turn()
@@ -207,8 +208,8 @@ func (v *Verifier) tryKeys(t *jws, candidates []Key, turn Limiter) (Key, error) 
 	return Key{}, refusal
 }
 
-// checkSVID refuses what a key for the use jwt-svid has signed unless it is about a
-// SPIFFE ID (JWT-SVID, section 3.1): it vouches for no other names.
+// checkSVID requires a SPIFFE ID as the subject of tokens signed by a key for the
+// use jwt-svid (JWT-SVID, section 3.1).
 func checkSVID(key Key, claims object) error {
 	if subject, _, _ := claims.text("sub"); key.requiresKID && !strings.HasPrefix(subject, "spiffe://") {
 		return refuse(authenticator.ReasonTokenMalformed, "problem", "the key is for the use jwt-svid and the sub is no SPIFFE ID", "received_sub", subject)

@@ -5,23 +5,24 @@ import (
 	"sync"
 )
 
-// rocaGenerator generates the residues that the primes of a faulty key generator
-// have (CVE-2017-15361, ROCA): modulo each small prime they are powers of it, and
-// so is the modulus, their product. Who sees such a key can factor it.
+// rocaGenerator generates the subgroups that contain the RSA moduli of a faulty
+// library (ROCA, CVE-2017-15361): modulo each small prime they are a power of it.
+// The private keys of such moduli can be computed.
 const rocaGenerator = 65537
 
-// rocaPrimes is how many odd primes the generator of the smallest keys looked at,
-// which those of all larger ones contain: 3 to 167.
+// rocaPrimes is the number of odd primes, 3 to 167, that the library used for its
+// smallest keys. Those of larger keys include them.
 const rocaPrimes = 38
 
-// rocaSubgroup are the powers of rocaGenerator modulo a prime.
+// rocaSubgroup is the multiplicative subgroup that rocaGenerator generates modulo a
+// prime, with discrete logarithms.
 type rocaSubgroup struct {
 	prime     uint64
 	order     uint64
 	exponents map[uint64]uint64 // by power
 }
 
-// rocaSubgroups are computed when the first RSA key is looked at.
+// rocaSubgroups are computed for the first RSA key.
 var rocaSubgroups = sync.OnceValue(func() []rocaSubgroup {
 	all := make([]rocaSubgroup, 0, rocaPrimes)
 	for p := uint64(3); len(all) < rocaPrimes; p += 2 {
@@ -41,9 +42,9 @@ var rocaSubgroups = sync.OnceValue(func() []rocaSubgroup {
 	return all
 })
 
-// hasROCAFingerprint reports whether one power of rocaGenerator is congruent to the modulus
-// for all the primes at once, which random moduli are not: the exponents that the
-// primes ask for must agree wherever their orders have a common divisor (Chinese
+// hasROCAFingerprint reports whether one power of rocaGenerator is congruent to the
+// modulus for all primes, which is not the case for random moduli. The discrete
+// logarithms must agree modulo the common divisors of their orders (Chinese
 // remainder theorem).
 func hasROCAFingerprint(modulus *big.Int) bool {
 	all := rocaSubgroups()

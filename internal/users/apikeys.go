@@ -18,7 +18,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// APIKey is an API key, of which only the hash is known. It is immutable.
+// APIKey is an API key. Only its hash is known. It is immutable.
 type APIKey struct {
 	// ID names the key in logs.
 	ID string
@@ -26,15 +26,15 @@ type APIKey struct {
 	Disabled bool
 	// Expires is when it stops counting; zero for never.
 	Expires time.Time
-	// Networks are where it counts; none for everywhere.
+	// Networks are the networks from which the key is accepted; none means all.
 	Networks []netip.Prefix
-	// Identity is the key's holder as policies see it.
+	// Identity is the identity of requests with the key.
 	Identity *authenticator.Identity
 
 	digest [sha256.Size]byte
 }
 
-// APIKeys is a set of keys. It is immutable.
+// APIKeys is an immutable set of API keys.
 type APIKeys struct {
 	byDigest map[[sha256.Size]byte]*APIKey
 }
@@ -45,7 +45,8 @@ const (
 	maxKey = 4 << 10
 )
 
-// NewAPIKeys returns the set of some keys. Two of one id or of one hash are an error.
+// NewAPIKeys returns a set of keys. Two keys with the same ID or the same hash are
+// an error.
 func NewAPIKeys(keys ...*APIKey) (*APIKeys, error) {
 	set := &APIKeys{byDigest: make(map[[sha256.Size]byte]*APIKey, len(keys))}
 	ids := map[string]bool{}
@@ -59,8 +60,9 @@ func NewAPIKeys(keys ...*APIKey) (*APIKeys, error) {
 	return set, nil
 }
 
-// Verify returns the key that a secret is, and why it does not count: "" if it
-// does. An unknown one is nil and credentials_invalid.
+// Verify returns the key of a secret and the reason why it is rejected, which is ""
+// for an accepted key. For an unknown secret it returns nil and
+// credentials_invalid.
 func (k *APIKeys) Verify(secret string, client netip.Addr, now time.Time) (*APIKey, authenticator.Reason) {
 	if len(secret) < minKey || len(secret) > maxKey {
 		return nil, authenticator.ReasonCredentialsInvalid
@@ -77,14 +79,14 @@ func (k *APIKeys) Verify(secret string, client netip.Addr, now time.Time) (*APIK
 	return key, authenticator.ReasonNone
 }
 
-// within reports whether the key counts for a client. One whose address is not
-// known is in no network.
+// within reports whether the key is accepted from a client. A client with an
+// unknown address is in no network.
 func (k *APIKey) within(client netip.Addr) bool {
 	client = client.Unmap().WithZone("")
 	return len(k.Networks) == 0 || slices.ContainsFunc(k.Networks, func(p netip.Prefix) bool { return p.Contains(client) })
 }
 
-// keyKeys are the keys of an entry in keys.yaml.
+// keyKeys are the allowed fields of an entry in keys.yaml.
 var keyKeys = []string{"id", "hash", "owner", "roles", "scopes", "networks", "expires", "disabled"}
 
 // keyRecord is an entry in keys.yaml.
@@ -99,7 +101,8 @@ type keyRecord struct {
 	Disabled bool      `yaml:"disabled"`
 }
 
-// ParseAPIKeys reads keys.yaml. An empty file is an error.
+// ParseAPIKeys parses keys.yaml. A file without keys is an error. Errors name the
+// file, the line and the field.
 func ParseAPIKeys(name string, data []byte) ([]*APIKey, error) {
 	list, err := document(name, data, "keys")
 	if err != nil {
@@ -126,8 +129,8 @@ func ParseAPIKeys(name string, data []byte) ([]*APIKey, error) {
 	return keys, nil
 }
 
-// hasField reports whether a mapping has a key at all: networks without any must
-// not pass for everywhere.
+// hasField reports whether a mapping has a field. An empty list of networks must
+// not mean all networks.
 func hasField(node *yaml.Node, name string) bool {
 	for i := 0; i < len(node.Content); i += 2 {
 		if node.Content[i].Value == name {
@@ -178,7 +181,7 @@ func newKey(r keyRecord, bound bool) (*APIKey, error) {
 	return key, nil
 }
 
-// parseNetwork reads a prefix or an address.
+// parseNetwork parses a prefix or an address.
 func parseNetwork(text string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// convertClaims turns what YAML decoded into what JSON would have been decoded to,
-// with numbers as json.Number. The result is never nil.
+// convertClaims converts decoded YAML to what decoding JSON returns, with numbers
+// as json.Number. The result is never nil.
 func convertClaims(values map[string]any) (map[string]any, error) {
 	claims := make(map[string]any, len(values)+1)
 	for name, value := range values {

@@ -10,15 +10,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// editor changes a YAML file of users or keys. Comments and the order of what
-// stands there are kept.
+// editor changes a YAML file of users or keys. It keeps comments and order.
 type editor struct {
 	name string
 	root *yaml.Node
 	list *yaml.Node // of users or keys
 }
 
-// newEditor parses a file without mistakes; data nil is one that is not there yet.
+// newEditor parses a valid file; nil data means a new file.
 func newEditor(name string, data []byte, key string, kind yaml.Kind) (*editor, error) {
 	if ext := filepath.Ext(name); ext != ".yaml" && ext != ".yml" {
 		return nil, fmt.Errorf("%s: only YAML files are edited; for htpasswd files there is htpasswd", name)
@@ -36,7 +35,7 @@ func newEditor(name string, data []byte, key string, kind yaml.Kind) (*editor, e
 	return e, nil
 }
 
-// bytes returns the file's new content, two spaces a level.
+// bytes returns the file's new content, indented by two spaces.
 func (e *editor) bytes() ([]byte, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
@@ -47,7 +46,7 @@ func (e *editor) bytes() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// setField sets a field of an entry, or takes it away if value is nil.
+// setField sets a field of an entry, or removes it if value is nil.
 func setField(entry *yaml.Node, name string, value *yaml.Node) {
 	for i := 0; i+1 < len(entry.Content); i += 2 {
 		switch {
@@ -74,7 +73,7 @@ func quoted(text string) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text, Style: yaml.DoubleQuotedStyle}
 }
 
-// flow returns a list in one line.
+// flow returns a list on one line.
 func flow(texts []string) *yaml.Node {
 	list := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, text := range texts {
@@ -89,7 +88,7 @@ func timestamp(t time.Time) *yaml.Node {
 
 var truth = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"}
 
-// entry collects the fields of a new entry; those without a value are left out.
+// entry collects the fields of a new entry and leaves out empty ones.
 type entry struct{ node yaml.Node }
 
 func newEntry() *entry { return &entry{yaml.Node{Kind: yaml.MappingNode}} }

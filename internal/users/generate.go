@@ -21,12 +21,12 @@ const (
 	bcryptCost                         = 12
 )
 
-// randomBytes are the random bytes of what is made up here.
+// randomBytes is the length of generated passwords and keys, in bytes.
 const randomBytes = 32
 
-// HashArgon2id returns the argon2id hash to store for a password. The password
-// is brought into the form in which Verify compares it; one that Verify would
-// never accept is an error.
+// HashArgon2id returns the argon2id hash of a password for users.yaml. It
+// normalizes the password like Verify, and returns an error for one that Verify
+// would reject.
 func HashArgon2id(password string) (string, error) {
 	password, err := newPassword(password)
 	if err != nil {
@@ -39,7 +39,7 @@ func HashArgon2id(password string) (string, error) {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonLanes, encode(salt), encode(digest)), nil
 }
 
-// HashBcrypt is HashArgon2id with bcrypt, which takes 72 bytes at most.
+// HashBcrypt is HashArgon2id with bcrypt, which accepts at most 72 bytes.
 func HashBcrypt(password string) (string, error) {
 	password, err := newPassword(password)
 	if err != nil {
@@ -52,7 +52,7 @@ func HashBcrypt(password string) (string, error) {
 	return string(hash), err
 }
 
-// newPassword returns a password as it will be compared.
+// newPassword returns a password in normalized form.
 func newPassword(password string) (string, error) {
 	_, opaque, ok := credentials("user", password)
 	switch {
@@ -64,19 +64,19 @@ func newPassword(password string) (string, error) {
 	return opaque, nil
 }
 
-// GeneratePassword makes up a password of 256 random bits.
+// GeneratePassword returns a password of 256 random bits in base64url.
 func GeneratePassword() string {
 	random := make([]byte, randomBytes)
 	_, _ = rand.Read(random) // never fails
 	return base64.RawURLEncoding.EncodeToString(random)
 }
 
-// keyIDForm is what the id of a new key looks like, which begins the key itself.
+// keyIDForm is the form of the ID of a new key.
 var keyIDForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$`)
 
-// GenerateAPIKey makes up a key of 256 random bits that begins with its id, so that
-// one that is found somewhere can be revoked. It returns the key, which is to be
-// shown once, and the hash to store.
+// GenerateAPIKey returns a new API key of 256 random bits and the hash to store.
+// The key begins with its ID, so that a leaked key can be identified and revoked.
+// The key is to be shown once and not stored.
 func GenerateAPIKey(id string) (secret, hash string, err error) {
 	if !keyIDForm.MatchString(id) {
 		return "", "", fmt.Errorf("key %q: want an id of letters, digits, dots and hyphens, at most 64", id)

@@ -11,21 +11,21 @@ import (
 	"sync"
 )
 
-// Hash compares a password with a stored hash. Caddy's own implementations are
-// handed in, so that this room needs no web server.
+// Hash compares a password with a stored hash. Caddy's implementations are passed
+// in, so that this package does not depend on Caddy.
 type Hash interface {
-	// Compare reports whether plaintext is the password; an error means that the
-	// stored hash cannot be read.
+	// Compare reports whether plaintext is the password. An error means that the
+	// stored hash is invalid.
 	Compare(hashed, plaintext []byte) (bool, error)
 }
 
-// Hashes are the two kinds of stored password.
+// Hashes are the supported password hashes.
 type Hashes struct {
 	Bcrypt, Argon2id Hash
 }
 
-// maxBcrypt is how many bytes of a password bcrypt looks at. Longer ones are
-// never accepted, rather than cut off.
+// maxBcrypt is how many bytes of a password bcrypt uses. Longer passwords are
+// rejected rather than truncated.
 const maxBcrypt = 72
 
 // The work that a stored hash may ask for: enough to slow down a thief who has
@@ -48,8 +48,8 @@ var (
 	})
 )
 
-// CheckHash returns an error if a stored password is not a hash of bcrypt or
-// argon2id with bearable work. It never repeats the hash.
+// CheckHash returns an error unless a stored password is a bcrypt or argon2id hash
+// whose cost is within limits. The error does not contain the hash.
 func CheckHash(hash string) error {
 	if m := bcryptForm().FindStringSubmatch(hash); m != nil {
 		if cost := number(m[1]); cost < minCost || cost > maxCost {
@@ -81,10 +81,10 @@ func number(digits string) int {
 	return n
 }
 
-// isBcrypt tells the two kinds of hash apart.
+// isBcrypt reports whether a valid hash is bcrypt rather than argon2id.
 func isBcrypt(hash string) bool { return strings.HasPrefix(hash, "$2") }
 
-// compare reports whether a password is right.
+// compare reports whether a password matches a hash.
 func (h Hashes) compare(hash, password string) bool {
 	kind := h.Argon2id
 	if isBcrypt(hash) {
@@ -98,8 +98,8 @@ func (h Hashes) compare(hash, password string) bool {
 	return same && err == nil
 }
 
-// dummyHash returns a hash that costs as much as the given one and that no password
-// has: its digest is random.
+// dummyHash returns a hash that takes as long to compare as the given one and that
+// matches no password, because its digest is random.
 func dummyHash(hash string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	cut := strings.LastIndex(hash, "$") + 1

@@ -11,8 +11,7 @@ import (
 // KeysEditor changes keys.yaml. It keeps comments and order.
 type KeysEditor struct{ *editor }
 
-// EditKeys parses keys.yaml, in which there must be no mistake; data nil is a
-// file that is not there yet.
+// EditKeys parses keys.yaml, which must be valid; nil data means a new file.
 func EditKeys(name string, data []byte) (KeysEditor, error) {
 	if _, err := ParseAPIKeys(name, data); data != nil && err != nil {
 		return KeysEditor{}, err
@@ -21,7 +20,7 @@ func EditKeys(name string, data []byte) (KeysEditor, error) {
 	return KeysEditor{e}, err
 }
 
-// KeyEntry is what a new key is.
+// KeyEntry describes a new key.
 type KeyEntry struct {
 	// ID, Owner and Hash are required; the hash is sha256: and hexadecimal digits.
 	ID, Owner, Hash string
@@ -31,7 +30,7 @@ type KeyEntry struct {
 	Expires time.Time
 }
 
-// Add adds a key, whose id must be new, also among the revoked.
+// Add adds a key. Its ID must be new, also among disabled keys.
 func (e KeysEditor) Add(k KeyEntry) error {
 	if e.find(k.ID) != nil {
 		return fmt.Errorf("%s: key %s is there already", e.name, k.ID)
@@ -49,7 +48,7 @@ func (e KeysEditor) Add(k KeyEntry) error {
 	return nil
 }
 
-// Revoke disables a key for good: its id stays, so that the log can name it.
+// Revoke disables a key. The key stays in the file, so that the log can name it.
 func (e KeysEditor) Revoke(id string) error {
 	key := e.find(id)
 	if key == nil {
@@ -60,7 +59,7 @@ func (e KeysEditor) Revoke(id string) error {
 	return nil
 }
 
-// Remove removes a key. Its id may be given again.
+// Remove removes a key. Its ID can be used again.
 func (e KeysEditor) Remove(id string) error {
 	key := e.find(id)
 	if key == nil {
@@ -70,7 +69,7 @@ func (e KeysEditor) Remove(id string) error {
 	return nil
 }
 
-// Bytes returns the new content, which ParseAPIKeys takes.
+// Bytes returns the new content, after validating it with ParseAPIKeys.
 func (e KeysEditor) Bytes() ([]byte, error) {
 	data, err := e.bytes()
 	if err == nil {

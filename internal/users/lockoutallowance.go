@@ -26,24 +26,25 @@ const (
 	allowanceTime    = 24 * time.Hour
 )
 
-// unknownNames is how many counts the names that are no user's share, so that they
-// do not fill the store.
+// unknownNames is how many counters all unknown names share, so that they cannot
+// fill the store.
 const unknownNames = 4096
 
-// lockoutAllowance counts the tries of names that are locked.
+// lockoutAllowance counts the attempts for locked names.
 type lockoutAllowance struct {
 	store  *throttleStore
 	window time.Duration
 }
 
-// available reports whether an attempt may be one of the tries that count.
+// available reports whether an attempt may be allowed while its name is locked.
 func (l lockoutAllowance) available(a attempt) bool {
 	prefix := a.allowancePrefix()
 	wide, narrow := l.isFirst(prefix, a)
 	return wide || narrow || !l.store.isFull(prefix+"rest") && !l.store.isFull(prefix+"window")
 }
 
-// take reports whether an attempt is one of the tries that count, and counts it.
+// take reports whether an attempt is allowed while its name is locked, and counts
+// it.
 func (l lockoutAllowance) take(ctx context.Context, a attempt) bool {
 	prefix := a.allowancePrefix()
 	if l.takeFirst(ctx, prefix, a) {
@@ -53,8 +54,8 @@ func (l lockoutAllowance) take(ctx context.Context, a attempt) bool {
 		l.store.count(ctx, prefix+"window", maxRepeated, l.window) && l.store.count(ctx, prefix+"rest", maxAttempts-maxFirstAttempts, allowanceTime)
 }
 
-// isFirst reports whether an attempt may be the first try of the widest network
-// that its client is in, and whether of the narrowest beside others.
+// isFirst reports whether an attempt may count as the first one of the widest
+// network that its client is in, and whether as the first one of the narrowest.
 func (l lockoutAllowance) isFirst(prefix string, a attempt) (wide, narrow bool) {
 	networks := netutil.Networks(a.client)
 	if l.store.isFull(firstAttemptKey(prefix, networks[len(networks)-1])) {
@@ -64,8 +65,8 @@ func (l lockoutAllowance) isFirst(prefix string, a attempt) (wide, narrow bool) 
 	return wide, !l.store.isFull(prefix + "narrow")
 }
 
-// takeFirst counts the first try of a network; it is false if there is none left
-// or others were quicker.
+// takeFirst counts the first attempt of a network. It returns false if there is no
+// such attempt left or if other requests took it.
 func (l lockoutAllowance) takeFirst(ctx context.Context, prefix string, a attempt) bool {
 	wide, narrow := l.isFirst(prefix, a)
 	networks := netutil.Networks(a.client)
@@ -79,15 +80,15 @@ func (l lockoutAllowance) takeFirst(ctx context.Context, prefix string, a attemp
 	return narrow && l.store.count(ctx, prefix+"narrow", maxFirstAttempts-maxFirstWide, allowanceTime)
 }
 
-// firstAttemptKey is where a network's first tries are counted.
+// firstAttemptKey returns the key of the counter of a network's first attempts.
 func firstAttemptKey(prefix string, network netip.Prefix) string {
 	mark := mac(sha256.Sum256([]byte(prefix)), network.String())
 	return prefix + base64.RawURLEncoding.EncodeToString(mark[:hashSize])
 }
 
-// allowancePrefix begins the keys of what is counted of an attempt's name. It is a
-// keyed hash of it, the same on all machines with the same users. Names that are
-// no user's share some.
+// allowancePrefix returns the prefix of the counter keys of an attempt's name: a
+// keyed hash of the name, which is the same on all machines with the same users.
+// Unknown names share unknownNames prefixes.
 func (a attempt) allowancePrefix() string {
 	key := mac(a.seed, "locked user", a.name, a.hash)
 	if a.user == nil {

@@ -7,15 +7,15 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// hashBytes is how much of a keyed hash stands in the log: enough to see that two
-// lines are about the same name.
+// hashBytes is how many bytes of a keyed hash are logged: enough to recognize log
+// lines about the same name.
 const hashBytes = 8
 
-// addLogDetails adds to a refused attempt what the log says of its name: which known
-// user's it is, or else its length in bytes and a hash under the process's own
-// random key. A name that is not a user's may be a password that was typed in the
-// wrong field, so that it is never logged (S-42). The hash is computed for known
-// names, too: all cost the same.
+// addLogDetails adds to a failed attempt what the log says about its name: the name
+// of an existing user, or else the length in bytes and a hash with the process's
+// random key. An unknown name may be a password typed into the wrong field and is
+// therefore never logged (S-42). The hash is computed for existing names too, so
+// that all attempts take the same time.
 func (v *Verifier) addLogDetails(r *Result, users *Users, name string) {
 	digest := mac(v.key, "name", name[:min(len(name), maxName)])
 	normal, _, _ := credentials(name, "")

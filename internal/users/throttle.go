@@ -13,24 +13,24 @@ import (
 )
 
 const (
-	// maxCounters bounds the memory for counting failures.
+	// maxCounters limits the number of failure counters in memory.
 	maxCounters = 100_000
-	// networkFactor is how many times more failures a network may have than a
-	// user: many people share an address.
+	// networkFactor is how many times more failures a network may have than a user,
+	// because many users share an address.
 	networkFactor = 10
-	// trustedTime is how long a network is trusted as one that a user signs in from;
-	// how long it is known for longer, and of how many of them, says known.go.
+	// trustedTime is how long a network is trusted after the user signed in from it.
+	// Known networks, which are stored for longer, are in knownnetworks.go.
 	trustedTime = 24 * time.Hour
-	// renewTrustTime is how long that is not written down again, so that a client that
-	// signs in with each request takes no lock.
+	// renewTrustTime is how long a trusted network is not written again, so that a
+	// client which signs in with each request takes no lock.
 	renewTrustTime = time.Minute
 )
 
-// Throttle slows down the guessing of passwords: by the user, by the network and
-// by both (R-BA-9). It locks no user out for good: a network from which a user has
-// signed in does not suffer for what others do to that user's name or in that
-// network, and from others a bounded number of tries counts while the name is
-// locked. A nil Throttle never says wait. It is safe for concurrent use.
+// Throttle limits the guessing of passwords per user, per network and per pair of
+// both (R-BA-9). It never locks a user out completely: a network from which the
+// user has signed in is not affected by failures from elsewhere, and a limited
+// number of attempts from other networks is allowed while the name is locked. A nil
+// Throttle limits nothing. It is safe for concurrent use.
 type Throttle struct {
 	limit     int
 	window    time.Duration
@@ -42,32 +42,32 @@ type Throttle struct {
 	allowance lockoutAllowance
 }
 
-// counterKey is whose failures are counted: a user's, a network's, or a user's
-// from a network; those of tries that got no answer are counted apart.
+// counterKey identifies a failure counter: of a user, of a network, or of a user
+// from a network. Attempts that left the queue unanswered have counters of their
+// own.
 type counterKey struct {
 	user       string
 	network    netip.Prefix
 	unanswered bool
 }
 
-// account is a user's name, with the hash that a password is compared with.
+// account is a user's name with the stored password hash.
 type account struct{ name, hash string }
 
-// trustedKey is an account and a network. A user who is given another password is
-// another account.
+// trustedKey is an account and a network. A new password makes another account.
 type trustedKey struct {
 	account
 	network netip.Prefix
 }
 
-// failures are the times of the last failures, oldest first.
+// failures are the times of the last failures, the oldest first.
 type failures struct {
 	mu    sync.Mutex
 	times []time.Time
 }
 
-// NewThrottle returns a throttle that allows limit failures within a window, at
-// least one; now nil is time.Now.
+// NewThrottle returns a throttle that allows limit failures, at least one, within a
+// window. A nil now means time.Now.
 func NewThrottle(limit int, window time.Duration, now func() time.Time) *Throttle {
 	if now == nil {
 		now = time.Now
@@ -85,14 +85,16 @@ func NewThrottle(limit int, window time.Duration, now func() time.Time) *Throttl
 	}
 }
 
-// UseStore has what a restart must not lose, and what is counted over several
-// machines, kept in a store until release is called. While the store is out of
-// reach, the process counts and knows alone, and report is told, which may be nil.
+// UseStore makes the throttle use a store until release is called, for what must
+// survive a restart and what several machines count together. While the store
+// fails, each process counts alone; report, which may be nil, is called with the
+// error.
 func (t *Throttle) UseStore(s store.Store, report func(error)) (release func()) {
 	return t.store.use(s, report)
 }
 
-// Wait returns how long a client has to wait before it may try as a user, or 0.
+// Wait returns how long a client has to wait before the next attempt as a user, or
+// 0.
 func (t *Throttle) Wait(a account, client netip.Addr) time.Duration {
 	if t == nil {
 		return 0
@@ -104,18 +106,19 @@ func (t *Throttle) Wait(a account, client netip.Addr) time.Duration {
 	return max(wait, t.lockoutWait(a.name, client))
 }
 
-// pairWait returns how long a user's failures from a network have clients there wait.
+// pairWait returns how long a network has to wait because of its own failures for a
+// user.
 func (t *Throttle) pairWait(user string, client netip.Addr) time.Duration {
 	return t.wait(counterKey{user: user, network: netutil.Network(client)}, t.limit)
 }
 
-// lockoutWait returns how long what others may have done, to the user's name or in the
-// network, has those wait who are not known.
+// lockoutWait returns how long clients that are not trusted have to wait because of
+// all failures for a user or from a network.
 func (t *Throttle) lockoutWait(user string, client netip.Addr) time.Duration {
 	return max(t.wait(counterKey{user: user}, t.limit), t.wait(counterKey{network: netutil.Network(client)}, t.limit*networkFactor))
 }
 
-// isTrusted reports whether the right password came from a network lately.
+// isTrusted reports whether the user signed in from the network within trustedTime.
 func (t *Throttle) isTrusted(a account, client netip.Addr) bool {
 	if t == nil {
 		return false
@@ -124,8 +127,9 @@ func (t *Throttle) isTrusted(a account, client netip.Addr) bool {
 	return ok && t.now().Sub(seen) < trustedTime
 }
 
-// admit returns how long an attempt has to wait, or 0. While the name is locked,
-// one from a network that is neither trusted nor known needs one of the tries that count.
+// admit returns how long an attempt has to wait, or 0. While the name is locked, an
+// attempt from a network that is neither trusted nor known needs one of the allowed
+// attempts.
 func (t *Throttle) admit(ctx context.Context, a attempt, trusted bool, try func(lockoutAllowance) bool) time.Duration {
 	if t == nil {
 		return 0
@@ -143,19 +147,22 @@ func (t *Throttle) admit(ctx context.Context, a attempt, trusted bool, try func(
 	return wait
 }
 
-// mayUseCache reports whether an attempt may be answered from memory before it waits for
-// its turn: where the right password came from lately, and unless too many tries
-// there left before theirs. Others could test guesses without one of them counting.
+// mayUseCache reports whether an attempt may be answered from the cache of
+// successes before it waits in the queue: only from a trusted network, and only if
+// few attempts there left the queue early. Otherwise clients could test guesses
+// that are not counted.
 func (t *Throttle) mayUseCache(a account, client netip.Addr, trusted bool) bool {
 	return t == nil || trusted && t.wait(counterKey{a.name, netutil.Network(client), true}, t.limit) == 0
 }
 
-// hasReservedRoom reports whether an attempt has room of its own in the queue.
+// hasReservedRoom reports whether an attempt waits in the reserved lane of the
+// queue.
 func (t *Throttle) hasReservedRoom(ctx context.Context, a account, client netip.Addr) bool {
 	return t != nil && t.known.has(ctx, a, client)
 }
 
-// wait returns how long until fewer than limit failures are within the window.
+// wait returns how long until a counter has fewer than limit failures within the
+// window.
 func (t *Throttle) wait(s counterKey, limit int) time.Duration {
 	f, ok := t.failures.GetIfPresent(s)
 	if !ok {
@@ -180,7 +187,7 @@ func (t *Throttle) Fail(user string, client netip.Addr) {
 	}
 }
 
-// countUnanswered counts a try that left before its turn.
+// countUnanswered counts an attempt that left the queue before its turn.
 func (t *Throttle) countUnanswered(user string, client netip.Addr) {
 	if t != nil {
 		t.count(counterKey{user, netutil.Network(client), true})
@@ -192,7 +199,7 @@ func (t *Throttle) count(s counterKey) {
 	f.add(t.now(), t.limit*networkFactor)
 }
 
-// add counts one more and forgets what no limit needs.
+// add appends a failure and drops the oldest beyond keep.
 func (f *failures) add(now time.Time, keep int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -202,8 +209,7 @@ func (f *failures) add(now time.Time, keep int) {
 	}
 }
 
-// Succeed forgets a user's failures from a network, and remembers the network
-// as one that the user signs in from.
+// Succeed resets a user's failures from a network, and trusts the network.
 func (t *Throttle) Succeed(ctx context.Context, a account, client netip.Addr) {
 	if t == nil {
 		return

@@ -11,17 +11,18 @@ import (
 )
 
 const (
-	// storeTimeout is how long a sign-in waits for the store.
+	// storeTimeout limits how long a sign-in waits for the store.
 	storeTimeout = time.Second
-	// storeRetry is how long a store that did not answer is not asked again.
+	// storeRetry is how long a store that failed is not used.
 	storeRetry = 30 * time.Second
-	// fullRecheck is how long a count whose window another process may have begun is
-	// taken to be full before it is counted again.
+	// fullRecheck is how long a counter counts as full before it is counted again,
+	// if another process may have started its window.
 	fullRecheck = time.Minute
 )
 
-// throttleStore keeps what a throttle counts and knows: in a store, or in memory as long
-// as there is none or it does not answer. Signing in does not depend on it.
+// throttleStore stores the counters and the known networks of a Throttle: in a
+// store, or in memory if there is no store or if it fails. Signing in does not
+// depend on the store.
 type throttleStore struct {
 	now    func() time.Time
 	memory *store.Memory
@@ -31,7 +32,7 @@ type throttleStore struct {
 	paused time.Time    // until when the store is not asked
 }
 
-// openStore is a store, for as long as a site has it open.
+// openStore is a store and the site's function for its errors.
 type openStore struct {
 	store  store.Store
 	report func(error)
@@ -41,7 +42,7 @@ func newThrottleStore(now func() time.Time) *throttleStore {
 	return &throttleStore{now: now, memory: store.NewMemory(now)}
 }
 
-// use begins to use a store, until the returned function is called.
+// use makes k use a store until release is called.
 func (k *throttleStore) use(s store.Store, report func(error)) (release func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -54,7 +55,7 @@ func (k *throttleStore) use(s store.Store, report func(error)) (release func()) 
 	}
 }
 
-// current returns the store to ask now.
+// current returns the store to use now.
 func (k *throttleStore) current() store.Store {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -64,14 +65,14 @@ func (k *throttleStore) current() store.Store {
 	return k.stores[len(k.stores)-1].store
 }
 
-// pauseAndReport leaves a store alone for a while, and reports why.
+// pauseAndReport stops using a store for storeRetry and reports its error once.
 func (k *throttleStore) pauseAndReport(s store.Store, err error) {
 	if report := k.pause(s); report != nil {
 		report(err)
 	}
 }
 
-// pause returns what to report to, nil if that was done.
+// pause returns the function to report to, or nil if the pause was reported before.
 func (k *throttleStore) pause(s store.Store) func(error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -82,8 +83,9 @@ func (k *throttleStore) pause(s store.Store) func(error) {
 	return k.stores[len(k.stores)-1].report
 }
 
-// try calls f with the store, and again with the memory if the store fails. What
-// the client does, which may hang up, does not count as the store's failure.
+// try calls f with the store, and again with the memory if the store fails. It
+// ignores that the client disconnects, so that clients cannot make the store count
+// as failed.
 func (k *throttleStore) try(ctx context.Context, f func(context.Context, store.Store) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
@@ -96,7 +98,7 @@ func (k *throttleStore) try(ctx context.Context, f func(context.Context, store.S
 	return f(ctx, k.memory)
 }
 
-// get returns what is kept under a key, nil if nothing is.
+// get returns the value of a key, or nil if there is none.
 func (k *throttleStore) get(ctx context.Context, key string) (value []byte) {
 	err := k.try(ctx, func(ctx context.Context, s store.Store) (err error) {
 		value, err = s.Get(ctx, key)
@@ -108,15 +110,16 @@ func (k *throttleStore) get(ctx context.Context, key string) (value []byte) {
 	return value
 }
 
-// set keeps a value under a key.
+// set stores a value under a key.
 func (k *throttleStore) set(ctx context.Context, key string, value []byte, lifetime time.Duration) {
 	_ = k.try(ctx, func(ctx context.Context, s store.Store) error {
 		return s.Put(ctx, key, store.Item{Value: value, Lifetime: lifetime})
 	}) // the memory forgets it if it is full
 }
 
-// count counts one more under a key since the first in a window, and reports
-// whether it is within a limit. What cannot be counted is not.
+// count increments a counter and reports whether it is within a limit. The window
+// starts with the first increment. If the counter cannot be read, count returns
+// false.
 func (k *throttleStore) count(ctx context.Context, key string, limit int, window time.Duration) bool {
 	n := limit + 1
 	_ = k.try(ctx, func(ctx context.Context, s store.Store) error {
@@ -137,8 +140,8 @@ func (k *throttleStore) count(ctx context.Context, key string, limit int, window
 	return n == limit
 }
 
-// isFull reports whether the limit of a key was reached, as far as this process has
-// seen lately. Counters in a store are counted and not read.
+// isFull reports whether this process saw a counter reach its limit recently.
+// Stores can increment counters but not read them.
 func (k *throttleStore) isFull(key string) bool {
 	_, err := k.memory.Get(context.Background(), "full/"+key)
 	return err == nil

@@ -17,7 +17,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// User is a person with a password. It is immutable.
+// User is a user with a password. It is immutable.
 type User struct {
 	// Name is what the user signs in with, as Normalize returns it.
 	Name string
@@ -27,18 +27,19 @@ type User struct {
 	Disabled bool
 	// Expires is when the account stops counting; zero for never.
 	Expires time.Time
-	// Identity is the user as policies see it.
+	// Identity is the identity of the user's requests.
 	Identity *authenticator.Identity
 }
 
-// Users is a set of users by name. It is immutable.
+// Users is an immutable set of users.
 type Users struct {
 	byName map[string]*User
 	hashes []string // of all users, sorted, for the cost of unknown ones
 	seed   [32]byte // of the choice among them: the same after a restart
 }
 
-// NewUsers returns the set of some users. Two of one name are an error.
+// NewUsers returns a set of users. Two users with the same name are an error, and
+// so are names that differ only in case.
 func NewUsers(users ...*User) (*Users, error) {
 	set := &Users{byName: make(map[string]*User, len(users))}
 	folded := make(map[string]string, len(users))
@@ -59,12 +60,12 @@ func NewUsers(users ...*User) (*Users, error) {
 	return set, nil
 }
 
-// Active reports whether the account counts at a time.
+// Active reports whether the account is neither disabled nor expired at a time.
 func (u *User) Active(now time.Time) bool {
 	return !u.Disabled && (u.Expires.IsZero() || now.Before(u.Expires))
 }
 
-// Get returns the user of a name in its normal form, or nil.
+// Get returns the user with a normalized name, or nil.
 func (u *Users) Get(name string) *User { return u.byName[name] }
 
 // All returns the users, in no particular order.
@@ -76,7 +77,7 @@ func (u *Users) All() []*User {
 	return all
 }
 
-// NewUser returns a user with nothing but a name and a hash.
+// NewUser returns a user with only a name and a hash.
 func NewUser(name, hash string) (*User, error) {
 	return newUser(name, record{Password: hash})
 }
@@ -94,7 +95,7 @@ type record struct {
 	Claims        map[string]any `yaml:"claims"`
 }
 
-// newUser checks a record and returns the user that it describes.
+// newUser validates a record and returns its user.
 func newUser(name string, r record) (*User, error) {
 	normal, err := checkName(name)
 	if err != nil {
@@ -118,9 +119,9 @@ func newUser(name string, r record) (*User, error) {
 	return &User{Name: normal, Hash: r.Password, Disabled: r.Disabled, Expires: r.Expires, Identity: id.Normalize()}, nil
 }
 
-// Normalize returns the one spelling of a user's name: different code points
-// for what looks and means the same become equal (RFC 7617, section 2.1; RFC
-// 8265, section 3.4). It is false for text that cannot be a name.
+// Normalize returns the normalized form of a user name, in which different code
+// points with the same appearance and meaning are equal (RFC 7617, section 2.1; RFC
+// 8265, section 3.4). It returns false for a text that cannot be a name.
 func Normalize(name string) (string, bool) {
 	if printableASCII(name, '!') {
 		return name, true
@@ -129,11 +130,11 @@ func Normalize(name string) (string, bool) {
 	return normal, err == nil
 }
 
-// maxName is how many bytes a name may have. Strangers' names are remembered for
-// a while, so that they must not be as long as a request allows.
+// maxName is the maximum length of a name, in bytes. It limits the memory for names
+// of failed attempts.
 const maxName = 256
 
-// checkName returns the normal form of a name that Basic can carry.
+// checkName returns the normalized form of a name that HTTP Basic can transmit.
 func checkName(name string) (string, error) {
 	normal, ok := Normalize(name)
 	switch {
@@ -149,5 +150,5 @@ func checkName(name string) (string, error) {
 	return normal, nil
 }
 
-// errClaims is for values that JSON does not have.
+// errClaims is the error of claims that JSON cannot represent.
 var errClaims = errors.New("want strings, numbers, booleans, lists and mappings with strings as keys")

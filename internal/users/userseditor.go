@@ -12,8 +12,7 @@ import (
 // UsersEditor changes users.yaml. It keeps comments and order.
 type UsersEditor struct{ *editor }
 
-// EditUsers parses users.yaml, in which there must be no mistake; data nil is a
-// file that is not there yet.
+// EditUsers parses users.yaml, which must be valid; nil data means a new file.
 func EditUsers(name string, data []byte) (UsersEditor, error) {
 	if _, err := ParseUsers(name, data); data != nil && err != nil {
 		return UsersEditor{}, err
@@ -22,7 +21,7 @@ func EditUsers(name string, data []byte) (UsersEditor, error) {
 	return UsersEditor{e}, err
 }
 
-// UserEntry is what a new user is.
+// UserEntry describes a new user.
 type UserEntry struct {
 	// Name and Hash are required; the hash is bcrypt's or argon2id's.
 	Name, Hash string
@@ -69,7 +68,7 @@ func (e UsersEditor) Remove(name string) error {
 	return nil
 }
 
-// Disable sets whether a user, who stays in the file, does not count.
+// Disable sets or clears the disabled field of a user.
 func (e UsersEditor) Disable(name string, disabled bool) error {
 	if disabled {
 		value := truth
@@ -81,8 +80,8 @@ func (e UsersEditor) Disable(name string, disabled bool) error {
 // SetHash replaces a user's stored password.
 func (e UsersEditor) SetHash(name, hash string) error { return e.set(name, "password", quoted(hash)) }
 
-// Bytes returns the new content, which ParseUsers takes; otherwise, for instance
-// if no user is left, it is an error.
+// Bytes returns the new content, after validating it with ParseUsers. Removing the
+// last user is an error, for instance.
 func (e UsersEditor) Bytes() ([]byte, error) {
 	data, err := e.bytes()
 	if err == nil {
@@ -104,7 +103,7 @@ func (e UsersEditor) unknown(name string) error {
 	return fmt.Errorf("%s: no user %q", e.name, name)
 }
 
-// index returns where a user's name stands in the list, or -1.
+// index returns the position of a user's name in the list, or -1.
 func (e UsersEditor) index(name string) int {
 	normal, _ := Normalize(name)
 	for i := 0; i+1 < len(e.list.Content); i += 2 {

@@ -15,9 +15,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// ParseUsers reads a file of users: users.yaml if its name ends in .yaml or
-// .yml, htpasswd otherwise. An empty file is an error: it is more likely cut
-// off than meant.
+// ParseUsers parses a users file: users.yaml if the name ends in .yaml or .yml, and
+// htpasswd otherwise. A file without users is an error, because it was probably
+// truncated. Errors name the file and the line.
 func ParseUsers(name string, data []byte) ([]*User, error) {
 	var (
 		users []*User
@@ -34,7 +34,7 @@ func ParseUsers(name string, data []byte) ([]*User, error) {
 	return users, err
 }
 
-// userKeys are the keys of a user in users.yaml.
+// userKeys are the allowed fields of a user in users.yaml.
 var userKeys = []string{"password", "name", "roles", "groups", "email", "email_verified", "disabled", "expires", "claims"}
 
 func parseYAML(name string, data []byte) ([]*User, error) {
@@ -61,8 +61,8 @@ func parseYAML(name string, data []byte) ([]*User, error) {
 	return users, err
 }
 
-// document parses a YAML file that has one document, a mapping with one key,
-// and returns that key's value.
+// document parses a YAML file with one document, which is a mapping with one key,
+// and returns the key's value.
 func document(name string, data []byte, key string) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root, more yaml.Node
@@ -91,8 +91,8 @@ func document(name string, data []byte, key string) (*yaml.Node, error) {
 	return value, err
 }
 
-// members calls f for each member of a mapping. Unknown keys and keys that
-// stand twice are errors; allowed nil allows any.
+// members calls f for each member of a mapping. Unknown and duplicate keys are
+// errors; a nil allowed allows all keys.
 func members(name string, node *yaml.Node, what string, allowed []string, f func(key, value *yaml.Node) error) error {
 	if node.Kind != yaml.MappingNode {
 		return fmt.Errorf("%s:%d: %s: want a mapping, such as name: value", name, node.Line, what)
@@ -116,9 +116,9 @@ func members(name string, node *yaml.Node, what string, allowed []string, f func
 	return nil
 }
 
-// fields checks the fields of a user or of a key. One without a value is an
-// error: "disabled" that lost its "true" must not enable a user, and no user
-// stays for ever whose "expires" is empty or the zero time.
+// fields checks the fields of a user or of a key. A field without a value is an
+// error: "disabled" without "true" must not enable a user, and an empty "expires"
+// must not mean never.
 func fields(name string, node *yaml.Node, what string, allowed []string) error {
 	return members(name, node, what, allowed, func(key, value *yaml.Node) error {
 		if isNull(value) {
@@ -131,7 +131,7 @@ func fields(name string, node *yaml.Node, what string, allowed []string) error {
 	})
 }
 
-// expectedForm says what a field's value has to be, or "" if it is that.
+// expectedForm returns what a field's value must be, or "" if the value is valid.
 func expectedForm(key string, value *yaml.Node) string {
 	switch key {
 	case "roles", "groups", "scopes", "networks":
@@ -160,7 +160,8 @@ func isNull(node *yaml.Node) bool {
 	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
 }
 
-// suggest names the allowed word that a misspelt one may mean.
+// suggest returns a hint with the allowed word that is most similar to a misspelt
+// one.
 func suggest(word string, allowed []string) string {
 	for _, candidate := range allowed {
 		if levenshtein.ComputeDistance(word, candidate) <= 2 {
@@ -170,7 +171,7 @@ func suggest(word string, allowed []string) string {
 	return ""
 }
 
-// parseHtpasswd reads lines of name:hash. Only bcrypt's hashes will do.
+// parseHtpasswd parses lines of name:hash. Only bcrypt hashes are accepted.
 func parseHtpasswd(name string, data []byte) ([]*User, error) {
 	var users []*User
 	seen := map[string]bool{}

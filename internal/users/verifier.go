@@ -22,18 +22,17 @@ import (
 const (
 	maxSuccesses = 10_000
 	successTime  = 5 * time.Minute
-	// maxPassword is how many bytes a password may have, before anything is done
-	// with it.
+	// maxPassword is the maximum length of a password, in bytes. Longer ones are
+	// rejected without hashing.
 	maxPassword = 4 << 10
-	// maxWaiting is how many attempts wait for their hash to be computed, and as
-	// many from networks that their users are known to sign in from. One more is
-	// refused, of the network with the most.
+	// maxWaiting is how many attempts may wait for their hash to be computed, and
+	// how many more from networks that are known for their user. One more rejects an
+	// attempt of the network with the most.
 	maxWaiting = 256
 )
 
-// Verifier verifies names and passwords. It remembers successes for a while,
-// without keeping any secret, and slows down guessing. It is safe for
-// concurrent use. Call NewVerifier.
+// Verifier verifies names and passwords. It caches successes without storing
+// secrets, and limits guessing. It is safe for concurrent use. Call NewVerifier.
 type Verifier struct {
 	hashes    Hashes
 	throttle  *Throttle
@@ -43,14 +42,14 @@ type Verifier struct {
 	now       func() time.Time
 }
 
-// NewQueue returns a queue for the computing of hashes, no more at a time than
-// there are processors: each may take megabytes, and much of a second.
+// NewQueue returns a queue for computing hashes. It has one slot per processor,
+// because each hash may take megabytes and much of a second.
 func NewQueue() *fairqueue.Queue {
 	return fairqueue.New(runtime.GOMAXPROCS(0), maxWaiting, 0)
 }
 
-// NewVerifier returns a verifier; throttle nil slows no client down, queue nil is one
-// of its own, now nil is time.Now.
+// NewVerifier returns a verifier. A nil throttle limits nothing, a nil queue means
+// a new one, and a nil now means time.Now.
 func NewVerifier(hashes Hashes, throttle *Throttle, queue *fairqueue.Queue, now func() time.Time) *Verifier {
 	if now == nil {
 		now = time.Now
@@ -69,29 +68,28 @@ func NewVerifier(hashes Hashes, throttle *Throttle, queue *fairqueue.Queue, now 
 	return v
 }
 
-// Result is what a Verifier says.
+// Result is the result of Verify.
 type Result struct {
-	// User is set if the password is right and the account counts.
+	// User is set if the password is right and the account is active.
 	User *User
-	// Reason says why not: credentials_invalid, account_disabled, throttled or
-	// busy: the queue had no room.
+	// Reason is the reason of a failure: credentials_invalid, account_disabled,
+	// throttled, or busy if the queue is full.
 	Reason authenticator.Reason
-	// Cause tells reasons apart for the log alone.
+	// Cause is a more precise reason, for the log only.
 	Cause authenticator.Cause
-	// Candidate is the name of a known user who was refused, or "".
+	// Candidate is the name of the existing user whose attempt failed, or "".
 	Candidate string
-	// Details are for the log: of an unknown name its length and a keyed hash.
+	// Details are for the log: the length and a keyed hash of an unknown name.
 	Details []authenticator.Detail
-	// RetryAfter is how long to wait when throttled or busy.
+	// RetryAfter is how long to wait after throttled or busy.
 	RetryAfter time.Duration
 }
 
-// Verify says whether a name and a password are a user's. A name that is not in the
-// set costs as much as one that is. A disabled or expired account is told apart
-// only behind the right password, and only to the log: its password is neither
-// remembered nor, for the throttle, better than a wrong one. Once throttled, the
-// right password does not help either. Computing a hash waits for its turn; what
-// is remembered does not.
+// Verify checks a name and a password. Unknown names take as long as known ones. A
+// disabled or expired account is reported only if the password is right, and only
+// to the log: for the cache and the throttle such an attempt is a failure. While a
+// client is throttled, the right password fails too. Computing a hash waits in the
+// queue; cached successes do not.
 func (v *Verifier) Verify(ctx context.Context, users *Users, name, password string, client netip.Addr) Result {
 	result := v.verify(ctx, users, name, password, client)
 	if result.User == nil {
@@ -100,7 +98,7 @@ func (v *Verifier) Verify(ctx context.Context, users *Users, name, password stri
 	return result
 }
 
-// verify does what Verify says, without what the log needs.
+// verify is Verify without the details for the log.
 func (v *Verifier) verify(ctx context.Context, users *Users, name, password string, client netip.Addr) Result {
 	normal, password, ok := credentials(name, password)
 	user := users.byName[normal]
@@ -118,7 +116,7 @@ func (v *Verifier) verify(ctx context.Context, users *Users, name, password stri
 	return v.verifyHash(ctx, a)
 }
 
-// attempt is a name and a password that a client has sent.
+// attempt is a name and a password sent by a client.
 type attempt struct {
 	account
 	user       *User // nil for an unknown name
@@ -128,8 +126,8 @@ type attempt struct {
 	seed       [32]byte // of the users
 }
 
-// isCached reports whether the same attempt has had success, with the hash
-// that the user has now.
+// isCached reports whether the same attempt succeeded before, with the user's
+// current hash.
 func (v *Verifier) isCached(a attempt) bool {
 	if a.user == nil || !a.wellFormed || !a.user.Active(v.now()) {
 		return false
@@ -143,9 +141,10 @@ func (v *Verifier) accept(ctx context.Context, a attempt) Result {
 	return Result{User: a.user}
 }
 
-// verifyHash computes a hash when it is the attempt's turn. A failure is counted before
-// the next one has its turn, so that a burst of guesses is throttled like a row of
-// them; a success likewise, so that a browser's first burst computes one.
+// verifyHash waits in the queue and computes the hash. It counts a failure before
+// it leaves its slot, so that concurrent guesses are throttled like consecutive
+// ones. It also caches a success first, so that the first burst of a browser
+// computes one hash.
 func (v *Verifier) verifyHash(ctx context.Context, a attempt) Result {
 	enter := v.queue.Acquire
 	if v.throttle.hasReservedRoom(ctx, a.account, a.client) {
@@ -176,9 +175,9 @@ func (v *Verifier) verifyHash(ctx context.Context, a attempt) Result {
 	return v.accept(ctx, a)
 }
 
-// hashFor returns a user's hash, or for an unknown name a dummy as costly as
-// some user's: always the same one's for the same name, also after a restart, so
-// that repeating a guess tells nothing. Which one it is only the hashes tell.
+// hashFor returns a user's hash, or for an unknown name a dummy hash with the cost
+// of some user's. The choice depends only on the name and on the hashes, also after
+// a restart, so that repeating a guess reveals nothing.
 func (v *Verifier) hashFor(users *Users, user *User, name string) string {
 	if user != nil {
 		return user.Hash
@@ -190,22 +189,23 @@ func (v *Verifier) hashFor(users *Users, user *User, name string) string {
 	return dummyHash(users.hashes[binary.BigEndian.Uint64(digest[:8])%uint64(len(users.hashes))])
 }
 
-// cacheKey returns the key of a success, which holds no secret: without the process's
-// own random key no reader can test guesses against it. That one stands in front of
-// the texts, which is enough for what is never shown, and takes no memory as a MAC does.
+// cacheKey returns the key of a cached success. It contains no secret: without the
+// process's random key, guesses cannot be tested against it. Hashing the key before
+// the texts is sufficient, because the result is never published, and takes less
+// memory than a MAC.
 func (v *Verifier) cacheKey(a attempt) [32]byte {
 	var message [512]byte // mostly it does not grow
 	return sha256.Sum256(appendTexts(append(message[:0], v.key[:]...), a.hash, a.name, a.password))
 }
 
-// mac authenticates texts.
+// mac returns the HMAC-SHA256 of texts.
 func mac(key [32]byte, texts ...string) [32]byte {
 	mac := hmac.New(sha256.New, key[:])
 	mac.Write(appendTexts(make([]byte, 0, 256), texts...))
 	return [32]byte(mac.Sum(nil))
 }
 
-// appendTexts appends texts, each after its length.
+// appendTexts appends texts, each preceded by its length.
 func appendTexts(message []byte, texts ...string) []byte {
 	for _, text := range texts {
 		message = append(binary.BigEndian.AppendUint64(message, uint64(len(text))), text...)
@@ -213,8 +213,9 @@ func appendTexts(message []byte, texts ...string) []byte {
 	return message
 }
 
-// credentials normalizes a name and a password (RFC 7617, section 2.1: NFC by
-// way of RFC 8265's profiles). What cannot be normalized is no user's.
+// credentials normalizes a name and a password (RFC 7617, section 2.1, and the
+// profiles of RFC 8265). It returns false for what cannot be normalized and so
+// belongs to no user.
 func credentials(name, password string) (string, string, bool) {
 	if len(name) > maxName {
 		name = ""
@@ -239,9 +240,9 @@ func credentials(name, password string) (string, string, bool) {
 	return normal, opaque, ok && utf8.ValidString(password)
 }
 
-// printableASCII reports whether a text is of printable ASCII from a character on
-// alone, and of at least one, which the profiles of RFC 8265 leave as it is: names from
-// the exclamation mark on, passwords from the space on.
+// printableASCII reports whether a text is not empty and consists only of printable
+// ASCII characters from a given one on, which the profiles of RFC 8265 leave
+// unchanged: names from the exclamation mark on, passwords from the space on.
 func printableASCII(text string, from byte) bool {
 	for i := range len(text) {
 		if text[i] < from || text[i] > '~' {
