@@ -1,6 +1,6 @@
-// Package egress keeps the connections that policies, providers and other words of a
-// configuration make from reaching Caddy's admin endpoint, which takes commands
-// without credentials from anything on its machine (S-42).
+// Package egress keeps connections of policies, providers and other parts of a
+// configuration from reaching Caddy's admin endpoint, which accepts commands without
+// credentials from any program on its machine (S-42).
 package egress
 
 import (
@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// protected returns the listeners that no client connects to.
+// protected returns the listeners to which connections are refused.
 var protected atomic.Pointer[func() []Listener]
 
-// Protect sets which listeners no client connects to. It is asked anew for each
-// connection, since a configuration may move them.
+// Protect sets the listeners to which connections are refused. The function is
+// called for each connection, since a configuration may move them.
 func Protect(listeners func() []Listener) { protected.Store(&listeners) }
 
 // Check returns an error if an address belongs to a protected listener: a network
@@ -35,8 +35,8 @@ func Check(ctx context.Context, network, address string) error {
 	return nil
 }
 
-// Guard makes a dialer refuse protected listeners, after names are resolved and
-// before it connects. A Control that the dialer has is asked next.
+// Guard makes a dialer refuse connections to protected listeners, after it resolved
+// names. The dialer's own Control is called next.
 func Guard(d *net.Dialer) *net.Dialer {
 	own := d.Control
 	d.Control = nil
@@ -59,9 +59,9 @@ const (
 // dial connects to anything but protected listeners.
 var dial = Guard(&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
 
-// Transport returns a transport like t, nil for the default one, that refuses
-// protected listeners. It uses no proxy of the environment, which would connect in
-// its place. With a socket it connects to that path whatever the URL says.
+// Transport returns a copy of a transport, or of the default one for nil, that
+// refuses connections to protected listeners. It uses no proxy, because the proxy
+// would make the connection. With a socket it connects to that path for every URL.
 func Transport(t *http.Transport, socket string) *http.Transport {
 	switch {
 	case socket != "":

@@ -9,22 +9,22 @@ import (
 	"strings"
 )
 
-// Listener is where something listens.
+// Listener is the address of a listener.
 type Listener struct {
 	// Network is "unix" or begins with "tcp" or "udp".
 	Network string
-	// Host is a name, an IP address, "" for every address of this machine, or the
-	// path of a socket.
+	// Host is a name, an IP address, the path of a socket, or "" for all addresses
+	// of this machine.
 	Host string
 	// Port is 0 for a socket.
 	Port uint16
 }
 
-// Anywhere is a listener at an unknown address or socket of this machine.
+// Anywhere is a listener at any address or socket of this machine.
 var Anywhere = Listener{Network: "any"}
 
-// matches reports whether a connection to an address, whose names are resolved, ends at
-// the listener. In doubt it does.
+// matches reports whether a connection to a resolved address reaches the listener.
+// If this is unknown it returns true.
 func (l Listener) matches(ctx context.Context, network, address string) bool {
 	if l == Anywhere {
 		return strings.HasPrefix(network, "unix") || isLocalEndpoint(address)
@@ -43,13 +43,13 @@ func (l Listener) matches(ctx context.Context, network, address string) bool {
 	return err != nil || l.matchesIP(ctx, normalize(ip))
 }
 
-// matchesIP reports whether the listener is at an IP address.
+// matchesIP reports whether the listener accepts connections to an IP address.
 func (l Listener) matchesIP(ctx context.Context, ip netip.Addr) bool {
 	own := l.addresses(ctx)
 	for _, at := range own {
 		at = normalize(at)
 		switch {
-		case at == ip, isLoopback(at) && isLoopback(ip):
+		case at == ip, isLoopbackOrUnspecified(at) && isLoopbackOrUnspecified(ip):
 			return true
 		case at.IsUnspecified() && isLocalAddress(ip):
 			return true
@@ -58,7 +58,7 @@ func (l Listener) matchesIP(ctx context.Context, ip netip.Addr) bool {
 	return len(own) == 0
 }
 
-// addresses returns the IP addresses that the listener's host has now.
+// addresses returns the current IP addresses of the listener's host.
 func (l Listener) addresses(ctx context.Context) []netip.Addr {
 	if l.Host == "" {
 		return []netip.Addr{netip.IPv6Unspecified()}
@@ -73,13 +73,14 @@ func (l Listener) addresses(ctx context.Context) []netip.Addr {
 	return found
 }
 
-// isLoopback reports whether an address is the loopback interface's. Connecting to the
+// isLoopbackOrUnspecified reports whether an address is the loopback interface's. Connecting to the
 // unspecified address ends there too.
-func isLoopback(ip netip.Addr) bool { return ip.IsLoopback() || ip.IsUnspecified() }
+func isLoopbackOrUnspecified(ip netip.Addr) bool { return ip.IsLoopback() || ip.IsUnspecified() }
 
-// isLocalAddress reports whether an address is one of this machine's interfaces'.
+// isLocalAddress reports whether an address belongs to an interface of this
+// machine.
 func isLocalAddress(ip netip.Addr) bool {
-	if isLoopback(ip) {
+	if isLoopbackOrUnspecified(ip) {
 		return true
 	}
 	interfaces, err := net.InterfaceAddrs()
@@ -94,16 +95,17 @@ func isLocalAddress(ip netip.Addr) bool {
 	return false
 }
 
-// isLocalEndpoint reports whether an address with a port is this machine's. In doubt it is.
+// isLocalEndpoint reports whether an address with a port belongs to this machine.
+// If this is unknown it returns true.
 func isLocalEndpoint(address string) bool {
 	at, err := netip.ParseAddrPort(address)
 	return err != nil || isLocalAddress(normalize(at.Addr()))
 }
 
-// normalize returns an address without its zone, and an IPv4 address as such.
+// normalize removes the zone of an address and unmaps IPv4.
 func normalize(ip netip.Addr) netip.Addr { return ip.Unmap().WithZone("") }
 
-// sameFile reports whether two paths lead to one socket, by whatever links.
+// sameFile reports whether two paths are the same file, also through links.
 func sameFile(a, b string) bool {
 	if a == b {
 		return true

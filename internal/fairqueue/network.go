@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// network is the callers who wait, of one network. A wide one has narrower ones in
-// it, which take turns; in the narrowest the first caller is the next one. The one
-// of a lane has no prefix.
+// network holds the waiters of a network. A wide network contains narrower ones,
+// which take turns. The narrowest ones contain the waiters. The network of a lane
+// has no prefix.
 type network struct {
 	prefix   netip.Prefix
 	parent   *network // the wider one, nil for a lane
@@ -17,14 +17,15 @@ type network struct {
 	waiters  []*waiter  // of a narrowest one, the first one first
 }
 
-// waiter is a caller who waits. Its channel says true once it has a slot, and
-// false if it has to leave for callers of other networks.
+// waiter is a waiting caller. Its channel receives true when it gets a slot, and
+// false if it is rejected in favor of other networks.
 type waiter struct {
 	admitted chan bool
 	network  *network // nil once it no longer waits
 }
 
-// add puts a caller at the end of its network, given from the widest on.
+// add appends a waiter to its network. Networks are given from the widest to the
+// narrowest.
 func (n *network) add(networks []netip.Prefix, w *waiter) {
 	n.waiting++
 	if len(networks) == 0 {
@@ -44,7 +45,7 @@ func (n *network) add(networks []netip.Prefix, w *waiter) {
 	part.add(networks[1:], w)
 }
 
-// next takes the caller whose turn it is out of a network in which some wait.
+// next removes and returns the waiter whose turn it is. There must be one.
 func (n *network) next() *waiter {
 	for len(n.order) > 0 {
 		part := n.order[0]
@@ -56,8 +57,7 @@ func (n *network) next() *waiter {
 	return w
 }
 
-// evict takes the caller out who came last to the narrowest of the networks with
-// the most callers.
+// evict removes and returns the last waiter of the largest network.
 func (n *network) evict() *waiter {
 	for len(n.order) > 0 {
 		most := n.order[len(n.order)-1]
@@ -73,7 +73,7 @@ func (n *network) evict() *waiter {
 	return w
 }
 
-// remove takes a caller out, and the networks that have none any more.
+// remove removes a waiter, and the networks that become empty.
 func (w *waiter) remove() {
 	n := w.network
 	w.network = nil

@@ -1,9 +1,8 @@
-// Package fairqueue bounds how many callers do expensive work at once. The others
-// wait: in turn by the network they come from, so that a flood from a few
-// networks delays the callers of others by a few turns and no more. Where there is
-// no room, the network with the most callers gives it up: a caller of a network
-// with no more than a 32nd of the room waiting is never refused for a flood from
-// fewer than 32 others.
+// Package fairqueue limits how many callers do expensive work at once. The others wait
+// and take turns by their networks, so that a flood from a few networks delays callers
+// from others by a few turns only. If the queue is full, a caller of the network with
+// the most waiting callers is rejected: a network with at most a 32nd of the waiting
+// callers loses none of them to a flood from fewer than 32 other networks.
 package fairqueue
 
 import (
@@ -16,14 +15,15 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/netutil"
 )
 
-// RetryAfter is when a caller who was refused may try again.
+// RetryAfter is how long a rejected caller should wait.
 const RetryAfter = 2 * time.Second
 
-// ErrBusy says that a caller got no slot in time, or that too many are waiting.
+// ErrBusy is the error of a caller that got no slot in time, or for which the queue
+// had no room.
 var ErrBusy = errors.New("too many callers are waiting")
 
-// Queue has a number of slots and bounded numbers of callers who wait for one. It
-// is safe for concurrent use.
+// Queue limits how many callers hold a slot. The others wait. It is safe for
+// concurrent use.
 type Queue struct {
 	slots, maxWaiting int
 	timeout           time.Duration
@@ -35,25 +35,27 @@ type Queue struct {
 	servedReserved bool    // the last slot went to one of reserved
 }
 
-// New returns a queue with a number of slots, in which at most room callers wait,
-// and as many reserved ones, each no longer than patience; patience 0 has no end.
+// New returns a queue with a number of slots, in which at most maxWaiting callers
+// wait, and as many in the reserved lane, each for at most timeout; 0 means no
+// timeout.
 func New(slots, room int, patience time.Duration) *Queue {
 	return &Queue{slots: slots, maxWaiting: room, timeout: patience}
 }
 
-// Acquire waits for a slot, which Leave gives back. It returns ErrBusy if there is
-// none in time, or the context's error if that is done before.
+// Acquire waits for a slot, which Release returns. Its error is ErrBusy, or that of
+// the context.
 func (q *Queue) Acquire(ctx context.Context, client netip.Addr) error {
 	return q.acquire(ctx, client, &q.ordinary)
 }
 
-// AcquireReserved does the same in a lane of its own, which gets every other slot:
-// neither its room nor its turns are taken by those who Enter.
+// AcquireReserved is Acquire in the reserved lane, which has its own room and gets
+// every other slot.
 func (q *Queue) AcquireReserved(ctx context.Context, client netip.Addr) error {
 	return q.acquire(ctx, client, &q.reserved)
 }
 
-// TryAcquire takes a slot if one is free, without waiting, and reports whether it did.
+// TryAcquire takes a slot if one is free, without waiting, and reports whether it
+// did.
 func (q *Queue) TryAcquire() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -88,8 +90,8 @@ func (q *Queue) acquire(ctx context.Context, client netip.Addr, lane *network) e
 	}
 }
 
-// enqueue takes a slot and returns nil, or puts a caller into a lane. One too many
-// there is refused.
+// enqueue takes a free slot and returns nil, or adds a waiter to a lane. If the
+// lane is full, it rejects the last caller of the largest network.
 func (q *Queue) enqueue(client netip.Addr, lane *network) *waiter {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -105,7 +107,7 @@ func (q *Queue) enqueue(client netip.Addr, lane *network) *waiter {
 	return w
 }
 
-// Release gives a slot back, to the caller whose turn it is.
+// Release returns a slot and gives it to the next caller.
 func (q *Queue) Release() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -121,15 +123,15 @@ func (q *Queue) Release() {
 	lane.next().admitted <- true
 }
 
-// Waiting returns how many callers wait, and how many with room of their own.
+// Waiting returns the numbers of waiting callers in both lanes.
 func (q *Queue) Waiting() (ordinary, reserved int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.ordinary.waiting, q.reserved.waiting
 }
 
-// cancel takes a caller out who waits no longer. One that has got a slot
-// meanwhile hands it on.
+// cancel removes a waiter and returns the reason. If it got a slot meanwhile, it
+// releases the slot.
 func (q *Queue) cancel(w *waiter, reason error) error {
 	if q.dequeue(w) {
 		return reason
@@ -140,7 +142,7 @@ func (q *Queue) cancel(w *waiter, reason error) error {
 	return reason
 }
 
-// dequeue reports whether a caller was waiting until now.
+// dequeue removes a waiter, and reports whether it was still waiting.
 func (q *Queue) dequeue(w *waiter) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -8,9 +8,9 @@ import (
 )
 
 // Quota divides an amount, such as bytes of memory, between networks. A network may
-// hold as much as would be left free, and an address in it as much as would be left
-// to the network: one that takes all it can leaves a third to the others or more,
-// and each one that joins it leaves them less, but never nothing. It is safe for
+// use as much as remains for all others, and each address in it as much as remains
+// for the network. A network that takes all it can leaves at least a third to the
+// others; each further network leaves less, but never nothing. It is safe for
 // concurrent use.
 type Quota struct {
 	mu        sync.Mutex
@@ -22,14 +22,14 @@ type Quota struct {
 // NewQuota returns a Quota of an amount.
 func NewQuota(size int64) *Quota { return &Quota{size: size, byNetwork: map[netip.Prefix]int64{}} }
 
-// Grow makes the amount at least as large as size.
+// Grow increases the amount to at least size.
 func (s *Quota) Grow(size int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.size = max(s.size, size)
 }
 
-// Acquire reports whether a client gets n, which Give gives back.
+// Acquire reports whether a client gets n units, which Release returns.
 func (s *Quota) Acquire(client netip.Addr, n int64) bool {
 	networks := netutil.Networks(client)
 	s.mu.Lock()
@@ -46,7 +46,7 @@ func (s *Quota) Acquire(client netip.Addr, n int64) bool {
 	return true
 }
 
-// Release gives back what a client took.
+// Release returns the units of a client.
 func (s *Quota) Release(client netip.Addr, n int64) {
 	networks := netutil.Networks(client)
 	s.mu.Lock()
@@ -54,8 +54,8 @@ func (s *Quota) Release(client netip.Addr, n int64) {
 	s.add(networks, -n)
 }
 
-// add counts what the networks of a client hold; of one that holds nothing, nothing
-// is kept.
+// add changes the used amount of a client's networks, and forgets networks that use
+// nothing.
 func (s *Quota) add(networks []netip.Prefix, n int64) {
 	s.used += n
 	for _, network := range networks {

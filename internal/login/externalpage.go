@@ -1,6 +1,3 @@
-// Package login is where people sign in and out: a site's own pages below
-// /.policy_auth/, or an external one, and the way back to where they were,
-// never to another site.
 package login
 
 import (

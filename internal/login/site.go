@@ -1,3 +1,6 @@
+// Package login signs users in and out: on a site's own pages below /.policy_auth/,
+// with a password form or at OpenID providers, or on an external page. Afterwards it
+// redirects to the page that the user requested, which is always on the same site.
 package login
 
 import (

@@ -1,14 +1,16 @@
-// Package netutil maps client addresses to the networks that limits count.
+// Package netutil has functions for hosts, and for the networks by which limits count
+// clients.
 package netutil
 
 import "net/netip"
 
-// unknown stands for clients whose address is not known. It is not the zero
-// Prefix, which callers use for no network in particular.
+// unknown stands for all clients with an unknown address. It differs from the zero
+// Prefix.
 var unknown = netip.PrefixFrom(netip.IPv4Unspecified(), 32)
 
-// Network returns what counts as one client: an IPv4 address, or the /64 that an
-// IPv6 client chooses addresses from. Clients whose address is not known share one.
+// Network returns the network that counts as one client: an IPv4 address, or the
+// /64 of an IPv6 address. All clients with an unknown address (the zero Addr) count
+// as one.
 func Network(client netip.Addr) netip.Prefix {
 	client = client.Unmap().WithZone("")
 	bits := 32
@@ -22,9 +24,9 @@ func Network(client netip.Addr) netip.Prefix {
 	return prefix
 }
 
-// Networks returns the networks that a client is in, the widest first and the one
-// of Network last: what a customer of a provider has may be an IPv4 address or a
-// /24, and in IPv6 a /64, a /56 or a /48.
+// Networks returns the networks that contain a client, from the widest to that of
+// Network. A customer of a provider may have one IPv4 address or a /24, and an IPv6
+// /64, /56 or /48.
 func Networks(client netip.Addr) []netip.Prefix {
 	narrow := Network(client)
 	wider := []int{24}

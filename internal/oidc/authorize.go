@@ -16,42 +16,45 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// StepUp is what a sign-in has to be like (OpenID Connect Core, section 3.1.2.1).
-// The zero value is for one that began long ago or just now; use NoStepUp.
+// StepUp holds the requirements of a sign-in (OpenID Connect Core, section
+// 3.1.2.1). The zero value requires a new sign-in (max_age=0); use NoStepUp for
+// none.
 type StepUp struct {
-	// ACRValues are levels of which the user must reach one. Empty for any.
+	// ACRValues are authentication context classes, one of which is required. Empty
+	// requires none.
 	ACRValues []string `json:"acr_values,omitempty"`
-	// MaxAge is how many seconds ago the user may have signed in at most.
-	// Negative for any time.
+	// MaxAge is the maximum age of the sign-in in seconds, or negative for any age.
 	MaxAge int64 `json:"max_age"`
-	// Interactive lets the provider talk to the user, whatever prompt says.
+	// Interactive allows the provider to show pages to the user although prompt is
+	// none.
 	Interactive bool `json:"interactive,omitempty"`
 }
 
-// NoStepUp demands nothing of a sign-in.
+// NoStepUp requires nothing of a sign-in.
 var NoStepUp = StepUp{MaxAge: -1}
 
-// AuthRequest is a sign-in under way. It holds secrets: it is kept by the server,
-// for as long as one sign-in may take and for one use.
+// AuthRequest is an unfinished sign-in. It contains secrets: keep it on the server,
+// for one use and for as long as a sign-in may take.
 type AuthRequest struct {
 	StepUp
-	// Issuer is who was asked: nobody else's answer counts (RFC 9207).
+	// Issuer is the issuer that was asked. Responses of other issuers are rejected
+	// (RFC 9207).
 	Issuer string `json:"issuer"`
-	// RedirectURI is where the answer goes, exactly as it was sent.
+	// RedirectURI is the redirect_uri of the request.
 	RedirectURI string `json:"redirect_uri"`
-	// Nonce comes back in the ID token.
+	// Nonce must be in the ID token.
 	Nonce string `json:"nonce"`
-	// Verifier is the code verifier of PKCE (RFC 7636).
+	// Verifier is the PKCE code verifier (RFC 7636).
 	Verifier string `json:"verifier"`
-	// Endpoints name those of the metadata that the sign-in began with: the code is
-	// for them.
+	// Endpoints is a digest of the endpoints in the metadata when the sign-in began.
+	// The code is only sent to these.
 	Endpoints string `json:"endpoints"`
 }
 
-// Authorize begins a sign-in: it returns where to send the browser, and what is
-// needed to end it. State comes back with the browser; it ties the two ends
-// together and must not be guessable. Nothing is sent to the provider but for its
-// metadata; Push does that where it is needed. An error is a *Failure.
+// Authorize starts a sign-in. It returns the URL to redirect the browser to and the
+// request to pass to Exchange. State must be an unguessable value that the caller
+// binds to the browser. Authorize sends no request to the provider but for its
+// metadata; call PushAuthorization next. An error is a *Failure.
 func (p *Provider) Authorize(ctx context.Context, state, redirectURI string, demand StepUp) (to string, pending AuthRequest, err error) {
 	m, err := p.metadata(ctx)
 	if err != nil {
@@ -64,8 +67,8 @@ func (p *Provider) Authorize(ctx context.Context, state, redirectURI string, dem
 	return withQuery(m.authorization, p.parameters(state, pending)), pending, nil
 }
 
-// parameters returns what the provider is asked (OpenID Connect Core, section
-// 3.1.2.1; RFC 7636, section 4.3).
+// parameters returns the parameters of the authorization request (OpenID Connect
+// Core, section 3.1.2.1; RFC 7636, section 4.3).
 func (p *Provider) parameters(state string, pending AuthRequest) url.Values {
 	asked := url.Values{}
 	for name, values := range p.config.Parameters {
@@ -88,7 +91,7 @@ func (p *Provider) parameters(state string, pending AuthRequest) url.Values {
 	return asked
 }
 
-// withQuery returns an endpoint's URL with parameters beside those that it has.
+// withQuery adds parameters to an endpoint's URL, which may have a query.
 func withQuery(endpoint string, parameters url.Values) string {
 	separator := "?"
 	if strings.Contains(endpoint, "?") {
@@ -97,7 +100,7 @@ func withQuery(endpoint string, parameters url.Values) string {
 	return endpoint + separator + parameters.Encode()
 }
 
-// prompt returns what the provider is to ask the user.
+// prompt returns the parameter prompt.
 func (p *Provider) prompt(demand StepUp) string {
 	if demand.Interactive && p.isSilent() {
 		return ""
@@ -105,14 +108,14 @@ func (p *Provider) prompt(demand StepUp) string {
 	return strings.Join(p.config.Prompt, " ")
 }
 
-// isSilent reports whether the provider is asked not to talk to the user.
+// isSilent reports whether prompt is none.
 func (p *Provider) isSilent() bool {
 	return len(p.config.Prompt) == 1 && p.config.Prompt[0] == "none"
 }
 
-// authorizationCode returns the code of an answer, after everything that must hold before it
-// may go anywhere. The state has been looked up already: pending is what
-// belongs to it.
+// authorizationCode returns the code of an authorization response after all checks
+// that need no request. Pending is the request that belongs to the response's
+// state.
 func (p *Provider) authorizationCode(m *metadata, answer url.Values, pending AuthRequest) (string, error) {
 	if err := p.checkIssuer(m, answer, pending); err != nil {
 		return "", err
@@ -127,8 +130,8 @@ func (p *Provider) authorizationCode(m *metadata, answer url.Values, pending Aut
 	return code, nil
 }
 
-// checkIssuer refuses an answer from anybody but who was asked, by a simple
-// comparison (RFC 9207, section 2.4; RFC 9700, section 4.4).
+// checkIssuer rejects responses of another issuer (RFC 9207, section 2.4; RFC 9700,
+// section 4.4).
 func (p *Provider) checkIssuer(m *metadata, answer url.Values, pending AuthRequest) error {
 	issuers, sent := answer["iss"]
 	var err error
@@ -148,7 +151,7 @@ func (p *Provider) checkIssuer(m *metadata, answer url.Values, pending AuthReque
 	return newFailure(http.StatusBadRequest, authenticator.ReasonTokenIssuer, err)
 }
 
-// providerError returns what an answer says of an error, for the log.
+// providerError returns the error of an authorization response, for the log.
 func providerError(answer url.Values) error {
 	err := fmt.Errorf("the provider answered %s", printable(answer.Get("error")))
 	if words := answer.Get("error_description"); words != "" {
@@ -157,9 +160,9 @@ func providerError(answer url.Values) error {
 	return err
 }
 
-// errorResponse turns an error that the provider answered with into a failure
-// (RFC 6749, section 4.1.2.1; OpenID Connect Core, section 3.1.2.6). The log gets
-// what the provider says of it; the page does not, since a stranger can write it.
+// errorResponse returns the Failure of an error response (RFC 6749, section
+// 4.1.2.1; OpenID Connect Core, section 3.1.2.6). The log gets its text. The page
+// does not, because anyone can write a response.
 func (p *Provider) errorResponse(answer url.Values, pending AuthRequest) error {
 	err := providerError(answer)
 	switch answer.Get("error") {

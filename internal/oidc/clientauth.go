@@ -20,12 +20,12 @@ const (
 // AuthMethods are the values of Config.AuthMethod beside "".
 var AuthMethods = []string{AuthBasic, AuthPost, AuthPrivateKeyJWT}
 
-// metadataNames are the names that metadata has for them.
+// metadataNames are the names of the methods in metadata.
 var metadataNames = map[string]string{
 	AuthBasic: "client_secret_basic", AuthPost: "client_secret_post", AuthPrivateKeyJWT: "private_key_jwt",
 }
 
-// checkAuth reports what does not go together.
+// checkAuth returns an error for options that exclude each other or are missing.
 func (c Config) checkAuth() error {
 	switch {
 	case c.AuthMethod != "" && !slices.Contains(AuthMethods, c.AuthMethod):
@@ -42,9 +42,10 @@ func (c Config) checkAuth() error {
 	return nil
 }
 
-// authMethod chooses how the client proves who it is: as configured, or by what every
-// provider must know (RFC 6749, section 2.3.1), unless it says that it only reads
-// the body. It is never found out by trying, which would send a code twice.
+// authMethod returns the client authentication method: the configured one, or
+// client_secret_basic, which every provider must support (RFC 6749, section 2.3.1),
+// or client_secret_post if the metadata offers only that. It never tries one after
+// the other, since this would send a code twice.
 func (p *Provider) authMethod(offered []string) string {
 	switch {
 	case p.config.AuthMethod != "":
@@ -57,8 +58,8 @@ func (p *Provider) authMethod(offered []string) string {
 	return AuthBasic
 }
 
-// checkAuthSupport tells the operator of a provider that does not say that it takes what
-// the client does. It is asked all the same: metadata is often incomplete.
+// checkAuthSupport reports to the operator if the metadata does not offer the
+// client's method. The method is used anyway, because metadata is often incomplete.
 func (p *Provider) checkAuthSupport(m *metadata, doc *document) {
 	name := metadataNames[m.auth]
 	if len(doc.AuthMethods) > 0 && name != "" && !slices.Contains(doc.AuthMethods, name) {
@@ -84,7 +85,7 @@ func (p *Provider) checkAuthSupport(m *metadata, doc *document) {
 	}
 }
 
-// newRequest returns a request with which the client proves who it is.
+// newRequest returns a POST request with client authentication.
 func (p *Provider) newRequest(m *metadata, endpoint string, form url.Values) (*http.Request, error) {
 	if m.auth != AuthBasic {
 		form.Set("client_id", p.config.ClientID)

@@ -23,11 +23,11 @@ import (
 const (
 	// minRSABits is the size of the shortest RSA key (RFC 7518, section 3.3).
 	minRSABits = 2048
-	// assertionLifetime is how long a client assertion counts.
+	// assertionLifetime is how long a client assertion is valid.
 	assertionLifetime = time.Minute
 )
 
-// ClientKey is a private key by which a client proves who it is (RFC 7523). Call
+// ClientKey is a private key for client authentication (RFC 7523). Call
 // ParseClientKey.
 type ClientKey struct {
 	private    crypto.Signer
@@ -36,7 +36,7 @@ type ClientKey struct {
 	digest     string
 }
 
-// signingMethods are golang-jwt's own values, by the names that metadata has for them.
+// signingMethods are golang-jwt's values by their names in metadata.
 var signingMethods = map[string]jwt.SigningMethod{
 	"RS256": jwt.SigningMethodRS256, "RS384": jwt.SigningMethodRS384, "RS512": jwt.SigningMethodRS512,
 	"PS256": jwt.SigningMethodPS256, "PS384": jwt.SigningMethodPS384, "PS512": jwt.SigningMethodPS512,
@@ -44,9 +44,9 @@ var signingMethods = map[string]jwt.SigningMethod{
 	"EdDSA": jwt.SigningMethodEdDSA, "Ed25519": jwt.SigningMethodEdDSA, // RFC 9864
 }
 
-// ParseClientKey returns the one private key of a PEM file: PKCS #8, PKCS #1 (RSA) or
-// SEC 1 (EC); RSA of at least 2048 bits, P-256, P-384, P-521 or Ed25519. An error
-// names the file and holds nothing of the key.
+// ParseClientKey parses a PEM file with one private key in PKCS #8, PKCS #1 (RSA)
+// or SEC 1 (EC): RSA of at least 2048 bits, P-256, P-384, P-521 or Ed25519. Errors
+// contain the file's name and no part of the key.
 func ParseClientKey(name string, data []byte) (*ClientKey, error) {
 	sum := sha256.Sum256(data)
 	var found *ClientKey
@@ -74,7 +74,7 @@ func ParseClientKey(name string, data []byte) (*ClientKey, error) {
 	}
 }
 
-// parsePrivate returns the key of a block.
+// parsePrivate returns the key of a PEM block.
 func parsePrivate(block *pem.Block) (*ClientKey, error) {
 	var private any
 	var err error
@@ -96,7 +96,7 @@ func parsePrivate(block *pem.Block) (*ClientKey, error) {
 	return newClientKey(private)
 }
 
-// newClientKey says what a key signs with (RFC 7518, section 3.1; RFC 8037).
+// newClientKey returns a key with its algorithms (RFC 7518, section 3.1; RFC 8037).
 func newClientKey(private any) (*ClientKey, error) {
 	switch key := private.(type) {
 	case *rsa.PrivateKey:
@@ -115,7 +115,7 @@ func newClientKey(private any) (*ClientKey, error) {
 	return nil, errors.New("a key of an unsupported kind; want RSA, EC on P-256, P-384 or P-521, or Ed25519")
 }
 
-// Digest names the key; it is "" for nil.
+// Digest identifies the key; it is "" for nil.
 func (k *ClientKey) Digest() string {
 	if k == nil {
 		return ""
@@ -123,8 +123,8 @@ func (k *ClientKey) Digest() string {
 	return k.digest
 }
 
-// chooseAlgorithm returns what to sign with for a provider that says what it takes. False
-// says that nothing fits, and then it is the usual one.
+// chooseAlgorithm returns the first algorithm of the key that a provider offers. If
+// none is offered it returns the preferred algorithm and false.
 func (k *ClientKey) chooseAlgorithm(offered []string) (string, bool) {
 	for _, name := range k.algorithms {
 		if len(offered) == 0 || slices.Contains(offered, name) {
@@ -134,8 +134,8 @@ func (k *ClientKey) chooseAlgorithm(offered []string) (string, bool) {
 	return k.algorithms[0], false
 }
 
-// assertion returns a token by which a client proves to an issuer alone who it is
-// (RFC 7523, section 3; S-29). It counts once and for a minute.
+// assertion returns a client assertion for an issuer (RFC 7523, section 3; S-29).
+// It has a unique ID and is valid for a minute.
 func (k *ClientKey) assertion(algorithm, client, issuer string, now time.Time) (string, error) {
 	method := signingMethods[algorithm]
 	made := &jwt.Token{

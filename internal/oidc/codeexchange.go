@@ -13,35 +13,38 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
-// Grant is what a provider has given: who the user is, and the tokens that go
-// with it. It holds secrets.
+// Grant is the result of a sign-in: the user's identity and the tokens. It contains
+// secrets.
 type Grant struct {
-	// Identity is who signed in, with Method oidc.
+	// Identity is the user who signed in, with the Method oidc.
 	Identity *authenticator.Identity `json:"-"`
-	// Issuer and Subject name the user to the provider, and SessionID the session
-	// there, or is "".
+	// Issuer and Subject identify the user at the provider. SessionID is the
+	// provider's session ID, or "".
 	Issuer    string `json:"issuer"`
 	Subject   string `json:"subject"`
 	SessionID string `json:"sid,omitempty"`
-	// IDToken is the latest one: who the user is when a refresh brings none, and what
-	// the user is signed out with.
+	// IDToken is the latest ID token. It is used if a refresh returns none, and for
+	// signing out.
 	IDToken string `json:"id_token"`
 	// RefreshToken buys newer tokens, "" if there is none; Until is when they are
 	// due.
 	RefreshToken string    `json:"refresh_token,omitempty"`
 	RefreshAt    time.Time `json:"until,omitzero"`
-	// Nonce and AuthTime are of the sign-in; a newer token must not contradict them.
+	// Nonce and AuthTime are from the sign-in. A newer ID token must not contradict
+	// them.
 	Nonce    string `json:"nonce"`
 	AuthTime int64  `json:"auth_time,omitempty"`
-	// ACR and AMR are how the user signed in, which a newer token need not repeat.
+	// ACR and AMR say how the user signed in. A newer ID token need not contain
+	// them.
 	ACR string   `json:"acr,omitempty"`
 	AMR []string `json:"amr,omitempty"`
 }
 
-// Exchange ends a sign-in. Answer is the query with which the browser came back,
-// whose state belongs to pending. Nothing in it goes to the provider before its
-// sender was compared, nor to other endpoints than those that the sign-in began
-// with. An error is a *Failure.
+// Exchange exchanges the code of an authorization response for tokens and returns
+// the user. Answer is the query of the callback, and pending the request that
+// belongs to its state. Before anything is sent to the provider, the response's
+// issuer is checked, and that the endpoints are still those of the request. An
+// error is a *Failure.
 func (p *Provider) Exchange(ctx context.Context, answer url.Values, pending AuthRequest) (*Grant, error) {
 	m, err := p.metadata(ctx)
 	if err != nil {
@@ -68,7 +71,7 @@ func (p *Provider) Exchange(ctx context.Context, answer url.Values, pending Auth
 	return p.newGrant(ctx, m, got, want)
 }
 
-// exchangeFailure turns an error of the token endpoint into a failure.
+// exchangeFailure returns the failure for an error of the token endpoint.
 func exchangeFailure(err error) *Failure {
 	if isTransient(err) {
 		return unavailable(0, redactError(err))
@@ -79,7 +82,7 @@ func exchangeFailure(err error) *Failure {
 	return newFailure(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, redactError(err))
 }
 
-// newGrant verifies what the token endpoint gave, and asks who it is about.
+// newGrant verifies the tokens and fetches the userinfo.
 func (p *Provider) newGrant(ctx context.Context, m *metadata, got *tokenResponse, want token.Expected) (*Grant, error) {
 	if got.id == "" {
 		return nil, newFailure(http.StatusBadGateway, authenticator.ReasonTokenMalformed, errors.New("the token endpoint gave no ID token"))
@@ -104,9 +107,9 @@ func (p *Provider) newGrant(ctx context.Context, m *metadata, got *tokenResponse
 	return g, nil
 }
 
-// identify returns who the user of an ID token is, by it and by what userinfo says
-// beside it. When the user signed in is unknown if the ID token does not say it: the
-// user may have done so at the provider long before.
+// identify returns the identity of an ID token and of the userinfo. If the ID token
+// has no auth_time, the time of the sign-in is unknown, since the user may have
+// signed in at the provider long before.
 func (p *Provider) identify(ctx context.Context, m *metadata, got *tokenResponse, of *token.IDToken) (*authenticator.Identity, error) {
 	more, err := p.userinfo(ctx, m, got, of)
 	if err != nil {
@@ -125,12 +128,11 @@ func (p *Provider) identify(ctx context.Context, m *metadata, got *tokenResponse
 const (
 	// defaultExpiry is how long tokens count of which it is not said.
 	defaultExpiry = 5 * time.Minute
-	// minExpiry keeps a provider with tokens of a few seconds from being asked
-	// for each request.
+	// minExpiry limits how often tokens with a short lifetime are refreshed.
 	minExpiry = 30 * time.Second
 )
 
-// refreshAt returns when tokens that last so many seconds are to be refreshed.
+// refreshAt returns when tokens with a lifetime in seconds are to be refreshed.
 func (p *Provider) refreshAt(seconds int64) time.Time {
 	lasts := time.Duration(min(max(seconds, 0), int64(24*time.Hour/time.Second))) * time.Second
 	if lasts == 0 {
@@ -139,7 +141,7 @@ func (p *Provider) refreshAt(seconds int64) time.Time {
 	return p.config.Now().Add(max(lasts, minExpiry))
 }
 
-// userinfo asks for what the ID token does not say. The answer must be about the
+// userinfo fetches claims that the ID token does not have. They must be about the
 // same user (OpenID Connect Core, section 5.3.2).
 func (p *Provider) userinfo(ctx context.Context, m *metadata, got *tokenResponse, about *token.IDToken) (map[string]any, error) {
 	if !p.usesUserinfo(m) {
@@ -168,5 +170,5 @@ func (p *Provider) userinfo(ctx context.Context, m *metadata, got *tokenResponse
 	}
 }
 
-// usesUserinfo reports whether the userinfo endpoint is asked about each user.
+// usesUserinfo reports whether the userinfo endpoint is used.
 func (p *Provider) usesUserinfo(m *metadata) bool { return !p.config.NoUserinfo && m.userinfo != "" }

@@ -16,21 +16,21 @@ import (
 )
 
 const (
-	// metadataLifetime is how long metadata counts before it is asked for again; until that
-	// has succeeded, the old is used.
+	// metadataLifetime is how long metadata is used before it is fetched again. If
+	// that fails, the old metadata stays in use.
 	metadataLifetime = time.Hour
-	// firstRetry and lastRetry bound the pause after a failed discovery, which
+	// firstRetry and lastRetry limit the pause after a failed discovery, which
 	// doubles each time.
 	firstRetry = time.Second
 	lastRetry  = time.Minute
-	// discoveryTimeout bounds one discovery.
+	// discoveryTimeout limits one discovery.
 	discoveryTimeout = 10 * time.Second
-	// maxIDTokenAge is how long ago an ID token may have been issued: it comes
-	// straight from the provider.
+	// maxIDTokenAge is the maximum age of an ID token, which comes directly from the
+	// provider.
 	maxIDTokenAge = 10 * time.Minute
 )
 
-// metadata is what was found out about an issuer (OpenID Connect Discovery,
+// metadata is the used part of an issuer's metadata (OpenID Connect Discovery,
 // section 3). It is immutable.
 type metadata struct {
 	authorization    string
@@ -47,8 +47,8 @@ type metadata struct {
 	expires          time.Time // when it is to be asked for again
 }
 
-// metadata returns what is known of the issuer, and waits for a discovery under
-// way if nothing is. An error is a *Failure that says when to try again.
+// metadata returns the issuer's metadata. If there is none, it waits for a
+// discovery. An error is a *Failure with the time of the next try.
 func (p *Provider) metadata(ctx context.Context) (*metadata, error) {
 	known := p.current.Load()
 	if known != nil && p.config.Now().Before(known.expires) {
@@ -80,8 +80,8 @@ func orUnanswered(err error) error {
 	return err
 }
 
-// startDiscovery begins a discovery unless one is under way or failed just now, and
-// returns what is closed at its end, or nil.
+// startDiscovery starts a discovery, unless one is running or one failed recently.
+// It returns a channel that is closed at the end of the running one, or nil.
 func (p *Provider) startDiscovery() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,7 +92,7 @@ func (p *Provider) startDiscovery() <-chan struct{} {
 	return p.inflight
 }
 
-// runDiscovery asks once. It runs in a goroutine of its own, at most one at a time.
+// runDiscovery makes one discovery. At most one runs at a time.
 func (p *Provider) runDiscovery(done chan struct{}) {
 	ctx, cancel := context.WithTimeout(p.ctx, discoveryTimeout)
 	defer cancel()
@@ -116,8 +116,8 @@ func (p *Provider) runDiscovery(done chan struct{}) {
 	close(done)
 }
 
-// loadMetadata fetches the metadata, which has to name the issuer to the letter (R-JWK-5).
-// The endpoints are taken as it says them, wherever it was fetched from.
+// loadMetadata fetches and checks the metadata, which must contain the same issuer
+// (R-JWK-5).
 func (p *Provider) loadMetadata(ctx context.Context) (*metadata, error) {
 	doc, err := p.fetchDocument(ctx)
 	if err != nil {
@@ -144,7 +144,7 @@ func (p *Provider) loadMetadata(ctx context.Context) (*metadata, error) {
 	return m, err
 }
 
-// fetchDocument returns the metadata document of the issuer.
+// fetchDocument fetches the issuer's metadata document.
 func (p *Provider) fetchDocument(ctx context.Context) (*document, error) {
 	from := p.config.DiscoveryURL
 	if from == "" {
@@ -177,15 +177,14 @@ func (p *Provider) fetchDocument(ctx context.Context) (*document, error) {
 	return doc, nil
 }
 
-// digest names where people, codes and tokens are sent, and whether answers have
-// to say who sends them.
+// digest identifies the endpoints that get users, codes and tokens, and whether
+// responses must contain iss.
 func (m *metadata) digest() string {
 	digest := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %v", m.authorization, m.token, m.userinfo, m.parEndpoint, m.sendsIss))
 	return base64.RawURLEncoding.EncodeToString(digest[:16])
 }
 
-// check reports endpoints without which no user can sign in and to which no user and
-// no code may be sent.
+// check returns an error if a required endpoint is missing or must not be used.
 func (m *metadata) check() error {
 	for _, endpoint := range []struct {
 		name, url string
@@ -205,8 +204,7 @@ func (m *metadata) check() error {
 	return nil
 }
 
-// dropUnusable drops endpoints without which users can sign in, if they may not be used,
-// and says so.
+// dropUnusable removes optional endpoints that must not be used, and returns why.
 func (m *metadata) dropUnusable() (said []error) {
 	for _, endpoint := range []struct {
 		name string
@@ -224,9 +222,8 @@ func (m *metadata) dropUnusable() (said []error) {
 	return said
 }
 
-// verifier returns the verifier of the issuer's tokens for us. Of the algorithms
-// that the issuer says it signs with, those count whose keys it publishes; RS256
-// if it says nothing.
+// verifier returns the verifier of the issuer's tokens. It accepts the algorithms
+// in the metadata that our keys support, or RS256 if the metadata has none.
 func (p *Provider) verifier(said []string) (*token.Verifier, error) {
 	var algorithms []string
 	for _, name := range p.config.Keys.Algorithms() {

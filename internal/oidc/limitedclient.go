@@ -6,21 +6,21 @@ import (
 	"net/http"
 )
 
-// maxResponse bounds what is read of a provider's answer, in bytes.
+// maxResponse is the maximum size of a provider's response, in bytes.
 const maxResponse = 1 << 20
 
-// errTooLong says that an answer goes on for too long.
+// errTooLong is the error of a response longer than maxResponse.
 var errTooLong = errors.New("the answer is longer than 1 MiB")
 
-// limitClient returns a client like c whose answers end, whatever the provider sends:
-// the libraries read some of them to the end.
+// limitClient returns a client like c that reads at most maxResponse bytes of each
+// response.
 func limitClient(c *http.Client) *http.Client {
 	limited := *c
 	limited.Transport = limitedTransport{c.Transport}
 	return &limited
 }
 
-// limitedTransport is a transport whose answers have a bounded body.
+// limitedTransport is a transport whose response bodies have a maximum size.
 type limitedTransport struct{ http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
@@ -36,14 +36,14 @@ func (l limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// CloseIdleConnections lets go of what the inner transport holds.
+// CloseIdleConnections closes the idle connections of the inner transport.
 func (l limitedTransport) CloseIdleConnections() {
 	if inner, ok := l.RoundTripper.(interface{ CloseIdleConnections() }); ok {
 		inner.CloseIdleConnections()
 	}
 }
 
-// limitedBody fails once more than left was read.
+// limitedBody fails once more than left bytes were read.
 type limitedBody struct {
 	io.ReadCloser
 	left int

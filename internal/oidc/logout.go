@@ -8,14 +8,14 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
-// maxIDTokenHint is how long an ID token may be to be a part of a URL, in bytes: many web
-// servers take URLs of 8 KiB.
+// maxIDTokenHint is the maximum length of an ID token in a URL, in bytes. Many web
+// servers limit URLs to 8 KiB.
 const maxIDTokenHint = 6 << 10
 
-// EndSessionURL returns where a browser signs out at the provider as well (OpenID
-// Connect RP-Initiated Logout, section 2), and comes back to a URL with the
-// state. It is "" if the provider has no such page, or if that is not known, since it
-// never waits for the provider.
+// EndSessionURL returns the URL of the provider's sign-out page (OpenID Connect
+// RP-Initiated Logout, section 2), which redirects to back with the state. It
+// returns "" if the provider has none or if its metadata is not loaded, because it
+// does not wait for the provider.
 func (p *Provider) EndSessionURL(g *Grant, back, state string) string {
 	m := p.current.Load()
 	if m == nil {
@@ -32,11 +32,11 @@ func (p *Provider) EndSessionURL(g *Grant, back, state string) string {
 	return withQuery(m.endSession, query)
 }
 
-// LogoutToken says whose sessions end.
+// LogoutToken identifies the sessions to end.
 type LogoutToken = token.LogoutToken
 
-// LogoutToken verifies a token by which the provider says whose sessions end
-// (OpenID Connect Back-Channel Logout, section 2.6). An error is a *Failure.
+// LogoutToken verifies a logout token (OpenID Connect Back-Channel Logout, section
+// 2.6). An error is a *Failure.
 func (p *Provider) LogoutToken(ctx context.Context, raw string) (*LogoutToken, error) {
 	m, err := p.metadata(ctx)
 	if err != nil {

@@ -16,8 +16,7 @@ type document struct {
 	AuthMethods, AuthAlgorithms               []string
 	ChallengeMethods, Algorithms              []string
 	RequirePAR, SendsIss                      bool
-	// Ignored are what is to be said of optional members that cannot be read and so
-	// count as absent.
+	// Ignored are errors of optional members, which are treated as missing.
 	Ignored []error
 }
 
@@ -30,7 +29,7 @@ const (
 	memberPushed        = "pushed_authorization_request_endpoint"
 )
 
-// readDocument reads a metadata document. Its errors name the member.
+// readDocument parses a metadata document. Its errors name the member.
 func readDocument(body []byte) (*document, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(body, &members); err != nil || members == nil {
@@ -59,7 +58,7 @@ func readDocument(body []byte) (*document, error) {
 	return d, nil
 }
 
-// stringList is a list of texts, or one text.
+// stringList is a list of strings, or one string.
 type stringList []string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -77,7 +76,7 @@ func (t *stringList) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// boolean is true or false, which some providers send as a text.
+// boolean is true or false, which some providers send as a string.
 type boolean bool
 
 // UnmarshalJSON implements json.Unmarshaler.

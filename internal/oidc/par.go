@@ -9,13 +9,14 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// maxRequestURI bounds the name of a pushed request, in bytes: it is a part of a URL.
+// maxRequestURI is the maximum length of a request_uri, in bytes. It is part of a
+// URL.
 const maxRequestURI = 2 << 10
 
-// PushAuthorization hands the parameters of a sign-in to a provider that takes them from the client
-// alone (RFC 9126), and returns where to send the browser instead of to, which is
-// what Authorize returned. Other providers are not asked, and to is as it was. An
-// error is a *Failure.
+// PushAuthorization sends the parameters of a sign-in to a provider that requires
+// pushed authorization requests (RFC 9126), and returns the URL to redirect the
+// browser to. For other providers it returns to, the URL that Authorize returned.
+// An error is a *Failure.
 func (p *Provider) PushAuthorization(ctx context.Context, to, state string, pending AuthRequest) (string, error) {
 	m, err := p.metadata(ctx)
 	if err != nil {

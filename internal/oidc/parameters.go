@@ -9,10 +9,11 @@ import (
 	"sync"
 )
 
-// parameterName is what an extra parameter may be called.
+// parameterName is the form of the name of an extra parameter.
 var parameterName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`) })
 
-// maxParameter bounds a value, in bytes: all of them are a part of a URL.
+// maxParameter is the maximum length of a value, in bytes. All values are in one
+// URL.
 const maxParameter = 1024
 
 // Parameters of the protocol, which are not extra: each is set by the code flow, by a
@@ -22,14 +23,14 @@ var (
 	protocolPrefixes   = []string{"response_", "code_", "client_", "request"}
 )
 
-// alternatives says what to write for a parameter that has a word of its own.
+// alternatives are the options for parameters that have one.
 var alternatives = map[string]string{
 	"scope": "use scopes", "client_id": "use client_id", "client_secret": "use client_secret", "prompt": "use prompt",
 	"acr_values": "a policy's challenge asks for it", "max_age": "a policy's challenge asks for it",
 }
 
-// CheckParameters reports extra parameters that are not extra (S-29), and what no
-// provider can read.
+// CheckParameters returns an error for extra parameters that belong to the protocol
+// (S-29) or are malformed.
 func CheckParameters(parameters map[string][]string) error {
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		folded := strings.ToLower(name)
@@ -55,7 +56,8 @@ func CheckParameters(parameters map[string][]string) error {
 	return nil
 }
 
-// checkParameter reports a value that is not the same for each user, or unfit.
+// checkParameter returns an error for a malformed value or one with a request
+// placeholder.
 func checkParameter(name, value string) error {
 	switch {
 	case strings.Contains(value, "{http."):

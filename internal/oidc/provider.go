@@ -1,10 +1,10 @@
-// Package oidc is a relying party of OpenID Connect: one Provider signs people
-// in by the authorization code flow (OpenID Connect Core, section 3.1) with PKCE
-// (RFC 7636), keeps what it knows of them fresh, and signs them out.
+// Package oidc is an OpenID Connect relying party. A Provider signs users in with the
+// authorization code flow (OpenID Connect Core, section 3.1) and PKCE (RFC 7636),
+// refreshes their tokens, and signs them out.
 //
-// It knows no sessions, cookies or pages. Who calls it keeps a AuthRequest between
-// Authorize and Exchange where the browser cannot read or change it, and sees to
-// it that the browser which comes back is the one that was sent.
+// It has no sessions, cookies or pages. The caller stores an AuthRequest between
+// Authorize and Exchange where the browser cannot read or change it, and checks that
+// the callback comes from the browser that started the sign-in.
 package oidc
 
 import (
@@ -21,62 +21,66 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
-// Config says who signs people in and as which client we ask.
+// Config configures a Provider.
 type Config struct {
-	// Issuer is the provider's URL, to the letter: https, or http on this machine.
+	// Issuer is the provider's URL, which is compared exactly: https, or http on a
+	// loopback host.
 	Issuer string
-	// DiscoveryURL is where the metadata is, if it is not fetched from the Issuer. It
-	// still has to name the Issuer.
+	// DiscoveryURL is the URL of the metadata if it is not below Issuer. The
+	// metadata must contain the Issuer.
 	DiscoveryURL string
 	// Roots replace the system's root certificates for what is asked of the provider;
 	// nil: the system's.
 	Roots *token.RootCAs
-	// ClientID is who we are for the provider.
+	// ClientID is the site's client ID.
 	ClientID string
-	// ClientSecret proves it; "" for a public client, which PKCE alone protects.
+	// ClientSecret is the client's secret, or "" for a public client, which uses
+	// only PKCE.
 	ClientSecret string
-	// AuthMethod is how the client proves who it is, of AuthMethods. "": by ClientSecret
-	// as the provider takes it, the header first; without one as a public client.
+	// AuthMethod is one of AuthMethods. "" means client_secret_basic or
+	// client_secret_post, as the provider supports, or none without a ClientSecret.
 	AuthMethod string
-	// ClientKey proves it with AuthPrivateKeyJWT.
+	// ClientKey is the key for AuthPrivateKeyJWT.
 	ClientKey *ClientKey
-	// Parameters are sent with each authorization request beside those of the protocol,
-	// none of which they may set.
+	// Parameters are extra parameters of authorization requests. They must not be
+	// parameters of the protocol.
 	Parameters map[string][]string
-	// ExtraAudiences are more audiences that ID tokens may have beside ClientID.
+	// ExtraAudiences are further audiences that ID tokens may have beside ClientID.
 	ExtraAudiences []string
-	// Scopes are what to ask for. Nil: openid profile email. openid is added.
+	// Scopes are the requested scopes. Nil means openid profile email. openid is
+	// always added.
 	Scopes []string
-	// Prompt is what the provider is to ask the user, of none, login, consent and
-	// select_account; none stands alone. Empty: as the provider sees fit.
+	// Prompt is the parameter prompt: values of none, login, consent and
+	// select_account, where none must be the only one. Empty omits it.
 	Prompt []string
-	// Map says where identity fields come from, as in token.Config.
+	// Map maps claims to identity fields, as in token.Config.
 	Map map[string][]string
-	// SkippedClaims is told which claims were left out for their form, as in token.Config.
+	// SkippedClaims is called with claims of the wrong type, as in token.Config.
 	SkippedClaims func(claims []string)
-	// NoUserinfo leaves the userinfo endpoint alone.
+	// NoUserinfo disables requests to the userinfo endpoint.
 	NoUserinfo bool
-	// Keys are the issuer's.
+	// Keys provides the issuer's keys.
 	Keys token.KeySource
-	// Client asks the provider; nil is one of token.NewClient that may reach the
-	// hosts of Issuer and DiscoveryURL in a private network and trusts Roots.
+	// Client sends the requests to the provider. Nil means a token.NewClient that
+	// may connect to the hosts of Issuer and DiscoveryURL in a private network and
+	// trusts Roots.
 	Client *http.Client
-	// Report is told of what an operator should know; nil tells nobody. It may be
+	// Report is called with errors for the operator. It may be nil, and may be
 	// called from any goroutine.
 	Report func(error)
-	// Now is the clock; nil for time.Now.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// defaultScopes are asked for where none are configured.
+// defaultScopes are requested if none are configured.
 var defaultScopes = []string{"openid", "profile", "email"}
 
 // prompts are the values of prompt (OpenID Connect Core, section 3.1.2.1).
 var prompts = []string{"none", "login", "consent", "select_account"}
 
-// Provider is an issuer, asked as one client. It learns what it must know of
-// the issuer when somebody first signs in, never before: the issuer may live
-// behind this very server. It is safe for concurrent use. Call New.
+// Provider is an OpenID provider as one client uses it. It fetches the metadata
+// when a user first signs in and not when it is created, because the issuer may run
+// behind the same server. It is safe for concurrent use. Call New.
 type Provider struct {
 	config  Config
 	ctx     context.Context
@@ -94,7 +98,8 @@ type Provider struct {
 }
 
 // New returns a provider for a configuration. It does not use the network. Its
-// errors name the bad word and the allowed words, and never the secret.
+// errors name the option, the invalid value and the allowed values, and contain no
+// secret.
 func New(config Config) (*Provider, error) {
 	named, err := config.configuredHosts()
 	if err != nil {
@@ -129,7 +134,7 @@ func New(config Config) (*Provider, error) {
 	return p, nil
 }
 
-// configuredHosts returns those that the configuration names.
+// configuredHosts returns the hosts of the configured URLs.
 func (c Config) configuredHosts() ([]string, error) {
 	issuer, err := token.CheckURL(c.Issuer)
 	if err != nil {
@@ -145,7 +150,7 @@ func (c Config) configuredHosts() ([]string, error) {
 	return []string{issuer.Host, at.Host}, nil
 }
 
-// scopes returns the scopes to ask for, always with openid.
+// scopes returns the requested scopes, which always include openid.
 func scopes(configured []string) ([]string, error) {
 	if len(configured) == 0 {
 		return defaultScopes, nil
@@ -161,7 +166,7 @@ func scopes(configured []string) ([]string, error) {
 	return configured, nil
 }
 
-// checkPrompt reports what is no value of prompt.
+// checkPrompt returns an error for invalid values of prompt.
 func checkPrompt(configured []string) error {
 	for _, prompt := range configured {
 		if !slices.Contains(prompts, prompt) {
@@ -180,10 +185,12 @@ func (p *Provider) Issuer() string { return p.config.Issuer }
 // Now returns the time by the provider's clock.
 func (p *Provider) Now() time.Time { return p.config.Now() }
 
-// Reload does nothing: what is known of an issuer is asked for as it is needed.
+// Reload does nothing. It implements the interface of resources that can be
+// reloaded.
 func (p *Provider) Reload() error { return nil }
 
-// Close ends what is under way and waits for it. It may be called more than once.
+// Close cancels a running discovery and waits for it. It may be called more than
+// once.
 func (p *Provider) Close() error {
 	p.cancel()
 	p.mu.Lock()

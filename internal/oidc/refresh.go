@@ -14,8 +14,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
-// refreshPause is how long a provider that is out of reach is not asked again:
-// until then people stay signed in by what they had.
+// refreshPause is how long no token is refreshed after a provider was unavailable.
+// Users stay signed in meanwhile.
 const refreshPause = 30 * time.Second
 
 // NeedsRefresh reports whether a grant is to be refreshed now.
@@ -28,12 +28,12 @@ func (p *Provider) NeedsRefresh(g *Grant) bool {
 	return !p.config.Now().Before(p.refreshPausedUntil)
 }
 
-// Refresh asks whether a user who signed in is still the same (OpenID
-// Connect Core, section 12), and returns what to remember from now on: the
-// refresh token may be another. Of several callers for one grant at once one
-// may call it, or the provider takes a refresh token for stolen. A *Failure with
-// the status 503 says that it cannot be told now; with any other the user is no
-// longer signed in. Without an Identity in the grant, who the user is stays as it was.
+// Refresh uses the refresh token of a grant (OpenID Connect Core, section 12) and
+// returns the grant to store from now on, which may have another refresh token.
+// Call it only once for a grant, because many providers treat a refresh token that
+// is used twice as stolen. A *Failure with status 503 means that the provider is
+// unavailable; with any other status the user is no longer signed in. If the
+// returned grant has no Identity, the identity is unchanged.
 func (p *Provider) Refresh(ctx context.Context, g *Grant) (*Grant, error) {
 	m, err := p.metadata(ctx)
 	if err != nil {
@@ -57,7 +57,7 @@ func (p *Provider) Refresh(ctx context.Context, g *Grant) (*Grant, error) {
 	return renewed, nil
 }
 
-// refreshWithIDToken is the grant after an answer with a newer ID token.
+// refreshWithIDToken returns the grant for a response with a new ID token.
 func (p *Provider) refreshWithIDToken(ctx context.Context, m *metadata, g *Grant, got *tokenResponse) (*Grant, error) {
 	return p.newGrant(ctx, m, got, token.Expected{
 		Nonce: g.Nonce, AccessToken: got.access, MaxAge: -1,
@@ -65,9 +65,10 @@ func (p *Provider) refreshWithIDToken(ctx context.Context, m *metadata, g *Grant
 	})
 }
 
-// refreshWithoutIDToken is the grant after an answer without an ID token, which need not be
-// there: what the one of the sign-in said stays, and what userinfo says is asked anew.
-// A record of an older version may not have that ID token; then all stays as it was.
+// refreshWithoutIDToken returns the grant for a response without an ID token, which
+// is optional. It uses the claims of the last ID token and fetches the userinfo
+// again. If an older version stored the grant without an ID token, the identity is
+// unchanged.
 func (p *Provider) refreshWithoutIDToken(ctx context.Context, m *metadata, g *Grant, got *tokenResponse) (*Grant, error) {
 	renewed := *g
 	renewed.Identity, renewed.RefreshToken, renewed.RefreshAt = nil, got.refresh, p.refreshAt(got.expiresIn)
@@ -80,8 +81,8 @@ func (p *Provider) refreshWithoutIDToken(ctx context.Context, m *metadata, g *Gr
 	return &renewed, err
 }
 
-// inherit takes over from the sign-in what a refresh need not repeat, and what is
-// still true of it: a newer ID token may leave out how and when the user signed in.
+// inherit copies what a refresh need not repeat from the earlier grant, such as how
+// and when the user signed in.
 func (g *Grant) inherit(earlier *Grant) {
 	g.SessionID = cmp.Or(g.SessionID, earlier.SessionID)
 	g.AuthTime = cmp.Or(g.AuthTime, earlier.AuthTime)
@@ -102,8 +103,8 @@ func (g *Grant) inherit(earlier *Grant) {
 	g.ACR, g.AMR = id.ACR, id.AMR
 }
 
-// keepRefreshToken keeps the new refresh token if it could not be told who the user is,
-// since the old one may have been used up.
+// keepRefreshToken returns a grant with the new refresh token if the provider did
+// not say who the user is, because the old refresh token may be used up.
 func (p *Provider) keepRefreshToken(g *Grant, got *tokenResponse, err error) (*Grant, error) {
 	var failure *Failure
 	if !errors.As(err, &failure) || failure.Status != http.StatusServiceUnavailable && !failure.inconclusive {
@@ -116,18 +117,18 @@ func (p *Provider) keepRefreshToken(g *Grant, got *tokenResponse, err error) (*G
 	return &renewed, nil
 }
 
-// sessionEndingErrors are the errors of the token endpoint that speak of the user or of what the
-// user has granted (RFC 6749, section 5.2; OpenID Connect Core, section 3.1.2.6), and
-// two that providers have for a refresh token that counts no longer or no more alone.
-// Others, such as invalid_client, unauthorized_client and invalid_scope, speak of how
-// this client is registered, which no user can help.
+// sessionEndingErrors are the errors of the token endpoint about the user or the
+// grant (RFC 6749, section 5.2; OpenID Connect Core, section 3.1.2.6), and two that
+// providers return for an expired refresh token. Other errors, such as
+// invalid_client, unauthorized_client and invalid_scope, are about the client's
+// registration.
 var sessionEndingErrors = []string{
 	"invalid_grant", "access_denied", "login_required", "interaction_required", "consent_required",
 	"account_selection_required", "unmet_authentication_requirements", "mfa_required", "invalid_token",
 }
 
-// refreshFailure turns an error of the token endpoint into a failure. Only a clear
-// answer about the user says that the user is no longer signed in.
+// refreshFailure returns the failure for an error of the token endpoint. Only an
+// error about the user ends the session.
 func (p *Provider) refreshFailure(err error) *Failure {
 	if !isTransient(err) && slices.ContainsFunc(sessionEndingErrors, func(code string) bool { return hasCode(err, code) }) {
 		return newFailure(http.StatusUnauthorized, authenticator.ReasonSessionRevoked, fmt.Errorf("refreshing: %w", redactError(err)))
@@ -138,7 +139,7 @@ func (p *Provider) refreshFailure(err error) *Failure {
 	return failure
 }
 
-// pauseRefresh leaves the provider alone for a while.
+// pauseRefresh stops refreshes for refreshPause.
 func (p *Provider) pauseRefresh() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

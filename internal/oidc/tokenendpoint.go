@@ -12,15 +12,15 @@ import (
 	"strings"
 )
 
-// tokenResponse is what the token endpoint gives (RFC 6749, section 5.1; OpenID Connect
-// Core, section 3.1.3.3).
+// tokenResponse is a successful response of the token endpoint (RFC 6749, section
+// 5.1; OpenID Connect Core, section 3.1.3.3).
 type tokenResponse struct {
 	access, refresh, id string
 	expiresIn           int64 // in seconds; 0 if it is not said
 }
 
-// endpointError is an answer of an endpoint other than what was asked for. It holds
-// none of what was sent.
+// endpointError is an error response of an endpoint. It contains no secret that was
+// sent.
 type endpointError struct {
 	endpoint    string // such as token endpoint
 	status      int
@@ -40,13 +40,13 @@ func (e *endpointError) Error() string {
 	return text
 }
 
-// hasCode reports whether the endpoint answered with an error of a code.
+// hasCode reports whether an error is an endpoint's response with an error code.
 func hasCode(err error, code string) bool {
 	var answer *endpointError
 	return errors.As(err, &answer) && answer.code == code
 }
 
-// requestTokens asks the token endpoint.
+// requestTokens sends a form to the token endpoint.
 func (p *Provider) requestTokens(ctx context.Context, m *metadata, form url.Values) (*tokenResponse, error) {
 	answer, err := p.postForm(ctx, m, "token endpoint", m.token, form)
 	if err != nil {
@@ -63,7 +63,7 @@ func (p *Provider) requestTokens(ctx context.Context, m *metadata, form url.Valu
 	return t, nil
 }
 
-// parseSeconds reads a number, which some providers send as a string.
+// parseSeconds parses a number, which some providers send as a string.
 func parseSeconds(value any) int64 {
 	number, ok := value.(json.Number)
 	if text, isText := value.(string); isText {
@@ -76,9 +76,9 @@ func parseSeconds(value any) int64 {
 	return int64(seconds)
 }
 
-// postForm sends a form to an endpoint at which the client proves who it is, and returns
-// the object that it answers. It is JSON whatever the answer's Content-Type says, as
-// some providers say text/plain. A redirect is not followed: the form holds secrets.
+// postForm sends a form with client authentication and returns the JSON object of
+// the response, whatever its Content-Type, because some providers send text/plain.
+// It does not follow redirects, since the form contains secrets.
 func (p *Provider) postForm(ctx context.Context, m *metadata, name, endpoint string, form url.Values) (map[string]any, error) {
 	r, err := p.newRequest(m, endpoint, form)
 	if err != nil {
@@ -107,8 +107,8 @@ func (p *Provider) postForm(ctx context.Context, m *metadata, name, endpoint str
 	return answer, nil
 }
 
-// parseObject returns the JSON object of an answer, or nil. Its numbers are
-// json.Number.
+// parseObject parses the JSON object of a response, with numbers as json.Number. It
+// returns nil for anything else.
 func parseObject(body []byte) (object map[string]any) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
@@ -121,8 +121,8 @@ func parseObject(body []byte) (object map[string]any) {
 	return object
 }
 
-// redactSecrets takes out of a provider's words what was sent to it and must not
-// reach a log.
+// redactSecrets removes the secrets that were sent from a provider's text, so that
+// they are not logged.
 func (p *Provider) redactSecrets(words string, form url.Values) string {
 	secrets := []string{p.config.ClientSecret}
 	for _, name := range []string{"code", "code_verifier", "refresh_token", "client_secret", "client_assertion"} {

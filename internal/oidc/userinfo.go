@@ -13,11 +13,11 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// errNoUserinfo says that the endpoint does not answer for this user or this
-// client: the ID token speaks alone.
+// errNoUserinfo is the error of a userinfo endpoint that rejects this user or
+// client. The identity then has only the claims of the ID token.
 var errNoUserinfo = errors.New("the userinfo endpoint does not say who the user is")
 
-// fetchUserinfo asks the userinfo endpoint.
+// fetchUserinfo sends a request to the userinfo endpoint.
 func (p *Provider) fetchUserinfo(ctx context.Context, m *metadata, accessToken string) (map[string]any, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.userinfo, nil)
 	if err != nil {
@@ -58,11 +58,11 @@ func (p *Provider) fetchUserinfo(ctx context.Context, m *metadata, accessToken s
 	return claims, nil
 }
 
-// userinfoOffHint is what to do about an endpoint that is not for the tokens of this client.
+// userinfoOffHint is the advice for a userinfo endpoint that rejects the client's
+// access tokens.
 const userinfoOffHint = "if it is not for the access tokens of this client, write userinfo off in login oidc"
 
-// retryAfter returns how long an answer asks to wait, in seconds and at most a minute;
-// 0 if it does not.
+// retryAfter returns the Retry-After of a response, at most a minute, or 0.
 func retryAfter(h http.Header) time.Duration {
 	seconds, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || seconds < 0 {

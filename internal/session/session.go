@@ -1,6 +1,6 @@
-// Package session keeps people signed in: opaque ids in cookies, and records in
-// a store that say whose they are. The server decides how long a session
-// lasts, a cookie never does (NIST SP 800-63B, section 7.1.1).
+// Package session keeps users signed in: cookies hold random IDs, and a store holds a
+// record of each session. The server decides how long a session lasts, and not the
+// cookie (NIST SP 800-63B, section 7.1.1).
 package session
 
 import (

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// database is the file that the journal writes. If the file breaks, database drops
-// the disk, and the next write opens the file again and writes everything in memory
-// to it: this process is the file's only writer, so that memory is right even if
-// another program truncates, removes or replaces the file.
+// database is the file that the writer writes to. If the file breaks, database
+// closes it, and the next write opens it again and writes everything that is in
+// memory. This process is the file's only writer, so that the memory is right even
+// if another program truncates, removes or replaces the file.
 type database struct {
 	opener
 	disk *disk                    // nil while it is dropped
 	all  func() map[string]*entry // everything in memory
 }
 
-// write makes changes, or drops the disk if it turns out to be broken.
+// write writes changes, and drops the disk if it is broken.
 func (d *database) write(changes map[string]*entry) error {
 	if d.disk == nil {
 		return d.reopen()
@@ -30,7 +30,7 @@ func (d *database) write(changes map[string]*entry) error {
 	return err
 }
 
-// reopen opens the file anew.
+// reopen opens the file again and writes everything.
 func (d *database) reopen() error {
 	opened, err := d.open()
 	if err != nil {
@@ -43,7 +43,7 @@ func (d *database) reopen() error {
 	return nil
 }
 
-// close gives the file back.
+// close closes the file.
 func (d *database) close() error {
 	if d.disk == nil {
 		return nil
@@ -72,20 +72,20 @@ func (o *opener) open() (*disk, error) {
 	return d, err
 }
 
-// markDamaged remembers that the file as it is now is damaged.
+// markDamaged remembers that the current file is damaged.
 func (o *opener) markDamaged(failure error) {
 	if now, err := os.Stat(o.path); err == nil {
 		o.damaged, o.damage = now, failure
 	}
 }
 
-// isUnchanged reports whether a file is as it was.
+// isUnchanged reports whether a file has not changed.
 func isUnchanged(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// broken is an error after which a disk must not be used: it may hold locks that are
-// never released, or overwrite the data of others.
+// broken is an error after which a disk must not be used: it may hold locks
+// forever, or overwrite other data.
 type broken struct{ error }
 
 // Unwrap returns the reason.
@@ -96,9 +96,9 @@ func isBroken(err error) bool {
 	return errors.As(err, &b)
 }
 
-// diskTimeout is how long a caller waits for the disk. A disk that does not answer,
-// such as a network's, blocks its own goroutine only.
+// diskTimeout is how long a caller waits for the disk. A disk that does not
+// respond, such as a network disk, blocks only its own goroutine.
 const diskTimeout = 5 * time.Second
 
-// errDiskTimeout is the answer while the disk does not answer.
+// errDiskTimeout is the error while the disk does not respond.
 var errDiskTimeout = fmt.Errorf("%w: the disk has not answered for %s", ErrUnavailable, diskTimeout)

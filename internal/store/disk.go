@@ -18,8 +18,8 @@ import (
 	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
-// lockTimeout is how long opening waits for another process to let go of the
-// file, as it does when one Caddy takes over from another.
+// lockTimeout is how long opening waits for another process to unlock the file,
+// when a new Caddy process replaces an old one.
 const lockTimeout = time.Second
 
 // The names in the file. A file that has other buckets and not ours belongs to
@@ -42,7 +42,7 @@ type disk struct {
 	lastTransaction int   // transaction of ours, 0 before the first
 }
 
-// openDisk opens or creates the file and makes sure that it is ours.
+// openDisk opens or creates the file and checks that it is ours.
 func openDisk(path string) (d *disk, err error) {
 	d = &disk{path: path}
 	defer func() {
@@ -69,8 +69,8 @@ func openDisk(path string) (d *disk, err error) {
 	return d, nil
 }
 
-// openFile opens the file for bbolt. What is no file is refused, and a pipe in its
-// place is not waited for.
+// openFile opens the file for bbolt. It rejects what is not a regular file, and
+// does not block on a pipe.
 func (d *disk) openFile(name string, flag int, mode os.FileMode) (*os.File, error) {
 	file, err := os.OpenFile(name, flag|syscall.O_NONBLOCK, mode)
 	if err != nil {
@@ -87,7 +87,7 @@ func (d *disk) openFile(name string, flag int, mode os.FileMode) (*os.File, erro
 	return file, nil
 }
 
-// explainOpenError says in an operator's words what bbolt found.
+// explainOpenError turns an error of bbolt into one for operators.
 func explainOpenError(err error) error {
 	switch {
 	case errors.Is(err, bbolterrors.ErrTimeout):
@@ -100,8 +100,8 @@ func explainOpenError(err error) error {
 	return err
 }
 
-// prepare writes the buckets of an empty file, or checks those of another, and
-// takes away what others may do with a file that was copied or restored.
+// prepare creates the buckets of an empty file or checks those of another, and
+// restricts the file's mode.
 func (d *disk) prepare(path string) error {
 	if err := d.update(checkFormat); err != nil {
 		return err
@@ -109,8 +109,9 @@ func (d *disk) prepare(path string) error {
 	return os.Chmod(path, 0o600)
 }
 
-// checkFormat makes an empty database ours, and refuses another's. What is in one of the
-// format before counts no longer: its sessions could have been written by others.
+// checkFormat creates the buckets of an empty database and rejects one of another
+// program. It deletes the content of the previous format, whose sessions other
+// programs could have written.
 func checkFormat(tx *bbolt.Tx) error {
 	about := tx.Bucket(aboutBucket)
 	if about == nil {
@@ -129,7 +130,7 @@ func checkFormat(tx *bbolt.Tx) error {
 	return nil
 }
 
-// createBuckets makes the buckets.
+// createBuckets creates the buckets.
 func createBuckets(tx *bbolt.Tx) error {
 	about, err := tx.CreateBucket(aboutBucket)
 	if err != nil {
@@ -141,8 +142,8 @@ func createBuckets(tx *bbolt.Tx) error {
 	return about.Put(formatKey, format)
 }
 
-// read hands every item to found, also the expired: they are swept with the
-// others, a slice at a time.
+// read calls found with every item, including expired ones, which are removed later
+// in batches.
 func (d *disk) read(found func(*entry)) (err error) {
 	defer recoverDamage(&err, debug.SetPanicOnFault(true))
 	return d.db.View(func(tx *bbolt.Tx) error {
@@ -156,7 +157,7 @@ func (d *disk) read(found func(*entry)) (err error) {
 	})
 }
 
-// write makes changes in one transaction that is on disk when it returns.
+// write writes changes in one transaction, which is on disk when it returns.
 func (d *disk) write(changes map[string]*entry) (err error) {
 	if err := d.checkInPlace(); err != nil {
 		return err
@@ -179,7 +180,7 @@ func (d *disk) write(changes map[string]*entry) (err error) {
 	})
 }
 
-// replace puts entries in the place of everything that is there.
+// replace replaces all items.
 func (d *disk) replace(all map[string]*entry) (err error) {
 	defer recoverDamage(&err, debug.SetPanicOnFault(true))
 	return d.update(func(tx *bbolt.Tx) error {
@@ -199,8 +200,8 @@ func (d *disk) replace(all map[string]*entry) (err error) {
 	})
 }
 
-// update makes a transaction. Its ID has to follow our last one: otherwise another
-// process has written to the file, in spite of its lock.
+// update runs a transaction. Its ID must follow that of our last one. Otherwise
+// another process has written to the file in spite of the lock.
 func (d *disk) update(change func(*bbolt.Tx) error) error {
 	var id int
 	err := d.db.Update(func(tx *bbolt.Tx) error {
@@ -219,8 +220,8 @@ func (d *disk) update(change func(*bbolt.Tx) error) error {
 	return nil
 }
 
-// checkInPlace reports whether the file is still the one at its path, and whole: what is
-// written to another would be lost with the process.
+// checkInPlace returns an error if the open file is no longer the one at its path,
+// or if it was truncated: what is written to it would be lost.
 func (d *disk) checkInPlace() error {
 	there, err := os.Stat(d.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -240,13 +241,13 @@ func (d *disk) checkInPlace() error {
 	return nil
 }
 
-// close gives the file back.
+// close closes the file.
 func (d *disk) close() (err error) {
 	defer recoverDamage(&err, debug.SetPanicOnFault(true))
 	return d.db.Close()
 }
 
-// end gives the file back after an error.
+// end closes the file after an error.
 func (d *disk) end(err error) error {
 	if isBroken(err) {
 		d.abandon()
@@ -255,8 +256,9 @@ func (d *disk) end(err error) error {
 	return d.close()
 }
 
-// abandon gives the file back where bbolt may hold its own locks for ever: after a
-// panic. The mapping of the file stays, and would keep the file's lock.
+// abandon unlocks and closes the file without bbolt, which may hold its own locks
+// forever after a panic. The memory mapping remains and would otherwise keep the
+// file locked.
 func (d *disk) abandon() {
 	if d.file != nil {
 		_ = unlock(d.file)
@@ -264,11 +266,11 @@ func (d *disk) abandon() {
 	}
 }
 
-// recoverDamage turns a panic into an error: bbolt panics at a page that makes no
-// sense, and a file cut short beneath it is a fault of memory. SetPanicOnFault makes
-// that a panic too, for this goroutine alone and as long as the guard stands; a
-// fault in a goroutine without it ends the process. After a panic bbolt's locks may
-// be held: nothing but abandon may touch the disk again. Used with defer.
+// recoverDamage turns a panic into an error. Use it with defer. bbolt panics if a
+// page is invalid, and access to a truncated mapped file is a memory fault.
+// SetPanicOnFault turns such a fault in this goroutine into a panic; in others it
+// ends the process. After a panic bbolt may hold locks, so that only abandon may be
+// called.
 func recoverDamage(err *error, before bool) {
 	debug.SetPanicOnFault(before)
 	if r := recover(); r != nil {
@@ -276,5 +278,5 @@ func recoverDamage(err *error, before bool) {
 	}
 }
 
-// moveAwayHint is the advice about a file that cannot be read.
+// moveAwayHint is the advice for a file that cannot be read.
 const moveAwayHint = "; move it away to begin with an empty one"

@@ -17,17 +17,17 @@ type entry struct {
 // overhead is roughly what an entry costs beside its bytes.
 const overhead = 200
 
-// overheadOfOwner is the same of its place among an owner's.
+// overheadOfOwner is the same for each owner of an entry.
 const overheadOfOwner = 50
 
-// isLive says whether the entry is there and has not expired.
+// isLive reports whether the entry exists and has not expired.
 func (e *entry) isLive(now time.Time) bool { return e != nil && now.Before(e.expires) }
 
-// expiryTime is the time after a lifetime, on the wall clock: what is on disk or in
-// Redis means that one too, and it does not stand still while a machine sleeps.
+// expiryTime returns the end of a lifetime on the wall clock, which disk and Redis
+// use too and which continues while the machine sleeps.
 func expiryTime(now time.Time, lifetime time.Duration) time.Time { return now.Add(lifetime).Round(0) }
 
-// cost is what an entry counts against the limit, in bytes.
+// cost returns the size of an entry for the limit, in bytes.
 func (e *entry) cost() int {
 	cost := overhead + len(e.key) + len(e.value)
 	for _, owner := range e.owners {
@@ -36,7 +36,7 @@ func (e *entry) cost() int {
 	return cost
 }
 
-// set puts an entry in the place of the one under its key. The lock is held.
+// set inserts an entry or replaces the one with its key. The caller holds the lock.
 func (m *Memory) set(e *entry) error {
 	old, freed := m.items[e.key], 0
 	if old != nil {
@@ -50,7 +50,8 @@ func (m *Memory) set(e *entry) error {
 	return nil
 }
 
-// insert is set without a limit and without telling. The lock is held.
+// insert is set without the limit and without calling changed. The caller holds the
+// lock.
 func (m *Memory) insert(e *entry) {
 	m.unlink(m.items[e.key])
 	m.items[e.key] = e
@@ -64,7 +65,7 @@ func (m *Memory) insert(e *entry) {
 	}
 }
 
-// remove takes an entry out and tells so. The lock is held.
+// remove removes an entry and calls changed. The caller holds the lock.
 func (m *Memory) remove(e *entry) {
 	if e != nil {
 		m.unlink(e)
@@ -72,7 +73,7 @@ func (m *Memory) remove(e *entry) {
 	}
 }
 
-// undo takes an entry out unless another has come in its place since.
+// undo removes an entry unless it was replaced since.
 func (m *Memory) undo(e *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,7 +82,7 @@ func (m *Memory) undo(e *entry) {
 	}
 }
 
-// unlink takes an entry out; nil is no entry. The lock is held.
+// unlink removes an entry from all maps; nil is ignored. The caller holds the lock.
 func (m *Memory) unlink(e *entry) {
 	if e == nil {
 		return
@@ -98,7 +99,7 @@ func (m *Memory) unlink(e *entry) {
 	}
 }
 
-// sweep removes a slice of what has expired. The lock is held.
+// sweep removes some expired entries. The caller holds the lock.
 func (m *Memory) sweep(now time.Time) {
 	for range sweepBatch {
 		if len(m.queue) == 0 || m.queue[0].isLive(now) {

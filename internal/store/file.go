@@ -12,18 +12,17 @@ import (
 	"time"
 )
 
-// File is a Store in an embedded database file, for one process. It answers
-// from memory; what changes is written behind, and waited for where the caller
-// asked for it. It survives a restart and a kill: then what was not waited for
-// may be missing, up to some seconds of it.
+// File is a Store in a database file for one process. It reads from memory, and
+// writes changes in the background. Item.Sync and deletions wait for the disk.
+// After a crash, up to some seconds of other changes may be missing.
 //
-// A File is opened at its first use, not when it is made: the configuration can
-// be validated while another process has the file. Two Files on one path in one
-// process shut each other out; share one by its RealPath.
+// A File is opened at its first use, so that a configuration can be validated while
+// another process has the file open. Two Files with the same path in one process
+// lock each other out; share one File by its RealPath.
 //
-// If another program truncates, removes or replaces the file in use, the data in
-// memory stays: the change that detects it fails, and the next one begins a new file.
-// No call waits longer than some seconds for the disk.
+// If another program truncates, removes or replaces the file, the data in memory
+// remains: the write that detects it fails, and the next one creates a new file. No
+// call waits longer than some seconds for the disk.
 type File struct {
 	now    func() time.Time
 	report func(error)
@@ -42,16 +41,16 @@ type File struct {
 	reported string // what was reported last
 }
 
-// openedFile is a file in use.
+// openedFile is an open file.
 type openedFile struct {
 	memory   *Memory
 	writer   *writeBehind
 	database *database
 }
 
-// OpenFile returns the store in the file at path, which is created at the first
-// use if need be, with mode 0600 and with its directory. It fails if something
-// that is no file is there. The time is read from now; nil means time.Now.
+// OpenFile returns the store in the file at path. The file is created at the first
+// use, with mode 0600, and so is its directory. OpenFile fails if path exists and
+// is not a regular file. A nil now means time.Now.
 func OpenFile(path string, now func() time.Time) (*File, error) {
 	if path == "" {
 		return nil, errors.New("a store file needs a path")
@@ -69,8 +68,8 @@ func OpenFile(path string, now func() time.Time) (*File, error) {
 	return &File{opener: opener{path: path}, now: now, report: func(error) {}}, nil
 }
 
-// RealPath returns the one name of a store file: absolute and without symbolic
-// links, also where the file or its directory is yet to be created.
+// RealPath returns the canonical path of a store file: absolute and without
+// symbolic links, also if the file or its directory does not exist yet.
 func RealPath(path string) (string, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -90,11 +89,13 @@ func RealPath(path string) (string, error) {
 	return filepath.Join(dir, filepath.Base(absolute)), nil
 }
 
-// Report has f told when the file cannot be opened or written, each reason once, and
-// of nil when it can be again. It is called before the first use.
+// Report sets a function that is called when the file cannot be opened or written,
+// once for each error, and with nil when it works again. Call it before the first
+// use.
 func (f *File) Report(told func(error)) { f.report = told }
 
-// reportChange reports a change for the worse or the better.
+// reportChange reports an error that differs from the last one, or nil after an
+// error.
 func (f *File) reportChange(err error) error {
 	f.reportMu.Lock()
 	defer f.reportMu.Unlock()
@@ -119,7 +120,7 @@ func (f *File) Get(ctx context.Context, key string) ([]byte, error) {
 	return o.memory.Get(ctx, key)
 }
 
-// Put implements Store. If it fails, there is no item under the key.
+// Put implements Store. If it fails, the key has no item.
 func (f *File) Put(ctx context.Context, key string, item Item) error {
 	_, err := f.put(ctx, key, item, always)
 	return err
@@ -135,9 +136,9 @@ func (f *File) Replace(ctx context.Context, key string, item Item) (bool, error)
 	return f.put(ctx, key, item, ifPresent)
 }
 
-// put stores an item in memory and, if it is to be synced, waits for the disk.
-// What the disk does not take is not kept in memory either: a session that the
-// next restart forgets is not begun.
+// put stores an item in memory and waits for the disk if Sync is set. If the disk
+// fails, the item is removed from memory, so that no session starts which the next
+// restart loses.
 func (f *File) put(ctx context.Context, key string, item Item, when condition) (bool, error) {
 	o, err := f.ensureOpen(ctx)
 	if err != nil {
@@ -157,7 +158,7 @@ func (f *File) put(ctx context.Context, key string, item Item, when condition) (
 	return true, nil
 }
 
-// Count implements Store. Counters are written behind.
+// Count implements Store. Counters are written in the background.
 func (f *File) Count(ctx context.Context, key string, window time.Duration) (int, error) {
 	o, err := f.ensureOpen(ctx)
 	if err != nil {
@@ -169,8 +170,8 @@ func (f *File) Count(ctx context.Context, key string, window time.Duration) (int
 	return o.memory.Count(ctx, key, window)
 }
 
-// Delete implements Store. If it fails, the keys are gone from memory, and their
-// removal from the disk is tried again; a crash before that brings them back.
+// Delete implements Store. If it fails, the keys are deleted from memory, and the
+// disk is tried again later. A crash before that restores them.
 func (f *File) Delete(ctx context.Context, keys ...string) error {
 	o, err := f.ensureOpen(ctx)
 	if err != nil {
@@ -206,7 +207,7 @@ func (f *File) Owned(ctx context.Context, owner string) ([]Entry, error) {
 }
 
 // Close implements Store. It fails if the last changes could not be written, and
-// does not wait for a disk that does not answer.
+// does not wait longer than diskTimeout.
 func (f *File) Close() error {
 	f.mu.Lock()
 	was, opening := f.closed, f.opening
@@ -224,8 +225,8 @@ func (f *File) Close() error {
 	return nil
 }
 
-// close writes what is not written yet and gives the file back. Memory first: what is
-// changed after that could no longer be written.
+// close writes pending changes and closes the file. It stops the memory first,
+// because later changes could not be written.
 func (o *openedFile) close() error {
 	o.memory.stop()
 	err := o.writer.close()

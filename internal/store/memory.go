@@ -13,25 +13,25 @@ import (
 	"time"
 )
 
-// maxMemory is how many bytes of keys, owners and values a Memory holds; then
-// nothing new is stored until something has expired. Sign-ins that strangers begin
-// take a part of it at most (package login).
+// maxMemory is the maximum size of keys, owners and values, in bytes. Beyond it,
+// nothing is stored until items expire. Unfinished sign-ins can fill only a part of
+// it (see package login).
 const maxMemory = 256 << 20
 
-// sweepBatch is how many expired items one call removes on its way, so that
-// none of them pays for all.
+// sweepBatch is how many expired items one call removes, so that no call takes
+// long.
 const sweepBatch = 16
 
-// errClosed is the answer of a store that was closed.
+// errClosed is the error of a closed store.
 var errClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)
 
-// errFull is the answer of a store that holds as much as it may.
+// errFull is the error of a full store.
 var errFull = fmt.Errorf("%w: it is full", ErrUnavailable)
 
-// errNoCounter is the answer of Count for a key that holds something else.
+// errNoCounter is the error of Count for a key with an item that is not a counter.
 var errNoCounter = errors.New("the key holds an item, not a counter")
 
-// Memory is a Store that forgets everything with the process.
+// Memory is a Store in the memory of the process.
 type Memory struct {
 	now     func() time.Time
 	limit   int
@@ -45,8 +45,7 @@ type Memory struct {
 	closed bool
 }
 
-// NewMemory returns an empty Memory that reads the time from now; nil means
-// time.Now.
+// NewMemory returns an empty Memory. A nil now means time.Now.
 func NewMemory(now func() time.Time) *Memory {
 	if now == nil {
 		now = time.Now
@@ -98,7 +97,7 @@ const (
 	ifPresent
 )
 
-// put stores an item if the condition holds and returns its entry, else nil.
+// put stores an item if the condition holds and returns its entry, or nil.
 func (m *Memory) put(key string, item Item, when condition) (*entry, error) {
 	if err := check(key, item); err != nil {
 		return nil, err
@@ -150,7 +149,7 @@ func (m *Memory) Delete(_ context.Context, keys ...string) error {
 	return err
 }
 
-// delete removes keys and says whether there was one of them.
+// delete deletes keys and reports whether one of them existed.
 func (m *Memory) delete(keys ...string) (was bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -193,7 +192,7 @@ func (m *Memory) Owned(_ context.Context, owner string) ([]Entry, error) {
 	return entries, err
 }
 
-// owned returns an owner's items that are alive. They are sorted without the lock.
+// owned returns an owner's live items, unsorted.
 func (m *Memory) owned(owner string) ([]Entry, error) {
 	now := m.now()
 	m.mu.RLock()
@@ -214,8 +213,7 @@ func sortEntries(entries []Entry) {
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
 }
 
-// Len returns how many items there are, also of those that have expired and are
-// yet to be removed.
+// Len returns the number of items, including expired ones that are not removed yet.
 func (m *Memory) Len() int {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -229,21 +227,21 @@ func (m *Memory) Close() error {
 	return nil
 }
 
-// stop ends every use, and keeps what is there.
+// stop makes every later call fail, and keeps the items.
 func (m *Memory) stop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
 }
 
-// all returns everything, also what has expired and is yet to be removed.
+// all returns all entries, including expired ones that are not removed yet.
 func (m *Memory) all() map[string]*entry {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return maps.Clone(m.items)
 }
 
-// clear forgets everything, without telling.
+// clear removes all entries without calling changed.
 func (m *Memory) clear() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// retryOpening is how long a file that could not be opened is left alone, so
-// that requests are refused at once and not each after waiting for its lock.
+// retryOpening is how long a file that could not be opened is not tried again, so
+// that requests fail at once instead of waiting for its lock.
 const retryOpening = time.Second
 
-// ensureOpen returns the open file, which is opened by the first who wants it.
+// ensureOpen returns the open file. The first caller opens it.
 func (f *File) ensureOpen(ctx context.Context) (*openedFile, error) {
 	if o := f.opened.Load(); o != nil {
 		return o, nil
@@ -34,7 +34,8 @@ func (f *File) ensureOpen(ctx context.Context) (*openedFile, error) {
 	return nil, f.failure
 }
 
-// awaitOpening waits for an opening, if there is one, for diskPatience at most.
+// awaitOpening waits for an opening, for diskTimeout at most. A nil channel is
+// ignored.
 func awaitOpening(ctx context.Context, opening <-chan struct{}) error {
 	if opening == nil {
 		return nil
@@ -51,8 +52,8 @@ func awaitOpening(ctx context.Context, opening <-chan struct{}) error {
 	}
 }
 
-// startOpening starts opening the file unless that goes on already, and returns what is
-// closed at its end; nil if the file is open.
+// startOpening starts to open the file, unless that is in progress. It returns a
+// channel that is closed at the end, or nil if the file is open.
 func (f *File) startOpening() (<-chan struct{}, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -73,7 +74,7 @@ func (f *File) startOpening() (<-chan struct{}, error) {
 	return f.opening, nil
 }
 
-// finishOpening opens the file for all who wait.
+// finishOpening opens the file for all waiting callers.
 func (f *File) finishOpening(opening chan struct{}) {
 	defer close(opening)
 	o, err := f.open()

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// encode is the record of an entry: expiry in nanoseconds since 1970 (8 bytes),
-// number of owners (1 byte), each owner after its length (2 bytes), value.
+// encode returns the record of an entry: the expiry in nanoseconds since 1970 (8
+// bytes), the number of owners (1 byte), each owner after its length (2 bytes), and
+// the value.
 func (e *entry) encode() []byte {
 	record := make([]byte, 0, e.cost())
 	record = binary.BigEndian.AppendUint64(record, uint64(e.expires.UnixNano()))
@@ -19,7 +20,7 @@ func (e *entry) encode() []byte {
 	return append(record, e.value...)
 }
 
-// decode reads a record.
+// decode parses a record.
 func decode(key string, record []byte) (*entry, error) {
 	if len(record) < 9 {
 		return nil, errShortRecord
@@ -38,5 +39,5 @@ func decode(key string, record []byte) (*entry, error) {
 	return e, nil
 }
 
-// errShortRecord is about a record that is shorter than it says.
+// errShortRecord is the error of a truncated record.
 var errShortRecord = errors.New("damaged (a short record)" + moveAwayHint)

@@ -15,26 +15,25 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/egress"
 )
 
-// redisTimeout bounds each step of a call: connecting, sending, waiting for the
-// answer. A request is told 503 rather than kept waiting.
+// redisTimeout limits each step of a call: connecting, sending and waiting for the
+// response. A request gets 503 rather than waiting longer.
 const redisTimeout = 500 * time.Millisecond
 
 const (
-	// bulkTimeout is the same where many items are listed or removed at once.
+	// bulkTimeout is the same for calls that list or delete many items.
 	bulkTimeout = 10 * time.Second
-	// ownedBatch is how many items' values are asked for in one step.
+	// ownedBatch is how many values one call reads.
 	ownedBatch = 500
 )
 
-// defaultPrefix begins the names of our keys in Redis.
+// defaultPrefix is the default prefix of keys in Redis.
 const defaultPrefix = "policy_auth:"
 
-// Redis is a Store in a Redis or Valkey server, for several machines. What was
-// read is answered from memory for at most a second; so a session that ends on
-// one machine is refused on the others within that second, and at once on its
-// own. When the server is away, that second is all there is; then the store is
-// unavailable until the server is back. How much of the data a crash of the
-// server loses is the server's setting: Item.Sync means nothing here.
+// Redis is a Store in a Redis or Valkey server for several machines. Values are
+// cached in memory for at most a second: a session that ends on one machine is
+// rejected by the others within that second. While the server is unavailable, the
+// store is too, after that second. Item.Sync has no effect; the server's
+// configuration determines what a crash loses.
 type Redis struct {
 	client     *redis.Client
 	bulkClient *redis.Client // for what concerns many items, on the same connections
@@ -48,9 +47,9 @@ type Redis struct {
 //	rediss://…            the same over TLS
 //	unix://[user:password@]/path/of/socket[?db=database]
 //
-// Keys in the server begin with prefix; empty means "policy_auth:". It connects
-// at the first use. No error shows any part of the URL, which may hold a
-// password. The time is read from now; nil means time.Now.
+// Keys in the server begin with prefix; empty means "policy_auth:". It connects at
+// the first use. Errors contain no part of the URL, which may contain a password. A
+// nil now means time.Now.
 func OpenRedis(url, prefix string, now func() time.Time) (*Redis, error) {
 	options, err := redis.ParseURL(url)
 	if err != nil {
@@ -69,8 +68,7 @@ func OpenRedis(url, prefix string, now func() time.Time) (*Redis, error) {
 	return &Redis{client, client.WithTimeout(max(options.ReadTimeout, bulkTimeout)), prefix, newRedisCache(now)}, nil
 }
 
-// setTimeouts sets the timeouts that the URL does not set, and switches off what
-// would repeat a call or ask the server for more than the commands used here.
+// setTimeouts sets missing timeouts, and disables retries and optional commands.
 func setTimeouts(options *redis.Options) {
 	for _, timeout := range []*time.Duration{&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout} {
 		if *timeout <= 0 {
@@ -124,7 +122,7 @@ func (r *Redis) Replace(ctx context.Context, key string, item Item) (bool, error
 	return r.put(ctx, key, item, ifPresent)
 }
 
-// put stores an item if the condition holds, and says whether it did.
+// put stores an item if the condition holds, and reports whether it did.
 func (r *Redis) put(ctx context.Context, key string, item Item, when condition) (bool, error) {
 	if err := check(key, item); err != nil {
 		return false, err
@@ -171,8 +169,8 @@ func (r *Redis) DeleteOwner(ctx context.Context, owner string) ([]string, error)
 	return keys, unavailable(err)
 }
 
-// Owned implements Store. The values come in slices, so that the server answers
-// others in between.
+// Owned implements Store. It reads the values in batches, so that the server
+// answers other calls in between.
 func (r *Redis) Owned(ctx context.Context, owner string) ([]Entry, error) {
 	items, err := ownedScript.Run(ctx, r.bulkClient, []string{r.ownerPrefix() + owner}).StringSlice()
 	if err != nil {
@@ -194,7 +192,7 @@ func (r *Redis) Owned(ctx context.Context, owner string) ([]Entry, error) {
 	return entries, nil
 }
 
-// keys returns the keys of items from their names in Redis.
+// keys returns the keys of items in Redis.
 func (r *Redis) keys(items []string) []string {
 	keys := make([]string, len(items))
 	for i, item := range items {
@@ -212,13 +210,14 @@ func (r *Redis) Close() error {
 	return nil
 }
 
-// itemKey is the name in Redis of an item, a hash of its value and owner.
+// itemKey returns the name of an item in Redis, a hash with its value and owners.
 func (r *Redis) itemKey(key string) string { return r.prefix + "item:" + key }
 
-// ownerPrefix begins the name of an owner's keys, a sorted set by expiry.
+// ownerPrefix returns the prefix of the names of owners, which are sorted sets by
+// expiry.
 func (r *Redis) ownerPrefix() string { return r.prefix + "owner:" }
 
-// unavailable marks an error of the server or the way to it; nil is none.
+// unavailable wraps an error of the server or the connection; nil stays nil.
 func unavailable(err error) error {
 	if err == nil {
 		return nil
@@ -226,7 +225,8 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: redis: %w", ErrUnavailable, err)
 }
 
-// milliseconds rounds a lifetime up: Redis takes zero for "gone at once".
+// milliseconds rounds a duration up, because Redis deletes items with zero
+// immediately.
 func milliseconds(d time.Duration) int64 {
 	return int64((d + time.Millisecond - 1) / time.Millisecond)
 }

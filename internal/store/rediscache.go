@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// cacheTime is how long a machine may go on with what it has read, and so
-	// how long a session may outlive its end on another machine.
+	// cacheTime is how long a machine uses values that it read, and so how long a
+	// session may be valid on one machine after it ended on another.
 	cacheTime = time.Second
-	// maxCacheSize is how many bytes of it are kept.
+	// maxCacheSize is the maximum size of the cached values, in bytes.
 	maxCacheSize = 32 << 20
 )
 
-// redisCache is what a machine has read from Redis within the last second.
+// redisCache holds the values that this machine read from Redis within cacheTime.
 type redisCache struct {
 	now   func() time.Time
 	items *Memory
@@ -29,24 +29,24 @@ func newRedisCache(now func() time.Time) *redisCache {
 	return &redisCache{now: now, items: items}
 }
 
-// get returns what is cached, or ErrNotFound.
+// get returns a cached value, or ErrNotFound.
 func (c *redisCache) get(key string) ([]byte, error) { return c.items.Get(context.Background(), key) }
 
-// pendingRead is a reading on its way.
+// pendingRead is a read that was sent to the server.
 type pendingRead struct {
 	began   time.Time
 	changes uint64
 }
 
-// startRead is called before the server is asked: what it answers is as old as that.
+// startRead is called before a read is sent. The age of the value counts from then.
 func (c *redisCache) startRead() pendingRead {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return pendingRead{c.now(), c.changes}
 }
 
-// finishRead keeps a value that was read, unless it is old already or this machine has
-// changed something since; it returns the value.
+// finishRead caches and returns a value, unless it is too old or this machine
+// changed something meanwhile.
 func (c *redisCache) finishRead(f pendingRead, key string, value []byte, left time.Duration) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,7 +64,7 @@ func (c *redisCache) forget(keys ...string) {
 	_ = c.items.Delete(context.Background(), keys...)
 }
 
-// forgetAll is called after a change of who knows which keys.
+// forgetAll is called after a change of unknown keys.
 func (c *redisCache) forgetAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,5 +72,5 @@ func (c *redisCache) forgetAll() {
 	c.items.clear()
 }
 
-// close makes every further get fail.
+// close makes every later get fail.
 func (c *redisCache) close() { _ = c.items.Close() }

@@ -5,14 +5,15 @@ import (
 	"errors"
 )
 
-// Sealed is a Store whose values are sealed in another. A value that does not
-// verify is not found. Counters are not sealed: Get does not find them.
+// Sealed is a Store that encrypts values before it stores them in another. A value
+// that does not verify is not found. Counters are not encrypted, and Get does not
+// find them.
 type Sealed struct {
 	Store
 	sealer *Sealer
 }
 
-// NewSealed returns a Store that keeps its values sealed in another.
+// NewSealed returns a Store that seals its values.
 func NewSealed(in Store, sealer *Sealer) *Sealed { return &Sealed{in, sealer} }
 
 // Get implements Store.
@@ -37,7 +38,7 @@ func (s *Sealed) Put(ctx context.Context, key string, item Item) error {
 	return s.Store.Put(ctx, key, item)
 }
 
-// PutNew implements Store. What is there counts, whether it verifies or not.
+// PutNew implements Store. An existing value counts even if it does not verify.
 func (s *Sealed) PutNew(ctx context.Context, key string, item Item) (bool, error) {
 	item, err := s.seal(ctx, key, item)
 	if err != nil {
@@ -46,7 +47,7 @@ func (s *Sealed) PutNew(ctx context.Context, key string, item Item) (bool, error
 	return s.Store.PutNew(ctx, key, item)
 }
 
-// Replace implements Store. What is there counts, whether it verifies or not.
+// Replace implements Store. An existing value counts even if it does not verify.
 func (s *Sealed) Replace(ctx context.Context, key string, item Item) (bool, error) {
 	item, err := s.seal(ctx, key, item)
 	if err != nil {
@@ -55,7 +56,7 @@ func (s *Sealed) Replace(ctx context.Context, key string, item Item) (bool, erro
 	return s.Store.Replace(ctx, key, item)
 }
 
-// Owned implements Store. It leaves out entries that do not verify.
+// Owned implements Store. It omits entries that do not verify.
 func (s *Sealed) Owned(ctx context.Context, owner string) ([]Entry, error) {
 	entries, err := s.Store.Owned(ctx, owner)
 	if err != nil {
@@ -74,7 +75,7 @@ func (s *Sealed) Owned(ctx context.Context, owner string) ([]Entry, error) {
 	return opened, nil
 }
 
-// seal returns an item as it is stored.
+// seal returns an item with a sealed value.
 func (s *Sealed) seal(ctx context.Context, key string, item Item) (_ Item, err error) {
 	item.Value, err = s.sealer.Seal(ctx, key, item.Value)
 	return item, err

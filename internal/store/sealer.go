@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// SecretSize is how many bytes a Sealer's secret has.
+// SecretSize is the length of a Sealer's secret, in bytes.
 const SecretSize = chacha20poly1305.KeySize
 
 const (
@@ -23,20 +23,22 @@ const (
 	// sealHeaderSize is its length with the secret's id, sealedSize what sealing adds.
 	sealHeaderSize = 1 + secretIDSize
 	sealOverhead   = sealHeaderSize + chacha20poly1305.NonceSizeX + chacha20poly1305.Overhead
-	// secretIDSize is how many bytes tell secrets apart, in errors alone.
+	// secretIDSize is the length of a secret's ID, which only distinguishes secrets
+	// in errors.
 	secretIDSize = 4
-	// secretRetry is how long a secret that could not be loaded is left alone.
+	// secretRetry is how long a secret that could not be loaded is not tried again.
 	secretRetry = time.Second
 )
 
-// ErrForged is the error of a value that this secret did not seal under its key:
-// another program wrote it, moved it from another key, or sealed it with another
-// secret.
+// ErrForged is the error of a value that was not sealed with this secret under its
+// key: another program wrote it, moved it from another key, or sealed it with
+// another secret.
 var ErrForged = errors.New("it does not verify")
 
-// A Sealer encrypts and authenticates values (XChaCha20-Poly1305), each bound to
-// its key: a program with write access to the store can remove values and restore
-// older ones, but neither read, create nor change one. It is safe for concurrent use.
+// A Sealer encrypts and authenticates values with XChaCha20-Poly1305. Each value is
+// bound to its key: a program with write access to the store can delete values and
+// restore older ones, but it cannot read, create or change any. It is safe for
+// concurrent use.
 type Sealer struct {
 	load   func(context.Context) ([]byte, error)
 	report func(error)
@@ -55,7 +57,7 @@ type secret struct {
 	id   [secretIDSize]byte
 }
 
-// NewSealer returns a Sealer. It loads its secret of SecretSize bytes at the first
+// NewSealer returns a Sealer. It loads the secret of SecretSize bytes at the first
 // use, and tries again a second after a failure. It calls report, which may be nil,
 // with the first value that does not verify.
 func NewSealer(load func(context.Context) ([]byte, error), report func(error)) *Sealer {
@@ -65,12 +67,12 @@ func NewSealer(load func(context.Context) ([]byte, error), report func(error)) *
 	return &Sealer{load: load, report: report}
 }
 
-// Secret is a way to load a secret that is known.
+// Secret returns a load function for a known secret.
 func Secret(secret []byte) func(context.Context) ([]byte, error) {
 	return func(context.Context) ([]byte, error) { return secret, nil }
 }
 
-// Seal returns a value as it is stored under a key.
+// Seal returns a value in the form in which it is stored under a key.
 func (s *Sealer) Seal(ctx context.Context, key string, value []byte) ([]byte, error) {
 	secret, err := s.loadSecret(ctx)
 	if err != nil {
@@ -105,7 +107,7 @@ func (s *Sealer) Open(ctx context.Context, key string, sealed []byte) ([]byte, e
 	return value, nil
 }
 
-// forgedError returns ErrForged, and reports the first time.
+// forgedError returns ErrForged with a reason, and reports the first one.
 func (s *Sealer) forgedError(key, why string) error {
 	err := fmt.Errorf("the record %.60q: %w (%s)", key, ErrForged, why)
 	s.forged.Do(func() { s.report(err) })

@@ -8,21 +8,20 @@ import (
 )
 
 const (
-	// writeDelay is how long changes that no caller waits for are gathered before
-	// they are written together. A touch of every session at every request is
-	// one write in that time.
+	// writeDelay is how long changes are collected before they are written, unless a
+	// caller waits. Within this time, all changes of a key are one write.
 	writeDelay = 5 * time.Second
-	// writeBatch is the number of gathered changes that are written at once.
+	// writeBatch is the number of changes that are written immediately.
 	writeBatch = 10_000
-	// maxPending is the number of changes after which a disk that takes none
-	// stops the taking of more.
+	// maxPending is the number of unwritten changes beyond which no more are
+	// accepted.
 	maxPending = 100_000
 )
 
-// errBacklog is the answer while the disk takes nothing and much is waiting.
+// errBacklog is the error while the disk fails and too many changes are pending.
 var errBacklog = fmt.Errorf("%w: the disk accepts no writes", ErrUnavailable)
 
-// writeBehind writes changes behind, several at once, from a single goroutine.
+// writeBehind writes changes in the background, in batches and from one goroutine.
 type writeBehind struct {
 	write func(changes map[string]*entry) error
 
@@ -39,7 +38,7 @@ type writeBehind struct {
 	last   error // of the last write, valid after done
 }
 
-// newWriteBehind starts a journal; close ends it.
+// newWriteBehind starts a writer; close stops it.
 func newWriteBehind(write func(map[string]*entry) error) *writeBehind {
 	j := &writeBehind{
 		write: write, pending: map[string]*entry{},
@@ -50,8 +49,7 @@ func newWriteBehind(write func(map[string]*entry) error) *writeBehind {
 	return j
 }
 
-// add records a change, to be written with the next ones. The change that was
-// pending for the key is forgotten: touches coalesce.
+// add records a change. It replaces a pending change of the same key.
 func (j *writeBehind) add(key string, now *entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -63,7 +61,7 @@ func (j *writeBehind) add(key string, now *entry) {
 	}
 }
 
-// flush waits until everything noted so far is on disk, for diskPatience at most.
+// flush waits until all recorded changes are on disk, for diskTimeout at most.
 func (j *writeBehind) flush(ctx context.Context) error {
 	answer, err := j.requestWrite()
 	if err != nil {
@@ -83,7 +81,8 @@ func (j *writeBehind) flush(ctx context.Context) error {
 	}
 }
 
-// requestWrite returns where the next write is answered, or errStuck if one does not end.
+// requestWrite returns a channel for the result of the next write, or
+// errDiskTimeout if the current write does not end.
 func (j *writeBehind) requestWrite() (<-chan error, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -96,7 +95,7 @@ func (j *writeBehind) requestWrite() (<-chan error, error) {
 	return answer, nil
 }
 
-// checkBacklog says whether more may be noted.
+// checkBacklog returns errBacklog if too many changes are pending.
 func (j *writeBehind) checkBacklog() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -106,15 +105,15 @@ func (j *writeBehind) checkBacklog() error {
 	return nil
 }
 
-// failing says whether the last write failed, so that what it held is pending.
+// failing reports whether the last write failed, so that its changes are pending.
 func (j *writeBehind) failing() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.failed
 }
 
-// close writes what is pending and ends the goroutine. A disk that does not answer
-// is not waited for: then the goroutine ends when it does, and errStuck is returned.
+// close writes pending changes and stops the goroutine. If the disk does not
+// respond, it returns errDiskTimeout, and the goroutine ends later.
 func (j *writeBehind) close() error {
 	close(j.stop)
 	timer := time.NewTimer(diskTimeout)
@@ -127,7 +126,7 @@ func (j *writeBehind) close() error {
 	}
 }
 
-// run writes when a caller waits, and else a while after the first change.
+// run writes at once if a caller waits, and else writeDelay after the first change.
 func (j *writeBehind) run() {
 	defer close(j.done)
 	var later <-chan time.Time
@@ -149,7 +148,7 @@ func (j *writeBehind) run() {
 	}
 }
 
-// commit writes all pending changes and answers those who wait.
+// commit writes all pending changes and answers the waiting callers.
 func (j *writeBehind) commit() error {
 	j.mu.Lock()
 	changes, waiting := j.pending, j.waiters
@@ -168,8 +167,8 @@ func (j *writeBehind) commit() error {
 	return err
 }
 
-// finishWrite remembers how a write went. What was not written is pending again,
-// except where it has changed since.
+// finishWrite records the result of a write. After a failure, its changes are
+// pending again unless they changed since.
 func (j *writeBehind) finishWrite(changes map[string]*entry, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -188,7 +187,7 @@ func (j *writeBehind) finishWrite(changes map[string]*entry, err error) {
 	signal(j.dirty)
 }
 
-// signal makes a channel of one ready; it is ready at most once.
+// signal makes a channel with a buffer of one ready.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

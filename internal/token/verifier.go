@@ -1,11 +1,11 @@
-// Package token verifies JSON Web Tokens (RFC 7519) that are signed in compact
-// serialization (RFC 7515), and turns their claims into an identity. It reads
-// them by RFC 8725: keys are bound to algorithms, algorithms are allow-listed,
-// and what a token says of itself chooses nothing but among keys at hand.
+// Package token verifies signed JSON Web Tokens (RFC 7519) in compact serialization
+// (RFC 7515), and turns their claims into an identity. It follows RFC 8725: keys are
+// bound to algorithms, algorithms are allow-listed, and a token's header selects only
+// among known keys.
 //
-// Whatever is cheap to check comes before the signature, and nothing that is
-// read before the signature was verified leaves the package, except in an
-// Error's details and from Issuer, which say so.
+// Cheap checks are made before the signature is verified. Nothing that is read before
+// that leaves the package, except in the details of an Error and from
+// Unverified.Issuer.
 package token
 
 import (

@@ -1,6 +1,6 @@
-// Package users knows who has which password or key. It reads users.yaml,
-// htpasswd files and keys.yaml into immutable sets, and verifies secrets at
-// the same cost for names that are in them and names that are not.
+// Package users verifies passwords and API keys. It parses users.yaml, htpasswd files
+// and keys.yaml into immutable sets. Verifying takes the same time for known and
+// unknown names.
 package users
 
 import (
