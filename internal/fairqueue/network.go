@@ -10,18 +10,18 @@ import (
 // has no prefix.
 type network struct {
 	prefix   netip.Prefix
-	parent   *network // the wider one, nil for a lane
-	waiting  int      // in it and all that are in it
+	parent   *network // the wider network, nil for a lane
+	waiting  int      // the waiters in it and in its children
 	children map[netip.Prefix]*network
-	order    []*network // the parts, the next one first
-	waiters  []*waiter  // of a narrowest one, the first one first
+	order    []*network // the children in the order of their turns
+	waiters  []*waiter  // in order, only in the narrowest networks
 }
 
 // waiter is a waiting caller. Its channel receives true when it gets a slot, and
 // false if it is rejected in favor of other networks.
 type waiter struct {
 	admitted chan bool
-	network  *network // nil once it no longer waits
+	network  *network // nil if it does not wait anymore
 }
 
 // add appends a waiter to its network. Networks are given from the widest to the

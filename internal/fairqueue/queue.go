@@ -30,9 +30,9 @@ type Queue struct {
 
 	mu             sync.Mutex
 	taken          int
-	ordinary       network // the callers who wait
-	reserved       network // those with room of their own
-	servedReserved bool    // the last slot went to one of reserved
+	ordinary       network // the lane of Acquire
+	reserved       network // the lane of AcquireReserved
+	servedReserved bool    // the last slot went to the reserved lane
 }
 
 // New returns a queue with a number of slots, in which at most maxWaiting callers

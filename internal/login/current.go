@@ -37,7 +37,7 @@ func (v *Request) currentIdentity() *authenticator.Identity {
 // showSignedIn writes a page with the account that is signed in and the links to
 // continue, to change the account and to sign out.
 func (s *Site) showSignedIn(v *Request, id *authenticator.Identity) {
-	again := url.Values{"login": {""}} // to choose from
+	again := url.Values{"login": {""}} // shows the choice of methods
 	if len(s.Methods) == 1 {
 		again.Set("login", s.Methods[0].Name())
 	}

@@ -14,7 +14,7 @@ const placeholder = "{return_to}"
 
 // ExternalPage is a sign-in page of another application.
 type ExternalPage struct {
-	parts []string // around each placeholder
+	parts []string // the text between the placeholders
 	host  string   // lower-case, with a port if there is one; "" for this site
 	path  string
 }

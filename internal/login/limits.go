@@ -60,7 +60,7 @@ func (v *Request) countBegun(ctx context.Context, in store.Store) (place string,
 	}
 	span := v.Sessions.Now().UnixNano() / int64(transactionTime)
 	begun, err := in.Count(ctx, "login-begun-by-all/"+strconv.FormatInt(span, 10), 2*transactionTime)
-	// Two spans take turns: what began in one is over before its turn comes again.
+	// Two spans take turns: the sign-ins of one have expired before it is used again.
 	return fmt.Sprintf("login-place/%d/%d", span%2, begun%maxPending), err
 }
 

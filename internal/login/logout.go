@@ -55,7 +55,7 @@ func (s *Site) endSession(v *Request, found *session.Session) {
 	v.report(event)
 	v.resetLoopGuard()
 	if to == "" {
-		to = LogoutPath // which then says that no user is signed in
+		to = LogoutPath // it then shows that no user is signed in
 	}
 	v.Redirect(to)
 }

@@ -25,8 +25,8 @@ type Request struct {
 	// RequestID is the id that is also in the log.
 	RequestID string
 
-	loginURL     string // where to sign in again, if not LoginPath
-	newBrowserID string // the browser's value that the answer sets
+	loginURL     string // the URL to sign in again; "" is LoginPath
+	newBrowserID string // the ID in a cookie of the response
 }
 
 // signInURL returns the URL of the link to sign in again.
@@ -97,11 +97,11 @@ func (v *Request) Refuse(e Event) {
 // writePage writes the error page of an event.
 func (v *Request) writePage(e Event, rf pages.Denial) {
 	rf.Status, rf.Reason, rf.RequestID, rf.MaxAge = e.Status, e.Reason, v.RequestID, -1
-	passing := e.Status >= http.StatusInternalServerError && v.loginURL == "" // what is answered so here is soon over
+	passing := e.Status >= http.StatusInternalServerError && v.loginURL == "" // temporary: the page needs no link
 	if !passing && e.Reason != authenticator.ReasonInsecureTransport {
 		rf.LoginURL = v.signInURL()
 	}
-	_ = v.Pages.Write(v.W, v.R, rf) // it fails only if the client is gone
+	_ = v.Pages.Write(v.W, v.R, rf) // it fails only if the client disconnected
 }
 
 // report passes an event to the site's Report function.

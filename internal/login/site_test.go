@@ -167,7 +167,7 @@ func TestN51CookieDomain(t *testing.T) {
 		t.Errorf("%d %s", answer.Code, body)
 	}
 	e := w.lastEvent()
-	if e.Reason != authenticator.ReasonCookieDomain || !errors.Is(e.Err, session.ErrCookieDomain) || len(e.Details) != 1 || !strings.Contains(e.Details[0].Value, "leave cookie_domain out") {
+	if e.Reason != authenticator.ReasonCookieDomain || !errors.Is(e.Err, session.ErrCookieDomain) || len(e.Details) != 1 || !strings.Contains(e.Details[0].Value, "change cookie_domain, or remove it") {
 		t.Errorf("event %+v", e)
 	}
 	w.https = false

@@ -177,5 +177,5 @@ func (p *Provider) errorResponse(answer url.Values, pending AuthRequest) error {
 	case "unmet_authentication_requirements":
 		return newFailure(http.StatusForbidden, authenticator.ReasonStepUpRequired, err)
 	}
-	return newFailure(http.StatusForbidden, authenticator.ReasonProviderDenied, err) // access_denied above all
+	return newFailure(http.StatusForbidden, authenticator.ReasonProviderDenied, err) // most often access_denied
 }

@@ -32,7 +32,7 @@ const (
 type ClientKey struct {
 	private    crypto.Signer
 	kind       string   // for messages
-	algorithms []string // the algorithms that fit, the usual one first
+	algorithms []string // the preferred one first
 	digest     string
 }
 
@@ -60,7 +60,7 @@ func ParseClientKey(name string, data []byte) (*ClientKey, error) {
 		case block == nil:
 			found.digest = hex.EncodeToString(sum[:])
 			return found, nil
-		case block.Type == "EC PARAMETERS": // openssl ecparam writes them first
+		case block.Type == "EC PARAMETERS": // openssl ecparam writes this block first
 		case found != nil:
 			return nil, fmt.Errorf("%s: more than one block; want one private key", name)
 		default:

@@ -51,7 +51,7 @@ func (p *Provider) Exchange(ctx context.Context, answer url.Values, pending Auth
 		return nil, err
 	}
 	if pending.Endpoints != m.digest() {
-		p.startDiscovery() // another machine may know the newer ones
+		p.startDiscovery() // another machine may have newer metadata
 		return nil, endpointsChanged()
 	}
 	code, err := p.authorizationCode(m, answer, pending)
@@ -126,7 +126,7 @@ func (p *Provider) identify(ctx context.Context, m *metadata, got *tokenResponse
 }
 
 const (
-	// defaultExpiry is how long tokens count of which it is not said.
+	// defaultExpiry is the lifetime of tokens without expires_in.
 	defaultExpiry = 5 * time.Minute
 	// minExpiry limits how often tokens with a short lifetime are refreshed.
 	minExpiry = 30 * time.Second
@@ -150,7 +150,7 @@ func (p *Provider) userinfo(ctx context.Context, m *metadata, got *tokenResponse
 	}
 	claims, err := p.fetchUserinfo(ctx, m, got.access)
 	if errors.Is(err, errNoUserinfo) {
-		if !p.incomplete.Swap(true) { // once, not for each user
+		if !p.incomplete.Swap(true) { // report it once and not for each user
 			p.config.Report(fmt.Errorf("what the ID token does not say of a user is unknown: %w", err))
 		}
 		about.Incomplete = true

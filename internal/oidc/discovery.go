@@ -36,15 +36,15 @@ type metadata struct {
 	authorization    string
 	token            string
 	userinfo         string // "" if there is none
-	userinfoUnusable bool   // there is a userinfo endpoint that cannot be asked
+	userinfoUnusable bool   // the metadata has a userinfo endpoint that must not be used
 	endSession       string // "" if there is none
-	auth             string // how the client proves who it is
+	auth             string // the client authentication method
 	algorithm        string // of client assertions
-	parEndpoint      string // where requests are pushed, "" if they are not
+	parEndpoint      string // "" if requests are not pushed
 	requirePAR       bool   // RFC 9126, section 5
 	sendsIss         bool   // RFC 9207, section 3
 	verifier         *token.Verifier
-	expires          time.Time // when it is to be asked for again
+	expires          time.Time // when it is fetched again
 }
 
 // metadata returns the issuer's metadata. If there is none, it waits for a

@@ -90,11 +90,11 @@ type Provider struct {
 	incomplete atomic.Bool
 
 	mu                 sync.Mutex
-	inflight           chan struct{} // closed when the discovery under way ends; nil without one
+	inflight           chan struct{} // closed at the end of the running discovery, or nil
 	nextDiscovery      time.Time     // when the next discovery may begin
 	failures           int           // in a row
 	failure            error         // why the last discovery failed, or nil
-	refreshPausedUntil time.Time     // until when no token is refreshed, since the provider is out of reach
+	refreshPausedUntil time.Time     // no token is refreshed before, since the provider was unavailable
 }
 
 // New returns a provider for a configuration. It does not use the network. Its
@@ -127,7 +127,7 @@ func New(config Config) (*Provider, error) {
 	}
 	config.Client = limitClient(config.Client)
 	p := &Provider{config: config}
-	if _, err := p.verifier(nil); err != nil { // a bad map is found now
+	if _, err := p.verifier(nil); err != nil { // report an invalid map early
 		return nil, err
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())

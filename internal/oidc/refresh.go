@@ -111,7 +111,7 @@ func (p *Provider) keepRefreshToken(g *Grant, got *tokenResponse, err error) (*G
 		return nil, err
 	}
 	p.pauseRefresh()
-	p.config.Report(fmt.Errorf("refreshing: %w", err)) // people stay signed in, so that nothing else tells of it
+	p.config.Report(fmt.Errorf("refreshing: %w", err)) // users stay signed in, so that nothing else reports it
 	renewed := *g
 	renewed.Identity, renewed.RefreshToken, renewed.RefreshAt = nil, got.refresh, p.config.Now()
 	return &renewed, nil
@@ -135,7 +135,7 @@ func (p *Provider) refreshFailure(err error) *Failure {
 	}
 	p.pauseRefresh()
 	failure := unavailable(refreshPause, fmt.Errorf("refreshing: %w", redactError(err)))
-	p.config.Report(failure) // people stay signed in, so that nothing else tells of it
+	p.config.Report(failure) // users stay signed in, so that nothing else reports it
 	return failure
 }
 

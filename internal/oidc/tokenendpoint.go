@@ -16,16 +16,16 @@ import (
 // 5.1; OpenID Connect Core, section 3.1.3.3).
 type tokenResponse struct {
 	access, refresh, id string
-	expiresIn           int64 // in seconds; 0 if it is not said
+	expiresIn           int64 // in seconds; 0 if unknown
 }
 
 // endpointError is an error response of an endpoint. It contains no secret that was
 // sent.
 type endpointError struct {
-	endpoint    string // such as token endpoint
+	endpoint    string // for instance "token endpoint"
 	status      int
 	code        string // RFC 6749, section 5.2; printable
-	description string // error_description; printable, without what was sent
+	description string // error_description; printable, without secrets
 }
 
 // Error implements error.
@@ -96,7 +96,7 @@ func (p *Provider) postForm(ctx context.Context, m *metadata, name, endpoint str
 		return nil, fmt.Errorf("the %s: %w", name, err)
 	}
 	answer := parseObject(body)
-	code, isText := answer["error"].(string) // "" says nothing
+	code, isText := answer["error"].(string) // some send "" without an error
 	if ok := response.StatusCode/100 == 2; !ok || code != "" || answer["error"] != nil && !isText {
 		words, _ := answer["error_description"].(string)
 		return nil, &endpointError{name, response.StatusCode, printable(code), printable(p.redactSecrets(words, form))}
@@ -116,7 +116,7 @@ func parseObject(body []byte) (object map[string]any) {
 		return nil
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil // there is more
+		return nil // trailing data
 	}
 	return object
 }

@@ -38,7 +38,7 @@ func (p *Provider) fetchUserinfo(ctx context.Context, m *metadata, accessToken s
 		return nil, unavailable(retryAfter(answer.Header), fmt.Errorf("the userinfo endpoint answered %d", answer.StatusCode))
 	case answer.StatusCode == http.StatusForbidden, answer.StatusCode == http.StatusNotFound:
 		return nil, fmt.Errorf("%w: it answered %d", errNoUserinfo, answer.StatusCode)
-	case answer.StatusCode == http.StatusUnauthorized: // an answer about the access token, and so about the user
+	case answer.StatusCode == http.StatusUnauthorized: // the access token is invalid
 		return nil, newFailure(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, fmt.Errorf("the userinfo endpoint answered 401; %s", userinfoOffHint))
 	case answer.StatusCode != http.StatusOK:
 		return nil, inconclusive(fmt.Errorf("the userinfo endpoint answered %d; %s", answer.StatusCode, userinfoOffHint))
@@ -52,7 +52,7 @@ func (p *Provider) fetchUserinfo(ctx context.Context, m *metadata, accessToken s
 		return claims, nil
 	}
 	claims, err := m.verifier.ParseUserinfo(body, false)
-	if err != nil { // a page about maintenance, say
+	if err != nil { // such as a maintenance page
 		return nil, inconclusive(fmt.Errorf("the userinfo answer (%s): %w", printable(answer.Header.Get("Content-Type")), err))
 	}
 	return claims, nil

@@ -51,7 +51,7 @@ func (s *Sessions) touchKeepAlives() {
 // since most are released before it fires.
 type keepAlives struct {
 	mu       sync.Mutex
-	inUse    map[*Session]int // how many times
+	inUse    map[*Session]int // the number of uses
 	timer    *time.Timer
 	running  bool
 	interval time.Duration

@@ -90,6 +90,6 @@ func (g *Registry) saveLastUsed(s *Session, at int64, left time.Duration) {
 	g.saves.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), saveTimeout)
 		defer cancel()
-		_ = g.replaceLastUsed(ctx, s.ID, s.Record, at, left) // what is not saved is saved with the next use
+		_ = g.replaceLastUsed(ctx, s.ID, s.Record, at, left) // after a failure, the next use is saved
 	})
 }

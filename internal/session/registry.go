@@ -35,7 +35,7 @@ type idHash = [sha256.Size]byte
 // Registry holds the sessions of all sites that share a store, so that each session
 // is decoded once. It is safe for concurrent use.
 type Registry struct {
-	store  store.Store // sealed values, so that one that is known need not be opened
+	store  store.Store // holds sealed values: a cached one need not be opened again
 	sealer *store.Sealer
 	cache  *otter.Cache[idHash, *Session]
 	saves  sync.WaitGroup
@@ -130,7 +130,7 @@ func (g *Registry) refresh(ctx context.Context, found *Session, r Record, left t
 	case !replaced:
 		return ErrEnded
 	}
-	return g.replaceLastUsed(ctx, found.ID, r, found.lastUsed.Load(), left) // the owners may be others
+	return g.replaceLastUsed(ctx, found.ID, r, found.lastUsed.Load(), left) // the owners may have changed
 }
 
 func newSession(sum idHash, r Record, raw []byte) *Session {

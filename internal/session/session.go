@@ -55,9 +55,9 @@ type Session struct {
 	ID string
 
 	key           string
-	raw           []byte       // the record as the store has it
+	raw           []byte       // the stored value
 	lastUsed      atomic.Int64 // last use, in nanoseconds since 1970
-	savedLastUsed atomic.Int64 // the last use that the store knows
+	savedLastUsed atomic.Int64 // the last use in the store
 	derived       atomic.Pointer[derived]
 }
 

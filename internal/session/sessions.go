@@ -55,7 +55,7 @@ type Config struct {
 type Sessions struct {
 	registry     *Registry
 	config       Config
-	saveInterval time.Duration // at most so often a session's use is told to the store
+	saveInterval time.Duration // the minimum time between writes of a last use
 	keepAlives   keepAlives
 }
 

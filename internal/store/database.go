@@ -55,7 +55,7 @@ func (d *database) close() error {
 // each attempt would leak a memory mapping.
 type opener struct {
 	path    string
-	damaged os.FileInfo // nil if it was not
+	damaged os.FileInfo // nil if it is not damaged
 	damage  error
 }
 

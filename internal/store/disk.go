@@ -38,8 +38,8 @@ type disk struct {
 	db              *bbolt.DB
 	file            *os.File
 	path            string
-	size            int64 // that the file has at least
-	lastTransaction int   // transaction of ours, 0 before the first
+	size            int64 // the minimum size of the file
+	lastTransaction int   // the ID of our last transaction, or 0
 }
 
 // openDisk opens or creates the file and checks that it is ours.
@@ -94,7 +94,7 @@ func explainOpenError(err error) error {
 		return errors.New("another process has it open")
 	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrVersionMismatch), errors.Is(err, bbolterrors.ErrChecksum):
 		return fmt.Errorf("not a store or damaged (%w)%s", err, moveAwayHint)
-	case strings.Contains(err.Error(), "file size too small"): // bbolt has no name for it
+	case strings.Contains(err.Error(), "file size too small"): // bbolt exports no error for it
 		return fmt.Errorf("damaged (%w)%s", err, moveAwayHint)
 	}
 	return err
@@ -225,7 +225,7 @@ func (d *disk) update(change func(*bbolt.Tx) error) error {
 func (d *disk) checkInPlace() error {
 	there, err := os.Stat(d.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err // it may come back
+		return err // may be temporary
 	}
 	ours, failure := d.file.Stat()
 	switch {

@@ -11,7 +11,7 @@ type entry struct {
 	value   []byte
 	owners  []string
 	expires time.Time
-	index   int // in the queue
+	index   int // in the heap
 }
 
 // overhead is roughly what an entry costs beside its bytes.

@@ -31,14 +31,14 @@ type File struct {
 
 	mu       sync.Mutex
 	opener   opener
-	opening  chan struct{} // closed when the opening that goes on ends; nil if none does
-	began    time.Time     // when that began
-	failure  error         // of the last opening
+	opening  chan struct{} // closed when the running opening ends, or nil
+	began    time.Time     // when the opening began
+	failure  error         // the error of the last opening
 	failedAt time.Time
 	closed   bool
 
 	reportMu sync.Mutex
-	reported string // what was reported last
+	reported string // the last reported error
 }
 
 // openedFile is an open file.
@@ -231,7 +231,7 @@ func (o *openedFile) close() error {
 	o.memory.stop()
 	err := o.writer.close()
 	if errors.Is(err, errDiskTimeout) {
-		return err // the disk belongs to who waits for it
+		return err // the goroutine that waits for the disk still uses it
 	}
 	closed := make(chan error, 1)
 	go func() { closed <- o.database.close() }()

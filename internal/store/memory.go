@@ -35,7 +35,7 @@ var errNoCounter = errors.New("the key holds an item, not a counter")
 type Memory struct {
 	now     func() time.Time
 	limit   int
-	changed func(key string, now *entry) // told of every change, nil for a removal; with the lock held
+	changed func(key string, now *entry) // called with every change, nil for a removal, while the lock is held
 
 	mu     sync.RWMutex
 	items  map[string]*entry

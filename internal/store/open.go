@@ -60,7 +60,7 @@ func (f *File) startOpening() (<-chan struct{}, error) {
 	switch {
 	case f.closed:
 		return nil, errClosed
-	case f.opened.Load() != nil: // meanwhile
+	case f.opened.Load() != nil: // in the meantime
 		return nil, nil
 	case f.opening != nil && time.Since(f.began) >= diskTimeout:
 		return nil, errDiskTimeout
@@ -85,7 +85,7 @@ func (f *File) finishOpening(opening chan struct{}) {
 	switch {
 	case err != nil:
 		f.failure, f.failedAt = fmt.Errorf("%w: %w", ErrUnavailable, err), f.now()
-	case f.closed: // meanwhile
+	case f.closed: // in the meantime
 		_ = o.close()
 	default:
 		f.failure = nil

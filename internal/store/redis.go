@@ -36,7 +36,7 @@ const defaultPrefix = "policy_auth:"
 // configuration determines what a crash loses.
 type Redis struct {
 	client     *redis.Client
-	bulkClient *redis.Client // for what concerns many items, on the same connections
+	bulkClient *redis.Client // with longer timeouts, on the same connections
 	prefix     string
 	cache      *redisCache
 }
@@ -76,7 +76,7 @@ func setTimeouts(options *redis.Options) {
 		}
 	}
 	options.ContextTimeoutEnabled = true
-	options.MaxRetries, options.DialerRetries = -1, 1 // a count that is sent twice counts twice
+	options.MaxRetries, options.DialerRetries = -1, 1 // a repeated command would count twice
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	options.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {

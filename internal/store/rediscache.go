@@ -20,7 +20,7 @@ type redisCache struct {
 	items *Memory
 
 	mu      sync.Mutex
-	changes uint64 // by this machine, so that a reading that a change overtook is not kept
+	changes uint64 // by this machine: a value that was read before a change is not cached
 }
 
 func newRedisCache(now func() time.Time) *redisCache {
@@ -51,7 +51,7 @@ func (c *redisCache) finishRead(f pendingRead, key string, value []byte, left ti
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if keep := min(cacheTime, left) - c.now().Sub(f.began); keep > 0 && c.changes == f.changes {
-		_, _ = c.items.put(key, Item{Value: value, Lifetime: keep}, always) // a full cache keeps no more
+		_, _ = c.items.put(key, Item{Value: value, Lifetime: keep}, always) // a full cache stores nothing
 	}
 	return value
 }

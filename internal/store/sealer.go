@@ -47,7 +47,7 @@ type Sealer struct {
 	secret atomic.Pointer[secret]
 
 	mu       sync.Mutex
-	failure  error // of the last loading
+	failure  error // the error of the last loading
 	failedAt time.Time
 }
 

@@ -29,7 +29,7 @@ type writeBehind struct {
 	pending      map[string]*entry // nil for a removal
 	waiters      []chan error
 	failed       bool      // the last write
-	writeStarted time.Time // when the write that goes on began, or zero
+	writeStarted time.Time // when the running write started, or zero
 
 	dirty  chan struct{} // something is pending
 	urgent chan struct{} // a caller waits
@@ -144,7 +144,7 @@ func (j *writeBehind) run() {
 			return
 		}
 		later = nil
-		_ = j.commit() // those who wait are told; the others' changes stay pending
+		_ = j.commit() // waiting callers get the error; other changes stay pending
 	}
 }
 

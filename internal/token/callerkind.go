@@ -27,7 +27,7 @@ func kindOf(claims object) authenticator.Kind {
 	case isProgram(claims, clients):
 		return authenticator.KindClient
 	case isServiceAccount(claims):
-		if hasClaim(claims, "auth_time") { // a user signed in under that name
+		if hasClaim(claims, "auth_time") { // a user with that name signed in
 			return authenticator.KindUnknown
 		}
 		return authenticator.KindClient

@@ -28,7 +28,7 @@ const (
 // fetcher fetches an issuer's documents.
 type fetcher struct {
 	client *http.Client
-	origin string // what bearer is sent to
+	origin string // the origin that bearer is sent to
 	bearer func() (string, error)
 }
 
@@ -48,7 +48,7 @@ func newFetcher(config RemoteKeySetConfig) *fetcher {
 	}
 	f.client = NewClient(ClientConfig{ConfiguredHosts: named, Roots: config.Roots})
 	f.client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
-		next.Header.Del("Authorization") // it is for the URL that was named
+		next.Header.Del("Authorization") // it is only for the configured URL
 		return sameOriginRedirect(next, via)
 	}
 	return f

@@ -171,7 +171,7 @@ func halfHash(algorithm, value string) string {
 func (v *Verifier) idToken(claims object, want Expected) (*IDToken, error) {
 	m := &mapping{verifier: v, claims: claims}
 	t := &IDToken{SessionID: stringOrNumber(claims["sid"]), AuthTime: m.authTime(), claims: claims}
-	t.Subject, _, _ = claims.text("sub") // checkSubject has read it
+	t.Subject, _, _ = claims.text("sub") // checked by checkSubject
 	acr := m.label("acr")
 	switch oldest := v.now().Add(-v.leeway).Add(-time.Duration(max(want.MaxAge, 0)) * time.Second); {
 	case t.Subject == "":
@@ -197,7 +197,7 @@ func (v *Verifier) Identify(t *IDToken, more map[string]any) (*authenticator.Ide
 		delete(claims, name)
 	}
 	for name, value := range t.claims {
-		if value != nil || claims[name] == nil { // null says nothing
+		if value != nil || claims[name] == nil { // null counts as missing
 			claims[name] = value
 		}
 	}

@@ -29,7 +29,7 @@ type jws struct {
 	signed    string // the signing input: header and payload, encoded
 	signature []byte
 
-	decoded bool // claims and unread are what the payload is
+	decoded bool // members and unread are set
 	members object
 	unread  error
 }
@@ -50,7 +50,7 @@ func (t *jws) claims() (object, error) {
 type Unverified struct {
 	*jws
 	raw string
-	err error // what breaks its form
+	err error // why it is malformed
 }
 
 // Parse parses the token of a request, once for all verifiers.

@@ -89,7 +89,7 @@ func (s *KeySet) Candidates(kid, algorithm string) ([]Key, error) {
 		switch {
 		case !meant || !k.fits(algorithm):
 		case candidates == nil:
-			candidates = s.keys[i : i+1 : i+1] // mostly the only one, which costs no memory
+			candidates = s.keys[i : i+1 : i+1] // usually the only one: no allocation
 		default:
 			candidates = append(candidates, k)
 		}

@@ -43,7 +43,7 @@ func (v *Verifier) VerifyLogout(raw string) (*LogoutToken, error) {
 		return nil, err
 	}
 	logout := &LogoutToken{SessionID: stringOrNumber(claims["sid"]), ID: stringOrNumber(claims["jti"])}
-	logout.Subject, _, _ = claims.text("sub") // checkSubject has read it
+	logout.Subject, _, _ = claims.text("sub") // checked by checkSubject
 	if hasClaim(claims, "sid") && logout.SessionID == "" {
 		return nil, malformed("the payload has a sid that is not a string")
 	}

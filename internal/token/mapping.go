@@ -75,9 +75,9 @@ type mapping struct {
 	verifier *Verifier
 	claims   object
 	distributedClaims
-	unknown []string // fields that the issuer did not tell in a form that can be read
-	skipped []string // why, for the debug log: the claim and what it is
-	err     error    // the first form that refuses the token
+	unknown []string // fields whose claims have the wrong type
+	skipped []string // for the debug log: the claims and their types
+	err     error    // the first error
 	hint    string   // what to map instead, or ""
 }
 
@@ -88,7 +88,7 @@ func (m *mapping) find(field string) (value any, from claimSource, found bool) {
 			m.skip(field, s.text, "told elsewhere")
 			return nil, s, false
 		}
-		if value, found := s.lookup(m.claims); found && (field != "scopes" || value != "") { // an empty scope says nothing
+		if value, found := s.lookup(m.claims); found && (field != "scopes" || value != "") { // an empty scope counts as missing
 			return value, s, true
 		}
 	}

@@ -10,8 +10,8 @@ import (
 // groups in this way from tokens of users with too many groups (groups overage), or
 // sets hasgroups.
 type distributedClaims struct {
-	all   bool     // the mark cannot be read: any claim may be meant
-	names []string // the claims that are meant
+	all   bool     // the marker has an unexpected type: any claim may be omitted
+	names []string // the omitted claims
 }
 
 // findOverage finds the claims that are omitted.

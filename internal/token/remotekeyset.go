@@ -34,15 +34,15 @@ type RemoteKeySet struct {
 	ctx         context.Context
 	cancel      context.CancelFunc
 	state       atomic.Pointer[fetchedKeys]
-	restoreOnce sync.Once // asks the store, before the first fetch
+	restoreOnce sync.Once // loads saved keys before the first fetch
 	store       atomic.Pointer[Store]
 	saves       sync.WaitGroup
 
 	mu        sync.Mutex
-	inflight  chan struct{} // closed when the fetch under way ends; nil without one
+	inflight  chan struct{} // closed at the end of the running fetch, or nil
 	nextFetch time.Time     // when the next fetch may begin
 	failure   error         // why the last fetch failed, or nil
-	url       string        // where the keys were found last
+	url       string        // the last URL of the keys
 }
 
 // fetchedKeys is a fetched key set. It is immutable.
@@ -200,7 +200,7 @@ func (r *RemoteKeySet) fetch(done chan struct{}) {
 		r.url = from
 	}
 	r.mu.Unlock()
-	close(done) // nothing waits for the store
+	close(done) // callers do not wait for the store
 	if err == nil {
 		r.saveKeys(savedKeys{FetchedAt: state.fetchedAt, FreshUntil: state.freshUntil, Keys: body})
 	}
@@ -296,7 +296,7 @@ func (r *RemoteKeySet) loadSaved() []byte {
 	case encoded := <-loaded:
 		return encoded
 	case <-ctx.Done():
-		select { // it may have come just now
+		select { // both may be ready
 		case encoded := <-loaded:
 			return encoded
 		default:

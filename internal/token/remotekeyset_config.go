@@ -51,7 +51,7 @@ func (c RemoteKeySetConfig) Key() string {
 	if c.OpenID {
 		parts = append(parts, "openid")
 	}
-	encoded, _ := json.Marshal(parts) // texts always encode
+	encoded, _ := json.Marshal(parts) // strings always encode
 	digest := sha256.Sum256(encoded)
 	return hex.EncodeToString(digest[:])
 }

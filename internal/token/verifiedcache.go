@@ -16,7 +16,7 @@ const maxCacheBytes = 32 << 20
 // cachedToken is the result of a verified token.
 type cachedToken struct {
 	id         *authenticator.Identity
-	expires    time.Time // from here on the token is verified again
+	expires    time.Time // after this the token is verified again
 	generation any       // of the keys
 	size       uint32
 }

@@ -23,13 +23,13 @@ import (
 type Verifier struct {
 	issuer         string
 	audiences      []string // nil accepts any
-	extraAudiences []string // of ID tokens, beside audiences
+	extraAudiences []string // of ID tokens
 	algorithms     []string
 	leeway         time.Duration
 	maxAge         time.Duration
 	typ            string // as normalType returns it, or ""
 	sources        map[string][]claimSource
-	customFields   map[string]bool // the fields that the site maps itself
+	customFields   map[string]bool // the fields in Config.Map
 	skippedClaims  func(claims []string)
 	requirements   []requirement
 	keys           KeySource
@@ -57,7 +57,7 @@ type Limiter func() (leave func(), err error)
 // may be called twice. If the limiter fails, the reason is busy, and the token may
 // be valid. A nil limiter does not wait.
 func (v *Verifier) VerifyLimited(t Unverified, turn Limiter) (*authenticator.Identity, error) {
-	generation := v.keys.Generation() // before the keys are used: a swap in between is no harm
+	generation := v.keys.Generation() // read before the keys, so that a change in between is safe
 	id, err := v.verify(t, turn)
 	if err == nil {
 		v.cacheToken(t.raw, id, generation)

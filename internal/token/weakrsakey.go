@@ -19,7 +19,7 @@ const rocaPrimes = 38
 type rocaSubgroup struct {
 	prime     uint64
 	order     uint64
-	exponents map[uint64]uint64 // by power
+	exponents map[uint64]uint64 // the discrete logarithm of each power
 }
 
 // rocaSubgroups are computed for the first RSA key.

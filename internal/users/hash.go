@@ -90,7 +90,7 @@ func (h Hashes) compare(hash, password string) bool {
 	if isBcrypt(hash) {
 		kind = h.Bcrypt
 		if len(password) > maxBcrypt {
-			_, _ = kind.Compare([]byte(hash), []byte(password[:maxBcrypt])) // the same work
+			_, _ = kind.Compare([]byte(hash), []byte(password[:maxBcrypt])) // takes the same time
 			return false
 		}
 	}

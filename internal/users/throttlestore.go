@@ -28,8 +28,8 @@ type throttleStore struct {
 	memory *store.Memory
 
 	mu     sync.Mutex
-	stores []*openStore // the last one counts; none: in memory alone
-	paused time.Time    // until when the store is not asked
+	stores []*openStore // the last one is used; without any, the memory
+	paused time.Time    // the store is not used before
 }
 
 // openStore is a store and the site's function for its errors.
@@ -114,7 +114,7 @@ func (k *throttleStore) get(ctx context.Context, key string) (value []byte) {
 func (k *throttleStore) set(ctx context.Context, key string, value []byte, lifetime time.Duration) {
 	_ = k.try(ctx, func(ctx context.Context, s store.Store) error {
 		return s.Put(ctx, key, store.Item{Value: value, Lifetime: lifetime})
-	}) // the memory forgets it if it is full
+	}) // a full memory stores nothing
 }
 
 // count increments a counter and reports whether it is within a limit. The window
@@ -134,7 +134,7 @@ func (k *throttleStore) count(ctx context.Context, key string, limit int, window
 	}
 	lifetime := min(window, fullRecheck)
 	if n == 1 {
-		lifetime = window // it began just now
+		lifetime = window // the window started just now
 	}
 	_ = k.memory.Put(ctx, "full/"+key, store.Item{Value: []byte{1}, Lifetime: lifetime})
 	return n == limit

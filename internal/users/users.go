@@ -34,8 +34,8 @@ type User struct {
 // Users is an immutable set of users.
 type Users struct {
 	byName map[string]*User
-	hashes []string // of all users, sorted, for the cost of unknown ones
-	seed   [32]byte // of the choice among them: the same after a restart
+	hashes []string // of all users, sorted; unknown names get one of their costs
+	seed   [32]byte // selects the cost of unknown names, also after a restart
 }
 
 // NewUsers returns a set of users. Two users with the same name are an error, and

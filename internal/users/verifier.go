@@ -121,9 +121,9 @@ type attempt struct {
 	account
 	user       *User // nil for an unknown name
 	password   string
-	wellFormed bool // whether they can be a user's at all
+	wellFormed bool // whether the name and the password are valid at all
 	client     netip.Addr
-	seed       [32]byte // of the users
+	seed       [32]byte // of Users
 }
 
 // isCached reports whether the same attempt succeeded before, with the user's
@@ -155,7 +155,7 @@ func (v *Verifier) verifyHash(ctx context.Context, a attempt) Result {
 		return Result{Reason: authenticator.ReasonBusy, RetryAfter: fairqueue.RetryAfter}
 	}
 	defer v.queue.Release()
-	trusted := v.throttle.isTrusted(a.account, a.client) // perhaps since it waited
+	trusted := v.throttle.isTrusted(a.account, a.client) // may have changed while it waited
 	if wait := v.throttle.admit(ctx, a, trusted, func(l lockoutAllowance) bool { return l.take(ctx, a) }); wait > 0 {
 		return Result{Reason: authenticator.ReasonThrottled, RetryAfter: wait}
 	}
@@ -183,7 +183,7 @@ func (v *Verifier) hashFor(users *Users, user *User, name string) string {
 		return user.Hash
 	}
 	if len(users.hashes) == 0 {
-		return "" // there is no user to be told apart from
+		return "" // without users there is nothing to hide
 	}
 	digest := mac(users.seed, name)
 	return dummyHash(users.hashes[binary.BigEndian.Uint64(digest[:8])%uint64(len(users.hashes))])
@@ -194,7 +194,7 @@ func (v *Verifier) hashFor(users *Users, user *User, name string) string {
 // the texts is sufficient, because the result is never published, and takes less
 // memory than a MAC.
 func (v *Verifier) cacheKey(a attempt) [32]byte {
-	var message [512]byte // mostly it does not grow
+	var message [512]byte // usually large enough
 	return sha256.Sum256(appendTexts(append(message[:0], v.key[:]...), a.hash, a.name, a.password))
 }
 
@@ -222,7 +222,7 @@ func credentials(name, password string) (string, string, bool) {
 	}
 	normal, ok := Normalize(name)
 	if !ok {
-		normal = "\x00" // no user's name, counted by the throttle all the same
+		normal = "\x00" // not a user's name, but counted by the throttle
 	}
 	if len(password) > maxPassword {
 		password, ok = password[:maxPassword], false

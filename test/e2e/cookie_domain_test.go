@@ -29,6 +29,6 @@ func TestE2E_N51CookieDomain(t *testing.T) {
 		t.Errorf("N-51 at run time: %d %s", status, body)
 	}
 	eventually(t, "the log says why", func() bool {
-		return strings.Contains(s.logged(), `"reason":"cookie_domain"`) && strings.Contains(s.logged(), "the host 127.0.0.1 is not of the domain example.com")
+		return strings.Contains(s.logged(), `"reason":"cookie_domain"`) && strings.Contains(s.logged(), "the host 127.0.0.1 is not in the domain example.com")
 	})
 }
