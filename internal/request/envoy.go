@@ -25,7 +25,7 @@ func (r *Request) Envoy(reading Reading, config map[string]any, credentials bool
 	}
 	query, rawQuery, _ := r.query(nil, reading.Query)
 	if credentials {
-		rawQuery = valid(reading.Query)
+		rawQuery = toValidUTF8(reading.Query)
 		query, _ = parseQuery(nil, rawQuery)
 	}
 	path := r.envoyPath(reading)
@@ -41,8 +41,8 @@ func (r *Request) Envoy(reading Reading, config map[string]any, credentials bool
 		},
 		"parsed_path":    listOf(envoySegments(reading)),
 		"parsed_query":   listsOf(query),
-		"parsed_body":    r.parsed,
-		"truncated_body": r.truncated,
+		"parsed_body":    r.envoyBody,
+		"truncated_body": r.bodyTruncated,
 		"version":        map[string]any{"ext_authz": "v3", "encoding": "protojson"},
 	}
 }
@@ -52,7 +52,7 @@ func (r *Request) Envoy(reading Reading, config map[string]any, credentials bool
 func (r *Request) envoyPath(reading Reading) string {
 	first := r.readings[0]
 	if reading.Path == first.Path && slices.Equal(reading.Segments, first.Segments) {
-		return valid(r.facts.URL.EscapedPath())
+		return toValidUTF8(r.meta.URL.EscapedPath())
 	}
 	escaped := make([]string, len(reading.Segments))
 	for i, segment := range reading.Segments {
@@ -62,7 +62,7 @@ func (r *Request) envoyPath(reading Reading) string {
 	if path != "/" && strings.HasSuffix(reading.Path, "/") {
 		path += "/"
 	}
-	return valid(path)
+	return toValidUTF8(path)
 }
 
 // envoySegments returns a path as the plugin splits it: decoded once, with an
@@ -76,7 +76,7 @@ func envoySegments(reading Reading) []string {
 
 func (r *Request) envoyHTTP(method, path, body string, credentials bool) map[string]any {
 	attributes := map[string]any{
-		"id": r.facts.ID(), "method": method, "path": path, "host": valid(r.http.Host), "scheme": r.Scheme(),
+		"id": r.meta.ID(), "method": method, "path": path, "host": toValidUTF8(r.http.Host), "scheme": r.Scheme(),
 		"protocol": strings.TrimSuffix(r.http.Proto, ".0"), "headers": r.envoyHeaders(method, path, credentials),
 	}
 	if r.http.ContentLength != 0 {
@@ -92,23 +92,23 @@ func (r *Request) envoyHTTP(method, path, body string, credentials bool) map[str
 // pseudo-headers.
 func (r *Request) envoyHeaders(method, path string, credentials bool) map[string]any {
 	headers := map[string]any{
-		":authority": valid(r.http.Host), ":method": method, ":path": path, ":scheme": r.Scheme(),
-		"x-forwarded-for": r.facts.ClientIP, "x-forwarded-proto": r.Scheme(), "x-request-id": r.facts.ID(),
+		":authority": toValidUTF8(r.http.Host), ":method": method, ":path": path, ":scheme": r.Scheme(),
+		"x-forwarded-for": r.meta.ClientIP, "x-forwarded-proto": r.Scheme(), "x-request-id": r.meta.ID(),
 	}
 	for name, lines := range r.http.Header {
 		folded := FoldHeaderName(name)
-		if isForwarding(folded) && !r.facts.TrustedProxy {
+		if isForwarding(folded) && !r.meta.TrustedProxy {
 			continue
 		}
 		separator := ","
 		if folded == "cookie" {
 			separator = "; "
 		}
-		text := valid(strings.Join(lines, separator))
+		text := toValidUTF8(strings.Join(lines, separator))
 		if !credentials && r.config.isCredential(folded) {
 			text = Redacted
 		}
-		headers[strings.ToLower(valid(name))] = text
+		headers[strings.ToLower(toValidUTF8(name))] = text
 	}
 	return headers
 }
@@ -117,7 +117,7 @@ func (r *Request) envoyHeaders(method, path string, credentials bool) map[string
 // certificate it showed.
 func (r *Request) envoySource() map[string]any {
 	_, port, _ := net.SplitHostPort(r.http.RemoteAddr)
-	source := envoyAddress(r.facts.ClientIP, port)
+	source := envoyAddress(r.meta.ClientIP, port)
 	if shown := r.TLS().ClientCertificate; shown.Verified {
 		names := slices.Concat(shown.URIs, shown.DNSNames, []string{shown.Subject})
 		source["principal"] = names[0]
@@ -146,7 +146,7 @@ func localAddress(r *http.Request) (host, port string) {
 func listOf(texts []string) []any {
 	list := make([]any, len(texts))
 	for i, text := range texts {
-		list[i] = valid(text)
+		list[i] = toValidUTF8(text)
 	}
 	return list
 }

@@ -17,11 +17,11 @@ func (r *Request) query(into map[string][]string, raw string) (map[string][]stri
 	query, flags := parseQuery(into, raw)
 	for _, name := range r.config.CredentialParameters {
 		if _, present := query[name]; present {
-			query[name] = redact(query[name], true)
+			query[name] = redactLines(query[name], true)
 			raw = Redacted
 		}
 	}
-	return query, valid(raw), flags
+	return query, toValidUTF8(raw), flags
 }
 
 // parseQuery returns the parameters of a raw query, in an empty map or, for nil,
@@ -43,24 +43,24 @@ func parseQuery(query map[string][]string, raw string) (map[string][]string, []F
 			continue
 		}
 		if strings.Contains(pair, ";") {
-			query = addOverrides(query, pair)
+			query = addMethodParameters(query, pair)
 		}
 		name, value, _ := strings.Cut(pair, "=")
 		for _, text := range []*string{&name, &value} {
 			flags = unescapeQuery(text, flags)
 		}
 		query[name] = append(query[name], value)
-		if name != MethodParameter && isOverride(name) {
+		if name != MethodParameter && isMethodParameter(name) {
 			query[MethodParameter] = append(query[MethodParameter], value)
 		}
 	}
 	return query, flags
 }
 
-// isOverride reports whether PHP or Rack read a parameter's name as _method. PHP
+// isMethodParameter reports whether PHP or Rack read a parameter's name as _method. PHP
 // drops leading spaces, ends names at a NUL, and turns ".", " " and an unclosed
 // "[" into "_"; Rack drops leading brackets; with both, _method[] is a list.
-func isOverride(name string) bool {
+func isMethodParameter(name string) bool {
 	if !strings.Contains(name, "method") {
 		return false
 	}
@@ -73,21 +73,21 @@ func isOverride(name string) bool {
 	return found && (rest == "" || rest[0] == '[' || rest[0] == ']')
 }
 
-// addOverrides adds the values of _method in what a semicolon parts.
-func addOverrides(query map[string][]string, pair string) map[string][]string {
+// addMethodParameters adds the values of _method in what a semicolon parts.
+func addMethodParameters(query map[string][]string, pair string) map[string][]string {
 	for part := range strings.SplitSeq(pair, ";") {
 		name, value, _ := strings.Cut(part, "=")
 		unescapeQuery(&name, nil)
 		unescapeQuery(&value, nil)
-		if isOverride(name) {
+		if isMethodParameter(name) {
 			query[MethodParameter] = append(query[MethodParameter], value)
 		}
 	}
 	return query
 }
 
-// foldParameter returns the name under which PHP knows a parameter.
-func foldParameter(name string) string {
+// foldPHPName returns the name under which PHP knows a parameter.
+func foldPHPName(name string) string {
 	name, _, _ = strings.Cut(strings.TrimLeft(name, " "), "\x00")
 	if !strings.ContainsAny(name, " .[") {
 		return name
@@ -102,7 +102,7 @@ func unescapeQuery(text *string, flags []Flag) []Flag {
 		decoded, flags = *text, addFlag(flags, FlagBadEscape)
 	}
 	if !utf8.ValidString(decoded) {
-		decoded, flags = valid(decoded), addFlag(flags, FlagInvalidUTF8)
+		decoded, flags = toValidUTF8(decoded), addFlag(flags, FlagInvalidUTF8)
 	}
 	*text = decoded
 	return flags
@@ -135,6 +135,6 @@ func RemoveParameters(raw string, names []string) string {
 func isAmong(key string, names []string) bool {
 	unescapeQuery(&key, nil)
 	return slices.ContainsFunc(names, func(name string) bool {
-		return name == key || foldParameter(name) == foldParameter(key) || name == MethodParameter && isOverride(key)
+		return name == key || foldPHPName(name) == foldPHPName(key) || name == MethodParameter && isMethodParameter(key)
 	})
 }

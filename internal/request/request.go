@@ -49,36 +49,36 @@ type Config struct {
 	// been passed.
 	Upgrades []string
 
-	lookup *lookup // nil for usualLookup
+	headerIndex *headerIndex // nil for usualLookup
 }
 
 // Request is one request, ready to be judged. It belongs to one goroutine.
 type Request struct {
 	http     *http.Request
-	facts    Metadata
+	meta    Metadata
 	config   *Config
 	readings []Reading
 	flags    []Flag
-	room     room
+	buffer     readingBuffer
 	// destination is that of WebDAV.
 	destination destination
-	// foreign says that the bearer token is the application's own.
-	foreign bool
+	// foreignBearer says that the bearer token is the application's own.
+	foreignBearer bool
 	upgrade upgrade
 	kinds   HeaderKinds
 	path    string // escaped, before any rewrite
 	// host is what the request asks for, and port the one that it names, or 0.
 	host     string
 	port     int
-	goodHost bool
+	validHost bool
 	// set by ReadBody
 	body      any
-	parsed    any    // as opa-envoy-plugin parses it: JSON and forms
-	content   []byte // of the body as it came
-	truncated bool
-	abandoned bool  // reading it was given up
-	unending  bool  // and nothing ends its connection
-	held      int64 // bytes of arriving
+	envoyBody    any    // as opa-envoy-plugin parses it: JSON and forms
+	rawBody   []byte // of the body as it came
+	bodyTruncated bool
+	bodyAbandoned bool  // reading it was given up
+	bodyBlocked  bool  // and nothing ends its connection
+	bodyMemory      int64 // bytes of arriving
 }
 
 // New returns r as policies see it. It reads paths at once, so that Refused can
@@ -94,20 +94,20 @@ func (r *Request) Init(from *http.Request, facts Metadata, config *Config) {
 	if facts.URL == nil {
 		facts.Method, facts.URL, facts.RequestURI = from.Method, from.URL, from.RequestURI
 	}
-	r.http, r.facts, r.config = from, facts, config
+	r.http, r.meta, r.config = from, facts, config
 	r.ClassifyHeaders()
-	r.upgrade = upgradeOf(from, r.kinds, config.Upgrades)
+	r.upgrade = parseUpgrade(from, r.kinds, config.Upgrades)
 	r.destination = destination{}
 	if r.kinds.Has(DestinationHeader) {
-		r.destination = destinationOf(from)
+		r.destination = parseDestination(from)
 	}
-	r.path = escapedPath(r.facts.URL)
-	r.readings, r.flags = readings(&r.facts, r.path, r.current(), r.destination, &r.room)
-	r.withMethods()
+	r.path = escapedPath(r.meta.URL)
+	r.readings, r.flags = readings(&r.meta, r.path, r.currentURL(), r.destination, &r.buffer)
+	r.addMethodReadings()
 	if r.HidesParameter(config.CredentialParameters) {
 		r.flags = append(r.flags, FlagHiddenCredential)
 	}
-	if r.host, r.port, r.goodHost = splitHost(from.Host); !r.goodHost {
+	if r.host, r.port, r.validHost = splitHost(from.Host); !r.validHost {
 		r.flags = append(r.flags, FlagBadHost)
 	}
 }
@@ -120,7 +120,7 @@ func (r *Request) Readings() []Reading { return r.readings }
 // for every caller, or "" if its path may be judged.
 func (r *Request) RejectedFlag() Flag {
 	for _, flag := range r.flags {
-		if refusedFlags[flag] && !r.config.allows(flag) {
+		if rejectedFlags[flag] && !r.config.allows(flag) {
 			return flag
 		}
 	}
@@ -131,49 +131,49 @@ func (r *Request) RejectedFlag() Flag {
 // handler decodes it again and parses it as a URL, so that it cannot be removed.
 func (r *Request) HidesParameter(names []string) bool {
 	return len(names) > 0 && slices.ContainsFunc(r.readings, func(reading Reading) bool {
-		return reading.cut && RemoveParameters(reading.Query, names) != strings.TrimRight(reading.Query, "&;")
+		return reading.queryFromPath && RemoveParameters(reading.Query, names) != strings.TrimRight(reading.Query, "&;")
 	})
 }
 
 // Unreadable reports whether there is something about the request's target that
 // no reading tells, so that it is to be refused whatever it seems to ask for.
 func (r *Request) Unreadable() bool {
-	return slices.ContainsFunc(r.flags, func(flag Flag) bool { return slices.Contains(unreadable, flag) })
+	return slices.ContainsFunc(r.flags, func(flag Flag) bool { return slices.Contains(unreadableFlags, flag) })
 }
 
 // URL returns what the client asked for, before any rewrite.
-func (r *Request) URL() *url.URL { return r.facts.URL }
+func (r *Request) URL() *url.URL { return r.meta.URL }
 
 // EscapedPath returns the path that the client asked for, at least "/".
 func (r *Request) EscapedPath() string { return r.path }
 
 // ID returns the request's id.
-func (r *Request) ID() string { return r.facts.ID() }
+func (r *Request) ID() string { return r.meta.ID() }
 
 // Time returns when the request came: when that is asked for first, unless the server
 // has said it.
 func (r *Request) Time() time.Time {
-	if r.facts.Time.IsZero() {
-		r.facts.Time = time.Now()
+	if r.meta.Time.IsZero() {
+		r.meta.Time = time.Now()
 	}
-	return r.facts.Time
+	return r.meta.Time
 }
 
 // SetForeignBearer says whether the request has a bearer token that is the
 // application's own, which no method judged.
-func (r *Request) SetForeignBearer(foreign bool) { r.foreign = foreign }
+func (r *Request) SetForeignBearer(foreign bool) { r.foreignBearer = foreign }
 
 // TrustedProxy reports whether the peer's forwarding headers may be believed.
-func (r *Request) TrustedProxy() bool { return r.facts.TrustedProxy }
+func (r *Request) TrustedProxy() bool { return r.meta.TrustedProxy }
 
 // ForwardedUntrusted reports whether a peer that is not trusted sent forwarding headers.
 func (r *Request) ForwardedUntrusted() bool {
-	return !r.facts.TrustedProxy && r.kinds.Has(ForwardingHeader)
+	return !r.meta.TrustedProxy && r.kinds.Has(ForwardingHeader)
 }
 
 // ClientAddr returns the client's address, or the zero Addr if it has none.
 func (r *Request) ClientAddr() netip.Addr {
-	addr, err := netip.ParseAddr(r.facts.ClientIP)
+	addr, err := netip.ParseAddr(r.meta.ClientIP)
 	if err != nil {
 		return netip.Addr{}
 	}
@@ -186,7 +186,7 @@ func (r *Request) Secure() bool {
 	if r.Scheme() == "https" {
 		return true
 	}
-	peer, err := netip.ParseAddr(r.facts.PeerIP)
+	peer, err := netip.ParseAddr(r.meta.PeerIP)
 	return err == nil && peer.Unmap().IsLoopback()
 }
 
@@ -209,10 +209,10 @@ func (r *Request) Fields(reading Reading, parts *FieldSet) Fields {
 }
 
 // ClientIP returns the client's address as text, or "".
-func (r *Request) ClientIP() string { return r.facts.ClientIP }
+func (r *Request) ClientIP() string { return r.meta.ClientIP }
 
 // Scheme returns the scheme as the client saw it.
-func (r *Request) Scheme() string { return SchemeOf(r.http, r.facts.TrustedProxy) }
+func (r *Request) Scheme() string { return SchemeOf(r.http, r.meta.TrustedProxy) }
 
 // SchemeOf returns the scheme of a request as the client saw it: a trusted proxy
 // may have ended TLS.
@@ -234,7 +234,7 @@ func SchemeOf(r *http.Request, trustedProxy bool) string {
 // which refuses the request.
 func (r *Request) hostPort() (string, int) {
 	name := r.host
-	if !r.goodHost {
+	if !r.validHost {
 		name = ""
 	}
 	switch {
@@ -250,6 +250,6 @@ func isGRPC(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
-// valid replaces what is not UTF-8, so that every consumer of a document sees
+// toValidUTF8 replaces what is not UTF-8, so that every consumer of a document sees
 // the same text.
-func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+func toValidUTF8(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -11,7 +11,7 @@ import (
 // lower-case.
 func Schema() map[string]any {
 	schema := schemaOf(reflect.TypeFor[Document]())
-	refine(schema)
+	addConstraints(schema)
 	schema["$schema"] = "http://json-schema.org/draft-07/schema#"
 	schema["title"] = "What policies read as input, contract " + Contract
 	return schema

@@ -19,8 +19,8 @@ func (r *Request) TLS() TLS {
 	}
 	return TLS{
 		Version:           strings.TrimPrefix(tls.VersionName(state.Version), "TLS "),
-		SNI:               valid(state.ServerName),
-		ALPN:              valid(state.NegotiatedProtocol),
+		SNI:               toValidUTF8(state.ServerName),
+		ALPN:              toValidUTF8(state.NegotiatedProtocol),
 		ClientCertificate: certificate(state),
 	}
 }
@@ -34,14 +34,14 @@ func certificate(state *tls.ConnectionState) Certificate {
 	digest := sha256.Sum256(leaf.Raw)
 	return Certificate{
 		Verified: len(state.VerifiedChains) > 0,
-		Subject:  valid(leaf.Subject.String()),
-		Issuer:   valid(leaf.Issuer.String()),
+		Subject:  toValidUTF8(leaf.Subject.String()),
+		Issuer:   toValidUTF8(leaf.Issuer.String()),
 		Serial:   leaf.SerialNumber.String(),
 		SHA256:   hex.EncodeToString(digest[:]),
 		NotAfter: leaf.NotAfter.Unix(),
-		DNSNames: validAll(leaf.DNSNames),
-		Emails:   validAll(leaf.EmailAddresses),
-		URIs:     validAll(uris(leaf)),
+		DNSNames: allValidUTF8(leaf.DNSNames),
+		Emails:   allValidUTF8(leaf.EmailAddresses),
+		URIs:     allValidUTF8(uris(leaf)),
 	}
 }
 
@@ -53,11 +53,11 @@ func uris(leaf *x509.Certificate) []string {
 	return texts
 }
 
-// validAll returns texts as UTF-8; never nil.
-func validAll(texts []string) []string {
+// allValidUTF8 returns texts as UTF-8; never nil.
+func allValidUTF8(texts []string) []string {
 	result := make([]string, len(texts))
 	for i, text := range texts {
-		result[i] = valid(text)
+		result[i] = toValidUTF8(text)
 	}
 	return result
 }

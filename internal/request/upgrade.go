@@ -15,10 +15,10 @@ import (
 // request that opens it, and the connection carries nothing but its messages.
 const webSocket = "websocket"
 
-// tunnels are protocols that carry further requests, or whole networks, which
+// tunnelProtocols are protocols that carry further requests, or whole networks, which
 // no policy would see: cleartext HTTP/2 and its kin (RFC 7540, section 3.2), TLS
 // within HTTP (RFC 2817) and IP (RFC 9484). A site cannot let them through.
-var tunnels = []string{"h2c", "h2", "h3", "http", "tls", "connect-ip"}
+var tunnelProtocols = []string{"h2c", "h2", "h3", "http", "tls", "connect-ip"}
 
 // CheckUpgrade returns an error if a site cannot name a protocol among those
 // that may pass, beside websocket.
@@ -27,7 +27,7 @@ func CheckUpgrade(token string) error {
 	switch {
 	case name == webSocket:
 		return errors.New("websocket needs no mention: policies see it, and it may pass where they allow it")
-	case slices.Contains(tunnels, name):
+	case slices.Contains(tunnelProtocols, name):
 		return fmt.Errorf("%s can never pass: it is a tunnel for requests that no policy sees; remove it", token)
 	case !isProtocol(token) || strings.Contains(token, "*"):
 		return fmt.Errorf("%.60q is not a protocol's name such as tcp or SPDY/3.1", token)
@@ -48,14 +48,14 @@ type upgrade struct {
 	refused bool   // a CONNECT that no handler gets
 }
 
-// upgradeOf returns the first protocol that a request may change to: websocket or
+// parseUpgrade returns the first protocol that a request may change to: websocket or
 // one that the site names. Others are ignored, as RFC 9110, section 7.8, has it;
 // a CONNECT is nothing without its protocol, so that another one is refused.
-func upgradeOf(r *http.Request, kinds HeaderKinds, allowed []string) upgrade {
+func parseUpgrade(r *http.Request, kinds HeaderKinds, allowed []string) upgrade {
 	switch {
 	case r.Method == http.MethodConnect:
-		token := named(protocolOf(r), allowed)
-		return upgrade{token, token == "" || token == webSocket && !only(r.Header, "Sec-Websocket-Version", "13")}
+		token := allowedProtocol(connectProtocol(r), allowed)
+		return upgrade{token, token == "" || token == webSocket && !hasOnlyLine(r.Header, "Sec-Websocket-Version", "13")}
 	case r.Method == "PRI": // the preface of HTTP/2 (RFC 9113, section 3.4)
 		return upgrade{refused: true}
 	case !kinds.Has(UpgradeHeader), len(r.Header["Upgrade"]) == 0, r.ProtoMajor != 1, r.ProtoMinor == 0, !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade"):
@@ -63,8 +63,8 @@ func upgradeOf(r *http.Request, kinds HeaderKinds, allowed []string) upgrade {
 	}
 	for _, line := range r.Header["Upgrade"] {
 		for token := range strings.SplitSeq(line, ",") {
-			token = named(strings.ToLower(strings.TrimSpace(token)), allowed)
-			if token != "" && (token != webSocket || isHandshake(r)) {
+			token = allowedProtocol(strings.ToLower(strings.TrimSpace(token)), allowed)
+			if token != "" && (token != webSocket || isWebSocketHandshake(r)) {
 				return upgrade{token: token}
 			}
 		}
@@ -72,10 +72,10 @@ func upgradeOf(r *http.Request, kinds HeaderKinds, allowed []string) upgrade {
 	return upgrade{}
 }
 
-// named returns a protocol in the spelling of the site if it may pass, else "".
+// allowedProtocol returns a protocol in the spelling of the site if it may pass, else "".
 // Of a CONNECT, whose protocols are compared exactly (RFC 8441, section 4), it is
 // given as it was sent.
-func named(protocol string, allowed []string) string {
+func allowedProtocol(protocol string, allowed []string) string {
 	if protocol == webSocket {
 		return webSocket
 	}
@@ -87,9 +87,9 @@ func named(protocol string, allowed []string) string {
 	return ""
 }
 
-// protocolOf returns the protocol of an extended CONNECT (RFC 8441, RFC 9220), or
+// connectProtocol returns the protocol of an extended CONNECT (RFC 8441, RFC 9220), or
 // "" for a plain one. HTTP/3 has it where others have the version of HTTP.
-func protocolOf(r *http.Request) string {
+func connectProtocol(r *http.Request) string {
 	switch {
 	case r.ProtoMajor == 2 && len(r.Header[":protocol"]) == 1:
 		return r.Header[":protocol"][0]
@@ -99,12 +99,12 @@ func protocolOf(r *http.Request) string {
 	return ""
 }
 
-// isHandshake reports whether a request opens a WebSocket (RFC 6455, section
+// isWebSocketHandshake reports whether a request opens a WebSocket (RFC 6455, section
 // 4.2.1). What a server would not take for one must not pass as one: it would be
 // answered like any request, on a connection that is no longer read as such.
-func isHandshake(r *http.Request) bool {
+func isWebSocketHandshake(r *http.Request) bool {
 	keys := r.Header["Sec-Websocket-Key"]
-	if r.Method != http.MethodGet || r.ContentLength != 0 || !only(r.Header, "Sec-Websocket-Version", "13") || len(keys) != 1 || len(keys[0]) != 24 {
+	if r.Method != http.MethodGet || r.ContentLength != 0 || !hasOnlyLine(r.Header, "Sec-Websocket-Version", "13") || len(keys) != 1 || len(keys[0]) != 24 {
 		return false
 	}
 	var nonce [18]byte
@@ -112,8 +112,8 @@ func isHandshake(r *http.Request) bool {
 	return err == nil && n == 16
 }
 
-// only reports whether a header has one line, and which.
-func only(h http.Header, name, line string) bool {
+// hasOnlyLine reports whether a header has one line, and which.
+func hasOnlyLine(h http.Header, name, line string) bool {
 	lines := h[name]
 	return len(lines) == 1 && strings.TrimSpace(lines[0]) == line
 }
@@ -149,7 +149,7 @@ func (r *Request) protocol() string {
 // section 4.1) or by extended CONNECT (RFC 8441, section 4; RFC 9220).
 func IsWebSocket(r *http.Request) bool {
 	if r.Method == http.MethodConnect {
-		return protocolOf(r) == webSocket
+		return connectProtocol(r) == webSocket
 	}
 	return httpguts.HeaderValuesContainsToken(r.Header["Upgrade"], webSocket)
 }

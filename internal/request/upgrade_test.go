@@ -149,7 +149,7 @@ func FuzzUpgrade(f *testing.F) {
 	f.Fuzz(func(t *testing.T, connection, protocols string) {
 		r := handshake(func(*http.Request) {})
 		r.Header["Connection"], r.Header["Upgrade"] = []string{connection}, strings.Split(protocols, "\n")
-		switch got := upgradeOf(r, UpgradeHeader, []string{"tcp"}); {
+		switch got := parseUpgrade(r, UpgradeHeader, []string{"tcp"}); {
 		case got.refused:
 			t.Errorf("%q is refused", protocols)
 		case got.token == "tcp" || got.token == "websocket":

@@ -9,9 +9,9 @@ import (
 // lowerCase is the pattern of texts without letters of ASCII's upper case.
 const lowerCase = "^[^A-Z]*$"
 
-// closed are the fields that are one of a few words; those of a list if they
+// enumFields are the fields that are one of a few words; those of a list if they
 // are lists.
-var closed = map[string][]string{
+var enumFields = map[string][]string{
 	"contract":            {Contract},
 	"request.scheme":      {"http", "https"},
 	"request.protocol":    {"HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3.0"},
@@ -24,15 +24,15 @@ var closed = map[string][]string{
 	"failure.reason":      reasonNames(),
 }
 
-// usual are the fields that may be anything but are usually one of a few words.
-var usual = map[string][]string{
+// exampleFields are the fields that may be anything but are usually one of a few words.
+var exampleFields = map[string][]string{
 	"request.method":  strings.Fields("GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK"),
 	"request.upgrade": {"", webSocket},
 	"identity.method": {"", "jwt", "introspection", "basic", "api_key", "client_certificate", "session", "provider"},
 }
 
-// folded are the fields in lower case, of objects the names in them.
-var folded = []string{"request.host", "request.path_folded", "request.upgrade", "request.headers", "request.header_values"}
+// lowerCaseFields are the fields in lower case, of objects the names in them.
+var lowerCaseFields = []string{"request.host", "request.path_folded", "request.upgrade", "request.headers", "request.header_values"}
 
 func reasonNames() []string {
 	names := []string{""}
@@ -42,19 +42,19 @@ func reasonNames() []string {
 	return names
 }
 
-// refine adds to a schema what the Go types do not say.
-func refine(schema map[string]any) {
-	for path, words := range closed {
+// addConstraints adds to a schema what the Go types do not say.
+func addConstraints(schema map[string]any) {
+	for path, words := range enumFields {
 		field := schemaAt(schema, path)
 		if items, ok := field["items"].(map[string]any); ok {
 			field = items
 		}
 		field["enum"] = words
 	}
-	for path, words := range usual {
+	for path, words := range exampleFields {
 		schemaAt(schema, path)["examples"] = words
 	}
-	for _, path := range folded {
+	for _, path := range lowerCaseFields {
 		field := schemaAt(schema, path)
 		if field["type"] == "object" {
 			field["propertyNames"] = map[string]any{"pattern": lowerCase}

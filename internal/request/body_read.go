@@ -11,23 +11,23 @@ import (
 )
 
 const (
-	// maxArriving bounds the bytes of bodies that are read and not judged yet, of all
+	// maxBodyMemory bounds the bytes of bodies that are read and not judged yet, of all
 	// sites. It is more where a site's largest body is more than the part-th of it.
-	maxArriving = 128 << 20
-	part        = 16
-	// firstRoom is how many bytes a body has room for before any arrived.
-	firstRoom = 4 << 10
+	maxBodyMemory = 128 << 20
+	bodyMemoryFraction        = 16
+	// initialBodyBuffer is how many bytes a body has room for before any arrived.
+	initialBodyBuffer = 4 << 10
 )
 
-// arriving is the memory of bodies that are read and not judged yet.
-var arriving = fairqueue.NewQuota(maxArriving)
+// bodyMemory is the memory of bodies that are read and not judged yet.
+var bodyMemory = fairqueue.NewQuota(maxBodyMemory)
 
-// bodyRefused says that there is no room for a body.
-const bodyRefused BodyProblem = "busy"
+// bodyBusy says that there is no room for a body.
+const bodyBusy BodyProblem = "busy"
 
-// receive reads a body of at most limit bytes. Its memory grows with what arrives,
+// receiveBody reads a body of at most limit bytes. Its memory grows with what arrives,
 // whatever length was announced, and is the client's share of arriving.
-func (r *Request) receive(limit int64) ([]byte, BodyProblem) {
+func (r *Request) receiveBody(limit int64) ([]byte, BodyProblem) {
 	from := r.http
 	switch {
 	case from.Body == nil, from.Body == http.NoBody:
@@ -39,19 +39,19 @@ func (r *Request) receive(limit int64) ([]byte, BodyProblem) {
 	case from.ContentLength > limit:
 		return nil, BodyTooLarge
 	}
-	arriving.Grow(min(limit, math.MaxInt64/part) * part)
-	body := NewTimedBody(r.facts.Writer, from)
+	bodyMemory.Grow(min(limit, math.MaxInt64/bodyMemoryFraction) * bodyMemoryFraction)
+	body := NewTimedBody(r.meta.Writer, from)
 	defer body.Stop()
 	content, err := r.readAll(body, limit)
 	if body.TimedOut() || errors.Is(err, fairqueue.ErrBusy) {
-		r.abandoned, r.unending = true, body.bare && body.TimedOut() && from.ProtoMajor == 1
-		from.Body = &restored{Reader: &failing{err: err}, Closer: from.Body}
+		r.bodyAbandoned, r.bodyBlocked = true, body.noDeadlines && body.TimedOut() && from.ProtoMajor == 1
+		from.Body = &replayedBody{Reader: &errorReader{err: err}, Closer: from.Body}
 		if body.TimedOut() {
 			return nil, BodyTimeout
 		}
-		return nil, bodyRefused
+		return nil, bodyBusy
 	}
-	from.Body = &restored{Reader: io.MultiReader(bytes.NewReader(content), &failing{from.Body, err}), Closer: from.Body}
+	from.Body = &replayedBody{Reader: io.MultiReader(bytes.NewReader(content), &errorReader{from.Body, err}), Closer: from.Body}
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge), int64(len(content)) > limit:
@@ -66,7 +66,7 @@ func (r *Request) receive(limit int64) ([]byte, BodyProblem) {
 func (r *Request) readAll(body io.Reader, limit int64) (content []byte, err error) {
 	for int64(len(content)) <= limit {
 		if len(content) == cap(content) {
-			if content = r.grow(content, limit); content == nil {
+			if content = r.growBuffer(content, limit); content == nil {
 				return nil, fairqueue.ErrBusy
 			}
 		}
@@ -82,35 +82,35 @@ func (r *Request) readAll(body io.Reader, limit int64) (content []byte, err erro
 	return content, nil
 }
 
-// grow returns a body's bytes with room for about as many again, or nil if the
+// growBuffer returns a body's bytes with room for about as many again, or nil if the
 // client's share is used up.
-func (r *Request) grow(content []byte, limit int64) []byte {
+func (r *Request) growBuffer(content []byte, limit int64) []byte {
 	have := int64(cap(content))
-	size, most := max(2*have, firstRoom), limit+1
+	size, most := max(2*have, initialBodyBuffer), limit+1
 	if announced := r.http.ContentLength; announced >= 0 && announced+bytes.MinRead > have {
 		most = announced + bytes.MinRead // its length alone, not twice as much
 	}
 	size = min(size, most)
-	if !arriving.Acquire(r.ClientAddr(), size-have) {
+	if !bodyMemory.Acquire(r.ClientAddr(), size-have) {
 		return nil
 	}
-	r.held += size - have
+	r.bodyMemory += size - have
 	return append(make([]byte, 0, size), content...)
 }
 
-// restored is a body of which something has been read.
-type restored struct {
+// replayedBody is a body of which something has been read.
+type replayedBody struct {
 	io.Reader
 	io.Closer
 }
 
-// failing goes on where a body was left, or fails as reading it did.
-type failing struct {
+// errorReader goes on where a body was left, or fails as reading it did.
+type errorReader struct {
 	io.Reader
 	err error
 }
 
-func (f *failing) Read(p []byte) (int, error) {
+func (f *errorReader) Read(p []byte) (int, error) {
 	if f.err != nil {
 		return 0, f.err
 	}

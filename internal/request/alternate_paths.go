@@ -5,15 +5,15 @@ import (
 	"unicode/utf8"
 )
 
-// script is what ends the name of a PHP script: what follows it in a path is handed to
+// phpExtension is what ends the name of a PHP script: what follows it in a path is handed to
 // the script (CGI's PATH_INFO, RFC 3875, section 4.1.5).
-const script = ".php"
+const phpExtension = ".php"
 
 // A prefix that the next handler does not see is one that an operator wrote: it has at
 // most so many segments and characters, whatever a stranger puts behind it.
 const (
 	maxPrefixes = 16
-	maxPrefix   = 512
+	maxPrefixLength   = 512
 )
 
 // AlternatePaths appends further paths of the site that the next handler may serve or change
@@ -33,9 +33,9 @@ func AlternatePaths(paths []string, path, rewritten, destination string) []strin
 
 // appendScript appends the script that a path names, and what follows it.
 func appendScript(paths []string, path string) []string {
-	for at := 0; at+len(script) < len(path); at++ {
-		if path[at] == '.' && strings.EqualFold(path[at:at+len(script)], script) {
-			return append(paths, path[:at+len(script)], path[at+len(script):])
+	for at := 0; at+len(phpExtension) < len(path); at++ {
+		if path[at] == '.' && strings.EqualFold(path[at:at+len(phpExtension)], phpExtension) {
+			return append(paths, path[:at+len(phpExtension)], path[at+len(phpExtension):])
 		}
 	}
 	return paths
@@ -55,7 +55,7 @@ func appendDestinations(paths []string, path, destination string) []string {
 			end = len(path)
 		}
 		prefix := path[:end]
-		if utf8.RuneCountInString(prefix) > maxPrefix {
+		if utf8.RuneCountInString(prefix) > maxPrefixLength {
 			break
 		}
 		if !strings.HasPrefix(destination+"/", prefix+"/") {

@@ -139,10 +139,10 @@ func TestNeverAllowed(t *testing.T) {
 	if got := ask(t, "GET", "/%c0%ae%c0%ae/admin", nil).RejectedFlag(); got != FlagInvalidUTF8 {
 		t.Errorf("overlong dots: refused for %q", got)
 	}
-	if got := ask(t, "GET", "/"+strings.Repeat("a;", maxAmbiguous), nil).RejectedFlag(); got != FlagTooLong {
+	if got := ask(t, "GET", "/"+strings.Repeat("a;", maxAmbiguousPath), nil).RejectedFlag(); got != FlagTooLong {
 		t.Errorf("long path with parameters: refused for %q", got)
 	}
-	if got := ask(t, "GET", "/"+strings.Repeat("a", maxAmbiguous*2), nil).RejectedFlag(); got != "" {
+	if got := ask(t, "GET", "/"+strings.Repeat("a", maxAmbiguousPath*2), nil).RejectedFlag(); got != "" {
 		t.Errorf("a long plain path: refused for %q", got)
 	}
 }

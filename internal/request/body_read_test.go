@@ -93,8 +93,8 @@ func TestN11SlowBody(t *testing.T) {
 					if problem != test.problem || err != nil || took < test.took-time.Second || took > test.took+time.Second {
 						t.Errorf("%q, %v after %s", problem, err, took)
 					}
-					if late := problem == BodyTimeout; req.BodyAbandoned() != late || req.truncated != late {
-						t.Errorf("abandoned: %v, truncated: %v", req.BodyAbandoned(), req.truncated)
+					if late := problem == BodyTimeout; req.BodyAbandoned() != late || req.bodyTruncated != late {
+						t.Errorf("abandoned: %v, truncated: %v", req.BodyAbandoned(), req.bodyTruncated)
 					} else if req.BodyBlocksConnection() != (late && !deadlines) {
 						t.Errorf("unending: %v", req.BodyBlocksConnection())
 					} else if deadlines && w.set[len(w.set)-1].IsZero() == late {
@@ -119,7 +119,7 @@ func TestN11ServersOwnDeadline(t *testing.T) {
 			req, w := sending(t, -1, true, func(c net.Conn) { _, _ = c.Write([]byte("four")); _ = c.Close() })
 			server := &http.Server{ReadTimeout: 3 * time.Second}
 			req.http = req.http.WithContext(context.WithValue(t.Context(), http.ServerContextKey, server))
-			req.facts.Writer = &hardDeadline{w, own}
+			req.meta.Writer = &hardDeadline{w, own}
 			if problem, err := req.ReadBody(t.Context(), BodyLimits{Size: limit}); (problem == "") != whole || err != nil {
 				t.Errorf("%q, %v", problem, err)
 			}
@@ -157,17 +157,17 @@ func TestN11AnnouncedLength(t *testing.T) {
 			if problem, _ := req.ReadBody(t.Context(), DefaultBodyLimits); problem != BodyTimeout {
 				t.Errorf("%q", problem)
 			}
-			total += req.held
+			total += req.bodyMemory
 			req.ReleaseBody()
 		}
-		if total > 100*firstRoom {
+		if total > 100*initialBodyBuffer {
 			t.Errorf("100 bodies of which nothing came took %d bytes", total)
 		}
 	})
-	for _, length := range []int64{1, firstRoom, 5000, 1 << 20} {
+	for _, length := range []int64{1, initialBodyBuffer, 5000, 1 << 20} {
 		req := New(httptest.NewRequest("POST", "/", bytes.NewReader(make([]byte, length))), Metadata{}, new(Config))
-		if problem, err := req.ReadBody(t.Context(), DefaultBodyLimits); problem != "" || err != nil || req.held > length+bytes.MinRead || int64(len(req.content)) != length {
-			t.Errorf("%d bytes took %d: %q, %v", length, req.held, problem, err)
+		if problem, err := req.ReadBody(t.Context(), DefaultBodyLimits); problem != "" || err != nil || req.bodyMemory > length+bytes.MinRead || int64(len(req.rawBody)) != length {
+			t.Errorf("%d bytes took %d: %q, %v", length, req.bodyMemory, problem, err)
 		}
 		req.ReleaseBody()
 	}
@@ -176,9 +176,9 @@ func TestN11AnnouncedLength(t *testing.T) {
 // TestN11ArrivingBodies: a network that holds all it may gets no more, others do,
 // and what was judged is given back.
 func TestN11ArrivingBodies(t *testing.T) {
-	shared := arriving
-	arriving = fairqueue.NewQuota(maxArriving)
-	t.Cleanup(func() { arriving = shared })
+	shared := bodyMemory
+	bodyMemory = fairqueue.NewQuota(maxBodyMemory)
+	t.Cleanup(func() { bodyMemory = shared })
 	of := func(client string) *Request {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", 1<<20)))
 		return New(r, Metadata{ClientIP: client}, new(Config))
@@ -189,7 +189,7 @@ func TestN11ArrivingBodies(t *testing.T) {
 		problem, err := req.ReadBody(t.Context(), DefaultBodyLimits)
 		flood = append(flood, req)
 		if errors.Is(err, fairqueue.ErrBusy) {
-			if !req.BodyAbandoned() || !req.truncated {
+			if !req.BodyAbandoned() || !req.bodyTruncated {
 				t.Error("what there is no room for is not abandoned")
 			}
 			if rest, err := io.ReadAll(req.http.Body); len(rest) > 0 || !errors.Is(err, fairqueue.ErrBusy) {
@@ -197,7 +197,7 @@ func TestN11ArrivingBodies(t *testing.T) {
 			}
 			break
 		}
-		if problem != "" || err != nil || len(flood) > maxArriving>>21 {
+		if problem != "" || err != nil || len(flood) > maxBodyMemory>>21 {
 			t.Fatalf("%d bodies are held: %q, %v", len(flood), problem, err)
 		}
 	}

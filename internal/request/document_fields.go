@@ -8,7 +8,7 @@ import (
 // FieldSet says what of a Document is gathered; everything else is left empty.
 type FieldSet struct {
 	gather                []func(*Request, *Reading, *Document)
-	headers, headerValues *wanted
+	headers, headerValues *headerFilter
 }
 
 // AllFields is all parts of a Document.
@@ -18,7 +18,7 @@ var AllFields = NewFieldSet(func(string) bool { return true }, nil, nil)
 // headers and header_values it may be those of some lower-case names alone; nil
 // stands for all.
 func NewFieldSet(wanted func(path string) bool, headers, headerValues []string) *FieldSet {
-	p := &FieldSet{headers: newWanted(headers), headerValues: newWanted(headerValues)}
+	p := &FieldSet{headers: newHeaderFilter(headers), headerValues: newHeaderFilter(headerValues)}
 	for _, part := range parts {
 		if slices.ContainsFunc(strings.Fields(part.paths), wanted) {
 			p.gather = append(p.gather, part.gather)
@@ -39,7 +39,7 @@ var parts = []struct {
 	paths  string
 	gather func(*Request, *Reading, *Document)
 }{
-	{"request.id", func(r *Request, _ *Reading, d *Document) { d.Request.ID = r.facts.ID() }},
+	{"request.id", func(r *Request, _ *Reading, d *Document) { d.Request.ID = r.meta.ID() }},
 	{"request.time_ns", func(r *Request, _ *Reading, d *Document) { d.Request.TimeNS = r.Time().UnixNano() }},
 	{"request.method", func(_ *Request, reading *Reading, d *Document) { d.Request.Method = reading.Method }},
 	{"request.scheme", func(r *Request, _ *Reading, d *Document) { d.Request.Scheme = r.Scheme() }},
@@ -51,7 +51,7 @@ var parts = []struct {
 	{"request.path_folded", func(_ *Request, reading *Reading, d *Document) { d.Request.PathFolded = strings.ToLower(reading.Path) }},
 	{"request.rewritten_path", func(_ *Request, reading *Reading, d *Document) { d.Request.RewrittenPath = reading.Rewritten }},
 	{"request.raw_path", func(r *Request, _ *Reading, d *Document) {
-		d.Request.RawPath = valid(r.facts.URL.EscapedPath())
+		d.Request.RawPath = toValidUTF8(r.meta.URL.EscapedPath())
 	}},
 	{"request.path_flags", func(r *Request, _ *Reading, d *Document) { d.Request.PathFlags = flagNames(r.flags) }},
 	{"request.query request.raw_query request.query_flags", (*Request).gatherQuery},
@@ -61,13 +61,13 @@ var parts = []struct {
 	{"request.upgrade request.websocket", func(r *Request, _ *Reading, d *Document) {
 		d.Request.Upgrade, d.Request.WebSocket = strings.ToLower(r.upgrade.token), r.upgrade.token == webSocket
 	}},
-	{"request.foreign_bearer", func(r *Request, _ *Reading, d *Document) { d.Request.ForeignBearer = r.foreign }},
+	{"request.foreign_bearer", func(r *Request, _ *Reading, d *Document) { d.Request.ForeignBearer = r.foreignBearer }},
 	{"request.grpc", func(r *Request, _ *Reading, d *Document) { d.Request.GRPC = isGRPC(r.http) }},
 	{"request.body request.body_truncated", func(r *Request, _ *Reading, d *Document) {
-		d.Request.Body, d.Request.BodyTruncated = r.body, r.truncated
+		d.Request.Body, d.Request.BodyTruncated = r.body, r.bodyTruncated
 	}},
 	{"client.ip client.peer_ip client.trusted_proxy", func(r *Request, _ *Reading, d *Document) {
-		d.Client.IP, d.Client.PeerIP, d.Client.TrustedProxy = r.facts.ClientIP, r.facts.PeerIP, r.facts.TrustedProxy
+		d.Client.IP, d.Client.PeerIP, d.Client.TrustedProxy = r.meta.ClientIP, r.meta.PeerIP, r.meta.TrustedProxy
 	}},
 	{"client.forwarded_untrusted", func(r *Request, _ *Reading, d *Document) {
 		d.Client.ForwardedUntrusted = r.ForwardedUntrusted()
@@ -76,7 +76,7 @@ var parts = []struct {
 }
 
 func (r *Request) gatherQuery(reading *Reading, d *Document) {
-	query, raw, flags := r.query(emptied(d.Request.Query), reading.Query)
+	query, raw, flags := r.query(cleared(d.Request.Query), reading.Query)
 	d.Request.Query, d.Request.RawQuery, d.Request.QueryFlags = query, raw, flagNames(flags)
 }
 
@@ -92,18 +92,18 @@ func (r *Request) FillDocument(d *Document, reading *Reading, p *FieldSet) {
 // Reset empties a document, but for room that is of use to the next one. Nothing
 // may hold on to its maps.
 func (d *Document) Reset() {
-	headers, values, query := emptied(d.Request.Headers), emptied(d.Request.HeaderValues), emptied(d.Request.Query)
+	headers, values, query := cleared(d.Request.Headers), cleared(d.Request.HeaderValues), cleared(d.Request.Query)
 	*d = Document{}
 	d.Request.Headers, d.Request.HeaderValues, d.Request.Query = headers, values, query
 }
 
-// maxKept bounds the members of a map that is used again: emptying a larger one would
+// maxReusedMap bounds the members of a map that is used again: emptying a larger one would
 // cost each later request what this one did.
-const maxKept = 64
+const maxReusedMap = 64
 
-// emptied returns a map without its members, or nil if it is large.
-func emptied[V any](m map[string]V) map[string]V {
-	if len(m) > maxKept {
+// cleared returns a map without its members, or nil if it is large.
+func cleared[V any](m map[string]V) map[string]V {
+	if len(m) > maxReusedMap {
 		return nil
 	}
 	clear(m)

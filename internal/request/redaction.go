@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// secretParts are what names of headers and parameters have in them that usually
+// secretSubstrings are what names of headers and parameters have in them that usually
 // hold a credential; secretNames are such names themselves.
 var (
-	secretParts = []string{"authorization", "cookie", "token", "secret", "password", "passwd", "api-key", "apikey", "access-key", "credential", "session", "signature", "jwt", "assertion"}
+	secretSubstrings = []string{"authorization", "cookie", "token", "secret", "password", "passwd", "api-key", "apikey", "access-key", "credential", "session", "signature", "jwt", "assertion"}
 	secretNames = []string{"auth", "key", "pass", "pwd", "sig", "code", "x-auth"}
 )
 
@@ -16,7 +16,7 @@ var (
 // a credential, for any reader.
 func IsSecretName(name string) bool {
 	folded := FoldHeaderName(name)
-	return slices.Contains(secretNames, folded) || slices.ContainsFunc(secretParts, func(part string) bool { return strings.Contains(folded, part) })
+	return slices.Contains(secretNames, folded) || slices.ContainsFunc(secretSubstrings, func(part string) bool { return strings.Contains(folded, part) })
 }
 
 // RedactSecrets takes the values of headers and parameters that look secret out of a
@@ -24,7 +24,7 @@ func IsSecretName(name string) bool {
 // read and those in a URL that a header holds, and returns their names, sorted.
 // Those that are redacted already do not count. The document is changed.
 func RedactSecrets(document map[string]any) []string {
-	h := &hider{names: map[string]bool{}}
+	h := &secretRedactor{names: map[string]bool{}}
 	fields := object(document, "request")
 	h.headers(object(fields, "headers"))
 	h.headers(object(fields, "header_values"))
@@ -62,12 +62,12 @@ func object(parent map[string]any, name string) map[string]any {
 	return member
 }
 
-type hider struct{ names map[string]bool }
+type secretRedactor struct{ names map[string]bool }
 
 // members hides the members of an object whose names look secret.
-func (h *hider) members(values map[string]any) (hidden bool) {
+func (h *secretRedactor) members(values map[string]any) (hidden bool) {
 	for name, value := range values {
-		if !IsSecretName(name) || isHidden(value) {
+		if !IsSecretName(name) || isRedacted(value) {
 			continue
 		}
 		hidden, h.names[name] = true, true
@@ -85,7 +85,7 @@ func (h *hider) members(values map[string]any) (hidden bool) {
 
 // headers hides headers whose names look secret, and the queries of URLs that
 // others hold, such as Referer.
-func (h *hider) headers(values map[string]any) {
+func (h *secretRedactor) headers(values map[string]any) {
 	h.members(values)
 	for name, value := range values {
 		if name != ":path" { // a path, which is kept
@@ -95,7 +95,7 @@ func (h *hider) headers(values map[string]any) {
 }
 
 // line hides the query of a URL, or of each in a list.
-func (h *hider) line(value any) any {
+func (h *secretRedactor) line(value any) any {
 	switch v := value.(type) {
 	case string:
 		if front, _, ok := strings.Cut(v, "?"); ok && h.raw(v) {
@@ -109,8 +109,8 @@ func (h *hider) line(value any) any {
 	return value
 }
 
-// isHidden reports whether a value, or each of a list, is redacted.
-func isHidden(value any) bool {
+// isRedacted reports whether a value, or each of a list, is redacted.
+func isRedacted(value any) bool {
 	if list, ok := value.([]any); ok {
 		return !slices.ContainsFunc(list, func(item any) bool { return item != Redacted })
 	}
@@ -119,7 +119,7 @@ func isHidden(value any) bool {
 
 // raw reports whether a raw query, or what follows a path, has a parameter that
 // looks secret.
-func (h *hider) raw(value any) bool {
+func (h *secretRedactor) raw(value any) bool {
 	text, _ := value.(string)
 	if _, after, ok := strings.Cut(text, "?"); ok {
 		text = after
@@ -136,7 +136,7 @@ func (h *hider) raw(value any) bool {
 
 // body hides the members of a body that look secret, and all of a form that has
 // such a field.
-func (h *hider) body(value any) any {
+func (h *secretRedactor) body(value any) any {
 	switch v := value.(type) {
 	case string:
 		if h.raw(v) {
@@ -159,7 +159,7 @@ func (h *hider) body(value any) any {
 	return value
 }
 
-func (h *hider) sorted() []string {
+func (h *secretRedactor) sorted() []string {
 	names := make([]string, 0, len(h.names))
 	for name := range h.names {
 		names = append(names, name)

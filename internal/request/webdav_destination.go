@@ -11,30 +11,30 @@ import (
 type destination struct {
 	path string // escaped, "" without a destination
 	host string // in the form of splitHost, "" for the request's own
-	bad  bool   // there is one that cannot be judged
+	invalid  bool   // there is one that cannot be judged
 }
 
 // maxDestination bounds a DestinationHeader, in bytes: it is put together with parts of the
 // path. Servers take no longer paths.
 const maxDestination = 8 << 10
 
-// destinationOf returns a request's destination. The method does not matter: the
+// parseDestination returns a request's destination. The method does not matter: the
 // server behind may take another one from a header or from the query.
-func destinationOf(r *http.Request) destination {
+func parseDestination(r *http.Request) destination {
 	lines := r.Header["Destination"]
 	if len(lines) == 0 {
 		return destination{}
 	}
 	u, err := url.Parse(lines[0])
 	if len(lines) > 1 || len(lines[0]) > maxDestination || err != nil || u.Opaque != "" || strings.Contains(lines[0], "#") || u.User != nil || u.Scheme == "" && u.Host != "" { // //a/b is a host, or a path
-		return destination{bad: true}
+		return destination{invalid: true}
 	}
 	host, _, ok := splitHost(u.Host)
 	path := u.EscapedPath()
 	if path == "" && host != "" {
 		path = "/"
 	}
-	return destination{path: path, host: host, bad: !ok || !strings.HasPrefix(path, "/")}
+	return destination{path: path, host: host, invalid: !ok || !strings.HasPrefix(path, "/")}
 }
 
 // ForeignDestination reports whether the request's destination is on another host

@@ -59,7 +59,7 @@ func TestKinds(t *testing.T) {
 
 // TestKindsLong: names as long as the longest that is known, and longer ones, are found.
 func TestKindsLong(t *testing.T) {
-	for _, length := range []int{maxKnown - 1, maxKnown, maxKnown + 1, 1000} {
+	for _, length := range []int{maxKnownName - 1, maxKnownName, maxKnownName + 1, 1000} {
 		name := string(slices.Repeat([]byte("a"), length))
 		config := new(Config)
 		config.SetConfiguredHeaders([]string{name})
@@ -85,9 +85,9 @@ func TestHeadersLookedUp(t *testing.T) {
 		}
 		request := New(r, Metadata{}, new(Config))
 		var looked, walked Document
-		request.gatherHeaderValues(&looked, newWanted(wantedNames))
+		request.gatherHeaderValues(&looked, newHeaderFilter(wantedNames))
 		request.kinds |= NonCanonicalHeader
-		request.gatherHeaderValues(&walked, newWanted(wantedNames))
+		request.gatherHeaderValues(&walked, newHeaderFilter(wantedNames))
 		if !maps.EqualFunc(looked.Request.HeaderValues, walked.Request.HeaderValues, slices.Equal[[]string]) {
 			t.Fatalf("%v: looked up %v, walked %v", r.Header, looked.Request.HeaderValues, walked.Request.HeaderValues)
 		}

@@ -12,6 +12,6 @@ func (r *Request) TooEarly() bool {
 	if !incomplete && !(r.kinds.Has(EarlyDataHeader) && len(r.http.Header["Early-Data"]) > 0) {
 		return false
 	}
-	return r.http.Method != http.MethodGet && r.http.Method != http.MethodHead || r.facts.Method != r.http.Method ||
+	return r.http.Method != http.MethodGet && r.http.Method != http.MethodHead || r.meta.Method != r.http.Method ||
 		r.upgrade.token != "" || r.kinds.Has(MethodOverrideHeader)
 }

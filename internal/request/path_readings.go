@@ -26,11 +26,11 @@ type Reading struct {
 	// handler of the web server made of it.
 	Method string
 
-	cut bool // Query comes from the path
+	queryFromPath bool // Query comes from the path
 }
 
-// maxAmbiguous bounds the work for paths with more than one reading, in bytes.
-const maxAmbiguous = 8 << 10
+// maxAmbiguousPath bounds the work for paths with more than one reading, in bytes.
+const maxAmbiguousPath = 8 << 10
 
 // maxReadings bounds how many times a policy is asked about one request: each
 // combination of the rewritings of a path, of a path's and a destination's, and of
@@ -39,7 +39,7 @@ const maxReadings = 64
 
 // readings reads a request's public path and query, those that the next handler sees
 // and, of WebDAV, the destination: every combination of their readings.
-func readings(facts *Metadata, path string, now *url.URL, dest destination, room *room) ([]Reading, []Flag) {
+func readings(facts *Metadata, path string, now *url.URL, dest destination, room *readingBuffer) ([]Reading, []Flag) {
 	rewritten := path
 	if now.Path != facts.URL.Path || now.RawPath != facts.URL.RawPath {
 		rewritten = escapedPath(now)
@@ -49,33 +49,33 @@ func readings(facts *Metadata, path string, now *url.URL, dest destination, room
 	if dest == (destination{}) && len(flags) == 0 && sameQuery && isPlain(path) && isPlain(rewritten) {
 		return room.read(path, rewritten, facts.URL.RawQuery), nil
 	}
-	result, flags := readPath(path, facts.URL.RawQuery, inspect(read(path), flags))
+	result, flags := readPath(path, facts.URL.RawQuery, flagSegments(parsePath(path), flags))
 	if rewritten != path || !sameQuery {
 		var others []Reading
 		others, flags = readPath(rewritten, now.RawQuery, flags)
 		if rewritten != path {
 			result = withRewritten(result, others, !sameQuery)
 		} else {
-			result = withOthers(result, others)
+			result = appendDistinct(result, others)
 		}
 	}
 	switch {
-	case dest.bad:
+	case dest.invalid:
 		flags = append(flags, FlagBadDestination)
 	case dest.path != "":
 		var destinations []Reading
-		destinations, flags = readPath(dest.path, "", inspect(read(dest.path), flags))
-		result = pair(result, destinations)
+		destinations, flags = readPath(dest.path, "", flagSegments(parsePath(dest.path), flags))
+		result = withDestinations(result, destinations)
 	}
-	return bounded(result, flags)
+	return limitReadings(result, flags)
 }
 
-// maxRead bounds the paths of all readings together, in bytes: each is compared with
+// maxReadingBytes bounds the paths of all readings together, in bytes: each is compared with
 // all that policies name.
-const maxRead = 64 << 10
+const maxReadingBytes = 64 << 10
 
-// bounded refuses a request with too many readings, or with many long ones.
-func bounded(readings []Reading, flags []Flag) ([]Reading, []Flag) {
+// limitReadings refuses a request with too many readings, or with many long ones.
+func limitReadings(readings []Reading, flags []Flag) ([]Reading, []Flag) {
 	if len(readings) > maxReadings {
 		return readings[:maxReadings], addFlag(flags, FlagTooLong)
 	}
@@ -83,7 +83,7 @@ func bounded(readings []Reading, flags []Flag) ([]Reading, []Flag) {
 	for i := range readings {
 		total += len(readings[i].Path) + len(readings[i].Rewritten) + len(readings[i].Destination)
 	}
-	if total > maxRead {
+	if total > maxReadingBytes {
 		return readings[:1], addFlag(flags, FlagTooLong)
 	}
 	return readings, flags
@@ -111,24 +111,24 @@ func targetFlags(facts *Metadata) []Flag {
 // readPath returns the distinct readings of an escaped path and its query, and
 // adds to flags what it noticed.
 func readPath(escaped, query string, flags []Flag) ([]Reading, []Flag) {
-	first := spelling{path: escaped, query: query}
+	first := pathVariant{path: escaped, query: query}
 	if isPlain(escaped) {
 		return []Reading{first.read()}, flags
 	}
-	if len(escaped) > maxAmbiguous {
+	if len(escaped) > maxAmbiguousPath {
 		return []Reading{first.read()}, addFlag(flags, FlagTooLong)
 	}
-	if changesAfter(escaped, 1) {
+	if changesAfterDecoding(escaped, 1) {
 		flags = addFlag(flags, FlagDoubleEncoding)
 	}
-	if changesAfter(escaped, maxDecodings+1) {
+	if changesAfterDecoding(escaped, maxDecodings+1) {
 		return []Reading{first.read()}, addFlag(flags, FlagOverEncoded)
 	}
-	spellings, flags := spellings(first, flags)
+	spellings, flags := pathVariants(first, flags)
 	var result []Reading
 	for _, spelling := range spellings {
 		reading := spelling.read()
-		flags = inspectAgain(&reading, flags)
+		flags = flagDecodedSegments(&reading, flags)
 		if !slices.ContainsFunc(result, reading.same) {
 			result = append(result, reading)
 		}
@@ -152,10 +152,10 @@ func withRewritten(paths, rewritten []Reading, changed bool) []Reading {
 			if j == 0 || other.Path != rewritten[j-1].Path {
 				result = append(result, path)
 			}
-			if other.Query != path.Query && (changed || i == 0 && other.cut) {
+			if other.Query != path.Query && (changed || i == 0 && other.queryFromPath) {
 				both := path
-				both.Query, both.cut = other.Query, other.cut
-				result = withOthers(result, []Reading{both})
+				both.Query, both.queryFromPath = other.Query, other.queryFromPath
+				result = appendDistinct(result, []Reading{both})
 			}
 			if len(result) > maxReadings {
 				return result
@@ -165,8 +165,8 @@ func withRewritten(paths, rewritten []Reading, changed bool) []Reading {
 	return result
 }
 
-// withOthers adds readings that are not there yet.
-func withOthers(readings, others []Reading) []Reading {
+// appendDistinct adds readings that are not there yet.
+func appendDistinct(readings, others []Reading) []Reading {
 	for _, other := range others {
 		if !slices.ContainsFunc(readings, func(r Reading) bool { return r.Rewritten == other.Rewritten && r.same(other) }) {
 			readings = append(readings, other)
@@ -175,14 +175,14 @@ func withOthers(readings, others []Reading) []Reading {
 	return readings
 }
 
-// room is where the one reading of a usual path is put.
-type room struct {
+// readingBuffer is where the one reading of a usual path is put.
+type readingBuffer struct {
 	readings [1]Reading
 	segments [8]string
 }
 
 // read reads a path that can be read in one way, as can the rewritten one.
-func (r *room) read(plain, rewritten, query string) []Reading {
+func (r *readingBuffer) read(plain, rewritten, query string) []Reading {
 	reading := Reading{Path: plain, Segments: r.segments[:0], Rewritten: rewritten, Query: query}
 	if most := strings.Count(plain, "/") + 1; most > len(r.segments) {
 		reading.Segments = make([]string, 0, most)
@@ -210,8 +210,8 @@ func isPlain(escaped string) bool {
 	return true
 }
 
-// inspect adds the flags that show only in decoded segments.
-func inspect(reading Reading, flags []Flag) []Flag {
+// flagSegments adds the flags that show only in decoded segments.
+func flagSegments(reading Reading, flags []Flag) []Flag {
 	for _, segment := range reading.Segments {
 		if !utf8.ValidString(segment) {
 			flags = addFlag(flags, FlagInvalidUTF8)
@@ -223,22 +223,22 @@ func inspect(reading Reading, flags []Flag) []Flag {
 	return flags
 }
 
-// inspectAgain is inspect for a further decoding, or what a rewrite made. What is no UTF-8 there, as in
+// flagDecodedSegments is inspect for a further decoding, or what a rewrite made. What is no UTF-8 there, as in
 // the name 100%ab, is shown as U+FFFD: no rule can name it. What old decoders take
 // for ASCII (RFC 3629, section 10) is refused.
-func inspectAgain(reading *Reading, flags []Flag) []Flag {
+func flagDecodedSegments(reading *Reading, flags []Flag) []Flag {
 	for i, segment := range reading.Segments {
-		if !utf8.ValidString(segment) && !overlong(segment) {
-			reading.Segments[i] = valid(segment)
+		if !utf8.ValidString(segment) && !hasOverlongUTF8(segment) {
+			reading.Segments[i] = toValidUTF8(segment)
 		}
 	}
-	reading.Path = valid(reading.Path)
+	reading.Path = toValidUTF8(reading.Path)
 	reading.Rewritten = reading.Path
-	return inspect(*reading, flags)
+	return flagSegments(*reading, flags)
 }
 
-// overlong reports whether there is a longer form of a shorter sequence of UTF-8.
-func overlong(s string) bool {
+// hasOverlongUTF8 reports whether there is a longer form of a shorter sequence of UTF-8.
+func hasOverlongUTF8(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c == 0xc0, c == 0xc1,
@@ -250,8 +250,8 @@ func overlong(s string) bool {
 	return false
 }
 
-// read splits an escaped path into decoded segments.
-func read(escaped string) Reading {
+// parsePath splits an escaped path into decoded segments.
+func parsePath(escaped string) Reading {
 	trimmed := strings.TrimPrefix(escaped, "/")
 	if trimmed == "" {
 		return Reading{Path: "/", Segments: []string{}, Rewritten: "/"}
@@ -275,8 +275,8 @@ func read(escaped string) Reading {
 	return Reading{Path: path, Segments: segments, Rewritten: path}
 }
 
-// pair returns each combination of a path's and a destination's readings.
-func pair(paths, destinations []Reading) []Reading {
+// withDestinations returns each combination of a path's and a destination's readings.
+func withDestinations(paths, destinations []Reading) []Reading {
 	result := make([]Reading, 0, min(len(paths)*len(destinations), maxReadings+1))
 	for _, path := range paths {
 		for _, destination := range destinations {

@@ -14,7 +14,7 @@ func pathsOf(readings []Reading) []string {
 	var paths []string
 	for _, reading := range readings {
 		path := reading.Path
-		if reading.cut {
+		if reading.queryFromPath {
 			path += "?" + reading.Query
 		}
 		paths = append(paths, path)
@@ -88,7 +88,7 @@ func TestS05AnyDepth(t *testing.T) {
 			t.Errorf("%s: allowed, yet refused for %q", target, got)
 		}
 	}
-	all := make([]Flag, 0, len(refusedFlags))
+	all := make([]Flag, 0, len(rejectedFlags))
 	for _, name := range AllowableFlags() {
 		all = append(all, Flag(name))
 	}
@@ -169,8 +169,8 @@ func FuzzN02Decode(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		readings, flags := readPath(path, "q", inspect(read(path), nil))
-		if len(path) > maxAmbiguous || slices.Contains(flags, FlagOverEncoded) || slices.Contains(flags, FlagTooLong) {
+		readings, flags := readPath(path, "q", flagSegments(parsePath(path), nil))
+		if len(path) > maxAmbiguousPath || slices.Contains(flags, FlagOverEncoded) || slices.Contains(flags, FlagTooLong) {
 			return
 		}
 		text := path
@@ -180,7 +180,7 @@ func FuzzN02Decode(f *testing.F) {
 			} else {
 				text = next
 			}
-			if reading := read(strings.ReplaceAll(text, "%", "%25")); slices.Contains(flags, FlagInvalidUTF8) || len(readings) == 0 || !isRead(readings, reading) {
+			if reading := parsePath(strings.ReplaceAll(text, "%", "%25")); slices.Contains(flags, FlagInvalidUTF8) || len(readings) == 0 || !isRead(readings, reading) {
 				if !slices.Contains(flags, FlagInvalidUTF8) {
 					t.Errorf("%q is read as %q, which is not among %q", path, reading.Segments, pathsOf(readings))
 				}
@@ -195,12 +195,12 @@ func FuzzN02Decode(f *testing.F) {
 // isRead reports whether a reading, shown as valid UTF-8, is among others.
 func isRead(readings []Reading, wanted Reading) bool {
 	for i, segment := range wanted.Segments {
-		wanted.Segments[i] = valid(segment)
+		wanted.Segments[i] = toValidUTF8(segment)
 	}
 	return slices.ContainsFunc(readings, func(r Reading) bool {
 		shown := slices.Clone(r.Segments)
 		for i := range shown {
-			shown[i] = valid(shown[i])
+			shown[i] = toValidUTF8(shown[i])
 		}
 		return slices.Equal(shown, wanted.Segments)
 	})

@@ -9,10 +9,10 @@ import (
 // out of it. It is empty if none did.
 type StrippedQuery struct{ Before, After string }
 
-// current returns the URL that the next handler sees, but with the credentials that
+// currentURL returns the URL that the next handler sees, but with the credentials that
 // we took out of its query: that is no change to judge.
-func (r *Request) current() *url.URL {
-	cut := r.facts.StrippedQuery
+func (r *Request) currentURL() *url.URL {
+	cut := r.meta.StrippedQuery
 	if cut == (StrippedQuery{}) || r.http.URL.RawQuery != cut.After {
 		return r.http.URL
 	}
@@ -25,7 +25,7 @@ func (r *Request) current() *url.URL {
 // which is usually the same. A WebSocket by CONNECT is judged as the GET that the
 // upstream gets.
 func (r *Request) Methods() (own, changed string) {
-	own, changed = r.facts.Method, r.http.Method
+	own, changed = r.meta.Method, r.http.Method
 	if r.IsWebSocketConnect() {
 		changed = http.MethodGet
 		if own == http.MethodConnect {
@@ -35,9 +35,9 @@ func (r *Request) Methods() (own, changed string) {
 	return own, changed
 }
 
-// withMethods judges each reading with the client's own method and, if a handler
+// addMethodReadings judges each reading with the client's own method and, if a handler
 // changed that, once more with what it made of it.
-func (r *Request) withMethods() {
+func (r *Request) addMethodReadings() {
 	own, changed := r.Methods()
 	for i := range r.readings {
 		r.readings[i].Method = own
@@ -49,8 +49,8 @@ func (r *Request) withMethods() {
 		reading.Method = changed
 		r.readings = append(r.readings, reading)
 	}
-	r.readings, r.flags = bounded(r.readings, r.flags)
+	r.readings, r.flags = limitReadings(r.readings, r.flags)
 }
 
 // IsCurrentQuery reports whether a reading's query is the one that the next handler sees.
-func (r *Request) IsCurrentQuery(raw string) bool { return raw == r.current().RawQuery }
+func (r *Request) IsCurrentQuery(raw string) bool { return raw == r.currentURL().RawQuery }

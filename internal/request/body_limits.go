@@ -60,39 +60,39 @@ func (r *Request) ReadBody(ctx context.Context, limits BodyLimits) (problem Body
 	if r.upgrade.token == webSocket || r.http.Method == http.MethodConnect {
 		return "", nil // what follows is no body (N-19)
 	}
-	content, problem := r.receive(limits.Size)
+	content, problem := r.receiveBody(limits.Size)
 	switch {
-	case problem == bodyRefused:
+	case problem == bodyBusy:
 		problem, err = "", fairqueue.ErrBusy
 	case problem == "" && len(content) > 0:
-		r.content = content
+		r.rawBody = content
 		problem, err = r.parseBody(ctx, limits)
 	}
-	r.truncated = problem != "" || err != nil
+	r.bodyTruncated = problem != "" || err != nil
 	return problem, err
 }
 
 // WithholdBody shows policies no body, and says so.
-func (r *Request) WithholdBody() { r.DropBody(); r.truncated = true }
+func (r *Request) WithholdBody() { r.DropBody(); r.bodyTruncated = true }
 
 // DropBody keeps no body for policies, once the request is judged.
-func (r *Request) DropBody() { r.body, r.parsed, r.content = nil, nil, nil }
+func (r *Request) DropBody() { r.body, r.envoyBody, r.rawBody = nil, nil, nil }
 
 // ReleaseBody makes room for the bodies of others.
 func (r *Request) ReleaseBody() {
-	if r.held > 0 {
-		arriving.Release(r.ClientAddr(), r.held)
-		r.held = 0
+	if r.bodyMemory > 0 {
+		bodyMemory.Release(r.ClientAddr(), r.bodyMemory)
+		r.bodyMemory = 0
 	}
 }
 
 // BodyAbandoned reports whether reading the body was given up, so that its
 // connection cannot serve another request.
-func (r *Request) BodyAbandoned() bool { return r.abandoned }
+func (r *Request) BodyAbandoned() bool { return r.bodyAbandoned }
 
 // BodyBlocksConnection reports whether a body that came too late keeps its connection until
 // the client closes that, since a handler before this one hides read deadlines.
-func (r *Request) BodyBlocksConnection() bool { return r.unending }
+func (r *Request) BodyBlocksConnection() bool { return r.bodyBlocked }
 
 // bodyText returns a body that has been read as text.
-func (r *Request) bodyText() string { return valid(string(r.content)) }
+func (r *Request) bodyText() string { return toValidUTF8(string(r.rawBody)) }

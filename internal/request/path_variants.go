@@ -9,32 +9,32 @@ import (
 // every server does. A path that still changes then is refused.
 const maxDecodings = 4
 
-// maxSpellings bounds the work for one path.
-const maxSpellings = 256
+// maxVariants bounds the work for one path.
+const maxVariants = 256
 
-// spelling is an escaped path and the query that goes with it, on their way
+// pathVariant is an escaped path and the query that goes with it, on their way
 // through what a server behind us may do to them.
-type spelling struct {
+type pathVariant struct {
 	path, query string
-	cut         bool // the query comes from the path
+	queryFromPath         bool // the query comes from the path
 }
 
-func (s spelling) read() Reading {
-	reading := read(s.path)
-	reading.Query, reading.cut = s.query, s.cut
+func (s pathVariant) read() Reading {
+	reading := parsePath(s.path)
+	reading.Query, reading.queryFromPath = s.query, s.queryFromPath
 	return reading
 }
 
-// rewriting is one thing that a server behind us may do to a path. Its flag is ""
+// normalization is one thing that a server behind us may do to a path. Its flag is ""
 // if it is usual.
-type rewriting struct {
+type normalization struct {
 	flag    Flag
-	rewrite func(string) string
+	apply func(string) string
 }
 
-// rewritings are applied in any order, each as often as it changes something.
+// normalizations are applied in any order, each as often as it changes something.
 // Each makes the path shorter or has fewer escapes to work on, so that they end.
-var rewritings = []rewriting{
+var normalizations = []normalization{
 	{FlagEncodedSlash, replaceFold("%2f", "/")},
 	{FlagBackslash, func(s string) string { return replaceFold("%5c", "/")(strings.ReplaceAll(s, `\`, "/")) }},
 	{FlagPathParameter, cutParameters},
@@ -43,11 +43,11 @@ var rewritings = []rewriting{
 	{"", decode}, // rewrites decode the text of placeholders again
 }
 
-// spellings returns the closure of the rewritings: everything that any of them
+// pathVariants returns the closure of the rewritings: everything that any of them
 // makes of a path in any order, the path itself first.
-func spellings(first spelling, flags []Flag) ([]spelling, []Flag) {
-	all := []spelling{first}
-	add := func(s spelling) bool {
+func pathVariants(first pathVariant, flags []Flag) ([]pathVariant, []Flag) {
+	all := []pathVariant{first}
+	add := func(s pathVariant) bool {
 		fresh := !slices.Contains(all, s)
 		if fresh {
 			all = append(all, s)
@@ -56,31 +56,31 @@ func spellings(first spelling, flags []Flag) ([]spelling, []Flag) {
 	}
 	for i := 0; i < len(all); i++ { //nolint:intrange // the loop appends to all
 		from := all[i]
-		for _, rw := range rewritings {
-			if changed := rw.rewrite(from.path); changed != from.path && add(spelling{changed, from.query, from.cut}) && rw.flag != "" {
+		for _, rw := range normalizations {
+			if changed := rw.apply(from.path); changed != from.path && add(pathVariant{changed, from.query, from.queryFromPath}) && rw.flag != "" {
 				flags = addFlag(flags, rw.flag)
 			}
 		}
-		for _, cut := range from.cuts() {
+		for _, cut := range from.splitAgain() {
 			add(cut)
 		}
-		if len(all) > maxSpellings {
-			return all[:maxSpellings], addFlag(flags, FlagTooLong)
+		if len(all) > maxVariants {
+			return all[:maxVariants], addFlag(flags, FlagTooLong)
 		}
 	}
 	return all, flags
 }
 
-// cuts returns the spellings of a path whose decoded text a server parses as a URL
+// splitAgain returns the spellings of a path whose decoded text a server parses as a URL
 // again. The text after a "?" is the query, with or without the original one; the
 // text after a "#" is dropped.
-func (s spelling) cuts() []spelling {
-	var result []spelling
+func (s pathVariant) splitAgain() []pathVariant {
+	var result []pathVariant
 	if path, after, found := cutFold(s.path, "?", "%3f"); found {
-		result = append(result, spelling{path, after, true}, spelling{path, joinQueries(after, s.query), true})
+		result = append(result, pathVariant{path, after, true}, pathVariant{path, joinQueries(after, s.query), true})
 	}
 	if path, _, found := cutFold(s.path, "#", "%23"); found {
-		result = append(result, spelling{path, s.query, s.cut})
+		result = append(result, pathVariant{path, s.query, s.queryFromPath})
 	}
 	return result
 }
@@ -121,9 +121,9 @@ func decode(s string) string {
 	return string(decoded)
 }
 
-// changesAfter reports whether a path that was decoded some times changes if it is
+// changesAfterDecoding reports whether a path that was decoded some times changes if it is
 // decoded once more.
-func changesAfter(escaped string, times int) bool {
+func changesAfterDecoding(escaped string, times int) bool {
 	for range times {
 		decoded := decode(escaped)
 		if decoded == escaped {

@@ -148,13 +148,13 @@ func jsonRequest(body string) *Request {
 // others wait, a second at most, and not at all if the client hangs up.
 func TestN11ParsersAtOnce(t *testing.T) {
 	for range runtime.GOMAXPROCS(0) {
-		if err := parsers.Acquire(t.Context(), netip.Addr{}); err != nil {
+		if err := parseQueue.Acquire(t.Context(), netip.Addr{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	start, req := time.Now(), jsonRequest(`{}`)
 	problem, err := req.ReadBody(t.Context(), DefaultBodyLimits)
-	if took := time.Since(start); problem != "" || !errors.Is(err, fairqueue.ErrBusy) || took < maxWait || took > 10*maxWait || !req.truncated {
+	if took := time.Since(start); problem != "" || !errors.Is(err, fairqueue.ErrBusy) || took < maxWait || took > 10*maxWait || !req.bodyTruncated {
 		t.Errorf("%s: %q, %v", took, problem, err)
 	}
 	gone, hangUp := context.WithCancel(t.Context())
@@ -166,7 +166,7 @@ func TestN11ParsersAtOnce(t *testing.T) {
 		t.Errorf("one that is too complex waits: %q, %v", problem, err)
 	}
 	for range runtime.GOMAXPROCS(0) {
-		parsers.Release()
+		parseQueue.Release()
 	}
 	if problem, err := jsonRequest(`{}`).ReadBody(t.Context(), DefaultBodyLimits); problem != "" || err != nil {
 		t.Errorf("afterwards: %q, %v", problem, err)
@@ -178,7 +178,7 @@ func TestN11GivenUp(t *testing.T) {
 	large := "[" + strings.Repeat("{},", 400_000) + "1]"
 	limits := BodyLimits{Size: 1 << 30, Values: 1 << 30, Depth: 64, Time: time.Nanosecond}
 	req := jsonRequest(large)
-	if problem, err := req.ReadBody(t.Context(), limits); problem != "" || !errors.Is(err, context.DeadlineExceeded) || req.body != nil || !req.truncated {
+	if problem, err := req.ReadBody(t.Context(), limits); problem != "" || !errors.Is(err, context.DeadlineExceeded) || req.body != nil || !req.bodyTruncated {
 		t.Errorf("out of time: %q, %v", problem, err)
 	}
 	limits.Time = 0

@@ -51,9 +51,9 @@ func SameHeaderName(name, folded string) bool {
 	return true
 }
 
-// forwarding are the headers with which proxies tell where a request came
+// forwardingHeaders are the headers with which proxies tell where a request came
 // from or went, beside everything that begins with x-forwarded.
-var forwarding = map[string]bool{
+var forwardingHeaders = map[string]bool{
 	"forwarded":        true,
 	"x-original-url":   true,
 	"x-rewrite-url":    true,
@@ -76,7 +76,7 @@ func hasForwardingPrefix(name string) bool {
 	return len(name) >= len(forwardingPrefix) && SameHeaderName(name[:len(forwardingPrefix)], forwardingPrefix)
 }
 
-func isForwarding(folded string) bool { return hasForwardingPrefix(folded) || forwarding[folded] }
+func isForwarding(folded string) bool { return hasForwardingPrefix(folded) || forwardingHeaders[folded] }
 
 // redactedHeaders hold credentials on every site.
 var redactedHeaders = []string{"authorization", "proxy-authorization", "cookie"}
@@ -90,35 +90,35 @@ func (c *Config) isCredential(folded string) bool {
 	return slices.Contains(redactedHeaders, folded) || slices.ContainsFunc(c.CredentialHeaders, func(name string) bool { return SameHeaderName(name, folded) })
 }
 
-// wanted are headers that are asked for; nil stands for all.
-type wanted struct {
+// headerFilter are headers that are asked for; nil stands for all.
+type headerFilter struct {
 	lower     []string      // their names in lower case
 	canonical []string      // and as net/http writes them
 	kinds     []HeaderKinds // without which there is none of that name, or 0
 	overrides bool          // some name another method
 }
 
-// newWanted returns the wanted headers of some names, or all for nil. A name that is not
+// newHeaderFilter returns the wanted headers of some names, or all for nil. A name that is not
 // in lower case is that of no header.
-func newWanted(names []string) *wanted {
+func newHeaderFilter(names []string) *headerFilter {
 	if names == nil {
 		return nil
 	}
-	w := new(wanted)
+	w := new(headerFilter)
 	for _, name := range names {
 		if name != strings.ToLower(name) {
 			continue
 		}
 		w.lower = append(w.lower, name)
 		canonical := http.CanonicalHeaderKey(name)
-		w.canonical, w.kinds = append(w.canonical, canonical), append(w.kinds, usualLookup.kindsOf(canonical)&^NonCanonicalHeader)
+		w.canonical, w.kinds = append(w.canonical, canonical), append(w.kinds, defaultHeaderIndex.kindsOf(canonical)&^NonCanonicalHeader)
 		w.overrides = w.overrides || slices.Contains(MethodOverrideHeaders, name)
 	}
 	return w
 }
 
 // most returns how many of some headers there may be.
-func (w *wanted) most(h http.Header) int {
+func (w *headerFilter) most(h http.Header) int {
 	if w == nil {
 		return len(h)
 	}
@@ -127,14 +127,14 @@ func (w *wanted) most(h http.Header) int {
 
 // lookUp reports whether each wanted header can be looked up by its canonical name,
 // since no header of the request has another spelling that counts.
-func (w *wanted) lookUp(kinds HeaderKinds) bool {
+func (w *headerFilter) lookUp(kinds HeaderKinds) bool {
 	return w != nil && !kinds.Has(NonCanonicalHeader) && !(w.overrides && kinds.Has(MethodOverrideHeader))
 }
 
 // eachHeader visits the headers that policies may see, with lower-case names:
 // what an untrusted peer says about forwarding is left out. Two spellings of one name
 // are visits of their own.
-func (r *Request) eachHeader(w *wanted, visit func(name string, lines []string, credential bool)) {
+func (r *Request) eachHeader(w *headerFilter, visit func(name string, lines []string, credential bool)) {
 	if w.lookUp(r.kinds) {
 		for i, name := range w.canonical {
 			if w.kinds[i] != 0 && !r.kinds.Has(w.kinds[i]) {
@@ -155,19 +155,19 @@ func (r *Request) eachHeader(w *wanted, visit func(name string, lines []string, 
 
 // visitHeader visits a header unless it tells of forwarding and the peer is not trusted.
 func (r *Request) visitHeader(lower string, lines []string, visit func(name string, lines []string, credential bool)) {
-	if folded := FoldHeaderName(lower); r.facts.TrustedProxy || !isForwarding(folded) {
+	if folded := FoldHeaderName(lower); r.meta.TrustedProxy || !isForwarding(folded) {
 		visit(lower, lines, r.config.isCredential(folded))
 	}
 }
 
 // name returns a header's name in lower case and whether it is wanted. A header that
 // overrides the method has one name in every spelling that CGI takes for the same.
-func (w *wanted) name(name string) (lower string, ok bool) {
+func (w *headerFilter) name(name string) (lower string, ok bool) {
 	if w == nil {
 		if i := slices.IndexFunc(MethodOverrideHeaders, func(override string) bool { return SameHeaderName(name, override) }); i >= 0 {
 			return MethodOverrideHeaders[i], true
 		}
-		return strings.ToLower(valid(name)), true
+		return strings.ToLower(toValidUTF8(name)), true
 	}
 	for _, lower := range w.lower {
 		if equalLower(name, lower) || SameHeaderName(name, lower) && slices.Contains(MethodOverrideHeaders, lower) {
@@ -182,7 +182,7 @@ func (w *wanted) name(name string) (lower string, ok bool) {
 func equalLower(name, lower string) bool {
 	for i := range len(name) {
 		if name[i] >= utf8.RuneSelf {
-			return strings.ToLower(valid(name)) == lower
+			return strings.ToLower(toValidUTF8(name)) == lower
 		}
 	}
 	if len(name) != len(lower) {
@@ -201,7 +201,7 @@ func equalLower(name, lower string) bool {
 }
 
 // gatherHeaders fills in headers by lower-case name, their lines joined.
-func (r *Request) gatherHeaders(d *Document, w *wanted) {
+func (r *Request) gatherHeaders(d *Document, w *headerFilter) {
 	if d.Request.Headers == nil {
 		d.Request.Headers = make(map[string]string, w.most(r.http.Header))
 	}
@@ -218,35 +218,35 @@ func (r *Request) gatherHeaders(d *Document, w *wanted) {
 // joinLines returns a header's lines as one.
 func joinLines(lines []string, credential bool) string {
 	if len(lines) == 1 {
-		return shown(lines[0], credential)
+		return redactLine(lines[0], credential)
 	}
-	return strings.Join(redact(lines, credential), ", ")
+	return strings.Join(redactLines(lines, credential), ", ")
 }
 
 // gatherHeaderValues fills in headers by lower-case name, as lines.
-func (r *Request) gatherHeaderValues(d *Document, w *wanted) {
+func (r *Request) gatherHeaderValues(d *Document, w *headerFilter) {
 	if d.Request.HeaderValues == nil {
 		d.Request.HeaderValues = make(map[string][]string, w.most(r.http.Header))
 	}
 	values := d.Request.HeaderValues
 	r.eachHeader(w, func(name string, lines []string, credential bool) {
-		values[name] = append(values[name], redact(lines, credential)...)
+		values[name] = append(values[name], redactLines(lines, credential)...)
 	})
 }
 
-// redact returns lines as policies see them.
-func redact(lines []string, credential bool) []string {
+// redactLines returns lines as policies see them.
+func redactLines(lines []string, credential bool) []string {
 	result := make([]string, len(lines))
 	for i, line := range lines {
-		result[i] = shown(line, credential)
+		result[i] = redactLine(line, credential)
 	}
 	return result
 }
 
-// shown returns a line as policies see it.
-func shown(line string, credential bool) string {
+// redactLine returns a line as policies see it.
+func redactLine(line string, credential bool) string {
 	if credential {
 		return Redacted
 	}
-	return valid(line)
+	return toValidUTF8(line)
 }

@@ -66,7 +66,7 @@ func TestN04ChangedBound(t *testing.T) {
 	for methods, want := range map[string]Flag{"GET": "", "PUT": FlagTooLong} {
 		r := changedTo("GET", "/", methods, "/", StrippedQuery{})
 		r.readings = make([]Reading, maxReadings/2+1)
-		if r.withMethods(); len(r.readings) > maxReadings || r.RejectedFlag() != want {
+		if r.addMethodReadings(); len(r.readings) > maxReadings || r.RejectedFlag() != want {
 			t.Errorf("%s: %d readings, refused for %q", methods, len(r.readings), r.RejectedFlag())
 		}
 	}

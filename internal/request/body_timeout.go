@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// bodyTime is how long a body may take beyond what its bytes are worth.
-	bodyTime = 10 * time.Second
-	// bodyRate is how many bytes are worth a second.
-	bodyRate = 16 << 10
+	// bodyGracePeriod is how long a body may take beyond what its bytes are worth.
+	bodyGracePeriod = 10 * time.Second
+	// minBodyRate is how many bytes are worth a second.
+	minBodyRate = 16 << 10
 )
 
 // TimedBody reads a request's body as long as it arrives in time: within ten seconds
@@ -25,10 +25,10 @@ type TimedBody struct {
 	ctx     context.Context
 	writer  http.ResponseWriter
 	control *http.ResponseController
-	end     time.Time // of what has arrived until now
-	most    time.Time // the server's own end, or zero
-	set     time.Time // the deadline of the connection
-	bare    bool      // the connection takes no deadlines
+	deadline     time.Time // of what has arrived until now
+	serverDeadline    time.Time // the server's own end, or zero
+	connDeadline     time.Time // the deadline of the connection
+	noDeadlines    bool      // the connection takes no deadlines
 	err     error
 }
 
@@ -36,9 +36,9 @@ type TimedBody struct {
 // reads it has what it needs.
 func NewTimedBody(w http.ResponseWriter, r *http.Request) *TimedBody {
 	now := time.Now()
-	t := &TimedBody{ReadCloser: r.Body, ctx: r.Context(), writer: w, control: http.NewResponseController(w), end: now.Add(bodyTime)}
+	t := &TimedBody{ReadCloser: r.Body, ctx: r.Context(), writer: w, control: http.NewResponseController(w), deadline: now.Add(bodyGracePeriod)}
 	if server, ok := t.ctx.Value(http.ServerContextKey).(*http.Server); ok && server.ReadTimeout > 0 {
-		t.most = now.Add(server.ReadTimeout)
+		t.serverDeadline = now.Add(server.ReadTimeout)
 	}
 	if t.ReadCloser == nil {
 		t.ReadCloser = http.NoBody
@@ -48,18 +48,18 @@ func NewTimedBody(w http.ResponseWriter, r *http.Request) *TimedBody {
 
 // Read implements io.Reader.
 func (t *TimedBody) Read(p []byte) (n int, err error) {
-	if t.err == nil && time.Now().After(t.last()) {
+	if t.err == nil && time.Now().After(t.currentDeadline()) {
 		t.err = os.ErrDeadlineExceeded // something before the connection may have moved its deadline
 	}
 	if t.err != nil {
 		return 0, t.err
 	}
-	if t.arm(); t.bare {
-		n, err = t.wait(p)
+	if t.extendDeadline(); t.noDeadlines {
+		n, err = t.readWithTimer(p)
 	} else {
 		n, err = t.ReadCloser.Read(p)
 	}
-	t.end = t.end.Add(time.Duration(n) * time.Second / bodyRate)
+	t.deadline = t.deadline.Add(time.Duration(n) * time.Second / minBodyRate)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = os.ErrDeadlineExceeded
 	}
@@ -67,31 +67,31 @@ func (t *TimedBody) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// last returns until when the next byte may arrive.
-func (t *TimedBody) last() time.Time {
-	if !t.most.IsZero() && t.most.Before(t.end) {
-		return t.most
+// currentDeadline returns until when the next byte may arrive.
+func (t *TimedBody) currentDeadline() time.Time {
+	if !t.serverDeadline.IsZero() && t.serverDeadline.Before(t.deadline) {
+		return t.serverDeadline
 	}
-	return t.end
+	return t.deadline
 }
 
-// arm moves the deadline, by a second at least: it costs a system call or a turn of
+// extendDeadline moves the deadline, by a second at least: it costs a system call or a turn of
 // the connection's goroutine.
-func (t *TimedBody) arm() {
-	end := t.last()
-	if t.bare || !t.set.IsZero() && end.Sub(t.set) < time.Second {
+func (t *TimedBody) extendDeadline() {
+	end := t.currentDeadline()
+	if t.noDeadlines || !t.connDeadline.IsZero() && end.Sub(t.connDeadline) < time.Second {
 		return
 	}
-	t.set = end
-	t.bare = t.control.SetReadDeadline(end) != nil
+	t.connDeadline = end
+	t.noDeadlines = t.control.SetReadDeadline(end) != nil
 }
 
-// wait reads where the connection takes no deadlines, since something stands before
+// readWithTimer reads where the connection takes no deadlines, since something stands before
 // it that hides them. A read that takes too long is left alone, with p. Over HTTP/2
 // and HTTP/3 it ends with its stream, after the answer. Over HTTP/1.1 it lasts, with
 // the connection and its goroutine, until the client closes or sends, or the server's
 // own read_timeout ends it: see BodyBlocksConnection.
-func (t *TimedBody) wait(p []byte) (int, error) {
+func (t *TimedBody) readWithTimer(p []byte) (int, error) {
 	type result struct {
 		n   int
 		err error
@@ -101,7 +101,7 @@ func (t *TimedBody) wait(p []byte) (int, error) {
 		n, err := t.ReadCloser.Read(p)
 		done <- result{n, err}
 	}()
-	over := time.NewTimer(time.Until(t.last()))
+	over := time.NewTimer(time.Until(t.currentDeadline()))
 	defer over.Stop()
 	select {
 	case got := <-done:
@@ -121,11 +121,11 @@ func (t *TimedBody) wait(p []byte) (int, error) {
 // nothing waits for the rest of it.
 func (t *TimedBody) Stop() {
 	switch {
-	case t.set.IsZero(), t.TimedOut():
+	case t.connDeadline.IsZero(), t.TimedOut():
 	case errors.Is(t.err, io.EOF):
 		_ = http.NewResponseController(ServerWriter(t.writer)).SetReadDeadline(time.Time{})
 	default:
-		_ = t.control.SetReadDeadline(t.most)
+		_ = t.control.SetReadDeadline(t.serverDeadline)
 	}
 }
 

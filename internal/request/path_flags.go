@@ -33,9 +33,9 @@ var pathFlags = []Flag{
 	FlagHiddenCredential, FlagBadHost,
 }
 
-// refusedFlags are answered with 400 unless the site allows them: there is no
+// rejectedFlags are answered with 400 unless the site allows them: there is no
 // good reason to send one.
-var refusedFlags = map[Flag]bool{
+var rejectedFlags = map[Flag]bool{
 	FlagFragment:         true,
 	FlagBackslash:        true,
 	FlagDotSegment:       true,
@@ -50,15 +50,15 @@ var refusedFlags = map[Flag]bool{
 	FlagBadHost:          true,
 }
 
-// unreadable are the refused flags of targets that have no reading to go by.
-var unreadable = []Flag{FlagTooLong, FlagOverEncoded, FlagHiddenCredential, FlagOpaque, FlagBadHost, FlagBadDestination}
+// unreadableFlags are the refused flags of targets that have no reading to go by.
+var unreadableFlags = []Flag{FlagTooLong, FlagOverEncoded, FlagHiddenCredential, FlagOpaque, FlagBadHost, FlagBadDestination}
 
 // AllowableFlags returns, sorted, the flags that AllowedFlags can name: all that
 // are refused but those that no policy could judge.
 func AllowableFlags() []string {
 	var names []string
-	for flag := range refusedFlags {
-		if flag != FlagInvalidUTF8 && !slices.Contains(unreadable, flag) {
+	for flag := range rejectedFlags {
+		if flag != FlagInvalidUTF8 && !slices.Contains(unreadableFlags, flag) {
 			names = append(names, string(flag))
 		}
 	}

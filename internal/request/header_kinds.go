@@ -41,25 +41,25 @@ var PathOverrideHeaders = []string{"x-original-url", "x-rewrite-url"}
 // all but the last are always removed.
 var UpgradeHeaders = []string{"http2-settings", "upgrade"}
 
-// known is a header that is looked for.
-type known struct {
+// knownHeader is a header that is looked for.
+type knownHeader struct {
 	folded string
 	kinds  HeaderKinds
 }
 
-// maxKnown bounds the length of the names of known headers, in bytes.
-const maxKnown = 64
+// maxKnownName bounds the length of the names of known headers, in bytes.
+const maxKnownName = 64
 
-// lookup finds the kinds of a header by the length of its name.
-type lookup [maxKnown + 1][]known
+// headerIndex finds the kinds of a header by the length of its name.
+type headerIndex [maxKnownName + 1][]knownHeader
 
-// usualLookup knows the headers that matter on every site.
-var usualLookup = newLookup(nil)
+// defaultHeaderIndex knows the headers that matter on every site.
+var defaultHeaderIndex = newHeaderIndex(nil)
 
-// newLookup returns the lookup of a site with some headers of its own, as FoldHeaderName has them.
-func newLookup(own []string) *lookup {
-	l := new(lookup)
-	for name := range forwarding {
+// newHeaderIndex returns the lookup of a site with some headers of its own, as FoldHeaderName has them.
+func newHeaderIndex(own []string) *headerIndex {
+	l := new(headerIndex)
+	for name := range forwardingHeaders {
 		l.add(name, ForwardingHeader)
 	}
 	for kind, names := range map[HeaderKinds][]string{
@@ -73,20 +73,20 @@ func newLookup(own []string) *lookup {
 	return l
 }
 
-func (l *lookup) add(folded string, kinds HeaderKinds) {
-	length := min(len(folded), maxKnown)
-	l[length] = append(l[length], known{folded, kinds})
+func (l *headerIndex) add(folded string, kinds HeaderKinds) {
+	length := min(len(folded), maxKnownName)
+	l[length] = append(l[length], knownHeader{folded, kinds})
 }
 
 // kindsOf returns the kinds of a header.
-func (l *lookup) kindsOf(name string) (kinds HeaderKinds) {
+func (l *headerIndex) kindsOf(name string) (kinds HeaderKinds) {
 	if !isCanonical(name) {
 		kinds = NonCanonicalHeader
 	}
 	if hasForwardingPrefix(name) {
 		kinds |= ForwardingHeader
 	}
-	candidates := l[min(len(name), maxKnown)]
+	candidates := l[min(len(name), maxKnownName)]
 	for i := range candidates {
 		if SameHeaderName(name, candidates[i].folded) {
 			kinds |= candidates[i].kinds
@@ -98,9 +98,9 @@ func (l *lookup) kindsOf(name string) (kinds HeaderKinds) {
 // ClassifyHeaders looks at the request's headers, which Open has done. A handler of ours that
 // changes them calls it again.
 func (r *Request) ClassifyHeaders() {
-	l := r.config.lookup
+	l := r.config.headerIndex
 	if l == nil {
-		l = usualLookup
+		l = defaultHeaderIndex
 	}
 	r.kinds = 0
 	for name := range r.http.Header {
@@ -125,4 +125,4 @@ func isCanonical(name string) bool {
 }
 
 // SetConfiguredHeaders makes HeaderKinds tell of some headers, as FoldHeaderName has them, in any spelling.
-func (c *Config) SetConfiguredHeaders(folded []string) { c.lookup = newLookup(folded) }
+func (c *Config) SetConfiguredHeaders(folded []string) { c.headerIndex = newHeaderIndex(folded) }

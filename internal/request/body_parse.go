@@ -22,9 +22,9 @@ const (
 	maxWait    = time.Second
 )
 
-// parsers parse bodies, of all sites, as many at once as there are processors: more
+// parseQueue parse bodies, of all sites, as many at once as there are processors: more
 // would finish no sooner and only take memory.
-var parsers = fairqueue.New(runtime.GOMAXPROCS(0), maxWaiting, maxWait)
+var parseQueue = fairqueue.New(runtime.GOMAXPROCS(0), maxWaiting, maxWait)
 
 // parseBody makes of the body its value, if it is JSON, and else text. Of JSON and
 // of forms it counts the values before it makes any.
@@ -46,13 +46,13 @@ func (r *Request) parseBody(ctx context.Context, limits BodyLimits) (BodyProblem
 		}
 	}
 	within := strictjson.Limits{Values: limits.Values, Depth: limits.Depth}
-	if isJSON && strictjson.TooComplex(r.content, within) || kind == formType && bytes.Count(r.content, []byte("&")) >= limits.Values {
+	if isJSON && strictjson.TooComplex(r.rawBody, within) || kind == formType && bytes.Count(r.rawBody, []byte("&")) >= limits.Values {
 		return BodyTooComplex, nil
 	}
-	if err := parsers.Acquire(ctx, r.ClientAddr()); err != nil {
+	if err := parseQueue.Acquire(ctx, r.ClientAddr()); err != nil {
 		return "", err
 	}
-	defer parsers.Release()
+	defer parseQueue.Release()
 	if limits.Time > 0 {
 		var release context.CancelFunc
 		ctx, release = context.WithTimeout(ctx, limits.Time)
@@ -60,19 +60,19 @@ func (r *Request) parseBody(ctx context.Context, limits BodyLimits) (BodyProblem
 	}
 	switch {
 	case isJSON:
-		r.body, err = strictjson.DecodeWhile(r.content, limits.Depth, ctx.Err)
-		r.parsed = r.body
+		r.body, err = strictjson.DecodeWhile(r.rawBody, limits.Depth, ctx.Err)
+		r.envoyBody = r.body
 	case kind == formType:
-		form, _ := parseQuery(nil, string(r.content))
-		r.parsed = listsOf(form)
+		form, _ := parseQuery(nil, string(r.rawBody))
+		r.envoyBody = listsOf(form)
 	default:
-		r.parsed, err = parseMultipart(ctx, r.content, params["boundary"], within)
+		r.envoyBody, err = parseMultipart(ctx, r.rawBody, params["boundary"], within)
 	}
-	return problemOf(ctx, err)
+	return parseProblem(ctx, err)
 }
 
-// problemOf tells a body that is wrong from one that there was no time for.
-func problemOf(ctx context.Context, err error) (BodyProblem, error) {
+// parseProblem tells a body that is wrong from one that there was no time for.
+func parseProblem(ctx context.Context, err error) (BodyProblem, error) {
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
@@ -118,8 +118,8 @@ func parseMultipart(ctx context.Context, content []byte, boundary string, limits
 		if err != nil {
 			return nil, err
 		}
-		list, _ := fields[valid(name)].([]any)
-		fields[valid(name)] = append(list, value)
+		list, _ := fields[toValidUTF8(name)].([]any)
+		fields[toValidUTF8(name)] = append(list, value)
 	}
 }
 
@@ -130,7 +130,7 @@ func partValue(ctx context.Context, part *multipart.Part, limits strictjson.Limi
 		return nil, err
 	}
 	if !strings.Contains(part.Header.Get("Content-Type"), "application/json") {
-		return valid(string(content)), nil
+		return toValidUTF8(string(content)), nil
 	}
 	if strictjson.TooComplex(content, limits) {
 		return nil, errTooComplex

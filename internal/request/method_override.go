@@ -29,7 +29,7 @@ func (r *Request) PossibleMethods() (methods []string, all bool) {
 	own, changed := r.Methods()
 	add(own)
 	add(changed)
-	if r.kinds.Has(MethodOverrideHeader) && !r.eachOverride(add) {
+	if r.kinds.Has(MethodOverrideHeader) && !r.eachMethodOverride(add) {
 		return nil, false
 	}
 	for i := range r.readings {
@@ -47,10 +47,10 @@ func (r *Request) PossibleMethods() (methods []string, all bool) {
 	return methods, true
 }
 
-// eachOverride visits the methods that headers name, in capitals, until a visit says false.
-func (r *Request) eachOverride(visit func(name string) bool) bool {
+// eachMethodOverride visits the methods that headers name, in capitals, until a visit says false.
+func (r *Request) eachMethodOverride(visit func(name string) bool) bool {
 	for name, lines := range r.http.Header {
-		if !isOverrideHeader(name) {
+		if !isMethodOverrideHeader(name) {
 			continue
 		}
 		for _, line := range lines {
@@ -64,7 +64,7 @@ func (r *Request) eachOverride(visit func(name string) bool) bool {
 	return true
 }
 
-// isOverrideHeader reports whether a header names another method.
-func isOverrideHeader(name string) bool {
+// isMethodOverrideHeader reports whether a header names another method.
+func isMethodOverrideHeader(name string) bool {
 	return slices.ContainsFunc(MethodOverrideHeaders, func(folded string) bool { return SameHeaderName(name, folded) })
 }

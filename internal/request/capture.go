@@ -26,24 +26,24 @@ type Capture struct {
 	host, proto       string
 	protoMajor        int
 	length            int64
-	lines             []line
+	lines             []headerLine
 	tls               bool
 	tlsVersion        uint16
 	sni, alpn         string
 }
 
-// line is one line of a header.
-type line struct{ name, text string }
+// headerLine is one line of a header.
+type headerLine struct{ name, text string }
 
-// lineCost is about what a line costs beside its texts, in bytes.
-const lineCost = 32
+// headerLineCost is about what a line costs beside its texts, in bytes.
+const headerLineCost = 32
 
 // Take keeps the request if it is simple, and reports whether it is: what is kept
 // holds on to at most so many bytes, no client certificate is shown, and the query has
 // no credential. It copies no text.
 func (k *Capture) Take(r *Request, reading *Reading, most int) bool {
 	state := r.http.TLS
-	if !r.isLight(reading, most) || state != nil && len(state.PeerCertificates) > 0 {
+	if !r.fitsIn(reading, most) || state != nil && len(state.PeerCertificates) > 0 {
 		return false
 	}
 	if reading.Query != "" && len(r.config.CredentialParameters) > 0 {
@@ -51,10 +51,10 @@ func (k *Capture) Take(r *Request, reading *Reading, most int) bool {
 			return false
 		}
 	}
-	f, from := &r.facts, r.http
+	f, from := &r.meta, r.http
 	*k = Capture{
 		reading: *reading, facts: Metadata{Time: r.Time(), ClientIP: f.ClientIP, PeerIP: f.PeerIP, TrustedProxy: f.TrustedProxy},
-		config: r.config, flags: r.flags, destination: r.destination, upgrade: r.upgrade, kinds: r.kinds, foreign: r.foreign, truncated: r.truncated,
+		config: r.config, flags: r.flags, destination: r.destination, upgrade: r.upgrade, kinds: r.kinds, foreign: r.foreignBearer, truncated: r.bodyTruncated,
 		id: r.ID(), path: f.URL.Path, rawPath: f.URL.RawPath,
 		host: from.Host, proto: from.Proto, protoMajor: from.ProtoMajor, length: from.ContentLength, tls: state != nil,
 	}
@@ -64,19 +64,19 @@ func (k *Capture) Take(r *Request, reading *Reading, most int) bool {
 	if k.reading.Segments = nil; !isPlain(reading.Path) {
 		k.reading.Segments = slices.Clone(reading.Segments) // they may be in the room of the request
 	}
-	k.keepHeaders(from.Header)
+	k.takeHeaders(from.Header)
 	return true
 }
 
-// isLight reports whether the texts that would be kept, and those that they are part
+// fitsIn reports whether the texts that would be kept, and those that they are part
 // of, have at most so many bytes.
-func (r *Request) isLight(reading *Reading, most int) bool {
-	left := most - len(r.facts.RequestURI) - len(r.http.Host) - len(reading.Query) - len(reading.Destination)
-	if r.http.RequestURI != r.facts.RequestURI {
+func (r *Request) fitsIn(reading *Reading, most int) bool {
+	left := most - len(r.meta.RequestURI) - len(r.http.Host) - len(reading.Query) - len(reading.Destination)
+	if r.http.RequestURI != r.meta.RequestURI {
 		left -= len(r.http.RequestURI)
 	}
 	if !isPlain(reading.Path) { // it is no part of what came
-		left -= len(reading.Path) + len(reading.Segments)*lineCost
+		left -= len(reading.Path) + len(reading.Segments)*headerLineCost
 	}
 	if reading.Rewritten != reading.Path {
 		left -= len(reading.Rewritten)
@@ -86,7 +86,7 @@ func (r *Request) isLight(reading *Reading, most int) bool {
 	}
 	for name, lines := range r.http.Header {
 		for _, text := range lines {
-			left -= len(name) + len(text) + lineCost
+			left -= len(name) + len(text) + headerLineCost
 		}
 		if len(lines) == 0 || left < 0 {
 			return false // no client sends a header without a line
@@ -95,19 +95,19 @@ func (r *Request) isLight(reading *Reading, most int) bool {
 	return left >= 0
 }
 
-func (k *Capture) keepHeaders(h http.Header) {
+func (k *Capture) takeHeaders(h http.Header) {
 	count := 0
 	for _, lines := range h {
 		count += len(lines)
 	}
-	k.lines = make([]line, 0, count)
+	k.lines = make([]headerLine, 0, count)
 	for name, lines := range h {
 		credential := k.config.isCredential(FoldHeaderName(name))
 		for _, text := range lines {
 			if credential {
 				text = Redacted
 			}
-			k.lines = append(k.lines, line{name, text})
+			k.lines = append(k.lines, headerLine{name, text})
 		}
 	}
 }
@@ -120,18 +120,18 @@ func (k *Capture) Document(id *authenticator.Identity, failure authenticator.Rea
 	}
 	r := Request{
 		http:  &http.Request{Host: k.host, Proto: k.proto, ProtoMajor: k.protoMajor, ContentLength: k.length, Header: header},
-		facts: k.facts, config: k.config, flags: k.flags, destination: k.destination, upgrade: k.upgrade, kinds: k.kinds, foreign: k.foreign, truncated: k.truncated,
+		meta: k.facts, config: k.config, flags: k.flags, destination: k.destination, upgrade: k.upgrade, kinds: k.kinds, foreignBearer: k.foreign, bodyTruncated: k.truncated,
 	}
 	if k.tls {
 		r.http.TLS = &tls.ConnectionState{Version: k.tlsVersion, ServerName: k.sni, NegotiatedProtocol: k.alpn}
 	}
-	r.facts.ID = func() string { return k.id }
-	r.facts.URL = &url.URL{Path: k.path, RawPath: k.rawPath}
-	r.host, r.port, r.goodHost = splitHost(k.host)
-	r.path = escapedPath(r.facts.URL)
+	r.meta.ID = func() string { return k.id }
+	r.meta.URL = &url.URL{Path: k.path, RawPath: k.rawPath}
+	r.host, r.port, r.validHost = splitHost(k.host)
+	r.path = escapedPath(r.meta.URL)
 	reading := k.reading
 	if reading.Segments == nil {
-		reading.Segments = read(reading.Path).Segments // a plain path has no others
+		reading.Segments = parsePath(reading.Path).Segments // a plain path has no others
 	}
 	return r.Document(reading, id, failure, config, AllFields)
 }
