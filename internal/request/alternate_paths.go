@@ -12,8 +12,8 @@ const phpExtension = ".php"
 // A prefix that the next handler does not see is one that an operator wrote: it has at
 // most so many segments and characters, whatever a stranger puts behind it.
 const (
-	maxPrefixes = 16
-	maxPrefixLength   = 512
+	maxPrefixes     = 16
+	maxPrefixLength = 512
 )
 
 // AlternatePaths appends further paths of the site that the next handler may serve or change

@@ -1,11 +1,8 @@
 package request
 
 import (
-	"context"
 	"net/http"
 	"time"
-
-	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
 )
 
 // BodyLimits bound what is read of a body.
@@ -50,49 +47,3 @@ func (p BodyProblem) Status() int {
 	}
 	return http.StatusUnsupportedMediaType
 }
-
-// ReadBody reads the body for policies, as far as the limits allow, and puts it
-// back for the next handler, to the byte (T-46). A body that cannot be read as a
-// whole is shown as null and truncated; the problem says why. An error says that
-// there was no room or no time for it: fairqueue.ErrBusy where too many are read or
-// parsed, or the context's. Call ReleaseBody once the request is judged.
-func (r *Request) ReadBody(ctx context.Context, limits BodyLimits) (problem BodyProblem, err error) {
-	if r.upgrade.token == webSocket || r.http.Method == http.MethodConnect {
-		return "", nil // what follows is no body (N-19)
-	}
-	content, problem := r.receiveBody(limits.Size)
-	switch {
-	case problem == bodyBusy:
-		problem, err = "", fairqueue.ErrBusy
-	case problem == "" && len(content) > 0:
-		r.rawBody = content
-		problem, err = r.parseBody(ctx, limits)
-	}
-	r.bodyTruncated = problem != "" || err != nil
-	return problem, err
-}
-
-// WithholdBody shows policies no body, and says so.
-func (r *Request) WithholdBody() { r.DropBody(); r.bodyTruncated = true }
-
-// DropBody keeps no body for policies, once the request is judged.
-func (r *Request) DropBody() { r.body, r.envoyBody, r.rawBody = nil, nil, nil }
-
-// ReleaseBody makes room for the bodies of others.
-func (r *Request) ReleaseBody() {
-	if r.bodyMemory > 0 {
-		bodyMemory.Release(r.ClientAddr(), r.bodyMemory)
-		r.bodyMemory = 0
-	}
-}
-
-// BodyAbandoned reports whether reading the body was given up, so that its
-// connection cannot serve another request.
-func (r *Request) BodyAbandoned() bool { return r.bodyAbandoned }
-
-// BodyBlocksConnection reports whether a body that came too late keeps its connection until
-// the client closes that, since a handler before this one hides read deadlines.
-func (r *Request) BodyBlocksConnection() bool { return r.bodyBlocked }
-
-// bodyText returns a body that has been read as text.
-func (r *Request) bodyText() string { return toValidUTF8(string(r.rawBody)) }

@@ -2,6 +2,7 @@ package request
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"math"
@@ -10,11 +11,57 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
 )
 
+// ReadBody reads the body for policies, as far as the limits allow, and puts it
+// back for the next handler, to the byte (T-46). A body that cannot be read as a
+// whole is shown as null and truncated; the problem says why. An error says that
+// there was no room or no time for it: fairqueue.ErrBusy where too many are read or
+// parsed, or the context's. Call ReleaseBody once the request is judged.
+func (r *Request) ReadBody(ctx context.Context, limits BodyLimits) (problem BodyProblem, err error) {
+	if r.upgrade.token == webSocket || r.http.Method == http.MethodConnect {
+		return "", nil // what follows is no body (N-19)
+	}
+	content, problem := r.receiveBody(limits.Size)
+	switch {
+	case problem == bodyBusy:
+		problem, err = "", fairqueue.ErrBusy
+	case problem == "" && len(content) > 0:
+		r.rawBody = content
+		problem, err = r.parseBody(ctx, limits)
+	}
+	r.bodyTruncated = problem != "" || err != nil
+	return problem, err
+}
+
+// WithholdBody shows policies no body, and says so.
+func (r *Request) WithholdBody() { r.DropBody(); r.bodyTruncated = true }
+
+// DropBody keeps no body for policies, once the request is judged.
+func (r *Request) DropBody() { r.body, r.envoyBody, r.rawBody = nil, nil, nil }
+
+// ReleaseBody makes room for the bodies of others.
+func (r *Request) ReleaseBody() {
+	if r.bodyMemory > 0 {
+		bodyMemory.Give(r.ClientAddr(), r.bodyMemory)
+		r.bodyMemory = 0
+	}
+}
+
+// BodyAbandoned reports whether reading the body was given up, so that its
+// connection cannot serve another request.
+func (r *Request) BodyAbandoned() bool { return r.bodyAbandoned }
+
+// BodyBlocksConnection reports whether a body that came too late keeps its connection until
+// the client closes that, since a handler before this one hides read deadlines.
+func (r *Request) BodyBlocksConnection() bool { return r.bodyBlocked }
+
+// bodyText returns a body that has been read as text.
+func (r *Request) bodyText() string { return toValidUTF8(string(r.rawBody)) }
+
 const (
 	// maxBodyMemory bounds the bytes of bodies that are read and not judged yet, of all
 	// sites. It is more where a site's largest body is more than the part-th of it.
-	maxBodyMemory = 128 << 20
-	bodyMemoryFraction        = 16
+	maxBodyMemory      = 128 << 20
+	bodyMemoryFraction = 16
 	// initialBodyBuffer is how many bytes a body has room for before any arrived.
 	initialBodyBuffer = 4 << 10
 )

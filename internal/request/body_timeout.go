@@ -22,14 +22,14 @@ const (
 // length it announced. It belongs to one goroutine.
 type TimedBody struct {
 	io.ReadCloser
-	ctx     context.Context
-	writer  http.ResponseWriter
-	control *http.ResponseController
-	deadline     time.Time // of what has arrived until now
-	serverDeadline    time.Time // the server's own end, or zero
-	connDeadline     time.Time // the deadline of the connection
+	ctx            context.Context
+	writer         http.ResponseWriter
+	control        *http.ResponseController
+	deadline       time.Time // of what has arrived until now
+	serverDeadline time.Time // the server's own end, or zero
+	connDeadline   time.Time // the deadline of the connection
 	noDeadlines    bool      // the connection takes no deadlines
-	err     error
+	err            error
 }
 
 // NewTimedBody returns the request's body, whose answer w is. Call Stop once what

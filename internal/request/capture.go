@@ -119,7 +119,7 @@ func (k *Capture) Document(id *authenticator.Identity, failure authenticator.Rea
 		header[line.name] = append(header[line.name], line.text)
 	}
 	r := Request{
-		http:  &http.Request{Host: k.host, Proto: k.proto, ProtoMajor: k.protoMajor, ContentLength: k.length, Header: header},
+		http: &http.Request{Host: k.host, Proto: k.proto, ProtoMajor: k.protoMajor, ContentLength: k.length, Header: header},
 		meta: k.facts, config: k.config, flags: k.flags, destination: k.destination, upgrade: k.upgrade, kinds: k.kinds, foreignBearer: k.foreign, bodyTruncated: k.truncated,
 	}
 	if k.tls {

@@ -4,91 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
-
-// fold maps a byte of a header's name to the one that stands for it: letters in
-// lower case, digits, and "-" for all else.
-var fold = func() (table [256]byte) {
-	for c := range table {
-		switch b := byte(c); {
-		case 'a' <= b && b <= 'z', '0' <= b && b <= '9':
-			table[c] = b
-		case 'A' <= b && b <= 'Z':
-			table[c] = b + 'a' - 'A'
-		default:
-			table[c] = '-'
-		}
-	}
-	return table
-}()
-
-// FoldHeaderName returns a header's name in the one spelling in which names that a
-// server behind us may take for the same are equal: lower-case, with "-" for
-// whatever is no letter or digit. CGI and its heirs turn all of these into "_".
-func FoldHeaderName(name string) string {
-	if SameHeaderName(name, name) {
-		return name
-	}
-	folded := make([]byte, len(name))
-	for i := range folded {
-		folded[i] = fold[name[i]]
-	}
-	return string(folded)
-}
-
-// SameHeaderName reports whether a header's name is one spelling of folded, which
-// FoldHeaderName made. It allocates nothing.
-func SameHeaderName(name, folded string) bool {
-	if len(name) != len(folded) {
-		return false
-	}
-	for i := range len(name) {
-		if fold[name[i]] != folded[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// forwardingHeaders are the headers with which proxies tell where a request came
-// from or went, beside everything that begins with x-forwarded.
-var forwardingHeaders = map[string]bool{
-	"forwarded":        true,
-	"x-original-url":   true,
-	"x-rewrite-url":    true,
-	"x-original-uri":   true,
-	"x-original-host":  true,
-	"x-real-ip":        true,
-	"x-client-ip":      true,
-	"true-client-ip":   true,
-	"cf-connecting-ip": true,
-	"x-client-cert":    true,
-	"client-cert":      true,
-}
-
-// forwardingPrefix is what the names of other forwarding headers begin with.
-const forwardingPrefix = "x-forwarded"
-
-// hasForwardingPrefix reports whether a header's name, in any spelling, begins like that
-// of a forwarding header.
-func hasForwardingPrefix(name string) bool {
-	return len(name) >= len(forwardingPrefix) && SameHeaderName(name[:len(forwardingPrefix)], forwardingPrefix)
-}
-
-func isForwarding(folded string) bool { return hasForwardingPrefix(folded) || forwardingHeaders[folded] }
-
-// redactedHeaders hold credentials on every site.
-var redactedHeaders = []string{"authorization", "proxy-authorization", "cookie"}
-
-// RedactedHeaders returns the lower-case names of the headers that are redacted on
-// every site.
-func RedactedHeaders() []string { return slices.Clone(redactedHeaders) }
-
-// isCredential reports whether a header holds a credential.
-func (c *Config) isCredential(folded string) bool {
-	return slices.Contains(redactedHeaders, folded) || slices.ContainsFunc(c.CredentialHeaders, func(name string) bool { return SameHeaderName(name, folded) })
-}
 
 // headerFilter are headers that are asked for; nil stands for all.
 type headerFilter struct {
@@ -177,29 +93,6 @@ func (w *headerFilter) name(name string) (lower string, ok bool) {
 	return "", false
 }
 
-// equalLower reports whether a name is another one in lower case. For ASCII it
-// allocates nothing.
-func equalLower(name, lower string) bool {
-	for i := range len(name) {
-		if name[i] >= utf8.RuneSelf {
-			return strings.ToLower(toValidUTF8(name)) == lower
-		}
-	}
-	if len(name) != len(lower) {
-		return false
-	}
-	for i := range len(name) {
-		c := name[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
-}
-
 // gatherHeaders fills in headers by lower-case name, their lines joined.
 func (r *Request) gatherHeaders(d *Document, w *headerFilter) {
 	if d.Request.Headers == nil {
@@ -232,21 +125,4 @@ func (r *Request) gatherHeaderValues(d *Document, w *headerFilter) {
 	r.eachHeader(w, func(name string, lines []string, credential bool) {
 		values[name] = append(values[name], redactLines(lines, credential)...)
 	})
-}
-
-// redactLines returns lines as policies see them.
-func redactLines(lines []string, credential bool) []string {
-	result := make([]string, len(lines))
-	for i, line := range lines {
-		result[i] = redactLine(line, credential)
-	}
-	return result
-}
-
-// redactLine returns a line as policies see it.
-func redactLine(line string, credential bool) string {
-	if credential {
-		return Redacted
-	}
-	return toValidUTF8(line)
 }

@@ -1,7 +1,5 @@
 package request
 
-import "unicode/utf8"
-
 // HeaderKinds says which headers a request has of those that are looked for, in any spelling.
 // One pass over the headers finds them all, so that most are looked up only where they
 // are.
@@ -110,19 +108,6 @@ func (r *Request) ClassifyHeaders() {
 
 // HeaderKinds returns the kinds of the request's headers.
 func (r *Request) HeaderKinds() HeaderKinds { return r.kinds }
-
-// isCanonical reports whether a name is one that http.CanonicalHeaderKey returns.
-func isCanonical(name string) bool {
-	start := true // of a word
-	for i := range len(name) {
-		c := name[i]
-		if start && 'a' <= c && c <= 'z' || !start && 'A' <= c && c <= 'Z' || c <= ' ' || c >= utf8.RuneSelf {
-			return false
-		}
-		start = c == '-'
-	}
-	return true
-}
 
 // SetConfiguredHeaders makes HeaderKinds tell of some headers, as FoldHeaderName has them, in any spelling.
 func (c *Config) SetConfiguredHeaders(folded []string) { c.headerIndex = newHeaderIndex(folded) }

@@ -1,9 +1,7 @@
 package request
 
 import (
-	"net/http"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -64,15 +62,4 @@ func isName(text string) bool {
 		}
 	}
 	return !start && len(text) <= maxHost
-}
-
-// IsSameOrigin reports whether a request comes from a page of the same host, or from
-// no page at all: only browsers say where they come from.
-func IsSameOrigin(r *http.Request) bool {
-	lines := r.Header["Origin"]
-	if len(lines) == 0 {
-		return true
-	}
-	u, err := url.Parse(lines[0])
-	return err == nil && len(lines) == 1 && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }

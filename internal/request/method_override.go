@@ -68,3 +68,32 @@ func (r *Request) eachMethodOverride(visit func(name string) bool) bool {
 func isMethodOverrideHeader(name string) bool {
 	return slices.ContainsFunc(MethodOverrideHeaders, func(folded string) bool { return SameHeaderName(name, folded) })
 }
+
+// isMethodParameter reports whether PHP or Rack read a parameter's name as _method. PHP
+// drops leading spaces, ends names at a NUL, and turns ".", " " and an unclosed
+// "[" into "_"; Rack drops leading brackets; with both, _method[] is a list.
+func isMethodParameter(name string) bool {
+	if !strings.Contains(name, "method") {
+		return false
+	}
+	name, _, _ = strings.Cut(name, "\x00")
+	rest := strings.TrimLeft(name, " _.[]")
+	if !strings.ContainsAny(name[:len(name)-len(rest)], "_.[") {
+		return false
+	}
+	rest, found := strings.CutPrefix(rest, "method")
+	return found && (rest == "" || rest[0] == '[' || rest[0] == ']')
+}
+
+// addMethodParameters adds the values of _method in what a semicolon parts.
+func addMethodParameters(query map[string][]string, pair string) map[string][]string {
+	for part := range strings.SplitSeq(pair, ";") {
+		name, value, _ := strings.Cut(part, "=")
+		unescapeQuery(&name, nil)
+		unescapeQuery(&value, nil)
+		if isMethodParameter(name) {
+			query[MethodParameter] = append(query[MethodParameter], value)
+		}
+	}
+	return query
+}

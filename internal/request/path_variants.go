@@ -15,8 +15,8 @@ const maxVariants = 256
 // pathVariant is an escaped path and the query that goes with it, on their way
 // through what a server behind us may do to them.
 type pathVariant struct {
-	path, query string
-	queryFromPath         bool // the query comes from the path
+	path, query   string
+	queryFromPath bool // the query comes from the path
 }
 
 func (s pathVariant) read() Reading {
@@ -28,7 +28,7 @@ func (s pathVariant) read() Reading {
 // normalization is one thing that a server behind us may do to a path. Its flag is ""
 // if it is usual.
 type normalization struct {
-	flag    Flag
+	flag  Flag
 	apply func(string) string
 }
 
@@ -102,50 +102,6 @@ func joinQueries(first, second string) string {
 		return first + second
 	}
 	return first + "&" + second
-}
-
-// decode undoes percent-encoding once. Invalid escapes stay as they are.
-func decode(s string) string {
-	if !strings.Contains(s, "%") {
-		return s
-	}
-	decoded := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
-			decoded = append(decoded, unhex(s[i+1])<<4|unhex(s[i+2]))
-			i += 2
-			continue
-		}
-		decoded = append(decoded, s[i])
-	}
-	return string(decoded)
-}
-
-// changesAfterDecoding reports whether a path that was decoded some times changes if it is
-// decoded once more.
-func changesAfterDecoding(escaped string, times int) bool {
-	for range times {
-		decoded := decode(escaped)
-		if decoded == escaped {
-			return false
-		}
-		escaped = decoded
-	}
-	return decode(escaped) != escaped
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
-
-func unhex(c byte) byte {
-	switch {
-	case c <= '9':
-		return c - '0'
-	case c <= 'F':
-		return c - 'A' + 10
-	}
-	return c - 'a' + 10
 }
 
 // cutParameters removes what follows a semicolon in each segment.

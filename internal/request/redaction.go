@@ -5,11 +5,40 @@ import (
 	"strings"
 )
 
+// redactedHeaders hold credentials on every site.
+var redactedHeaders = []string{"authorization", "proxy-authorization", "cookie"}
+
+// RedactedHeaders returns the lower-case names of the headers that are redacted on
+// every site.
+func RedactedHeaders() []string { return slices.Clone(redactedHeaders) }
+
+// isCredential reports whether a header holds a credential.
+func (c *Config) isCredential(folded string) bool {
+	return slices.Contains(redactedHeaders, folded) || slices.ContainsFunc(c.CredentialHeaders, func(name string) bool { return SameHeaderName(name, folded) })
+}
+
+// redactLines returns lines as policies see them.
+func redactLines(lines []string, credential bool) []string {
+	result := make([]string, len(lines))
+	for i, line := range lines {
+		result[i] = redactLine(line, credential)
+	}
+	return result
+}
+
+// redactLine returns a line as policies see it.
+func redactLine(line string, credential bool) string {
+	if credential {
+		return Redacted
+	}
+	return toValidUTF8(line)
+}
+
 // secretSubstrings are what names of headers and parameters have in them that usually
 // hold a credential; secretNames are such names themselves.
 var (
 	secretSubstrings = []string{"authorization", "cookie", "token", "secret", "password", "passwd", "api-key", "apikey", "access-key", "credential", "session", "signature", "jwt", "assertion"}
-	secretNames = []string{"auth", "key", "pass", "pwd", "sig", "code", "x-auth"}
+	secretNames      = []string{"auth", "key", "pass", "pwd", "sig", "code", "x-auth"}
 )
 
 // IsSecretName reports whether a header or a parameter of that name usually holds

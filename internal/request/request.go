@@ -55,30 +55,30 @@ type Config struct {
 // Request is one request, ready to be judged. It belongs to one goroutine.
 type Request struct {
 	http     *http.Request
-	meta    Metadata
+	meta     Metadata
 	config   *Config
 	readings []Reading
 	flags    []Flag
-	buffer     readingBuffer
+	buffer   readingBuffer
 	// destination is that of WebDAV.
 	destination destination
 	// foreignBearer says that the bearer token is the application's own.
 	foreignBearer bool
-	upgrade upgrade
-	kinds   HeaderKinds
-	path    string // escaped, before any rewrite
+	upgrade       upgrade
+	kinds         HeaderKinds
+	path          string // escaped, before any rewrite
 	// host is what the request asks for, and port the one that it names, or 0.
-	host     string
-	port     int
+	host      string
+	port      int
 	validHost bool
 	// set by ReadBody
-	body      any
-	envoyBody    any    // as opa-envoy-plugin parses it: JSON and forms
-	rawBody   []byte // of the body as it came
+	body          any
+	envoyBody     any    // as opa-envoy-plugin parses it: JSON and forms
+	rawBody       []byte // of the body as it came
 	bodyTruncated bool
 	bodyAbandoned bool  // reading it was given up
-	bodyBlocked  bool  // and nothing ends its connection
-	bodyMemory      int64 // bytes of arriving
+	bodyBlocked   bool  // and nothing ends its connection
+	bodyMemory    int64 // bytes of arriving
 }
 
 // New returns r as policies see it. It reads paths at once, so that Refused can

@@ -9,9 +9,9 @@ import (
 // destination is where a WebDAV request points to (RFC 4918, section 10.3), as
 // its DestinationHeader header has it.
 type destination struct {
-	path string // escaped, "" without a destination
-	host string // in the form of splitHost, "" for the request's own
-	invalid  bool   // there is one that cannot be judged
+	path    string // escaped, "" without a destination
+	host    string // in the form of splitHost, "" for the request's own
+	invalid bool   // there is one that cannot be judged
 }
 
 // maxDestination bounds a DestinationHeader, in bytes: it is put together with parts of the

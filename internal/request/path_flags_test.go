@@ -11,7 +11,7 @@ import (
 
 // TestPathFlags: the list of a path's flags has every constant.
 func TestPathFlags(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "flag.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "path_flags.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
