@@ -11,6 +11,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
+	"github.com/policyauth/caddy-policy-auth/internal/textutil"
 )
 
 // conditionNames are the conditions that an alternative may have.
@@ -150,7 +151,7 @@ func (p *parser) kinds(node *yaml.Node) []string {
 	items := p.texts(node, "kinds", false)
 	for _, item := range items {
 		if !slices.Contains(known, item.Value) {
-			p.problem(item, "kinds: unknown word %.60q%s; allowed: %s", item.Value, near(item.Value, known), strings.Join(known, " "))
+			p.problem(item, "kinds: unknown word %.60q%s; allowed: %s", item.Value, textutil.DidYouMean(item.Value, known), strings.Join(known, " "))
 		}
 	}
 	return valuesOf(items)

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/policyauth/caddy-policy-auth/internal/textutil"
 )
 
 // parseNetworks takes a table's names for networks.
@@ -68,7 +70,7 @@ func (p *parser) networkNames(text string) string {
 		return fmt.Sprintf("; it is none of the %d names under networks", len(p.networks))
 	}
 	names := slices.Sorted(maps.Keys(p.networks))
-	return fmt.Sprintf("%s; defined names: %s", near(text, names), strings.Join(names, " "))
+	return fmt.Sprintf("%s; defined names: %s", textutil.DidYouMean(text, names), strings.Join(names, " "))
 }
 
 // parsePrefix returns a prefix in its one spelling; an address is a prefix of

@@ -11,8 +11,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/policyauth/caddy-policy-auth/internal/textutil"
 )
 
 // maxFile bounds one table, in bytes.
@@ -135,7 +136,7 @@ func keyProblem(key *yaml.Node, what string, allowed []string, twice bool) strin
 	case what == whatAlternative && slices.Contains(selectorNames, name):
 		return fmt.Sprintf("%s selects the rule and goes beside allow, not into it", name)
 	}
-	return fmt.Sprintf("unknown key %.60q in %s%s; allowed: %s", name, what, near(name, allowed), strings.Join(allowed, " "))
+	return fmt.Sprintf("unknown key %.60q in %s%s; allowed: %s", name, what, textutil.DidYouMean(name, allowed), strings.Join(allowed, " "))
 }
 
 // texts takes a list of strings and returns those that are.
@@ -216,20 +217,6 @@ func describe(node *yaml.Node) string {
 		return "nothing"
 	}
 	return fmt.Sprintf("%.60q", node.Value)
-}
-
-// near suggests the allowed word that a misspelt one may mean.
-func near(word string, allowed []string) string {
-	best, distance := "", min(3, 1+len(word)/2)
-	for _, candidate := range allowed {
-		if d := levenshtein.ComputeDistance(word, candidate); d < distance {
-			best, distance = candidate, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return "; did you mean " + best + "?"
 }
 
 // flow writes a node of YAML on one line, as a person would.

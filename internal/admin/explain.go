@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	// shownRefusals is how many refusals are listed unless asked for more.
-	shownRefusals = 100
-	// maxQuestion bounds the body of a question.
-	maxQuestion = 16 << 20
+	// defaultDenials is how many refusals are listed unless asked for more.
+	defaultDenials = 100
+	// maxExplainRequest bounds the body of a question.
+	maxExplainRequest = 16 << 20
 )
 
 // showDecisions writes the refused requests as an array, the newest first: those
@@ -29,88 +29,88 @@ const (
 func showDecisions(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	if id := query.Get("id"); id != "" {
-		found := withID(id, maxRefusals)
+		found := withID(id, maxDenials)
 		if len(found) == 0 {
-			return unknownID(id)
+			return errUnknownID(id)
 		}
 		for i := range found {
 			found[i] = found[i].Shown()
 		}
 		return writeJSON(w, http.StatusOK, found)
 	}
-	limit := shownRefusals
+	limit := defaultDenials
 	if text := query.Get("limit"); text != "" {
 		var err error
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxRefusals {
-			return problem(http.StatusBadRequest, fmt.Errorf("limit: want a number from 1 to %d", maxRefusals))
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxDenials {
+			return apiError(http.StatusBadRequest, fmt.Errorf("limit: want a number from 1 to %d", maxDenials))
 		}
 	}
-	found := refusals.latest(limit, func(question.Refusal) bool { return true })
+	found := denials.latest(limit, func(question.Refusal) bool { return true })
 	for i := range found {
 		found[i].Input = nil
 	}
 	return writeJSON(w, http.StatusOK, found)
 }
 
-func unknownID(id string) error {
-	return problem(http.StatusNotFound, fmt.Errorf("%.100q is not among the last %d refusals of this server since it was started", id, maxRefusals))
+func errUnknownID(id string) error {
+	return apiError(http.StatusNotFound, fmt.Errorf("%.100q is not among the last %d refusals of this server since it was started", id, maxDenials))
 }
 
-func problem(status int, err error) error { return caddy.APIError{HTTPStatus: status, Err: err} }
+func apiError(status int, err error) error { return caddy.APIError{HTTPStatus: status, Err: err} }
 
 // explain answers a question with why a request was or would be refused. The
 // body must say that it is JSON, which no form of another site's page can say.
 func explain(w http.ResponseWriter, r *http.Request) error {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return problem(http.StatusUnsupportedMediaType, errors.New("want application/json"))
+		return apiError(http.StatusUnsupportedMediaType, errors.New("want application/json"))
 	}
-	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxQuestion))
+	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxExplainRequest))
 	if err != nil {
-		return problem(http.StatusRequestEntityTooLarge, fmt.Errorf("want at most %d bytes", maxQuestion))
+		return apiError(http.StatusRequestEntityTooLarge, fmt.Errorf("want at most %d bytes", maxExplainRequest))
 	}
 	q, err := question.Decode(content)
 	if err != nil {
-		return problem(http.StatusBadRequest, err)
+		return apiError(http.StatusBadRequest, err)
 	}
 	if q.ID != "" {
-		return explainRefusal(w, r, q)
+		return explainDenial(w, r, q)
 	}
-	set, err := chooseSet(q.Set)
+	set, err := findEngine(q.Set)
 	if err != nil {
-		return problem(http.StatusConflict, err)
+		return apiError(http.StatusConflict, err)
 	}
 	answer, err := question.Ask(r.Context(), set, q)
 	if err != nil {
-		return problem(http.StatusBadRequest, err)
+		return apiError(http.StatusBadRequest, err)
 	}
 	return writeJSON(w, http.StatusOK, answer)
 }
 
-// explainRefusal asks the policies that refused a request, as they are now.
-func explainRefusal(w http.ResponseWriter, r *http.Request, q question.Question) error {
+// explainDenial asks the policies that refused a request, as they are now.
+func explainDenial(w http.ResponseWriter, r *http.Request, q question.Question) error {
 	latest := withID(q.ID, 1)
 	if len(latest) == 0 {
-		return unknownID(q.ID)
+		return errUnknownID(q.ID)
 	}
 	refusal := latest[0]
 	name := refusal.Set
 	if q.Set != "" {
 		name = q.Set
 	}
-	set, err := chooseSet(name)
+	set, err := findEngine(name)
 	if err != nil {
-		return problem(http.StatusConflict, fmt.Errorf("the policies that refused it are no longer in use: %w", err))
+		return apiError(http.StatusConflict, fmt.Errorf("the policies that refused it are no longer in use: %w", err))
 	}
 	answer, err := question.About(r.Context(), set, refusal, q.Changes)
 	if err != nil {
-		return problem(http.StatusBadRequest, err)
+		return apiError(http.StatusBadRequest, err)
 	}
 	return writeJSON(w, http.StatusOK, answer)
 }
 
-// chooseSet returns the policies that a name means, an id or one of their files,
+// findEngine returns the policies that a name means, an id or one of their files,
 // as the Caddyfile has it, absolute or the end of its path; without a name, the only ones in use.
-func chooseSet(name string) (*policy.Engine, error) {
+func findEngine(name string) (*policy.Engine, error) {
 	file, err := filepath.Abs(name)
 	if err != nil {
 		return nil, err

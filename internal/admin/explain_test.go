@@ -22,16 +22,16 @@ import (
 // TestRing: the latest refusals are kept, the newest first, and no more of a
 // stranger's text than is of use.
 func TestRing(t *testing.T) {
-	r := newRing(maxRefusals)
+	r := newRing(maxDenials)
 	all := func(question.Refusal) bool { return true }
 	if got := r.latest(10, all); len(got) != 0 {
 		t.Errorf("an empty ring has %v", got)
 	}
-	for i := range maxRefusals + 3 {
+	for i := range maxDenials + 3 {
 		r.add(question.Refusal{ID: fmt.Sprint(i % 1002)})
 	}
-	got := r.latest(maxRefusals+5, all)
-	if len(got) != maxRefusals || got[0].ID != "0" || got[1].ID != "1001" || got[maxRefusals-1].ID != "3" {
+	got := r.latest(maxDenials+5, all)
+	if len(got) != maxDenials || got[0].ID != "0" || got[1].ID != "1001" || got[maxDenials-1].ID != "3" {
 		t.Errorf("%d refusals, from %s to %s", len(got), got[0].ID, got[len(got)-1].ID)
 	}
 	if found := r.latest(1, func(refusal question.Refusal) bool { return refusal.ID == "2" }); len(found) > 0 {
@@ -46,21 +46,21 @@ func TestRing(t *testing.T) {
 // TestN47Unasked: what browsers ask for by themselves drives no refusal out, and is
 // explained for a while all the same.
 func TestN47Unasked(t *testing.T) {
-	refusals, unasked = newRing(maxRefusals), newRing(maxUnasked)
+	denials, automaticDenials = newRing(maxDenials), newRing(maxAutomaticDenials)
 	RecordDenial(question.Refusal{ID: "page", Path: "/mail"})
-	for i := range maxRefusals {
+	for i := range maxDenials {
 		for _, path := range []string{"/favicon.ico", "/apple-touch-icon-120x120.png", "/apple-touch-icon.png", "/.well-known/appspecific/com.chrome.devtools.json"} {
 			RecordDenial(question.Refusal{ID: fmt.Sprint(i), Path: path})
 		}
 	}
-	if got := refusals.latest(maxRefusals, func(question.Refusal) bool { return true }); len(got) != 1 || got[0].ID != "page" {
+	if got := denials.latest(maxDenials, func(question.Refusal) bool { return true }); len(got) != 1 || got[0].ID != "page" {
 		t.Errorf("%d refusals are kept", len(got))
 	}
-	if len(withID("page", 1)) != 1 || len(withID(fmt.Sprint(maxRefusals-1), 1)) != 1 || len(withID("0", 1)) != 0 || len(unasked.kept) != maxUnasked {
+	if len(withID("page", 1)) != 1 || len(withID(fmt.Sprint(maxDenials-1), 1)) != 1 || len(withID("0", 1)) != 0 || len(automaticDenials.kept) != maxAutomaticDenials {
 		t.Error("the latest of them are not found, or the first still is")
 	}
 	RecordDenial(question.Refusal{ID: "other", Path: "/icons/favicon.ico.txt"})
-	if got := refusals.latest(1, func(question.Refusal) bool { return true }); got[0].ID != "other" {
+	if got := denials.latest(1, func(question.Refusal) bool { return true }); got[0].ID != "other" {
 		t.Error("another file is taken for an icon")
 	}
 }
@@ -109,7 +109,7 @@ const canary = "canary-4711-test-material-only"
 // TestDecisions: R-LOG-4, T-45. Refusals are listed without their input, and one
 // is shown with it but without what looks like a credential.
 func TestDecisions(t *testing.T) {
-	refusals = newRing(maxRefusals)
+	denials = newRing(maxDenials)
 	for i := range 3 {
 		RecordDenial(question.Refusal{ID: fmt.Sprint("id-", i), Reason: authenticator.ReasonPolicyDenied, Input: json.RawMessage(`{"request": {"headers": {"x-vault-token": "` + canary + `", "accept": "a"}, "raw_query": "token=` + canary + `"}}`)})
 	}
@@ -154,7 +154,7 @@ func relative(t *testing.T, path string) string {
 // TestExplainEndpoint: R-LOG-4, T-50. Questions by id, by description and by input;
 // a form of another site's page cannot ask one.
 func TestExplainEndpoint(t *testing.T) {
-	refusals = newRing(maxRefusals)
+	denials = newRing(maxDenials)
 	set := acquire(t, "allow if {\n\tinput.request.method == \"GET\"\n\t\"admin\" in input.identity.roles\n}")
 	input := `{"request": {"method": "GET", "path": "/p", "host": "h", "scheme": "https", "headers": {"authorization": "Bearer ` + canary + `"}}, "identity": {"authenticated": true, "id": "bob", "roles": ["member"]}}`
 	RecordDenial(question.Refusal{ID: "judged", Judged: true, Reason: authenticator.ReasonPolicyDenied, Set: set.ID(), Revision: set.Status().Revision, Input: json.RawMessage(input)})

@@ -54,7 +54,7 @@ func sessions(w http.ResponseWriter, r *http.Request) error {
 	case (user == "") != all:
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("whose sessions? Say user=<id or name>, or all=true for those of all users")}
 	}
-	ended, err := overRegistries(func(g *session.Registry) (int, error) { return g.EndUser(r.Context(), user) })
+	ended, err := sumRegistries(func(g *session.Registry) (int, error) { return g.EndUser(r.Context(), user) })
 	if err != nil {
 		return unavailable(err)
 	}
@@ -64,7 +64,7 @@ func sessions(w http.ResponseWriter, r *http.Request) error {
 // endSession ends the session of an ID, if there is one.
 func endSession(w http.ResponseWriter, r *http.Request) error {
 	id := strings.TrimPrefix(r.URL.Path, sessionsPath+"/")
-	ended, err := overRegistries(func(g *session.Registry) (int, error) {
+	ended, err := sumRegistries(func(g *session.Registry) (int, error) {
 		if _, err := g.Get(r.Context(), id); errors.Is(err, session.ErrEnded) {
 			return 0, nil
 		} else if err != nil {
@@ -81,7 +81,7 @@ func endSession(w http.ResponseWriter, r *http.Request) error {
 // listSessions returns the sessions in every store in use, the latest last.
 func listSessions(ctx context.Context, user string) ([]Session, error) {
 	list := []Session{}
-	_, err := overRegistries(func(g *session.Registry) (int, error) {
+	_, err := sumRegistries(func(g *session.Registry) (int, error) {
 		found, err := g.List(ctx, user)
 		for _, s := range found {
 			id := s.Identity
@@ -96,9 +96,9 @@ func listSessions(ctx context.Context, user string) ([]Session, error) {
 	return list, err
 }
 
-// overRegistries adds up what f returns for every store in use. One that fails
+// sumRegistries adds up what f returns for every store in use. One that fails
 // does not keep clients from the others.
-func overRegistries(f func(*session.Registry) (int, error)) (total int, err error) {
+func sumRegistries(f func(*session.Registry) (int, error)) (total int, err error) {
 	authn.Registries(func(g *session.Registry) {
 		n, failure := f(g)
 		total, err = total+n, errors.Join(err, failure)

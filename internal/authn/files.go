@@ -1,8 +1,6 @@
 package authn
 
 import (
-	"path/filepath"
-
 	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
@@ -17,7 +15,7 @@ func openFiles[T any](what string, paths []string, parse func(files.Tree) (*T, e
 	warn := func(err error) {
 		caddy.Log().Named("http.handlers.policy_auth").Warn("watching files", zap.Strings("files", paths), zap.Error(err))
 	}
-	live, err := files.Open(files.Options{Paths: absolute(paths), Warn: warn}, parse)
+	live, err := files.Open(files.Options{Paths: files.AbsAll(paths), Warn: warn}, parse)
 	if err != nil {
 		return nil, err
 	}
@@ -31,16 +29,4 @@ func openFiles[T any](what string, paths []string, parse func(files.Tree) (*T, e
 	})
 	live.Watch()
 	return live, nil
-}
-
-// absolute returns the paths as errors show them.
-func absolute(paths []string) []string {
-	full := make([]string, len(paths))
-	for i, path := range paths {
-		full[i] = path
-		if abs, err := filepath.Abs(path); err == nil {
-			full[i] = abs
-		}
-	}
-	return full
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
+	"github.com/policyauth/caddy-policy-auth/internal/files"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
@@ -90,7 +91,7 @@ func (l *LoginForm) Provision(caddy.Context) error {
 
 // keyOfFiles names a set of files without saying where they are.
 func keyOfFiles(paths []string) string {
-	paths = absolute(paths)
+	paths = files.AbsAll(paths)
 	slices.Sort(paths)
 	sum := sha256.Sum256([]byte(strings.Join(paths, "\x00")))
 	return hex.EncodeToString(sum[:8])

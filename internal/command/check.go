@@ -30,7 +30,7 @@ do not load.`,
   caddy policy-auth check --policies policies --access access.yaml --input saved.json
   caddy policy-auth check --policies policies --input requests --json`,
 	}
-	c := checker{sources: addSources(cmd), json: addJSON(cmd)}
+	c := checkCommand{sources: addSources(cmd), json: addJSON(cmd)}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&c.inputs, "input", nil, "a JSON document, or a part of one, to start with; a directory of them, or - for standard input (may be repeated)")
 	flags.IntVar(&c.most, "limit", defaultLimit, "the maximum number of requests to evaluate")
@@ -41,15 +41,15 @@ do not load.`,
 // defaultLimit bounds a check to some seconds.
 const defaultLimit = 100_000
 
-// checker checks policies.
-type checker struct {
+// checkCommand checks policies.
+type checkCommand struct {
 	sources *sources
 	inputs  []string
 	most    int
 	json    *bool
 }
 
-func (c *checker) run(cmd *cobra.Command, args []string) (bool, error) {
+func (c *checkCommand) run(cmd *cobra.Command, args []string) (bool, error) {
 	if err := c.sources.add(cmd, args); err != nil {
 		return false, err
 	}
@@ -77,7 +77,7 @@ func (c *checker) run(cmd *cobra.Command, args []string) (bool, error) {
 }
 
 // samples reads the documents that --input names.
-func (c *checker) samples(cmd *cobra.Command) ([]counterexample.Sample, error) {
+func (c *checkCommand) samples(cmd *cobra.Command) ([]counterexample.Sample, error) {
 	var samples []counterexample.Sample
 	for _, name := range c.inputs {
 		files, err := documentsIn(name)

@@ -7,11 +7,12 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	"github.com/policyauth/caddy-policy-auth/internal/textutil"
 )
 
 func init() {
@@ -63,14 +64,14 @@ func nearFlag(cmd *cobra.Command, err error) string {
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
-	if near := caddyfileutil.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+	if near := textutil.Nearest(unknown.GetSpecifiedName(), names); near != "" {
 		return "; did you mean --" + near + "?"
 	}
 	return ""
 }
 
-// errNo is the answer no; it says nothing, since the command has.
-var errNo = errors.New("no")
+// errFailed is the answer no; it says nothing, since the command has.
+var errFailed = errors.New("no")
 
 // run makes a command's function: yes is exit status 0, no is 1, an error is 2.
 func run(f func(cmd *cobra.Command, args []string) (yes bool, err error)) func(*cobra.Command, []string) error {
@@ -81,7 +82,7 @@ func run(f func(cmd *cobra.Command, args []string) (yes bool, err error)) func(*
 			return fail(cmd, err)
 		case !yes:
 			cmd.SilenceErrors, cmd.SilenceUsage = true, true
-			return errNo
+			return errFailed
 		}
 		return nil
 	}

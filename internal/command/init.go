@@ -22,8 +22,8 @@ var scaffold embed.FS
 // usersName is the file of users that init makes.
 const usersName = "users.yaml"
 
-// begun is what init --json shows.
-type begun struct {
+// createdSite is what init --json shows.
+type createdSite struct {
 	Directory string   `json:"directory"`
 	Files     []string `json:"files"`
 	User      string   `json:"user"`
@@ -48,11 +48,11 @@ exists, nothing is created.`,
 		dir := "."
 		if len(args) > 0 {
 			var err error
-			if dir, err = one(cmd, args, "directory"); err != nil {
+			if dir, err = oneArg(cmd, args, "directory"); err != nil {
 				return false, err
 			}
 		}
-		site, err := begin(dir, *user)
+		site, err := createSite(dir, *user)
 		if err != nil {
 			return false, err
 		}
@@ -66,24 +66,24 @@ exists, nothing is created.`,
 	return cmd
 }
 
-// begin makes a site with one user in a directory.
-func begin(dir, user string) (*begun, error) {
-	files, err := scaffolded()
+// createSite makes a site with one user in a directory.
+func createSite(dir, user string) (*createdSite, error) {
+	files, err := scaffoldFiles()
 	if err != nil {
 		return nil, err
 	}
-	site := &begun{Directory: dir, User: user, Password: users.GeneratePassword()}
+	site := &createdSite{Directory: dir, User: user, Password: users.NewPassword()}
 	if files[usersName], err = firstUser(user, site.Password); err != nil {
 		return nil, err
 	}
-	for _, name := range order {
+	for _, name := range scaffoldOrder {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
 			return nil, fmt.Errorf("%s is there already: nothing is overwritten, and nothing was made", filepath.Join(dir, name))
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 	}
-	for _, name := range order {
+	for _, name := range scaffoldOrder {
 		path := filepath.Join(dir, name)
 		if err := create(path, files[name]); err != nil {
 			return nil, err
@@ -93,11 +93,11 @@ func begin(dir, user string) (*begun, error) {
 	return site, nil
 }
 
-// order is the order in which the files are made and named.
-var order = []string{"Caddyfile", "access.yaml", usersName, "policies/authz.rego", "policies/authz_test.rego", "errorpages/error.html"}
+// scaffoldOrder is the order in which the files are made and named.
+var scaffoldOrder = []string{"Caddyfile", "access.yaml", usersName, "policies/authz.rego", "policies/authz_test.rego", "errorpages/error.html"}
 
-// scaffolded returns the contents of the files by name.
-func scaffolded() (map[string][]byte, error) {
+// scaffoldFiles returns the contents of the files by name.
+func scaffoldFiles() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	err := fs.WalkDir(scaffold, "scaffold", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -119,7 +119,7 @@ func firstUser(name, password string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := editor.Add(users.UserEntry{Name: name, Hash: hash, Roles: []string{"admin", "member"}}); err != nil {
+	if err := editor.Add(users.NewAccount{Name: name, Hash: hash, Roles: []string{"admin", "member"}}); err != nil {
 		return nil, err
 	}
 	return editor.Bytes()
@@ -130,7 +130,7 @@ func firstUser(name, password string) ([]byte, error) {
 func create(path string, content []byte) error {
 	mode := fs.FileMode(0o644)
 	if filepath.Base(path) == usersName {
-		mode = newMode
+		mode = newFileMode
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -144,7 +144,7 @@ func create(path string, content []byte) error {
 }
 
 // guide says what was made and what to do next.
-func (b *begun) guide(cmd *cobra.Command) {
+func (b *createdSite) guide(cmd *cobra.Command) {
 	enter := ""
 	if b.Directory != "." {
 		enter = fmt.Sprintf("  cd %s\n", b.Directory)

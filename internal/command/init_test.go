@@ -14,12 +14,12 @@ import (
 // out nothing, no denial depends on something that may be missing, and every file
 // of it is made.
 func TestScaffold(t *testing.T) {
-	files, err := scaffolded()
+	files, err := scaffoldFiles()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	site, err := begin(dir, "alice")
+	site, err := createSite(dir, "alice")
 	if err != nil || len(site.Files) != len(files)+1 {
 		t.Fatalf("made %v, %v", site, err)
 	}

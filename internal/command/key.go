@@ -50,7 +50,7 @@ leaks, you know which one to disable.`,
 	addWords(flags, &key.Scopes, "scopes", "the key's scopes")
 	addWords(flags, &key.Networks, "networks", "the networks from which the key is accepted (all)")
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (yes bool, err error) {
-		if key.ID, err = one(cmd, args, "id"); err != nil {
+		if key.ID, err = oneArg(cmd, args, "id"); err != nil {
 			return false, err
 		}
 		key.Owner, key.Expires = cmp.Or(key.Owner, key.ID), expires.time

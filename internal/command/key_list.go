@@ -39,7 +39,7 @@ func newKeyList() *cobra.Command {
 func listKey(k *users.APIKey) listedKey {
 	return listedKey{
 		ID: k.ID, Owner: k.Identity.ID, Roles: k.Identity.Roles, Scopes: k.Identity.Scopes,
-		Networks: append([]netip.Prefix{}, k.Networks...), Disabled: k.Disabled, Expires: pointer(k.Expires),
+		Networks: append([]netip.Prefix{}, k.Networks...), Disabled: k.Disabled, Expires: timePointer(k.Expires),
 	}
 }
 
@@ -47,7 +47,7 @@ func tabulateKeys(out io.Writer, parsed []*users.APIKey, now time.Time) error {
 	table := newTable("ID", "OWNER", "ROLES", "SCOPES", "NETWORKS", "STATE")
 	for _, k := range parsed {
 		networks := strings.Trim(fmt.Sprint(k.Networks), "[]")
-		table.row(k.ID, k.Identity.ID, joined(k.Identity.Roles), joined(k.Identity.Scopes), networks, state(k.Disabled, k.Expires, now))
+		table.row(k.ID, k.Identity.ID, joined(k.Identity.Roles), joined(k.Identity.Scopes), networks, accountState(k.Disabled, k.Expires, now))
 	}
 	return table.write(out)
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/users"
 )
 
-// maxTyped is how many bytes of standard input are looked at for a password.
-const maxTyped = 4 << 10
+// maxPasswordInput is how many bytes of standard input are looked at for a password.
+const maxPasswordInput = 4 << 10
 
 // passwordFrom says in help how a password is given.
 const passwordFrom = `At a terminal, it prompts for the password twice without showing it; otherwise it
@@ -26,53 +26,53 @@ user of the machine can see those, and the shell's history keeps them.`
 // readPassword returns a new password, from a terminal or standard input.
 func readPassword(cmd *cobra.Command) (string, error) {
 	if file, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		return typedTwice(cmd, int(file.Fd()))
+		return promptPasswordTwice(cmd, int(file.Fd()))
 	}
-	content, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxTyped+1))
+	content, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxPasswordInput+1))
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("the password: %w", err)
-	case len(content) > maxTyped:
+	case len(content) > maxPasswordInput:
 		return "", errors.New("standard input is too long for a password")
 	}
 	line := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
 	if line == "" {
 		return "", errors.New("no password on standard input")
 	}
-	return line, longEnough(line)
+	return line, checkPasswordLength(line)
 }
 
 // minPassword is how many characters a password has at least (NIST SP 800-63B,
 // section 3.1.1.2).
 const minPassword = 8
 
-// longEnough refuses a password that is soon guessed.
-func longEnough(password string) error {
+// checkPasswordLength refuses a password that is soon guessed.
+func checkPasswordLength(password string) error {
 	if count := utf8.RuneCountInString(password); count < minPassword {
 		return fmt.Errorf("the password has %d characters; it wants at least %d, or --generate one", count, minPassword)
 	}
 	return nil
 }
 
-// typedTwice asks for a password two times; both have to be the same.
-func typedTwice(cmd *cobra.Command, terminal int) (string, error) {
-	password, err := typed(cmd, terminal, "Password: ")
+// promptPasswordTwice asks for a password two times; both have to be the same.
+func promptPasswordTwice(cmd *cobra.Command, terminal int) (string, error) {
+	password, err := promptPassword(cmd, terminal, "Password: ")
 	if err != nil {
 		return "", err
 	}
-	again, err := typed(cmd, terminal, "The same again: ")
+	again, err := promptPassword(cmd, terminal, "The same again: ")
 	if err == nil && again != password {
 		err = errors.New("the two are not the same")
 	}
 	if err == nil {
-		err = longEnough(password)
+		err = checkPasswordLength(password)
 	}
 	return password, err
 }
 
-// typed reads a line from a terminal that does not show it. A person who interrupts
+// promptPassword reads a line from a terminal that does not show it. A person who interrupts
 // gets the terminal back as it was.
-func typed(cmd *cobra.Command, terminal int, prompt string) (string, error) {
+func promptPassword(cmd *cobra.Command, terminal int, prompt string) (string, error) {
 	before, err := term.GetState(terminal)
 	if err != nil {
 		return "", err

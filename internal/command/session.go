@@ -48,7 +48,7 @@ func newSessionList() *cobra.Command {
 	user := cmd.Flags().String("user", "", "the user, by id or name")
 	asJSON, address := addJSON(cmd), addAddress(cmd)
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
-		if err := none(cmd, args); err != nil {
+		if err := noArgs(cmd, args); err != nil {
 			return false, err
 		}
 		var list []admin.Session
@@ -79,7 +79,7 @@ func newSessionEnd() *cobra.Command {
 	all := cmd.Flags().Bool("all", false, "the sessions of all users")
 	address := addAddress(cmd)
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
-		if err := none(cmd, args); err != nil {
+		if err := noArgs(cmd, args); err != nil {
 			return false, err
 		}
 		uri, err := whichSessions(*user, *id, *all)

@@ -31,7 +31,7 @@ With --generate, a random password is created and written to standard output onc
 	flags.StringVar(&account.Email, "email", "", "the user's e-mail address")
 	flags.StringVar(&account.FullName, "name", "", "the user's full name")
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (yes bool, err error) {
-		if account.Name, err = one(cmd, args, "name"); err != nil {
+		if account.Name, err = oneArg(cmd, args, "name"); err != nil {
 			return false, err
 		}
 		account.Expires = expires.time
@@ -66,7 +66,7 @@ With --generate, a random password is created and written to standard output onc
 	}
 	file, secret := addUsers(cmd), addPassword(cmd)
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
-		name, err := one(cmd, args, "name")
+		name, err := oneArg(cmd, args, "name")
 		if err != nil {
 			return false, err
 		}

@@ -38,7 +38,7 @@ func newUserList() *cobra.Command {
 func listUser(u *users.User) listedUser {
 	return listedUser{
 		Name: u.Name, FullName: u.Identity.Name, Roles: u.Identity.Roles, Groups: u.Identity.Groups, Email: u.Identity.Email,
-		Disabled: u.Disabled, Expires: pointer(u.Expires),
+		Disabled: u.Disabled, Expires: timePointer(u.Expires),
 	}
 }
 
@@ -56,7 +56,7 @@ func joined(words []string) string {
 func tabulateUsers(out io.Writer, parsed []*users.User, now time.Time) error {
 	table := newTable("NAME", "ROLES", "GROUPS", "EMAIL", "STATE")
 	for _, u := range parsed {
-		table.row(u.Name, joined(u.Identity.Roles), joined(u.Identity.Groups), u.Identity.Email, state(u.Disabled, u.Expires, now))
+		table.row(u.Name, joined(u.Identity.Roles), joined(u.Identity.Groups), u.Identity.Email, accountState(u.Disabled, u.Expires, now))
 	}
 	return table.write(out)
 }

@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // soon is how long a notification may take; polling takes longer.
-const soon = poll - time.Second
+const soon = pollInterval - time.Second
 
 func write(t testing.TB, path, content string) {
 	t.Helper()
@@ -130,7 +130,7 @@ func polled(t *testing.T, o Options) (*Watched[string], *results) {
 	}
 	reported := new(results)
 	l.Report(reported.add)
-	l.watcher = &watcher{options: o, known: l.known, deliver: l.deliver}
+	l.watcher = &watcher{options: o, isKnown: l.isLastResult, deliver: l.applyScan}
 	l.watcher.start()
 	t.Cleanup(func() { _ = l.Close() })
 	return l, reported

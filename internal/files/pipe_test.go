@@ -35,7 +35,7 @@ func TestPipe(t *testing.T) {
 	link(t, "pipe", dir+"/linked")
 	for _, path := range []string{pipe, dir + "/linked", dir} {
 		err := within(t, soon, func() error {
-			_, err := look(Options{Paths: []string{path}})
+			_, err := scan(Options{Paths: []string{path}})
 			return err
 		})
 		if err == nil || !strings.Contains(err.Error(), "is neither a file nor a directory") {
@@ -49,7 +49,7 @@ func TestPipe(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), pipe+" is neither a file nor a directory") {
 		t.Errorf("opened: %v", err)
 	}
-	if _, err := look(Options{Paths: []string{os.DevNull}}); err == nil {
+	if _, err := scan(Options{Paths: []string{os.DevNull}}); err == nil {
 		t.Error("a device passes for a file")
 	}
 }
@@ -82,7 +82,7 @@ func TestUnreadable(t *testing.T) {
 	if err := os.Chmod(dir+"/users", 0); err != nil {
 		t.Fatal(err)
 	}
-	seen, err := look(Options{Paths: []string{dir + "/users"}})
+	seen, err := scan(Options{Paths: []string{dir + "/users"}})
 	switch {
 	case os.Geteuid() == 0:
 		if err != nil || len(seen.Tree) != 1 {

@@ -22,76 +22,76 @@ const (
 	maxEntries = 100_000
 )
 
-// snapshot is what one look sees.
-type snapshot struct {
+// scanResult is what one look sees.
+type scanResult struct {
 	Tree
-	written time.Time // when the newest file was written
-	newest  time.Time // the same of files and directories
+	newestFile  time.Time // when the newest file was written
+	newestEntry time.Time // the same of files and directories
 }
 
 // scanner is one look.
 type scanner struct {
-	snapshot
-	options Options
-	left    int64 // bytes
-	entries int
-	found   []string // files to read
+	scanResult
+	options   Options
+	bytesLeft int64 // bytes
+	entries   int
+	pending   []string // files to read
 }
 
-// look reads everything once.
-func look(o Options) (snapshot, error) {
-	l := scanner{snapshot: snapshot{Tree: Tree{}}, options: o, left: o.MaxBytes}
-	if l.left == 0 {
-		l.left = defaultMaxBytes
+// scan reads everything once.
+func scan(o Options) (scanResult, error) {
+	l := scanner{scanResult: scanResult{Tree: Tree{}}, options: o, bytesLeft: o.MaxBytes}
+	if l.bytesLeft == 0 {
+		l.bytesLeft = defaultMaxBytes
 	}
 	for _, path := range o.Paths {
 		if err := l.visit(path, 0); err != nil {
-			return snapshot{}, err
+			return scanResult{}, err
 		}
 	}
-	for _, path := range l.found {
+	for _, path := range l.pending {
 		if err := l.read(path); l.vanished(path, err) && !slices.Contains(o.Paths, path) {
-			l.newest = time.Now()
+			l.newestEntry = time.Now()
 		} else if err != nil {
-			return snapshot{}, err
+			return scanResult{}, err
 		}
 	}
-	return l.snapshot, nil
+	return l.scanResult, nil
 }
 
-// find notes a file that is to be read. Files that are too large together are known
+// queue notes a file that is to be read. Files that are too large together are known
 // by their sizes, and none of them is read.
-func (l *scanner) find(path string, size int64) error {
-	if l.left -= size; l.left < 0 {
+func (l *scanner) queue(path string, size int64) error {
+	if l.bytesLeft -= size; l.bytesLeft < 0 {
 		return tooLarge(path)
 	}
-	l.found = append(l.found, path)
+	l.pending = append(l.pending, path)
 	return nil
 }
 
 func tooLarge(path string) error {
-	return fmt.Errorf("%s: the files are too large together", absolute(path))
+	return fmt.Errorf("%s: the files are too large together", Abs(path))
 }
 
 // visit reads a file or a directory, following symbolic links.
 func (l *scanner) visit(path string, depth int) error {
 	info, err := os.Stat(path)
 	if err != nil {
-		return explain(path, err)
+		return pathError(path, err)
 	}
-	l.newest = later(l.newest, info.ModTime())
+	l.newestEntry = later(l.newestEntry, info.ModTime())
 	l.entries++
 	switch {
 	case depth > maxDepth:
-		return fmt.Errorf("%s: more than %d directories deep; is a symbolic link leading in circles?", absolute(path), maxDepth)
+		return fmt.Errorf("%s: more than %d directories deep; is a symbolic link leading in circles?", Abs(path), maxDepth)
 	case l.entries > maxEntries:
-		return fmt.Errorf("%s: more than %d files and directories; is a symbolic link leading in circles?", absolute(path), maxEntries)
+		return fmt.Errorf("%s: more than %d files and directories; is a symbolic link leading in circles?", Abs(path), maxEntries)
 	case info.IsDir():
 		return l.visitDir(path, depth)
 	case !info.Mode().IsRegular():
-		return irregular(path)
+		return notRegular(path)
 	}
-	return l.find(path, info.Size())
+	return l.queue(path, info.Size())
 }
 
 func later(a, b time.Time) time.Time {
@@ -105,15 +105,15 @@ func later(a, b time.Time) time.Time {
 func (l *scanner) visitDir(dir string, depth int) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return explain(dir, err)
+		return pathError(dir, err)
 	}
 	for _, entry := range entries {
 		path := filepath.Join(dir, entry.Name())
-		if !l.wanted(path) {
+		if !l.included(path) {
 			continue
 		}
 		if err := l.visit(path, depth+1); l.vanished(path, err) {
-			l.newest = time.Now()
+			l.newestEntry = time.Now()
 		} else if err != nil {
 			return err
 		}
@@ -132,9 +132,9 @@ func (l *scanner) vanished(path string, err error) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// wanted reports whether an entry of a directory matters. A directory does,
+// included reports whether an entry of a directory matters. A directory does,
 // since something in it may.
-func (l *scanner) wanted(path string) bool {
+func (l *scanner) included(path string) bool {
 	info, err := os.Stat(path)
 	directory := err == nil && info.IsDir()
 	hidden := strings.HasPrefix(filepath.Base(path), ".")
@@ -155,19 +155,19 @@ func (l *scanner) read(path string) error {
 	defer file.Close()
 	before, err := file.Stat()
 	if err != nil {
-		return explain(path, err)
+		return pathError(path, err)
 	}
-	room := l.left + before.Size() // a file that grows meanwhile has what is left
+	room := l.bytesLeft + before.Size() // a file that grows meanwhile has what is left
 	content, err := io.ReadAll(io.LimitReader(file, room+1))
 	if err != nil {
-		return explain(path, err)
+		return pathError(path, err)
 	}
 	info, err := file.Stat()
 	if err != nil {
-		return explain(path, err)
+		return pathError(path, err)
 	}
-	l.written = later(l.written, info.ModTime())
-	l.newest = later(l.newest, l.written)
+	l.newestFile = later(l.newestFile, info.ModTime())
+	l.newestEntry = later(l.newestEntry, l.newestFile)
 	if int64(len(content)) > room {
 		return tooLarge(path)
 	}
@@ -180,14 +180,14 @@ func (l *scanner) read(path string) error {
 func openRegular(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, explain(path, err)
+		return nil, pathError(path, err)
 	}
 	info, err := file.Stat()
 	switch {
 	case err != nil:
-		err = explain(path, err)
+		err = pathError(path, err)
 	case !info.Mode().IsRegular():
-		err = irregular(path)
+		err = notRegular(path)
 	}
 	if err != nil {
 		_ = file.Close()
@@ -196,22 +196,14 @@ func openRegular(path string) (*os.File, error) {
 	return file, nil
 }
 
-func irregular(path string) error {
-	return fmt.Errorf("%s is neither a file nor a directory", absolute(path))
+func notRegular(path string) error {
+	return fmt.Errorf("%s is neither a file nor a directory", Abs(path))
 }
 
-// explain says what is wrong with a path, by its absolute name.
-func explain(path string, err error) error {
+// pathError says what is wrong with a path, by its absolute name.
+func pathError(path string, err error) error {
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathError.Err
 	}
-	return fmt.Errorf("%s: %w", absolute(path), err)
-}
-
-// absolute returns a path for messages.
-func absolute(path string) string {
-	if full, err := filepath.Abs(path); err == nil {
-		return full
-	}
-	return path
+	return fmt.Errorf("%s: %w", Abs(path), err)
 }

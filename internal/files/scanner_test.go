@@ -47,7 +47,7 @@ func TestLook(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			seen, err := look(Options{Paths: test.paths, Include: test.keep})
+			seen, err := scan(Options{Paths: test.paths, Include: test.keep})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,8 +62,8 @@ func TestLook(t *testing.T) {
 			if diff := cmp.Diff(want, contents(seen.Tree, dir)); diff != "" {
 				t.Error(diff)
 			}
-			if time.Since(seen.newest) > time.Minute {
-				t.Errorf("the newest file is of %s", seen.newest)
+			if time.Since(seen.newestEntry) > time.Minute {
+				t.Errorf("the newest file is of %s", seen.newestEntry)
 			}
 		})
 	}
@@ -100,7 +100,7 @@ func TestLookErrors(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			seen, err := look(Options{Paths: []string{dir + "/" + test.path}, MaxBytes: test.most})
+			seen, err := scan(Options{Paths: []string{dir + "/" + test.path}, MaxBytes: test.most})
 			if err == nil || seen.Tree != nil {
 				t.Fatalf("got %q", seen.Tree)
 			}
@@ -109,7 +109,7 @@ func TestLookErrors(t *testing.T) {
 			}
 		})
 	}
-	if _, err := look(Options{Paths: []string{dir + "/small"}, MaxBytes: 11}); err != nil {
+	if _, err := scan(Options{Paths: []string{dir + "/small"}, MaxBytes: 11}); err != nil {
 		t.Errorf("exactly as large as allowed: %v", err)
 	}
 }
@@ -128,7 +128,7 @@ func TestLookManyLinks(t *testing.T) {
 			link(t, fmt.Sprintf("../%d", i-1), level+"/right")
 		}
 	}
-	if _, err := look(Options{Paths: []string{dir + "/19"}}); err == nil || !strings.Contains(err.Error(), "more than 100000 files and directories") {
+	if _, err := scan(Options{Paths: []string{dir + "/19"}}); err == nil || !strings.Contains(err.Error(), "more than 100000 files and directories") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -146,16 +146,16 @@ func TestVanished(t *testing.T) {
 		}
 		return true
 	}}
-	seen, err := look(gone)
+	seen, err := scan(gone)
 	if diff := cmp.Diff(map[string]string{"a": "x"}, contents(seen.Tree, dir)); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
-	if time.Since(seen.newest) > old {
+	if time.Since(seen.newestEntry) > settledAge {
 		t.Error("a directory that is changing passes for settled")
 	}
 	write(t, dir+"/b", "y")
 	emptied := Options{Paths: []string{dir, dir + "/c"}}
-	if _, err := look(emptied); err == nil {
+	if _, err := scan(emptied); err == nil {
 		t.Error("a missing file of the configuration passes")
 	}
 }
@@ -165,11 +165,11 @@ func TestRelativePaths(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir+"/users.yaml", "x")
 	t.Chdir(dir)
-	seen, err := look(Options{Paths: []string{"users.yaml"}})
+	seen, err := scan(Options{Paths: []string{"users.yaml"}})
 	if err != nil || string(seen.Tree["users.yaml"]) != "x" {
 		t.Errorf("got %q, %v", seen.Tree, err)
 	}
-	_, err = look(Options{Paths: []string{"none.yaml"}})
+	_, err = scan(Options{Paths: []string{"none.yaml"}})
 	if err == nil || !filepath.IsAbs(err.Error()) {
 		t.Errorf("the message does not say where: %v", err)
 	}

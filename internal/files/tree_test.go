@@ -90,7 +90,7 @@ func TestReadWaits(t *testing.T) {
 		if err != nil || !strings.HasSuffix(string(tree[path]), "counts\n") {
 			t.Errorf("got %q, %v", tree[path], err)
 		}
-		if waited := time.Since(began); waited < time.Second || waited > patience {
+		if waited := time.Since(began); waited < time.Second || waited > settleTimeout {
 			t.Errorf("waited %s", waited)
 		}
 	})
@@ -136,7 +136,7 @@ func TestReadGivesUp(t *testing.T) {
 		if err == nil || err.Error() != path+" keeps changing" {
 			t.Errorf("got %v", err)
 		}
-		if waited := time.Since(began); waited < patience || waited > patience+2*settle {
+		if waited := time.Since(began); waited < settleTimeout || waited > settleTimeout+2*settleInterval {
 			t.Errorf("waited %s", waited)
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -163,7 +163,7 @@ func TestChanging(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := changing(before, test.after).Error(); got != test.want {
+			if got := unsettledError(before, test.after).Error(); got != test.want {
 				t.Errorf("got %q", got)
 			}
 		})

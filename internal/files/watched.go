@@ -10,15 +10,15 @@ import (
 // Watched is the last good value that was parsed from files. Readers never lock;
 // a value that is in use is never changed but replaced whole.
 type Watched[T any] struct {
-	options Options
-	parse   func(Tree) (*T, error)
-	report  func(error)
-	value   atomic.Pointer[T]
-	failure atomic.Pointer[error]
-	loading sync.Mutex
-	watcher *watcher
-	state   string // of the last look that was taken or refused, guarded by loading
-	closed  sync.Once
+	options    Options
+	parse      func(Tree) (*T, error)
+	report     func(error)
+	value      atomic.Pointer[T]
+	failure    atomic.Pointer[error]
+	loading    sync.Mutex
+	watcher    *watcher
+	lastResult string // of the last look that was taken or refused, guarded by loading
+	closed     sync.Once
 }
 
 // Open reads and parses the files, which must succeed. The files are not
@@ -35,7 +35,7 @@ func Open[T any](o Options, parse func(Tree) (*T, error)) (*Watched[T], error) {
 		return nil, err
 	}
 	l.value.Store(value)
-	l.state = stateOf(tree, nil)
+	l.lastResult = resultID(tree, nil)
 	return l, nil
 }
 
@@ -47,7 +47,7 @@ func (l *Watched[T]) Report(f func(error)) { l.report = f }
 // Watch follows changes of the files until Close. It is called at most once.
 func (l *Watched[T]) Watch() {
 	if len(l.options.Paths) > 0 {
-		l.watcher = watch(l.options, l.known, l.deliver)
+		l.watcher = watch(l.options, l.isLastResult, l.applyScan)
 	}
 }
 
@@ -68,7 +68,7 @@ func (l *Watched[T]) Reload() error {
 	l.loading.Lock()
 	defer l.loading.Unlock()
 	tree, err := Read(context.Background(), l.options)
-	return l.take(tree, err)
+	return l.apply(tree, err)
 }
 
 // Close stops watching and waits until nothing runs any more. It may be called
@@ -82,28 +82,28 @@ func (l *Watched[T]) Close() error {
 	return nil
 }
 
-// known reports whether a look's result is the one that was taken or refused last.
-func (l *Watched[T]) known(state string) bool {
+// isLastResult reports whether a look's result is the one that was taken or refused last.
+func (l *Watched[T]) isLastResult(state string) bool {
 	l.loading.Lock()
 	defer l.loading.Unlock()
-	return l.state == state
+	return l.lastResult == state
 }
 
-// deliver takes what the watcher saw.
-func (l *Watched[T]) deliver(tree Tree, err error) {
+// applyScan takes what the watcher saw.
+func (l *Watched[T]) applyScan(tree Tree, err error) {
 	l.loading.Lock()
 	defer l.loading.Unlock()
-	_ = l.take(tree, err)
+	_ = l.apply(tree, err)
 }
 
-// take puts a settled tree to use, unless it cannot be read or parsed. It is
+// apply puts a settled tree to use, unless it cannot be read or parsed. It is
 // called with loading locked.
-func (l *Watched[T]) take(tree Tree, err error) error {
-	state := stateOf(tree, err)
-	if err == nil && state == l.state && l.failure.Load() == nil {
+func (l *Watched[T]) apply(tree Tree, err error) error {
+	state := resultID(tree, err)
+	if err == nil && state == l.lastResult && l.failure.Load() == nil {
 		return nil // nothing has changed
 	}
-	l.state = state
+	l.lastResult = state
 	var value *T
 	if err == nil {
 		value, err = l.parse(tree)

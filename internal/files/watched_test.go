@@ -115,7 +115,7 @@ func TestReloadPassingFailure(t *testing.T) {
 			t.Error("a missing file passes")
 		}
 		rename(t, path+"~", path)
-		time.Sleep(2 * poll)
+		time.Sleep(2 * pollInterval)
 		if l.Err() != nil || !strings.HasSuffix(reported.text(), "\nok") {
 			t.Errorf("%v, reported\n%s", l.Err(), reported.text())
 		}
@@ -134,12 +134,12 @@ func TestReloadLate(t *testing.T) {
 			t.Fatal(err)
 		}
 		write(t, path, "disabled")
-		time.Sleep(2 * poll)
+		time.Sleep(2 * pollInterval)
 		if *l.Load() != "disabled" {
 			t.Fatalf("got %q", *l.Load())
 		}
 		l.deliver(before.Tree, nil)
-		time.Sleep(2 * poll)
+		time.Sleep(2 * pollInterval)
 		if *l.Load() != "disabled" {
 			t.Errorf("got %q", *l.Load())
 		}
@@ -164,7 +164,7 @@ func TestCloseWaits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.watcher = &watcher{options: l.options, known: l.known, deliver: l.deliver}
+		l.watcher = &watcher{options: l.options, isKnown: l.isLastResult, deliver: l.applyScan}
 		l.watcher.start()
 		replace(t, path, "two")
 		<-parsing
@@ -185,7 +185,7 @@ func TestCloseWaits(t *testing.T) {
 			t.Errorf("got %q", *l.Load())
 		}
 		replace(t, path, "three")
-		time.Sleep(10 * poll)
+		time.Sleep(10 * pollInterval)
 		if *l.Load() != "two" {
 			t.Errorf("taken after Close: %q", *l.Load())
 		}

@@ -13,20 +13,20 @@ import (
 
 // watcher looks at files whenever something may have changed in them.
 type watcher struct {
-	options Options
-	hub     *hub                    // nil where only polling is wanted
-	news    chan struct{}           // one that waits is enough
-	warned  bool                    // that the system has no notifications left
-	known   func(state string) bool // whether a look's result is the one that was delivered last
-	deliver func(Tree, error)
-	cancel  context.CancelFunc
-	done    chan struct{}
+	options  Options
+	notifier *notifier               // nil where only polling is wanted
+	changed  chan struct{}           // one that waits is enough
+	warned   bool                    // that the system has no notifications left
+	isKnown  func(state string) bool // whether a look's result is the one that was delivered last
+	deliver  func(Tree, error)
+	cancel   context.CancelFunc
+	done     chan struct{}
 }
 
 // watch calls deliver, from one goroutine, with each settled tree and each
 // error that is not known.
 func watch(o Options, known func(string) bool, deliver func(Tree, error)) *watcher {
-	w := &watcher{options: o, hub: notifications, news: make(chan struct{}, 1), known: known, deliver: deliver}
+	w := &watcher{options: o, notifier: sharedNotifier, changed: make(chan struct{}, 1), isKnown: known, deliver: deliver}
 	w.start()
 	return w
 }
@@ -45,11 +45,11 @@ func (w *watcher) close() {
 
 func (w *watcher) run(ctx context.Context) {
 	defer close(w.done)
-	if w.hub != nil {
-		defer w.hub.leave(w)
+	if w.notifier != nil {
+		defer w.notifier.unsubscribe(w)
 	}
 	w.check(ctx)
-	for w.wait(ctx, poll, true) && w.wait(ctx, gather, false) {
+	for w.wait(ctx, pollInterval, true) && w.wait(ctx, debounce, false) {
 		w.check(ctx)
 	}
 }
@@ -66,7 +66,7 @@ func (w *watcher) wait(ctx context.Context, d time.Duration, wake bool) bool {
 			return false
 		case <-timer.C:
 			return true
-		case <-w.news:
+		case <-w.changed:
 		}
 		if wake {
 			return true
@@ -74,10 +74,10 @@ func (w *watcher) wait(ctx context.Context, d time.Duration, wake bool) bool {
 	}
 }
 
-// wake tells of a change.
-func (w *watcher) wake() {
+// notify tells of a change.
+func (w *watcher) notify() {
 	select {
-	case w.news <- struct{}{}:
+	case w.changed <- struct{}{}:
 	default:
 	}
 }
@@ -85,14 +85,14 @@ func (w *watcher) wake() {
 // subscribe asks for notifications of every directory that matters. Where the system
 // has none left, polling has to do, which is warned of.
 func (w *watcher) subscribe() {
-	if w.hub == nil {
+	if w.notifier == nil {
 		return
 	}
 	dirs := map[string]struct{}{}
 	for _, path := range w.options.Paths {
-		add(dirs, filepath.Dir(path))
+		addDir(dirs, filepath.Dir(path))
 		if target, err := filepath.EvalSymlinks(path); err == nil {
-			add(dirs, filepath.Dir(target))
+			addDir(dirs, filepath.Dir(target))
 			path = target
 		}
 		_ = filepath.WalkDir(path, func(below string, entry fs.DirEntry, err error) error {
@@ -100,21 +100,21 @@ func (w *watcher) subscribe() {
 				if below != path && strings.HasPrefix(entry.Name(), ".") {
 					return filepath.SkipDir
 				}
-				add(dirs, below)
+				addDir(dirs, below)
 			}
 			return nil
 		})
 	}
-	err := w.hub.subscribe(w, dirs)
+	err := w.notifier.subscribe(w, dirs)
 	if err != nil && !w.warned && w.options.Warn != nil {
-		w.options.Warn(fmt.Errorf("the system has no file notifications left, changes are noticed within %s: %w", poll, err))
+		w.options.Warn(fmt.Errorf("the system has no file notifications left, changes are noticed within %s: %w", pollInterval, err))
 	}
 	w.warned = err != nil
 }
 
-// add adds a directory or, if it is missing, the nearest one above, in which it will
+// addDir adds a directory or, if it is missing, the nearest one above, in which it will
 // come back. Directories have one name each: the system knows them by their inode.
-func add(dirs map[string]struct{}, dir string) {
+func addDir(dirs map[string]struct{}, dir string) {
 	real, err := filepath.EvalSymlinks(dir)
 	if err == nil {
 		real, err = filepath.Abs(real)
@@ -124,42 +124,42 @@ func add(dirs map[string]struct{}, dir string) {
 	case err == nil && failure == nil && info.IsDir():
 		dirs[real] = struct{}{}
 	case errors.Is(err, fs.ErrNotExist) && above != dir:
-		add(dirs, above)
+		addDir(dirs, above)
 	}
 }
 
-// look subscribes first, so that what changes after the look is told.
-func (w *watcher) look() (snapshot, error) {
+// scan subscribes first, so that what changes after the look is told.
+func (w *watcher) scan() (scanResult, error) {
 	w.subscribe()
-	return look(w.options)
+	return scan(w.options)
 }
 
 // check delivers what is there, if it is not known and does not change any
 // more. That it goes on changing is an error like others.
 func (w *watcher) check(ctx context.Context) {
-	seen, err := w.look()
-	if w.known(stateOf(seen.Tree, err)) {
+	seen, err := w.scan()
+	if w.isKnown(resultID(seen.Tree, err)) {
 		return
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(settleTimeout)
 	for settled := false; !settled; {
-		if !w.wait(ctx, settle, false) {
+		if !w.wait(ctx, settleInterval, false) {
 			return
 		}
-		again, failure := w.look()
-		settled = again.written.Equal(seen.written) && stateOf(again.Tree, failure) == stateOf(seen.Tree, err)
+		again, failure := w.scan()
+		settled = again.newestFile.Equal(seen.newestFile) && resultID(again.Tree, failure) == resultID(seen.Tree, err)
 		if !settled && time.Now().After(deadline) {
-			settled, again, failure = true, snapshot{}, changing(seen.Tree, again.Tree)
+			settled, again, failure = true, scanResult{}, unsettledError(seen.Tree, again.Tree)
 		}
 		seen, err = again, failure
 	}
-	if !w.known(stateOf(seen.Tree, err)) {
+	if !w.isKnown(resultID(seen.Tree, err)) {
 		w.deliver(seen.Tree, err)
 	}
 }
 
-// stateOf names a look's result.
-func stateOf(tree Tree, err error) string {
+// resultID names a look's result.
+func resultID(tree Tree, err error) string {
 	if err != nil {
 		return "error: " + err.Error()
 	}

@@ -48,7 +48,7 @@ func TestSwaps(t *testing.T) {
 		{"a new directory, filled later", "", func(t *testing.T, dir string) { write1(t, dir+"/a") },
 			func(t *testing.T, dir string) {
 				write(t, dir+"/sub/deep/b", "two.")
-				time.Sleep(2 * gather)
+				time.Sleep(2 * debounce)
 				write(t, dir+"/sub/deep/c", "three.")
 			}, "one.two.three."},
 		{"Kubernetes, a file", "users", kubernetes, kubernetesSwap, "two."},
@@ -116,14 +116,14 @@ func TestSlowWrites(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.watcher = &watcher{options: l.options, known: l.known, deliver: l.deliver}
+		l.watcher = &watcher{options: l.options, isKnown: l.isLastResult, deliver: l.applyScan}
 		l.watcher.start()
 		defer l.Close()
 		for i := range 100 { // at all phases of polling
 			slowly(t, path, fmt.Sprintf("user%d: {disabled: true}\n", i), time.Duration(10+i)*time.Millisecond)
 			time.Sleep(time.Duration(i) * 61 * time.Millisecond)
 		}
-		time.Sleep(2 * poll)
+		time.Sleep(2 * pollInterval)
 		if half.Load() > 0 || *l.Load() != "user99: {disabled: true}\n" {
 			t.Errorf("%d times half a file; at last %q", half.Load(), *l.Load())
 		}
@@ -145,7 +145,7 @@ func TestKeepsChanging(t *testing.T) {
 		if *l.Load() != "one" || l.Err() == nil || reported.text() != path+" keeps changing" {
 			t.Errorf("%q, %v, reported\n%s", *l.Load(), l.Err(), reported.text())
 		}
-		time.Sleep(2 * poll)
+		time.Sleep(2 * pollInterval)
 		if *l.Load() != strings.Repeat("x", 299) || l.Err() != nil {
 			t.Errorf("%q, %v", *l.Load(), l.Err())
 		}
@@ -159,11 +159,11 @@ func TestPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, reported := polled(t, Options{Paths: []string{path}})
 		replace(t, path, "two")
-		time.Sleep(poll + gather + 2*settle)
+		time.Sleep(pollInterval + debounce + 2*settleInterval)
 		if *l.Load() != "two" {
 			t.Errorf("got %q", *l.Load())
 		}
-		time.Sleep(10 * poll)
+		time.Sleep(10 * pollInterval)
 		if reported.text() != "ok" {
 			t.Errorf("reported\n%s", reported.text())
 		}
@@ -210,7 +210,7 @@ func TestQuiet(t *testing.T) {
 	_, reported := watched(t, Options{Paths: []string{dir + "/users"}})
 	write(t, dir+"/other", "x")
 	replace(t, dir+"/users", "one")
-	time.Sleep(2*settle + 4*gather)
+	time.Sleep(2*settleInterval + 4*debounce)
 	if reported.text() != "" {
 		t.Errorf("reported\n%s", reported.text())
 	}
@@ -226,10 +226,10 @@ func TestNoise(t *testing.T) {
 	w := watch(Options{Paths: []string{dir + "/users"}}, func(string) bool { looks.Add(1); return true }, func(Tree, error) {})
 	defer w.close()
 	began := time.Now()
-	for time.Since(began) < 6*gather {
+	for time.Since(began) < 6*debounce {
 		write(t, dir+"/log", time.Now().String())
 	}
-	if most := int64(time.Since(began)/gather) + 2; looks.Load() > most {
+	if most := int64(time.Since(began)/debounce) + 2; looks.Load() > most {
 		t.Errorf("%d looks", looks.Load())
 	}
 }
@@ -246,7 +246,7 @@ func TestLostNotifications(t *testing.T) {
 	<-looked // at the start
 	for range 3 {
 		select {
-		case notifications.lost() <- errors.New("overflow"):
+		case sharedNotifier.lost() <- errors.New("overflow"):
 		case <-time.After(soon):
 			t.Fatal("nobody reads errors")
 		}

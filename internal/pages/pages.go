@@ -94,11 +94,11 @@ var pageNamePattern = regexp.MustCompile(`^([45][0-9][0-9]|[45]xx|error)\.html$`
 
 // parsePages parses the templates of a directory.
 func parsePages(dir string, tree files.Tree) (*pageSet, error) {
-	dir = absolute(dir)
+	dir = files.Abs(dir)
 	pages := pageSet{}
 	for _, path := range tree.Paths() {
 		content := string(tree[path])
-		path = absolute(path)
+		path = files.Abs(path)
 		name := filepath.Base(path)
 		if !pageNamePattern.MatchString(name) {
 			return nil, fmt.Errorf("%s: a page is called <status>.html, 4xx.html, 5xx.html or error.html", path)
@@ -158,14 +158,6 @@ func fieldNames() []string {
 		names = append(names, "."+field.Name)
 	}
 	return names
-}
-
-// absolute returns a path for messages.
-func absolute(path string) string {
-	if full, err := filepath.Abs(path); err == nil {
-		return full
-	}
-	return filepath.Clean(path)
 }
 
 // Close stops watching. It may be called more than once.

@@ -9,12 +9,12 @@ package policy
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/policyauth/caddy-policy-auth/internal/files"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 )
 
@@ -71,9 +71,9 @@ var decisionForm = regexp.MustCompile(`^data(\.[A-Za-z_][A-Za-z0-9_]*)+$`)
 // Normalized returns the configuration with its defaults and with absolute
 // paths, so that equal ones are equal.
 func (c Config) Normalized() Config {
-	c.Sources, c.Access = absolute(c.Sources), absolute(c.Access)
+	c.Sources, c.Access = files.AbsAll(c.Sources), files.AbsAll(c.Access)
 	if c.ClaimsSchema != "" {
-		c.ClaimsSchema = absolute([]string{c.ClaimsSchema})[0]
+		c.ClaimsSchema = files.AbsAll([]string{c.ClaimsSchema})[0]
 	}
 	c.AllowBuiltins = slices.Sorted(slices.Values(c.AllowBuiltins))
 	switch {
@@ -138,15 +138,4 @@ func (c Config) paths() []string {
 		paths = append(paths, c.ClaimsSchema)
 	}
 	return paths
-}
-
-func absolute(paths []string) []string {
-	result := make([]string, len(paths))
-	for i, path := range paths {
-		result[i] = path
-		if full, err := filepath.Abs(path); err == nil {
-			result[i] = full
-		}
-	}
-	return result
 }

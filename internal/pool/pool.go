@@ -24,12 +24,12 @@ type Value interface {
 // Pool holds shared values by the configuration that made them. The zero value
 // is not usable; call New.
 type Pool[T Value] struct {
-	used *caddy.UsagePool
+	values *caddy.UsagePool
 }
 
 // New returns an empty pool. Pools are made once, as package variables: they
 // outlive every configuration.
-func New[T Value]() *Pool[T] { return &Pool[T]{used: caddy.NewUsagePool()} }
+func New[T Value]() *Pool[T] { return &Pool[T]{values: caddy.NewUsagePool()} }
 
 // Acquire returns the value for a configuration, made by construct unless
 // another user of the same configuration holds it already. A held value is
@@ -37,18 +37,18 @@ func New[T Value]() *Pool[T] { return &Pool[T]{used: caddy.NewUsagePool()} }
 // even though an older one still works with the last good content. Release is
 // to be called once; further calls do nothing.
 func (p *Pool[T]) Acquire(config any, construct func() (T, error)) (value T, release func(), err error) {
-	key, err := keyOf(config)
+	key, err := configKey(config)
 	if err != nil {
 		return value, nil, err
 	}
-	held, loaded, err := p.used.LoadOrNew(key, func() (caddy.Destructor, error) {
+	held, loaded, err := p.values.LoadOrNew(key, func() (caddy.Destructor, error) {
 		made, err := construct()
 		return shared[T]{made}, err
 	})
 	if err != nil {
 		return value, nil, err
 	}
-	release = sync.OnceFunc(func() { _, _ = p.used.Delete(key) })
+	release = sync.OnceFunc(func() { _, _ = p.values.Delete(key) })
 	value = held.(shared[T]).value
 	if loaded {
 		if err := value.Reload(); err != nil {
@@ -61,7 +61,7 @@ func (p *Pool[T]) Acquire(config any, construct func() (T, error)) (value T, rel
 
 // Each calls f for every value in use, in no particular order.
 func (p *Pool[T]) Each(f func(T)) {
-	p.used.Range(func(_, held any) bool {
+	p.values.Range(func(_, held any) bool {
 		if s, ok := held.(shared[T]); ok {
 			f(s.value)
 		}
@@ -69,8 +69,8 @@ func (p *Pool[T]) Each(f func(T)) {
 	})
 }
 
-// keyOf hashes a configuration, so that no secret in it stays in memory as a key.
-func keyOf(config any) (string, error) {
+// configKey hashes a configuration, so that no secret in it stays in memory as a key.
+func configKey(config any) (string, error) {
 	encoded, err := json.Marshal(config)
 	if err != nil {
 		return "", fmt.Errorf("naming a shared value: %w", err)

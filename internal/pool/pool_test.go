@@ -77,11 +77,11 @@ func TestBroken(t *testing.T) {
 }
 
 func TestKeyHoldsNoSecret(t *testing.T) {
-	key, err := keyOf(map[string]string{"secret": "canary"})
+	key, err := configKey(map[string]string{"secret": "canary"})
 	if err != nil || len(key) != 64 {
 		t.Errorf("got %q, %v", key, err)
 	}
-	if _, err := keyOf(func() {}); err == nil {
+	if _, err := configKey(func() {}); err == nil {
 		t.Error("a configuration without a name was accepted")
 	}
 }

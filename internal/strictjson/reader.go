@@ -7,11 +7,8 @@ package strictjson
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strconv"
 	"sync"
-	"unicode/utf8"
 )
 
 // Decode reads one value in which arrays and objects nest at most maxDepth deep,
@@ -32,73 +29,9 @@ func decode(data []byte, r reader) (any, error) {
 	if err := checkText(data); err != nil {
 		return nil, err
 	}
-	r.data, r.pending = data, pendings.Get().(*pending)
+	r.data, r.pending = data, pendingPool.Get().(*pending)
 	defer r.pending.free()
 	return r.value(1)
-}
-
-// Limits bound what a text may hold.
-type Limits struct {
-	// Values is how many values there may be: members, items and the outermost one.
-	Values int
-	// Depth is how deep arrays and objects may nest, the outermost included.
-	Depth int
-}
-
-// TooComplex reports whether JSON goes beyond the limits. It takes no memory, and
-// reads no more than it needs to. It does not check that the text is JSON.
-func TooComplex[Text string | []byte](text Text, limits Limits) bool {
-	values, depth, empty := 1, 0, false // empty: nothing has come since an opening bracket
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch c {
-		case ' ', '\t', '\r', '\n':
-			continue
-		case ']', '}':
-			depth--
-		default:
-			if empty {
-				values++ // the first item or member
-			}
-		}
-		empty = c == '[' || c == '{'
-		switch {
-		case empty:
-			depth++
-		case c == ',':
-			values++
-		case c == '"':
-			i = endOfText(text, i)
-		}
-		if values > limits.Values || depth > limits.Depth {
-			return true
-		}
-	}
-	return false
-}
-
-// endOfText returns where a string ends that begins at a quote.
-func endOfText[Text string | []byte](text Text, i int) int {
-	for i++; i < len(text) && text[i] != '"'; i++ {
-		if text[i] == '\\' {
-			i++
-		}
-	}
-	return i
-}
-
-// checkText refuses what is not JSON, and what encoding/json would silently
-// replace.
-func checkText(data []byte) error {
-	switch {
-	case !utf8.Valid(data):
-		return errors.New("is not UTF-8")
-	case !json.Valid(data):
-		return errors.New("is not JSON")
-	case !surrogatesPaired(data):
-		return errors.New("holds half of a surrogate pair")
-	}
-	return nil
 }
 
 // reader reads JSON that checkText found good, which is why it looks for no
@@ -125,7 +58,7 @@ type pending struct {
 // maxPending is how many are kept for the next text.
 const maxPending = 64
 
-var pendings = sync.Pool{New: func() any { return new(pending) }}
+var pendingPool = sync.Pool{New: func() any { return new(pending) }}
 
 // free keeps the memory for the next text, and nothing of this one.
 func (p *pending) free() {
@@ -136,16 +69,16 @@ func (p *pending) free() {
 	clear(p.names)
 	clear(p.values)
 	p.names, p.values = p.names[:0], p.values[:0]
-	pendings.Put(p)
+	pendingPool.Put(p)
 }
 
-// stride is how many values are read from one look at proceed to the next.
-const stride = 1024
+// checkInterval is how many values are read from one look at proceed to the next.
+const checkInterval = 1024
 
 // value reads the next value at a depth of nesting.
 func (r *reader) value(depth int) (any, error) {
 	r.space()
-	if r.count++; r.count%stride == 0 {
+	if r.count++; r.count%checkInterval == 0 {
 		if err := r.proceed(); err != nil {
 			return nil, err
 		}
@@ -277,42 +210,4 @@ func (r *reader) space() {
 	for c := r.data[r.at]; c == ' ' || c == '\t' || c == '\r' || c == '\n'; c = r.data[r.at] {
 		r.at++
 	}
-}
-
-// surrogatesPaired reports whether every \u escape of a surrogate in valid JSON
-// is one of a pair. encoding/json replaces lone ones, by which two different
-// names would become one.
-func surrogatesPaired(data []byte) bool {
-	for {
-		i := bytes.IndexByte(data, '\\')
-		if i < 0 {
-			return true
-		}
-		data = data[i:]
-		unit := escapedUnit(data)
-		switch {
-		case 0xD800 <= unit && unit < 0xDC00:
-			if low := escapedUnit(data[6:]); low < 0xDC00 || low >= 0xE000 {
-				return false
-			}
-			data = data[12:]
-		case 0xDC00 <= unit && unit < 0xE000:
-			return false
-		default:
-			data = data[2:] // the backslash and what it escapes, perhaps another
-		}
-	}
-}
-
-// escapedUnit returns the UTF-16 unit of the \u escape that data begins with,
-// or 0 if it begins with none.
-func escapedUnit(data []byte) uint64 {
-	if !bytes.HasPrefix(data, []byte(`\u`)) {
-		return 0
-	}
-	unit, err := strconv.ParseUint(string(data[2:6]), 16, 16)
-	if err != nil {
-		return 0
-	}
-	return unit
 }

@@ -2,31 +2,30 @@ package token
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/textutil"
 )
 
-// maxDetail is the maximum length of a detail that comes from a token, in bytes.
+// maxDetail is how many bytes of a stranger's text stand in one detail.
 const maxDetail = 128
 
-// Error explains to the log why a token was rejected. The response is less
-// specific. Details named received_… are unverified. The token itself is never
-// included.
+// Error is why a token was refused. It is for logs: what a client is told is
+// coarser. Details named received_… were read before anything was proven, so
+// they say what the caller sent and not what is true. The token itself is never
+// a part of it.
 type Error struct {
 	// Reason is the exact cause.
 	Reason authenticator.Reason
-	// Details have limited length and are printable: expected and received values,
-	// the clock, a sentence named "problem", or advice named "hint".
+	// Details are bounded and printable: the values expected and received, the
+	// clock, under "problem" a sentence, or under "hint" what to do.
 	Details []authenticator.Detail
-	// BadSignature says that a signature was computed, which is expensive, and did
-	// not match.
-	BadSignature bool
+	// Forged says that a signature was checked, which is dear, and in vain.
+	Forged bool
 }
 
-// Error returns the reason and the details on one line.
+// Error names the reason and the details in one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("token refused: ")
@@ -37,7 +36,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// refuse returns an *Error with details from pairs of names and values.
+// refuse returns an *Error. Its pairs are the names and values of details.
 func refuse(reason authenticator.Reason, pairs ...string) *Error {
 	e := &Error{Reason: reason}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -46,32 +45,17 @@ func refuse(reason authenticator.Reason, pairs ...string) *Error {
 	return e
 }
 
-// add adds a detail unless its value is empty.
+// add adds a detail, unless its value is empty.
 func (e *Error) add(name, value string) {
 	if value != "" {
 		e.Details = append(e.Details, authenticator.Detail{Name: name, Value: printable(value)})
 	}
 }
 
-// malformed returns the *Error of a token that violates a standard.
+// malformed refuses a token that breaks a standard's form.
 func malformed(format string, args ...any) *Error {
 	return refuse(authenticator.ReasonTokenMalformed, "problem", fmt.Sprintf(format, args...))
 }
 
-// printable returns a text for logs: it escapes characters that are not printable
-// as in Go source, and truncates the text to maxDetail bytes.
-func printable(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		piece := string(r)
-		if !unicode.IsPrint(r) {
-			piece = strings.Trim(strconv.QuoteRune(r), "'")
-		}
-		if b.Len()+len(piece) > maxDetail {
-			b.WriteString("…")
-			break
-		}
-		b.WriteString(piece)
-	}
-	return b.String()
-}
+// printable escapes untrusted text for a log line and shortens it.
+func printable(text string) string { return textutil.Printable(text, maxDetail) }

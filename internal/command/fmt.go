@@ -93,7 +93,7 @@ func (f *formatter) file(out io.Writer, name string) error {
 		return nil
 	}
 	fmt.Fprintln(out, name)
-	_, err = rewrite(name, func(now []byte) ([]byte, error) {
+	_, err = replaceFile(name, func(now []byte) ([]byte, error) {
 		if string(now) != string(source) {
 			return nil, fmt.Errorf("%s was changed meanwhile", name)
 		}

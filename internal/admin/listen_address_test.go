@@ -54,7 +54,7 @@ func TestS42AdminListener(t *testing.T) {
 				t.Error(diff)
 			}
 			ProtectAdmin(ctx)
-			defer loading.Store(nil)
+			defer provisioning.Store(nil)
 			for _, listener := range test.want {
 				address, network := net.JoinHostPort("127.0.0.1", fmt.Sprint(listener.Port)), "tcp"
 				if listener.Port == 0 {

@@ -5,14 +5,14 @@ import (
 	"regexp"
 )
 
-// fileShorthand is what Caddy makes of {file.name} in a Caddyfile, where name has no
+// fileMatcherPlaceholder is what Caddy makes of {file.name} in a Caddyfile, where name has no
 // slash and no dot: a part of the request's path, which nothing replaces at load.
-var fileShorthand = regexp.MustCompile(`\{http\.request\.uri\.path\.file\.([\w-]*)\}`)
+var fileMatcherPlaceholder = regexp.MustCompile(`\{http\.request\.uri\.path\.file\.([\w-]*)\}`)
 
 // CheckFilePlaceholder returns an error if a value that is replaced at load has a {file.name} that
 // Caddy took for a part of the request's path.
 func CheckFilePlaceholder(value string) error {
-	found := fileShorthand.FindStringSubmatch(value)
+	found := fileMatcherPlaceholder.FindStringSubmatch(value)
 	if found == nil {
 		return nil
 	}

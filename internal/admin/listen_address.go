@@ -14,15 +14,15 @@ import (
 
 func init() { egress.Protect(adminListeners) }
 
-// loading is where the admin API of the configuration listens that was provisioned
+// provisioning is where the admin API of the configuration listens that was provisioned
 // last, which may not be in use yet.
-var loading atomic.Pointer[[]egress.Listener]
+var provisioning atomic.Pointer[[]egress.Listener]
 
 // ProtectAdmin keeps our clients from the admin API of a configuration that is
 // being provisioned, before it is in use.
 func ProtectAdmin(ctx caddy.Context) {
 	listeners := listenersOf(ctx)
-	loading.Store(&listeners)
+	provisioning.Store(&listeners)
 	if slices.Contains(listeners, egress.Anywhere) {
 		ctx.Logger().Warn("policy_auth does not know where the admin API of this version of Caddy listens, and connects to no address or socket of this machine: use a version of policy_auth for this version of Caddy")
 	}
@@ -48,7 +48,7 @@ const defaultAdmin = "localhost:2019"
 // adminListeners returns where Caddy's admin API listens, or soon will.
 func adminListeners() []egress.Listener {
 	listeners := listenersOf(caddy.ActiveContext())
-	if soon := loading.Load(); soon != nil {
+	if soon := provisioning.Load(); soon != nil {
 		listeners = slices.Concat(listeners, *soon)
 	}
 	return listeners
@@ -63,10 +63,10 @@ func listenersOf(ctx caddy.Context) []egress.Listener { return listenersIn(refle
 // other way to ask a context for its configuration.
 func addressesIn(ctx reflect.Value) (local, remote string, known bool) {
 	local = caddy.DefaultAdminListen
-	config, known := pointed(ctx, "cfg")
+	config, known := pointerField(ctx, "cfg")
 	if known && config.IsValid() {
 		var admin reflect.Value
-		if admin, known = pointed(config, "Admin"); known && admin.IsValid() {
+		if admin, known = pointerField(config, "Admin"); known && admin.IsValid() {
 			return adminAddresses(admin)
 		}
 	}
@@ -92,9 +92,9 @@ func listenersIn(ctx reflect.Value) []egress.Listener {
 	return listeners
 }
 
-// pointed returns what a field points to, which is not valid for nil. It reports
+// pointerField returns what a field points to, which is not valid for nil. It reports
 // whether there is such a field.
-func pointed(of reflect.Value, name string) (value reflect.Value, known bool) {
+func pointerField(of reflect.Value, name string) (value reflect.Value, known bool) {
 	field := of.FieldByName(name)
 	if field.Kind() != reflect.Pointer || field.Type().Elem().Kind() != reflect.Struct {
 		return reflect.Value{}, false
@@ -105,7 +105,7 @@ func pointed(of reflect.Value, name string) (value reflect.Value, known bool) {
 // adminAddresses returns the addresses in a caddy.AdminConfig, "" for none, and
 // whether it is built as expected.
 func adminAddresses(admin reflect.Value) (local, remote string, known bool) {
-	secured, known := pointed(admin, "Remote")
+	secured, known := pointerField(admin, "Remote")
 	listen, disabled := admin.FieldByName("Listen"), admin.FieldByName("Disabled")
 	if !known || listen.Kind() != reflect.String || disabled.Kind() != reflect.Bool {
 		return "", "", false

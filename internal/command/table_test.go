@@ -37,7 +37,7 @@ func TestState(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := state(test.disabled, test.expires, now); got != test.want {
+			if got := accountState(test.disabled, test.expires, now); got != test.want {
 				t.Errorf("got %q", got)
 			}
 		})

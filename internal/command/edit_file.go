@@ -11,30 +11,30 @@ import (
 // editor changes the text of a file.
 type editor interface{ Bytes() ([]byte, error) }
 
-// edited is a file that a command changes or lists.
-type edited[E editor] struct {
+// editedFile is a file that a command changes or lists.
+type editedFile[E editor] struct {
 	name string
 	edit func(name string, old []byte) (E, error)
 }
 
 // addEdited adds the flag that names one: --users is the file of users, users.yaml.
-func addEdited[E editor](cmd *cobra.Command, of string, edit func(string, []byte) (E, error)) *edited[E] {
-	f := &edited[E]{edit: edit}
+func addEdited[E editor](cmd *cobra.Command, of string, edit func(string, []byte) (E, error)) *editedFile[E] {
+	f := &editedFile[E]{edit: edit}
 	cmd.Flags().StringVar(&f.name, of, of+".yaml", "the file of "+of)
 	return f
 }
 
-func addUsers(cmd *cobra.Command) *edited[users.UsersEditor] {
+func addUsers(cmd *cobra.Command) *editedFile[users.UsersEditor] {
 	return addEdited(cmd, "users", users.EditUsers)
 }
 
-func addKeys(cmd *cobra.Command) *edited[users.KeysEditor] {
+func addKeys(cmd *cobra.Command) *editedFile[users.KeysEditor] {
 	return addEdited(cmd, "keys", users.EditKeys)
 }
 
 // try makes a change that is thrown away: what cannot be is said before the user
 // types a password.
-func (f *edited[E]) try(change func(E) error) error {
+func (f *editedFile[E]) try(change func(E) error) error {
 	old, err := readIfThere(f.name)
 	if err == nil {
 		_, err = f.apply(old, change)
@@ -43,7 +43,7 @@ func (f *edited[E]) try(change func(E) error) error {
 }
 
 // apply makes a change in a text.
-func (f *edited[E]) apply(old []byte, change func(E) error) (E, error) {
+func (f *editedFile[E]) apply(old []byte, change func(E) error) (E, error) {
 	editor, err := f.edit(f.name, old)
 	if err == nil {
 		err = change(editor)
@@ -52,8 +52,8 @@ func (f *edited[E]) apply(old []byte, change func(E) error) (E, error) {
 }
 
 // change makes a change in the file and says what was done.
-func (f *edited[E]) change(cmd *cobra.Command, done string, change func(E) error) error {
-	made, err := rewrite(f.name, func(old []byte) ([]byte, error) {
+func (f *editedFile[E]) change(cmd *cobra.Command, done string, change func(E) error) error {
+	made, err := replaceFile(f.name, func(old []byte) ([]byte, error) {
 		editor, err := f.apply(old, change)
 		if err != nil {
 			return nil, err
@@ -61,16 +61,16 @@ func (f *edited[E]) change(cmd *cobra.Command, done string, change func(E) error
 		return editor.Bytes()
 	})
 	if err == nil {
-		say(cmd, f.name, made, done)
+		reportChange(cmd, f.name, made, done)
 	}
 	return err
 }
 
 // changeOne makes the function of a command that changes the user or key that its argument names.
 // What says what the argument is, and done, with %s for it, what was done.
-func (f *edited[E]) changeOne(what, done string, change func(E, string) error) func(*cobra.Command, []string) error {
+func (f *editedFile[E]) changeOne(what, done string, change func(E, string) error) func(*cobra.Command, []string) error {
 	return run(func(cmd *cobra.Command, args []string) (bool, error) {
-		name, err := one(cmd, args, what)
+		name, err := oneArg(cmd, args, what)
 		if err != nil {
 			return false, err
 		}
@@ -78,8 +78,8 @@ func (f *edited[E]) changeOne(what, done string, change func(E, string) error) f
 	})
 }
 
-// say tells on standard error what was done to a file.
-func say(cmd *cobra.Command, file string, made bool, done string) {
+// reportChange tells on standard error what was done to a file.
+func reportChange(cmd *cobra.Command, file string, made bool, done string) {
 	if made {
 		done += "; the file is new, and only its owner may read it: the server has to run as that user"
 	}

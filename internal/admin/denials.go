@@ -9,39 +9,39 @@ import (
 )
 
 const (
-	// maxRefusals is how many refusals are remembered, by all sites together.
-	maxRefusals = 1000
-	// maxUnasked is how many of requests that no person and no program asked for.
-	maxUnasked = 50
+	// maxDenials is how many refusals are remembered, by all sites together.
+	maxDenials = 1000
+	// maxAutomaticDenials is how many of requests that no person and no program asked for.
+	maxAutomaticDenials = 50
 )
 
-// refusals are the latest ones, and unasked those of what browsers look for by
+// denials are the latest ones, and unasked those of what browsers look for by
 // themselves, which would drive the others out. They outlive reloads of the
 // configuration.
-var refusals, unasked = newRing(maxRefusals), newRing(maxUnasked)
+var denials, automaticDenials = newRing(maxDenials), newRing(maxAutomaticDenials)
 
-// ring holds the latest refusals; a new one takes the place of the oldest.
-type ring struct {
+// denialLog holds the latest refusals; a new one takes the place of the oldest.
+type denialLog struct {
 	mu   sync.Mutex
 	size int
 	kept []question.Refusal
 	next int // where the next one goes
 }
 
-func newRing(size int) *ring { return &ring{size: size} }
+func newRing(size int) *denialLog { return &denialLog{size: size} }
 
 // RecordDenial keeps a refusal for explanations.
 func RecordDenial(r question.Refusal) {
-	if isUnasked(r.Path) {
-		unasked.add(r.Bounded())
+	if isAutomatic(r.Path) {
+		automaticDenials.add(r.Bounded())
 		return
 	}
-	refusals.add(r.Bounded())
+	denials.add(r.Bounded())
 }
 
-// isUnasked reports whether browsers ask for a path by themselves: icons of a
+// isAutomatic reports whether browsers ask for a path by themselves: icons of a
 // site, and what their tools for developers look for.
-func isUnasked(asked string) bool {
+func isAutomatic(asked string) bool {
 	name := path.Base(asked)
 	return name == "favicon.ico" || name == "com.chrome.devtools.json" || strings.HasPrefix(name, "apple-touch-icon") && strings.HasSuffix(name, ".png")
 }
@@ -50,13 +50,13 @@ func isUnasked(asked string) bool {
 // handlers may have refused it.
 func withID(id string, limit int) []question.Refusal {
 	wanted := func(refusal question.Refusal) bool { return refusal.ID == id }
-	if found := refusals.latest(limit, wanted); len(found) > 0 {
+	if found := denials.latest(limit, wanted); len(found) > 0 {
 		return found
 	}
-	return unasked.latest(limit, wanted)
+	return automaticDenials.latest(limit, wanted)
 }
 
-func (r *ring) add(refusal question.Refusal) {
+func (r *denialLog) add(refusal question.Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.kept) < r.size {
@@ -68,7 +68,7 @@ func (r *ring) add(refusal question.Refusal) {
 }
 
 // latest returns up to limit refusals that are wanted, the newest first.
-func (r *ring) latest(limit int, wanted func(question.Refusal) bool) []question.Refusal {
+func (r *denialLog) latest(limit int, wanted func(question.Refusal) bool) []question.Refusal {
 	found := r.find(limit, wanted)
 	for i := range found {
 		found[i] = found[i].Complete()
@@ -77,7 +77,7 @@ func (r *ring) latest(limit int, wanted func(question.Refusal) bool) []question.
 }
 
 // find returns the same as they are kept.
-func (r *ring) find(limit int, wanted func(question.Refusal) bool) []question.Refusal {
+func (r *denialLog) find(limit int, wanted func(question.Refusal) bool) []question.Refusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found := []question.Refusal{}

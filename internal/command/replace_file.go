@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// newMode is the mode of a file of users or keys that is made here.
-	newMode = 0o600
-	// lockPatience is how long another edit of the same file is waited for, and
+	// newFileMode is the mode of a file of users or keys that is made here.
+	newFileMode = 0o600
+	// lockTimeout is how long another edit of the same file is waited for, and
 	// lockPause how long between two looks.
-	lockPatience, lockPause = 5 * time.Second, 20 * time.Millisecond
+	lockTimeout, lockRetryInterval = 5 * time.Second, 20 * time.Millisecond
 )
 
-// rewrite replaces a file by what edit makes of its content, which is nil if
+// replaceFile replaces a file by what edit makes of its content, which is nil if
 // there is no such file. Who reads the file sees the old content or the new one
 // and nothing between; its mode and its owner stay. Two edits at a time do not
 // lose each other's work. It reports whether the file was made.
-func rewrite(name string, edit func(old []byte) ([]byte, error)) (made bool, err error) {
+func replaceFile(name string, edit func(old []byte) ([]byte, error)) (made bool, err error) {
 	if real, err := filepath.EvalSymlinks(name); err == nil {
 		name = real
 	}
-	next, err := lock(name, lockPatience)
+	next, err := lockFile(name, lockTimeout)
 	if err != nil {
 		return false, err
 	}
@@ -44,7 +44,7 @@ func rewrite(name string, edit func(old []byte) ([]byte, error)) (made bool, err
 	if err != nil || old != nil && string(old) == string(content) {
 		return false, err
 	}
-	err = replace(name, next, content)
+	err = commitReplacement(name, next, content)
 	replaced = err == nil
 	return old == nil && replaced, err
 }
@@ -61,12 +61,12 @@ func readIfThere(name string) ([]byte, error) {
 	return content, err
 }
 
-// lock makes the file that is to replace a file. As long as it is there no other process
+// lockFile makes the file that is to replace a file. As long as it is there no other process
 // edits that.
-func lock(name string, patience time.Duration) (*os.File, error) {
+func lockFile(name string, patience time.Duration) (*os.File, error) {
 	next := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".new")
-	for deadline := time.Now().Add(patience); ; time.Sleep(lockPause) {
-		file, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, newMode)
+	for deadline := time.Now().Add(patience); ; time.Sleep(lockRetryInterval) {
+		file, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, newFileMode)
 		switch {
 		case err == nil:
 			return file, nil
@@ -78,8 +78,8 @@ func lock(name string, patience time.Duration) (*os.File, error) {
 	}
 }
 
-// replace writes the content and gives the file its name.
-func replace(name string, next *os.File, content []byte) error {
+// commitReplacement writes the content and gives the file its name.
+func commitReplacement(name string, next *os.File, content []byte) error {
 	if info, err := os.Stat(name); err == nil {
 		if err := keepOwner(next, info); err != nil {
 			return fmt.Errorf("%s: its owner cannot be kept: %w", name, err)

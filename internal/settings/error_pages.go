@@ -11,6 +11,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/pool"
+	"github.com/policyauth/caddy-policy-auth/internal/textutil"
 )
 
 // ErrorPages says what the refused see.
@@ -99,7 +100,7 @@ func (e *ErrorPages) Open(report func(error)) (_ *pages.Pages, release func(), e
 		}
 	}
 	opened, release, err := shared.Acquire(config, func() (*pages.Pages, error) { return pages.New(config, report) })
-	if near := caddyfileutil.Nearest(config.Dir, pageModes[1:]); errors.Is(err, fs.ErrNotExist) && near != "" {
+	if near := textutil.Nearest(config.Dir, pageModes[1:]); errors.Is(err, fs.ErrNotExist) && near != "" {
 		return nil, nil, fmt.Errorf("error_pages: %w; did you mean %s?", err, near)
 	}
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 )
 
 // lost returns the hub's channel of lost notifications.
-func (h *hub) lost() chan<- error {
-	h.change.Lock()
-	defer h.change.Unlock()
-	return h.notify.Errors
+func (h *notifier) lost() chan<- error {
+	h.subscribing.Lock()
+	defer h.subscribing.Unlock()
+	return h.fsnotify.Errors
 }
 
 // TestN17OneWatcher: however many directories are watched, the process has one
@@ -62,7 +62,7 @@ func TestN17Size(t *testing.T) {
 		t.Fatal(err)
 	}
 	allocated := testing.AllocsPerRun(1, func() {
-		if _, err := look(Options{Paths: []string{path}}); err == nil || !strings.Contains(err.Error(), "too large") {
+		if _, err := scan(Options{Paths: []string{path}}); err == nil || !strings.Contains(err.Error(), "too large") {
 			t.Error(err)
 		}
 	})

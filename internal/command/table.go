@@ -17,7 +17,7 @@ import (
 // shown returns each, for programs, or in a table.
 func listing[T, J any](file *string, asJSON *bool, parse func(string, []byte) ([]T, error), shown func(T) J, tabulate func(io.Writer, []T, time.Time) error) func(*cobra.Command, []string) error {
 	return run(func(cmd *cobra.Command, args []string) (bool, error) {
-		if err := none(cmd, args); err != nil {
+		if err := noArgs(cmd, args); err != nil {
 			return false, err
 		}
 		content, err := os.ReadFile(*file)
@@ -39,8 +39,8 @@ func listing[T, J any](file *string, asJSON *bool, parse func(string, []byte) ([
 	})
 }
 
-// state says in a word or two whether a user or a key counts.
-func state(disabled bool, expires, now time.Time) string {
+// accountState says in a word or two whether a user or a key counts.
+func accountState(disabled bool, expires, now time.Time) string {
 	switch {
 	case disabled:
 		return "disabled"
@@ -52,8 +52,8 @@ func state(disabled bool, expires, now time.Time) string {
 	return "expired " + expires.UTC().Format(time.RFC3339)
 }
 
-// pointer returns nil for no time.
-func pointer(t time.Time) *time.Time {
+// timePointer returns nil for no time.
+func timePointer(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}

@@ -10,74 +10,74 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// hub is the one subscription to the system's notifications that all watchers of the
+// notifier is the one subscription to the system's notifications that all watchers of the
 // process share: systems give a user few of them (Linux 128). It exists as long as
 // there is a watcher.
-type hub struct {
-	change sync.Mutex // held by who changes what is watched, which asks the system
-	notify *fsnotify.Watcher
-	done   chan struct{}
+type notifier struct {
+	subscribing sync.Mutex // held by who changes what is watched, which asks the system
+	fsnotify    *fsnotify.Watcher
+	done        chan struct{}
 
 	mu       sync.Mutex                       // held for moments, also by the goroutine that is told of changes
 	watchers map[*watcher]map[string]struct{} // the directories of each
 	dirs     map[string]map[*watcher]struct{} // and the other way round
 }
 
-// notifications is the hub of the process.
-var notifications = &hub{}
+// sharedNotifier is the hub of the process.
+var sharedNotifier = &notifier{}
 
 // subscribe has a watcher told of what changes in directories, and of nothing else. It
 // fails where the system gives no notifications.
-func (h *hub) subscribe(w *watcher, dirs map[string]struct{}) (failure error) {
-	h.change.Lock()
-	defer h.change.Unlock()
-	if h.notify == nil {
+func (h *notifier) subscribe(w *watcher, dirs map[string]struct{}) (failure error) {
+	h.subscribing.Lock()
+	defer h.subscribing.Unlock()
+	if h.fsnotify == nil {
 		notify, err := fsnotify.NewWatcher()
 		if err != nil {
 			return err
 		}
-		h.notify, h.done = notify, make(chan struct{})
+		h.fsnotify, h.done = notify, make(chan struct{})
 		go h.run(notify, h.done)
 	}
-	for _, dir := range h.set(w, dirs) {
-		_ = h.notify.Remove(dir) // it may be gone
+	for _, dir := range h.setDirs(w, dirs) {
+		_ = h.fsnotify.Remove(dir) // it may be gone
 	}
 	// asking again for one that is known changes nothing, and one that was removed and
 	// made again is new
 	for dir := range dirs {
-		if err := h.notify.Add(dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		if err := h.fsnotify.Add(dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 			failure = fmt.Errorf("%s: %w", dir, err)
 		}
 	}
 	return failure
 }
 
-// leave removes a watcher; the last one ends the hub.
-func (h *hub) leave(w *watcher) {
-	h.change.Lock()
-	defer h.change.Unlock()
-	unused := h.set(w, nil)
+// unsubscribe removes a watcher; the last one ends the hub.
+func (h *notifier) unsubscribe(w *watcher) {
+	h.subscribing.Lock()
+	defer h.subscribing.Unlock()
+	unused := h.setDirs(w, nil)
 	h.mu.Lock()
 	delete(h.watchers, w)
 	last := len(h.watchers) == 0
 	h.mu.Unlock()
 	switch {
-	case h.notify == nil:
+	case h.fsnotify == nil:
 	case last:
-		_ = h.notify.Close()
-		h.notify = nil
+		_ = h.fsnotify.Close()
+		h.fsnotify = nil
 		<-h.done
 	default:
 		for _, dir := range unused {
-			_ = h.notify.Remove(dir)
+			_ = h.fsnotify.Remove(dir)
 		}
 	}
 }
 
-// set notes the directories of a watcher, and returns those that no watcher has any more.
+// setDirs notes the directories of a watcher, and returns those that no watcher has any more.
 // It asks the system for nothing, which may take its time on a network's file system
 // while changes elsewhere are to be told.
-func (h *hub) set(w *watcher, dirs map[string]struct{}) (unused []string) {
+func (h *notifier) setDirs(w *watcher, dirs map[string]struct{}) (unused []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.watchers == nil {
@@ -104,7 +104,7 @@ func (h *hub) set(w *watcher, dirs map[string]struct{}) (unused []string) {
 }
 
 // run hands notifications on until the hub ends.
-func (h *hub) run(notify *fsnotify.Watcher, done chan struct{}) {
+func (h *notifier) run(notify *fsnotify.Watcher, done chan struct{}) {
 	defer close(done)
 	for {
 		select {
@@ -112,29 +112,29 @@ func (h *hub) run(notify *fsnotify.Watcher, done chan struct{}) {
 			if !ok {
 				return
 			}
-			h.wake(event.Name)
+			h.notify(event.Name)
 		case _, ok := <-notify.Errors: // notifications are lost: anything may have changed
 			if !ok {
 				return
 			}
-			h.wake("")
+			h.notify("")
 		}
 	}
 }
 
-// wake tells the watchers of a path or of its directory; of "", all.
-func (h *hub) wake(path string) {
+// notify tells the watchers of a path or of its directory; of "", all.
+func (h *notifier) notify(path string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if path == "" {
 		for w := range h.watchers {
-			w.wake()
+			w.notify()
 		}
 		return
 	}
 	for _, dir := range []string{path, filepath.Dir(path)} {
 		for w := range h.dirs[dir] {
-			w.wake()
+			w.notify()
 		}
 	}
 }

@@ -28,16 +28,16 @@ func choose(cmd *cobra.Command, args []string) (bool, error) {
 	return false, fmt.Errorf("%q is not a subcommand; %s", args[0], hint)
 }
 
-// one returns the only argument of a command; what says what it is.
-func one(cmd *cobra.Command, args []string, what string) (string, error) {
+// oneArg returns the only argument of a command; what says what it is.
+func oneArg(cmd *cobra.Command, args []string, what string) (string, error) {
 	if len(args) != 1 || args[0] == "" {
 		return "", fmt.Errorf("want one %s: %s", what, cmd.UseLine())
 	}
 	return args[0], nil
 }
 
-// none returns an error if there are arguments.
-func none(cmd *cobra.Command, args []string) error {
+// noArgs returns an error if there are arguments.
+func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("%q: want no arguments: %s", args[0], cmd.UseLine())
 	}

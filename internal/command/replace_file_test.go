@@ -35,7 +35,7 @@ func TestRewriteTogether(t *testing.T) {
 	})
 	for i := range edits {
 		writers.Go(func() {
-			_, err := rewrite(name, func(old []byte) ([]byte, error) {
+			_, err := replaceFile(name, func(old []byte) ([]byte, error) {
 				return []byte(strings.Replace(string(old), "end\n", fmt.Sprintf("edit %d\nend\n", i), 1)), nil
 			})
 			if err != nil {
@@ -68,10 +68,10 @@ func TestRewriteFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := errors.New("no")
-	if made, err := rewrite(name, func([]byte) ([]byte, error) { return []byte("cut"), want }); made || !errors.Is(err, want) {
+	if made, err := replaceFile(name, func([]byte) ([]byte, error) { return []byte("cut"), want }); made || !errors.Is(err, want) {
 		t.Errorf("got %v, %v", made, err)
 	}
-	if _, err := rewrite(filepath.Join(dir, "none", "users.yaml"), func([]byte) ([]byte, error) { return nil, nil }); err == nil {
+	if _, err := replaceFile(filepath.Join(dir, "none", "users.yaml"), func([]byte) ([]byte, error) { return nil, nil }); err == nil {
 		t.Error("a directory that is not there was written to")
 	}
 	entries, err := os.ReadDir(dir)
@@ -87,12 +87,12 @@ func TestRewriteFails(t *testing.T) {
 // is left alone.
 func TestLock(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "users.yaml")
-	first, err := lock(name, 0)
+	first, err := lockFile(name, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer first.Close()
-	if _, err := lock(name, 0); err == nil || !strings.Contains(err.Error(), "another command is editing "+name) {
+	if _, err := lockFile(name, 0); err == nil || !strings.Contains(err.Error(), "another command is editing "+name) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(first.Name()); err != nil {

@@ -29,12 +29,12 @@ func ValidatedBlock(d *caddyfile.Dispenser, what string, words Subdirectives, ch
 // at the last token before the block.
 func lineOf(start caddyfile.Dispenser, words Subdirectives, text string) *caddyfile.Dispenser {
 	at, parts := start, strings.Split(text, ": ")
-	for len(parts) > 0 && words[first(parts[0])] == nil {
+	for len(parts) > 0 && words[firstWord(parts[0])] == nil {
 		parts = parts[1:]
 	}
 	for known := true; known && len(parts) > 0; {
 		var next caddyfile.Dispenser
-		if next, known = bestLine(at, first(parts[0]), text); known {
+		if next, known = bestLine(at, firstWord(parts[0]), text); known {
 			at, parts = next, parts[1:]
 		}
 	}
@@ -73,8 +73,8 @@ func scoreOf(args []string, text string) (score int) {
 	return score
 }
 
-// first returns the first word of a text.
-func first(text string) string {
+// firstWord returns the first word of a text.
+func firstWord(text string) string {
 	word, _, _ := strings.Cut(text, " ")
 	return word
 }
