@@ -5,21 +5,21 @@ import (
 	"unicode/utf8"
 )
 
-// phpExtension is what ends the name of a PHP script: what follows it in a path is handed to
-// the script (CGI's PATH_INFO, RFC 3875, section 4.1.5).
+// phpExtension ends the name of a PHP script. The rest of a path becomes the script's
+// PATH_INFO (RFC 3875, section 4.1.5).
 const phpExtension = ".php"
 
-// A prefix that the next handler does not see is one that an operator wrote: it has at
-// most so many segments and characters, whatever a stranger puts behind it.
+// Limits of a prefix that handle_path removes, in segments and characters. An operator
+// writes it in a Caddyfile, so that it is short however long a client's path is.
 const (
 	maxPrefixes     = 16
 	maxPrefixLength = 512
 )
 
-// AlternatePaths appends further paths of the site that the next handler may serve or change
-// for a request: what a rewrite made of the path, a script and what follows it, and a
-// WebDAV destination on the request's own host, "" for none, below a prefix that is
-// removed from the path alone.
+// AlternatePaths appends the other paths that the next handler may serve or change for a
+// request: the rewritten path, a PHP script and its PATH_INFO, and a WebDAV destination on
+// the request's own host ("" for none) below a prefix that handle_path removed from the
+// path.
 func AlternatePaths(paths []string, path, rewritten, destination string) []string {
 	paths = appendScript(paths, path)
 	if rewritten != path {
@@ -31,7 +31,7 @@ func AlternatePaths(paths []string, path, rewritten, destination string) []strin
 	return paths
 }
 
-// appendScript appends the script that a path names, and what follows it.
+// appendScript appends the PHP script that a path names, and its PATH_INFO.
 func appendScript(paths []string, path string) []string {
 	for at := 0; at+len(phpExtension) < len(path); at++ {
 		if path[at] == '.' && strings.EqualFold(path[at:at+len(phpExtension)], phpExtension) {
@@ -41,8 +41,8 @@ func appendScript(paths []string, path string) []string {
 	return paths
 }
 
-// appendDestinations appends a destination below each prefix of a path that it is not
-// below: handle_path removes a prefix from the path, and not from the DestinationHeader.
+// appendDestinations appends a destination below each prefix of the path that it does not
+// have: handle_path removes a prefix from the path but not from the Destination header.
 func appendDestinations(paths []string, path, destination string) []string {
 	path = "/" + strings.TrimPrefix(strings.TrimSuffix(path, "/"), "/")
 	if path == "/" {

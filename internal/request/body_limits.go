@@ -5,37 +5,37 @@ import (
 	"time"
 )
 
-// BodyLimits bound what is read of a body.
+// BodyLimits limits how much of a body is read and parsed.
 type BodyLimits struct {
-	// Size is the most bytes it may have.
+	// Size is the maximum size in bytes.
 	Size int64
-	// Values is the most values it may hold as JSON, or fields as a form, and DepthHeader
-	// how deep JSON may nest.
+	// Values is the maximum number of values in JSON, or of fields in a form. Depth is
+	// the maximum nesting depth of JSON.
 	Values, Depth int
-	// Forms says that forms are parsed too.
+	// Forms enables the parsing of forms.
 	Forms bool
-	// Time is how long parsing may take, once it has begun; 0 for as long as it does.
+	// Time limits how long parsing takes, without the wait for a free parser; 0 means no limit.
 	Time time.Duration
 }
 
-// DefaultBodyLimits is how much of a body is read unless a site says otherwise.
+// DefaultBodyLimits are the limits of a site without a body block.
 var DefaultBodyLimits = BodyLimits{Size: 1 << 20, Values: 20_000, Depth: 64}
 
-// BodyProblem says why a body cannot be judged as a whole. It is a code for
-// logs and for the refused.
+// BodyProblem is the reason code, in logs and in error responses, for a body that
+// policies cannot see as a whole.
 type BodyProblem string
 
-// The problems of a body.
+// The reasons why policies cannot see a body.
 const (
 	BodyTooLarge   BodyProblem = "body_too_large"
-	BodyTooComplex BodyProblem = "body_too_complex" // more values or deeper than is parsed
+	BodyTooComplex BodyProblem = "body_too_complex" // more values than BodyLimits.Values or deeper than Depth
 	BodyEncoded    BodyProblem = "body_encoded"     // compressed
-	BodyStreamed   BodyProblem = "body_streamed"    // gRPC has no end
-	BodyMalformed  BodyProblem = "body_malformed"   // no JSON though it says so, or JSON that can be read in two ways
-	BodyTimeout    BodyProblem = "body_timeout"     // it came too slowly
+	BodyStreamed   BodyProblem = "body_streamed"    // a gRPC stream
+	BodyMalformed  BodyProblem = "body_malformed"   // Content-Type says JSON, but it is invalid or ambiguous
+	BodyTimeout    BodyProblem = "body_timeout"     // it arrived too slowly
 )
 
-// Status returns the status with which a body is refused.
+// Status returns the HTTP status of the response to such a request.
 func (p BodyProblem) Status() int {
 	switch p {
 	case BodyTooLarge, BodyTooComplex:

@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	// maxWaiting is how many requests wait until their body is parsed, maxWait how
-	// long each of them does.
+	// maxWaiting is how many requests may wait for a parser, and maxWait how long each
+	// of them waits.
 	maxWaiting = 256
 	maxWait    = time.Second
 )
 
-// parseQueue parse bodies, of all sites, as many at once as there are processors: more
-// would finish no sooner and only take memory.
+// parseQueue limits how many bodies of all sites are parsed at once to the number of
+// processors: more would take memory and finish no sooner.
 var parseQueue = fairqueue.New(runtime.GOMAXPROCS(0), maxWaiting, maxWait)
 
-// parseBody makes of the body its value, if it is JSON, and else text. Of JSON and
-// of forms it counts the values before it makes any.
+// parseBody parses a JSON body; other bodies are text. It counts the values of JSON and
+// of forms before it allocates any.
 func (r *Request) parseBody(ctx context.Context, limits BodyLimits) (BodyProblem, error) {
 	types := r.http.Header["Content-Type"]
 	if len(types) == 0 {
@@ -71,7 +71,7 @@ func (r *Request) parseBody(ctx context.Context, limits BodyLimits) (BodyProblem
 	return parseProblem(ctx, err)
 }
 
-// parseProblem tells a body that is wrong from one that there was no time for.
+// parseProblem distinguishes an invalid body from one whose parsing was cut short.
 func parseProblem(ctx context.Context, err error) (BodyProblem, error) {
 	switch {
 	case ctx.Err() != nil:
@@ -91,8 +91,8 @@ const (
 
 var errTooComplex = errors.New("the body holds too much")
 
-// parseMultipart returns a form's fields as opa-envoy-plugin does: each name with
-// the list of its values, as text, or as what it says where a part is JSON.
+// parseMultipart returns the fields of a form as opa-envoy-plugin does: a list of values
+// for each name, which are text, or the parsed value of a part whose type is JSON.
 func parseMultipart(ctx context.Context, content []byte, boundary string, limits strictjson.Limits) (any, error) {
 	if boundary == "" {
 		return nil, errors.New("a multipart body without a boundary")
@@ -123,7 +123,7 @@ func parseMultipart(ctx context.Context, content []byte, boundary string, limits
 	}
 }
 
-// partValue returns what one part of a multipart body holds.
+// partValue returns the value of one part of a multipart body.
 func partValue(ctx context.Context, part *multipart.Part, limits strictjson.Limits) (any, error) {
 	content, err := io.ReadAll(part)
 	if err != nil {

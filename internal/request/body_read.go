@@ -11,14 +11,14 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
 )
 
-// ReadBody reads the body for policies, as far as the limits allow, and puts it
-// back for the next handler, to the byte (T-46). A body that cannot be read as a
-// whole is shown as null and truncated; the problem says why. An error says that
-// there was no room or no time for it: fairqueue.ErrBusy where too many are read or
-// parsed, or the context's. Call ReleaseBody once the request is judged.
+// ReadBody reads the body for policies, within the limits, and restores it byte for byte
+// for the next handler (T-46). A body that cannot be read as a whole is null and truncated
+// in the input document, and problem is the reason. The error is fairqueue.ErrBusy if too
+// many bodies are being read or parsed, or the context's error. Call ReleaseBody after
+// the decision.
 func (r *Request) ReadBody(ctx context.Context, limits BodyLimits) (problem BodyProblem, err error) {
 	if r.upgrade.token == webSocket || r.http.Method == http.MethodConnect {
-		return "", nil // what follows is no body (N-19)
+		return "", nil // the bytes that follow are not a body (N-19)
 	}
 	content, problem := r.receiveBody(limits.Size)
 	switch {
@@ -32,48 +32,49 @@ func (r *Request) ReadBody(ctx context.Context, limits BodyLimits) (problem Body
 	return problem, err
 }
 
-// WithholdBody shows policies no body, and says so.
+// WithholdBody hides the body from policies and marks it as truncated.
 func (r *Request) WithholdBody() { r.DropBody(); r.bodyTruncated = true }
 
-// DropBody keeps no body for policies, once the request is judged.
+// DropBody frees the body that policies saw, after the decision.
 func (r *Request) DropBody() { r.body, r.envoyBody, r.rawBody = nil, nil, nil }
 
-// ReleaseBody makes room for the bodies of others.
+// ReleaseBody returns the body's memory to the limit that all clients share. Further
+// calls do nothing.
 func (r *Request) ReleaseBody() {
 	if r.bodyMemory > 0 {
-		bodyMemory.Give(r.ClientAddr(), r.bodyMemory)
+		bodyMemory.Release(r.ClientAddr(), r.bodyMemory)
 		r.bodyMemory = 0
 	}
 }
 
-// BodyAbandoned reports whether reading the body was given up, so that its
-// connection cannot serve another request.
+// BodyAbandoned reports whether the body was not read to its end, so that its connection
+// cannot serve another request.
 func (r *Request) BodyAbandoned() bool { return r.bodyAbandoned }
 
-// BodyBlocksConnection reports whether a body that came too late keeps its connection until
-// the client closes that, since a handler before this one hides read deadlines.
+// BodyBlocksConnection reports whether a body that timed out keeps its connection open
+// until the client closes it, because an earlier handler hides read deadlines.
 func (r *Request) BodyBlocksConnection() bool { return r.bodyBlocked }
 
-// bodyText returns a body that has been read as text.
+// bodyText returns the body as text.
 func (r *Request) bodyText() string { return toValidUTF8(string(r.rawBody)) }
 
 const (
-	// maxBodyMemory bounds the bytes of bodies that are read and not judged yet, of all
-	// sites. It is more where a site's largest body is more than the part-th of it.
+	// maxBodyMemory limits the memory, over all sites, of bodies that wait for a decision.
+	// It is raised for a site whose max_size is more than 1/bodyMemoryFraction of it.
 	maxBodyMemory      = 128 << 20
 	bodyMemoryFraction = 16
-	// initialBodyBuffer is how many bytes a body has room for before any arrived.
+	// initialBodyBuffer is the size of the buffer before any byte of a body arrived.
 	initialBodyBuffer = 4 << 10
 )
 
-// bodyMemory is the memory of bodies that are read and not judged yet.
+// bodyMemory shares the memory for bodies that wait for a decision between clients.
 var bodyMemory = fairqueue.NewQuota(maxBodyMemory)
 
-// bodyBusy says that there is no room for a body.
+// bodyBusy means that the client's share of bodyMemory is used up.
 const bodyBusy BodyProblem = "busy"
 
-// receiveBody reads a body of at most limit bytes. Its memory grows with what arrives,
-// whatever length was announced, and is the client's share of arriving.
+// receiveBody reads a body of at most limit bytes. Its buffer grows with the bytes that
+// arrive, not with Content-Length, and counts against the client's share of bodyMemory.
 func (r *Request) receiveBody(limit int64) ([]byte, BodyProblem) {
 	from := r.http
 	switch {
@@ -109,7 +110,7 @@ func (r *Request) receiveBody(limit int64) ([]byte, BodyProblem) {
 	return content, ""
 }
 
-// readAll reads until the end, or one byte more than limit.
+// readAll reads to the end, but at most one byte more than limit.
 func (r *Request) readAll(body io.Reader, limit int64) (content []byte, err error) {
 	for int64(len(content)) <= limit {
 		if len(content) == cap(content) {
@@ -129,13 +130,13 @@ func (r *Request) readAll(body io.Reader, limit int64) (content []byte, err erro
 	return content, nil
 }
 
-// growBuffer returns a body's bytes with room for about as many again, or nil if the
-// client's share is used up.
+// growBuffer copies a body into a buffer of about twice its size. It returns nil if the
+// client's share of bodyMemory is used up.
 func (r *Request) growBuffer(content []byte, limit int64) []byte {
 	have := int64(cap(content))
 	size, most := max(2*have, initialBodyBuffer), limit+1
 	if announced := r.http.ContentLength; announced >= 0 && announced+bytes.MinRead > have {
-		most = announced + bytes.MinRead // its length alone, not twice as much
+		most = announced + bytes.MinRead // exactly its length, not twice as much
 	}
 	size = min(size, most)
 	if !bodyMemory.Acquire(r.ClientAddr(), size-have) {
@@ -145,13 +146,13 @@ func (r *Request) growBuffer(content []byte, limit int64) []byte {
 	return append(make([]byte, 0, size), content...)
 }
 
-// replayedBody is a body of which something has been read.
+// replayedBody is a body that returns the bytes that were read before.
 type replayedBody struct {
 	io.Reader
 	io.Closer
 }
 
-// errorReader goes on where a body was left, or fails as reading it did.
+// errorReader continues with the rest of a body, or repeats the error of reading it.
 type errorReader struct {
 	io.Reader
 	err error

@@ -10,30 +10,29 @@ import (
 )
 
 const (
-	// bodyGracePeriod is how long a body may take beyond what its bytes are worth.
+	// bodyGracePeriod is how long a body may take in addition to the time for its bytes.
 	bodyGracePeriod = 10 * time.Second
-	// minBodyRate is how many bytes are worth a second.
+	// minBodyRate is the minimum rate at which a body arrives, in bytes per second.
 	minBodyRate = 16 << 10
 )
 
-// TimedBody reads a request's body as long as it arrives in time: within ten seconds
-// and another one for each 16 KiB that have arrived. Then reading fails with
-// os.ErrDeadlineExceeded. A client that sends nothing is let go, whatever
-// length it announced. It belongs to one goroutine.
+// TimedBody reads a request's body with a minimum rate: it allows ten seconds, and one
+// more for each 16 KiB that have arrived. After that, reading fails with
+// os.ErrDeadlineExceeded, whatever Content-Length says. It belongs to one goroutine.
 type TimedBody struct {
 	io.ReadCloser
 	ctx            context.Context
 	writer         http.ResponseWriter
 	control        *http.ResponseController
-	deadline       time.Time // of what has arrived until now
-	serverDeadline time.Time // the server's own end, or zero
-	connDeadline   time.Time // the deadline of the connection
-	noDeadlines    bool      // the connection takes no deadlines
+	deadline       time.Time // for the bytes that have arrived until now
+	serverDeadline time.Time // from the server's ReadTimeout, or zero
+	connDeadline   time.Time // set on the connection, or zero
+	noDeadlines    bool      // the connection does not support read deadlines
 	err            error
 }
 
-// NewTimedBody returns the request's body, whose answer w is. Call Stop once what
-// reads it has what it needs.
+// NewTimedBody returns the body of r, whose response w writes. Call Stop after the last
+// Read.
 func NewTimedBody(w http.ResponseWriter, r *http.Request) *TimedBody {
 	now := time.Now()
 	t := &TimedBody{ReadCloser: r.Body, ctx: r.Context(), writer: w, control: http.NewResponseController(w), deadline: now.Add(bodyGracePeriod)}
@@ -49,7 +48,7 @@ func NewTimedBody(w http.ResponseWriter, r *http.Request) *TimedBody {
 // Read implements io.Reader.
 func (t *TimedBody) Read(p []byte) (n int, err error) {
 	if t.err == nil && time.Now().After(t.currentDeadline()) {
-		t.err = os.ErrDeadlineExceeded // something before the connection may have moved its deadline
+		t.err = os.ErrDeadlineExceeded // another handler may have moved the connection's deadline
 	}
 	if t.err != nil {
 		return 0, t.err
@@ -67,7 +66,7 @@ func (t *TimedBody) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// currentDeadline returns until when the next byte may arrive.
+// currentDeadline returns the time by which the next byte must arrive.
 func (t *TimedBody) currentDeadline() time.Time {
 	if !t.serverDeadline.IsZero() && t.serverDeadline.Before(t.deadline) {
 		return t.serverDeadline
@@ -75,8 +74,8 @@ func (t *TimedBody) currentDeadline() time.Time {
 	return t.deadline
 }
 
-// extendDeadline moves the deadline, by a second at least: it costs a system call or a turn of
-// the connection's goroutine.
+// extendDeadline moves the connection's deadline, but by no less than a second, because
+// each move costs a system call or a switch to the connection's goroutine.
 func (t *TimedBody) extendDeadline() {
 	end := t.currentDeadline()
 	if t.noDeadlines || !t.connDeadline.IsZero() && end.Sub(t.connDeadline) < time.Second {
@@ -86,11 +85,11 @@ func (t *TimedBody) extendDeadline() {
 	t.noDeadlines = t.control.SetReadDeadline(end) != nil
 }
 
-// readWithTimer reads where the connection takes no deadlines, since something stands before
-// it that hides them. A read that takes too long is left alone, with p. Over HTTP/2
-// and HTTP/3 it ends with its stream, after the answer. Over HTTP/1.1 it lasts, with
-// the connection and its goroutine, until the client closes or sends, or the server's
-// own read_timeout ends it: see BodyBlocksConnection.
+// readWithTimer reads from a connection without read deadlines, as behind a handler that
+// hides them. A read that takes too long continues in the background and keeps p. Over
+// HTTP/2 and HTTP/3 it ends with its stream, after the response. Over HTTP/1.1 it keeps
+// the connection and a goroutine until the client sends or closes, or until the server's
+// read_timeout: see BodyBlocksConnection.
 func (t *TimedBody) readWithTimer(p []byte) (int, error) {
 	type result struct {
 		n   int
@@ -101,24 +100,23 @@ func (t *TimedBody) readWithTimer(p []byte) (int, error) {
 		n, err := t.ReadCloser.Read(p)
 		done <- result{n, err}
 	}()
-	over := time.NewTimer(time.Until(t.currentDeadline()))
-	defer over.Stop()
+	timeout := time.NewTimer(time.Until(t.currentDeadline()))
+	defer timeout.Stop()
 	select {
 	case got := <-done:
 		return got.n, got.err
-	case <-over.C:
+	case <-timeout.C:
 		return 0, os.ErrDeadlineExceeded
 	case <-t.ctx.Done():
 		return 0, t.ctx.Err()
 	}
 }
 
-// Stop sets the server's own end as the deadline again, or none where it has no
-// ReadTimeout; a deadline that something else has set is not known and not set again.
-// After a body's end it sets none, whatever stands before the server's writer:
-// net/http already waits for the next request, and takes a deadline that passes for a
-// client that hung up. Where the body came too late the deadline stays, so that
-// nothing waits for the rest of it.
+// Stop restores the deadline of the server's ReadTimeout, or clears it if there is none;
+// a deadline that another handler has set is unknown and is not restored. At the end of a
+// body it clears the deadline on the server's own writer, because net/http already waits
+// for the next request and treats a deadline that passes as a client that hung up. After
+// a timeout the deadline stays, so that nothing waits for the rest of the body.
 func (t *TimedBody) Stop() {
 	switch {
 	case t.connDeadline.IsZero(), t.TimedOut():
@@ -129,7 +127,7 @@ func (t *TimedBody) Stop() {
 	}
 }
 
-// ServerWriter returns the web server's own writer, without those before it.
+// ServerWriter returns the innermost writer, which is the web server's own.
 func ServerWriter(w http.ResponseWriter) http.ResponseWriter {
 	for {
 		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
@@ -140,5 +138,5 @@ func ServerWriter(w http.ResponseWriter) http.ResponseWriter {
 	}
 }
 
-// TimedOut reports whether the body came too late.
+// TimedOut reports whether the body arrived too slowly.
 func (t *TimedBody) TimedOut() bool { return errors.Is(t.err, os.ErrDeadlineExceeded) }

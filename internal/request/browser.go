@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// IsServiceWorker reports whether a browser asks for the script of a service worker,
-// which then answers for every page below it (Service Workers, section "Update").
-// No script can leave the header out, or set it.
+// IsServiceWorker reports whether a browser requests the script of a service worker, which
+// then controls every page below its path (Service Workers, section "Update"). Scripts
+// can neither set nor omit the header.
 func IsServiceWorker(r *http.Request) bool { return len(r.Header["Service-Worker"]) > 0 }
 
-// IsSameOrigin reports whether a request comes from a page of the same host, or from
-// no page at all: only browsers say where they come from.
+// IsSameOrigin reports whether a request comes from a page of the same host, or has no
+// Origin header because no page sent it.
 func IsSameOrigin(r *http.Request) bool {
 	lines := r.Header["Origin"]
 	if len(lines) == 0 {

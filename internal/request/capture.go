@@ -9,12 +9,12 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// Capture is what the Document of a request shows in one reading, but for the body, for
-// when the request is over. It refers only to texts that nothing changes, and has no
-// credential.
+// Capture holds what is needed to build the Document of a request, in one reading and
+// without the body, after the request has ended. It refers only to immutable strings and
+// contains no credential.
 type Capture struct {
-	reading            Reading  // without the segments of a plain path
-	facts              Metadata // without what belongs to the server
+	reading            Reading  // without Segments if the path is plain
+	meta               Metadata // without references to the server
 	config             *Config
 	flags              []Flag
 	destination        destination
@@ -35,15 +35,15 @@ type Capture struct {
 // headerLine is one line of a header.
 type headerLine struct{ name, text string }
 
-// headerLineCost is about what a line costs beside its texts, in bytes.
+// headerLineCost approximates the memory of a line in addition to its text, in bytes.
 const headerLineCost = 32
 
-// Take keeps the request if it is simple, and reports whether it is: what is kept
-// holds on to at most so many bytes, no client certificate is shown, and the query has
-// no credential. It copies no text.
-func (k *Capture) Take(r *Request, reading *Reading, most int) bool {
+// Take captures the request and reports whether it could: the strings that it refers to
+// must fit in maxBytes, and the request must have neither a client certificate nor a
+// credential in its query. It copies no text.
+func (c *Capture) Take(r *Request, reading *Reading, maxBytes int) bool {
 	state := r.http.TLS
-	if !r.fitsIn(reading, most) || state != nil && len(state.PeerCertificates) > 0 {
+	if !r.fitsIn(reading, maxBytes) || state != nil && len(state.PeerCertificates) > 0 {
 		return false
 	}
 	if reading.Query != "" && len(r.config.CredentialParameters) > 0 {
@@ -52,30 +52,29 @@ func (k *Capture) Take(r *Request, reading *Reading, most int) bool {
 		}
 	}
 	f, from := &r.meta, r.http
-	*k = Capture{
-		reading: *reading, facts: Metadata{Time: r.Time(), ClientIP: f.ClientIP, PeerIP: f.PeerIP, TrustedProxy: f.TrustedProxy},
+	*c = Capture{
+		reading: *reading, meta: Metadata{Time: r.Time(), ClientIP: f.ClientIP, PeerIP: f.PeerIP, TrustedProxy: f.TrustedProxy},
 		config: r.config, flags: r.flags, destination: r.destination, upgrade: r.upgrade, kinds: r.kinds, foreign: r.foreignBearer, truncated: r.bodyTruncated,
 		id: r.ID(), path: f.URL.Path, rawPath: f.URL.RawPath,
 		host: from.Host, proto: from.Proto, protoMajor: from.ProtoMajor, length: from.ContentLength, tls: state != nil,
 	}
-	if k.tls {
-		k.tlsVersion, k.sni, k.alpn = state.Version, state.ServerName, state.NegotiatedProtocol
+	if c.tls {
+		c.tlsVersion, c.sni, c.alpn = state.Version, state.ServerName, state.NegotiatedProtocol
 	}
-	if k.reading.Segments = nil; !isPlain(reading.Path) {
-		k.reading.Segments = slices.Clone(reading.Segments) // they may be in the room of the request
+	if c.reading.Segments = nil; !isPlain(reading.Path) {
+		c.reading.Segments = slices.Clone(reading.Segments) // they may be in the request's buffer
 	}
-	k.takeHeaders(from.Header)
+	c.takeHeaders(from.Header)
 	return true
 }
 
-// fitsIn reports whether the texts that would be kept, and those that they are part
-// of, have at most so many bytes.
-func (r *Request) fitsIn(reading *Reading, most int) bool {
-	left := most - len(r.meta.RequestURI) - len(r.http.Host) - len(reading.Query) - len(reading.Destination)
+// fitsIn reports whether the strings that a Capture refers to fit in maxBytes.
+func (r *Request) fitsIn(reading *Reading, maxBytes int) bool {
+	left := maxBytes - len(r.meta.RequestURI) - len(r.http.Host) - len(reading.Query) - len(reading.Destination)
 	if r.http.RequestURI != r.meta.RequestURI {
 		left -= len(r.http.RequestURI)
 	}
-	if !isPlain(reading.Path) { // it is no part of what came
+	if !isPlain(reading.Path) { // it is not part of RequestURI
 		left -= len(reading.Path) + len(reading.Segments)*headerLineCost
 	}
 	if reading.Rewritten != reading.Path {
@@ -89,49 +88,49 @@ func (r *Request) fitsIn(reading *Reading, most int) bool {
 			left -= len(name) + len(text) + headerLineCost
 		}
 		if len(lines) == 0 || left < 0 {
-			return false // no client sends a header without a line
+			return false // a header without a line does not come from a client
 		}
 	}
 	return left >= 0
 }
 
-func (k *Capture) takeHeaders(h http.Header) {
+func (c *Capture) takeHeaders(h http.Header) {
 	count := 0
 	for _, lines := range h {
 		count += len(lines)
 	}
-	k.lines = make([]headerLine, 0, count)
+	c.lines = make([]headerLine, 0, count)
 	for name, lines := range h {
-		credential := k.config.isCredential(FoldHeaderName(name))
+		credential := c.config.isCredential(FoldHeaderName(name))
 		for _, text := range lines {
 			if credential {
 				text = Redacted
 			}
-			k.lines = append(k.lines, headerLine{name, text})
+			c.lines = append(c.lines, headerLine{name, text})
 		}
 	}
 }
 
-// Document returns what policies read of the request, without the body.
-func (k *Capture) Document(id *authenticator.Identity, failure authenticator.Reason, config map[string]any) Document {
-	header := make(http.Header, len(k.lines))
-	for _, line := range k.lines {
+// Document returns the input document of the request, without the body.
+func (c *Capture) Document(id *authenticator.Identity, failure authenticator.Reason, config map[string]any) Document {
+	header := make(http.Header, len(c.lines))
+	for _, line := range c.lines {
 		header[line.name] = append(header[line.name], line.text)
 	}
 	r := Request{
-		http: &http.Request{Host: k.host, Proto: k.proto, ProtoMajor: k.protoMajor, ContentLength: k.length, Header: header},
-		meta: k.facts, config: k.config, flags: k.flags, destination: k.destination, upgrade: k.upgrade, kinds: k.kinds, foreignBearer: k.foreign, bodyTruncated: k.truncated,
+		http: &http.Request{Host: c.host, Proto: c.proto, ProtoMajor: c.protoMajor, ContentLength: c.length, Header: header},
+		meta: c.meta, config: c.config, flags: c.flags, destination: c.destination, upgrade: c.upgrade, kinds: c.kinds, foreignBearer: c.foreign, bodyTruncated: c.truncated,
 	}
-	if k.tls {
-		r.http.TLS = &tls.ConnectionState{Version: k.tlsVersion, ServerName: k.sni, NegotiatedProtocol: k.alpn}
+	if c.tls {
+		r.http.TLS = &tls.ConnectionState{Version: c.tlsVersion, ServerName: c.sni, NegotiatedProtocol: c.alpn}
 	}
-	r.meta.ID = func() string { return k.id }
-	r.meta.URL = &url.URL{Path: k.path, RawPath: k.rawPath}
-	r.host, r.port, r.validHost = splitHost(k.host)
+	r.meta.ID = func() string { return c.id }
+	r.meta.URL = &url.URL{Path: c.path, RawPath: c.rawPath}
+	r.host, r.port, r.validHost = splitHost(c.host)
 	r.path = escapedPath(r.meta.URL)
-	reading := k.reading
+	reading := c.reading
 	if reading.Segments == nil {
-		reading.Segments = parsePath(reading.Path).Segments // a plain path has no others
+		reading.Segments = parsePath(reading.Path).Segments // as for every plain path
 	}
 	return r.Document(reading, id, failure, config, AllFields)
 }

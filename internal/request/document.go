@@ -2,17 +2,17 @@ package request
 
 import "github.com/policyauth/caddy-policy-auth/authenticator"
 
-// Contract names the shape of Document. It changes only if a field were ever
-// to change its meaning; fields are only added.
+// Contract is the version of the input document. Fields may be added to a version; it
+// changes only if the meaning of a field changes.
 const Contract = "caddy/v1"
 
-// Redacted stands where a credential was: policies may ask whether a header
-// was there, but never what it said.
+// Redacted replaces the value of a credential: policies can test whether a header is
+// present, but cannot read its value.
 const Redacted = "[redacted]"
 
-// Document is what policies read as input. Every field is always present:
-// empty, never missing, so that a negated condition cannot be opened by
-// leaving something out.
+// Document is the input document of policies. Every field is always present, and empty
+// rather than missing, so that a client cannot satisfy a negated condition by leaving
+// something out.
 type Document struct {
 	// Contract is always "caddy/v1".
 	Contract string `json:"contract"`
@@ -22,9 +22,9 @@ type Document struct {
 	Client Client `json:"client"`
 	// TLS describes the connection; its strings are empty over plain HTTP.
 	TLS TLS `json:"tls"`
-	// Identity is who is calling.
+	// Identity is the caller.
 	Identity *authenticator.Identity `json:"identity"`
-	// Failure says why ambient credentials were not accepted.
+	// Failure is the reason why ambient credentials were not accepted.
 	Failure Failure `json:"failure"`
 	// Config holds the operator's constants from the configuration.
 	Config map[string]any `json:"config"`
@@ -34,18 +34,18 @@ type Document struct {
 type Fields struct {
 	// ID is the request's id, which is also in the logs and on the page.
 	ID string `json:"id"`
-	// TimeNS is when the request came, in nanoseconds since 1970.
+	// TimeNS is when the request arrived, in nanoseconds since 1970.
 	TimeNS int64 `json:"time_ns"`
-	// Method is the request's method exactly as sent; methods are case-sensitive. One
-	// that a handler of Caddy made of it before is judged as well.
+	// Method is the client's method, exactly as sent; methods are case-sensitive. If another
+	// handler has changed it, policies judge the changed method as well.
 	Method string `json:"method"`
 	// Scheme is http or https, as the client saw it.
 	Scheme string `json:"scheme"`
 	// Host is lower-case, without port and without a trailing dot.
 	Host string `json:"host"`
-	// Port is the port the client named, or the scheme's own.
+	// Port is the port in the Host header, or the scheme's default.
 	Port int `json:"port"`
-	// Path is the public path, decoded, in the reading being judged.
+	// Path is the public path, decoded, in the current reading.
 	Path string `json:"path"`
 	// PathFolded is Path in lower case, as Caddy's own path matchers compare.
 	PathFolded string `json:"path_folded"`
@@ -53,21 +53,21 @@ type Fields struct {
 	Segments []string `json:"segments"`
 	// RewrittenPath is the path that the next handler sees, decoded.
 	RewrittenPath string `json:"rewritten_path"`
-	// RawPath is the public path as received, still escaped.
+	// RawPath is the public path as received, escaped.
 	RawPath string `json:"raw_path"`
-	// PathFlags names what makes the path readable in more than one way.
+	// PathFlags has the code of each feature that makes the path ambiguous.
 	PathFlags []string `json:"path_flags"`
-	// DestinationPath is the path of a WebDAV DestinationHeader, decoded, or "".
+	// DestinationPath is the path of a WebDAV Destination, decoded, or "".
 	DestinationPath string `json:"destination_path"`
-	// DestinationHost is the host of a WebDAV DestinationHeader: the request's own if
-	// the DestinationHeader names none, and "" without a DestinationHeader.
+	// DestinationHost is the host of a WebDAV Destination: the request's own if
+	// the Destination names none, and "" without a Destination.
 	DestinationHost string `json:"destination_host"`
 	// Query holds the query's parameters, decoded.
 	Query map[string][]string `json:"query"`
-	// RawQuery is the query as received. One that a handler of Caddy made of it
-	// before is judged as well.
+	// RawQuery is the query as received. If another handler has changed it, policies judge
+	// the changed query as well.
 	RawQuery string `json:"raw_query"`
-	// QueryFlags names what makes the query readable in more than one way.
+	// QueryFlags has the code of each feature that makes the query ambiguous.
 	QueryFlags []string `json:"query_flags"`
 	// Headers maps lower-case names to their lines joined with ", ".
 	Headers map[string]string `json:"headers"`
@@ -77,33 +77,32 @@ type Fields struct {
 	Protocol string `json:"protocol"`
 	// ContentLength is the body's length in bytes, or -1 when unknown.
 	ContentLength int64 `json:"content_length"`
-	// Upgrade is the protocol, in lower case, that the next handler is asked to
-	// change the connection to, such as websocket, or "". What a site does not let
-	// through never stands here.
+	// Upgrade is the protocol, in lower case, to which the next handler may change the
+	// connection, such as websocket, or "". It is a protocol that the site allows.
 	Upgrade string `json:"upgrade"`
 	// WebSocket says that Upgrade is websocket.
 	WebSocket bool `json:"websocket"`
-	// ForeignBearer says that the request, whose caller a session makes known, has
-	// a bearer token of an application's own, which no method judged.
+	// ForeignBearer says that the request, which a session authenticates, has a bearer token
+	// for the application, which no method verified.
 	ForeignBearer bool `json:"foreign_bearer"`
 	// GRPC says that the request is a gRPC call.
 	GRPC bool `json:"grpc"`
-	// Body is the request's body, parsed if it is JSON, else as text; null if
-	// there is none, or if none of it is shown.
+	// Body is the request's body: the parsed value of JSON, or else text. It is null if there
+	// is none or if it cannot be shown.
 	Body any `json:"body"`
-	// BodyTruncated says that there is a body which cannot be shown as a whole.
+	// BodyTruncated says that the body cannot be shown as a whole.
 	BodyTruncated bool `json:"body_truncated"`
 }
 
-// Client says where a request came from.
+// Client is the origin of a request.
 type Client struct {
-	// IP is the client's address as Caddy determines it from trusted proxies.
+	// IP is the client's address, as Caddy determines it from trusted_proxies.
 	IP string `json:"ip"`
-	// PeerIP is the address of the peer that is connected to this server.
+	// PeerIP is the address of the peer of the connection.
 	PeerIP string `json:"peer_ip"`
-	// TrustedProxy says that the peer is a proxy that the server's configuration trusts.
+	// TrustedProxy says that the peer is in trusted_proxies.
 	TrustedProxy bool `json:"trusted_proxy"`
-	// ForwardedUntrusted says that a peer who is not trusted sent forwarding headers.
+	// ForwardedUntrusted says that a peer outside trusted_proxies sent forwarding headers.
 	ForwardedUntrusted bool `json:"forwarded_untrusted"`
 }
 
@@ -111,11 +110,11 @@ type Client struct {
 type TLS struct {
 	// Version is 1.0 to 1.3, or "" over plain HTTP.
 	Version string `json:"version"`
-	// SNI is the server name that the client asked for.
+	// SNI is the server name that the client requested.
 	SNI string `json:"sni"`
-	// ALPN is the protocol that was agreed on, such as h2.
+	// ALPN is the negotiated protocol, such as h2.
 	ALPN string `json:"alpn"`
-	// ClientCertificate is the certificate that the client showed.
+	// ClientCertificate is the client's certificate.
 	ClientCertificate Certificate `json:"client_certificate"`
 }
 
@@ -139,7 +138,7 @@ type Certificate struct {
 	URIs     []string `json:"uris"`
 }
 
-// Failure says why presented ambient credentials were not accepted.
+// Failure is the reason why ambient credentials, such as cookies, were not accepted.
 type Failure struct {
 	// Reason is a reason code, or "".
 	Reason authenticator.Reason `json:"reason"`

@@ -5,39 +5,39 @@ import (
 	"strings"
 )
 
-// FieldSet says what of a Document is gathered; everything else is left empty.
+// FieldSet is the set of fields of a Document that FillDocument fills in.
 type FieldSet struct {
-	gather                []func(*Request, *Reading, *Document)
+	fill                  []func(*Request, *Reading, *Document)
 	headers, headerValues *headerFilter
 }
 
-// AllFields is all parts of a Document.
+// AllFields has every field of a Document.
 var AllFields = NewFieldSet(func(string) bool { return true }, nil, nil)
 
-// NewFieldSet returns the parts whose paths, such as request.path, are wanted. Of
-// headers and header_values it may be those of some lower-case names alone; nil
-// stands for all.
+// NewFieldSet returns the fields whose paths, such as request.path, are wanted. headers and
+// headerValues limit request.headers and request.header_values to those lower-case names;
+// nil means all headers.
 func NewFieldSet(wanted func(path string) bool, headers, headerValues []string) *FieldSet {
 	p := &FieldSet{headers: newHeaderFilter(headers), headerValues: newHeaderFilter(headerValues)}
-	for _, part := range parts {
+	for _, part := range documentFields {
 		if slices.ContainsFunc(strings.Fields(part.paths), wanted) {
-			p.gather = append(p.gather, part.gather)
+			p.fill = append(p.fill, part.fill)
 		}
 	}
 	if wanted("request.headers") {
-		p.gather = append(p.gather, func(r *Request, _ *Reading, d *Document) { r.gatherHeaders(d, p.headers) })
+		p.fill = append(p.fill, func(r *Request, _ *Reading, d *Document) { r.fillHeaders(d, p.headers) })
 	}
 	if wanted("request.header_values") {
-		p.gather = append(p.gather, func(r *Request, _ *Reading, d *Document) { r.gatherHeaderValues(d, p.headerValues) })
+		p.fill = append(p.fill, func(r *Request, _ *Reading, d *Document) { r.fillHeaderValues(d, p.headerValues) })
 	}
 	return p
 }
 
-// parts are what of a Document is gathered in one step. What costs nothing to
-// leave out is gathered together.
-var parts = []struct {
-	paths  string
-	gather func(*Request, *Reading, *Document)
+// documentFields are the groups of fields that are filled in together, because leaving a
+// single one out saves nothing.
+var documentFields = []struct {
+	paths string
+	fill  func(*Request, *Reading, *Document)
 }{
 	{"request.id", func(r *Request, _ *Reading, d *Document) { d.Request.ID = r.meta.ID() }},
 	{"request.time_ns", func(r *Request, _ *Reading, d *Document) { d.Request.TimeNS = r.Time().UnixNano() }},
@@ -54,7 +54,7 @@ var parts = []struct {
 		d.Request.RawPath = toValidUTF8(r.meta.URL.EscapedPath())
 	}},
 	{"request.path_flags", func(r *Request, _ *Reading, d *Document) { d.Request.PathFlags = flagNames(r.flags) }},
-	{"request.query request.raw_query request.query_flags", (*Request).gatherQuery},
+	{"request.query request.raw_query request.query_flags", (*Request).fillQuery},
 	{"request.protocol request.content_length", func(r *Request, _ *Reading, d *Document) {
 		d.Request.Protocol, d.Request.ContentLength = r.protocol(), r.http.ContentLength
 	}},
@@ -75,33 +75,32 @@ var parts = []struct {
 	{"tls", func(r *Request, _ *Reading, d *Document) { d.TLS = r.TLS() }},
 }
 
-func (r *Request) gatherQuery(reading *Reading, d *Document) {
+func (r *Request) fillQuery(reading *Reading, d *Document) {
 	query, raw, flags := r.query(cleared(d.Request.Query), reading.Query)
 	d.Request.Query, d.Request.RawQuery, d.Request.QueryFlags = query, raw, flagNames(flags)
 }
 
-// FillDocument fills in an empty document's request, client and connection for one
-// reading of the path, as far as they are wanted. One that was in use before and
-// is Clear may be given again, which saves memory.
+// FillDocument fills in the wanted fields of an empty document's request, client and tls for
+// one reading. A document may be used again after Reset, which saves allocations.
 func (r *Request) FillDocument(d *Document, reading *Reading, p *FieldSet) {
-	for _, gather := range p.gather {
-		gather(r, reading, d)
+	for _, fill := range p.fill {
+		fill(r, reading, d)
 	}
 }
 
-// Reset empties a document, but for room that is of use to the next one. Nothing
-// may hold on to its maps.
+// Reset empties a document and keeps its maps for the next request. The caller must not
+// keep references to them.
 func (d *Document) Reset() {
 	headers, values, query := cleared(d.Request.Headers), cleared(d.Request.HeaderValues), cleared(d.Request.Query)
 	*d = Document{}
 	d.Request.Headers, d.Request.HeaderValues, d.Request.Query = headers, values, query
 }
 
-// maxReusedMap bounds the members of a map that is used again: emptying a larger one would
-// cost each later request what this one did.
+// maxReusedMap is the maximum size of a map that is used again: clearing a map costs as
+// much as its largest use.
 const maxReusedMap = 64
 
-// cleared returns a map without its members, or nil if it is large.
+// cleared returns an empty map for reuse, or nil if it has grown too large.
 func cleared[V any](m map[string]V) map[string]V {
 	if len(m) > maxReusedMap {
 		return nil

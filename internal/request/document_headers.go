@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// headerFilter are headers that are asked for; nil stands for all.
+// headerFilter is a set of headers that policies read; nil means all.
 type headerFilter struct {
-	lower     []string      // their names in lower case
-	canonical []string      // and as net/http writes them
-	kinds     []HeaderKinds // without which there is none of that name, or 0
-	overrides bool          // some name another method
+	lower     []string      // names in lower case
+	canonical []string      // in canonical form
+	kinds     []HeaderKinds // of special headers, or 0
+	overrides bool          // some override the method
 }
 
-// newHeaderFilter returns the wanted headers of some names, or all for nil. A name that is not
-// in lower case is that of no header.
+// newHeaderFilter returns the filter for some names, or nil for nil. It ignores names that
+// are not in lower case, because no header of the document has one.
 func newHeaderFilter(names []string) *headerFilter {
 	if names == nil {
 		return nil
@@ -33,7 +33,7 @@ func newHeaderFilter(names []string) *headerFilter {
 	return w
 }
 
-// most returns how many of some headers there may be.
+// most returns the maximum number of headers that pass the filter.
 func (w *headerFilter) most(h http.Header) int {
 	if w == nil {
 		return len(h)
@@ -41,15 +41,14 @@ func (w *headerFilter) most(h http.Header) int {
 	return min(len(w.lower), len(h))
 }
 
-// lookUp reports whether each wanted header can be looked up by its canonical name,
-// since no header of the request has another spelling that counts.
+// lookUp reports whether every header can be looked up by its canonical name, because the
+// request has no other spelling of one.
 func (w *headerFilter) lookUp(kinds HeaderKinds) bool {
 	return w != nil && !kinds.Has(NonCanonicalHeader) && !(w.overrides && kinds.Has(MethodOverrideHeader))
 }
 
-// eachHeader visits the headers that policies may see, with lower-case names:
-// what an untrusted peer says about forwarding is left out. Two spellings of one name
-// are visits of their own.
+// eachHeader calls visit for each header that policies see, with its name in lower case. It
+// skips forwarding headers of an untrusted peer. Two spellings of one name are two calls.
 func (r *Request) eachHeader(w *headerFilter, visit func(name string, lines []string, credential bool)) {
 	if w.lookUp(r.kinds) {
 		for i, name := range w.canonical {
@@ -69,15 +68,15 @@ func (r *Request) eachHeader(w *headerFilter, visit func(name string, lines []st
 	}
 }
 
-// visitHeader visits a header unless it tells of forwarding and the peer is not trusted.
+// visitHeader calls visit, except for a forwarding header of an untrusted peer.
 func (r *Request) visitHeader(lower string, lines []string, visit func(name string, lines []string, credential bool)) {
 	if folded := FoldHeaderName(lower); r.meta.TrustedProxy || !isForwarding(folded) {
 		visit(lower, lines, r.config.isCredential(folded))
 	}
 }
 
-// name returns a header's name in lower case and whether it is wanted. A header that
-// overrides the method has one name in every spelling that CGI takes for the same.
+// name returns a header's name in lower case, and whether it passes the filter. All
+// spellings of a method override header have the same name.
 func (w *headerFilter) name(name string) (lower string, ok bool) {
 	if w == nil {
 		if i := slices.IndexFunc(MethodOverrideHeaders, func(override string) bool { return SameHeaderName(name, override) }); i >= 0 {
@@ -93,8 +92,8 @@ func (w *headerFilter) name(name string) (lower string, ok bool) {
 	return "", false
 }
 
-// gatherHeaders fills in headers by lower-case name, their lines joined.
-func (r *Request) gatherHeaders(d *Document, w *headerFilter) {
+// fillHeaders fills in headers by lower-case name, their lines joined.
+func (r *Request) fillHeaders(d *Document, w *headerFilter) {
 	if d.Request.Headers == nil {
 		d.Request.Headers = make(map[string]string, w.most(r.http.Header))
 	}
@@ -116,8 +115,8 @@ func joinLines(lines []string, credential bool) string {
 	return strings.Join(redactLines(lines, credential), ", ")
 }
 
-// gatherHeaderValues fills in headers by lower-case name, as lines.
-func (r *Request) gatherHeaderValues(d *Document, w *headerFilter) {
+// fillHeaderValues fills in headers by lower-case name, as lines.
+func (r *Request) fillHeaderValues(d *Document, w *headerFilter) {
 	if d.Request.HeaderValues == nil {
 		d.Request.HeaderValues = make(map[string][]string, w.most(r.http.Header))
 	}

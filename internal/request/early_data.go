@@ -2,11 +2,10 @@ package request
 
 import "net/http"
 
-// TooEarly reports whether the request may have been recorded and sent again by
-// an attacker, and would then do harm (RFC 8470, section 3): it came before the
-// TLS handshake was complete, as HTTP/3 allows, or a proxy says so, and it is
-// more than a GET or HEAD. The sender of Early-Data is believed, since it only
-// makes the client send the request once more.
+// TooEarly reports whether the request is unsafe to process as TLS early data, which an
+// attacker can replay (RFC 8470, section 3): it arrived before the TLS handshake was
+// complete, as HTTP/3 allows, or has an Early-Data header, and it is not a plain GET or
+// HEAD. The header is trusted from any client, because it only makes the client retry.
 func (r *Request) TooEarly() bool {
 	incomplete := r.http.TLS != nil && !r.http.TLS.HandshakeComplete
 	if !incomplete && !(r.kinds.Has(EarlyDataHeader) && len(r.http.Header["Early-Data"]) > 0) {

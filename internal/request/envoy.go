@@ -10,12 +10,11 @@ import (
 	"time"
 )
 
-// Envoy returns the request as opa-envoy-plugin gives it to policies: Envoy's
-// CheckRequest (ext_authz v3, in the JSON form of protocol buffers) and what the
-// plugin adds to it. With credentials, headers hold them as they came;
-// otherwise they are redacted. The context extensions are the texts among the
-// operator's constants. ForwardingHeader headers of an untrusted client are replaced, as
-// Envoy at the edge does.
+// Envoy returns the request as the input document of opa-envoy-plugin: Envoy's CheckRequest
+// (ext_authz v3, in the JSON form of protocol buffers) and the fields that the plugin adds.
+// If credentials is false, headers with credentials are redacted. contextExtensions has the
+// strings of the config block. Forwarding headers of an untrusted client are replaced, as
+// Envoy does at the edge.
 func (r *Request) Envoy(reading Reading, config map[string]any, credentials bool) map[string]any {
 	extensions := map[string]any{}
 	for name, value := range config {

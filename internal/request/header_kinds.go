@@ -1,67 +1,67 @@
 package request
 
-// HeaderKinds says which headers a request has of those that are looked for, in any spelling.
-// One pass over the headers finds them all, so that most are looked up only where they
-// are.
+// HeaderKinds is the set of special headers that a request has, in any spelling. One pass
+// over the headers finds all of them, so that a usual request costs no further lookups.
 type HeaderKinds uint16
 
-// The kinds of such headers.
+// The kinds of special headers.
 const (
-	// ForwardingHeader headers tell where a request came from or went.
+	// ForwardingHeader is a header of proxies, such as X-Forwarded-For.
 	ForwardingHeader HeaderKinds = 1 << iota
-	// MethodOverrideHeader headers name another method.
+	// MethodOverrideHeader is one of MethodOverrideHeaders.
 	MethodOverrideHeader
-	// PathOverrideHeader headers name another path.
+	// PathOverrideHeader is one of PathOverrideHeaders.
 	PathOverrideHeader
-	// UpgradeHeader headers ask for another protocol.
+	// UpgradeHeader is one of UpgradeHeaders.
 	UpgradeHeader
-	// ConfiguredHeader headers are those of Config.SetConfiguredHeaders.
+	// ConfiguredHeader is one of Config.SetConfiguredHeaders.
 	ConfiguredHeader
-	// DestinationHeader, EarlyDataHeader, DepthHeader and ConnectionHeader are the headers of that name.
+	// DestinationHeader, EarlyDataHeader, DepthHeader and ConnectionHeader are the headers
+	// of those names.
 	DestinationHeader
 	EarlyDataHeader
 	DepthHeader
 	ConnectionHeader
-	// NonCanonicalHeader headers have a name that is not as net/http writes it. Only handlers
-	// make them.
+	// NonCanonicalHeader is a header whose name is not in canonical form. Only other
+	// handlers add such a header.
 	NonCanonicalHeader
 )
 
-// Has reports whether there is a header of a kind.
+// Has reports whether the request has a header of a kind.
 func (k HeaderKinds) Has(kind HeaderKinds) bool { return k&kind != 0 }
 
-// PathOverrideHeaders are headers, as FoldHeaderName has them, by which some applications let a
-// proxy tell them another path than the request's own, which is the one that was judged
-// (T-25).
+// PathOverrideHeaders are the headers, as FoldHeaderName writes them, from which some
+// applications take another path than the one that policies judged (T-25).
 var PathOverrideHeaders = []string{"x-original-url", "x-rewrite-url"}
 
-// UpgradeHeaders are the headers, as FoldHeaderName has them, that ask for another protocol;
-// all but the last are always removed.
+// UpgradeHeaders are the headers, as FoldHeaderName writes them, that request another
+// protocol. All but the last are always removed.
 var UpgradeHeaders = []string{"http2-settings", "upgrade"}
 
-// knownHeader is a header that is looked for.
+// knownHeader is a special header.
 type knownHeader struct {
 	folded string
 	kinds  HeaderKinds
 }
 
-// maxKnownName bounds the length of the names of known headers, in bytes.
+// maxKnownName is the index for all names that are longer, in bytes.
 const maxKnownName = 64
 
-// headerIndex finds the kinds of a header by the length of its name.
+// headerIndex holds the special headers by the length of their names.
 type headerIndex [maxKnownName + 1][]knownHeader
 
-// defaultHeaderIndex knows the headers that matter on every site.
+// defaultHeaderIndex holds the headers that are special on every site.
 var defaultHeaderIndex = newHeaderIndex(nil)
 
-// newHeaderIndex returns the lookup of a site with some headers of its own, as FoldHeaderName has them.
-func newHeaderIndex(own []string) *headerIndex {
+// newHeaderIndex returns the index of a site with further headers, as FoldHeaderName
+// writes them.
+func newHeaderIndex(configured []string) *headerIndex {
 	l := new(headerIndex)
 	for name := range forwardingHeaders {
 		l.add(name, ForwardingHeader)
 	}
 	for kind, names := range map[HeaderKinds][]string{
-		MethodOverrideHeader: MethodOverrideHeaders, PathOverrideHeader: PathOverrideHeaders, UpgradeHeader: UpgradeHeaders, ConfiguredHeader: own,
+		MethodOverrideHeader: MethodOverrideHeaders, PathOverrideHeader: PathOverrideHeaders, UpgradeHeader: UpgradeHeaders, ConfiguredHeader: configured,
 		DestinationHeader: {"destination"}, EarlyDataHeader: {"early-data"}, DepthHeader: {"depth"}, ConnectionHeader: {"connection"},
 	} {
 		for _, name := range names {
@@ -93,8 +93,8 @@ func (l *headerIndex) kindsOf(name string) (kinds HeaderKinds) {
 	return kinds
 }
 
-// ClassifyHeaders looks at the request's headers, which Open has done. A handler of ours that
-// changes them calls it again.
+// ClassifyHeaders determines the kinds of the request's headers. Init calls it; call it
+// again after a change of the headers.
 func (r *Request) ClassifyHeaders() {
 	l := r.config.headerIndex
 	if l == nil {
@@ -106,8 +106,9 @@ func (r *Request) ClassifyHeaders() {
 	}
 }
 
-// HeaderKinds returns the kinds of the request's headers.
+// HeaderKinds returns the kinds of special headers that the request has.
 func (r *Request) HeaderKinds() HeaderKinds { return r.kinds }
 
-// SetConfiguredHeaders makes HeaderKinds tell of some headers, as FoldHeaderName has them, in any spelling.
+// SetConfiguredHeaders sets the headers of the kind ConfiguredHeader, as FoldHeaderName
+// writes them.
 func (c *Config) SetConfiguredHeaders(folded []string) { c.headerIndex = newHeaderIndex(folded) }

@@ -85,9 +85,9 @@ func TestHeadersLookedUp(t *testing.T) {
 		}
 		request := New(r, Metadata{}, new(Config))
 		var looked, walked Document
-		request.gatherHeaderValues(&looked, newHeaderFilter(wantedNames))
+		request.fillHeaderValues(&looked, newHeaderFilter(wantedNames))
 		request.kinds |= NonCanonicalHeader
-		request.gatherHeaderValues(&walked, newHeaderFilter(wantedNames))
+		request.fillHeaderValues(&walked, newHeaderFilter(wantedNames))
 		if !maps.EqualFunc(looked.Request.HeaderValues, walked.Request.HeaderValues, slices.Equal[[]string]) {
 			t.Fatalf("%v: looked up %v, walked %v", r.Header, looked.Request.HeaderValues, walked.Request.HeaderValues)
 		}

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// fold maps a byte of a header's name to the one that stands for it: letters in
-// lower case, digits, and "-" for all else.
+// fold maps a byte of a header's name to its folded form: letters to lower case, digits to
+// themselves, and everything else to "-".
 var fold = func() (table [256]byte) {
 	for c := range table {
 		switch b := byte(c); {
@@ -21,9 +21,9 @@ var fold = func() (table [256]byte) {
 	return table
 }()
 
-// FoldHeaderName returns a header's name in the one spelling in which names that a
-// server behind us may take for the same are equal: lower-case, with "-" for
-// whatever is no letter or digit. CGI and its heirs turn all of these into "_".
+// FoldHeaderName returns a header's name in lower case, with "-" for every character that
+// is not a letter or digit. Names that an upstream may treat as the same have the same
+// folded form: CGI, WSGI and PHP turn all of these characters into "_".
 func FoldHeaderName(name string) string {
 	if SameHeaderName(name, name) {
 		return name
@@ -35,8 +35,7 @@ func FoldHeaderName(name string) string {
 	return string(folded)
 }
 
-// SameHeaderName reports whether a header's name is one spelling of folded, which
-// FoldHeaderName made. It allocates nothing.
+// SameHeaderName reports whether FoldHeaderName(name) is folded. It does not allocate.
 func SameHeaderName(name, folded string) bool {
 	if len(name) != len(folded) {
 		return false
@@ -49,8 +48,8 @@ func SameHeaderName(name, folded string) bool {
 	return true
 }
 
-// forwardingHeaders are the headers with which proxies tell where a request came
-// from or went, beside everything that begins with x-forwarded.
+// forwardingHeaders are the headers in which proxies describe the original request, in
+// addition to those that begin with x-forwarded.
 var forwardingHeaders = map[string]bool{
 	"forwarded":        true,
 	"x-original-url":   true,
@@ -65,11 +64,11 @@ var forwardingHeaders = map[string]bool{
 	"client-cert":      true,
 }
 
-// forwardingPrefix is what the names of other forwarding headers begin with.
+// forwardingPrefix begins the names of all other forwarding headers.
 const forwardingPrefix = "x-forwarded"
 
-// hasForwardingPrefix reports whether a header's name, in any spelling, begins like that
-// of a forwarding header.
+// hasForwardingPrefix reports whether a header's name, in any spelling, begins with
+// forwardingPrefix.
 func hasForwardingPrefix(name string) bool {
 	return len(name) >= len(forwardingPrefix) && SameHeaderName(name[:len(forwardingPrefix)], forwardingPrefix)
 }
@@ -78,7 +77,7 @@ func isForwarding(folded string) bool {
 	return hasForwardingPrefix(folded) || forwardingHeaders[folded]
 }
 
-// isCanonical reports whether a name is one that http.CanonicalHeaderKey returns.
+// isCanonical reports whether a name is in the form of http.CanonicalHeaderKey.
 func isCanonical(name string) bool {
 	start := true // of a word
 	for i := range len(name) {
@@ -91,8 +90,8 @@ func isCanonical(name string) bool {
 	return true
 }
 
-// equalLower reports whether a name is another one in lower case. For ASCII it
-// allocates nothing.
+// equalLower reports whether a name in lower case equals lower. It does not allocate for
+// ASCII.
 func equalLower(name, lower string) bool {
 	for i := range len(name) {
 		if name[i] >= utf8.RuneSelf {

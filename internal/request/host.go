@@ -6,14 +6,13 @@ import (
 	"strings"
 )
 
-// maxHost is how many bytes a name may have in the DNS (RFC 1035, section 2.3.4).
+// maxHost is the maximum length of a DNS name (RFC 1035, section 2.3.4).
 const maxHost = 253
 
-// splitHost splits a Host (RFC 9110, section 7.2) into a name in lower case
-// without a trailing dot, or an address as netip writes it, and a port, or 0
-// where none is named. It is false for what servers could read in different
-// ways: rules that name a host would then judge another than the one that
-// serves (T-15, T-22).
+// splitHost splits a Host (RFC 9110, section 7.2) into a lower-case name without a trailing
+// dot, or an address in the form of net/netip, and a port, or 0 if there is none. ok is
+// false for a Host that servers parse differently: a rule about a host would then apply to
+// another site than the one that responds (T-15, T-22).
 func splitHost(text string) (name string, port int, ok bool) {
 	name, portText := cutPort(text)
 	if portText != "" {
@@ -34,8 +33,8 @@ func splitHost(text string) (name string, port int, ok bool) {
 	return name, port, isName(name)
 }
 
-// cutPort cuts a Host at the colon before its port. An address in brackets
-// holds colons of its own.
+// cutPort cuts a Host at the colon before its port. An address in brackets contains
+// further colons.
 func cutPort(text string) (name, port string) {
 	colon := strings.LastIndexByte(text, ':')
 	if colon < 0 || colon < strings.LastIndexByte(text, ']') {
@@ -44,8 +43,8 @@ func cutPort(text string) (name, port string) {
 	return text[:colon], text[colon+1:]
 }
 
-// isName reports whether a lower-case text is a name such as hosts have, or
-// empty, as HTTP/1.0 has it: labels of letters, digits, hyphens and underscores.
+// isName reports whether a lower-case text is a host name, with labels of letters, digits,
+// hyphens and underscores, or empty, as HTTP/1.0 allows.
 func isName(text string) bool {
 	if text == "" {
 		return true

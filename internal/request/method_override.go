@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// MethodOverrideHeaders are the headers, as FoldHeaderName has them, by which applications
-// let a client name another method than the request's own.
+// MethodOverrideHeaders are the headers, as FoldHeaderName writes them, with which clients
+// override the request's method in some applications.
 var MethodOverrideHeaders = []string{"x-http-method-override", "x-http-method", "x-method-override"}
 
-// MethodParameter is the parameter of a query by which they do.
+// MethodParameter is the query parameter with which clients override the method.
 const MethodParameter = "_method"
 
-// maxMethods bounds the methods of one request.
+// maxMethods limits the methods of one request.
 const maxMethods = 16
 
-// PossibleMethods returns each method that the next handler may take for the request's: as it
-// gets it, as the client sent it, and as headers and the query name it. All is false if
-// there are more than can be told.
+// PossibleMethods returns each method that the next handler may use for the request: its
+// current method, the client's, and those of override headers and of the query. If there
+// are more than maxMethods, all is false.
 func (r *Request) PossibleMethods() (methods []string, all bool) {
 	methods = append(make([]string, 0, 1), r.http.Method)
 	add := func(name string) bool {
@@ -47,7 +47,8 @@ func (r *Request) PossibleMethods() (methods []string, all bool) {
 	return methods, true
 }
 
-// eachMethodOverride visits the methods that headers name, in capitals, until a visit says false.
+// eachMethodOverride calls visit for each method in an override header, in upper case,
+// until visit returns false.
 func (r *Request) eachMethodOverride(visit func(name string) bool) bool {
 	for name, lines := range r.http.Header {
 		if !isMethodOverrideHeader(name) {
@@ -64,14 +65,14 @@ func (r *Request) eachMethodOverride(visit func(name string) bool) bool {
 	return true
 }
 
-// isMethodOverrideHeader reports whether a header names another method.
+// isMethodOverrideHeader reports whether a header overrides the method.
 func isMethodOverrideHeader(name string) bool {
 	return slices.ContainsFunc(MethodOverrideHeaders, func(folded string) bool { return SameHeaderName(name, folded) })
 }
 
-// isMethodParameter reports whether PHP or Rack read a parameter's name as _method. PHP
-// drops leading spaces, ends names at a NUL, and turns ".", " " and an unclosed
-// "[" into "_"; Rack drops leading brackets; with both, _method[] is a list.
+// isMethodParameter reports whether PHP or Rack parse a parameter's name as _method. PHP
+// drops leading spaces, ends names at a NUL, and replaces ".", " " and an unclosed "["
+// with "_"; Rack drops leading brackets; in both, _method[] is a list.
 func isMethodParameter(name string) bool {
 	if !strings.Contains(name, "method") {
 		return false
@@ -85,7 +86,7 @@ func isMethodParameter(name string) bool {
 	return found && (rest == "" || rest[0] == '[' || rest[0] == ']')
 }
 
-// addMethodParameters adds the values of _method in what a semicolon parts.
+// addMethodParameters adds the values of _method in a pair that semicolons separate.
 func addMethodParameters(query map[string][]string, pair string) map[string][]string {
 	for part := range strings.SplitSeq(pair, ";") {
 		name, value, _ := strings.Cut(part, "=")

@@ -15,7 +15,7 @@ func TestN06OverrideHeaders(t *testing.T) {
 		request := New(r, Metadata{ID: func() string { return "1" }}, new(Config))
 		for _, names := range [][]string{nil, {"x-http-method-override"}} {
 			document := new(Document)
-			request.gatherHeaderValues(document, newHeaderFilter(names))
+			request.fillHeaderValues(document, newHeaderFilter(names))
 			if got := document.Request.HeaderValues["x-http-method-override"]; !slices.Equal(got, []string{"DELETE"}) {
 				t.Errorf("%s among %v: %v", name, names, document.Request.HeaderValues)
 			}

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// IsLocalPath reports whether every browser, and every program that decodes a path
-// once more than it should or resolves its dots first, takes an escaped path for one
-// of the same origin (T-40). It is the one guard of where people are sent, whether
-// return_to or a policy says so. A path below except is none either.
+// IsLocalPath reports whether an escaped path stays on the same origin in every browser,
+// even if a program decodes it again or resolves its dot segments first (T-40). It is the
+// guard against open redirects for return_to and for the redirects of policies. A path
+// below except is not local.
 func IsLocalPath(escaped, except string) bool {
 	if _, err := url.PathUnescape(escaped); err != nil {
 		return false
@@ -17,7 +17,7 @@ func IsLocalPath(escaped, except string) bool {
 		if !staysLocal(escaped, except) || !staysLocal(resolveDots(escaped), except) {
 			return false
 		}
-		decoded := strings.ReplaceAll(decode(escaped), " ", "") // an escaped space is no danger
+		decoded := strings.ReplaceAll(decode(escaped), " ", "") // an escaped space is harmless
 		if decoded == escaped {
 			return true
 		}

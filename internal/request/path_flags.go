@@ -2,11 +2,10 @@ package request
 
 import "slices"
 
-// Flag names something that makes a path or a query readable in more than one
-// way.
+// Flag is the code of a feature that makes a path or a query ambiguous.
 type Flag string
 
-// The flags of a path, in the order in which they are listed.
+// The flags of a path, in the order of request.path_flags.
 const (
 	FlagFragment         Flag = "fragment"          // a raw # in the request target
 	FlagEncodedSlash     Flag = "encoded_slash"     // %2F
@@ -15,26 +14,26 @@ const (
 	FlagDotSegment       Flag = "dot_segment"       // . or .. as a segment, also encoded
 	FlagDoubleSlash      Flag = "double_slash"      // //
 	FlagDoubleEncoding   Flag = "double_encoding"   // an escape that decodes to an escape
-	FlagControlCharacter Flag = "control_character" // NUL and its kin
+	FlagControlCharacter Flag = "control_character" // NUL and other control characters
 	FlagInvalidUTF8      Flag = "invalid_utf8"
 	FlagBadEscape        Flag = "bad_escape"        // % without two hexadecimal digits
-	FlagBadDestination   Flag = "bad_destination"   // a DestinationHeader that is no single URL
-	FlagOpaque           Flag = "opaque"            // a target such as http:x:/admin, which goes to the upstream unread
+	FlagBadDestination   Flag = "bad_destination"   // a Destination that is no single URL
+	FlagOpaque           Flag = "opaque"            // a target such as http:x:/admin, which reaches the upstream unparsed
 	FlagTooLong          Flag = "too_long"          // a path beyond maxAmbiguous that has another flag, or with more than maxReadings
 	FlagOverEncoded      Flag = "over_encoded"      // a path that still changes after maxDecodings more decodings
-	FlagHiddenCredential Flag = "hidden_credential" // the parameter of a credential behind an encoded "?" of the path
-	FlagBadHost          Flag = "bad_host"          // a Host that servers could read in different ways
+	FlagHiddenCredential Flag = "hidden_credential" // a credential parameter after an encoded "?" in the path
+	FlagBadHost          Flag = "bad_host"          // a Host that servers parse differently
 )
 
-// pathFlags are the flags that a path may have.
+// pathFlags lists every flag of a path.
 var pathFlags = []Flag{
 	FlagFragment, FlagEncodedSlash, FlagBackslash, FlagPathParameter, FlagDotSegment, FlagDoubleSlash, FlagDoubleEncoding,
 	FlagControlCharacter, FlagInvalidUTF8, FlagBadEscape, FlagBadDestination, FlagOpaque, FlagTooLong, FlagOverEncoded,
 	FlagHiddenCredential, FlagBadHost,
 }
 
-// rejectedFlags are answered with 400 unless the site allows them: there is no
-// good reason to send one.
+// rejectedFlags cause the response 400 unless the site allows them: no legitimate client
+// needs them.
 var rejectedFlags = map[Flag]bool{
 	FlagFragment:         true,
 	FlagBackslash:        true,
@@ -50,11 +49,12 @@ var rejectedFlags = map[Flag]bool{
 	FlagBadHost:          true,
 }
 
-// unreadableFlags are the refused flags of targets that have no reading to go by.
+// unreadableFlags are the rejected flags of targets without a reading that policies could
+// judge, which no site can allow.
 var unreadableFlags = []Flag{FlagTooLong, FlagOverEncoded, FlagHiddenCredential, FlagOpaque, FlagBadHost, FlagBadDestination}
 
-// AllowableFlags returns, sorted, the flags that AllowedFlags can name: all that
-// are refused but those that no policy could judge.
+// AllowableFlags returns the flags that Config.AllowedFlags may have, sorted: the rejected
+// flags except those of targets that no policy can judge.
 func AllowableFlags() []string {
 	var names []string
 	for flag := range rejectedFlags {

@@ -14,7 +14,7 @@ func escapedPath(u *url.URL) string {
 	return "/"
 }
 
-// targetFlags returns the flags of a request target as a whole.
+// targetFlags returns the flags of the whole request target.
 func targetFlags(facts *Metadata) []Flag {
 	var flags []Flag
 	if facts.URL.Opaque != "" {
@@ -26,7 +26,8 @@ func targetFlags(facts *Metadata) []Flag {
 	return flags
 }
 
-// readingBuffer is where the one reading of a usual path is put.
+// readingBuffer holds the only reading of an unambiguous path, so that it costs no
+// allocation.
 type readingBuffer struct {
 	readings [1]Reading
 	segments [8]string
@@ -48,7 +49,7 @@ func (r *readingBuffer) read(plain, rewritten, query string) []Reading {
 	return r.readings[:]
 }
 
-// isPlain reports whether a path can be read in one way only.
+// isPlain reports whether a path is unambiguous: it has a single reading.
 func isPlain(escaped string) bool {
 	for i := range len(escaped) {
 		switch c := escaped[i]; {
@@ -61,7 +62,7 @@ func isPlain(escaped string) bool {
 	return true
 }
 
-// flagSegments adds the flags that show only in decoded segments.
+// flagSegments adds the flags that are visible only in decoded segments.
 func flagSegments(reading Reading, flags []Flag) []Flag {
 	for _, segment := range reading.Segments {
 		if !utf8.ValidString(segment) {
@@ -74,9 +75,9 @@ func flagSegments(reading Reading, flags []Flag) []Flag {
 	return flags
 }
 
-// flagDecodedSegments is inspect for a further decoding, or what a rewrite made. What is no UTF-8 there, as in
-// the name 100%ab, is shown as U+FFFD: no rule can name it. What old decoders take
-// for ASCII (RFC 3629, section 10) is refused.
+// flagDecodedSegments is flagSegments for a path that was decoded again or rewritten. It
+// replaces invalid UTF-8, as in the name 100%ab, with U+FFFD, which no rule can match. It
+// flags overlong sequences, which old decoders read as ASCII (RFC 3629, section 10).
 func flagDecodedSegments(reading *Reading, flags []Flag) []Flag {
 	for i, segment := range reading.Segments {
 		if !utf8.ValidString(segment) && !hasOverlongUTF8(segment) {
@@ -88,7 +89,7 @@ func flagDecodedSegments(reading *Reading, flags []Flag) []Flag {
 	return flagSegments(*reading, flags)
 }
 
-// hasOverlongUTF8 reports whether there is a longer form of a shorter sequence of UTF-8.
+// hasOverlongUTF8 reports whether a string has a UTF-8 sequence that is longer than needed.
 func hasOverlongUTF8(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -143,8 +144,8 @@ func decode(s string) string {
 	return string(decoded)
 }
 
-// changesAfterDecoding reports whether a path that was decoded some times changes if it is
-// decoded once more.
+// changesAfterDecoding reports whether a path that was decoded the given number of times
+// still changes when it is decoded once more.
 func changesAfterDecoding(escaped string, times int) bool {
 	for range times {
 		decoded := decode(escaped)

@@ -5,38 +5,38 @@ import (
 	"slices"
 )
 
-// Reading is one way to read a path.
+// Reading is one interpretation of a request's path, query and method. Servers differ in how
+// they decode and normalize a path, so that policies must allow every reading.
 type Reading struct {
-	// Path is the decoded public path in this reading. A slash that was encoded
-	// and is read as part of a segment stays "%2F".
+	// Path is the decoded public path in this reading. An encoded slash within a segment
+	// stays "%2F".
 	Path string
-	// Segments is Path, split at slashes and then decoded; a trailing slash adds none.
+	// Segments is Path, split at slashes and then decoded; a trailing slash adds no segment.
 	Segments []string
-	// Rewritten is the decoded path that the next handler sees, in this reading; it
-	// is Path where nothing has rewritten the request.
+	// Rewritten is the decoded path that the next handler sees, in this reading. It equals
+	// Path unless the request was rewritten.
 	Rewritten string
-	// Query is the raw query in this reading: the text after an encoded "?" may
-	// become the query of a handler that decodes the path again.
+	// Query is the raw query in this reading: a handler that decodes the path again may
+	// take the text after an encoded "?" as the query.
 	Query string
-	// DestinationHeader is the decoded path of a WebDAV DestinationHeader, or "".
+	// Destination is the decoded path of a WebDAV Destination, or "".
 	Destination string
-	// Method is the method in this reading: the client's own, or the one that a
-	// handler of the web server made of it.
+	// Method is the client's method, or the one to which a handler has changed it.
 	Method string
 
 	queryFromPath bool // Query comes from the path
 }
 
-// maxAmbiguousPath bounds the work for paths with more than one reading, in bytes.
+// maxAmbiguousPath limits the length of a path with more than one reading, in bytes.
 const maxAmbiguousPath = 8 << 10
 
-// maxReadings bounds how many times a policy is asked about one request: each
-// combination of the rewritings of a path, of a path's and a destination's, and of
-// the queries and methods.
+// maxReadings limits the readings of one request, which policies evaluate one by one: the
+// combinations of the variants of its path, rewritten path and destination with its
+// queries and methods.
 const maxReadings = 64
 
-// readings reads a request's public path and query, those that the next handler sees
-// and, of WebDAV, the destination: every combination of their readings.
+// readings returns every combination of the readings of a request's public path and query,
+// of those that the next handler sees, and of its WebDAV destination.
 func readings(facts *Metadata, path string, now *url.URL, dest destination, room *readingBuffer) ([]Reading, []Flag) {
 	rewritten := path
 	if now.Path != facts.URL.Path || now.RawPath != facts.URL.RawPath {
@@ -68,11 +68,11 @@ func readings(facts *Metadata, path string, now *url.URL, dest destination, room
 	return limitReadings(result, flags)
 }
 
-// maxReadingBytes bounds the paths of all readings together, in bytes: each is compared with
-// all that policies name.
+// maxReadingBytes limits the paths of all readings together, in bytes, because each is
+// compared with every path in the policies.
 const maxReadingBytes = 64 << 10
 
-// limitReadings refuses a request with too many readings, or with many long ones.
+// limitReadings adds FlagTooLong if there are more than maxReadings or maxReadingBytes.
 func limitReadings(readings []Reading, flags []Flag) ([]Reading, []Flag) {
 	if len(readings) > maxReadings {
 		return readings[:maxReadings], addFlag(flags, FlagTooLong)
@@ -87,8 +87,8 @@ func limitReadings(readings []Reading, flags []Flag) ([]Reading, []Flag) {
 	return readings, flags
 }
 
-// readPath returns the distinct readings of an escaped path and its query, and
-// adds to flags what it noticed.
+// readPath returns the distinct readings of an escaped path and its query, and adds their
+// flags.
 func readPath(escaped, query string, flags []Flag) ([]Reading, []Flag) {
 	first := pathVariant{path: escaped, query: query}
 	if isPlain(escaped) {
@@ -115,14 +115,14 @@ func readPath(escaped, query string, flags []Flag) ([]Reading, []Flag) {
 	return result, flags
 }
 
-// same reports whether two readings of one path are equal but for a trailing slash.
+// same reports whether two readings of one path are equal, except for a trailing slash.
 func (r *Reading) same(other Reading) bool {
 	return r.Query == other.Query && slices.Equal(r.Segments, other.Segments)
 }
 
-// withRewritten returns each combination of the readings of the public path and
-// of the rewritten one. A query that the rewritten path gives is judged beside the
-// public one; each path is judged with a query that was changed as well.
+// withRewritten returns each combination of the readings of the public path and of the
+// rewritten one. A query from the rewritten path makes a further reading, and if the query
+// was changed, each path also has a reading with the changed query.
 func withRewritten(paths, rewritten []Reading, changed bool) []Reading {
 	var result []Reading
 	for i, path := range paths {
@@ -144,7 +144,7 @@ func withRewritten(paths, rewritten []Reading, changed bool) []Reading {
 	return result
 }
 
-// appendDistinct adds readings that are not there yet.
+// appendDistinct appends the readings that are not in the list yet.
 func appendDistinct(readings, others []Reading) []Reading {
 	for _, other := range others {
 		if !slices.ContainsFunc(readings, func(r Reading) bool { return r.Rewritten == other.Rewritten && r.same(other) }) {
@@ -154,7 +154,7 @@ func appendDistinct(readings, others []Reading) []Reading {
 	return readings
 }
 
-// withDestinations returns each combination of a path's and a destination's readings.
+// withDestinations returns each combination of the readings of a path and a destination.
 func withDestinations(paths, destinations []Reading) []Reading {
 	result := make([]Reading, 0, min(len(paths)*len(destinations), maxReadings+1))
 	for _, path := range paths {

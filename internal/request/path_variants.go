@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// maxDecodings is how many times a path is decoded again, after the decoding that
-// every server does. A path that still changes then is refused.
+// maxDecodings is how many times a path is decoded again, after the decoding that every
+// server does. A path that still changes after that is rejected.
 const maxDecodings = 4
 
-// maxVariants bounds the work for one path.
+// maxVariants limits the variants of one path.
 const maxVariants = 256
 
-// pathVariant is an escaped path and the query that goes with it, on their way
-// through what a server behind us may do to them.
+// pathVariant is an escaped path and its query after some of the normalizations that an
+// upstream may apply.
 type pathVariant struct {
 	path, query   string
 	queryFromPath bool // the query comes from the path
@@ -25,15 +25,15 @@ func (s pathVariant) read() Reading {
 	return reading
 }
 
-// normalization is one thing that a server behind us may do to a path. Its flag is ""
-// if it is usual.
+// normalization is one change that an upstream may make to a path. Its flag is "" if the
+// change is usual.
 type normalization struct {
 	flag  Flag
 	apply func(string) string
 }
 
-// normalizations are applied in any order, each as often as it changes something.
-// Each makes the path shorter or has fewer escapes to work on, so that they end.
+// normalizations are applied in any order, as long as they change something. Each shortens
+// the path or leaves fewer escapes, so that this terminates.
 var normalizations = []normalization{
 	{FlagEncodedSlash, replaceFold("%2f", "/")},
 	{FlagBackslash, func(s string) string { return replaceFold("%5c", "/")(strings.ReplaceAll(s, `\`, "/")) }},
@@ -43,8 +43,8 @@ var normalizations = []normalization{
 	{"", decode}, // rewrites decode the text of placeholders again
 }
 
-// pathVariants returns the closure of the rewritings: everything that any of them
-// makes of a path in any order, the path itself first.
+// pathVariants returns the closure of the normalizations: the path itself first, and every
+// path that they produce in any order.
 func pathVariants(first pathVariant, flags []Flag) ([]pathVariant, []Flag) {
 	all := []pathVariant{first}
 	add := func(s pathVariant) bool {
@@ -85,7 +85,7 @@ func (s pathVariant) splitAgain() []pathVariant {
 	return result
 }
 
-// cutFold cuts a path at the first of a character and its escape.
+// cutFold cuts a path at the first occurrence of a character or of its escape.
 func cutFold(path, character, escape string) (before, after string, found bool) {
 	for i := range len(path) {
 		for _, mark := range []string{character, escape} {

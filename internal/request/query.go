@@ -7,12 +7,21 @@ import (
 	"unicode/utf8"
 )
 
-// FlagSemicolon marks a query with a semicolon, which some servers read as a
-// separator and net/url drops together with its parameter.
+// FlagSemicolon marks a query with a semicolon: some servers take it as a separator, and
+// net/url drops the parameter that has one.
 const FlagSemicolon Flag = "semicolon"
 
-// query returns a raw query, parsed into an empty map or a new one, and as it is,
-// without credentials.
+// maxParameters limits the parameters of a query. Few servers accept more: Django and PHP
+// stop at 1000, Rack at 4096.
+const maxParameters = 4096
+
+// tooManyParameters reports whether a raw query has more than maxParameters.
+func tooManyParameters(raw string) bool {
+	return len(raw) > maxParameters && strings.Count(raw, "&") >= maxParameters
+}
+
+// query parses a raw query into an empty map, or a new one for nil, and returns it and the
+// raw query, both without credentials.
 func (r *Request) query(into map[string][]string, raw string) (map[string][]string, string, []Flag) {
 	query, flags := parseQuery(into, raw)
 	for _, name := range r.config.CredentialParameters {
@@ -57,7 +66,7 @@ func parseQuery(query map[string][]string, raw string) (map[string][]string, []F
 	return query, flags
 }
 
-// foldPHPName returns the name under which PHP knows a parameter.
+// foldPHPName returns a parameter's name as PHP writes it.
 func foldPHPName(name string) string {
 	name, _, _ = strings.Cut(strings.TrimLeft(name, " "), "\x00")
 	if !strings.ContainsAny(name, " .[") {
@@ -66,7 +75,7 @@ func foldPHPName(name string) string {
 	return strings.NewReplacer(" ", "_", ".", "_", "[", "_").Replace(name)
 }
 
-// unescapeQuery decodes *text in place and adds to flags why it could not.
+// unescapeQuery decodes *text in place and adds the flags of its errors.
 func unescapeQuery(text *string, flags []Flag) []Flag {
 	decoded, err := url.QueryUnescape(*text)
 	if err != nil {
@@ -79,10 +88,10 @@ func unescapeQuery(text *string, flags []Flag) []Flag {
 	return flags
 }
 
-// RemoveParameters takes each parameter of some names, also as PHP folds them, out of a
-// raw query, and with MethodParameter all that is read as that; the rest stays as it is
-// written. Where a semicolon may part two parameters it does,
-// since the next reader may think so.
+// RemoveParameters removes the parameters of the given names from a raw query, also in the
+// spellings that PHP folds to them, and for MethodParameter every spelling that
+// applications accept. The rest stays as it was sent. A semicolon separates parameters,
+// because the next handler may treat it so.
 func RemoveParameters(raw string, names []string) string {
 	if len(names) == 0 || raw == "" {
 		return raw
@@ -102,7 +111,7 @@ func RemoveParameters(raw string, names []string) string {
 	return strings.TrimRight(kept.String(), "&;")
 }
 
-// isAmong reports whether an escaped name is one of some names.
+// isAmong reports whether an escaped name is a spelling of one of the names.
 func isAmong(key string, names []string) bool {
 	unescapeQuery(&key, nil)
 	return slices.ContainsFunc(names, func(name string) bool {

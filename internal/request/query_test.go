@@ -33,6 +33,23 @@ func TestN06Override(t *testing.T) {
 	}
 }
 
+// TestS06TooManyParameters: the work for a query is limited: one with more parameters than
+// servers accept is rejected before it is parsed.
+func TestS06TooManyParameters(t *testing.T) {
+	for count, want := range map[int]Flag{maxParameters: "", maxParameters + 1: FlagTooLong} {
+		query := strings.TrimSuffix(strings.Repeat("a=1&", count), "&")
+		for _, target := range []string{"/?" + query, "/a?b"} {
+			r := changedTo("GET", "/a?b", "GET", target, StrippedQuery{})
+			if target == "/a?b" {
+				r = changedTo("GET", "/?"+query, "GET", target, StrippedQuery{})
+			}
+			if got := r.RejectedFlag(); got != want {
+				t.Errorf("%d parameters: rejected for %q, want %q", count, got, want)
+			}
+		}
+	}
+}
+
 // FuzzS07CutMethod: what is left of a query names no other method, in whatever spelling
 // an application reads it, and what else there is stays.
 func FuzzS07CutMethod(f *testing.F) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// redactedHeaders hold credentials on every site.
+// redactedHeaders are the headers that hold credentials on every site.
 var redactedHeaders = []string{"authorization", "proxy-authorization", "cookie"}
 
 // RedactedHeaders returns the lower-case names of the headers that are redacted on
@@ -17,7 +17,7 @@ func (c *Config) isCredential(folded string) bool {
 	return slices.Contains(redactedHeaders, folded) || slices.ContainsFunc(c.CredentialHeaders, func(name string) bool { return SameHeaderName(name, folded) })
 }
 
-// redactLines returns lines as policies see them.
+// redactLines returns a header's lines as policies see them.
 func redactLines(lines []string, credential bool) []string {
 	result := make([]string, len(lines))
 	for i, line := range lines {
@@ -26,7 +26,7 @@ func redactLines(lines []string, credential bool) []string {
 	return result
 }
 
-// redactLine returns a line as policies see it.
+// redactLine returns a header's line as policies see it.
 func redactLine(line string, credential bool) string {
 	if credential {
 		return Redacted
@@ -34,36 +34,36 @@ func redactLine(line string, credential bool) string {
 	return toValidUTF8(line)
 }
 
-// secretSubstrings are what names of headers and parameters have in them that usually
-// hold a credential; secretNames are such names themselves.
+// secretSubstrings occur in the names of headers and parameters that usually hold a
+// credential; secretNames are such names.
 var (
 	secretSubstrings = []string{"authorization", "cookie", "token", "secret", "password", "passwd", "api-key", "apikey", "access-key", "credential", "session", "signature", "jwt", "assertion"}
 	secretNames      = []string{"auth", "key", "pass", "pwd", "sig", "code", "x-auth"}
 )
 
-// IsSecretName reports whether a header or a parameter of that name usually holds
-// a credential, for any reader.
+// IsSecretName reports whether a header or a parameter of that name usually holds a
+// credential.
 func IsSecretName(name string) bool {
 	folded := FoldHeaderName(name)
 	return slices.Contains(secretNames, folded) || slices.ContainsFunc(secretSubstrings, func(part string) bool { return strings.Contains(folded, part) })
 }
 
-// RedactSecrets takes the values of headers and parameters that look secret out of a
-// document that was decoded from JSON, also those that no site is configured to
-// read and those in a URL that a header holds, and returns their names, sorted.
-// Those that are redacted already do not count. The document is changed.
+// RedactSecrets replaces the values of headers, parameters and members whose names look
+// secret in a document that was decoded from JSON, also in the URLs of other headers and
+// whether or not the site is configured to read them. It changes the document and returns
+// the names of what it redacted, sorted.
 func RedactSecrets(document map[string]any) []string {
 	h := &secretRedactor{names: map[string]bool{}}
 	fields := object(document, "request")
 	h.headers(object(fields, "headers"))
 	h.headers(object(fields, "header_values"))
-	if h.members(object(fields, "query")) || h.raw(fields["raw_query"]) {
+	if h.members(object(fields, "query")) || h.hasSecretParameter(fields["raw_query"]) {
 		fields["raw_query"] = Redacted
 	}
 	envoy := object(object(object(document, "attributes"), "request"), "http")
 	h.headers(object(envoy, "headers"))
 	for _, name := range []string{"path", "query"} {
-		if h.raw(envoy[name]) {
+		if h.hasSecretParameter(envoy[name]) {
 			path, _, _ := strings.Cut(envoy[name].(string), "?")
 			if name == "path" {
 				path += "?" + Redacted
@@ -73,7 +73,7 @@ func RedactSecrets(document map[string]any) []string {
 			envoy[name] = path
 		}
 	}
-	if headers := object(envoy, "headers"); h.raw(headers[":path"]) {
+	if headers := object(envoy, "headers"); h.hasSecretParameter(headers[":path"]) {
 		headers[":path"] = envoy["path"]
 	}
 	h.members(object(document, "parsed_query"))
@@ -85,7 +85,7 @@ func RedactSecrets(document map[string]any) []string {
 	return h.sorted()
 }
 
-// object returns a member that is an object, or nil.
+// object returns a member of parent that is an object, or nil.
 func object(parent map[string]any, name string) map[string]any {
 	member, _ := parent[name].(map[string]any)
 	return member
@@ -93,7 +93,7 @@ func object(parent map[string]any, name string) map[string]any {
 
 type secretRedactor struct{ names map[string]bool }
 
-// members hides the members of an object whose names look secret.
+// members redacts the members of an object whose names look secret.
 func (h *secretRedactor) members(values map[string]any) (hidden bool) {
 	for name, value := range values {
 		if !IsSecretName(name) || isRedacted(value) {
@@ -112,22 +112,22 @@ func (h *secretRedactor) members(values map[string]any) (hidden bool) {
 	return hidden
 }
 
-// headers hides headers whose names look secret, and the queries of URLs that
-// others hold, such as Referer.
+// headers redacts headers whose names look secret, and the queries of URLs in others,
+// such as Referer.
 func (h *secretRedactor) headers(values map[string]any) {
 	h.members(values)
 	for name, value := range values {
-		if name != ":path" { // a path, which is kept
+		if name != ":path" { // RedactSecrets redacts only its query
 			values[name] = h.line(value)
 		}
 	}
 }
 
-// line hides the query of a URL, or of each in a list.
+// line redacts the query of a URL, or of each URL in a list.
 func (h *secretRedactor) line(value any) any {
 	switch v := value.(type) {
 	case string:
-		if front, _, ok := strings.Cut(v, "?"); ok && h.raw(v) {
+		if front, _, ok := strings.Cut(v, "?"); ok && h.hasSecretParameter(v) {
 			return front + "?" + Redacted
 		}
 	case []any:
@@ -138,7 +138,7 @@ func (h *secretRedactor) line(value any) any {
 	return value
 }
 
-// isRedacted reports whether a value, or each of a list, is redacted.
+// isRedacted reports whether a value, or each item of a list, is redacted.
 func isRedacted(value any) bool {
 	if list, ok := value.([]any); ok {
 		return !slices.ContainsFunc(list, func(item any) bool { return item != Redacted })
@@ -146,9 +146,9 @@ func isRedacted(value any) bool {
 	return value == Redacted
 }
 
-// raw reports whether a raw query, or what follows a path, has a parameter that
-// looks secret.
-func (h *secretRedactor) raw(value any) bool {
+// hasSecretParameter reports whether a raw query, or that of a URL, has a parameter whose
+// name looks secret.
+func (h *secretRedactor) hasSecretParameter(value any) bool {
 	text, _ := value.(string)
 	if _, after, ok := strings.Cut(text, "?"); ok {
 		text = after
@@ -163,12 +163,12 @@ func (h *secretRedactor) raw(value any) bool {
 	return found
 }
 
-// body hides the members of a body that look secret, and all of a form that has
-// such a field.
+// body redacts the members of a JSON body whose names look secret, and the whole of a form
+// that has such a field.
 func (h *secretRedactor) body(value any) any {
 	switch v := value.(type) {
 	case string:
-		if h.raw(v) {
+		if h.hasSecretParameter(v) {
 			return Redacted
 		}
 	case []any:

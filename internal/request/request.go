@@ -1,6 +1,10 @@
-// Package request is an HTTP request as policies see it: one public path in
-// every way it can be read, headers without credentials, and an address that
-// no client can forge. It knows net/http but not Caddy.
+// Package request presents an HTTP request to policies: the public path in every way that
+// servers may interpret it, headers without credentials, and a client address that cannot
+// be forged. It depends on net/http but not on Caddy.
+//
+// Start with Request and its Readings. The path_*.go files find what is ambiguous in a path,
+// body_*.go read and parse bodies within limits, header_*.go classify headers,
+// document*.go build the input document, and redaction.go removes credentials.
 package request
 
 import (
@@ -14,45 +18,44 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// Metadata is what the web server knows of a request beyond net/http.
+// Metadata is what Caddy knows about a request in addition to net/http's Request.
 type Metadata struct {
-	// ID returns the request's id; it is called only when it is needed.
+	// ID returns the request's id. It is called only when the id is needed.
 	ID func() string
-	// Time is when the request came, or zero.
+	// Time is when the request arrived, or zero.
 	Time time.Time
-	// Method, URL and RequestURI are the request's own before any rewrite; a nil
-	// URL means that nothing rewrote it.
+	// Method, URL and RequestURI are those of the client, before any rewrite. A nil URL
+	// means that the request was not rewritten.
 	Method, RequestURI string
 	URL                *url.URL
 	// StrippedQuery is what earlier handlers of ours took out of the query.
 	StrippedQuery StrippedQuery
-	// ClientIP and PeerIP are textual addresses without ports.
+	// ClientIP and PeerIP are addresses without ports.
 	ClientIP, PeerIP string
-	// TrustedProxy says that the peer's forwarding headers may be believed.
+	// TrustedProxy reports whether the peer's forwarding headers are trustworthy.
 	TrustedProxy bool
-	// Writer writes the answer; it sets deadlines for reading the body. Without it
-	// reading has an end as well, at a higher price.
+	// Writer writes the response. Its read deadlines limit the time to read the body;
+	// without it, reading the body takes a goroutine.
 	Writer http.ResponseWriter
 }
 
-// Config says how one site reads its requests. It is read-only once in use.
+// Config is the configuration of one site. It is read-only once in use.
 type Config struct {
-	// CredentialHeaders are the names of headers that hold credentials, beside
-	// Authorization, Proxy-Authorization and Cookie, in any spelling.
+	// CredentialHeaders are the names, in any spelling, of headers that hold credentials, in
+	// addition to Authorization, Proxy-Authorization and Cookie.
 	CredentialHeaders []string
-	// CredentialParameters are the names of parameters of the query that hold
-	// credentials.
+	// CredentialParameters are the names of query parameters that hold credentials.
 	CredentialParameters []string
-	// AllowedFlags are path flags that do not refuse a request.
+	// AllowedFlags are path flags that do not reject a request.
 	AllowedFlags []Flag
-	// Upgrades are the protocols that may pass beside websocket; CheckUpgrade has
-	// been passed.
+	// Upgrades are the protocols to which connections may change in addition to websocket.
+	// CheckUpgrade has accepted them.
 	Upgrades []string
 
-	headerIndex *headerIndex // nil for usualLookup
+	headerIndex *headerIndex // nil means defaultHeaderIndex
 }
 
-// Request is one request, ready to be judged. It belongs to one goroutine.
+// Request is an HTTP request as policies see it. It belongs to one goroutine.
 type Request struct {
 	http     *http.Request
 	meta     Metadata
@@ -60,36 +63,36 @@ type Request struct {
 	readings []Reading
 	flags    []Flag
 	buffer   readingBuffer
-	// destination is that of WebDAV.
+	// destination is the target of a WebDAV request.
 	destination destination
-	// foreignBearer says that the bearer token is the application's own.
+	// foreignBearer reports whether the bearer token is for the application.
 	foreignBearer bool
 	upgrade       upgrade
 	kinds         HeaderKinds
 	path          string // escaped, before any rewrite
-	// host is what the request asks for, and port the one that it names, or 0.
+	// host and port are those of the Host header; port is 0 if it has none.
 	host      string
 	port      int
 	validHost bool
 	// set by ReadBody
 	body          any
-	envoyBody     any    // as opa-envoy-plugin parses it: JSON and forms
-	rawBody       []byte // of the body as it came
+	envoyBody     any    // the body as opa-envoy-plugin parses it: JSON and forms
+	rawBody       []byte // the body as it arrived
 	bodyTruncated bool
-	bodyAbandoned bool  // reading it was given up
-	bodyBlocked   bool  // and nothing ends its connection
+	bodyAbandoned bool  // it was not read to its end
+	bodyBlocked   bool  // it keeps its connection open
 	bodyMemory    int64 // bytes of arriving
 }
 
-// New returns r as policies see it. It reads paths at once, so that Refused can
-// tell whether they may be judged at all, and everything else on demand.
+// New returns r as policies see it. It reads the path at once, so that RejectedFlag can
+// report whether policies can judge it, and everything else on demand.
 func New(r *http.Request, facts Metadata, config *Config) *Request {
 	req := new(Request)
 	req.Init(r, facts, config)
 	return req
 }
 
-// Init makes an empty Request what New returns, without room of its own.
+// Init initializes an empty Request as New does, for callers that reuse its memory.
 func (r *Request) Init(from *http.Request, facts Metadata, config *Config) {
 	if facts.URL == nil {
 		facts.Method, facts.URL, facts.RequestURI = from.Method, from.URL, from.RequestURI
@@ -107,17 +110,20 @@ func (r *Request) Init(from *http.Request, facts Metadata, config *Config) {
 	if r.HidesParameter(config.CredentialParameters) {
 		r.flags = append(r.flags, FlagHiddenCredential)
 	}
+	if slices.ContainsFunc(r.readings, func(reading Reading) bool { return tooManyParameters(reading.Query) }) {
+		r.flags = addFlag(r.flags, FlagTooLong)
+	}
 	if r.host, r.port, r.validHost = splitHost(from.Host); !r.validHost {
 		r.flags = append(r.flags, FlagBadHost)
 	}
 }
 
-// Readings returns each distinct way in which the path, the query and the method can
-// be read, at least one. A policy must allow all of them. The caller must not change them.
+// Readings returns the distinct readings of the path, the query and the method, at least
+// one. A policy must allow all of them. The caller must not change them.
 func (r *Request) Readings() []Reading { return r.readings }
 
-// RejectedFlag returns the flag for which the request must be answered with 400
-// for every caller, or "" if its path may be judged.
+// RejectedFlag returns the flag for which every client gets the response 400, or "" if
+// policies can judge the request.
 func (r *Request) RejectedFlag() Flag {
 	for _, flag := range r.flags {
 		if rejectedFlags[flag] && !r.config.allows(flag) {
@@ -127,31 +133,30 @@ func (r *Request) RejectedFlag() Flag {
 	return ""
 }
 
-// HidesParameter reports whether a parameter of some names would come out of the path if a
-// handler decodes it again and parses it as a URL, so that it cannot be removed.
+// HidesParameter reports whether a handler that decodes the path again and parses it as a URL
+// would find a parameter with one of the names, which therefore cannot be removed.
 func (r *Request) HidesParameter(names []string) bool {
 	return len(names) > 0 && slices.ContainsFunc(r.readings, func(reading Reading) bool {
 		return reading.queryFromPath && RemoveParameters(reading.Query, names) != strings.TrimRight(reading.Query, "&;")
 	})
 }
 
-// Unreadable reports whether there is something about the request's target that
-// no reading tells, so that it is to be refused whatever it seems to ask for.
+// Unreadable reports whether the request's target has a flag that no site can allow, because
+// its readings do not cover everything that an upstream may make of it.
 func (r *Request) Unreadable() bool {
 	return slices.ContainsFunc(r.flags, func(flag Flag) bool { return slices.Contains(unreadableFlags, flag) })
 }
 
-// URL returns what the client asked for, before any rewrite.
+// URL returns the client's URL, before any rewrite.
 func (r *Request) URL() *url.URL { return r.meta.URL }
 
-// EscapedPath returns the path that the client asked for, at least "/".
+// EscapedPath returns the escaped path of the client's URL, at least "/".
 func (r *Request) EscapedPath() string { return r.path }
 
 // ID returns the request's id.
 func (r *Request) ID() string { return r.meta.ID() }
 
-// Time returns when the request came: when that is asked for first, unless the server
-// has said it.
+// Time returns when the request arrived: Metadata.Time, or else the time of the first call.
 func (r *Request) Time() time.Time {
 	if r.meta.Time.IsZero() {
 		r.meta.Time = time.Now()
@@ -159,14 +164,14 @@ func (r *Request) Time() time.Time {
 	return r.meta.Time
 }
 
-// SetForeignBearer says whether the request has a bearer token that is the
-// application's own, which no method judged.
+// SetForeignBearer sets whether the request has a bearer token for the application, which no
+// authentication method verified.
 func (r *Request) SetForeignBearer(foreign bool) { r.foreignBearer = foreign }
 
-// TrustedProxy reports whether the peer's forwarding headers may be believed.
+// TrustedProxy reports whether the peer's forwarding headers are trustworthy.
 func (r *Request) TrustedProxy() bool { return r.meta.TrustedProxy }
 
-// ForwardedUntrusted reports whether a peer that is not trusted sent forwarding headers.
+// ForwardedUntrusted reports whether an untrusted peer sent forwarding headers.
 func (r *Request) ForwardedUntrusted() bool {
 	return !r.meta.TrustedProxy && r.kinds.Has(ForwardingHeader)
 }
@@ -180,8 +185,8 @@ func (r *Request) ClientAddr() netip.Addr {
 	return addr.Unmap().WithZone("")
 }
 
-// Secure reports whether a credential in this request was safe from listeners:
-// it came over TLS, from this machine, or through a trusted proxy that says so.
+// Secure reports whether the request was safe from eavesdroppers: it came over TLS, from this
+// machine, or through a trusted proxy that received it over TLS.
 func (r *Request) Secure() bool {
 	if r.Scheme() == "https" {
 		return true
@@ -190,8 +195,7 @@ func (r *Request) Secure() bool {
 	return err == nil && peer.Unmap().IsLoopback()
 }
 
-// Document returns what policies read for one reading of the path, as far as it
-// is wanted.
+// Document returns the wanted fields of the input document for one reading.
 func (r *Request) Document(reading Reading, id *authenticator.Identity, failure authenticator.Reason, config map[string]any, parts *FieldSet) Document {
 	if config == nil {
 		config = map[string]any{}
@@ -201,7 +205,7 @@ func (r *Request) Document(reading Reading, id *authenticator.Identity, failure 
 	return d
 }
 
-// Fields returns the request's own fields for one reading of its path.
+// Fields returns the wanted fields of input.request for one reading.
 func (r *Request) Fields(reading Reading, parts *FieldSet) Fields {
 	var d Document
 	r.FillDocument(&d, &reading, parts)
@@ -214,8 +218,8 @@ func (r *Request) ClientIP() string { return r.meta.ClientIP }
 // Scheme returns the scheme as the client saw it.
 func (r *Request) Scheme() string { return SchemeOf(r.http, r.meta.TrustedProxy) }
 
-// SchemeOf returns the scheme of a request as the client saw it: a trusted proxy
-// may have ended TLS.
+// SchemeOf returns the scheme of a request as the client saw it: a trusted proxy may have
+// terminated TLS.
 func SchemeOf(r *http.Request, trustedProxy bool) string {
 	if r.TLS != nil {
 		return "https"
@@ -229,9 +233,8 @@ func SchemeOf(r *http.Request, trustedProxy bool) string {
 	return "http"
 }
 
-// hostPort returns the host that the client asked for and its port: the
-// scheme's own where none is named. The name is "" if it has no honest reading,
-// which refuses the request.
+// hostPort returns the requested host and port, which defaults to that of the scheme. The
+// host is "" if it is invalid, which rejects the request.
 func (r *Request) hostPort() (string, int) {
 	name := r.host
 	if !r.validHost {
@@ -250,6 +253,5 @@ func isGRPC(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
-// toValidUTF8 replaces what is not UTF-8, so that every consumer of a document sees
-// the same text.
+// toValidUTF8 replaces invalid UTF-8, so that every reader of a document sees the same text.
 func toValidUTF8(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -5,12 +5,12 @@ import (
 	"net/url"
 )
 
-// StrippedQuery is a query before and after an earlier handler of ours took credentials
-// out of it. It is empty if none did.
+// StrippedQuery is a query before and after an earlier policy_auth handler removed
+// credentials from it. It is empty if none did.
 type StrippedQuery struct{ Before, After string }
 
-// currentURL returns the URL that the next handler sees, but with the credentials that
-// we took out of its query: that is no change to judge.
+// currentURL returns the URL that the next handler sees, with the credentials that we
+// removed from its query: policies need not judge that change.
 func (r *Request) currentURL() *url.URL {
 	cut := r.meta.StrippedQuery
 	if cut == (StrippedQuery{}) || r.http.URL.RawQuery != cut.After {
@@ -21,9 +21,8 @@ func (r *Request) currentURL() *url.URL {
 	return &uncut
 }
 
-// Methods returns the client's own method and the one that a handler made of it,
-// which is usually the same. A WebSocket by CONNECT is judged as the GET that the
-// upstream gets.
+// Methods returns the client's method and the one to which a handler has changed it,
+// usually the same. A WebSocket by CONNECT counts as the GET that the upstream gets.
 func (r *Request) Methods() (own, changed string) {
 	own, changed = r.meta.Method, r.http.Method
 	if r.IsWebSocketConnect() {
@@ -35,8 +34,8 @@ func (r *Request) Methods() (own, changed string) {
 	return own, changed
 }
 
-// addMethodReadings judges each reading with the client's own method and, if a handler
-// changed that, once more with what it made of it.
+// addMethodReadings sets the client's method in each reading. If a handler changed the
+// method, it adds each reading with the changed method as well.
 func (r *Request) addMethodReadings() {
 	own, changed := r.Methods()
 	for i := range r.readings {
@@ -52,5 +51,5 @@ func (r *Request) addMethodReadings() {
 	r.readings, r.flags = limitReadings(r.readings, r.flags)
 }
 
-// IsCurrentQuery reports whether a reading's query is the one that the next handler sees.
+// IsCurrentQuery reports whether a raw query is the one that the next handler sees.
 func (r *Request) IsCurrentQuery(raw string) bool { return raw == r.currentURL().RawQuery }

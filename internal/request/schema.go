@@ -7,10 +7,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// Schema returns the JSON Schema (draft 7) of Document, made from its Go types:
-// every field is required, and nothing but claims, config and body is open. It
-// lists the words of closed sets, gives examples of open ones and says what is
-// lower-case.
+// Schema returns the JSON Schema (draft 7) of Document, generated from its Go types. Every
+// field is required, and only claims, config and body are open. It has an enum for fields
+// with fixed values, examples for others, and a pattern for fields in lower case.
 func Schema() map[string]any {
 	schema := schemaOf(reflect.TypeFor[Document]())
 	addConstraints(schema)
@@ -54,11 +53,10 @@ func structSchema(t reflect.Type) map[string]any {
 	return map[string]any{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
 }
 
-// lowerCase is the pattern of texts without letters of ASCII's upper case.
+// lowerCase is the pattern of strings without upper-case ASCII letters.
 const lowerCase = "^[^A-Z]*$"
 
-// enumFields are the fields that are one of a few words; those of a list if they
-// are lists.
+// enumFields are the fields with fixed values; for a list, the values of its items.
 var enumFields = map[string][]string{
 	"contract":            {Contract},
 	"request.scheme":      {"http", "https"},
@@ -72,14 +70,14 @@ var enumFields = map[string][]string{
 	"failure.reason":      reasonNames(),
 }
 
-// exampleFields are the fields that may be anything but are usually one of a few words.
+// exampleFields are the fields with usual but not fixed values.
 var exampleFields = map[string][]string{
 	"request.method":  strings.Fields("GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK"),
 	"request.upgrade": {"", webSocket},
 	"identity.method": {"", "jwt", "introspection", "basic", "api_key", "client_certificate", "session", "provider"},
 }
 
-// lowerCaseFields are the fields in lower case, of objects the names in them.
+// lowerCaseFields are the fields in lower case; for an object, its names.
 var lowerCaseFields = []string{"request.host", "request.path_folded", "request.upgrade", "request.headers", "request.header_values"}
 
 func reasonNames() []string {
@@ -90,7 +88,7 @@ func reasonNames() []string {
 	return names
 }
 
-// addConstraints adds to a schema what the Go types do not say.
+// addConstraints adds the constraints that Go types do not have.
 func addConstraints(schema map[string]any) {
 	for path, words := range enumFields {
 		field := schemaAt(schema, path)
@@ -112,7 +110,7 @@ func addConstraints(schema map[string]any) {
 	}
 }
 
-// schemaAt returns the schema of a field, whose path is dotted.
+// schemaAt returns the schema of the field at a dotted path.
 func schemaAt(schema map[string]any, path string) map[string]any {
 	for name := range strings.SplitSeq(path, ".") {
 		schema = schema["properties"].(map[string]any)[name].(map[string]any)

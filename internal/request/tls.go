@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// noCertificate is what policies see without a client certificate.
+// noCertificate is the certificate in the document if the client has none.
 var noCertificate = Certificate{DNSNames: []string{}, Emails: []string{}, URIs: []string{}}
 
 // TLS describes the request's connection.
@@ -25,7 +25,7 @@ func (r *Request) TLS() TLS {
 	}
 }
 
-// certificate describes the leaf that the client showed.
+// certificate describes the leaf of the client's certificates.
 func certificate(state *tls.ConnectionState) Certificate {
 	if len(state.PeerCertificates) == 0 {
 		return noCertificate

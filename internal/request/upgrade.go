@@ -11,17 +11,16 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// webSocket is the one upgrade that is possible on every site: policies see the
-// request that opens it, and the connection carries nothing but its messages.
+// webSocket is the only upgrade that every site supports: policies see the handshake, and
+// the connection then carries only WebSocket messages.
 const webSocket = "websocket"
 
-// tunnelProtocols are protocols that carry further requests, or whole networks, which
-// no policy would see: cleartext HTTP/2 and its kin (RFC 7540, section 3.2), TLS
-// within HTTP (RFC 2817) and IP (RFC 9484). A site cannot let them through.
+// tunnelProtocols carry further requests or network traffic that no policy would see:
+// cleartext HTTP/2 and other versions of HTTP (RFC 7540, section 3.2), TLS within HTTP
+// (RFC 2817) and IP (RFC 9484). A site cannot allow them.
 var tunnelProtocols = []string{"h2c", "h2", "h3", "http", "tls", "connect-ip"}
 
-// CheckUpgrade returns an error if a site cannot name a protocol among those
-// that may pass, beside websocket.
+// CheckUpgrade returns an error if a site cannot allow upgrades to a protocol.
 func CheckUpgrade(token string) error {
 	name, _, _ := strings.Cut(strings.ToLower(token), "/")
 	switch {
@@ -35,22 +34,22 @@ func CheckUpgrade(token string) error {
 	return nil
 }
 
-// isProtocol reports whether a text is a protocol's name, with or without a
-// version (RFC 9110, section 7.8). Both have the characters of a header's name.
+// isProtocol reports whether a text is the name of a protocol, with or without a version
+// (RFC 9110, section 7.8). Both are tokens, like header names.
 func isProtocol(text string) bool {
 	name, version, versioned := strings.Cut(text, "/")
 	return httpguts.ValidHeaderFieldName(name) && (!versioned || httpguts.ValidHeaderFieldName(version))
 }
 
-// upgrade is what a request wants to make of its connection.
+// upgrade is the protocol to which a request may change its connection.
 type upgrade struct {
-	token   string // as the next handler gets it, or ""
-	refused bool   // a CONNECT that no handler gets
+	token   string // in the spelling for the next handler, or ""
+	refused bool   // a CONNECT that is not forwarded
 }
 
-// parseUpgrade returns the first protocol that a request may change to: websocket or
-// one that the site names. Others are ignored, as RFC 9110, section 7.8, has it;
-// a CONNECT is nothing without its protocol, so that another one is refused.
+// parseUpgrade returns the first protocol of a request that is websocket or that the site
+// allows. It ignores others (RFC 9110, section 7.8), except for CONNECT, which is refused:
+// it has no meaning without its protocol.
 func parseUpgrade(r *http.Request, kinds HeaderKinds, allowed []string) upgrade {
 	switch {
 	case r.Method == http.MethodConnect:
@@ -72,9 +71,8 @@ func parseUpgrade(r *http.Request, kinds HeaderKinds, allowed []string) upgrade 
 	return upgrade{}
 }
 
-// allowedProtocol returns a protocol in the spelling of the site if it may pass, else "".
-// Of a CONNECT, whose protocols are compared exactly (RFC 8441, section 4), it is
-// given as it was sent.
+// allowedProtocol returns a protocol in the site's spelling if the site allows it, or "". The
+// protocol of a CONNECT is compared as it was sent (RFC 8441, section 4).
 func allowedProtocol(protocol string, allowed []string) string {
 	if protocol == webSocket {
 		return webSocket
@@ -87,8 +85,8 @@ func allowedProtocol(protocol string, allowed []string) string {
 	return ""
 }
 
-// connectProtocol returns the protocol of an extended CONNECT (RFC 8441, RFC 9220), or
-// "" for a plain one. HTTP/3 has it where others have the version of HTTP.
+// connectProtocol returns the protocol of an extended CONNECT (RFC 8441, RFC 9220), or ""
+// for a plain CONNECT. In HTTP/3 it is in Request.Proto.
 func connectProtocol(r *http.Request) string {
 	switch {
 	case r.ProtoMajor == 2 && len(r.Header[":protocol"]) == 1:
@@ -99,9 +97,9 @@ func connectProtocol(r *http.Request) string {
 	return ""
 }
 
-// isWebSocketHandshake reports whether a request opens a WebSocket (RFC 6455, section
-// 4.2.1). What a server would not take for one must not pass as one: it would be
-// answered like any request, on a connection that is no longer read as such.
+// isWebSocketHandshake reports whether a request is a valid WebSocket handshake (RFC 6455,
+// section 4.2.1). An invalid one must not pass as an upgrade: the upstream would treat it
+// as an ordinary request on a connection that is no longer parsed as HTTP.
 func isWebSocketHandshake(r *http.Request) bool {
 	keys := r.Header["Sec-Websocket-Key"]
 	if r.Method != http.MethodGet || r.ContentLength != 0 || !hasOnlyLine(r.Header, "Sec-Websocket-Version", "13") || len(keys) != 1 || len(keys[0]) != 24 {
@@ -112,32 +110,32 @@ func isWebSocketHandshake(r *http.Request) bool {
 	return err == nil && n == 16
 }
 
-// hasOnlyLine reports whether a header has one line, and which.
+// hasOnlyLine reports whether a header has exactly one line, with the given text.
 func hasOnlyLine(h http.Header, name, line string) bool {
 	lines := h[name]
 	return len(lines) == 1 && strings.TrimSpace(lines[0]) == line
 }
 
-// Upgrade returns the protocol that the request may change its connection to, in
-// the spelling in which the next handler gets it, or "".
+// Upgrade returns the protocol to which the request may change its connection, in the
+// spelling for the next handler, or "".
 func (r *Request) Upgrade() string { return r.upgrade.token }
 
-// UpgradeRefused reports whether the request is a CONNECT that no handler may get.
+// UpgradeRefused reports whether the request is a CONNECT that must not be forwarded.
 func (r *Request) UpgradeRefused() bool { return r.upgrade.refused }
 
-// IsWebSocketConnect reports whether the request opens a WebSocket by CONNECT. The web
-// server turns it into a GET for the upstream, and as that it is judged.
+// IsWebSocketConnect reports whether the request opens a WebSocket by CONNECT. Caddy turns
+// it into a GET for the upstream, so that policies see a GET.
 func (r *Request) IsWebSocketConnect() bool {
 	return r.http.Method == http.MethodConnect && r.upgrade.token == webSocket
 }
 
-// IsWebSocketHandshake reports whether the request opens a WebSocket by Upgrade, whose key
-// the upstream answers. One by CONNECT has no key (RFC 8441, section 5).
+// IsWebSocketHandshake reports whether the request opens a WebSocket by Upgrade, with a
+// Sec-WebSocket-Key for the upstream. CONNECT has no key (RFC 8441, section 5).
 func (r *Request) IsWebSocketHandshake() bool {
 	return r.upgrade.token == webSocket && r.http.Method != http.MethodConnect
 }
 
-// protocol returns the version of HTTP, also of an extended CONNECT.
+// protocol returns the version of HTTP, also for an extended CONNECT.
 func (r *Request) protocol() string {
 	if r.http.ProtoMajor == 3 {
 		return "HTTP/3.0"
@@ -145,7 +143,7 @@ func (r *Request) protocol() string {
 	return r.http.Proto
 }
 
-// IsWebSocket reports whether r asks for a WebSocket, by Upgrade (RFC 6455,
+// IsWebSocket reports whether r requests a WebSocket, by Upgrade (RFC 6455,
 // section 4.1) or by extended CONNECT (RFC 8441, section 4; RFC 9220).
 func IsWebSocket(r *http.Request) bool {
 	if r.Method == http.MethodConnect {

@@ -140,7 +140,7 @@ func TestWebSocket(t *testing.T) {
 	}
 }
 
-// FuzzUpgrade: whatever Upgrade and ConnectionHeader say, only what the site names
+// FuzzUpgrade: whatever Upgrade and Connection say, only what the site names
 // passes.
 func FuzzUpgrade(f *testing.F) {
 	for _, seed := range []string{"h2c", "h2c, websocket", "websocket", "TCP", " ,\x00", "websocket\x00", "h2c;q=1,tcp"} {

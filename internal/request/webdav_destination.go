@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// destination is where a WebDAV request points to (RFC 4918, section 10.3), as
-// its DestinationHeader header has it.
+// destination is the target of a WebDAV request (RFC 4918, section 10.3) in its
+// Destination header.
 type destination struct {
 	path    string // escaped, "" without a destination
-	host    string // in the form of splitHost, "" for the request's own
-	invalid bool   // there is one that cannot be judged
+	host    string // as splitHost returns it, "" for the request's own
+	invalid bool   // it is not a single URL or path
 }
 
-// maxDestination bounds a DestinationHeader, in bytes: it is put together with parts of the
-// path. Servers take no longer paths.
+// maxDestination limits a Destination, in bytes, because it is combined with prefixes of
+// the path. Servers accept no longer paths.
 const maxDestination = 8 << 10
 
-// parseDestination returns a request's destination. The method does not matter: the
-// server behind may take another one from a header or from the query.
+// parseDestination returns a request's destination, whatever its method: the upstream may
+// take another method from a header or from the query.
 func parseDestination(r *http.Request) destination {
 	lines := r.Header["Destination"]
 	if len(lines) == 0 {
@@ -37,8 +37,7 @@ func parseDestination(r *http.Request) destination {
 	return destination{path: path, host: host, invalid: !ok || !strings.HasPrefix(path, "/")}
 }
 
-// ForeignDestination reports whether the request's destination is on another host
-// than the request itself.
+// ForeignDestination reports whether the destination is on another host than the request.
 func (r *Request) ForeignDestination() bool {
 	if r.destination.host == "" {
 		return false
