@@ -129,7 +129,7 @@ func TestReloadLate(t *testing.T) {
 	write(t, path, "enabled")
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := polled(t, Options{Paths: []string{path}})
-		before, err := look(l.options)
+		before, err := scan(l.options)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestReloadLate(t *testing.T) {
 		if *l.Load() != "disabled" {
 			t.Fatalf("got %q", *l.Load())
 		}
-		l.deliver(before.Tree, nil)
+		l.applyScan(before.Tree, nil)
 		time.Sleep(2 * pollInterval)
 		if *l.Load() != "disabled" {
 			t.Errorf("got %q", *l.Load())
