@@ -72,7 +72,7 @@ func createSite(dir, user string) (*createdSite, error) {
 	if err != nil {
 		return nil, err
 	}
-	site := &createdSite{Directory: dir, User: user, Password: users.NewPassword()}
+	site := &createdSite{Directory: dir, User: user, Password: users.GeneratePassword()}
 	if files[usersName], err = firstUser(user, site.Password); err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func firstUser(name, password string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := editor.Add(users.NewAccount{Name: name, Hash: hash, Roles: []string{"admin", "member"}}); err != nil {
+	if err := editor.Add(users.UserEntry{Name: name, Hash: hash, Roles: []string{"admin", "member"}}); err != nil {
 		return nil, err
 	}
 	return editor.Bytes()

@@ -15,27 +15,27 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
-// Failure is why a user was not signed in.
+// Failure is the error of a sign-in or a refresh.
 type Failure struct {
-	// Status is what to answer.
+	// Status is the status of the response to the browser.
 	Status int
-	// Reason is the exact cause, for the log; the page shows a coarse one.
+	// Reason is the exact reason for the log. The page shows a less specific one.
 	Reason authenticator.Reason
-	// Subject is who the refused ID token is about, if the provider has signed it, for
-	// the log; else "".
+	// Subject is the subject of a rejected ID token whose signature is valid, for
+	// the log, or "".
 	Subject string
-	// RetryAfter is how long to wait with the status 503; 0 if unknown.
+	// RetryAfter is how long to wait after status 503; 0 if unknown.
 	RetryAfter time.Duration
-	// Interact says that the provider has to talk to the user, which it was asked
-	// not to do: signing in once more without that may succeed.
-	Interact bool
-	// Anew says that nothing was sent to the provider, and that the sign-in is to be
-	// begun once more.
-	Anew bool
-	// vague says that the provider answered, but nothing about the user: a session that
-	// was to be refreshed goes on as if the provider were out of reach.
-	vague bool
-	// Err is for the log. It holds no code, token or secret.
+	// NeedsInteraction says that the provider needs to show a page to the user,
+	// although prompt is none. Another sign-in without prompt may succeed.
+	NeedsInteraction bool
+	// Restart says that the code was not sent to the provider and that the sign-in
+	// should start again.
+	Restart bool
+	// inconclusive says that the response says nothing about the user. A refresh
+	// then keeps the session, as if the provider were unavailable.
+	inconclusive bool
+	// Err is for the log. It contains no code, token or secret.
 	Err error
 }
 
@@ -45,50 +45,50 @@ func (f *Failure) Error() string { return f.Err.Error() }
 // Unwrap returns what Err is.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// fail returns a failure of a sign-in that may be begun again.
-func fail(status int, reason authenticator.Reason, err error) *Failure {
+// newFailure returns a failure.
+func newFailure(status int, reason authenticator.Reason, err error) *Failure {
 	return &Failure{Status: status, Reason: reason, Err: err}
 }
 
-// unavailable returns a failure of a provider that is out of reach.
+// unavailable returns the failure of a provider that is unavailable.
 func unavailable(after time.Duration, err error) *Failure {
 	return &Failure{Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonKeysUnavailable, RetryAfter: max(after, time.Second), Err: err}
 }
 
-// vague returns a failure of a provider whose answer says nothing about the user.
-func vague(err error) *Failure {
-	failure := fail(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, err)
-	failure.vague = true
+// inconclusive returns the failure of a response that says nothing about the user.
+func inconclusive(err error) *Failure {
+	failure := newFailure(http.StatusBadGateway, authenticator.ReasonCredentialsInvalid, err)
+	failure.inconclusive = true
 	return failure
 }
 
-// moved returns the failure of a sign-in whose provider has other endpoints by now: a
-// code is for those that it was asked of.
-func moved() *Failure {
-	failure := fail(http.StatusBadRequest, authenticator.ReasonLoginStateInvalid, errors.New("the provider's metadata changed during the sign-in, which begins anew"))
-	failure.Anew = true
+// endpointsChanged returns the failure of a sign-in whose provider changed its
+// endpoints meanwhile. The code is not sent to the new ones.
+func endpointsChanged() *Failure {
+	failure := newFailure(http.StatusBadRequest, authenticator.ReasonLoginStateInvalid, errors.New("the provider's metadata changed during the sign-in, which begins anew"))
+	failure.Restart = true
 	return failure
 }
 
-// refused turns a verifier's error into a failure.
-func refused(what string, err error) *Failure {
+// tokenFailure returns the failure for an error of the token verifier.
+func tokenFailure(what string, err error) *Failure {
 	var refusal *token.Error
 	switch {
 	case !errors.As(err, &refusal):
-		return fail(http.StatusBadGateway, authenticator.ReasonTokenMalformed, fmt.Errorf("%s: %w", what, err))
+		return newFailure(http.StatusBadGateway, authenticator.ReasonTokenMalformed, fmt.Errorf("%s: %w", what, err))
 	case refusal.Reason == authenticator.ReasonKeysUnavailable:
 		return unavailable(0, err)
 	case refusal.Reason == authenticator.ReasonStepUpRequired:
-		return fail(http.StatusForbidden, refusal.Reason, fmt.Errorf("%s: %w", what, err))
+		return newFailure(http.StatusForbidden, refusal.Reason, fmt.Errorf("%s: %w", what, err))
 	case refusal.Reason == authenticator.ReasonLoginStateInvalid:
-		return fail(http.StatusBadRequest, refusal.Reason, fmt.Errorf("%s: %w", what, err))
+		return newFailure(http.StatusBadRequest, refusal.Reason, fmt.Errorf("%s: %w", what, err))
 	}
-	return fail(http.StatusBadGateway, refusal.Reason, fmt.Errorf("%s: %w", what, err))
+	return newFailure(http.StatusBadGateway, refusal.Reason, fmt.Errorf("%s: %w", what, err))
 }
 
-// plain rewrites an error of the libraries, which may repeat an answer's whole
-// body: a token or a secret may be in it, a stranger's text always.
-func plain(err error) error {
+// redactError returns an error without the text of responses, which may contain
+// tokens, secrets or any text.
+func redactError(err error) error {
 	var answer *endpointError
 	var network *url.Error
 	switch {
@@ -102,8 +102,9 @@ func plain(err error) error {
 	return errors.New(printable(err.Error()))
 }
 
-// isNetwork reports whether nothing was answered, or nothing that counts.
-func isNetwork(err error) bool {
+// isTransient reports whether an error is a network error or a response with status
+// 429 or 5xx.
+func isTransient(err error) bool {
 	if answer, ok := errors.AsType[*endpointError](err); ok {
 		return answer.status >= http.StatusInternalServerError || answer.status == http.StatusTooManyRequests
 	}
@@ -117,8 +118,8 @@ func withoutQuery(text string) string {
 	return text
 }
 
-// maxText is how many bytes of a stranger's text stand in an error.
-const maxText = 200
+// maxPrintable is the maximum length of a provider's text in an error, in bytes.
+const maxPrintable = 200
 
 // printable escapes untrusted text for a log line and shortens it.
-func printable(text string) string { return textutil.Printable(text, maxText) }
+func printable(text string) string { return textutil.Printable(text, maxPrintable) }

@@ -8,24 +8,24 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/textutil"
 )
 
-// maxDetail is how many bytes of a stranger's text stand in one detail.
+// maxDetail is the maximum length of a detail that comes from a token, in bytes.
 const maxDetail = 128
 
-// Error is why a token was refused. It is for logs: what a client is told is
-// coarser. Details named received_… were read before anything was proven, so
-// they say what the caller sent and not what is true. The token itself is never
-// a part of it.
+// Error explains to the log why a token was rejected. The response is less
+// specific. Details named received_… are unverified. The token itself is never
+// included.
 type Error struct {
 	// Reason is the exact cause.
 	Reason authenticator.Reason
-	// Details are bounded and printable: the values expected and received, the
-	// clock, under "problem" a sentence, or under "hint" what to do.
+	// Details have limited length and are printable: expected and received values,
+	// the clock, a sentence named "problem", or advice named "hint".
 	Details []authenticator.Detail
-	// Forged says that a signature was checked, which is dear, and in vain.
-	Forged bool
+	// BadSignature says that a signature was computed, which is expensive, and did
+	// not match.
+	BadSignature bool
 }
 
-// Error names the reason and the details in one line.
+// Error returns the reason and the details on one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("token refused: ")
@@ -36,7 +36,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// refuse returns an *Error. Its pairs are the names and values of details.
+// refuse returns an *Error with details from pairs of names and values.
 func refuse(reason authenticator.Reason, pairs ...string) *Error {
 	e := &Error{Reason: reason}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -45,17 +45,17 @@ func refuse(reason authenticator.Reason, pairs ...string) *Error {
 	return e
 }
 
-// add adds a detail, unless its value is empty.
+// add adds a detail unless its value is empty.
 func (e *Error) add(name, value string) {
 	if value != "" {
 		e.Details = append(e.Details, authenticator.Detail{Name: name, Value: printable(value)})
 	}
 }
 
-// malformed refuses a token that breaks a standard's form.
+// malformed returns the *Error of a token that violates a standard.
 func malformed(format string, args ...any) *Error {
 	return refuse(authenticator.ReasonTokenMalformed, "problem", fmt.Sprintf(format, args...))
 }
 
-// printable escapes untrusted text for a log line and shortens it.
+// printable escapes untrusted text for a log line and truncates it.
 func printable(text string) string { return textutil.Printable(text, maxDetail) }

@@ -16,9 +16,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/textutil"
 )
 
-// ParseUsers reads a file of users: users.yaml if its name ends in .yaml or
-// .yml, htpasswd otherwise. An empty file is an error: it is more likely cut
-// off than meant.
+// ParseUsers parses a users file: users.yaml if the name ends in .yaml or .yml, and
+// htpasswd otherwise. A file without users is an error, because it was probably
+// truncated. Errors name the file and the line.
 func ParseUsers(name string, data []byte) ([]*User, error) {
 	var (
 		users []*User
@@ -35,7 +35,7 @@ func ParseUsers(name string, data []byte) ([]*User, error) {
 	return users, err
 }
 
-// userKeys are the keys of a user in users.yaml.
+// userKeys are the allowed fields of a user in users.yaml.
 var userKeys = []string{"password", "name", "roles", "groups", "email", "email_verified", "disabled", "expires", "claims"}
 
 func parseYAML(name string, data []byte) ([]*User, error) {
@@ -62,8 +62,8 @@ func parseYAML(name string, data []byte) ([]*User, error) {
 	return users, err
 }
 
-// document parses a YAML file that has one document, a mapping with one key,
-// and returns that key's value.
+// document parses a YAML file with one document, which is a mapping with one key,
+// and returns the key's value.
 func document(name string, data []byte, key string) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root, more yaml.Node
@@ -92,8 +92,8 @@ func document(name string, data []byte, key string) (*yaml.Node, error) {
 	return value, err
 }
 
-// members calls f for each member of a mapping. Unknown keys and keys that
-// stand twice are errors; allowed nil allows any.
+// members calls f for each member of a mapping. Unknown and duplicate keys are
+// errors; a nil allowed allows all keys.
 func members(name string, node *yaml.Node, what string, allowed []string, f func(key, value *yaml.Node) error) error {
 	if node.Kind != yaml.MappingNode {
 		return fmt.Errorf("%s:%d: %s: want a mapping, such as name: value", name, node.Line, what)
@@ -117,23 +117,23 @@ func members(name string, node *yaml.Node, what string, allowed []string, f func
 	return nil
 }
 
-// fields checks the fields of a user or of a key. One without a value is an
-// error: "disabled" that lost its "true" must not enable a user, and no user
-// stays for ever whose "expires" is empty or the zero time.
+// fields checks the fields of a user or of a key. A field without a value is an
+// error: "disabled" without "true" must not enable a user, and an empty "expires"
+// must not mean never.
 func fields(name string, node *yaml.Node, what string, allowed []string) error {
 	return members(name, node, what, allowed, func(key, value *yaml.Node) error {
 		if isNull(value) {
 			return fmt.Errorf("%s:%d: %s: %s has no value", name, key.Line, what, key.Value)
 		}
-		if wanted := misfit(key.Value, value); wanted != "" {
+		if wanted := expectedForm(key.Value, value); wanted != "" {
 			return fmt.Errorf("%s:%d: %s: %s: %s", name, value.Line, what, key.Value, wanted)
 		}
 		return nil
 	})
 }
 
-// misfit says what a field's value has to be, or "" if it is that.
-func misfit(key string, value *yaml.Node) string {
+// expectedForm returns what a field's value must be, or "" if the value is valid.
+func expectedForm(key string, value *yaml.Node) string {
 	switch key {
 	case "roles", "groups", "scopes", "networks":
 		if value.Decode(new([]string)) != nil {
@@ -161,7 +161,7 @@ func isNull(node *yaml.Node) bool {
 	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
 }
 
-// parseHtpasswd reads lines of name:hash. Only bcrypt's hashes will do.
+// parseHtpasswd parses lines of name:hash. Only bcrypt hashes are accepted.
 func parseHtpasswd(name string, data []byte) ([]*User, error) {
 	var users []*User
 	seen := map[string]bool{}
