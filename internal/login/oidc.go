@@ -86,34 +86,34 @@ const maxACRValues = 1024
 // parseStepUp reads the step-up parameters of the sign-in page. If a user changes
 // them to weaker ones, the policy denies the request again after the sign-in.
 func parseStepUp(query url.Values) oidc.StepUp {
-	demand := oidc.NoStepUp
+	stepUp := oidc.NoStepUp
 	strange := func(c rune) bool { return c == utf8.RuneError || !unicode.IsPrint(c) }
 	if text := query.Get("acr_values"); len(text) <= maxACRValues && !strings.ContainsFunc(text, strange) {
-		demand.ACRValues = strings.Fields(text)
+		stepUp.ACRValues = strings.Fields(text)
 	}
 	if seconds, err := strconv.ParseInt(query.Get("max_age"), 10, 32); err == nil && seconds >= 0 {
-		demand.MaxAge = seconds
+		stepUp.MaxAge = seconds
 	}
-	return demand
+	return stepUp
 }
 
 // isStepUp reports whether a sign-in has requirements.
 func isStepUp(ask oidc.StepUp) bool { return len(ask.ACRValues) > 0 || ask.MaxAge >= 0 }
 
 // begin starts a sign-in and redirects the browser to the provider.
-func (o *OIDC) begin(v *Request, returnTo string, demand oidc.StepUp) {
+func (o *OIDC) begin(v *Request, returnTo string, stepUp oidc.StepUp) {
 	state := randomToken()
-	to, pending, err := o.Provider.Authorize(v.R.Context(), state, o.callbackURL(v), demand)
+	to, pending, err := o.Provider.Authorize(v.R.Context(), state, o.callbackURL(v), stepUp)
 	if err == nil {
 		kept := pending
 		kept.StepUp = oidc.StepUp{} // Ask has it
-		err = o.storeTransaction(v, state, Transaction{ReturnTo: returnTo, StepUp: demand}, oidcState{Purpose: purposeSignIn, Request: kept})
+		err = o.storeTransaction(v, state, Transaction{ReturnTo: returnTo, StepUp: stepUp}, oidcState{Purpose: purposeSignIn, Request: kept})
 	}
 	if err == nil { // after the rate limit, because it sends a request to the provider
 		to, err = o.Provider.PushAuthorization(v.R.Context(), to, state, pending)
 	}
 	if err != nil {
-		o.fail(v, err, Transaction{Login: o.MethodName, ReturnTo: returnTo, StepUp: demand})
+		o.fail(v, err, Transaction{Login: o.MethodName, ReturnTo: returnTo, StepUp: stepUp})
 		return
 	}
 	v.Redirect(to)
@@ -182,9 +182,9 @@ func (o *OIDC) complete(v *Request, answer url.Values, t Transaction, pending oi
 	granted, err := o.Provider.Exchange(v.R.Context(), answer, pending)
 	var failure *oidc.Failure
 	if errors.As(err, &failure) && failure.NeedsInteraction {
-		demand := pending.StepUp
-		demand.Interactive = true
-		o.begin(v, t.ReturnTo, demand)
+		stepUp := pending.StepUp
+		stepUp.Interactive = true
+		o.begin(v, t.ReturnTo, stepUp)
 		return
 	}
 	if errors.As(err, &failure) && failure.Restart {

@@ -262,7 +262,7 @@ func TestSilently(t *testing.T) {
 }
 
 // TestStepUp: R-SU-5, R-CK-7. The provider is asked for what the policy demands,
-// the session gets a new id, and a demand that is not met ends on a page.
+// the session gets a new id, and a step-up that is not met ends on a page.
 func TestStepUp(t *testing.T) {
 	p := newProvided(t, nil)
 	p.signIn("/")

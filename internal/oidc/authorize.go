@@ -55,13 +55,13 @@ type AuthRequest struct {
 // request to pass to Exchange. State must be an unguessable value that the caller
 // binds to the browser. Authorize sends no request to the provider but for its
 // metadata; call PushAuthorization next. An error is a *Failure.
-func (p *Provider) Authorize(ctx context.Context, state, redirectURI string, demand StepUp) (to string, pending AuthRequest, err error) {
+func (p *Provider) Authorize(ctx context.Context, state, redirectURI string, stepUp StepUp) (to string, pending AuthRequest, err error) {
 	m, err := p.metadata(ctx)
 	if err != nil {
 		return "", AuthRequest{}, err
 	}
 	pending = AuthRequest{
-		StepUp: demand, Issuer: p.config.Issuer, RedirectURI: redirectURI,
+		StepUp: stepUp, Issuer: p.config.Issuer, RedirectURI: redirectURI,
 		Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Endpoints: m.digest(),
 	}
 	return withQuery(m.authorization, p.parameters(state, pending)), pending, nil
@@ -101,8 +101,8 @@ func withQuery(endpoint string, parameters url.Values) string {
 }
 
 // prompt returns the parameter prompt.
-func (p *Provider) prompt(demand StepUp) string {
-	if demand.Interactive && p.isSilent() {
+func (p *Provider) prompt(stepUp StepUp) string {
+	if stepUp.Interactive && p.isSilent() {
 		return ""
 	}
 	return strings.Join(p.config.Prompt, " ")

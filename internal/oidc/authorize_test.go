@@ -23,7 +23,7 @@ func TestAuthorize(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(*Config)
-		demand StepUp
+		stepUp StepUp
 		want   url.Values // beside what is always there
 	}{
 		{"as it comes", nil, NoStepUp, url.Values{"scope": {"openid profile email"}}},
@@ -38,7 +38,7 @@ func TestAuthorize(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBench(t, test.change)
-			to, pending, err := b.client.Authorize(context.Background(), state, redirectURI, test.demand)
+			to, pending, err := b.client.Authorize(context.Background(), state, redirectURI, test.stepUp)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +60,7 @@ func TestAuthorize(t *testing.T) {
 			if strings.Contains(to, pending.Verifier) || !regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`).MatchString(pending.Verifier) || len(pending.Nonce) < 26 {
 				t.Errorf("verifier %s, nonce %s", pending.Verifier, pending.Nonce)
 			}
-			if _, again, _ := b.client.Authorize(context.Background(), state, redirectURI, test.demand); again.Nonce == pending.Nonce || again.Verifier == pending.Verifier {
+			if _, again, _ := b.client.Authorize(context.Background(), state, redirectURI, test.stepUp); again.Nonce == pending.Nonce || again.Verifier == pending.Verifier {
 				t.Error("the second sign-in has the first one's secrets")
 			}
 		})

@@ -86,9 +86,9 @@ func newBench(t *testing.T, change func(*Config)) *bench {
 
 // begin authorizes and lets the fake sign its user in; it returns what the
 // browser brings back.
-func (b *bench) begin(demand StepUp) (url.Values, AuthRequest) {
+func (b *bench) begin(stepUp StepUp) (url.Values, AuthRequest) {
 	b.t.Helper()
-	to, pending, err := b.client.Authorize(context.Background(), state, redirectURI, demand)
+	to, pending, err := b.client.Authorize(context.Background(), state, redirectURI, stepUp)
 	if err == nil {
 		to, err = b.client.PushAuthorization(context.Background(), to, state, pending)
 	}
@@ -110,9 +110,9 @@ func (b *bench) begin(demand StepUp) (url.Values, AuthRequest) {
 }
 
 // signIn signs the fake's user in.
-func (b *bench) signIn(demand StepUp) (*Grant, error) {
+func (b *bench) signIn(stepUp StepUp) (*Grant, error) {
 	b.t.Helper()
-	answer, pending := b.begin(demand)
+	answer, pending := b.begin(stepUp)
 	return b.client.Exchange(context.Background(), answer, pending)
 }
 
