@@ -102,3 +102,22 @@ func FuzzCookie(f *testing.F) {
 		}
 	})
 }
+
+// TestDeleteCookie: a cookie is deleted with the attributes that it was set with.
+func TestDeleteCookie(t *testing.T) {
+	for _, test := range []struct {
+		name, domain string
+		https        bool
+		want         string
+	}{
+		{"__Host-policy_auth", "", true, "__Host-policy_auth=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
+		{"__Secure-policy_auth", "example.com", true, "__Secure-policy_auth=; Path=/; Domain=example.com; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
+		{"policy_auth", "", false, "policy_auth=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"},
+	} {
+		w := httptest.NewRecorder()
+		DeleteCookie(w, test.name, test.domain, test.https)
+		if got := w.Header().Get("Set-Cookie"); got != test.want {
+			t.Errorf("got %s, want %s", got, test.want)
+		}
+	}
+}
