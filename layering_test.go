@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,8 +14,9 @@ import (
 
 const ourModule = "github.com/policyauth/caddy-policy-auth"
 
-// rooms says what each room may import of ours; docs/CONTRIBUTING.md explains.
-var rooms = map[string]struct {
+// packages has the packages of this module that each package may import, and whether it may
+// import Caddy. The table in docs/CONTRIBUTING.md says the same.
+var packages = map[string]struct {
 	imports string
 	caddy   bool
 }{
@@ -63,18 +65,17 @@ var rooms = map[string]struct {
 	"internal/oidc/oidctest":       {"", false}, // for tests
 }
 
-// TestHouse holds who may know whom: a shortcut fails the build. Test files may
-// look at what they compare with.
+// TestHouse checks that no package imports more than packages allows. Test files may.
 func TestHouse(t *testing.T) {
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		dir := filepath.ToSlash(filepath.Dir(path))
-		room, known := rooms[dir]
+		allowed, known := packages[dir]
 		if !known {
 			if strings.HasPrefix(dir, "internal/") {
-				t.Errorf("%s: a room that the house does not know", dir)
+				t.Errorf("%s: the package is not in the list of packages", dir)
 			}
 			return nil
 		}
@@ -84,14 +85,14 @@ func TestHouse(t *testing.T) {
 		}
 		for _, spec := range file.Imports {
 			name := strings.Trim(spec.Path.Value, `"`)
-			if own, ok := strings.CutPrefix(name, ourModule+"/"); ok && !slices.Contains(strings.Fields(room.imports), strings.TrimPrefix(own, "internal/")) {
-				t.Errorf("%s imports %s, may import: %s", path, own, room.imports)
+			if own, ok := strings.CutPrefix(name, ourModule+"/"); ok && !slices.Contains(strings.Fields(allowed.imports), strings.TrimPrefix(own, "internal/")) {
+				t.Errorf("%s imports %s, may import: %s", path, own, allowed.imports)
 			}
 			if name == ourModule {
 				t.Errorf("%s imports the root", path)
 			}
-			if strings.HasPrefix(name, "github.com/caddyserver/caddy/") && !room.caddy {
-				t.Errorf("%s knows Caddy", path)
+			if strings.HasPrefix(name, "github.com/caddyserver/caddy/") && !allowed.caddy {
+				t.Errorf("%s imports Caddy", path)
 			}
 		}
 		return nil
@@ -101,7 +102,73 @@ func TestHouse(t *testing.T) {
 	}
 }
 
-// TestTopLevel: nothing but the three files of wiring stands at the top.
+// TestContributing checks docs/CONTRIBUTING.md: its table has the imports of packages, its
+// links lead to files, and a file has the names that follow a link to it in a table.
+func TestContributing(t *testing.T) {
+	content, err := os.ReadFile("docs/CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for line := range strings.Lines(string(content)) {
+		cells := strings.Split(strings.Trim(line, "|\n"), "|")
+		if name := strings.Trim(cells[0], " `"); len(cells) == 4 && name != "root" {
+			checkImportsRow(t, name, cells)
+		}
+		if len(cells) == 2 && strings.Contains(cells[1], "](") {
+			rows++
+		}
+		for _, link := range contributingLink.FindAllStringSubmatch(line, -1) {
+			checkContributingLink(t, link[1], link[2], strings.HasPrefix(line, "| "))
+		}
+	}
+	if rows < 25 {
+		t.Errorf("the table of places to change has %d rows, want 25", rows)
+	}
+}
+
+// contributingLink is a link, and the names that follow it.
+var contributingLink = regexp.MustCompile("\\]\\(([^)#]+)\\)((?:,? `[A-Za-z]+`)*)")
+
+func checkImportsRow(t *testing.T, name string, cells []string) {
+	allowed, known := packages[name]
+	if !known {
+		return // the head of the table
+	}
+	documented := strings.Fields(strings.NewReplacer(",", " ", "–", "").Replace(cells[2]))
+	imports := strings.Fields(allowed.imports)
+	slices.Sort(documented)
+	slices.Sort(imports)
+	if !slices.Equal(documented, imports) || strings.TrimSpace(cells[3]) == "yes" != allowed.caddy {
+		t.Errorf("%s: CONTRIBUTING.md has the imports %v, Caddy %s; want %v, %v", name, documented, cells[3], imports, allowed.caddy)
+	}
+}
+
+func checkContributingLink(t *testing.T, target, names string, table bool) {
+	if strings.Contains(target, "://") {
+		return
+	}
+	path := filepath.Join("docs", filepath.FromSlash(target))
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Errorf("CONTRIBUTING.md links to %s: %v", target, err)
+		return
+	}
+	if !table || info.IsDir() {
+		return
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, name := range strings.FieldsFunc(names, func(c rune) bool { return strings.ContainsRune(" ,`", c) }) {
+		if !regexp.MustCompile(`\b` + name + `\b`).Match(content) {
+			t.Errorf("CONTRIBUTING.md names %s, which is not in %s", name, target)
+		}
+	}
+}
+
+// TestTopLevel checks that the root has only the three files of the handler.
 func TestTopLevel(t *testing.T) {
 	entries, err := os.ReadDir(".")
 	if err != nil {
@@ -110,7 +177,7 @@ func TestTopLevel(t *testing.T) {
 	for _, entry := range entries {
 		name := entry.Name()
 		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") && !slices.Contains([]string{"module.go", "caddyfile.go", "handler.go"}, name) {
-			t.Errorf("%s stands at the top", name)
+			t.Errorf("%s is not a file of the handler", name)
 		}
 	}
 }
