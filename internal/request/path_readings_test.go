@@ -3,6 +3,7 @@ package request
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -128,6 +129,17 @@ func TestFragment(t *testing.T) {
 	encoded := httptest.NewRequest("GET", "/a%23b", nil)
 	if got := New(encoded, Metadata{}, new(Config)).RejectedFlag(); got != "" {
 		t.Errorf("an encoded # is an ordinary character, refused for %q", got)
+	}
+}
+
+// TestOpaqueTarget: a target that reaches the upstream unparsed is rejected, and no site can
+// allow it.
+func TestOpaqueTarget(t *testing.T) {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.URL, r.RequestURI = &url.URL{Scheme: "http", Opaque: "x:/admin"}, "http:x:/admin"
+	req := New(r, Metadata{}, new(Config))
+	if got := req.RejectedFlag(); got != FlagOpaque || !req.Unreadable() {
+		t.Errorf("rejected for %q, want %q", got, FlagOpaque)
 	}
 }
 

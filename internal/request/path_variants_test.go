@@ -75,6 +75,15 @@ func TestN02N03Closure(t *testing.T) {
 	}
 }
 
+// TestS06VariantLimit: the variants of one path are limited while they are computed.
+func TestS06VariantLimit(t *testing.T) {
+	path := `/a\b%5cc;p%3bq//d/../e%2f%2ef%253fg=1%25253fh=2%2523i%3fj=3%23k%252fl%255cm%2525252fn/./o`
+	variants, flags := pathVariants(pathVariant{path: path, query: "z"}, nil)
+	if len(variants) != maxVariants || !slices.Contains(flags, FlagTooLong) {
+		t.Errorf("%d variants, flags %q", len(variants), flags)
+	}
+}
+
 // TestS05AnyDepth: a flag is allowed at every depth, or at none.
 func TestS05AnyDepth(t *testing.T) {
 	for target, flag := range map[string]Flag{

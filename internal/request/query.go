@@ -17,7 +17,7 @@ const maxParameters = 4096
 
 // tooManyParameters reports whether a raw query has more than maxParameters.
 func tooManyParameters(raw string) bool {
-	return len(raw) > maxParameters && strings.Count(raw, "&") >= maxParameters
+	return len(raw) > maxParameters && strings.Count(strings.TrimRight(raw, "&"), "&") >= maxParameters
 }
 
 // query parses a raw query into an empty map, or a new one for nil, and returns it and the
