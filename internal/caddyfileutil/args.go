@@ -12,7 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
-// OneArg returns the line's one argument.
+// OneArg returns the only argument of a line.
 func OneArg(d *caddyfile.Dispenser) (string, error) {
 	word, args := d.Val(), d.RemainingArgs()
 	if len(args) > 1 {
@@ -27,7 +27,7 @@ func OneArg(d *caddyfile.Dispenser) (string, error) {
 	return args[0], nil
 }
 
-// AtLeastOneArg returns the line's arguments, at least one and none empty.
+// AtLeastOneArg returns the arguments of a line, at least one and none empty.
 func AtLeastOneArg(d *caddyfile.Dispenser) ([]string, error) {
 	word := d.Val()
 	args := d.RemainingArgs()
@@ -40,7 +40,7 @@ func AtLeastOneArg(d *caddyfile.Dispenser) ([]string, error) {
 	return args, nil
 }
 
-// String sets target to the line's one argument; a second line is an error.
+// String sets target to the only argument of a line; a second line is an error.
 func String(target *string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		word := d.Val()
@@ -53,7 +53,7 @@ func String(target *string) func(*caddyfile.Dispenser) error {
 	}
 }
 
-// Strings appends the line's arguments to target.
+// Strings appends the arguments of a line to target.
 func Strings(target *[]string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		values, err := AtLeastOneArg(d)
@@ -62,7 +62,7 @@ func Strings(target *[]string) func(*caddyfile.Dispenser) error {
 	}
 }
 
-// Flag sets target; the line has no argument.
+// Flag sets target; the line takes no argument.
 func Flag(target *bool) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		word := d.Val()
@@ -74,8 +74,8 @@ func Flag(target *bool) func(*caddyfile.Dispenser) error {
 	}
 }
 
-// Duration sets target to the line's one argument, such as 15m or 30d; it must
-// be positive.
+// Duration sets target to the only argument of a line, a positive duration such as 15m or
+// 30d.
 func Duration(target *caddy.Duration) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		word := d.Val()
@@ -95,8 +95,7 @@ func Duration(target *caddy.Duration) func(*caddyfile.Dispenser) error {
 	}
 }
 
-// Size sets target to the line's one argument, such as 1MiB, in bytes; it must
-// be positive.
+// Size sets target to the only argument of a line, a positive size such as 1MiB, in bytes.
 func Size(target *int64) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		word := d.Val()
@@ -119,7 +118,7 @@ func Size(target *int64) func(*caddyfile.Dispenser) error {
 	}
 }
 
-// Int sets target to the line's one argument, from 1 to most.
+// Int sets target to the only argument of a line, a number from 1 to most.
 func Int(target *int, most int) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		word := d.Val()
@@ -139,7 +138,7 @@ func Int(target *int, most int) func(*caddyfile.Dispenser) error {
 	}
 }
 
-// Enum sets target to the line's one argument, which must be one of allowed.
+// Enum sets target to the only argument of a line, which must be one of allowed.
 func Enum(target *string, allowed ...string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		word := d.Val()

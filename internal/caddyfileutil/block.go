@@ -1,6 +1,6 @@
-// Package grammar parses blocks of a Caddyfile by tables from a word to what
-// it sets, so that every mistake gets the same kind of error: its line, the
-// bad word, and the words that are allowed there.
+// Package caddyfileutil parses the blocks of a Caddyfile from tables of subdirectives, so
+// that every mistake gets the same kind of error: the line, the bad word, and the allowed
+// words.
 package caddyfileutil
 
 import (
@@ -14,12 +14,11 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/textutil"
 )
 
-// Subdirectives is the table of a block: what to do for each word that a line may
-// begin with. The function is called with the dispenser on the word.
+// Subdirectives has the function that parses each subdirective of a block. It is called with
+// the dispenser on the name of the subdirective.
 type Subdirectives map[string]func(d *caddyfile.Dispenser) error
 
-// Block parses the block that follows, if any. What names the thing that the
-// block configures, for errors.
+// Block parses the block that follows, if any. Errors name what the block configures.
 func Block(d *caddyfile.Dispenser, what string, words Subdirectives) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		parse, known := words[d.Val()]
@@ -33,8 +32,8 @@ func Block(d *caddyfile.Dispenser, what string, words Subdirectives) error {
 	return nil
 }
 
-// NoArgs returns an error if an argument stands on the line of a word that
-// takes a block alone; line is an example of a line of that block.
+// NoArgs returns an error if the line of a subdirective that takes only a block has an
+// argument; line is an example of a line in that block.
 func NoArgs(d *caddyfile.Dispenser, what, line string) error {
 	if d.NextArg() {
 		return d.Errf("%s takes a block, not %q: write lines such as %s between { and }", what, d.Val(), line)
@@ -42,7 +41,7 @@ func NoArgs(d *caddyfile.Dispenser, what, line string) error {
 	return nil
 }
 
-// NoBlock returns an error if a block follows.
+// NoBlock returns an error if the line opens a block.
 func NoBlock(d *caddyfile.Dispenser, what string) error {
 	if d.NextBlock(d.Nesting()) {
 		return d.Errf("%s takes no block", what)
@@ -50,8 +49,8 @@ func NoBlock(d *caddyfile.Dispenser, what string) error {
 	return nil
 }
 
-// Unknown says that a word is not one of the allowed ones, names the nearest
-// if there is one near, and lists all.
+// Unknown returns the message for a word that is not allowed. It suggests the nearest
+// allowed word and lists all.
 func Unknown(what, word string, allowed []string) string {
 	slices.Sort(allowed)
 	text := fmt.Sprintf("unknown %s: %s", what, word)

@@ -8,12 +8,10 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
-// ValidatedBlock parses the block that follows, as Block does, and then checks what it has
-// set. An error of check is placed at the line that it is about: its text has, after
-// at most some context, a colon and a space, the word that the line begins with
-// ("jwt any: leeway: 10m0s is out of range"). Of several lines with that word it is
-// the one whose arguments the text repeats. An error about no line is placed where
-// the block begins.
+// ValidatedBlock parses the block that follows, as Block does, and then calls check. It adds
+// the line to an error of check: the line of the subdirective that the text names after a
+// colon ("jwt any: leeway: 10m0s is out of range"). If there are several such lines, it is
+// the one whose arguments the text repeats; if there is none, the first line of the block.
 func ValidatedBlock(d *caddyfile.Dispenser, what string, words Subdirectives, check func() error) error {
 	start := *d
 	if err := Block(d, what, words); err != nil {
@@ -25,8 +23,8 @@ func ValidatedBlock(d *caddyfile.Dispenser, what string, words Subdirectives, ch
 	return nil
 }
 
-// lineOf returns a dispenser at the line of a block that an error is about. Start is
-// at the last token before the block.
+// lineOf returns a dispenser at the line of a block to which an error refers. start is at the
+// last token before the block.
 func lineOf(start caddyfile.Dispenser, words Subdirectives, text string) *caddyfile.Dispenser {
 	at, parts := start, strings.Split(text, ": ")
 	for len(parts) > 0 && words[firstWord(parts[0])] == nil {
@@ -41,9 +39,8 @@ func lineOf(start caddyfile.Dispenser, words Subdirectives, text string) *caddyf
 	return &at
 }
 
-// bestLine returns a dispenser at the last argument of the line of the block after d
-// that begins with a word, and whether there is one; of several, it is the one whose
-// arguments stand most in the text.
+// bestLine returns a dispenser at the last argument of the line after d that begins with a
+// word, and whether there is one. Of several lines, it is the one with the highest score.
 func bestLine(d caddyfile.Dispenser, word, text string) (best caddyfile.Dispenser, found bool) {
 	most := -1
 	for outer := d.Nesting(); d.NextBlock(outer); {
@@ -59,7 +56,7 @@ func bestLine(d caddyfile.Dispenser, word, text string) (best caddyfile.Dispense
 	return best, found
 }
 
-// scoreOf says how much a text repeats of a line's arguments.
+// scoreOf counts the arguments of a line that a text repeats.
 func scoreOf(args []string, text string) (score int) {
 	words := strings.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(" ,;", c) })
 	for _, arg := range args {

@@ -26,8 +26,8 @@ type notifier struct {
 // sharedNotifier is the hub of the process.
 var sharedNotifier = &notifier{}
 
-// subscribe has a watcher told of what changes in directories, and of nothing else. It
-// fails where the system gives no notifications.
+// subscribe replaces the directories whose changes a watcher is notified of. It fails if the
+// system has no notifications left.
 func (h *notifier) subscribe(w *watcher, dirs map[string]struct{}) (failure error) {
 	h.subscribing.Lock()
 	defer h.subscribing.Unlock()

@@ -7,37 +7,37 @@ import (
 	"time"
 )
 
-// Options says what to look at.
+// Options selects the files to read.
 type Options struct {
-	// Paths are files and directories, which are looked through to the bottom.
-	// Relative ones are relative to the working directory.
+	// Paths are files, and directories, which are read recursively. Relative paths are
+	// relative to the working directory.
 	Paths []string
-	// Include says which files of a directory matter; nil means all but those whose
-	// names begin with a dot. Directories with such names are never entered. A
-	// file in Paths always matters.
+	// Include reports whether to read a file of a directory; nil means all files except
+	// those whose names begin with a dot. Directories with such names are skipped. Files
+	// in Paths are always read.
 	Include func(path string) bool
-	// MaxBytes bounds all contents together; 0 means 64 MiB.
+	// MaxBytes limits the size of all files together; 0 means 64 MiB.
 	MaxBytes int64
-	// Warn is called once if only polling finds changes. It may be nil.
+	// Warn is called once if the system has no notifications left and changes are found by
+	// polling. It may be nil.
 	Warn func(error)
 }
 
 const (
-	// settleInterval is how far apart two equal looks are.
+	// settleInterval is the time between two scans that must be equal.
 	settleInterval = 200 * time.Millisecond
-	// settledAge is the age from which a file counts as settled without a second look.
+	// settledAge is the age after which a file counts as settled.
 	settledAge = 2 * time.Second
 	// settleTimeout is how long Read waits for files that keep changing.
 	settleTimeout = 5 * time.Second
-	// pollInterval is how often Watch looks without having been told.
+	// pollInterval is the time between scans without a notification.
 	pollInterval = 5 * time.Second
-	// debounce is how long Watch waits for further news before it looks.
+	// debounce is how long Watch waits for further notifications before it scans.
 	debounce = 50 * time.Millisecond
 )
 
-// Read returns the settled contents. A file that was written just now is looked
-// at until two looks 200 ms apart are equal; after 5 seconds of changes that is
-// an error.
+// Read returns the settled contents. If a file was written just now, it scans until two scans
+// 200 ms apart are equal, and returns an error after 5 seconds of changes.
 func Read(ctx context.Context, o Options) (Tree, error) {
 	seen, err := scan(o)
 	if err != nil {
@@ -47,7 +47,7 @@ func Read(ctx context.Context, o Options) (Tree, error) {
 	for {
 		pause := settleInterval
 		if time.Since(seen.newestEntry) > settledAge {
-			pause = 0 // one more look all the same: a link may have been swapped during the first
+			pause = 0 // scan once more all the same: a link may have been replaced during the first scan
 		}
 		select {
 		case <-ctx.Done():
@@ -65,8 +65,7 @@ func Read(ctx context.Context, o Options) (Tree, error) {
 	}
 }
 
-// unsettledError says that files do not settle, and names one in which two trees
-// differ.
+// unsettledError names a file that keeps changing: one in which two trees differ.
 func unsettledError(before, after Tree) error {
 	for _, path := range after.Paths() {
 		if earlier, there := before[path]; !there || string(earlier) != string(after[path]) {

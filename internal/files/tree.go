@@ -1,7 +1,6 @@
-// Package files watches operators' files and directories and hands over their
-// contents only when they have settled: a file that is being written is not
-// taken half-way, as long as its writer does not pause for 200 ms. Whoever
-// renames a finished file over the old one need not rely on that.
+// Package files reads and watches files and directories. It returns their contents only when
+// they have settled, so that a file is not read while it is being written, unless its writer
+// pauses for more than 200 ms. To be sure, write a new file and rename it over the old one.
 package files
 
 import (
@@ -11,8 +10,7 @@ import (
 	"slices"
 )
 
-// Tree is what was seen in one look: the content of each file by its path, as
-// the operator named it and joined with what is below a directory.
+// Tree has the content of each file by its path, which begins with the path in Options.
 type Tree map[string][]byte
 
 // Paths returns the paths of the tree's files, sorted.
@@ -25,7 +23,7 @@ func (t Tree) Paths() []string {
 	return paths
 }
 
-// Fingerprint names the tree's contents: equal trees have equal fingerprints.
+// Fingerprint returns a hash of the paths and contents.
 func (t Tree) Fingerprint() string {
 	digest := sha256.New()
 	length := make([]byte, 8)

@@ -1,5 +1,5 @@
-// Package pool shares what is dear to make between sites and across reloads of
-// the configuration, on Caddy's usage pools.
+// Package pool shares expensive values between sites and across reloads of the configuration,
+// with Caddy's usage pools.
 package pool
 
 import (
@@ -13,11 +13,11 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-// Value is something worth sharing.
+// Value is a shared value, such as compiled policies.
 type Value interface {
 	io.Closer
-	// Reload reads the value's sources again now. It fails if they are bad,
-	// although the value goes on with what it had.
+	// Reload reads the value's sources again. If they are invalid, it returns an error and
+	// the value keeps its last good state.
 	Reload() error
 }
 
@@ -31,11 +31,11 @@ type Pool[T Value] struct {
 // outlive every configuration.
 func New[T Value]() *Pool[T] { return &Pool[T]{values: caddy.NewUsagePool()} }
 
-// Acquire returns the value for a configuration, made by construct unless
-// another user of the same configuration holds it already. A held value is
-// reloaded, so that a configuration whose files are broken by now fails to load
-// even though an older one still works with the last good content. Release is
-// to be called once; further calls do nothing.
+// Acquire returns the value for a configuration. It calls construct unless another user of
+// the same configuration holds the value already. Such a value is reloaded, so that a
+// configuration whose files are invalid now fails to load, even if an older one still
+// works with the last good content. Call release when the value is no longer needed;
+// further calls do nothing.
 func (p *Pool[T]) Acquire(config any, construct func() (T, error)) (value T, release func(), err error) {
 	key, err := configKey(config)
 	if err != nil {

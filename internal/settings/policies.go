@@ -1,6 +1,6 @@
-// Package settings are the blocks of the policy_auth directive that are not
-// modules of their own: each with its JSON, its words in a Caddyfile and what
-// it becomes. A nil pointer is a block that is left out, with its defaults.
+// Package settings has the blocks of the policy_auth directive that are not modules: policies,
+// config, cors, body and error_pages, each with its JSON, its syntax and its defaults. A nil
+// pointer is a block that is absent.
 package settings
 
 import (
