@@ -55,7 +55,7 @@ var packages = map[string]struct {
 	"internal/placement":                  {"login", true},
 	"internal/exchange":                   {"authenticator authn observe policy request respheader", true},
 	"internal/forward":                    {"authenticator claimpath policy request respheader exchange", true},
-	"internal/deny":                       {"fairqueue authn cors pages authenticator login admin policy question request respheader exchange policy/decision", true},
+	"internal/deny":                       {"fairqueue authn cors pages authenticator login admin placement policy question request respheader exchange policy/decision", true},
 	"internal/command":                    {"accesstable caddyfileutil authenticator request users policy token authn policycheck/explain question admin files policycheck/counterexample policy/decision textutil", true},
 	"policies":                            {"", false},
 	"errorpages":                          {"", false},
