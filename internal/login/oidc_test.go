@@ -129,6 +129,12 @@ func TestCallbackBound(t *testing.T) {
 		"nothing at all":          func(_ *provided, back *string) { *back = CallbackPath + "id" },
 		"an error without state":  func(_ *provided, back *string) { *back = CallbackPath + "id?error=access_denied" },
 		"a query that is no such": func(_ *provided, back *string) { *back = CallbackPath + "id?%zz;&=&state" },
+		"another login's callback": func(p *provided, back *string) {
+			second := *p.Methods[0].(*OIDC)
+			second.MethodName = "second"
+			p.Methods = append(p.Methods, &second)
+			*back = strings.Replace(*back, CallbackPath+"id?", CallbackPath+"second?", 1)
+		},
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -175,3 +175,15 @@ func TestN51CookieDomain(t *testing.T) {
 		t.Errorf("over plain HTTP: %+v", w.lastEvent())
 	}
 }
+
+// TestLocalHostOfOthers: a Host header that names a loopback host does not make a
+// connection from another machine secure.
+func TestLocalHostOfOthers(t *testing.T) {
+	w := newWorld(t)
+	w.https = false
+	r := httptest.NewRequest("GET", "http://localhost"+LoginPath, nil)
+	recorder := httptest.NewRecorder()
+	if !w.Serve(w.visitOf(recorder, r)) || recorder.Code != 403 || w.lastEvent().Reason != authenticator.ReasonInsecureTransport {
+		t.Errorf("%d %+v", recorder.Code, w.lastEvent())
+	}
+}
