@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 	"github.com/policyauth/caddy-policy-auth/internal/users"
 	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
@@ -50,7 +51,7 @@ func TestREADMEFiles(t *testing.T) {
 
 func load(t testing.TB, config policy.Config) {
 	t.Helper()
-	set, err := policy.Open(config, func(policy.Report) {})
+	set, err := policy.Open(config, testrun.Checker(), func(policy.Report) {})
 	if err != nil {
 		t.Error(err)
 		return

@@ -125,7 +125,7 @@ step "race detector"
 # Under it pools forget at random, so that allocations say nothing; what compares on one
 # goroutine alone has nothing to race with.
 tests race -race -timeout 30m -skip 'Allocations$|^TestAccessOracle$|^TestProof|^TestN15Operands$|^TestCheckShipped$' ./internal/files ./internal/store ./internal/users ./internal/token ./internal/session ./internal/login \
-	./internal/policy ./internal/authn ./conformance .
+	./internal/policy ./internal/policy/bundle ./internal/policycheck/testrun ./internal/policycheck/counterexample ./internal/authn ./conformance .
 
 step "policies, with stock OPA"
 tool opa check --strict policies

@@ -9,6 +9,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 	"github.com/policyauth/caddy-policy-auth/internal/pool"
 )
 
@@ -20,7 +21,7 @@ var policies = pool.New[*policy.Engine]()
 // when it is no longer needed. It fails if the policies are broken now, even
 // if another site goes on with the last good ones.
 func AcquirePolicies(config policy.Config) (*policy.Engine, func(), error) {
-	return policies.Acquire(config.Normalized(), func() (*policy.Engine, error) { return policy.Open(config, report) })
+	return policies.Acquire(config.Normalized(), func() (*policy.Engine, error) { return policy.Open(config, testrun.Checker(), report) })
 }
 
 // report tells the operator what became of a change. It uses the process's own

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/counterexample"
 )
 
@@ -64,7 +63,11 @@ func (c *checkCommand) run(cmd *cobra.Command, args []string) (bool, error) {
 		return false, err
 	}
 	progress := func(asked int) { fmt.Fprintf(cmd.ErrOrStderr(), "%d requests asked about …\n", asked) }
-	report, err := policy.Check(cmd.Context(), c.sources.config, policy.CheckOptions{
+	options, err := c.sources.config.Bundle()
+	if err != nil {
+		return false, err
+	}
+	report, err := counterexample.Check(cmd.Context(), options, counterexample.CheckOptions{
 		Samples: samples, Search: counterexample.Options{Evaluations: c.most, Progress: progress},
 	})
 	if err != nil {
@@ -118,7 +121,7 @@ func documentsIn(name string) ([]string, error) {
 }
 
 // writeCheck writes what was found, and to standard error how it was looked for.
-func writeCheck(cmd *cobra.Command, report policy.CheckReport) error {
+func writeCheck(cmd *cobra.Command, report counterexample.CheckReport) error {
 	out, prose := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	for _, warning := range report.Warnings {
 		if _, err := fmt.Fprintln(out, warning); err != nil {

@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 )
 
 // fence is a fenced block of Markdown: its language and its text.
@@ -76,7 +77,7 @@ func tested(t *testing.T, source string) {
 			t.Fatal(err)
 		}
 	}
-	if report, err := policy.Test(t.Context(), policy.Config{Sources: []string{dir}}, policy.TestOptions{}); err != nil || !report.Passed() {
+	if report, err := testrun.Run(t.Context(), bundle.Options{Sources: []string{dir}, Decision: "data.caddy.authz.allow"}, testrun.Options{}); err != nil || !report.Passed() {
 		t.Errorf("got %v, %v", report.Results, err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/format"
 
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/counterexample"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 )
 
 // TestScaffold: what init makes is formatted and loads, its tests pass and leave
@@ -32,15 +34,18 @@ func TestScaffold(t *testing.T) {
 		}
 	}
 	for _, access := range [][]string{nil, {filepath.Join(dir, "access.yaml")}} {
-		config := policy.Config{Sources: []string{filepath.Join(dir, "policies")}, Access: access}
-		report, err := policy.Test(t.Context(), config, policy.TestOptions{Coverage: true, Explain: true})
+		options, err := policy.Config{Sources: []string{filepath.Join(dir, "policies")}, Access: access}.Bundle()
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := testrun.Run(t.Context(), options, testrun.Options{Coverage: true, Explain: true})
 		if err != nil || !report.Passed() {
 			t.Errorf("got %v, %v", report.Results, err)
 		}
 		if report.Coverage != nil && report.Coverage.Percent < 100 {
 			t.Errorf("the tests evaluate %v%%", report.Coverage.Percent)
 		}
-		checked, err := policy.Check(t.Context(), config, policy.CheckOptions{})
+		checked, err := counterexample.Check(t.Context(), options, counterexample.CheckOptions{})
 		if err != nil || !checked.Clean() {
 			t.Errorf("got %+v, %v", checked, err)
 		}

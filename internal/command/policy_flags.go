@@ -15,6 +15,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 )
 
 // sources are the policies and access tables that a command is asked about, read
@@ -65,7 +66,7 @@ func (s *sources) open(cmd *cobra.Command) (*policy.Engine, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	return policy.Open(s.config, func(r policy.Report) {
+	return policy.Open(s.config, testrun.Checker(), func(r policy.Report) {
 		for _, warning := range r.Warnings {
 			fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", warning)
 		}
@@ -93,7 +94,7 @@ func (s *sources) completed(cmd *cobra.Command, document map[string]any) (map[st
 	if s.config.OPAEnvoy {
 		return document, nil
 	}
-	return policy.Complete(cmd.Context(), document)
+	return testrun.Complete(cmd.Context(), document)
 }
 
 // maxInput is how many bytes an input document may have.

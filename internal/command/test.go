@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 )
 
 // newTest makes caddy policy-auth test.
@@ -42,7 +42,11 @@ that failed. The exit status is 1 if a test fails or if there is none.`,
 			return false, errors.New("which tests? Name the policies: caddy policy-auth test <directory or file>")
 		}
 		o.Explain, o.Timeout = true, from.config.Timeout
-		report, err := policy.Test(cmd.Context(), from.config, o.TestOptions)
+		options, err := from.config.Bundle()
+		if err != nil {
+			return false, err
+		}
+		report, err := testrun.Run(cmd.Context(), options, o.Options)
 		if err != nil {
 			return false, err
 		}
@@ -58,17 +62,17 @@ that failed. The exit status is 1 if a test fails or if there is none.`,
 
 // tests says what is run and what is shown of it.
 type tests struct {
-	policy.TestOptions
+	testrun.Options
 	verbose bool
 }
 
 // verdicts are what the outcomes of tests are called.
-var verdicts = map[string]string{policy.TestPassed: "pass", policy.TestFailed: "FAIL", policy.TestError: "ERROR", policy.TestSkipped: "skip"}
+var verdicts = map[string]string{testrun.Passed: "pass", testrun.Failed: "FAIL", testrun.Error: "ERROR", testrun.Skipped: "skip"}
 
 // tell writes what became of tests, for people.
-func (o tests) tell(out io.Writer, report policy.TestReport) {
+func (o tests) tell(out io.Writer, report testrun.Report) {
 	for _, result := range report.Results {
-		if result.Outcome == policy.TestPassed && !o.verbose {
+		if result.Outcome == testrun.Passed && !o.verbose {
 			continue
 		}
 		fmt.Fprintf(out, "%-5s %s:%d: %s\n", verdicts[result.Outcome], nearby(result.File), result.Line, result.Name)
@@ -77,7 +81,7 @@ func (o tests) tell(out io.Writer, report policy.TestReport) {
 				fmt.Fprintf(out, "      %s\n", nearby(more))
 			}
 		}
-		if o.verbose || result.Outcome != policy.TestPassed {
+		if o.verbose || result.Outcome != testrun.Passed {
 			for line := range strings.Lines(result.Output) {
 				fmt.Fprintf(out, "      | %s\n", strings.TrimSuffix(line, "\n"))
 			}
@@ -89,7 +93,7 @@ func (o tests) tell(out io.Writer, report policy.TestReport) {
 }
 
 // tellCoverage writes which lines no test evaluates.
-func tellCoverage(out io.Writer, coverage *policy.Coverage) {
+func tellCoverage(out io.Writer, coverage *testrun.Coverage) {
 	for _, file := range slices.Sorted(maps.Keys(coverage.Files)) {
 		one := coverage.Files[file]
 		line := fmt.Sprintf("%5.1f%% %s", one.Percent, nearby(file))
@@ -102,7 +106,7 @@ func tellCoverage(out io.Writer, coverage *policy.Coverage) {
 }
 
 // sum says how many tests there were.
-func (o tests) sum(out io.Writer, report policy.TestReport) {
+func (o tests) sum(out io.Writer, report testrun.Report) {
 	count := map[string]int{}
 	for _, result := range report.Results {
 		count[result.Outcome]++
@@ -114,7 +118,7 @@ func (o tests) sum(out io.Writer, report policy.TestReport) {
 		fmt.Fprintln(out, "no tests: write rules whose names begin with test_ in files *_test.rego")
 	default:
 		fmt.Fprintf(out, "%d passed, %d failed, %d could not be run, %d skipped\n",
-			count[policy.TestPassed], count[policy.TestFailed], count[policy.TestError], count[policy.TestSkipped])
+			count[testrun.Passed], count[testrun.Failed], count[testrun.Error], count[testrun.Skipped])
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 )
 
 const belowTable = `rules:
@@ -31,7 +32,7 @@ const belowTable = `rules:
 // TestS08AccessBelow goes from a table to the decision for methods that act on
 // everything below a path.
 func TestS08AccessBelow(t *testing.T) {
-	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", belowTable)}})
+	set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", belowTable)}})
 	admin := caller(func(i *authenticator.Identity) { i.ID, i.Roles = "alice", []string{"admin"} })
 	bob := caller(func(i *authenticator.Identity) { i.ID = "bob" })
 	to := func(destination string) map[string]string { return map[string]string{"Destination": destination} }
@@ -116,7 +117,7 @@ func TestS08AccessBelowAll(t *testing.T) {
 			}
 			text.WriteString(yaml)
 		}
-		set := open(t, Config{Access: []string{newDir(t).write("access.yaml", text.String())}})
+		set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", text.String())}})
 		for range 25 {
 			host, asked := pick(hosts...), path(2)
 			allowed := func(number int) bool { return number < 0 || allows[number] }
@@ -201,7 +202,7 @@ func tenants(t *testing.T, count int) *Engine {
 		fmt.Fprintf(&text, "  - paths: [/tenants/t%d/docs/*, /tenants/t%d/index]\n    allow: [{authenticated: true}]\n", i, i)
 	}
 	text.WriteString("  - allow: [{authenticated: true}]\n")
-	return open(t, Config{Access: []string{newDir(t).write("access.yaml", text.String())}, Timeout: time.Minute})
+	return open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", text.String())}, Timeout: time.Minute})
 }
 
 // shortest returns the shortest time of several in which a path is judged.

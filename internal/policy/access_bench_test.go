@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 )
 
 // BenchmarkAccess decides by tables of several lengths; the rule that decides
@@ -18,7 +20,7 @@ func BenchmarkAccess(b *testing.B) {
 				fmt.Fprintf(&table, "  - paths: [/service-%d/*, /other-%d]\n    allow: [{roles: [role-%d]}]\n", i, i, i)
 			}
 			table.WriteString("  - paths: [/admin/*]\n    allow: [{networks: [10.0.0.0/8]}, {roles: [admin]}]\n  - allow: []\n")
-			set := open(b, Config{Access: []string{newDir(b).write("access.yaml", table.String())}, Timeout: time.Minute})
+			set := open(b, Config{Access: []string{policytest.NewDir(b).Write("access.yaml", table.String())}, Timeout: time.Minute})
 			in := asked("/admin/users/7", "admin")
 			b.ReportAllocs()
 			for b.Loop() {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -41,7 +43,7 @@ func TestAccessLargeTableAllocations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := Config{Sources: []string{"/other.rego"}, Access: []string{"/access.yaml"}, Decision: accessDecision}.Normalized()
-			l, other := newLoader(config), []byte("package other\n")
+			l, other := newLoader(config, testrun.Checker()), []byte("package other\n")
 			load := func(count int) (length, bytes int) {
 				tree := files.Tree{config.Sources[0]: other, config.Access[0]: []byte(test.write(count))}
 				return len(tree[config.Access[0]]), allocated(func() {
@@ -127,7 +129,7 @@ func requestTo(method, target string) *http.Request {
 func TestAccessLargeRequestAllocations(t *testing.T) {
 	const table = "rules:\n  - {paths: [/files/a/*, /files/a/a/a/a/*, /open/x.php], allow: [{%[1]s, methods: [GET, DELETE, COPY, PROPFIND]}]}\n  - {paths: [/*], allow: [{%[1]s}]}\n"
 	for verdict, condition := range map[string]string{"allow": "anyone: true", "deny": "roles: [admin]"} {
-		set := open(t, Config{Access: []string{newDir(t).write("access.yaml", fmt.Sprintf(table, condition))}, Timeout: time.Minute})
+		set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", fmt.Sprintf(table, condition))}, Timeout: time.Minute})
 		for name, write := range largeRequests {
 			t.Run(verdict+" "+name, func(t *testing.T) {
 				costs := map[int]cost{}
@@ -196,7 +198,7 @@ func costOf(t *testing.T, set *Engine, in Input) cost {
 // TestAccessReadingAllocations: each further reading of a path costs one more judgement
 // and at most one allocation.
 func TestAccessReadingAllocations(t *testing.T) {
-	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", "rules:\n  - {paths: [/files/*], allow: [{anyone: true, methods: [GET]}]}\n")}})
+	set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", "rules:\n  - {paths: [/files/*], allow: [{anyone: true, methods: [GET]}]}\n")}})
 	decide := func(target string) (readings int, allocations float64) {
 		in := inputOf(requestTo("GET", target))
 		return len(in.Request.Readings()), testing.AllocsPerRun(100, func() {

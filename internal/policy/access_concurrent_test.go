@@ -7,15 +7,17 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 )
 
 // TestAccessConcurrent: requests with several readings are judged and explained by one
 // version of a table each, while the table changes (T-09, T-61).
 func TestAccessConcurrent(t *testing.T) {
-	d := newDir(t)
+	d := policytest.NewDir(t)
 	versions := []string{"a", "b", "c"}
 	write := func(version string) string {
-		return d.write("access.yaml", "blocked: {users: ["+version+"]}\nrules:\n"+strings.Repeat("  - {paths: [/x], allow: []}\n", 1+slices.Index(versions, version))+
+		return d.Write("access.yaml", "blocked: {users: ["+version+"]}\nrules:\n"+strings.Repeat("  - {paths: [/x], allow: []}\n", 1+slices.Index(versions, version))+
 			"  - {paths: [/"+version+"/*], allow: [{anyone: true, methods: [GET]}]}\n")
 	}
 	set := open(t, Config{Access: []string{write("a")}, Timeout: time.Minute})

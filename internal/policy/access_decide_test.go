@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -68,7 +69,7 @@ func caller(change func(*authenticator.Identity)) *authenticator.Identity {
 // TestAccessDecides goes all the way from YAML to the decision: T-12, T-14,
 // T-15, T-18, T-20, T-23, T-55, T-72, T-73.
 func TestAccessDecides(t *testing.T) {
-	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", decideTable)}})
+	set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", decideTable)}})
 	bob := caller(func(*authenticator.Identity) {})
 	admin := caller(func(i *authenticator.Identity) { i.Roles = []string{"admin"} })
 	family := caller(func(i *authenticator.Identity) { i.Groups = []string{"family"} })
@@ -171,7 +172,7 @@ func TestAccessDecides(t *testing.T) {
 // TestAccessChallenge: R-403-2, R-BR-5. All scopes that the operation needs in
 // one challenge, and none where a scope would not help.
 func TestAccessChallenge(t *testing.T) {
-	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", decideTable)}})
+	set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", decideTable)}})
 	token := func(id string, scopes ...string) *authenticator.Identity {
 		return caller(func(i *authenticator.Identity) { i.ID, i.Method, i.Scopes = id, "jwt", scopes })
 	}
@@ -212,7 +213,7 @@ func TestAccessManyNetworks(t *testing.T) {
 	for i := range 10_000 {
 		fmt.Fprintf(&table, "    - 10.%d.%d.0/24\n", i/256, i%256)
 	}
-	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", table.String())}})
+	set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", table.String())}})
 	for ip, want := range map[string]bool{"192.0.2.1": true, "10.39.15.7": false, "10.39.16.7": true} {
 		if got := decideBy(set, call{"GET", "x.example", "/", nil, ip, nil}); got.Allow != want || got.Err != nil {
 			t.Errorf("%s: got %+v", ip, got)
@@ -223,7 +224,7 @@ func TestAccessManyNetworks(t *testing.T) {
 // TestAccessLongPaths: neither a long path nor a host with many labels takes
 // longer than a decision may.
 func TestAccessLongPaths(t *testing.T) {
-	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", decideTable)}})
+	set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", decideTable)}})
 	target, host := make([]byte, 0, 200_000), make([]byte, 0, 200_000)
 	for range 30_000 {
 		target, host = append(target, "/a"...), append(host, "a."...)

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 )
 
 const elsewhereTable = `rules:
@@ -17,8 +19,8 @@ const elsewhereTable = `rules:
 // TestN04AccessScripts: a PHP script and what follows it are judged by the rules that
 // name them, and by no other.
 func TestN04AccessScripts(t *testing.T) {
-	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", elsewhereTable)}})
-	closed := open(t, Config{Access: []string{newDir(t).write("access.yaml", "rules:\n  - paths: [/w/*]\n    allow: [{anyone: true}]\n")}})
+	set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", elsewhereTable)}})
+	closed := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", "rules:\n  - paths: [/w/*]\n    allow: [{anyone: true}]\n")}})
 	for _, test := range []struct {
 		name, target string
 		set          *Engine
@@ -44,7 +46,7 @@ func TestN04AccessScripts(t *testing.T) {
 // TestS08AccessPrefix: a destination that lacks a prefix of the path is judged below the
 // prefix too.
 func TestS08AccessPrefix(t *testing.T) {
-	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", elsewhereTable)}})
+	set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", elsewhereTable)}})
 	for _, test := range []struct {
 		name, method, path, destination string
 		allow                           bool
@@ -75,7 +77,7 @@ func TestN11Overrides(t *testing.T) {
 		table.WriteString("  - paths: [/files/x/*]\n    allow: [{anyone: true, methods: [GET, PROPFIND]}]\n")
 	}
 	table.WriteString("  - allow: [{anyone: true, methods: [GET, PROPFIND]}]\n")
-	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", table.String())}})
+	set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", table.String())}})
 	few, many := map[string]string{"X-HTTP-Method-Override": "GET"}, map[string]string{"X-HTTP-Method-Override": strings.Repeat("GET,", 4_800) + "GET", "Destination": "/;a%2f;b//c%252fd"}
 	took := func(header map[string]string, want bool) time.Duration {
 		start := time.Now()

@@ -16,6 +16,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -120,7 +121,7 @@ func TestAccessOracle(t *testing.T) {
 	}
 	g, o, shadowed := tableGenerator{rand.New(rand.NewPCG(seed, 1))}, oracle{t: t}, 0
 	config := Config{Sources: []string{"/other.rego"}, Access: []string{"/access.yaml"}, Decision: accessDecision}.Normalized()
-	l := newLoader(config)
+	l := newLoader(config, testrun.Checker())
 	end := time.Now().Add(long)
 	var err error
 	for tables := 0; tables < 60 || time.Now().Before(end); tables++ {
@@ -155,7 +156,7 @@ func TestNative(t *testing.T) {
 		"no table":                 {Config{Decision: accessDecision}, false},
 		"nothing":                  {Config{}, false},
 	} {
-		if got := test.config.Normalized().native(); got != test.want {
+		if got := test.config.Normalized().options().TableOnly; got != test.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 )
 
 // plainRule is a rule as its author reads it.
@@ -69,7 +71,7 @@ func TestAccessFirstRule(t *testing.T) {
 		for _, rule := range rules {
 			table.WriteString(rule.yaml())
 		}
-		set := open(t, Config{Access: []string{newDir(t).write("access.yaml", table.String())}})
+		set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", table.String())}})
 		for range 40 {
 			host, target := pick(hosts...), path("a", "A", "ab", "é", "b", "a*")+pick("", "/")
 			if target == "//" {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -42,7 +43,7 @@ func TestN04AccessRewritten(t *testing.T) {
 		for _, rule := range rules {
 			table.WriteString(rule.yaml())
 		}
-		set := open(t, Config{Access: []string{newDir(t).write("access.yaml", table.String())}})
+		set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", table.String())}})
 		for range 20 {
 			host, asked, now := pick(hosts...), pick(paths...), pick("/A/b", "/a/b", "/b", "/b/a", "/c")
 			want := []string{firstRule(rules, host, asked)}
@@ -76,7 +77,7 @@ func firstRule(rules []plainRule, host, path string) string {
 // TestN02AccessDecoded goes from a table to the decision for paths that a later
 // handler decodes again.
 func TestN02AccessDecoded(t *testing.T) {
-	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", `rules:
+	set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", `rules:
   - paths: [/app/admin/*, /app/top.txt]
     allow: [{roles: [admin]}]
   - paths: [/app/only-get/*]

@@ -8,20 +8,23 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/rego"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 )
 
 // TestShadowedReported: the warnings are in the report of a load and of check, also
 // of the next load of the same table, and there is no more than a page of them.
 func TestShadowedReported(t *testing.T) {
-	d := newDir(t)
-	table := d.write("access.yaml", "rules:\n  - allow: [{authenticated: true}]\n"+strings.Repeat("  - {paths: [/admin/*], allow: [{roles: [admin]}]}\n", 3*maxErrors))
+	d := policytest.NewDir(t)
+	table := d.Write("access.yaml", "rules:\n  - allow: [{authenticated: true}]\n"+strings.Repeat("  - {paths: [/admin/*], allow: [{roles: [admin]}]}\n", 3*bundle.MaxErrors))
 	set := open(t, Config{Access: []string{table}})
 	for range 2 {
 		warnings := set.live.Load().warnings
-		if len(warnings) != maxErrors+1 || !strings.Contains(warnings[0], "access.yaml:3:5") || !strings.HasPrefix(warnings[maxErrors], "and ") {
+		if len(warnings) != bundle.MaxErrors+1 || !strings.Contains(warnings[0], "access.yaml:3:5") || !strings.HasPrefix(warnings[bundle.MaxErrors], "and ") {
 			t.Fatalf("got %q", warnings)
 		}
-		d.write("authz.rego", "package other\n")
+		d.Write("authz.rego", "package other\n")
 		if err := set.Reload(); err != nil {
 			t.Fatal(err)
 		}

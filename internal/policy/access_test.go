@@ -8,13 +8,14 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // TestAccess asks the embedded policy, from the YAML on: product.md, section 4.
 func TestAccess(t *testing.T) {
-	d := newDir(t)
-	set := open(t, Config{Access: []string{d.write("access.yaml", `
+	d := policytest.NewDir(t)
+	set := open(t, Config{Access: []string{d.Write("access.yaml", `
 networks: {lan: [192.0.2.0/24]}
 blocked: {users: [mallory]}
 rules:

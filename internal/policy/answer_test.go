@@ -8,6 +8,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 )
 
 // TestAnswers: policies as people write them, from Rego to the Decision (T-01, T-02).
@@ -81,8 +82,8 @@ allow := {
 // FuzzDecide: whatever strangers ask for, the decision is a decision, and only
 // the one path that is allowed is allowed (T-01, T-66).
 func FuzzDecide(f *testing.F) {
-	d := newDir(f)
-	path := d.write("a.rego", `package caddy.authz
+	d := policytest.NewDir(f)
+	path := d.Write("a.rego", `package caddy.authz
 
 allow := {"allow": true, "headers": {"X-Method": input.request.method}} if {
 	input.request.path == "/open"

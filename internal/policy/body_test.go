@@ -34,7 +34,7 @@ func TestN11Narrow(t *testing.T) {
 		{"request.body", `{"a": {"b": "x", "c": ["y"]}, "d": [{"e": "z"}], "f": null}`},
 	}
 	for _, test := range tests {
-		read := reads{}
+		read := ReadSet{}
 		for path := range strings.FieldsSeq(test.read) {
 			read[path] = true
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 )
 
 // TestForbiddenBuiltins: T-49, what reaches out is not there, nor by mocking.
@@ -19,7 +20,7 @@ func TestForbiddenBuiltins(t *testing.T) {
 		"opa.runtime":        `opa.runtime()`,
 	}
 	for name, call := range calls {
-		path := newDir(t).write("authz.rego", "package caddy.authz\n\nallow if "+call+"\n")
+		path := policytest.NewDir(t).Write("authz.rego", "package caddy.authz\n\nallow if "+call+"\n")
 		refused(t, Config{Sources: []string{path}}, "undefined function "+name, "authz.rego:3")
 		for other := range calls {
 			if other != name {
@@ -32,7 +33,7 @@ func TestForbiddenBuiltins(t *testing.T) {
 			"allow if " + call + " with " + name + " as true",
 			"g(x) := 1\n\nallow if g(1) with data.caddy.authz.g as " + name,
 		} {
-			refused(t, Config{Sources: []string{newDir(t).write("authz.rego", "package caddy.authz\n\n"+mock+"\n")}})
+			refused(t, Config{Sources: []string{policytest.NewDir(t).Write("authz.rego", "package caddy.authz\n\n"+mock+"\n")}})
 		}
 	}
 	if got := policyOf(t, "package caddy.authz\n\nallow if net.cidr_contains(\"192.0.2.0/24\", input.client.ip)\n").Decide(t.Context(), asked("/", "")); !got.Allow {
@@ -43,7 +44,7 @@ func TestForbiddenBuiltins(t *testing.T) {
 // TestRuntime: the environment of the process is nowhere, even if opa.runtime is allowed (T-49).
 func TestRuntime(t *testing.T) {
 	t.Setenv("POLICY_TEST_VARIABLE", "visible")
-	path := newDir(t).write("a.rego", "package caddy.authz\n\nallow if opa.runtime() == {}\n")
+	path := policytest.NewDir(t).Write("a.rego", "package caddy.authz\n\nallow if opa.runtime() == {}\n")
 	if got := open(t, Config{Sources: []string{path}, AllowBuiltins: []string{"opa.runtime"}}).Decide(t.Context(), asked("/", "")); !got.Allow {
 		t.Errorf("got %+v", got)
 	}
@@ -62,7 +63,7 @@ func TestSend(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(release)
-	path := newDir(t).write("a.rego", "package caddy.authz\n\nallow if http.send({\"method\": \"get\", \"url\": concat(\"\", [input.config.url, input.request.path])}).status_code == 200\n")
+	path := policytest.NewDir(t).Write("a.rego", "package caddy.authz\n\nallow if http.send({\"method\": \"get\", \"url\": concat(\"\", [input.config.url, input.request.path])}).status_code == 200\n")
 	set := open(t, Config{Sources: []string{path}, AllowBuiltins: []string{"http.send"}, Timeout: 300 * time.Millisecond})
 	in := asked("/quick", "")
 	in.Config = NewConstants(map[string]any{"url": server.URL})
@@ -89,7 +90,7 @@ func TestSend(t *testing.T) {
 func TestOneTime(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(100 * time.Millisecond) }))
 	defer server.Close()
-	path := newDir(t).write("a.rego", "package caddy.authz\n\nallow if http.send({\"method\": \"get\", \"url\": input.config.url}).status_code == 200\n")
+	path := policytest.NewDir(t).Write("a.rego", "package caddy.authz\n\nallow if http.send({\"method\": \"get\", \"url\": input.config.url}).status_code == 200\n")
 	set := open(t, Config{Sources: []string{path}, AllowBuiltins: []string{"http.send"}, Timeout: 350 * time.Millisecond})
 	in := asked("/a;b//c%2fd", "")
 	in.Config = NewConstants(map[string]any{"url": server.URL})
@@ -119,7 +120,7 @@ func TestSchemaReferences(t *testing.T) {
 		"behind a negation": "allow if not json.match_schema(\"1\", " + reference + ")[0]\n",
 	}
 	decide := func(source string, builtins ...string) Decision {
-		path := newDir(t).write("a.rego", "package caddy.authz\n\n"+source)
+		path := policytest.NewDir(t).Write("a.rego", "package caddy.authz\n\n"+source)
 		in := Input{Request: queryOf("/"), Identity: authenticator.Anonymous(), Config: NewConstants(map[string]any{"key": "$ref"})}
 		return open(t, Config{Sources: []string{path}, AllowBuiltins: builtins, Timeout: time.Minute}).Decide(t.Context(), in)
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -182,15 +184,15 @@ func TestCacheImmutable(t *testing.T) {
 
 // TestCacheSwap: a cache belongs to one snapshot.
 func TestCacheSwap(t *testing.T) {
-	d := newDir(t)
-	path := d.write("authz.rego", roleRule)
+	d := policytest.NewDir(t)
+	path := d.Write("authz.rego", roleRule)
 	set := open(t, Config{Sources: []string{path}})
 	for _, want := range []Cached{CacheMiss, CacheHit} {
 		if got := set.Decide(t.Context(), asked("/admin", "admin")); !got.Allow || got.Cached != want {
 			t.Fatalf("got %+v", got)
 		}
 	}
-	d.write("authz.rego", strings.ReplaceAll(roleRule, "segments[0]", "segments[1]"))
+	d.Write("authz.rego", strings.ReplaceAll(roleRule, "segments[0]", "segments[1]"))
 	if err := set.Reload(); err != nil {
 		t.Fatal(err)
 	}
@@ -229,9 +231,9 @@ func TestCacheEntry(t *testing.T) {
 // of the cache, is reported once, and does not stand.
 func TestCacheDistrust(t *testing.T) {
 	var reports []Report
-	d := newDir(t)
-	path := d.write("authz.rego", roleRule)
-	set, err := Open(Config{Sources: []string{path}}, func(r Report) { reports = append(reports, r) })
+	d := policytest.NewDir(t)
+	path := d.Write("authz.rego", roleRule)
+	set, err := Open(Config{Sources: []string{path}}, testrun.Checker(), func(r Report) { reports = append(reports, r) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +253,7 @@ func TestCacheDistrust(t *testing.T) {
 	if wrong != verifyEvery-1 || len(reports) != 1 || !reports[0].Distrusted || set.Status().DecisionCache != "distrusted" {
 		t.Errorf("%d wrong answers, %+v, %s", wrong, reports, set.Status().DecisionCache)
 	}
-	d.write("authz.rego", roleRule+"# changed\n")
+	d.Write("authz.rego", roleRule+"# changed\n")
 	if err := set.Reload(); err != nil || set.Status().DecisionCache != "on" {
 		t.Errorf("%v, %s", err, set.Status().DecisionCache)
 	}
@@ -333,7 +335,7 @@ func TestSizeBounded(t *testing.T) {
 	}
 	list := ast.NewArray(numbers...)
 	for name, value := range map[string]ast.Value{
-		"a list": list, "a set": ast.NewSet(numbers...), "an object": ast.NewObject(member{ast.StringTerm("a"), ast.NewTerm(list)}, member{ast.StringTerm("b"), ast.NewTerm(list)}),
+		"a list": list, "a set": ast.NewSet(numbers...), "an object": ast.NewObject(ast.Item(ast.StringTerm("a"), ast.NewTerm(list)), ast.Item(ast.StringTerm("b"), ast.NewTerm(list))),
 	} {
 		if size := sizeOf(value); size <= maxValue || size > 2*maxValue {
 			t.Errorf("%s: %d", name, size)
@@ -378,8 +380,8 @@ func TestCacheBounded(t *testing.T) {
 // TestCacheConcurrent: many callers at once, while the policies are swapped, each
 // get their own answer.
 func TestCacheConcurrent(t *testing.T) {
-	d := newDir(t)
-	set := open(t, Config{Sources: []string{d.write("authz.rego", roleRule)}})
+	d := policytest.NewDir(t)
+	set := open(t, Config{Sources: []string{d.Write("authz.rego", roleRule)}})
 	var callers sync.WaitGroup
 	for worker := range 4 {
 		callers.Go(func() {
@@ -392,7 +394,7 @@ func TestCacheConcurrent(t *testing.T) {
 		})
 	}
 	for i := range 5 {
-		d.write("authz.rego", fmt.Sprintf("%s# %d\n", roleRule, i))
+		d.Write("authz.rego", fmt.Sprintf("%s# %d\n", roleRule, i))
 		if err := set.Reload(); err != nil {
 			t.Error(err)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 )
 
 const (
@@ -79,7 +80,7 @@ func (c Config) Normalized() Config {
 	switch {
 	case c.Decision != "":
 	case c.OPAEnvoy:
-		c.Decision = envoyDecision
+		c.Decision = bundle.EnvoyDecision
 	case len(c.Sources) > 0:
 		c.Decision = defaultDecision
 	case len(c.Access) > 0:
@@ -126,16 +127,19 @@ func (c Config) Check() error {
 	return nil
 }
 
-// native reports whether an access table alone decides, without any policy.
-func (c Config) native() bool {
-	return c.Decision == accessDecision && len(c.Sources) == 0 && len(c.Access) > 0 && !c.OPAEnvoy
+// Bundle returns what is loaded for the configuration, or what is wrong with it.
+func (c Config) Bundle() (bundle.Options, error) {
+	if err := c.Check(); err != nil {
+		return bundle.Options{}, err
+	}
+	return c.Normalized().options(), nil
 }
 
-// paths returns all files and directories.
-func (c Config) paths() []string {
-	paths := slices.Concat(c.Sources, c.Access)
-	if c.ClaimsSchema != "" {
-		paths = append(paths, c.ClaimsSchema)
+// options returns what is loaded for a normalized configuration.
+func (c Config) options() bundle.Options {
+	return bundle.Options{
+		Sources: c.Sources, Access: c.Access, Decision: c.Decision, AllowBuiltins: c.AllowBuiltins, OPAEnvoy: c.OPAEnvoy,
+		ClaimsSchema: c.ClaimsSchema, RequireTests: c.RequireTests,
+		TableOnly: c.Decision == accessDecision && len(c.Sources) == 0 && len(c.Access) > 0 && !c.OPAEnvoy,
 	}
-	return paths
 }

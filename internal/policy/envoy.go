@@ -2,9 +2,6 @@ package policy
 
 import "github.com/open-policy-agent/opa/v1/ast"
 
-// envoyDecision is the rule that opa-envoy-plugin asks for.
-const envoyDecision = "data.envoy.authz.allow"
-
 // withEnvoy returns the input with opa-envoy-plugin's document beside our own.
 func withEnvoy(input *ast.Term, document map[string]any) *ast.Term {
 	if object, ok := input.Value.(ast.Object); ok {

@@ -16,13 +16,14 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // envoySet opens a policy of opa-envoy-plugin.
 func envoySet(t *testing.T, rego string) *Engine {
 	t.Helper()
-	return open(t, Config{Sources: []string{newDir(t).write("authz.rego", rego)}, OPAEnvoy: true, Timeout: time.Minute})
+	return open(t, Config{Sources: []string{policytest.NewDir(t).Write("authz.rego", rego)}, OPAEnvoy: true, Timeout: time.Minute})
 }
 
 // called is a request as a server has it.
@@ -181,7 +182,7 @@ func TestEnvoyLenient(t *testing.T) {
 	if got := envoySet(t, "package envoy.authz"+rules).Decide(t.Context(), called("GET", "/", "")); !got.Allow {
 		t.Errorf("got %+v", got)
 	}
-	strict := open(t, Config{Sources: []string{newDir(t).write("a.rego", "package caddy.authz"+rules)}})
+	strict := open(t, Config{Sources: []string{policytest.NewDir(t).Write("a.rego", "package caddy.authz"+rules)}})
 	if got := strict.Decide(t.Context(), called("GET", "/", "")); got.Allow || got.Reason != authenticator.ReasonPolicyError {
 		t.Errorf("got %+v", got)
 	}

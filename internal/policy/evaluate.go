@@ -125,7 +125,7 @@ func (s *snapshot) readBody(ctx context.Context, in Input, timeout time.Duration
 		return nil
 	}
 	limits := in.Body
-	limits.Forms, limits.Time = s.envoy && s.reads.reads("parsed_body"), patience*timeout
+	limits.Forms, limits.Time = s.envoy && s.reads.Reads("parsed_body"), patience*timeout
 	problem, err := in.Request.ReadBody(ctx, limits)
 	switch {
 	case err != nil:

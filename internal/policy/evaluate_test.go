@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -136,7 +137,7 @@ func TestPanic(t *testing.T) {
 
 // TestGone: a caller who is gone, or whose time is up, ends an evaluation (T-01, T-04).
 func TestGone(t *testing.T) {
-	path := newDir(t).write("a.rego", "package caddy.authz\n\nallow if count([x | some x in numbers.range(1, 100000000)]) > 0\n")
+	path := policytest.NewDir(t).Write("a.rego", "package caddy.authz\n\nallow if count([x | some x in numbers.range(1, 100000000)]) > 0\n")
 	set := open(t, Config{Sources: []string{path}, Timeout: time.Hour})
 	gone, leave := context.WithCancel(t.Context())
 	leave()
@@ -152,9 +153,9 @@ func TestGone(t *testing.T) {
 
 // TestWithData: what a policy puts in place of data counts, whatever is cached.
 func TestWithData(t *testing.T) {
-	d := newDir(t)
-	d.write("p/data.json", `{"team": {"open": false, "list": [1, 2]}}`)
-	d.write("p/a.rego", `package caddy.authz
+	d := policytest.NewDir(t)
+	d.Write("p/data.json", `{"team": {"open": false, "list": [1, 2]}}`)
+	d.Write("p/a.rego", `package caddy.authz
 
 open if data.team.open
 
@@ -170,7 +171,7 @@ allow if {
 	print("not heard of", input)
 }
 `)
-	if got := open(t, Config{Sources: []string{d.path + "/p"}}).Decide(t.Context(), asked("/", "")); !got.Allow {
+	if got := open(t, Config{Sources: []string{d.Path + "/p"}}).Decide(t.Context(), asked("/", "")); !got.Allow {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -178,9 +179,9 @@ allow if {
 // TestConcurrent: one set answers many at once, with one identity and one set
 // of constants between them.
 func TestConcurrent(t *testing.T) {
-	d := newDir(t)
-	d.write("p/data.yaml", "teams: {blue: {members: [x, admin]}, red: {members: [y]}}\n")
-	d.write("p/a.rego", `package caddy.authz
+	d := policytest.NewDir(t)
+	d.Write("p/data.yaml", "teams: {blue: {members: [x, admin]}, red: {members: [y]}}\n")
+	d.Write("p/a.rego", `package caddy.authz
 
 allow := {"allow": true, "headers": {"X-Team": team}} if {
 	some team
@@ -190,7 +191,7 @@ allow := {"allow": true, "headers": {"X-Team": team}} if {
 	sort(object.keys(input.identity.claims)) == ["a", "b"]
 }
 `)
-	set := open(t, Config{Sources: []string{d.path + "/p"}, Timeout: time.Minute})
+	set := open(t, Config{Sources: []string{d.Path + "/p"}, Timeout: time.Minute})
 	constants := NewConstants(map[string]any{"teams": []any{"blue", "red"}, "other": map[string]any{"b": 1, "a": 2}})
 	known := (&authenticator.Identity{Authenticated: true, ID: "alice", Roles: []string{"admin"}, Claims: map[string]any{"b": "1", "a": "2"}}).Normalize()
 	var workers sync.WaitGroup
@@ -209,8 +210,8 @@ allow := {"allow": true, "headers": {"X-Team": team}} if {
 }
 
 func BenchmarkDecide(b *testing.B) {
-	d := newDir(b)
-	table := d.write("access.yaml", "rules:\n  - paths: [/public/*]\n    allow: [{anyone: true}]\n  - paths: [/*]\n    allow: [{roles: [admin]}]\n")
+	d := policytest.NewDir(b)
+	table := d.Write("access.yaml", "rules:\n  - paths: [/public/*]\n    allow: [{anyone: true}]\n  - paths: [/*]\n    allow: [{roles: [admin]}]\n")
 	for name, config := range map[string]Config{"authenticated": {}, "access table": {Access: []string{table}}} {
 		b.Run(name, func(b *testing.B) {
 			config.Timeout = time.Minute // on a busy machine too

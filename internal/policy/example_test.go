@@ -9,6 +9,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -26,7 +27,7 @@ func ExampleOpen() {
 		fmt.Println(err)
 		return
 	}
-	set, err := policy.Open(policy.Config{Sources: []string{dir}}, func(r policy.Report) { fmt.Println(r.Err) })
+	set, err := policy.Open(policy.Config{Sources: []string{dir}}, bundle.Checker{}, func(r policy.Report) { fmt.Println(r.Err) })
 	if err != nil {
 		fmt.Println(err)
 		return

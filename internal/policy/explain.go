@@ -12,6 +12,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 )
@@ -128,7 +129,7 @@ func (s *snapshot) optionsAsThen(ctx context.Context, document ast.Value) []rego
 
 // timeOf returns the time that an input names, or zero.
 func timeOf(document ast.Value) time.Time {
-	if at, err := document.Find(refOf("data.request.time_ns")[1:]); err == nil {
+	if at, err := document.Find(bundle.Ref("data.request.time_ns")[1:]); err == nil {
 		if number, ok := at.(ast.Number); ok {
 			if ns, ok := number.Int64(); ok && ns != 0 {
 				return time.Unix(0, ns)

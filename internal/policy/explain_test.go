@@ -12,6 +12,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -71,7 +72,7 @@ func sketch(e *accesstable.Explanation) string {
 // TestExplainTable: an access table is explained in its own words: the rule by its
 // position, each alternative and each condition, what it wants and what there is.
 func TestExplainTable(t *testing.T) {
-	set := open(t, Config{Access: []string{newDir(t).write("access.yaml", familyTable)}})
+	set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", familyTable)}})
 	bob := (&authenticator.Identity{Authenticated: true, ID: "bob", Groups: []string{"staff"}, Claims: map[string]any{"team": "green"}}).Normalize()
 	eve := (&authenticator.Identity{Authenticated: true, ID: "eve", Groups: []string{"family"}, Roles: []string{"admin"}}).Normalize()
 	tests := []struct {
@@ -135,10 +136,10 @@ access.yaml:5 (rule 1) true
 // TestExplainTableBesideRego: a policy that asks a table, which says why it does
 // not let the caller in.
 func TestExplainTableBesideRego(t *testing.T) {
-	d := newDir(t)
+	d := policytest.NewDir(t)
 	set := open(t, Config{
-		Access: []string{d.write("access.yaml", "rules:\n  - allow: [{roles: [admin]}]\n")},
-		Sources: []string{d.write("authz.rego", `package caddy.authz
+		Access: []string{d.Write("access.yaml", "rules:\n  - allow: [{roles: [admin]}]\n")},
+		Sources: []string{d.Write("authz.rego", `package caddy.authz
 
 allow if {
 	input.request.method == "GET"

@@ -3,8 +3,6 @@ package policy
 import (
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,42 +10,17 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// dir is a directory of policies.
-type dir struct {
-	t    testing.TB
-	path string
-}
-
-func newDir(t testing.TB) dir { return dir{t, t.TempDir()} }
-
-// write puts a file there, old enough to count as settled.
-func (d dir) write(name, content string) string {
-	d.t.Helper()
-	path := filepath.Join(d.path, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		d.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		d.t.Fatal(err)
-	}
-	past := time.Now().Add(-time.Minute)
-	for at := path; at != d.path; at = filepath.Dir(at) {
-		if err := os.Chtimes(at, past, past); err != nil {
-			d.t.Fatal(err)
-		}
-	}
-	return path
-}
-
 // open loads a set until the test ends.
 func open(t testing.TB, config Config) *Engine {
 	t.Helper()
-	set, err := Open(config, func(Report) {})
+	set, err := Open(config, testrun.Checker(), func(Report) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +35,7 @@ func open(t testing.TB, config Config) *Engine {
 // policyOf loads one policy.
 func policyOf(t testing.TB, source string) *Engine {
 	t.Helper()
-	return open(t, Config{Sources: []string{newDir(t).write("authz.rego", source)}})
+	return open(t, Config{Sources: []string{policytest.NewDir(t).Write("authz.rego", source)}})
 }
 
 // asked returns the input for a request by a user with a role; "" is nobody.
@@ -93,7 +66,7 @@ func eventually(t testing.TB, what string, condition func() bool) {
 // refused checks that a configuration does not load, and what the error says.
 func refused(t testing.TB, config Config, wants ...string) {
 	t.Helper()
-	set, err := Open(config, func(Report) {})
+	set, err := Open(config, testrun.Checker(), func(Report) {})
 	if err == nil {
 		_ = set.Close()
 		t.Fatal("it was loaded")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -36,7 +37,7 @@ func (s *snapshot) refuseHosts(none, foreign bool) *decision.Decision {
 // refuseDocument is refuseHost for an input that is a document.
 func (s *snapshot) refuseDocument(document ast.Value) *decision.Decision {
 	text := func(name string) (string, bool) {
-		value, err := document.Find(refOf("input.request." + name)[1:])
+		value, err := document.Find(bundle.Ref("input.request." + name)[1:])
 		found, ok := value.(ast.String)
 		return string(found), err == nil && ok
 	}

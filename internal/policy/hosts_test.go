@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 )
 
 // TestS08ForeignDestination: Rego judges a destination on another host only if it reads
@@ -48,11 +49,11 @@ func TestS08ForeignDestination(t *testing.T) {
 // refused; elsewhere it is judged, since old health checks send none.
 func TestNoHost(t *testing.T) {
 	table := func(rules string) *Engine {
-		return open(t, Config{Access: []string{newDir(t).write("access.yaml", "rules:\n"+rules+"  - allow: [{anyone: true}]\n")}})
+		return open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", "rules:\n"+rules+"  - allow: [{anyone: true}]\n")}})
 	}
 	asking := func(rego, rules string) *Engine {
-		d := newDir(t)
-		return open(t, Config{Sources: []string{d.write("authz.rego", "package caddy.authz\n\n"+rego)}, Access: []string{d.write("access.yaml", "rules:\n"+rules+"  - allow: [{anyone: true}]\n")}})
+		d := policytest.NewDir(t)
+		return open(t, Config{Sources: []string{d.Write("authz.rego", "package caddy.authz\n\n"+rego)}, Access: []string{d.Write("access.yaml", "rules:\n"+rules+"  - allow: [{anyone: true}]\n")}})
 	}
 	const admin, domain = "  - hosts: [admin.example]\n    allow: []\n", "  - hosts: ['*.example']\n    allow: []\n"
 	for _, test := range []struct {

@@ -35,14 +35,14 @@ type inputSource struct {
 }
 
 // project returns the projection for what a decision reads.
-func project(r reads) *projection {
+func project(r ReadSet) *projection {
 	p := &projection{
-		config:  r.reads("config"),
+		config:  r.Reads("config"),
 		request: append(filter(requestParts, "request", r), bodyParts(r)...), client: filter(clientParts, "client", r), tls: filter(tlsParts, "tls", r),
 		identity: filter(identityParts, "identity", r), failure: filter(failureParts, "failure", r),
-		parts: request.NewFieldSet(r.reads, r.below("request.headers"), r.below("request.header_values")),
+		parts: request.NewFieldSet(r.Reads, r.below("request.headers"), r.below("request.header_values")),
 	}
-	p.input = slices.DeleteFunc(p.sections(), func(s part[inputSource]) bool { return !r.reads(s.label()) })
+	p.input = slices.DeleteFunc(p.sections(), func(s part[inputSource]) bool { return !r.Reads(s.label()) })
 	return p
 }
 
@@ -66,11 +66,11 @@ func (p *projection) sections() []part[inputSource] {
 
 // filter returns the parts of a section that are read, with no more of their
 // members than are read.
-func filter[T any](parts []part[T], section string, r reads) []part[T] {
+func filter[T any](parts []part[T], section string, r ReadSet) []part[T] {
 	var read []part[T]
 	for _, p := range parts {
 		path := section + "." + p.label()
-		if !r.reads(path) {
+		if !r.Reads(path) {
 			continue
 		}
 		if names := r.below(path); names != nil && p.narrow != nil {
@@ -84,7 +84,7 @@ func filter[T any](parts []part[T], section string, r reads) []part[T] {
 // whole builds all of a document. It equals what encoding the document as JSON
 // and parsing that would give, but for a nil list, which is an empty one:
 // nothing is ever missing.
-var whole = project(reads{"": true})
+var whole = project(ReadSet{"": true})
 
 // term builds the input for a document, of whose caller the term may have been
 // built before.
@@ -141,8 +141,8 @@ var requestParts = []part[request.Fields]{
 
 // bodyParts returns the part for the body, if it is read: a client chooses how
 // large it is, so that no more of it is built than can be asked for.
-func bodyParts(r reads) []part[request.Fields] {
-	if !r.reads("request.body") {
+func bodyParts(r ReadSet) []part[request.Fields] {
+	if !r.Reads("request.body") {
 		return nil
 	}
 	wanted := r.tree("request.body")

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -33,12 +34,6 @@ type Entry struct {
 
 // logRules are the policies that judge what the decision log shows.
 type logRules struct{ mask, drop *rego.PreparedEvalQuery }
-
-// Where these rules stand, by OPA's convention.
-const (
-	maskRule = "data.system.log.mask"
-	dropRule = "data.system.log.drop"
-)
 
 // Entry returns a decision for the log, as data.system.log.mask and drop have it;
 // it is false for one that is not to be logged. A mask that fails hides the
@@ -140,7 +135,7 @@ func (s *snapshot) ask(ctx context.Context, query *rego.PreparedEvalQuery, event
 func (e *Entry) maskAll(masks any) error {
 	list, ok := masks.([]any)
 	if !ok {
-		return errors.New(maskRule + " is not a set")
+		return errors.New(bundle.MaskRule + " is not a set")
 	}
 	for _, item := range list {
 		rule, ok := item.(map[string]any)
@@ -149,10 +144,10 @@ func (e *Entry) maskAll(masks any) error {
 		}
 		path, _ := rule["path"].(string)
 		if !ok || path == "" {
-			return errors.New(maskRule + ": want paths such as /input/identity/email, or {op, path, value}")
+			return errors.New(bundle.MaskRule + ": want paths such as /input/identity/email, or {op, path, value}")
 		}
 		if err := e.mask(rule["op"], path, rule["value"]); err != nil {
-			return fmt.Errorf("%s: %s: %w", maskRule, path, err)
+			return fmt.Errorf("%s: %s: %w", bundle.MaskRule, path, err)
 		}
 	}
 	return nil
@@ -197,11 +192,11 @@ func walk(from map[string]any, names []string) map[string]any {
 
 // prepareLog prepares the rules of the log, if there are any.
 func (s *snapshot) prepareLog(ctx context.Context, options []func(*rego.Rego)) error {
-	for path, target := range map[string]**rego.PreparedEvalQuery{maskRule: &s.log.mask, dropRule: &s.log.drop} {
-		if len(s.compiler.GetRulesWithPrefix(refOf(path))) == 0 {
+	for path, target := range map[string]**rego.PreparedEvalQuery{bundle.MaskRule: &s.log.mask, bundle.DropRule: &s.log.drop} {
+		if len(s.compiler.GetRulesWithPrefix(bundle.Ref(path))) == 0 {
 			continue
 		}
-		query, err := prepareQuery(ctx, refOf(path), options)
+		query, err := prepareQuery(ctx, bundle.Ref(path), options)
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}

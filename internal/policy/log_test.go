@@ -7,16 +7,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // entryOf logs the decision of some policies about a request with a credential.
 func entryOf(t *testing.T, modules string) (map[string]any, string, bool) {
 	t.Helper()
-	path := newDir(t)
-	path.write("p/authz.rego", "package caddy.authz\n\nallow := {\"allow\": true, \"message\": \"m\"}\n")
-	path.write("p/log.rego", "package system.log\n\n"+modules)
-	set := open(t, Config{Sources: []string{path.path + "/p"}, Timeout: time.Minute})
+	path := policytest.NewDir(t)
+	path.Write("p/authz.rego", "package caddy.authz\n\nallow := {\"allow\": true, \"message\": \"m\"}\n")
+	path.Write("p/log.rego", "package system.log\n\n"+modules)
+	set := open(t, Config{Sources: []string{path.Path + "/p"}, Timeout: time.Minute})
 	in := asked("/a", "")
 	decision := set.Decide(t.Context(), in)
 	decision.Elapsed = 7
@@ -52,8 +53,8 @@ func TestEntry(t *testing.T) {
 // mask is asked about, whoever put it there.
 func TestEntryHides(t *testing.T) {
 	const canary = "canary-4711-test-material-only"
-	path := newDir(t)
-	path.write("p/authz.rego", `package caddy.authz
+	path := policytest.NewDir(t)
+	path.Write("p/authz.rego", `package caddy.authz
 
 allow := {
 	"allow": true,
@@ -62,8 +63,8 @@ allow := {
 	"query_parameters_to_set": {"access_token": "`+canary+`"},
 }
 `)
-	path.write("p/log.rego", "package system.log\n\ndrop if contains(json.marshal(input), \"canary\")\n")
-	set := open(t, Config{Sources: []string{path.path + "/p"}, Timeout: time.Minute})
+	path.Write("p/log.rego", "package system.log\n\ndrop if contains(json.marshal(input), \"canary\")\n")
+	set := open(t, Config{Sources: []string{path.Path + "/p"}, Timeout: time.Minute})
 	in := askedWith("/a?page=2&access_token="+canary, "Referer", "https://h.example/from?page=1&code="+canary, "X-Vault-Token", canary, "Accept", "text/html")
 	entry, ok := set.Entry(t.Context(), in, set.Decide(t.Context(), in))
 	if !ok {

@@ -3,6 +3,9 @@ package policy
 import (
 	"strings"
 	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 )
 
 // TestManifest: what a bundle says of itself binds it, and what we cannot do for
@@ -34,13 +37,13 @@ func TestManifest(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := newDir(t)
-			d.write("p/a.rego", rules)
-			d.write("p/data.json", `{"team": {"open": true, "names": []}}`)
-			d.write("p/.manifest", test.manifest)
-			config := Config{Sources: []string{d.path + "/p"}}
+			d := policytest.NewDir(t)
+			d.Write("p/a.rego", rules)
+			d.Write("p/data.json", `{"team": {"open": true, "names": []}}`)
+			d.Write("p/.manifest", test.manifest)
+			config := Config{Sources: []string{d.Path + "/p"}}
 			if test.want != "" {
-				refused(t, config, test.want, d.path)
+				refused(t, config, test.want, d.Path)
 				return
 			}
 			if got := open(t, config).Decide(t.Context(), asked("/", "")); !got.Allow {
@@ -52,11 +55,11 @@ func TestManifest(t *testing.T) {
 
 // TestManifestBelow: only the manifest at the root of a source counts.
 func TestManifestBelow(t *testing.T) {
-	d := newDir(t)
-	d.write("p/a.rego", "package caddy.authz\n\nallow := true\n")
-	d.write("p/vendor/.manifest", `{"revision": "inner", "roots": ["vendor"], "rego_version": 0}`)
+	d := policytest.NewDir(t)
+	d.Write("p/a.rego", "package caddy.authz\n\nallow := true\n")
+	d.Write("p/vendor/.manifest", `{"revision": "inner", "roots": ["vendor"], "rego_version": 0}`)
 	var warnings []string
-	set, err := Open(Config{Sources: []string{d.path + "/p"}}, func(r Report) { warnings = r.Warnings })
+	set, err := Open(Config{Sources: []string{d.Path + "/p"}}, testrun.Checker(), func(r Report) { warnings = r.Warnings })
 	if err != nil {
 		t.Fatal(err)
 	}

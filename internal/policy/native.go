@@ -17,19 +17,13 @@ import (
 // tableParts are what an access table reads of a request.
 var tableParts = request.NewFieldSet(func(path string) bool { return tableReads[path] }, nil, accesstable.Headers())
 
-var tableReads = reads{
+var tableReads = ReadSet{
 	"request.method": true, "request.host": true, "request.path": true, "request.path_folded": true,
 	"request.rewritten_path": true, "request.destination_path": true, "request.destination_host": true,
 	"request.query": true, "request.header_values": true, "request.upgrade": true,
 	"client.ip": true, "client.peer_ip": true, "client.forwarded_untrusted": true,
 	"identity.authenticated": true, "identity.kind": true, "identity.id": true, "identity.username": true, "identity.issuer": true,
 	"identity.roles": true, "identity.groups": true, "identity.scopes": true, "identity.claims": true, "identity.acr": true, "identity.unknown": true,
-}
-
-// nativeSnapshot makes a snapshot of an access table that decides by itself: no Rego is
-// compiled.
-func nativeSnapshot(m *material) *snapshot {
-	return &snapshot{program: &program{reads: tableReads}, table: m.table, native: true, byHost: m.table.NamesHosts(), warnings: m.warnings}
 }
 
 // decideByTable decides about one reading by the access table, without Rego.

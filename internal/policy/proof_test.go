@@ -17,6 +17,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -192,7 +194,7 @@ func prove(t testing.TB, s *snapshot) {
 		t.Errorf("projected it is %s, whole it is %s", got, want)
 	}
 	for _, change := range all {
-		got, newKey, read := s.result(t, change.all), s.keyOf(change), s.reads.reads(change.path)
+		got, newKey, read := s.result(t, change.all), s.keyOf(change), s.reads.Reads(change.path)
 		switch {
 		case !read && got != want:
 			t.Errorf("%s is not among %v, but changes the decision from %s to %s", change.path, s.reads.names(), want, got)
@@ -211,7 +213,7 @@ func prove(t testing.TB, s *snapshot) {
 // TestProofShipped: T-05, R-CACHE-6. The analysis of this project's own policies
 // and of every example is sound.
 func TestProofShipped(t *testing.T) {
-	table := newDir(t).write("access.yaml", `networks: {lan: [192.0.2.0/24]}
+	table := policytest.NewDir(t).Write("access.yaml", `networks: {lan: [192.0.2.0/24]}
 blocked: {users: [mallory], networks: [203.0.113.0/24]}
 default: [{authenticated: true}]
 rules:
@@ -222,7 +224,7 @@ rules:
 `)
 	configs := map[string]Config{
 		"authenticated": {},
-		"access":        {Sources: []string{newDir(t).write("other.rego", "package other\n")}, Access: []string{table}, Decision: accessDecision},
+		"access":        {Sources: []string{policytest.NewDir(t).Write("other.rego", "package other\n")}, Access: []string{table}, Decision: accessDecision},
 		"quickstart":    {Sources: []string{"../../examples/quickstart/policies"}},
 	}
 	examples, err := filepath.Glob("../../policies/examples/*")
@@ -272,7 +274,7 @@ func TestProofGenerated(t *testing.T) {
 			continue // OPA takes what is replaced for read
 		}
 		for _, ref := range base {
-			if path := strings.Join(constantPrefix(ref[1:]), "."); ref.HasPrefix(ast.InputRootRef) && path != "" && !s.reads.reads(path) {
+			if path := strings.Join(constantPrefix(ref[1:]), "."); ref.HasPrefix(ast.InputRootRef) && path != "" && !s.reads.Reads(path) {
 				t.Fatalf("policy %d reads %v, says OPA, but not %v:\n%s", seed, ref, s.reads.names(), source)
 			}
 		}
@@ -291,7 +293,7 @@ func compiled(t testing.TB, source string) (*snapshot, []ast.Ref) {
 	if compiler.Compile(map[string]*ast.Module{"a.rego": module}); compiler.Failed() {
 		t.Fatalf("%v\n%s", compiler.Errors, source)
 	}
-	decision := refOf(defaultDecision)
+	decision := bundle.Ref(defaultDecision)
 	store := inmem.NewFromASTObject(ast.NewObject())
 	txn, err := store.NewTransaction(t.Context())
 	if err != nil {
@@ -305,11 +307,7 @@ func compiled(t testing.TB, source string) (*snapshot, []ast.Ref) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := inspect(compiler, decision)
-	return &snapshot{
-		program:   &program{reads: found.reads, unsure: found.unsure(), projection: project(found.reads), callers: newIdentityCache()},
-		evaluator: evaluator,
-	}, base
+	return &snapshot{analysis: analyze(&bundle.Program{Compiler: compiler, Decision: decision}), evaluator: evaluator}, base
 }
 
 // FuzzProof: the analysis is sound for whatever policy comes out of a seed.

@@ -6,32 +6,34 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 )
 
-// reads is what evaluating a decision may read of input: dotted prefixes such as
+// Reads is what evaluating a decision may read of input: dotted prefixes such as
 // request.path, below which everything counts as read. "" is the whole input.
 // What cannot be told from the rules counts as read.
-type reads map[string]bool
+type ReadSet map[string]bool
 
-// findings are what evaluating a decision may do.
-type findings struct {
-	reads reads
-	own   reads           // without what access tables read
+// Dependencies are what evaluating a decision may do.
+type Dependencies struct {
+	Reads ReadSet
+	own   ReadSet         // without what access tables read
 	calls map[string]bool // built-in functions, by name
 	rules map[*ast.Rule]bool
 }
 
-// inspect walks the compiled rules that evaluating a reference may evaluate.
-func inspect(compiler *ast.Compiler, decision ast.Ref) *findings {
-	w := &readWalker{compiler: compiler, findings: findings{reads{}, reads{}, map[string]bool{}, map[*ast.Rule]bool{}}}
+// Inspect walks the compiled rules that evaluating a reference may evaluate.
+func Inspect(compiler *ast.Compiler, decision ast.Ref) *Dependencies {
+	w := &readWalker{compiler: compiler, Dependencies: Dependencies{ReadSet{}, ReadSet{}, map[string]bool{}, map[*ast.Rule]bool{}}}
 	w.visitRef(decision)
-	return &w.findings
+	return &w.Dependencies
 }
 
 // readWalker walks one rule; others that it needs are walked by others, with
 // the same findings.
 type readWalker struct {
-	findings
+	Dependencies
 	compiler *ast.Compiler
 	table    bool // it is a rule of access tables
 	scope    scope
@@ -83,7 +85,7 @@ func (w *readWalker) visitInput(names []string, rest ast.Ref) {
 		}
 	}
 	path := strings.Join(names, ".")
-	if w.reads[path] = true; !w.table {
+	if w.Reads[path] = true; !w.table {
 		w.own[path] = true
 	}
 }
@@ -91,14 +93,14 @@ func (w *readWalker) visitInput(names []string, rest ast.Ref) {
 func (w *readWalker) visitRule(rule *ast.Rule) {
 	for ; rule != nil && !w.rules[rule]; rule = rule.Else {
 		w.rules[rule] = true
-		inner := readWalker{findings: w.findings, compiler: w.compiler, table: isOfTables(rule), aliases: aliasesOf(rule)}
+		inner := readWalker{Dependencies: w.Dependencies, compiler: w.compiler, table: isOfTables(rule), aliases: aliasesOf(rule)}
 		inner.walk(rule.Body, rule.Head)
 	}
 }
 
 // isOfTables reports whether a rule is one of the package that judges access tables.
 func isOfTables(rule *ast.Rule) bool {
-	return rule.Module != nil && rule.Module.Package.Path.Equal(refOf("data.caddy.access"))
+	return rule.Module != nil && rule.Module.Package.Path.Equal(bundle.Ref("data.caddy.access"))
 }
 
 // walk walks a body and what is made of its variables.
@@ -202,8 +204,8 @@ func constantPrefix(path ast.Ref) []string {
 	return names
 }
 
-// reads reports whether what is at a dotted path, or something below it, may be read.
-func (r reads) reads(path string) bool {
+// Reads reports whether what is at a dotted path, or something below it, may be read.
+func (r ReadSet) Reads(path string) bool {
 	for prefix := range r {
 		if prefix == "" || prefix == path || strings.HasPrefix(prefix, path+".") || strings.HasPrefix(path, prefix+".") {
 			return true
@@ -214,7 +216,7 @@ func (r reads) reads(path string) bool {
 
 // below returns, sorted, the names of the members of an object that may be read;
 // nil if all of it may be, as a whole.
-func (r reads) below(path string) []string {
+func (r ReadSet) below(path string) []string {
 	names := map[string]bool{}
 	for prefix := range r {
 		if prefix == "" || prefix == path || strings.HasPrefix(path, prefix+".") {
@@ -236,7 +238,7 @@ func (r reads) below(path string) []string {
 type readTree map[string]readTree
 
 // tree returns what may be read below a path.
-func (r reads) tree(path string) readTree {
+func (r ReadSet) tree(path string) readTree {
 	names := r.below(path)
 	if names == nil {
 		return nil
@@ -249,7 +251,7 @@ func (r reads) tree(path string) readTree {
 }
 
 // names returns the prefixes, sorted; the whole input is "input".
-func (r reads) names() []string {
+func (r ReadSet) names() []string {
 	if r[""] {
 		return []string{"input"}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -51,7 +52,7 @@ func TestReads(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := inspected(t, test.rules).reads.names(); !slices.Equal(got, test.want) {
+			if got := inspected(t, test.rules).Reads.names(); !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -60,16 +61,16 @@ func TestReads(t *testing.T) {
 
 // TestReadsPaths: a path is read with what is above it and with what is below.
 func TestReadsPaths(t *testing.T) {
-	r := reads{"request.body": true, "identity.claims.team": true}
+	r := ReadSet{"request.body": true, "identity.claims.team": true}
 	for path, want := range map[string]bool{
 		"request.body": true, "request.body.x": true, "request": true, "identity.claims": true,
 		"request.bodyguard": false, "identity.claims.team2": false, "client": false,
 	} {
-		if r.reads(path) != want {
+		if r.Reads(path) != want {
 			t.Errorf("%s: %v", path, !want)
 		}
 	}
-	if all := (reads{"": true}); !all.reads("anything") {
+	if all := (ReadSet{"": true}); !all.Reads("anything") {
 		t.Error("the whole input does not hold everything")
 	}
 }
@@ -83,7 +84,7 @@ func TestProjection(t *testing.T) {
 	if !ok {
 		t.Fatal("no object")
 	}
-	for _, r := range []reads{{}, {"request.method": true}, {"request.headers.accept": true, "identity.claims.team": true}, {"tls.client_certificate.verified": true}, {"request": true, "config": true}, {"request.headers.Accept": true, "request.header_values.Accept": true}, {"identity.unknown": true, "failure.unknown": true}} {
+	for _, r := range []ReadSet{{}, {"request.method": true}, {"request.headers.accept": true, "identity.claims.team": true}, {"tls.client_certificate.verified": true}, {"request": true, "config": true}, {"request.headers.Accept": true, "request.header_values.Accept": true}, {"identity.unknown": true, "failure.unknown": true}} {
 		p := project(r)
 		part := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, p.parts)
 		built, ok := p.term(&part, in.Config.term, nil).Value.(ast.Object)
@@ -91,7 +92,7 @@ func TestProjection(t *testing.T) {
 			t.Fatal("no object")
 		}
 		for path := range r {
-			ref := refOf("data." + path)[1:]
+			ref := bundle.Ref("data." + path)[1:]
 			want, err := all.Find(ref)
 			got, missing := built.Find(ref)
 			if err != nil && missing == nil || err == nil && (missing != nil || got.Compare(want) != 0) {
@@ -99,7 +100,7 @@ func TestProjection(t *testing.T) {
 			}
 		}
 		for _, section := range []string{"contract", "request", "client", "tls", "identity", "failure", "config"} {
-			if there := built.Get(ast.StringTerm(section)) != nil; there != r.reads(section) {
+			if there := built.Get(ast.StringTerm(section)) != nil; there != r.Reads(section) {
 				t.Errorf("%v: %s is there: %v", r.names(), section, there)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -36,7 +37,7 @@ func TestRecordBounded(t *testing.T) {
 	for name, change := range tests {
 		for _, shape := range []string{"caddy", "envoy"} {
 			t.Run(name+", "+shape, func(t *testing.T) {
-				file := newDir(t).write("authz.rego", "package "+shape+".authz\n\nallow := false\n")
+				file := policytest.NewDir(t).Write("authz.rego", "package "+shape+".authz\n\nallow := false\n")
 				set := open(t, Config{Sources: []string{file}, OPAEnvoy: shape == "envoy"})
 				r := httptest.NewRequest("GET", "/", nil)
 				change(r)

@@ -1,6 +1,10 @@
 package policy
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
+)
 
 // TestResolve: the decision has to be a rule that can decide (T-60).
 func TestResolve(t *testing.T) {
@@ -16,10 +20,10 @@ answer.allow := true
 
 answer.reasons contains "late"
 `
-	d := newDir(t)
-	path := d.write("rules.rego", source)
-	d.write("tree/a/data.json", `{"flag": true}`)
-	d.write("tree/rules.rego", source)
+	d := policytest.NewDir(t)
+	path := d.Write("rules.rego", source)
+	d.Write("tree/a/data.json", `{"flag": true}`)
+	d.Write("tree/rules.rego", source)
 	tests := []struct {
 		decision string
 		wants    []string // of the error; none if it decides
@@ -45,13 +49,13 @@ answer.reasons contains "late"
 			}
 		})
 	}
-	refused(t, Config{Sources: []string{d.path + "/tree"}, Decision: "data.a.flag"}, "no rule a.flag")
+	refused(t, Config{Sources: []string{d.Path + "/tree"}, Decision: "data.a.flag"}, "no rule a.flag")
 }
 
 // TestResolveObject: an object may be put together from several rules.
 func TestResolveObject(t *testing.T) {
-	d := newDir(t)
-	path := d.write("a.rego", `package caddy.authz
+	d := policytest.NewDir(t)
+	path := d.Write("a.rego", `package caddy.authz
 
 allow.allow := input.identity.authenticated
 
@@ -71,8 +75,8 @@ allow.headers["X-A"] := "b"
 // TestIgnoredTable: an access table that no rule asks is an error, since it
 // would protect nothing.
 func TestIgnoredTable(t *testing.T) {
-	d := newDir(t)
-	table := d.write("access.yaml", "rules: []\n")
+	d := policytest.NewDir(t)
+	table := d.Write("access.yaml", "rules: []\n")
 	tests := []struct {
 		name, source, decision string
 		ignored                bool
@@ -94,7 +98,7 @@ func TestIgnoredTable(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			config := Config{
-				Sources: []string{newDir(t).write("a.rego", "package caddy.authz\n\n"+test.source+"\n")},
+				Sources: []string{policytest.NewDir(t).Write("a.rego", "package caddy.authz\n\n"+test.source+"\n")},
 				Access:  []string{table}, Decision: test.decision,
 			}
 			if test.ignored {

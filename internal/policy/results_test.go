@@ -53,7 +53,7 @@ func TestResults(t *testing.T) {
 func someRef(random *rand.Rand) ast.Ref {
 	names := []*ast.Term{
 		ast.StringTerm("a"), ast.StringTerm("1"), ast.InternedTerm(1), ast.InternedTerm(true), ast.NullTerm(),
-		ast.ArrayTerm(ast.StringTerm("a")), ast.ObjectTerm(member{ast.StringTerm("a"), ast.NullTerm()}), ast.SetTerm(),
+		ast.ArrayTerm(ast.StringTerm("a")), ast.ObjectTerm(ast.Item(ast.StringTerm("a"), ast.NullTerm())), ast.SetTerm(),
 	}
 	ref := ast.Ref{ast.DefaultRootDocument}
 	for range random.IntN(4) {

@@ -3,6 +3,9 @@ package policy
 import (
 	"strings"
 	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 )
 
 const claimsSchema = `{
@@ -37,10 +40,10 @@ func TestClaimsSchema(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := newDir(t)
+			d := policytest.NewDir(t)
 			config := Config{
-				Sources:      []string{d.write("a.rego", "package caddy.authz\n\nallow if "+test.body+"\n")},
-				ClaimsSchema: d.write("claims.json", claimsSchema),
+				Sources:      []string{d.Write("a.rego", "package caddy.authz\n\nallow if "+test.body+"\n")},
+				ClaimsSchema: d.Write("claims.json", claimsSchema),
 			}
 			if test.want == "" {
 				open(t, config)
@@ -70,27 +73,27 @@ func TestClaimsSchemaErrors(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := newDir(t)
-			source := d.write("a.rego", "package caddy.authz\n\nallow := true\n")
-			refused(t, Config{Sources: []string{source}, ClaimsSchema: d.write("claims.json", test.content)}, "claims_schema: ", test.want)
+			d := policytest.NewDir(t)
+			source := d.Write("a.rego", "package caddy.authz\n\nallow := true\n")
+			refused(t, Config{Sources: []string{source}, ClaimsSchema: d.Write("claims.json", test.content)}, "claims_schema: ", test.want)
 		})
 	}
-	refused(t, Config{ClaimsSchema: newDir(t).path + "/gone.json"}, "gone.json", "no such file")
+	refused(t, Config{ClaimsSchema: policytest.NewDir(t).Path + "/gone.json"}, "gone.json", "no such file")
 }
 
 // TestClaimsSchemaReload: the schema is read again with the policies, and it may
 // lie among them without being taken for data.
 func TestClaimsSchemaReload(t *testing.T) {
-	d := newDir(t)
-	d.write("p/a.rego", "package caddy.authz\n\nallow if input.identity.claims.team\n")
-	path := d.write("p/claims.json", claimsSchema)
+	d := policytest.NewDir(t)
+	d.Write("p/a.rego", "package caddy.authz\n\nallow if input.identity.claims.team\n")
+	path := d.Write("p/claims.json", claimsSchema)
 	var warnings []string
-	set, err := Open(Config{Sources: []string{d.path + "/p"}, ClaimsSchema: path}, func(r Report) { warnings = append(warnings, r.Warnings...) })
+	set, err := Open(Config{Sources: []string{d.Path + "/p"}, ClaimsSchema: path}, testrun.Checker(), func(r Report) { warnings = append(warnings, r.Warnings...) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	d.write("p/claims.json", strings.Replace(claimsSchema, `"team"`, `"group"`, 1))
+	d.Write("p/claims.json", strings.Replace(claimsSchema, `"team"`, `"group"`, 1))
 	if err := set.Reload(); err == nil || !strings.Contains(err.Error(), `a.rego:3: PA001: input.identity.claims has no "team"`) {
 		t.Errorf("got %v", err)
 	}
@@ -101,10 +104,10 @@ func TestClaimsSchemaReload(t *testing.T) {
 
 // TestRecursiveSchema: a schema that refers to itself, however often, ends.
 func TestRecursiveSchema(t *testing.T) {
-	d := newDir(t)
+	d := policytest.NewDir(t)
 	config := Config{
-		Sources:      []string{d.write("a.rego", "package caddy.authz\n\nallow if input.identity.claims.child.child.name == \"x\"\n")},
-		ClaimsSchema: d.write("claims.json", `{"type": "object", "properties": {"name": {"type": "string"}, "child": {"$ref": "#"}, "other": {"$ref": "#"}, "more": {"items": {"$ref": "#"}}}}`),
+		Sources:      []string{d.Write("a.rego", "package caddy.authz\n\nallow if input.identity.claims.child.child.name == \"x\"\n")},
+		ClaimsSchema: d.Write("claims.json", `{"type": "object", "properties": {"name": {"type": "string"}, "child": {"$ref": "#"}, "other": {"$ref": "#"}, "more": {"items": {"$ref": "#"}}}}`),
 	}
 	open(t, config)
 }
@@ -133,12 +136,12 @@ func TestDataSchema(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := newDir(t)
-			d.write("p/a.rego", "package caddy.authz\n\nallow if "+test.body+"\n\nhelper := true\n")
-			d.write("p/other.rego", "package other\n\nok := true\n")
-			d.write("p/data.json", test.data)
-			d.write("p/schemas/data.json", schema)
-			config := Config{Sources: []string{d.path + "/p"}}
+			d := policytest.NewDir(t)
+			d.Write("p/a.rego", "package caddy.authz\n\nallow if "+test.body+"\n\nhelper := true\n")
+			d.Write("p/other.rego", "package other\n\nok := true\n")
+			d.Write("p/data.json", test.data)
+			d.Write("p/schemas/data.json", schema)
+			config := Config{Sources: []string{d.Path + "/p"}}
 			if test.want != "" {
 				refused(t, config, test.want)
 				return
@@ -151,17 +154,17 @@ func TestDataSchema(t *testing.T) {
 // TestDataSchemas: each source has a schema of its own, and what comes without
 // one is open.
 func TestDataSchemas(t *testing.T) {
-	d := newDir(t)
-	d.write("a/schemas/data.json", `{"type": "object", "properties": {"x": {"type": "string"}}}`)
-	d.write("a/data.json", `{"x": "1"}`)
-	d.write("b/schemas/data.json", `{"type": "object", "properties": {"y": {"type": "string"}}}`)
-	d.write("b/data.json", `{"y": "1"}`)
-	d.write("c/data.json", `{"z": 1}`)
+	d := policytest.NewDir(t)
+	d.Write("a/schemas/data.json", `{"type": "object", "properties": {"x": {"type": "string"}}}`)
+	d.Write("a/data.json", `{"x": "1"}`)
+	d.Write("b/schemas/data.json", `{"type": "object", "properties": {"y": {"type": "string"}}}`)
+	d.Write("b/data.json", `{"y": "1"}`)
+	d.Write("c/data.json", `{"z": 1}`)
 	rules := func(body string) string {
-		return d.write("rules.rego", "package caddy.authz\n\nallow if {\n\t"+body+"\n}\n")
+		return d.Write("rules.rego", "package caddy.authz\n\nallow if {\n\t"+body+"\n}\n")
 	}
-	open(t, Config{Sources: []string{rules("data.x != data.y"), d.path + "/a", d.path + "/b"}})
-	refused(t, Config{Sources: []string{rules("data.z"), d.path + "/a", d.path + "/b"}}, `PA001: data has no "z"; did you mean x?`)
-	open(t, Config{Sources: []string{rules("data.z"), d.path + "/a", d.path + "/b", d.path + "/c"}})
-	refused(t, Config{Sources: []string{rules("data.y != 1"), d.path + "/a", d.path + "/b", d.path + "/c"}}, "PA002: data.y is a string")
+	open(t, Config{Sources: []string{rules("data.x != data.y"), d.Path + "/a", d.Path + "/b"}})
+	refused(t, Config{Sources: []string{rules("data.z"), d.Path + "/a", d.Path + "/b"}}, `PA001: data has no "z"; did you mean x?`)
+	open(t, Config{Sources: []string{rules("data.z"), d.Path + "/a", d.Path + "/b", d.Path + "/c"}})
+	refused(t, Config{Sources: []string{rules("data.y != 1"), d.Path + "/a", d.Path + "/b", d.Path + "/c"}}, "PA002: data.y is a string")
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 )
 
 // Engine is a set of policies in use. It is safe for concurrent use, and reading
@@ -11,6 +12,7 @@ import (
 type Engine struct {
 	config Config
 	id     string
+	paths  []string // of all files and directories
 	live   *files.Watched[snapshot]
 }
 
@@ -55,20 +57,21 @@ type Status struct {
 
 // Open loads the policies, which must succeed, and watches them if configured
 // so. Each later change is told to report, also when it was not taken.
-func Open(config Config, report func(Report)) (*Engine, error) {
+func Open(config Config, checker bundle.Checker, report func(Report)) (*Engine, error) {
 	if err := config.Check(); err != nil {
 		return nil, err
 	}
 	s := &Engine{config: config.Normalized()}
 	s.id = idOf(s.config)
-	loader := newLoader(s.config)
+	loader := newLoader(s.config, checker)
 	loader.distrusted = func(by *snapshot) {
-		report(Report{Sources: s.config.paths(), Revision: by.revision, Distrusted: true})
+		report(Report{Sources: s.paths, Revision: by.revision, Distrusted: true})
 	}
+	read := s.config.options().Files(false)
+	read.Warn = func(err error) { report(Report{Sources: read.Paths, Warnings: []string{err.Error()}}) }
+	s.paths = read.Paths
 	var err error
-	s.live, err = files.Open(files.Options{Paths: s.config.paths(), Include: s.config.keep(), Warn: func(err error) {
-		report(Report{Sources: s.config.paths(), Warnings: []string{err.Error()}})
-	}}, loader.load)
+	s.live, err = files.Open(read, loader.load)
 	if err != nil {
 		return nil, err
 	}
@@ -82,17 +85,9 @@ func Open(config Config, report func(Report)) (*Engine, error) {
 	return s, nil
 }
 
-// keep says which files of a directory are looked at.
-func (c Config) keep() func(string) bool {
-	if c.RequireTests {
-		return keepTests
-	}
-	return keep
-}
-
 func (s *Engine) report(err error) Report {
 	current := s.live.Load()
-	return Report{Sources: s.config.paths(), Revision: current.revision, Warnings: current.warnings, Err: err}
+	return Report{Sources: s.paths, Revision: current.revision, Warnings: current.warnings, Err: err}
 }
 
 // Reload reads the files again now. An error says why they were not taken; the
@@ -120,7 +115,7 @@ func (s *Engine) AsksNetwork() bool {
 	if current.table != nil {
 		return current.table.NamesNetworks()
 	}
-	return current.reads.reads("client.ip")
+	return current.reads.Reads("client.ip")
 }
 
 // Close stops watching. It may be called more than once; requests in flight are

@@ -9,14 +9,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 )
 
 // TestWhoDecides: neither table nor policy, one of them, or both (product.md, section 4).
 func TestWhoDecides(t *testing.T) {
-	d := newDir(t)
-	table := d.write("access.yaml", "rules:\n  - paths: [/*]\n    allow: [{roles: [admin]}]\n")
-	own := d.write("own.rego", "package caddy.authz\n\nallow if data.caddy.access.allow\n\nallow if input.request.path == \"/open\"\n")
-	other := d.write("other.rego", "package my.rules\n\nok := input.request.path == \"/mine\"\n")
+	d := policytest.NewDir(t)
+	table := d.Write("access.yaml", "rules:\n  - paths: [/*]\n    allow: [{roles: [admin]}]\n")
+	own := d.Write("own.rego", "package caddy.authz\n\nallow if data.caddy.access.allow\n\nallow if input.request.path == \"/open\"\n")
+	other := d.Write("other.rego", "package my.rules\n\nok := input.request.path == \"/mine\"\n")
 	tests := []struct {
 		name, target, role string
 		config             Config
@@ -44,9 +47,9 @@ func TestWhoDecides(t *testing.T) {
 // TestStatus: what the admin API shows.
 func TestStatus(t *testing.T) {
 	before := time.Now()
-	d := newDir(t)
-	path := d.write("authz.rego", "package caddy.authz\n\nallow if data.caddy.access.allow\n")
-	table := d.write("access.yaml", "rules: []\n")
+	d := policytest.NewDir(t)
+	path := d.Write("authz.rego", "package caddy.authz\n\nallow if data.caddy.access.allow\n")
+	table := d.Write("access.yaml", "rules: []\n")
 	set := open(t, Config{Sources: []string{path}, Access: []string{table}})
 	status := set.Status()
 	if status.LoadedAt.Before(before) || status.Revision == "" || status.Error != "" {
@@ -79,9 +82,9 @@ func TestStatus(t *testing.T) {
 
 // TestClose: closing twice is fine, and requests in flight are still answered.
 func TestClose(t *testing.T) {
-	d := newDir(t)
-	path := d.write("authz.rego", "package caddy.authz\n\nallow := true\n")
-	set, err := Open(Config{Sources: []string{path}, Watch: true}, func(Report) {})
+	d := policytest.NewDir(t)
+	path := d.Write("authz.rego", "package caddy.authz\n\nallow := true\n")
+	set, err := Open(Config{Sources: []string{path}, Watch: true}, testrun.Checker(), func(Report) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,11 +101,11 @@ func TestClose(t *testing.T) {
 // TestManyOpened: what is opened and closed again, or fails to open, leaves no
 // goroutine and no file behind (T-62; TestMain looks for goroutines as well).
 func TestManyOpened(t *testing.T) {
-	d := newDir(t)
-	good := d.write("good.rego", "package caddy.authz\n\nallow := true\n")
-	bad := d.write("bad.rego", "package caddy.authz\n\nallow := nobody\n")
+	d := policytest.NewDir(t)
+	good := d.Write("good.rego", "package caddy.authz\n\nallow := true\n")
+	bad := d.Write("bad.rego", "package caddy.authz\n\nallow := nobody\n")
 	round := func() {
-		set, err := Open(Config{Sources: []string{good}, Watch: true}, func(Report) {})
+		set, err := Open(Config{Sources: []string{good}, Watch: true}, testrun.Checker(), func(Report) {})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,16 +10,17 @@ import (
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
-	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/files"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 )
 
 // snapshot is one loaded set of policies and data. It is immutable.
 type snapshot struct {
-	*program
+	*analysis
 	cache     *cache // nil if decisions are not remembered
 	evaluator evaluator
 	options   []rego.EvalOption // for what only explanations and the log ask
@@ -35,66 +36,92 @@ type snapshot struct {
 	policies  explain.Policies   // for explanations
 }
 
-// tableRoot is where the access table stands below data.
-const tableRoot = "access_table"
+// analysis is what is known of compiled policies, whatever data they are evaluated with.
+// It is immutable.
+type analysis struct {
+	compiler *ast.Compiler
+	reads    ReadSet
+	// readsBody says that the request's body is among them.
+	readsBody bool
+	// readsHost says that a rule other than those of access tables may read the host.
+	readsHost bool
+	unsure    []string // why decisions cannot be remembered
+	// projection builds what the decision reads of input.
+	projection *projection
+	callers    *identityCache
+}
 
-// prepare makes a snapshot of the policies, compiled, and the data.
-func (l *loader) prepare(m *material) (*snapshot, error) {
-	if l.config.native() {
-		return nativeSnapshot(m), nil
+// analyze inspects the rules that the decision depends on.
+func analyze(p *bundle.Program) *analysis {
+	found := Inspect(p.Compiler, p.Decision)
+	return &analysis{
+		compiler: p.Compiler, reads: found.Reads, unsure: found.unsure(), readsBody: slices.ContainsFunc(bodyPaths, found.Reads.Reads),
+		readsHost: slices.ContainsFunc(hostPaths, found.own.Reads), projection: project(found.Reads), callers: newIdentityCache(),
 	}
-	p, err := l.compile(m)
+}
+
+// loader makes snapshots of loaded bundles. It is not safe for concurrent use.
+type loader struct {
+	config   Config
+	bundles  *bundle.Loader
+	analysis *analysis // of the last program
+	// distrusted is called for a snapshot whose cache is found to be wrong.
+	distrusted func(*snapshot)
+}
+
+// newLoader returns a loader for a normalized configuration.
+func newLoader(config Config, checker bundle.Checker) *loader {
+	return &loader{config: config, bundles: bundle.NewLoader(config.options(), checker), distrusted: func(*snapshot) {}}
+}
+
+// load makes a snapshot of a tree of files.
+func (l *loader) load(tree files.Tree) (*snapshot, error) {
+	b, err := l.bundles.Load(tree)
 	if err != nil {
 		return nil, err
 	}
+	s := &snapshot{
+		analysis: &analysis{reads: tableReads}, revision: b.Revision, loaded: time.Now(), warnings: b.Warnings,
+		table: b.Table, native: b.Options.TableOnly, byHost: b.Table != nil && b.Table.NamesHosts(),
+	}
+	if s.native {
+		return s, nil
+	}
+	if l.analysis == nil || l.analysis.compiler != b.Program.Compiler {
+		l.analysis = analyze(b.Program)
+	}
+	s.analysis, s.byHost = l.analysis, s.byHost || l.analysis.readsHost
+	return s, l.prepare(s, b)
+}
+
+// prepare prepares the evaluation of a bundle's policies.
+func (l *loader) prepare(s *snapshot, b *bundle.Bundle) error {
 	ctx := context.Background()
-	store := inmem.NewFromASTObject(m.data)
-	txn, err := store.NewTransaction(ctx)
+	txn, err := b.Store.NewTransaction(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := l.checkConflicts(m, p, storage.NonEmpty(ctx, store, txn)); err != nil {
-		return nil, err
-	}
-	s := &snapshot{program: p, reaches: slices.ContainsFunc(l.config.AllowBuiltins, builtins.External), envoy: l.config.OPAEnvoy, warnings: slices.Concat(m.warnings, p.findings)}
+	s.reaches, s.envoy = slices.ContainsFunc(l.config.AllowBuiltins, builtins.External), l.config.OPAEnvoy
 	options := []func(*rego.Rego){
-		rego.Compiler(p.compiler), rego.Store(store), rego.Transaction(txn), rego.Capabilities(l.capabilities), rego.StrictBuiltinErrors(!s.envoy),
+		rego.Compiler(s.compiler), rego.Store(b.Store), rego.Transaction(txn), rego.Capabilities(s.compiler.Capabilities()), rego.StrictBuiltinErrors(!s.envoy),
 	}
-	s.evaluator = evaluator{compiler: p.compiler, store: store, txn: txn, data: dataTree{m.data}, strict: !s.envoy}
-	if err := s.evaluator.compile(p.decision); err != nil {
-		return nil, fmt.Errorf("decision %s: %w", l.config.Decision, err)
+	s.evaluator = evaluator{compiler: s.compiler, store: b.Store, txn: txn, data: dataTree{b.Data}, strict: !s.envoy}
+	if err := s.evaluator.compile(b.Program.Decision); err != nil {
+		return fmt.Errorf("decision %s: %w", l.config.Decision, err)
 	}
-	s.options = evalOptions(txn, m.data)
-	query, err := prepareQuery(ctx, p.decision, options)
+	s.options = evalOptions(txn, b.Data)
+	query, err := prepareQuery(ctx, b.Program.Decision, options)
 	if err != nil {
-		return nil, fmt.Errorf("decision %s: %w", l.config.Decision, err)
+		return fmt.Errorf("decision %s: %w", l.config.Decision, err)
 	}
-	s.policies = explain.Policies{Compiler: p.compiler, Query: query, Data: ast.NewTerm(m.data), Prepare: func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error) {
-		return rego.New(append(slices.Clip(options), rego.ParsedQuery(query))...).PrepareForEval(ctx)
+	s.policies = explain.Policies{Compiler: s.compiler, Query: query, Data: ast.NewTerm(b.Data), Prepare: func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error) {
+		return rego.New(append(options[:len(options):len(options)], rego.ParsedQuery(query))...).PrepareForEval(ctx)
 	}}
-	s.table = m.table
-	s.byHost = p.readsHost || s.table != nil && s.table.NamesHosts()
 	if len(s.unsure) == 0 && l.config.DecisionCache > 0 {
 		s.cache = newCache(l.config.DecisionCache)
 		s.cache.differed = func() { l.distrusted(s) }
 	}
-	return s, s.prepareLog(ctx, options)
-}
-
-// checkConflicts returns an error for data in the place of a rule. If that rule is not
-// evaluated, all policies are compiled for the error.
-func (l *loader) checkConflicts(m *material, p *program, exists func([]string) (bool, error)) error {
-	compiler := p.compiler
-	if p.overlapped(exists) {
-		whole, err := l.compileTogether(m, m.modules)
-		if err != nil {
-			return err
-		}
-		compiler = whole.compiler
-	}
-	conflicts := ast.CheckPathConflicts(compiler, exists)
-	conflicts.Sort()
-	return joinBounded([]error{conflicts})
+	return s.prepareLog(ctx, options)
 }
 
 // prepareQuery prepares the evaluation of one rule.

@@ -6,24 +6,28 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 )
 
 // TestLoad: what a bundle root may hold (T-07).
 func TestLoad(t *testing.T) {
-	d := newDir(t)
-	d.write("good/authz.rego", "package caddy.authz\n\nallow if data.team.members[input.identity.username]\n")
-	d.write("good/authz_test.rego", "this is for opa test and not read")
-	d.write("good/team/data.yaml", "members: {alice: true}\n")
-	d.write("good/team/data.json", `{"size": 1}`)
-	d.write("good/.manifest", `{"revision": "r42", "roots": [""]}`)
-	d.write("good/.hidden.rego", "nonsense")
-	d.write("good/.git/hooks.rego", "nonsense")
-	d.write("good/other.json", "{}")
-	d.write("good/README.md", "prose")
-	table := d.write("good/access.yaml", "rules: []\n")
+	d := policytest.NewDir(t)
+	d.Write("good/authz.rego", "package caddy.authz\n\nallow if data.team.members[input.identity.username]\n")
+	d.Write("good/authz_test.rego", "this is for opa test and not read")
+	d.Write("good/team/data.yaml", "members: {alice: true}\n")
+	d.Write("good/team/data.json", `{"size": 1}`)
+	d.Write("good/.manifest", `{"revision": "r42", "roots": [""]}`)
+	d.Write("good/.hidden.rego", "nonsense")
+	d.Write("good/.git/hooks.rego", "nonsense")
+	d.Write("good/other.json", "{}")
+	d.Write("good/README.md", "prose")
+	table := d.Write("good/access.yaml", "rules: []\n")
 	var reported Report
-	config := Config{Sources: []string{d.path + "/good"}}
-	set, err := Open(config, func(r Report) { reported = r })
+	config := Config{Sources: []string{d.Path + "/good"}}
+	set, err := Open(config, testrun.Checker(), func(r Report) { reported = r })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,9 +38,9 @@ func TestLoad(t *testing.T) {
 	if warned := strings.Join(reported.Warnings, "\n"); len(reported.Warnings) != 2 || !strings.Contains(warned, "other.json is not read") {
 		t.Errorf("warnings %q", reported.Warnings)
 	}
-	d.write("good/authz.rego", "package caddy.authz\n\nallow if data.caddy.access.allow\n")
+	d.Write("good/authz.rego", "package caddy.authz\n\nallow if data.caddy.access.allow\n")
 	config.Access = []string{table}
-	both, err := Open(config, func(r Report) { reported = r })
+	both, err := Open(config, testrun.Checker(), func(r Report) { reported = r })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,22 +93,22 @@ func TestLoadErrors(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := newDir(t)
+			d := policytest.NewDir(t)
 			for name, content := range test.files {
-				d.write("p/"+name, content)
+				d.Write("p/"+name, content)
 			}
-			refused(t, Config{Sources: []string{d.path + "/p"}}, append(test.wants, d.path)...)
+			refused(t, Config{Sources: []string{d.Path + "/p"}}, append(test.wants, d.Path)...)
 		})
 	}
 }
 
 // TestSources: files and directories, several of them, and what is not one.
 func TestSources(t *testing.T) {
-	d := newDir(t)
-	rules := d.write("rules.rego", "package caddy.authz\n\nallow if data.x.y\n")
-	data := d.write("numbers.json", `{"x": {"y": true, "n": 12345678901234567890}}`)
-	more := filepath.Dir(d.write("more/x/data.yaml", "z: 1\n"))
-	clash := d.write("clash.yaml", "x: {y: false}\n")
+	d := policytest.NewDir(t)
+	rules := d.Write("rules.rego", "package caddy.authz\n\nallow if data.x.y\n")
+	data := d.Write("numbers.json", `{"x": {"y": true, "n": 12345678901234567890}}`)
+	more := filepath.Dir(d.Write("more/x/data.yaml", "z: 1\n"))
+	clash := d.Write("clash.yaml", "x: {y: false}\n")
 	for name, sources := range map[string][]string{
 		"two files":         {rules, data},
 		"files and a tree":  {rules, data, filepath.Dir(more)},
@@ -116,36 +120,36 @@ func TestSources(t *testing.T) {
 		}
 	}
 	refused(t, Config{Sources: []string{rules, data, clash}}, clash, "data.x.y is also in another source")
-	refused(t, Config{Sources: []string{rules, d.path + "/gone"}}, d.path+"/gone", "no such file")
-	refused(t, Config{Sources: []string{rules, d.write("notes.txt", "x")}}, "notes.txt", "neither policies")
+	refused(t, Config{Sources: []string{rules, d.Path + "/gone"}}, d.Path+"/gone", "no such file")
+	refused(t, Config{Sources: []string{rules, d.Write("notes.txt", "x")}}, "notes.txt", "neither policies")
 	refused(t, Config{Sources: []string{"https://bundles.example/x.tar.gz"}}, "bundles are not read")
-	refused(t, Config{Sources: []string{d.write("bundle.tar.gz", "x")}}, "bundles are not read")
+	refused(t, Config{Sources: []string{d.Write("bundle.tar.gz", "x")}}, "bundles are not read")
 }
 
 // TestManyErrors: a list of mistakes is bounded.
 func TestManyErrors(t *testing.T) {
-	d := newDir(t)
-	for i := range 3 * maxErrors {
-		d.write(fmt.Sprintf("p/f%02d.rego", i), "package p\n\nx if nobody\n")
+	d := policytest.NewDir(t)
+	for i := range 3 * bundle.MaxErrors {
+		d.Write(fmt.Sprintf("p/f%02d.rego", i), "package p\n\nx if nobody\n")
 	}
-	set, err := Open(Config{Sources: []string{d.path + "/p"}}, func(Report) {})
+	set, err := Open(Config{Sources: []string{d.Path + "/p"}}, testrun.Checker(), func(Report) {})
 	if err == nil {
 		_ = set.Close()
 		t.Fatal("it was loaded")
 	}
-	if got := strings.Count(err.Error(), ".rego:"); got != maxErrors || !strings.Contains(err.Error(), "and ") {
+	if got := strings.Count(err.Error(), ".rego:"); got != bundle.MaxErrors || !strings.Contains(err.Error(), "and ") {
 		t.Errorf("%d mistakes: %v", got, err)
 	}
 }
 
 // TestRevision: other contents have another revision, whatever a manifest says.
 func TestRevision(t *testing.T) {
-	d := newDir(t)
+	d := policytest.NewDir(t)
 	seen := map[string]bool{}
 	for _, content := range []string{"true", "false", "true"} {
-		d.write("p/.manifest", `{"revision": "v1"}`)
-		d.write("p/a.rego", "package caddy.authz\n\nallow := "+content+"\n")
-		seen[open(t, Config{Sources: []string{d.path + "/p"}}).Status().Revision] = true
+		d.Write("p/.manifest", `{"revision": "v1"}`)
+		d.Write("p/a.rego", "package caddy.authz\n\nallow := "+content+"\n")
+		seen[open(t, Config{Sources: []string{d.Path + "/p"}}).Status().Revision] = true
 	}
 	if len(seen) != 2 {
 		t.Errorf("revisions %v", seen)
@@ -157,10 +161,10 @@ func TestRevision(t *testing.T) {
 func TestSignatureNames(t *testing.T) {
 	for _, name := range []string{"foosignatures.json", "signatures.json", "sub/.signatures.json", "x.signatures.json"} {
 		t.Run(name, func(t *testing.T) {
-			d := newDir(t)
-			d.write("p/a.rego", "package caddy.authz\n\nallow if data.signatures\n\nallow if data.sub.signatures\n")
-			d.write("p/"+name, `{"signatures": ["x"], "sub": {"signatures": ["x"]}}`)
-			set := open(t, Config{Sources: []string{d.path + "/p"}})
+			d := policytest.NewDir(t)
+			d.Write("p/a.rego", "package caddy.authz\n\nallow if data.signatures\n\nallow if data.sub.signatures\n")
+			d.Write("p/"+name, `{"signatures": ["x"], "sub": {"signatures": ["x"]}}`)
+			set := open(t, Config{Sources: []string{d.Path + "/p"}})
 			if got := set.Decide(context.Background(), asked("/", "member")); got.Allow {
 				t.Errorf("%s was taken for data", name)
 			}

@@ -9,9 +9,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// member is one member of an object under construction.
-type member = [2]*ast.Term
-
 // part is one member of a section of the input: its name, made once, and how
 // its value is read from the section's Go type, into a term for the policies and
 // as bytes of a key.
@@ -55,10 +52,10 @@ func build[T any](parts []part[T], from *T) *ast.Term {
 func fillObject[T any](term *ast.Term, parts []part[T], from *T) {
 	object, again := term.Value.(ast.Object)
 	if !again {
-		members, values := make([]member, len(parts)), make([]ast.Term, len(parts))
+		members, values := make([][2]*ast.Term, len(parts)), make([]ast.Term, len(parts))
 		for i, p := range parts {
 			p.fill(&values[i], from)
-			members[i] = member{p.name, &values[i]}
+			members[i] = ast.Item(p.name, &values[i])
 		}
 		term.Value = ast.NewObject(members...)
 		return
@@ -212,9 +209,9 @@ func listValue(values []string) ast.Value {
 }
 
 func objectValue[V any](values map[string]V, value func(V) ast.Value) ast.Value {
-	members := make([]member, 0, len(values))
+	members := make([][2]*ast.Term, 0, len(values))
 	for name, from := range values {
-		members = append(members, member{textTerm(name), ast.NewTerm(value(from))})
+		members = append(members, ast.Item(textTerm(name), ast.NewTerm(value(from))))
 	}
 	return ast.NewObject(members...)
 }
@@ -227,10 +224,10 @@ func narrowTerm(value any, wanted readTree) *ast.Term {
 	}
 	switch v := value.(type) {
 	case map[string]any:
-		present := make([]member, 0, len(wanted))
+		present := make([][2]*ast.Term, 0, len(wanted))
 		for name, inner := range wanted {
 			if found, ok := v[name]; ok {
-				present = append(present, member{textTerm(name), narrowTerm(found, inner)})
+				present = append(present, ast.Item(textTerm(name), narrowTerm(found, inner)))
 			}
 		}
 		return ast.ObjectTerm(present...)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 )
 
 // constantsOf returns what a request without a credential is asked with.
@@ -28,14 +29,14 @@ func TestN15Gated(t *testing.T) {
 		"rego.parse_module":     `rego.parse_module("a", "package a")`,
 	}
 	for name, call := range calls {
-		path := newDir(t).write("authz.rego", "package caddy.authz\n\nallow if "+call+"\n")
+		path := policytest.NewDir(t).Write("authz.rego", "package caddy.authz\n\nallow if "+call+"\n")
 		refused(t, Config{Sources: []string{path}}, "authz.rego:3", "undefined function "+name+": it is off", `write "builtins allow `+name+`" in the policies block`)
 		if got := open(t, Config{Sources: []string{path}, AllowBuiltins: []string{name}, Timeout: time.Minute}).Decide(t.Context(), asked("/", "")); !got.Allow {
 			t.Errorf("%s allowed: %+v", name, got)
 		}
 	}
 	for name, call := range map[string]string{"http.send": `http.send({})`, "net.lookup_ip_addr": `net.lookup_ip_addr("a")`, "opa.runtime": `opa.runtime()`} {
-		refused(t, Config{Sources: []string{newDir(t).write("authz.rego", "package caddy.authz\n\nallow if "+call+"\n")}},
+		refused(t, Config{Sources: []string{policytest.NewDir(t).Write("authz.rego", "package caddy.authz\n\nallow if "+call+"\n")}},
 			"undefined function "+name+": it is off, because it reaches out of the policy", `"builtins allow `+name+`"`)
 	}
 }
@@ -43,7 +44,7 @@ func TestN15Gated(t *testing.T) {
 // TestN15LateResult: a result that comes after the timeout is none, although
 // nothing could cut the call off.
 func TestN15LateResult(t *testing.T) {
-	path := newDir(t).write("authz.rego", "package caddy.authz\n\nallow if not regex.match(`(a?){50}a{50}b`, input.config.x)\n")
+	path := policytest.NewDir(t).Write("authz.rego", "package caddy.authz\n\nallow if not regex.match(`(a?){50}a{50}b`, input.config.x)\n")
 	set := open(t, Config{Sources: []string{path}, Timeout: 5 * time.Millisecond})
 	got := set.Decide(t.Context(), constantsOf(map[string]any{"x": strings.Repeat("a", 512<<10)}))
 	if got.Allow || got.Reason != authenticator.ReasonPolicyTimeout || got.Err == nil {

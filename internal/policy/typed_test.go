@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 )
 
 // TestTyped: a policy that reads what input has not, or compares what is never
@@ -30,13 +33,13 @@ func TestTyped(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			config := Config{Sources: []string{newDir(t).write("a.rego", "package caddy.authz\n\n"+test.source+"\n")}}
+			config := Config{Sources: []string{policytest.NewDir(t).Write("a.rego", "package caddy.authz\n\n"+test.source+"\n")}}
 			if test.wants == nil {
 				open(t, config)
 				return
 			}
 			refused(t, config, test.wants...)
-			if _, err := Open(config, func(Report) {}); strings.Count(err.Error(), "a.rego:") != strings.Count(strings.Join(test.wants, ""), "a.rego:") {
+			if _, err := Open(config, testrun.Checker(), func(Report) {}); strings.Count(err.Error(), "a.rego:") != strings.Count(strings.Join(test.wants, ""), "a.rego:") {
 				t.Errorf("told more than once: %v", err)
 			}
 		})
@@ -64,10 +67,10 @@ func TestTypedReach(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := newDir(t)
-			d.write("p/a.rego", "package caddy.authz\n\n"+test.source+"\n")
-			d.write("p/kube.rego", "package kube.admission\n\n"+bad)
-			config := Config{Sources: []string{d.path + "/p"}}
+			d := policytest.NewDir(t)
+			d.Write("p/a.rego", "package caddy.authz\n\n"+test.source+"\n")
+			d.Write("p/kube.rego", "package kube.admission\n\n"+bad)
+			config := Config{Sources: []string{d.Path + "/p"}}
 			if test.want {
 				open(t, config)
 				return
@@ -80,8 +83,8 @@ func TestTypedReach(t *testing.T) {
 // TestTypedWarning: what need not be a mistake is told and loaded.
 func TestTypedWarning(t *testing.T) {
 	var reported Report
-	path := newDir(t).write("a.rego", "package caddy.authz\n\nallow if input.request.method == \"PATC\"\n")
-	set, err := Open(Config{Sources: []string{path}}, func(r Report) { reported = r })
+	path := policytest.NewDir(t).Write("a.rego", "package caddy.authz\n\nallow if input.request.method == \"PATC\"\n")
+	set, err := Open(Config{Sources: []string{path}}, testrun.Checker(), func(r Report) { reported = r })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,10 +97,10 @@ func TestTypedWarning(t *testing.T) {
 // TestTypedReload: while running, a policy that does not fit the contract is
 // not taken, and the last good one stays (T-60).
 func TestTypedReload(t *testing.T) {
-	d := newDir(t)
-	d.write("p/a.rego", "package caddy.authz\n\nallow := false\n")
-	set := open(t, Config{Sources: []string{d.path + "/p"}})
-	d.write("p/a.rego", "package caddy.authz\n\nallow if not input.identity.blockd\n")
+	d := policytest.NewDir(t)
+	d.Write("p/a.rego", "package caddy.authz\n\nallow := false\n")
+	set := open(t, Config{Sources: []string{d.Path + "/p"}})
+	d.Write("p/a.rego", "package caddy.authz\n\nallow if not input.identity.blockd\n")
 	if err := set.Reload(); err == nil || !strings.Contains(err.Error(), "a.rego:3: PA001") {
 		t.Errorf("got %v", err)
 	}

@@ -19,10 +19,10 @@ var never = []string{
 
 // unsure says why decisions cannot be remembered; there is nothing to say if they
 // can.
-func (f *findings) unsure() []string {
+func (f *Dependencies) unsure() []string {
 	var reasons []string
-	for _, path := range slices.Sorted(maps.Keys(f.reads)) {
-		if slices.ContainsFunc(never, reads{path: true}.reads) {
+	for _, path := range slices.Sorted(maps.Keys(f.Reads)) {
+		if slices.ContainsFunc(never, ReadSet{path: true}.Reads) {
 			reasons = append(reasons, "it reads "+strings.TrimSuffix("input."+path, "."))
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 )
 
 // TestUnsure: what cannot be remembered is not, and why is said.
@@ -48,7 +50,7 @@ func TestUnsure(t *testing.T) {
 }
 
 // inspected returns what rules of caddy.authz may do.
-func inspected(t testing.TB, rules string) *findings {
+func inspected(t testing.TB, rules string) *Dependencies {
 	t.Helper()
 	compiler := ast.NewCompiler()
 	module, err := ast.ParseModuleWithOpts("a.rego", "package caddy.authz\n\n"+rules, ast.ParserOptions{RegoVersion: ast.RegoV1})
@@ -58,5 +60,5 @@ func inspected(t testing.TB, rules string) *findings {
 	if compiler.Compile(map[string]*ast.Module{"a.rego": module}); compiler.Failed() {
 		t.Fatal(compiler.Errors)
 	}
-	return inspect(compiler, refOf("data.caddy.authz.allow"))
+	return Inspect(compiler, bundle.Ref("data.caddy.authz.allow"))
 }

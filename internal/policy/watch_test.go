@@ -9,16 +9,19 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 )
 
 // TestWatch: an edit counts, a broken one changes nothing and is reported with
 // its line, and so is a source that is gone (T-07, T-60).
 func TestWatch(t *testing.T) {
-	d := newDir(t)
-	d.write("p/authz.rego", "package caddy.authz\n\nallow := true\n")
+	d := policytest.NewDir(t)
+	d.Write("p/authz.rego", "package caddy.authz\n\nallow := true\n")
 	var mu sync.Mutex
 	var reports []Report
-	set, err := Open(Config{Sources: []string{d.path + "/p"}, Watch: true}, func(r Report) {
+	set, err := Open(Config{Sources: []string{d.Path + "/p"}, Watch: true}, testrun.Checker(), func(r Report) {
 		mu.Lock()
 		defer mu.Unlock()
 		reports = append(reports, r)
@@ -29,21 +32,21 @@ func TestWatch(t *testing.T) {
 	defer set.Close()
 	allowed := func() bool { return set.Decide(context.Background(), asked("/", "")).Allow }
 	first := set.Status()
-	d.write("p/authz.rego", "package caddy.authz\n\nallow := false\n")
+	d.Write("p/authz.rego", "package caddy.authz\n\nallow := false\n")
 	eventually(t, "the edit counts", func() bool { return !allowed() })
 	if now := set.Status(); now.Revision == first.Revision || now.Error != "" {
 		t.Errorf("status %+v", now)
 	}
-	d.write("p/authz.rego", "package caddy.authz\n\nallow := tru\n")
+	d.Write("p/authz.rego", "package caddy.authz\n\nallow := tru\n")
 	eventually(t, "the broken edit is shown", func() bool { return strings.Contains(set.Status().Error, "authz.rego:3") })
 	if allowed() {
 		t.Error("a broken edit opened the door")
 	}
-	if err := os.RemoveAll(d.path + "/p"); err != nil {
+	if err := os.RemoveAll(d.Path + "/p"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the removal is shown", func() bool { return strings.Contains(set.Status().Error, "no such file") })
-	d.write("p/authz.rego", "package caddy.authz\n\nallow := true\n")
+	d.Write("p/authz.rego", "package caddy.authz\n\nallow := true\n")
 	eventually(t, "it is back", func() bool { return allowed() && set.Status().Error == "" })
 	if err := set.Close(); err != nil {
 		t.Error(err)
@@ -57,14 +60,14 @@ func TestWatch(t *testing.T) {
 
 // TestReloadOff: without watching, only Reload takes changes.
 func TestReloadOff(t *testing.T) {
-	d := newDir(t)
-	path := d.write("authz.rego", "package caddy.authz\n\nallow := true\n")
+	d := policytest.NewDir(t)
+	path := d.Write("authz.rego", "package caddy.authz\n\nallow := true\n")
 	set := open(t, Config{Sources: []string{path}})
-	d.write("authz.rego", "package caddy.authz\n\nallow := nope\n")
+	d.Write("authz.rego", "package caddy.authz\n\nallow := nope\n")
 	if err := set.Reload(); err == nil || !set.Decide(t.Context(), asked("/", "")).Allow {
 		t.Errorf("broken: %v", err)
 	}
-	d.write("authz.rego", "package caddy.authz\n\nallow := false\n")
+	d.Write("authz.rego", "package caddy.authz\n\nallow := false\n")
 	if err := set.Reload(); err != nil || set.Decide(t.Context(), asked("/", "")).Allow {
 		t.Errorf("mended: %v", err)
 	}
@@ -73,15 +76,15 @@ func TestReloadOff(t *testing.T) {
 // TestNoMix: under load, no request sees the policy of one version with the
 // data of another (T-09, T-61).
 func TestNoMix(t *testing.T) {
-	d := newDir(t)
+	d := policytest.NewDir(t)
 	version := func(n string) {
-		next := d.path + "/v" + n
-		d.write("v"+n+"/authz.rego", "package caddy.authz\n\nallow := data.version == \""+n+"\"\n")
-		d.write("v"+n+"/data.json", `{"version": "`+n+`"}`)
-		replaceLink(t, next, d.path+"/link")
+		next := d.Path + "/v" + n
+		d.Write("v"+n+"/authz.rego", "package caddy.authz\n\nallow := data.version == \""+n+"\"\n")
+		d.Write("v"+n+"/data.json", `{"version": "`+n+`"}`)
+		replaceLink(t, next, d.Path+"/link")
 	}
 	version("0")
-	set := open(t, Config{Sources: []string{d.path + "/link"}, Timeout: time.Minute})
+	set := open(t, Config{Sources: []string{d.Path + "/link"}, Timeout: time.Minute})
 	torn := whileAsking(t, func() bool { return !set.Decide(context.Background(), asked("/", "")).Allow }, func() {
 		for n := range strings.SplitSeq("1 2 3 4 5 6 7 8 9", " ") {
 			version(n)
@@ -99,18 +102,18 @@ func TestNoMix(t *testing.T) {
 // that a link names, which is swapped while requests come. Each sees the policy,
 // the data and the table of one version (T-07, T-09, T-61).
 func TestWatchSwap(t *testing.T) {
-	d := newDir(t)
+	d := policytest.NewDir(t)
 	version := func(n string) {
-		d.write("m/..v"+n+"/authz.rego", "package caddy.authz\n\nallow if {\n\tdata.version == \""+n+"\"\n\tdata.caddy.access.allow\n}\n")
-		d.write("m/..v"+n+"/data.json", `{"version": "`+n+`"}`)
-		d.write("m/..v"+n+"/access.yaml", "rules:\n  - paths: [/v"+n+"]\n    allow: [{anyone: true}]\n")
-		replaceLink(t, "..v"+n, d.path+"/m/..data")
+		d.Write("m/..v"+n+"/authz.rego", "package caddy.authz\n\nallow if {\n\tdata.version == \""+n+"\"\n\tdata.caddy.access.allow\n}\n")
+		d.Write("m/..v"+n+"/data.json", `{"version": "`+n+`"}`)
+		d.Write("m/..v"+n+"/access.yaml", "rules:\n  - paths: [/v"+n+"]\n    allow: [{anyone: true}]\n")
+		replaceLink(t, "..v"+n, d.Path+"/m/..data")
 	}
 	version("0")
 	for _, name := range []string{"authz.rego", "data.json", "access.yaml"} {
-		replaceLink(t, "..data/"+name, d.path+"/m/"+name)
+		replaceLink(t, "..data/"+name, d.Path+"/m/"+name)
 	}
-	set := open(t, Config{Sources: []string{d.path + "/m"}, Access: []string{d.path + "/m/access.yaml"}, Timeout: time.Minute, Watch: true})
+	set := open(t, Config{Sources: []string{d.Path + "/m"}, Access: []string{d.Path + "/m/access.yaml"}, Timeout: time.Minute, Watch: true})
 	allows := func(n string) bool { return set.Decide(context.Background(), asked("/v"+n, "")).Allow }
 	if !allows("0") {
 		t.Fatal("the first version does not count")
@@ -174,9 +177,9 @@ func whileAsking(t testing.TB, wrong func() bool, change func()) int64 {
 // TestWatchSlow: a file that is written slowly counts only when it is whole,
 // although its first half would be a policy too (T-61).
 func TestWatchSlow(t *testing.T) {
-	d := newDir(t)
-	path := d.write("p/authz.rego", "package caddy.authz\n\nallow if not data.blocked.alice\n")
-	data := d.write("p/data.yaml", "blocked:\n  alice: true\n")
+	d := policytest.NewDir(t)
+	path := d.Write("p/authz.rego", "package caddy.authz\n\nallow if not data.blocked.alice\n")
+	data := d.Write("p/data.yaml", "blocked:\n  alice: true\n")
 	set := open(t, Config{Sources: []string{filepath.Dir(path)}, Timeout: time.Minute, Watch: true})
 	first := set.Status().Revision
 	file, err := os.OpenFile(data, os.O_WRONLY|os.O_TRUNC, 0)

@@ -166,7 +166,7 @@ func vectorLines(t testing.TB, pattern string) []string {
 	t.Helper()
 	dir := os.Getenv("POLICY_AUTH_VECTORS")
 	if dir == "" {
-		dir = "../../../shared/vectors"
+		dir = "../../../../shared/vectors"
 	}
 	names, err := filepath.Glob(filepath.Join(dir, pattern))
 	if err != nil || len(names) == 0 {

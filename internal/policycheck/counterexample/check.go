@@ -1,0 +1,51 @@
+package counterexample
+
+import (
+	"context"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/lint"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
+)
+
+// CheckOptions says what policies are checked with.
+type CheckOptions struct {
+	// Samples are inputs to begin with, or parts of some, besides those of the
+	// tests and those that are made from the policies.
+	Samples []Sample
+	// Search bounds the search for witnesses.
+	Search Options
+}
+
+// CheckReport is what was found in some policies that load.
+type CheckReport struct {
+	// Warnings are what loading warns of, and what the tests are wrong about.
+	Warnings []string `json:"warnings"`
+	Report
+}
+
+// Clean reports whether nothing was found.
+func (r CheckReport) Clean() bool { return len(r.Warnings) == 0 && len(r.Findings) == 0 }
+
+// Check loads policies, checks their tests, and searches for requests that are denied
+// and that would be allowed if something were missing. It returns an error, with file
+// and line, if the policies do not load.
+func Check(ctx context.Context, options bundle.Options, o CheckOptions) (CheckReport, error) {
+	b, err := bundle.Read(ctx, options, testrun.Checker())
+	if err != nil {
+		return CheckReport{}, err
+	}
+	report := CheckReport{Warnings: append([]string{}, b.Warnings...), Report: Report{Findings: []Finding{}, Complete: true}}
+	if options.TableOnly { // a caller who lacks something matches no more rules of a table
+		return report, nil
+	}
+	mistakes, err := lint.Tests(b)
+	if err != nil {
+		return CheckReport{}, err
+	}
+	for _, mistake := range mistakes {
+		report.Warnings = append(report.Warnings, mistake.String())
+	}
+	report.Report, err = searchBundle(ctx, b, o)
+	return report, err
+}

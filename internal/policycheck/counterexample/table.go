@@ -1,0 +1,132 @@
+package counterexample
+
+import (
+	"maps"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+)
+
+// tableCallers returns a part of an input for each alternative of each rule of
+// the access tables: a caller and a request that the table lets in.
+func tableCallers(t *accesstable.Table) []map[string]any {
+	if t == nil {
+		return nil
+	}
+	table := t.Data()
+	index, _ := table["index"].(map[string]any)
+	rules, _ := table["rules"].([]any)
+	var callers []map[string]any
+	for number, rule := range rules {
+		members, _ := rule.(map[string]any)
+		if request := requestOf(index, number); request != nil {
+			callers = append(callers, callersOf(members["allow"], request)...)
+		}
+	}
+	return append(callers, callersOf(table["default"], map[string]any{})...)
+}
+
+// requestOf returns a host and a path that lead to a rule by the index, nil if
+// others come first for all of its own.
+func requestOf(index map[string]any, number int) map[string]any {
+	for _, form := range slices.Sorted(maps.Keys(index)) {
+		hosts, _ := index[form].(map[string]any)
+		for _, host := range slices.Sorted(maps.Keys(hosts)) {
+			if hosts[host] != number {
+				continue
+			}
+			request := map[string]any{"path": path.Join("/", strings.Replace(form, "*", "x", 1))}
+			switch {
+			case strings.HasPrefix(host, "."):
+				request["host"] = "x" + host
+			case host != "*":
+				request["host"] = host
+			}
+			return request
+		}
+	}
+	return nil
+}
+
+// callersOf returns a part of an input for each alternative of a rule. What has
+// no telling holds for every known caller.
+func callersOf(alternatives any, request map[string]any) []map[string]any {
+	list, _ := alternatives.([]any)
+	var callers []map[string]any
+	for _, alternative := range list {
+		conditions, _ := alternative.(map[string]any)
+		caller := map[string]any{"request": maps.Clone(request), "identity": map[string]any{}, "client": map[string]any{}}
+		for name, wanted := range conditions {
+			if values, ok := wanted.([]any); ok && tellings[name] != nil {
+				tellings[name](caller, values)
+			}
+		}
+		callers = append(callers, caller)
+	}
+	return callers
+}
+
+// tellings make conditions hold: each puts into a part of an input what the
+// condition wants.
+var tellings = map[string]func(caller map[string]any, wanted []any){
+	"users":    first("identity", "id"),
+	"kinds":    first("identity", "kind"),
+	"issuers":  first("identity", "issuer"),
+	"acr":      first("identity", "acr"),
+	"methods":  first("request", "method"),
+	"upgrades": first("request", "upgrade"),
+	"roles":    every("roles"),
+	"groups":   every("groups"),
+	"scopes":   every("scopes"),
+	"networks": inFirst,
+	"claims":   withClaims,
+}
+
+// first puts the first of what is wanted into a field.
+func first(section, field string) func(map[string]any, []any) {
+	return func(caller map[string]any, wanted []any) { into(caller, section)[field] = wanted[0] }
+}
+
+// every puts all of what is wanted into a list of the caller's.
+func every(field string) func(map[string]any, []any) {
+	return func(caller map[string]any, wanted []any) { into(caller, "identity")[field] = wanted }
+}
+
+// inFirst puts the client into the first network.
+func inFirst(caller map[string]any, wanted []any) {
+	text, _ := wanted[0].(string)
+	if prefix, err := netip.ParsePrefix(text); err == nil {
+		into(caller, "client")["ip"] = prefix.Addr().String()
+	}
+}
+
+// withClaims gives the caller the first value of each claim.
+func withClaims(caller map[string]any, wanted []any) {
+	for _, item := range wanted {
+		claim, _ := item.(map[string]any)
+		names, _ := claim["path"].([]any)
+		values, _ := claim["values"].([]any)
+		at := into(into(caller, "identity"), "claims")
+		for i, name := range names {
+			text, _ := name.(string)
+			if i == len(names)-1 && len(values) > 0 {
+				at[text] = values[0]
+			} else {
+				at = into(at, text)
+			}
+		}
+	}
+}
+
+// into returns the object that is a member of another one, which it may become.
+func into(object map[string]any, name string) map[string]any {
+	inner, ok := object[name].(map[string]any)
+	if !ok {
+		inner = map[string]any{}
+		object[name] = inner
+	}
+	return inner
+}
