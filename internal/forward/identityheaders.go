@@ -13,6 +13,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
 	"github.com/policyauth/caddy-policy-auth/internal/exchange"
+	"github.com/policyauth/caddy-policy-auth/internal/headers"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -29,20 +30,12 @@ type line struct {
 	field  claimpath.Field
 }
 
-// forbidden are headers that belong to the connection or to the message's
-// framing and routing, so that neither an operator nor a policy sets them
-// (RFC 9110, section 7.6.1; RFC 9113, section 8.2.2).
-var forbidden = []string{
-	"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
-	"host", "content-length", "expect", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",
-}
-
 // CheckName returns an error if a header of that name is never ours to set.
 func CheckName(name string) error {
 	if !httpguts.ValidHeaderFieldName(name) {
 		return fmt.Errorf("%q is not a header's name", name)
 	}
-	if slices.Contains(forbidden, request.FoldHeaderName(name)) {
+	if headers.BelongsToConnection(name) {
 		return fmt.Errorf("header %s belongs to the connection and cannot be set", http.CanonicalHeaderKey(name))
 	}
 	return nil
@@ -157,10 +150,10 @@ func (h *IdentityHeaders) Set(r *http.Request, id *authenticator.Identity, share
 	return leftOut
 }
 
-// isPrintable reports whether a value can stand in a header and be read back as
-// itself: printable ASCII, no space at either end.
+// isPrintable reports whether a value can stand in a header and is read back as itself:
+// printable ASCII without a space at either end.
 func isPrintable(value string) bool {
-	for i := range len(value) {
+	for i := 0; i < len(value); i++ {
 		if value[i] < 0x20 || value[i] >= 0x7f {
 			return false
 		}

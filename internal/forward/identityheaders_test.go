@@ -19,7 +19,7 @@ import (
 // allKinds make every step look at the headers.
 const allKinds = ^request.HeaderKinds(0)
 
-func headers(t testing.TB, fieldOf map[string]string) *IdentityHeaders {
+func newHeaders(t testing.TB, fieldOf map[string]string) *IdentityHeaders {
 	t.Helper()
 	h, err := NewIdentityHeaders(fieldOf, "")
 	if err != nil {
@@ -31,7 +31,7 @@ func headers(t testing.TB, fieldOf map[string]string) *IdentityHeaders {
 // TestStrip: T-26, T-27, R-BR-13. A client's identity headers are gone in every
 // spelling, whatever becomes of the request.
 func TestStrip(t *testing.T) {
-	h := headers(t, map[string]string{"X-Auth-User": "username", "Remote-User": "id"})
+	h := newHeaders(t, map[string]string{"X-Auth-User": "username", "Remote-User": "id"})
 	for _, name := range []string{"X-Auth-User", "x-auth-user", "X_Auth_User", "X-Auth_User", "x.auth.user", "X AUTH USER", "Remote.User", "REMOTE_USER"} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header[name] = []string{"admin"}
@@ -47,7 +47,7 @@ func TestStrip(t *testing.T) {
 // TestStripRewriting: T-25. No stranger tells the next handler another path than
 // the one that was judged; a trusted proxy may.
 func TestStripRewriting(t *testing.T) {
-	h := headers(t, nil)
+	h := newHeaders(t, nil)
 	for _, name := range []string{"X-Original-Url", "X-Rewrite-Url", "x_original_url", "X.Rewrite.Url"} {
 		for _, trusted := range []bool{false, true} {
 			r := httptest.NewRequest("GET", "/", nil)
@@ -62,7 +62,7 @@ func TestStripRewriting(t *testing.T) {
 
 // TestConnection: T-28. A client cannot have the next hop drop what we set.
 func TestConnection(t *testing.T) {
-	h := headers(t, map[string]string{"X-Auth-User": "username"})
+	h := newHeaders(t, map[string]string{"X-Auth-User": "username"})
 	shared := []string{"keep-alive, X-Auth-User", "x_auth_user,close"}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header["Connection"] = shared
@@ -115,7 +115,7 @@ func TestSet(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)
-			left := headers(t, map[string]string{"X-Value": test.field}).Set(r, &test.id, new(exchange.Shared), allKinds)
+			left := newHeaders(t, map[string]string{"X-Value": test.field}).Set(r, &test.id, new(exchange.Shared), allKinds)
 			if got := strings.Join(r.Header["X-Value"], "|"); got != test.want || (len(left) > 0) != test.left {
 				t.Errorf("got %q, left out %v", got, left)
 			}
@@ -140,7 +140,7 @@ func TestNew(t *testing.T) {
 
 // TestCheck: a policy writes no header of the connection's and no identity header.
 func TestCheck(t *testing.T) {
-	h := headers(t, map[string]string{"X-Auth-User": "username"})
+	h := newHeaders(t, map[string]string{"X-Auth-User": "username"})
 	for _, name := range []string{"Host", "content-length", "Connection", "Transfer-Encoding", "x_auth_user", "X-Auth-User", ":path", "a b", ""} {
 		if h.Check(http.Header{name: {"x"}}, nil) == nil || h.Check(nil, []string{name}) == nil {
 			t.Errorf("%q passes", name)
@@ -169,8 +169,8 @@ func TestApply(t *testing.T) {
 // TestSecondHandler: a second handler keeps the identity headers that the first one set,
 // and removes a client's in other names (T-65).
 func TestSecondHandler(t *testing.T) {
-	first := headers(t, map[string]string{"X-User": "username"})
-	second := headers(t, map[string]string{"X-User": "username", "X-Name": "name"})
+	first := newHeaders(t, map[string]string{"X-User": "username"})
+	second := newHeaders(t, map[string]string{"X-User": "username", "X-Name": "name"})
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header = http.Header{"X-User": {"evil"}, "X-Name": {"evil"}}
 	shared := new(exchange.Shared)
@@ -196,7 +196,7 @@ func FuzzSet(f *testing.F) {
 	f.Add("alice", "a", "b")
 	f.Add("a\r\nb", ",", " ")
 	f.Fuzz(func(t *testing.T, name, one, two string) {
-		h := headers(t, map[string]string{"X-Name": "name", "X-Roles": "roles"})
+		h := newHeaders(t, map[string]string{"X-Name": "name", "X-Roles": "roles"})
 		r := httptest.NewRequest("GET", "/", nil)
 		h.Set(r, &authenticator.Identity{Name: name, Roles: []string{one, two}}, new(exchange.Shared), allKinds)
 		for _, lines := range r.Header {
@@ -212,7 +212,7 @@ func FuzzSet(f *testing.F) {
 
 // TestStripAllocations: stripping is on the way of every request.
 func TestStripAllocations(t *testing.T) {
-	h := headers(t, map[string]string{"X-Auth-User": "username", "X-Auth-Roles": "roles"})
+	h := newHeaders(t, map[string]string{"X-Auth-User": "username", "X-Auth-Roles": "roles"})
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Connection": {"keep-alive"}}
 	shared := new(exchange.Shared)
@@ -224,7 +224,7 @@ func TestStripAllocations(t *testing.T) {
 // TestN10UndeclaredTrailers: an identity header among the trailers is gone once the
 // body has been read, though the request did not declare it; other trailers stay.
 func TestN10UndeclaredTrailers(t *testing.T) {
-	h := headers(t, map[string]string{"X-Auth-User": "username"})
+	h := newHeaders(t, map[string]string{"X-Auth-User": "username"})
 	for _, name := range []string{"X-Auth-User", "X_auth.user"} {
 		trailer := http.Header{"X-Checksum": nil}
 		r := httptest.NewRequest("PUT", "/", nil)
@@ -253,7 +253,7 @@ func (b *lateTrailers) Close() error { return nil }
 // TestN10Check: a policy that sets or removes a reserved header is refused, in each
 // spelling of it, and the error names it.
 func TestN10Check(t *testing.T) {
-	h := headers(t, map[string]string{"X-Auth-User": "username"})
+	h := newHeaders(t, map[string]string{"X-Auth-User": "username"})
 	for _, name := range []string{"X-Auth-User", "x-auth-user", "X_Auth_User", "x.auth.user"} {
 		for _, err := range []error{h.Check(http.Header{name: {"admin"}}, nil), h.Check(nil, []string{name})} {
 			if err == nil || !strings.Contains(err.Error(), name) {

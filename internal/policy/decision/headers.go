@@ -8,16 +8,8 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
-	"github.com/policyauth/caddy-policy-auth/internal/request"
+	"github.com/policyauth/caddy-policy-auth/internal/headers"
 )
-
-// framing are the headers that belong to the connection or to the message's
-// framing and routing (RFC 9110, sections 7.6.1, 11.7 and 15.5.8), which no
-// policy changes. They are spelt as request.FoldHeaderName has them.
-var framing = []string{
-	"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
-	"host", "content-length", "expect", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",
-}
 
 // checkHeader returns an error for a name that is no header's or is none that a
 // policy may set or remove.
@@ -25,7 +17,7 @@ func checkHeader(name string) error {
 	switch {
 	case !httpguts.ValidHeaderFieldName(name):
 		return fmt.Errorf("%q is not a header's name", name)
-	case slices.Contains(framing, request.FoldHeaderName(name)):
+	case headers.BelongsToConnection(name):
 		return fmt.Errorf("%s belongs to the connection and is not a policy's to change", name)
 	}
 	return nil
@@ -37,7 +29,7 @@ func decodeHeaders(target *http.Header, value any) error {
 	if err != nil {
 		return err
 	}
-	headers, room := make(http.Header, len(members)), maxBody
+	result, room := make(http.Header, len(members)), maxBody
 	for _, m := range members {
 		if err := checkHeader(m.name); err != nil {
 			return err
@@ -53,12 +45,12 @@ func decodeHeaders(target *http.Header, value any) error {
 		switch {
 		case room < 0:
 			return fmt.Errorf("more than %d bytes in all", maxBody)
-		case headers[key] != nil:
+		case result[key] != nil:
 			return fmt.Errorf("%s is there in two spellings", key)
 		}
-		headers[key] = lines
+		result[key] = lines
 	}
-	*target = headers
+	*target = result
 	return nil
 }
 

@@ -55,7 +55,7 @@ func TestFieldHeaders(t *testing.T) {
 		`"request_headers_to_remove": "Cookie"`:                               "want a list",
 		`"request_headers_to_remove": [null]`:                                 "want strings",
 	})
-	for _, name := range framing {
+	for _, name := range []string{"connection", "transfer-encoding", "host", "proxy-authorization"} {
 		for _, spelling := range []string{name, strings.ToUpper(name), strings.ReplaceAll(name, "-", "_")} {
 			checkFields(t, map[string]string{
 				`"headers": {` + quoted(spelling) + `: "x"}`:                 "belongs to the connection",

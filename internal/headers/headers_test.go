@@ -1,0 +1,16 @@
+package headers
+
+import "testing"
+
+// TestBelongsToConnection: no spelling of a header of the connection slips through.
+func TestBelongsToConnection(t *testing.T) {
+	for name, want := range map[string]bool{
+		"Host": true, "content-length": true, "Transfer_Encoding": true, "TRANSFER-ENCODING": true, "keep.alive": true, "Upgrade": true,
+		"Connection": true, "Te": true, "Proxy-Authorization": true, "Expect": true,
+		"X-Tenant": false, "Cookie": false, "Authorization": false, "": false,
+	} {
+		if got := BelongsToConnection(name); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+}
