@@ -110,13 +110,14 @@ need hypercorn python3-hypercorn
 step "format, go.mod, workflows"
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "gofmt would change: $unformatted" >&2 && exit 1; }
-for module_dir in . tools tools/lint; do
+for module_dir in . tools tools/lint test/e2e/plugin; do
 	(cd "$module_dir" && go mod tidy -diff)
 done
 tool actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 
 step "vet"
 go vet -tags "$tags" ./...
+(cd test/e2e/plugin && go vet ./...)
 
 step "unit tests"
 tests unit ./...
