@@ -76,7 +76,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Errf("policy_auth takes a matcher such as /admin/* or @name and a block, not %q", d.Val())
 	}
 	return caddyfileutil.ValidatedBlock(d, "policy_auth", h.words(), func() error {
-		if err := authn.CheckOffers(h.AuthenticatorsRaw, len(h.LoginRaw) > 0); err != nil {
+		if err := authn.CheckChallenges(h.AuthenticatorsRaw, len(h.LoginRaw) > 0); err != nil {
 			return err
 		}
 		_, err := forward.NewIdentityHeaders(h.IdentityHeaders, forward.Encoding(h.IdentityHeadersEncoding))

@@ -199,7 +199,7 @@ func (h *Handler) provisionMatchers(ctx caddy.Context) error {
 // origins may use credentials that browsers attach, and its key headers are
 // allowed in preflights.
 func (h *Handler) provisionChain(ctx caddy.Context) error {
-	if err := authn.CheckOffers(h.AuthenticatorsRaw, h.target != nil); err != nil {
+	if err := authn.CheckChallenges(h.AuthenticatorsRaw, h.target != nil); err != nil {
 		return err
 	}
 	methods, err := authn.Load(ctx, h, "AuthenticatorsRaw")
@@ -343,7 +343,7 @@ func (h *Handler) Validate() error {
 	if h.session != nil && h.session.OpenLogin() != "" && len(h.Access) == 0 && h.Policies == nil {
 		return fmt.Errorf("every person can get an account for %s, so that being signed in is not enough: say which callers are allowed, by access or policies", h.session.OpenLogin())
 	}
-	if method := h.chain.AcceptsAnybody(); method != "" && len(h.Access) == 0 && h.Policies == nil {
+	if method := h.chain.PublicSignUp(); method != "" && len(h.Access) == 0 && h.Policies == nil {
 		return fmt.Errorf("every person can get a token of the issuer of %s, so that being signed in is not enough: say which callers are allowed, by require, access or policies", method)
 	}
 	return h.ErrorPages.Validate()

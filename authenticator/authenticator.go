@@ -26,6 +26,15 @@ type Authenticator interface {
 	Challenges(request ChallengeRequest) []Challenge
 }
 
+// PublicSignUp is an optional interface of methods whose credentials anyone may be able
+// to get, such as the tokens of an issuer where users register themselves.
+type PublicSignUp interface {
+	// PublicSignUp reports whether anyone can. A site with such a method needs access
+	// rules, without which every authenticated caller would be allowed; its
+	// configuration is an error otherwise. It is called once, after Provision.
+	PublicSignUp() bool
+}
+
 // Credential is what a client presented. Its Value is a secret: it never goes into
 // a log, an error, an identity or a detail of an outcome.
 type Credential struct {

@@ -38,7 +38,7 @@ type APIKey struct {
 	// The name of the header. Default: X-API-Key.
 	Header string `json:"header,omitempty"`
 
-	Offer
+	ChallengeOption
 
 	sources []authenticator.Source
 	keys    *keySource
@@ -62,7 +62,7 @@ func (k *APIKey) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := caddyfileutil.NoArgs(d, "api_key", "keys keys.yaml"); err != nil {
 		return err
 	}
-	return caddyfileutil.ValidatedBlock(d, "api_key", caddyfileutil.Subdirectives{"keys": caddyfileutil.Strings(&k.Keys), "from": k.parseFrom, "challenge": k.word()}, k.check)
+	return caddyfileutil.ValidatedBlock(d, "api_key", caddyfileutil.Subdirectives{"keys": caddyfileutil.Strings(&k.Keys), "from": k.parseFrom, "challenge": k.ChallengeOption.parse()}, k.check)
 }
 
 func (k *APIKey) parseFrom(d *caddyfile.Dispenser) error {
@@ -93,7 +93,7 @@ func (k *APIKey) check() error {
 	if len(k.Keys) == 0 {
 		return errors.New("api_key: name the file of keys: keys <file>")
 	}
-	if err := cmp.Or(k.Offer.check(), k.checkFrom()); err != nil {
+	if err := cmp.Or(k.ChallengeOption.check(), k.checkFrom()); err != nil {
 		return fmt.Errorf("api_key: %w", err)
 	}
 	return nil
@@ -177,11 +177,11 @@ func (k *APIKey) Authenticate(r *http.Request, c authenticator.Credential) authe
 func (k *APIKey) Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
 	switch k.From {
 	case "bearer":
-		return []authenticator.Challenge{bearerChallenge(d)}
+		return k.offer(bearerChallenge(d))
 	case "basic_password":
-		return []authenticator.Challenge{basicChallenge(defaultRealm)}
+		return k.offer(basicChallenge(defaultRealm))
 	}
-	return []authenticator.Challenge{keyChallenge(k.Header)}
+	return k.offer(keyChallenge(k.Header))
 }
 
 // keyChallenge asks for a credential in a header of its own.

@@ -47,7 +47,7 @@ type Basic struct {
 	// get 429. Default: 10 in 5m.
 	Throttle *Throttle `json:"throttle,omitempty"`
 
-	Offer
+	ChallengeOption
 
 	verifier *basicVerifier
 	releases []func()
@@ -89,7 +89,7 @@ func (b *Basic) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"users":     caddyfileutil.Strings(&b.Users),
 		"user":      b.parseUser,
 		"throttle":  parseThrottle(&b.Throttle),
-		"challenge": b.word(),
+		"challenge": b.ChallengeOption.parse(),
 	}, b.check)
 }
 
@@ -115,7 +115,7 @@ func (b *Basic) check() error {
 			return fmt.Errorf("basic: %w", err)
 		}
 	}
-	if err := cmp.Or(b.Offer.check(), b.Throttle.check()); err != nil {
+	if err := cmp.Or(b.ChallengeOption.check(), b.Throttle.check()); err != nil {
 		return fmt.Errorf("basic: %w", err)
 	}
 	return nil
@@ -204,7 +204,7 @@ func clientOf(r *http.Request) netip.Addr {
 
 // Challenges implements authenticator.Authenticator.
 func (b *Basic) Challenges(authenticator.ChallengeRequest) []authenticator.Challenge {
-	return []authenticator.Challenge{basicChallenge(b.Realm)}
+	return b.offer(basicChallenge(b.Realm))
 }
 
 // basicChallenge asks for a name and a password (RFC 7617, section 2).

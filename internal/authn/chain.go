@@ -83,12 +83,11 @@ func (c *Chain) Challenged() bool { return c.challenged }
 // Empty reports whether no method identifies callers.
 func (c *Chain) Empty() bool { return len(c.methods) == 0 }
 
-// AcceptsAnybody returns the name of a method by which strangers can make
-// themselves known, so that being known is not enough to be let in; "" if there
-// is none.
-func (c *Chain) AcceptsAnybody() string {
+// PublicSignUp returns the name of a method whose credentials anyone can get, so that
+// being authenticated is not enough to be allowed; "" if there is none.
+func (c *Chain) PublicSignUp() string {
 	for _, method := range c.methods {
-		if m, ok := method.Authenticator.(interface{ AcceptsAnybody() bool }); ok && m.AcceptsAnybody() {
+		if m, ok := method.Authenticator.(authenticator.PublicSignUp); ok && m.PublicSignUp() {
 			return method.Name
 		}
 	}
@@ -283,14 +282,11 @@ func (c *Chain) reader(source authenticator.Source) string {
 	return ""
 }
 
-// Challenges returns the challenge of every method that is offered, one of each kind: where several
+// Challenges returns the challenges of all methods, one of each kind: where several
 // methods share a scheme, realm and header, the challenge that names an error wins.
 func (c *Chain) Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
 	var result []authenticator.Challenge
 	for _, method := range c.methods {
-		if !method.offered() {
-			continue
-		}
 		own := d
 		if d.Method != "" && d.Method != method.Name {
 			own = authenticator.ChallengeRequest{MaxAge: -1}

@@ -8,34 +8,37 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// quiet is a method that no challenge offers.
-type quiet struct {
-	fake
-	Offer
-}
-
-// TestN42Offer: a method with challenge off is accepted and never offered.
-func TestN42Offer(t *testing.T) {
-	method := &quiet{fake: fake{name: "one", source: authenticator.FromScheme("Bearer"), accept: "first", other: authenticator.Unclaimed}, Offer: Offer{"off"}}
-	basic := &fake{name: "basic", source: authenticator.FromScheme("Basic"), accept: "good", other: authenticator.Rejected}
-	chain, err := NewChain([]Method{{Name: "one", Authenticator: method}, {Name: "basic", Authenticator: basic}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, demand := range []authenticator.ChallengeRequest{{MaxAge: -1}, {Method: "one", Verdict: authenticator.Rejected, MaxAge: -1}, {Method: "basic", Verdict: authenticator.Rejected, MaxAge: -1}} {
-		if got := chain.Challenges(demand); len(got) != 1 || got[0].Scheme != "basic" {
-			t.Errorf("%+v: %v", demand, got)
+// TestN42ChallengeOff: a method with challenge off is accepted, and no 401 offers it.
+func TestN42ChallengeOff(t *testing.T) {
+	jwt, sign := es256(t)
+	jwt.sources, jwt.Challenge = bearerSources, "off"
+	for name, quiet := range map[string]authenticator.Authenticator{
+		"jwt": jwt, "api_key": &APIKey{From: "bearer", sources: bearerSources, ChallengeOption: ChallengeOption{"off"}},
+		"basic": &Basic{Realm: "r", ChallengeOption: ChallengeOption{"off"}}, "session": &Session{sources: []authenticator.Source{authenticator.FromCookie("id")}, ChallengeOption: ChallengeOption{"off"}},
+	} {
+		other := &fake{name: "other", source: authenticator.FromHeader("X-Other"), accept: "good"}
+		chain, err := NewChain([]Method{{Name: name, Authenticator: quiet}, {Name: "other", Authenticator: other}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, request := range []authenticator.ChallengeRequest{{MaxAge: -1}, {Method: name, Verdict: authenticator.Rejected, MaxAge: -1}, {Method: "other", Verdict: authenticator.Rejected, MaxAge: -1}} {
+			if got := chain.Challenges(request); len(got) != 1 || got[0].Scheme != "other" {
+				t.Errorf("%s, %+v: %v", name, request, got)
+			}
+		}
+		if name != "jwt" {
+			continue
+		}
+		if outcome := chain.Identify(&http.Request{Header: http.Header{"Authorization": {"Bearer " + sign(1)}}}, true); outcome.Verdict != authenticator.Accepted {
+			t.Errorf("%s is not accepted: %+v", name, outcome)
 		}
 	}
-	if outcome := chain.Identify(&http.Request{Header: http.Header{"Authorization": {"Bearer first"}}}, true); outcome.Verdict != authenticator.Accepted {
-		t.Errorf("it is not accepted: %+v", outcome)
-	}
 }
 
-// TestN42CheckOffers: where no method is offered there has to be a login.
+// TestN42CheckChallenges: where no method is offered there has to be a login.
 //
 // R-401-1
-func TestN42CheckOffers(t *testing.T) {
+func TestN42CheckChallenges(t *testing.T) {
 	off, on := json.RawMessage(`{"method": "jwt", "challenge": "off"}`), json.RawMessage(`{"method": "basic"}`)
 	other := json.RawMessage(`{"method": "other", "challenge": {"scheme": "Other"}}`)
 	tests := []struct {
@@ -55,7 +58,7 @@ func TestN42CheckOffers(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if err := CheckOffers(test.methods, test.login); (err == nil) != test.ok {
+			if err := CheckChallenges(test.methods, test.login); (err == nil) != test.ok {
 				t.Error(err)
 			}
 		})

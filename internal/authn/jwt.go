@@ -125,7 +125,7 @@ type JWT struct {
 	// input.request.foreign_bearer. Default: such tokens are rejected.
 	UnknownIssuer string `json:"unknown_issuer,omitempty"`
 
-	Offer
+	ChallengeOption
 
 	sources  []authenticator.Source
 	metadata *url.URL // of the resource, or nil
@@ -242,9 +242,9 @@ func outcomeOf(err error) (outcome authenticator.Outcome, forged bool) {
 func (j *JWT) Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
 	switch j.From {
 	case "basic_password":
-		return []authenticator.Challenge{basicChallenge(defaultRealm)}
+		return j.offer(basicChallenge(defaultRealm))
 	case "header":
-		return []authenticator.Challenge{keyChallenge(j.Name)}
+		return j.offer(keyChallenge(j.Name))
 	}
 	// a cookie has no scheme to ask for it by: a bearer token would do as well
 	if len(d.Scopes) == 0 {
@@ -254,7 +254,7 @@ func (j *JWT) Challenges(d authenticator.ChallengeRequest) []authenticator.Chall
 	if j.metadata != nil {
 		challenge.Params = append(challenge.Params, authenticator.Param{Name: "resource_metadata", Value: j.metadata.String()})
 	}
-	return []authenticator.Challenge{challenge}
+	return j.offer(challenge)
 }
 
 // Interface guards.

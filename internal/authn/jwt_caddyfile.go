@@ -68,7 +68,7 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"from":          j.parseFrom,
 		"map":           parseMap(&j.Map),
 		"require":       j.parseRequire,
-		"challenge":     j.word(),
+		"challenge":     j.ChallengeOption.parse(),
 
 		"unknown_issuer": caddyfileutil.Enum(&j.UnknownIssuer, pass),
 	}, j.check)
@@ -176,7 +176,7 @@ func (j *JWT) check() error {
 	case len(j.Audience) > 1 && slices.Contains(j.Audience, anyone):
 		return fmt.Errorf("jwt %s: audience any accepts every audience and stands alone: remove any or the others", j.Issuer)
 	}
-	if err := cmp.Or(checkIssuer(j.Issuer), j.checkRequire(), j.Offer.check(), j.checkUnknownIssuer(), checkFiles("secret", j.Secret, "jwks_bearer", j.JWKSBearer), j.checkKeys()); err != nil {
+	if err := cmp.Or(checkIssuer(j.Issuer), j.checkRequire(), j.ChallengeOption.check(), j.checkUnknownIssuer(), checkFiles("secret", j.Secret, "jwks_bearer", j.JWKSBearer), j.checkKeys()); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
 	if err := j.checkResource(); err != nil {

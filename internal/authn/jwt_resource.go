@@ -59,7 +59,8 @@ func checkScopes(scopes []string) error {
 	return nil
 }
 
-// resource implements described.
+// resource returns the protected resource of the tokens and the URL of its
+// description, or nil.
 func (j *JWT) resource() (*metadataFields, *url.URL) {
 	if j.metadata == nil {
 		return nil, nil

@@ -124,7 +124,7 @@ func (panics) MarshalJSON() ([]byte, error) { panic("claim") }
 // TestPanicNamed: the error of a panic says where in the method it began.
 func TestPanicNamed(t *testing.T) {
 	got := presenting(t, badgeHeader, func(authenticator.Credential) authenticator.Outcome { panic("here") })
-	if !strings.Contains(got.Err.Error(), "TestPanicNamed") || !strings.Contains(got.Err.Error(), "checked_test.go:") {
+	if !strings.Contains(got.Err.Error(), "TestPanicNamed") || !strings.Contains(got.Err.Error(), "outcome_test.go:") {
 		t.Error(got.Err)
 	}
 }

@@ -19,8 +19,9 @@ var sharedIssuers = []string{
 	"https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0", // consumers, as their tokens say
 }
 
-// AcceptsAnybody reports whether the method accepts every account of a shared issuer.
-func (j *JWT) AcceptsAnybody() bool {
+// PublicSignUp implements authenticator.PublicSignUp: it reports whether the method
+// accepts every account of a shared issuer.
+func (j *JWT) PublicSignUp() bool {
 	return len(j.Require) == 0 && (isShared(j.Issuer) || j.Issuer == anyone && hasSharedKeys(j.JWKSURL))
 }
 

@@ -11,11 +11,11 @@ func TestN27SharedKeys(t *testing.T) {
 		"https://spire.example.com/keys":                                                      false,
 	} {
 		j := &JWT{Issuer: anyone, JWKSURL: url, Audience: []string{"api"}}
-		if got := j.AcceptsAnybody(); got != want {
+		if got := j.PublicSignUp(); got != want {
 			t.Errorf("%s: %v", url, got)
 		}
 		j.Require = []Requirement{{Claim: "hd", Values: []string{"example.com"}}}
-		if j.AcceptsAnybody() {
+		if j.PublicSignUp() {
 			t.Errorf("%s: in spite of require", url)
 		}
 	}

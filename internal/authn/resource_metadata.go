@@ -58,18 +58,12 @@ func parseResource(identifier string) (*url.URL, error) {
 	return &described, nil
 }
 
-// described is a method that knows for which protected resource its tokens are.
-type described interface {
-	// resource returns the resource and the URL of its description, or nil.
-	resource() (*metadataFields, *url.URL)
-}
-
 // newMetadata describes the protected resources of a site. Methods for the same
 // one share a document; two cannot have the same place.
 func newMetadata(methods []Method) (metadata, error) {
 	merged := map[string]*metadataFields{}
 	for _, method := range methods {
-		from, ok := method.Authenticator.(described)
+		from, ok := method.Authenticator.(*JWT)
 		if !ok {
 			continue
 		}

@@ -48,7 +48,7 @@ type Session struct {
 	// Where sessions are stored. Default: a file in Caddy's data directory.
 	Store *SessionStore `json:"store,omitempty"`
 
-	Offer
+	ChallengeOption
 
 	registry *session.Registry
 	release  func()
@@ -92,7 +92,7 @@ func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"cookie_domain": caddyfileutil.String(&s.CookieDomain),
 		"same_site":     caddyfileutil.Enum(&s.SameSite, "lax", "strict", "none"),
 		"store":         s.parseStore,
-		"challenge":     s.word(),
+		"challenge":     s.ChallengeOption.parse(),
 	}, s.check)
 }
 
@@ -101,7 +101,7 @@ func (s *Session) check() error {
 	if _, known := sameSites[s.SameSite]; !known {
 		return fmt.Errorf("session: %s", caddyfileutil.Unknown("value of same_site", s.SameSite, []string{"lax", "strict", "none"}))
 	}
-	if err := cmp.Or(s.Offer.check(), s.Store.check()); err != nil {
+	if err := cmp.Or(s.ChallengeOption.check(), s.Store.check()); err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
 	if _, err := session.New(nil, s.config()); err != nil {
@@ -229,17 +229,16 @@ func refusedSession(err error) authenticator.Outcome {
 // Challenges implements authenticator.Authenticator. Sessions have no registered scheme;
 // Session says what is wanted without making a browser ask for a password (R-CH-8).
 func (s *Session) Challenges(authenticator.ChallengeRequest) []authenticator.Challenge {
-	return []authenticator.Challenge{{Scheme: "Session", Params: []authenticator.Param{{Name: "realm", Value: defaultRealm}}}}
+	return s.offer(authenticator.Challenge{Scheme: "Session", Params: []authenticator.Param{{Name: "realm", Value: defaultRealm}}})
 }
 
-// AcceptsAnybody reports whether strangers can make themselves known by one of
-// the logins.
-func (s *Session) AcceptsAnybody() bool { return s.OpenLogin() != "" }
+// PublicSignUp implements authenticator.PublicSignUp: it asks the logins.
+func (s *Session) PublicSignUp() bool { return s.OpenLogin() != "" }
 
 // OpenLogin describes a login at which every person can get an account, or returns "".
 func (s *Session) OpenLogin() string {
 	for _, method := range s.methods {
-		if m, ok := method.(interface{ AcceptsAnybody() bool }); ok && m.AcceptsAnybody() {
+		if m, ok := method.(authenticator.PublicSignUp); ok && m.PublicSignUp() {
 			return fmt.Sprintf("the login %s (%s)", method.Name(), method.Title())
 		}
 	}

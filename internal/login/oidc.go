@@ -31,8 +31,9 @@ type OIDC struct {
 	OpenRegistration bool
 }
 
-// AcceptsAnybody reports whether anyone can register an account at the provider.
-func (o *OIDC) AcceptsAnybody() bool { return o.OpenRegistration }
+// PublicSignUp implements authenticator.PublicSignUp: it reports whether anyone can
+// register an account at the provider.
+func (o *OIDC) PublicSignUp() bool { return o.OpenRegistration }
 
 // Name implements Method.
 func (o *OIDC) Name() string { return o.MethodName }
