@@ -11,17 +11,16 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/netutil"
 )
 
-// How many tokens with bad signatures a client may send before it is answered
-// 429 instead of 401.
+// A client that sends more tokens with bad signatures than these get 429 instead of 401.
 const (
 	badSignatures       = 100
 	badSignaturesRefill = 2 // a second
 	badSignatureClients = 50_000
 )
 
-// badSignatureLimiter knows the clients that sent tokens with bad signatures. It
-// is asked only once a signature has proved bad: clients behind one address, as
-// behind a proxy that is not trusted, are never refused for what others send.
+// badSignatureLimiter counts tokens with bad signatures by client. It is asked only
+// about a bad signature: clients that share an address, as behind a proxy that is not
+// trusted, are never rejected for the tokens of others.
 type badSignatureLimiter struct {
 	limits *otter.Cache[netip.Prefix, *rate.Limiter]
 }

@@ -21,27 +21,26 @@ type Method struct {
 type Chain struct {
 	methods    []Method
 	sources    []authenticator.Source // of all methods, each once
-	origins    *originCheck
+	crossSite  *crossSiteCheck
 	metadata   metadata
 	challenged bool
-	// foreigners are the bearer tokens of the application behind, or nil.
-	foreigners *foreignBearers
+	foreign    *foreignBearers // with unknown_issuer pass, else nil
 }
 
-// NewChain returns a chain of methods. Unsafe requests with a credential that
-// browsers attach by themselves are refused when they come from another site,
-// unless trusted says of their Origin that the site allows it; trusted may be nil.
-// It fails if the methods contradict each other.
+// NewChain returns a chain of methods. Unsafe requests from other sites with a
+// credential that browsers attach on their own are rejected, unless trusted reports
+// that the site allows their Origin; trusted may be nil. It fails if the methods
+// contradict each other.
 func NewChain(methods []Method, trusted func(origin string) bool) (*Chain, error) {
 	metadata, err := newMetadata(methods)
 	if err != nil {
 		return nil, err
 	}
-	foreigners, err := newForeignBearers(methods)
+	foreign, err := newForeignBearers(methods)
 	if err != nil {
 		return nil, err
 	}
-	c := &Chain{methods: slices.Clone(methods), origins: newOriginCheck(trusted), metadata: metadata, foreigners: foreigners}
+	c := &Chain{methods: slices.Clone(methods), crossSite: newCrossSiteCheck(trusted), metadata: metadata, foreign: foreign}
 	for i := range c.methods {
 		if err := c.addSources(i); err != nil {
 			return nil, err
@@ -117,7 +116,7 @@ func (c *Chain) Parameters() []string {
 	return names
 }
 
-// Identified is a request's caller.
+// Identified is the result of authenticating a request.
 type Identified struct {
 	authenticator.Outcome
 	// Source is where the credential was; zero without one.
@@ -152,7 +151,7 @@ func (c *Chain) explicit(r *http.Request, credential authenticator.Credential, f
 		caller.Outcome = malformed(c.reader(credential.Source), authenticator.ReasonTokenMalformed)
 		caller.Details = syntaxProblem(credential)
 	default:
-		if besides, foreign := c.foreign(r, credential); foreign {
+		if besides, foreign := c.besideSession(r, credential); foreign {
 			return besides
 		}
 		caller.Outcome = c.judge(r, credential)
@@ -248,7 +247,7 @@ func (c *Chain) judge(r *http.Request, credential authenticator.Credential) auth
 		}
 		outcome := method.ask(r, credential)
 		if outcome.Verdict != authenticator.Unclaimed {
-			return c.sameSite(r, credential, outcome)
+			return c.rejectCrossSite(r, credential, outcome)
 		}
 		if first.Method == "" {
 			first = outcome
@@ -258,11 +257,11 @@ func (c *Chain) judge(r *http.Request, credential authenticator.Credential) auth
 	return first
 }
 
-// sameSite refuses a credential that a browser may have attached to a request
-// which another site made (R-CSRF-1).
-func (c *Chain) sameSite(r *http.Request, credential authenticator.Credential, outcome authenticator.Outcome) authenticator.Outcome {
+// rejectCrossSite rejects an accepted credential that a browser may have attached to a
+// request of another site (R-CSRF-1).
+func (c *Chain) rejectCrossSite(r *http.Request, credential authenticator.Credential, outcome authenticator.Outcome) authenticator.Outcome {
 	outcome.BrowserAttached = outcome.BrowserAttached || browserAttached(credential.Source)
-	if outcome.Verdict != authenticator.Accepted || !outcome.BrowserAttached || c.origins.allows(r) {
+	if outcome.Verdict != authenticator.Accepted || !outcome.BrowserAttached || c.crossSite.allows(r) {
 		return outcome
 	}
 	return authenticator.Outcome{
@@ -277,44 +276,6 @@ func (c *Chain) reader(source authenticator.Source) string {
 	for _, method := range c.methods {
 		if slices.Contains(method.sources, source) {
 			return method.Name
-		}
-	}
-	return ""
-}
-
-// Challenges returns the challenges of all methods, one of each kind: where several
-// methods share a scheme, realm and header, the challenge that names an error wins.
-func (c *Chain) Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
-	var result []authenticator.Challenge
-	for _, method := range c.methods {
-		own := d
-		if d.Method != "" && d.Method != method.Name {
-			own = authenticator.ChallengeRequest{MaxAge: -1}
-		}
-		for _, challenge := range method.challenges(own) {
-			i := slices.IndexFunc(result, func(other authenticator.Challenge) bool { return sameKind(challenge, other) })
-			switch {
-			case i < 0:
-				result = append(result, challenge)
-			case param(result[i], "error") == "":
-				result[i] = challenge
-			}
-		}
-	}
-	return result
-}
-
-// sameKind reports whether two challenges ask for the same credential.
-func sameKind(a, b authenticator.Challenge) bool {
-	return a.Scheme == b.Scheme && param(a, "realm") == param(b, "realm") && param(a, "header") == param(b, "header") &&
-		param(a, "resource_metadata") == param(b, "resource_metadata")
-}
-
-// param returns the value of a challenge's auth-param, or "".
-func param(c authenticator.Challenge, name string) string {
-	for _, p := range c.Params {
-		if p.Name == name {
-			return p.Value
 		}
 	}
 	return ""

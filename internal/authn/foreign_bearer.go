@@ -14,8 +14,8 @@ import (
 // pass is the one value of unknown_issuer.
 const pass = "pass"
 
-// foreignBearers tells bearer tokens that an application behind the site issued
-// from those that the site's methods judge.
+// foreignBearers tells bearer tokens that an application behind the site issued from
+// those that the site's methods verify.
 type foreignBearers struct {
 	issuers []string               // of all jwt methods, as foldIssuer has them
 	named   []*JWT                 // those that name their issuer
@@ -75,14 +75,14 @@ func (f *foreignBearers) owns(raw string) bool {
 	return readable && !slices.Contains(f.issuers, foldIssuer(issuer))
 }
 
-// foreign ignores a bearer token of another application and judges the session
-// beside it. It returns false if a method has to judge the token: the token is not
+// besideSession authenticates a request by its session if its bearer token is of
+// another application. It returns false if a method has to verify the token: it is not
 // foreign, or the request has no session.
-func (c *Chain) foreign(r *http.Request, credential authenticator.Credential) (Identified, bool) {
-	if c.foreigners == nil || credential.Source != bearerSources[0] || !c.foreigners.owns(credential.Value) {
+func (c *Chain) besideSession(r *http.Request, credential authenticator.Credential) (Identified, bool) {
+	if c.foreign == nil || credential.Source != bearerSources[0] || !c.foreign.owns(credential.Value) {
 		return Identified{}, false
 	}
-	caller := c.ambientIn(r, c.foreigners.session, true)
+	caller := c.ambientIn(r, c.foreign.session, true)
 	if caller.Verdict == authenticator.Absent {
 		return Identified{}, false
 	}

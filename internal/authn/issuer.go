@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// checkIssuer refuses the address of an issuer's discovery document, which is
-// often taken for the issuer.
+// checkIssuer returns an error for the URL of an issuer's discovery document, which is
+// often confused with the issuer.
 func checkIssuer(issuer string) error {
 	before, after, found := strings.Cut(issuer, "/.well-known/")
 	if !found {

@@ -224,13 +224,13 @@ func (j *JWT) Authenticate(r *http.Request, c authenticator.Credential) authenti
 	return outcome
 }
 
-// IsNoJWT reports whether a credential was refused since it is no JSON Web Token at all.
+// IsNoJWT reports whether a credential was rejected because it is not a JSON Web Token.
 func IsNoJWT(outcome *authenticator.Outcome) bool {
 	return slices.Contains(outcome.Details, token.NotJWT)
 }
 
-// outcomeOf turns a verifier's error into an outcome, and says whether a
-// signature was checked in vain.
+// outcomeOf turns a verifier's error into an outcome, and reports whether a signature
+// was checked and is bad.
 func outcomeOf(err error) (outcome authenticator.Outcome, forged bool) {
 	if refusal, ok := errors.AsType[*token.Error](err); ok {
 		return authenticator.Reject(refusal.Reason, refusal.Details...), refusal.BadSignature

@@ -217,7 +217,7 @@ func checkFiles(pairs ...string) error {
 	return nil
 }
 
-// checkRequire refuses a * that would match nothing.
+// checkRequire returns an error for a *, which would match nothing.
 func (j *JWT) checkRequire() error {
 	for _, r := range j.Require {
 		if slices.Contains(r.Values, "*") {

@@ -8,8 +8,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// How many refused tokens have their signature checked for the log alone, in all
-// sites together: forged ones must not take the processors from tokens that count.
+// How many rejected tokens of all sites have their signature checked for the log alone:
+// forged ones must not keep the processors from other tokens.
 const (
 	candidates      = 100
 	candidatesEvery = 50 // a second
@@ -17,14 +17,14 @@ const (
 
 var candidateLimit = rate.NewLimiter(candidatesEvery, candidates)
 
-// genuine are the reasons for which tokens are refused that their issuer has signed.
+// genuine are the reasons for which a token that its issuer signed is rejected.
 var genuine = []authenticator.Reason{
 	authenticator.ReasonTokenExpired, authenticator.ReasonTokenNotYetValid, authenticator.ReasonTokenAudience, authenticator.ReasonTokenType,
 	authenticator.ReasonTokenUnbound, authenticator.ReasonCredentialsInvalid,
 }
 
-// candidate returns whose token was refused, for the log: the subject, if one of the
-// keys at hand has signed it and a processor is free to check that now, else "".
+// candidate returns the subject of a rejected token, for the log, if one of the loaded
+// keys has signed it and a processor is free to check that now, else "".
 func (j *JWT) candidate(raw string, reason authenticator.Reason) string {
 	if !slices.Contains(genuine, reason) || !candidateLimit.Allow() || !signatures.TryAcquire() {
 		return ""

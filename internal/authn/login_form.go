@@ -70,8 +70,8 @@ func (l *LoginForm) check() error {
 	return nil
 }
 
-// Provision reads the users. They are shared with a basic of the same users and
-// throttle, so that what is guessed at one door counts at the other.
+// Provision reads the users. A basic with the same users and throttle shares them, so
+// that failed attempts at both count together.
 func (l *LoginForm) Provision(caddy.Context) error {
 	if err := l.check(); err != nil {
 		return err

@@ -8,20 +8,19 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 )
 
-// KeepAttempts makes password sign-ins persistent: the networks that users sign in
-// from, and the tries of locked users. They go to the store of the site's sessions,
-// or to the default store of this machine, which opens at its first use. Without a
-// store they stay in memory, with a warning.
-func KeepAttempts(ctx caddy.Context, methods []Method, door *login.Target, sessions *Session) {
+// KeepAttempts stores the networks that users sign in from and the attempts of locked
+// users: in the store of the site's sessions, or in the default store of this machine,
+// which opens at its first use. Without a store they stay in memory, with a warning.
+func KeepAttempts(ctx caddy.Context, methods []Method, target *login.Target, sessions *Session) {
 	for _, method := range methods {
 		if basic, ok := method.Authenticator.(*Basic); ok {
 			keepAttempts(ctx, basic, sessions)
 		}
 	}
-	if door == nil || door.Site == nil || sessions == nil {
+	if target == nil || target.Site == nil || sessions == nil {
 		return
 	}
-	for _, method := range door.Site.Methods {
+	for _, method := range target.Site.Methods {
 		if form, ok := method.(*login.Form); ok {
 			form.UseStore(sessions.registry.Store())
 		}

@@ -7,9 +7,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/users"
 )
 
-// signaturesWaiting is how many tokens wait for their signature to be checked,
-// which takes some microseconds; one more refuses the last one of the network
-// with the most.
+// signaturesWaiting is how many tokens may wait for their signature to be checked, which
+// takes microseconds. One more denies the latest one of the network that has the most.
 const signaturesWaiting = 4096
 
 // The queues bound expensive checks to one for each processor at a time. All sites

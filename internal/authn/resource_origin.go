@@ -8,7 +8,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// RefuseOrigin refuses a request for a protected resource, its path and below, that
+// RefuseOrigin rejects a request for a protected resource, its path and below, that
 // a page of another origin makes: servers of the Model Context Protocol have to
 // (Streamable HTTP, security warning; R-CSRF-3). It is false for a page of the same
 // host, an origin that allowed knows, and requests without Origin, which no

@@ -20,8 +20,8 @@ func init() {
 	caddy.RegisterModule(Session{})
 }
 
-// Session accepts the cookies of people who have signed in by one of the site's
-// logins. It is implied by them; it is written where its defaults do not do.
+// Session accepts the session cookies of users who signed in by one of the site's
+// logins. Every login implies it; write it only to change its defaults.
 type Session struct {
 	// How long a session may be unused. Default: 30m.
 	Idle caddy.Duration `json:"idle,omitempty"`
@@ -143,22 +143,22 @@ func (s *Session) Provision(ctx caddy.Context) (err error) {
 	return nil
 }
 
-// WithSession returns methods with the one that accepts the sessions of the
-// site's own logins, which they imply. It is nil if there are no such logins.
-func WithSession(ctx caddy.Context, methods []Method, door *login.Target) ([]Method, *Session, error) {
+// WithSession returns methods with the session method that the site's own logins
+// imply, and that method. It is nil if there are no such logins.
+func WithSession(ctx caddy.Context, methods []Method, target *login.Target) ([]Method, *Session, error) {
 	var own *Session
 	for _, method := range methods {
 		s, ok := method.Authenticator.(*Session)
 		switch {
 		case ok && own != nil:
 			return nil, nil, errors.New("session is set twice")
-		case ok && (door == nil || door.Site == nil):
+		case ok && (target == nil || target.Site == nil):
 			return nil, nil, errors.New("session: no login makes one; write login form or login oidc beside it")
 		case ok:
 			own = s
 		}
 	}
-	if own != nil || door == nil || door.Site == nil {
+	if own != nil || target == nil || target.Site == nil {
 		return methods, own, nil
 	}
 	module, err := ctx.LoadModuleByID(authenticator.Namespace+".session", nil)
@@ -198,7 +198,7 @@ func (s *Session) Sources() []authenticator.Source { return s.sources }
 func (s *Session) Authenticate(r *http.Request, c authenticator.Credential) authenticator.Outcome {
 	found, err := s.sessions.Find(r.Context(), r, c.Value)
 	if err != nil {
-		return refusedSession(err)
+		return deniedSession(err)
 	}
 	outcome := s.methods[found.Login].Revalidate(r.Context(), s.sessions, found)
 	switch {
@@ -208,14 +208,14 @@ func (s *Session) Authenticate(r *http.Request, c authenticator.Credential) auth
 	case outcome.Reason == authenticator.ReasonAccountDisabled:
 		outcome.Candidate = found.Identity.ID
 		if err := s.registry.End(r.Context(), found.ID); err != nil {
-			return refusedSession(err)
+			return deniedSession(err)
 		}
 	}
 	return outcome
 }
 
-// refusedSession returns the outcome for a cookie that is no session.
-func refusedSession(err error) authenticator.Outcome {
+// deniedSession returns the outcome for a cookie without a valid session.
+func deniedSession(err error) authenticator.Outcome {
 	problem := authenticator.Detail{Name: "problem", Value: err.Error()}
 	switch {
 	case errors.Is(err, session.ErrExpired):
@@ -235,7 +235,7 @@ func (s *Session) Challenges(authenticator.ChallengeRequest) []authenticator.Cha
 // PublicSignUp implements authenticator.PublicSignUp: it asks the logins.
 func (s *Session) PublicSignUp() bool { return s.OpenLogin() != "" }
 
-// OpenLogin describes a login at which every person can get an account, or returns "".
+// OpenLogin describes a login at which anyone can register, or returns "".
 func (s *Session) OpenLogin() string {
 	for _, method := range s.methods {
 		if m, ok := method.(authenticator.PublicSignUp); ok && m.PublicSignUp() {

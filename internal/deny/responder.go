@@ -49,7 +49,7 @@ type Responder struct {
 // the operator.
 func (rs *Responder) ChooseStatus(r *http.Request, ex *exchange.Exchange, result exchange.Result) exchange.Result {
 	if result.Outcome.Verdict == authenticator.Absent {
-		result.Unread = rs.Chain.Unread(r)
+		result.Unread = rs.Chain.UnreadCredentials(r)
 		if names := result.Unread.Names; len(names) > 0 {
 			result.Outcome.Details = append(slices.Clone(result.Outcome.Details), authenticator.Detail{Name: "unread_credential", Value: strings.Join(names, ", ")})
 		}

@@ -29,7 +29,7 @@ type Result struct {
 	Reason authenticator.Reason
 	Status int
 	// Unread lists credentials in a denied anonymous request that no method reads.
-	Unread authn.Unread
+	Unread authn.UnreadCredentials
 	// Navigation reports whether a browser will show the response to a denied request
 	// whose sender can sign in.
 	Navigation bool

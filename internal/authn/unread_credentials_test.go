@@ -48,7 +48,7 @@ func TestN53Unread(t *testing.T) {
 			for i := 0; i+1 < len(test.header); i += 2 {
 				r.Header.Add(test.header[i], test.header[i+1])
 			}
-			u := chain.Unread(r)
+			u := chain.UnreadCredentials(r)
 			if got := strings.Join(u.Kinds, " "); got != test.kinds {
 				t.Errorf("kinds %q, want %q", got, test.kinds)
 			}

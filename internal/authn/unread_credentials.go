@@ -9,10 +9,10 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// Unread is where a request holds something that looks like a credential and that
-// none of a site's methods reads. It names places, never values.
-type Unread struct {
-	// Kinds are authorization, header and query: all that the caller is told.
+// UnreadCredentials are where a request has something that looks like a credential and
+// that no method of the site reads. It names headers and parameters, never values.
+type UnreadCredentials struct {
+	// Kinds are authorization, header and query: all that the client is told.
 	Kinds []string
 	// Names are for the operator: Authorization with its scheme, headers and
 	// parameters by name; at most maxUnread.
@@ -29,10 +29,10 @@ var schemes = []string{
 	"PrivateToken", "SCRAM-SHA-1", "SCRAM-SHA-256", "vapid", "AWS4-HMAC-SHA256", "GoogleLogin", "SharedKey",
 }
 
-// Unread looks for credentials that no method reads, so that a caller and an
-// operator who expect one to count learn why it does not.
-func (c *Chain) Unread(r *http.Request) Unread {
-	var u Unread
+// UnreadCredentials returns the credentials that no method reads, so that a client and an
+// operator learn why one that they expect to be read is not.
+func (c *Chain) UnreadCredentials(r *http.Request) UnreadCredentials {
+	var u UnreadCredentials
 	for _, line := range r.Header["Authorization"] {
 		if !slices.ContainsFunc(c.sources, func(s authenticator.Source) bool { return s.Scheme != "" && hasScheme(line, s.Scheme) }) {
 			u.add("authorization", "Authorization "+schemeOf(line))
@@ -54,7 +54,7 @@ func (c *Chain) Unread(r *http.Request) Unread {
 	return u
 }
 
-func (u *Unread) add(kind, name string) {
+func (u *UnreadCredentials) add(kind, name string) {
 	if !slices.Contains(u.Kinds, kind) {
 		u.Kinds = append(u.Kinds, kind)
 	}

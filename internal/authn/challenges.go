@@ -1,0 +1,45 @@
+package authn
+
+import (
+	"slices"
+
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+)
+
+// Challenges returns the challenges of all methods, one of each kind: where several
+// methods share a scheme, realm and header, the challenge that names an error wins.
+func (c *Chain) Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
+	var result []authenticator.Challenge
+	for _, method := range c.methods {
+		own := d
+		if d.Method != "" && d.Method != method.Name {
+			own = authenticator.ChallengeRequest{MaxAge: -1}
+		}
+		for _, challenge := range method.challenges(own) {
+			i := slices.IndexFunc(result, func(other authenticator.Challenge) bool { return sameKind(challenge, other) })
+			switch {
+			case i < 0:
+				result = append(result, challenge)
+			case param(result[i], "error") == "":
+				result[i] = challenge
+			}
+		}
+	}
+	return result
+}
+
+// sameKind reports whether two challenges ask for the same credential.
+func sameKind(a, b authenticator.Challenge) bool {
+	return a.Scheme == b.Scheme && param(a, "realm") == param(b, "realm") && param(a, "header") == param(b, "header") &&
+		param(a, "resource_metadata") == param(b, "resource_metadata")
+}
+
+// param returns the value of a challenge's auth-param, or "".
+func param(c authenticator.Challenge, name string) string {
+	for _, p := range c.Params {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
+}
