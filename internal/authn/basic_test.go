@@ -58,15 +58,6 @@ func TestBasicChallenge(t *testing.T) {
 	}
 }
 
-// TestCheckRealm: R-CH-5, R-CH-6.
-func TestCheckRealm(t *testing.T) {
-	for realm, want := range map[string]bool{"restricted": true, `say "hi" \o/`: true, "a\r\nb": false, "a\x00": false, "Zoë": false, "": false, strings.Repeat("a", 201): false} {
-		if err := authenticator.CheckRealm(realm); (err == nil) != want {
-			t.Errorf("%q: %v", realm, err)
-		}
-	}
-}
-
 // TestAPIKeyChallenge: R-KEY-4, R-CH-8.
 func TestAPIKeyChallenge(t *testing.T) {
 	for from, want := range map[string]string{"": "ApiKey", "header": "ApiKey", "bearer": "Bearer", "basic_password": "Basic"} {
