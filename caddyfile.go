@@ -103,7 +103,9 @@ func (h *Handler) words() caddyfileutil.Subdirectives {
 		"shared_cache":          caddyfileutil.Flag(&h.SharedCache),
 	}
 	for _, info := range caddy.GetModules(authenticator.Namespace) {
-		words[info.ID.Name()] = h.parseAuthenticator
+		if name := info.ID.Name(); words[name] == nil { // a plugin's method does not replace a subdirective
+			words[name] = h.parseAuthenticator
+		}
 	}
 	return words
 }

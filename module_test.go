@@ -11,11 +11,25 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	_ "github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
+
+// takenName is a method of another plugin whose name is a subdirective, which it does not
+// replace: the sites of all tests have the subdirective access.
+type takenName struct{}
+
+func init() { caddy.RegisterModule(takenName{}) }
+
+// CaddyModule returns the Caddy module information.
+func (takenName) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: authenticator.Namespace + ".access", New: func() caddy.Module { return new(takenName) }}
+}
 
 var update = flag.Bool("update", false, "rewrite the goldens")
 

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -37,5 +38,38 @@ func TestParseResource(t *testing.T) {
 				t.Errorf("got %v %v, want %s", got, err, test.want)
 			}
 		})
+	}
+}
+
+// TestServeMetadata: which requests are answered with the description of a resource.
+func TestServeMetadata(t *testing.T) {
+	j := &JWT{Issuer: "https://id.example.com", Resource: "https://api.example.com/mcp"}
+	j.metadata, _ = parseResource(j.Resource)
+	described, err := newMetadata([]Method{{Name: "jwt", Authenticator: j}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		method, path string
+		served       bool
+		status       int
+	}{
+		{"GET", metadataPath + "/mcp", true, 200},
+		{"HEAD", metadataPath + "/mcp", true, 200},
+		{"OPTIONS", metadataPath + "/mcp", true, 204},
+		{"POST", metadataPath + "/mcp", true, 405},
+		{"GET", metadataPath, true, 404},
+		{"GET", metadataPath + "/other", true, 404},
+		{"GET", metadataPath + "s/mcp", false, 200},
+		{"GET", "/mcp", false, 200},
+	} {
+		w := httptest.NewRecorder()
+		served := described.serve(w, httptest.NewRequest(test.method, "/", nil), test.path)
+		if served != test.served || w.Code != test.status || (w.Body.Len() > 0) != (test.status == 200 && test.served) {
+			t.Errorf("%s %s: served %t, %d %s", test.method, test.path, served, w.Code, w.Body)
+		}
+	}
+	if w := httptest.NewRecorder(); (metadata{}).serve(w, httptest.NewRequest("GET", "/", nil), metadataPath) {
+		t.Error("a site without resources answers")
 	}
 }
