@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,9 +19,7 @@ import (
 // bearer returns the Authorization of a token for the API of the recipes.
 func bearer(p *oidctest.Provider, claims map[string]any) string {
 	all := map[string]any{"iss": p.URL, "aud": "https://api.example.com", "sub": "svc", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}
-	for name, value := range claims {
-		all[name] = value
-	}
+	maps.Copy(all, claims)
 	return "Bearer " + p.SignToken(map[string]any{"alg": "RS256", "typ": "at+jwt"}, all)
 }
 

@@ -74,7 +74,7 @@ func refusedSend(t *testing.T, call string, connections *atomic.Int64) {
 		t.Errorf("got %v, %v", allow, err)
 	}
 	module := ast.MustParseModuleWithOpts("package caddy.authz_test\n\ntest_it if http.send("+call+").status_code == 200\n", ast.ParserOptions{RegoVersion: ast.RegoV1})
-	results, err := tester.NewRunner().RaiseBuiltinErrors(true).Run(t.Context(), map[string]*ast.Module{"authz_test.rego": module})
+	results, err := tester.NewRunner().RaiseBuiltinErrors(true).SetModules(map[string]*ast.Module{"authz_test.rego": module}).RunTests(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
