@@ -100,9 +100,9 @@ func TestN07MatcherDestination(t *testing.T) {
 	}
 }
 
-// TestN04MatcherElsewhere: a matcher is asked about a script, what follows it, and a
+// TestN04MatcherScripts: a matcher is asked about a script, what follows it, and a
 // destination below a prefix of the path.
-func TestN04MatcherElsewhere(t *testing.T) {
+func TestN04MatcherScripts(t *testing.T) {
 	w := newEnv(t)
 	h, err := w.provision("basic {\n users DIR/users.yaml\n }\n")
 	if err != nil {

@@ -113,8 +113,8 @@ func TestSharedIssuers(t *testing.T) {
 	}
 }
 
-// TestHelloWorld: methods alone are a site: any known caller may.
-func TestHelloWorld(t *testing.T) {
+// TestMethodsWithoutRules: methods alone are a site: any known caller may.
+func TestMethodsWithoutRules(t *testing.T) {
 	w := newEnv(t)
 	h, _ := w.site("basic {\n users DIR/users.yaml\n }")
 	for name, want := range map[string]int{"bob": 200, "eve": 401} {
@@ -127,9 +127,9 @@ func TestHelloWorld(t *testing.T) {
 	}
 }
 
-// TestSharedButBroken: a configuration does not load with broken policies, even
+// TestReloadBrokenPolicies: a configuration does not load with broken policies, even
 // if an older one still works with the last good ones (house.md, Survival).
-func TestSharedButBroken(t *testing.T) {
+func TestReloadBrokenPolicies(t *testing.T) {
 	w := newEnv(t)
 	first, _ := w.site(basicSite)
 	w.Write("access.yaml", "rules: nonsense\n")

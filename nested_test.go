@@ -47,8 +47,8 @@ func (p *pair) ask(t *testing.T, r *http.Request, next *reached) *httptest.Respo
 	return recorder
 }
 
-// TestTwice: T-65. Of two handlers both must allow, and one answers.
-func TestTwice(t *testing.T) {
+// TestNested: T-65. Of two handlers both must allow, and one answers.
+func TestNested(t *testing.T) {
 	p := newPair(t, keySite, basicSite)
 	tests := []struct {
 		name            string
@@ -93,9 +93,9 @@ func TestTwice(t *testing.T) {
 	}
 }
 
-// TestTwiceWarnsOnce: T-65. However many requests pass two handlers, the
+// TestNestedWarnsOnce: T-65. However many requests pass two handlers, the
 // operator is told once.
-func TestTwiceWarnsOnce(t *testing.T) {
+func TestNestedWarnsOnce(t *testing.T) {
 	p := newPair(t, keySite, basicSite)
 	for range 3 {
 		p.ask(t, asUser(get("/", "X-API-Key", canary), "bob"), new(reached))
@@ -108,9 +108,9 @@ func TestTwiceWarnsOnce(t *testing.T) {
 	}
 }
 
-// TestTwiceApart: T-26, T-30, T-65. What one handler knows of the caller is not
+// TestNestedIdentities: T-26, T-30, T-65. What one handler knows of the caller is not
 // taken for what the other knows, and no credential goes further than them.
-func TestTwiceApart(t *testing.T) {
+func TestNestedIdentities(t *testing.T) {
 	names := "identity_headers {\n X-Auth-User id\n X-%s-Roles roles\n }\n"
 	tests := []struct {
 		name          string
@@ -161,9 +161,9 @@ func TestTwiceApart(t *testing.T) {
 	}
 }
 
-// TestTwicePlaceholders: T-30. Placeholders are those of the handler that judged
+// TestNestedPlaceholders: T-30. Placeholders are those of the handler that judged
 // last, also where it knew nobody or refused.
-func TestTwicePlaceholders(t *testing.T) {
+func TestNestedPlaceholders(t *testing.T) {
 	const asked = "{http.auth.user.id} {http.auth.user.roles} {http.policy_auth.decision} {http.policy_auth.method}"
 	tests := []struct {
 		name   string
@@ -192,9 +192,9 @@ func TestTwicePlaceholders(t *testing.T) {
 	}
 }
 
-// TestPlaceholdersLast: T-30. What placeholders tell of a request stays
+// TestPlaceholdersAfterRequest: T-30. What placeholders tell of a request stays
 // its own when the handler has served others since.
-func TestPlaceholdersLast(t *testing.T) {
+func TestPlaceholdersAfterRequest(t *testing.T) {
 	w := newEnv(t)
 	h, _ := w.site(basicSite)
 	type served struct {
@@ -227,21 +227,21 @@ func TestPlaceholdersLast(t *testing.T) {
 	}
 }
 
-// TestTogether: T-41, T-59, T-65, R-PAGE-13. A refused request gets one status
+// TestCombined: T-41, T-59, T-65, R-PAGE-13. A refused request gets one status
 // and one body, and nothing behind the handler sees it; an allowed one is
-// answered by its neighbours as if the handler were not there.
-func TestTogether(t *testing.T) {
-	n := &testenv.Neighbourhood{Env: testenv.New(t)}
+// answered by the other directives as if the handler were not there.
+func TestCombined(t *testing.T) {
+	n := &testenv.Multisite{Env: testenv.New(t)}
 	site := httptest.NewServer(n.Server(n.Caddyfile("8080", "")))
 	t.Cleanup(site.Close)
 	n.Try(t, site.Listener.Addr().String())
 }
 
-// TestOmitted: T-11. A block that omits a method, or says less, takes nothing
+// TestOmittedMethod: T-11. A block that omits a method, or says less, takes nothing
 // away from another one: what a narrower block does not say does not disable what
 // the wider one asks for, whichever comes first. A block that says nothing is an
 // error.
-func TestOmitted(t *testing.T) {
+func TestOmittedMethod(t *testing.T) {
 	const openSite = "access DIR/all.yaml\n"
 	tests := []struct{ name, first, second string }{
 		{"a second block without the method", keySite, openSite},

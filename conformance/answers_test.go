@@ -229,11 +229,11 @@ func TestFailures(t *testing.T) {
 // sessionLine is the challenge of a site's sessions.
 const sessionLine = `Session realm="restricted"`
 
-// TestN41Scripts: a page's script is not offered Basic, for which browsers open
+// TestN41BasicForScripts: a page's script is not offered Basic, for which browsers open
 // a dialog over the page, while there is another way to authenticate.
 //
 // R-CH-9
-func TestN41Scripts(t *testing.T) {
+func TestN41BasicForScripts(t *testing.T) {
 	w := newEnv(t)
 	sites := map[string]string{
 		"N-41 basic and jwt": basicSite + jwtSite, "N-41 basic and a form": formSite + strings.Replace(basicSite, " access DIR/access.yaml\n", "", 1), "N-41 basic and a page elsewhere": basicSite + loginSite, "N-41 basic alone": basicSite,
@@ -269,11 +269,11 @@ func TestN41Scripts(t *testing.T) {
 	}
 }
 
-// TestScripts: what another site sent is refused without a challenge that would
+// TestCrossSiteRequests: what another site sent is refused without a challenge that would
 // not help.
 //
 // R-403-4
-func TestScripts(t *testing.T) {
+func TestCrossSiteRequests(t *testing.T) {
 	w := newEnv(t)
 	site, _ := w.site(basicSite + jwtSite + jwtFrom("cookie token"))
 	for name, r := range map[string]*http.Request{
@@ -323,9 +323,9 @@ func (o own) ServeHTTP(w http.ResponseWriter, _ *http.Request) error {
 	return err
 }
 
-// TestUpstreamRefuses: R-CH-10: what the next handler refuses is its own answer,
+// TestUpstreamDenies: R-CH-10: what the next handler refuses is its own answer,
 // to which nothing is added.
-func TestUpstreamRefuses(t *testing.T) {
+func TestUpstreamDenies(t *testing.T) {
 	w := newEnv(t)
 	h, _ := w.site(basicSite + jwtSite + "error_pages bare\n")
 	for name, o := range map[string]own{

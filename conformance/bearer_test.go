@@ -181,9 +181,9 @@ func TestJWTPlaces(t *testing.T) {
 	}
 }
 
-// TestN12Forgers: too many bad signatures are answered 429; no good token is,
+// TestN12ForgedTokens: too many bad signatures are answered 429; no good token is,
 // whatever else came from the same client.
-func TestN12Forgers(t *testing.T) {
+func TestN12ForgedTokens(t *testing.T) {
 	w := newEnv(t)
 	h, _ := w.site(jwtSite + "access DIR/access.yaml\n")
 	status := func(token, client string) int {
@@ -231,9 +231,9 @@ func TestN12Forgers(t *testing.T) {
 	}
 }
 
-// TestNamelessForgers: a forged token that does not say who issued it
+// TestForgedTokensWithoutIssuer: a forged token that does not say who issued it
 // costs as much to check as one that does, and is limited like it.
-func TestNamelessForgers(t *testing.T) {
+func TestForgedTokensWithoutIssuer(t *testing.T) {
 	w := newEnv(t)
 	h, _ := w.site(strings.Replace(jwtSite, "https://id.example.com", "any", 1) + "access DIR/access.yaml\n")
 	claims := jwt.MapClaims{"aud": "api", "sub": "svc", "exp": time.Now().Add(time.Hour).Unix()}
@@ -287,9 +287,9 @@ func (u *unread) Read([]byte) (int, error) {
 	return 0, errors.New("it was read")
 }
 
-// TestElsewhere: R-BR-8, R-BR-9, R-401-10: what looks like a token in a body or,
+// TestTokensInBodyOrQuery: R-BR-8, R-BR-9, R-401-10: what looks like a token in a body or,
 // unless it is configured, in a query is none; it is the application's.
-func TestElsewhere(t *testing.T) {
+func TestTokensInBodyOrQuery(t *testing.T) {
 	w := newEnv(t)
 	h, _ := w.site(jwtSite + "access DIR/access.yaml\n")
 	token := jwtOf(t, nil)

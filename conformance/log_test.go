@@ -178,9 +178,9 @@ func kept(t *testing.T, id string) (map[string]any, string) {
 	return nil, ""
 }
 
-// TestRefusalsAreKept: R-LOG-4, T-45. Each refusal is kept for an explanation, with
+// TestDenialsAreKept: R-LOG-4, T-45. Each refusal is kept for an explanation, with
 // who called and what policies saw, and without any credential.
-func TestRefusalsAreKept(t *testing.T) {
+func TestDenialsAreKept(t *testing.T) {
 	w := newEnv(t)
 	h, logs := w.site(basicSite)
 	everywhere := func(target, user string) *http.Request {
@@ -255,9 +255,9 @@ func TestBearerHint(t *testing.T) {
 	}
 }
 
-// TestN53Unread: where a request has a credential that no method reads, the log
+// TestN53UnreadCredentials: where a request has a credential that no method reads, the log
 // names it, the problem document says where it stands, and neither shows it.
-func TestN53Unread(t *testing.T) {
+func TestN53UnreadCredentials(t *testing.T) {
 	h, logs := newEnv(t).site(jwtSite + "access DIR/access.yaml\n")
 	tests := []struct {
 		name, target string
@@ -300,9 +300,9 @@ func TestN53Unread(t *testing.T) {
 	}
 }
 
-// TestN11Unending: where a handler before this one hides read deadlines, one warning
+// TestN11HiddenReadDeadlines: where a handler before this one hides read deadlines, one warning
 // says that connections outlast their answers.
-func TestN11Unending(t *testing.T) {
+func TestN11HiddenReadDeadlines(t *testing.T) {
 	w := newEnv(t)
 	w.Write("p/authz.rego", "package caddy.authz\n\nallow if input.request.body.ok\n")
 	h, logs := w.site("policies DIR/p\n")

@@ -151,9 +151,9 @@ func TestLoginPolicy(t *testing.T) {
 	}
 }
 
-// TestLoginAlone: where a sign-in page is the only way in, a 401 has a challenge
+// TestOnlyExternalLogin: where a sign-in page is the only way in, a 401 has a challenge
 // nevertheless (R-CH-8), and the page itself sends nobody round in circles.
-func TestLoginAlone(t *testing.T) {
+func TestOnlyExternalLogin(t *testing.T) {
 	w := newEnv(t)
 	h, _ := w.site("login url /login?to={return_to}\n access DIR/access.yaml\n")
 	recorder, _ := ask(h, secure(get("/x")), new(reached))

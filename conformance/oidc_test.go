@@ -114,9 +114,9 @@ func TestOIDCForwarded(t *testing.T) {
 	}
 }
 
-// TestOIDCCircles: R-OID-15. A policy that asks for more than the provider gives
+// TestOIDCRedirectLoop: R-OID-15. A policy that asks for more than the provider gives
 // sends nobody round for ever.
-func TestOIDCCircles(t *testing.T) {
+func TestOIDCRedirectLoop(t *testing.T) {
 	w, fake := newEnv(t), oidctest.New(t)
 	w.Write("p/never.rego", "package caddy.authz\n\nallow := {\"allow\": false, \"login\": true}\n")
 	h, _ := w.site(strings.Replace(oidcSite(fake, ""), "access DIR/access.yaml\n", "policies DIR/p\n", 1))

@@ -232,9 +232,9 @@ func TestSessionStoreDown(t *testing.T) {
 	}
 }
 
-// TestSessionPlain: R-CK-2, R-HTTP-5. Over plain HTTP somebody can sign in on their own
+// TestSessionPlainHTTP: R-CK-2, R-HTTP-5. Over plain HTTP somebody can sign in on their own
 // machine, for development, and nowhere else.
-func TestSessionPlain(t *testing.T) {
+func TestSessionPlainHTTP(t *testing.T) {
 	w := newEnv(t)
 	h, _ := w.site(formSite)
 	plain := func(r *http.Request, host string) *http.Request {
@@ -394,9 +394,9 @@ allow := {"allow": false, "challenge": {"max_age": 60, "acr_values": ["high", "h
 	}
 }
 
-// TestSessionBesideOthers: R-CK-9. A session's cookie stays with us also beside another
+// TestSessionWithOtherCredentials: R-CK-9. A session's cookie stays with us also beside another
 // credential, and on requests that nobody judges; forward_credentials passes it on.
-func TestSessionBesideOthers(t *testing.T) {
+func TestSessionWithOtherCredentials(t *testing.T) {
 	w := newEnv(t)
 	for block, want := range map[string]string{
 		formSite + "basic {\n users DIR/users.yaml\n }":                                                                      "theme=dark",

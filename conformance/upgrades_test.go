@@ -15,9 +15,9 @@ var webSocket = []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-W
 // h2c is what asks for cleartext HTTP/2.
 var h2c = []string{"Connection", "Upgrade, HTTP2-Settings", "Upgrade", "h2c", "Http2-Settings", "AAMAAABkAAQAoAAAAAIAAAAA"}
 
-// TestN01Everywhere: the next handler sees no upgrade that was not judged, also
+// TestN01UnjudgedUpgrades: the next handler sees no upgrade that was not judged, also
 // where the matcher names nothing and for a preflight that the upstream answers.
-func TestN01Everywhere(t *testing.T) {
+func TestN01UnjudgedUpgrades(t *testing.T) {
 	w := newEnv(t)
 	tests := []struct {
 		name, site, matcher string

@@ -141,13 +141,13 @@ func TestLoad(t *testing.T) {
 		_, _ = fmt.Fprint(w, "an answer to "+r.URL.Path)
 	}))
 	t.Cleanup(server.Close)
-	w, err := newWorld(t.TempDir())
+	w, err := newEnv(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
 		name, want string
-		next       func(*world) func() []byte
+		next       func(*env) func() []byte
 		status     int
 	}{
 		{"one path", "", same("GET", "/a", bearer), 200},

@@ -76,7 +76,7 @@ func run(o options) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	w, err := newWorld(dir)
+	w, err := newEnv(dir)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func named(subjects []*subject, name string) *subject {
 
 // measureAll measures one pair of each row in turn, so that what else the machine does
 // weighs on all, until each row has enough.
-func (w *world) measureAll(o options, subjects []*subject) error {
+func (w *env) measureAll(o options, subjects []*subject) error {
 	least, most, warm, busy := o.pairs()
 	for round := 1; ; round++ {
 		left := 0
@@ -148,7 +148,7 @@ func (w *world) measureAll(o options, subjects []*subject) error {
 }
 
 // start starts Caddy with a row's site, and what that asks.
-func (w *world) start(r row, o options) (*subject, error) {
+func (w *env) start(r row, o options) (*subject, error) {
 	s := &subject{row: r}
 	asked, err := freeAddress()
 	if err != nil {
@@ -192,7 +192,7 @@ func (w *world) start(r row, o options) (*subject, error) {
 }
 
 // launch starts one more server of a subject.
-func (s *subject) launch(w *world, address, program string, args ...string) error {
+func (s *subject) launch(w *env, address, program string, args ...string) error {
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return err
@@ -221,7 +221,7 @@ func (s *subject) cpu() (seconds float64, err error) {
 }
 
 // measure loads a subject for a while that does not count, and one that does.
-func (s *subject) measure(w *world, warm, busy time.Duration) (pair, error) {
+func (s *subject) measure(w *env, warm, busy time.Duration) (pair, error) {
 	next, err := s.requests(w)
 	if err != nil {
 		return pair{}, err

@@ -16,11 +16,11 @@ import (
 type row struct {
 	name  string // short, for files
 	label string
-	site  string // lines of the Caddyfile, with placeholders of the world
+	site  string // lines of the Caddyfile, with placeholders of the env
 	asks  string // "" or the name of the server that forward_auth asks
 	want  int    // the status of every answer
 	// request writes the next request, all of it.
-	request func(w *world) func() []byte
+	request func(w *env) func() []byte
 	// base is the name of the row that it is compared with; "" is bare Caddy.
 	base string
 	// program is another build of Caddy, of which site is all of the Caddyfile, with
@@ -98,21 +98,21 @@ func pick(o options) []row {
 }
 
 // bearer, basic and preflight are what a request has besides.
-func bearer(w *world) string { return "Authorization: Bearer " + w.usual + "\r\n" }
+func bearer(w *env) string { return "Authorization: Bearer " + w.usual + "\r\n" }
 
-func basic(*world) string {
+func basic(*env) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("alice:"+password)) + "\r\n"
 }
 
-func apiKey(*world) string { return "X-Api-Key: " + key + "\r\n" }
+func apiKey(*env) string { return "X-Api-Key: " + key + "\r\n" }
 
-func preflight(*world) string {
+func preflight(*env) string {
 	return "Origin: https://app.example.com\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: authorization,content-type\r\n"
 }
 
 // same makes one request again and again.
-func same(method, path string, more func(*world) string) func(*world) func() []byte {
-	return func(w *world) func() []byte {
+func same(method, path string, more func(*env) string) func(*env) func() []byte {
+	return func(w *env) func() []byte {
 		request := []byte(text(method, path, more(w)))
 		return func() []byte { return request }
 	}
@@ -123,8 +123,8 @@ var serial atomic.Int64
 
 // paths makes requests for one path after another, each with a token of its own
 // if so wanted.
-func paths(tokens bool) func(*world) func() []byte {
-	return func(w *world) func() []byte {
+func paths(tokens bool) func(*env) func() []byte {
+	return func(w *env) func() []byte {
 		more := bearer(w)
 		return func() []byte {
 			n := serial.Add(1)

@@ -16,7 +16,7 @@ var formToken = regexp.MustCompile(`name="token" value="([^"]+)"`)
 
 // requests returns what makes requests, which have the cookie of a session where the
 // row wants one.
-func (s *subject) requests(w *world) (func() func() []byte, error) {
+func (s *subject) requests(w *env) (func() func() []byte, error) {
 	if !s.signsIn {
 		return func() func() []byte { return s.request(w) }, nil
 	}
@@ -28,7 +28,7 @@ func (s *subject) requests(w *world) (func() func() []byte, error) {
 		s.cookie = cookie
 	}
 	return func() func() []byte {
-		return same("GET", "/api/v1/orders/42", func(*world) string { return s.cookie })(w)
+		return same("GET", "/api/v1/orders/42", func(*env) string { return s.cookie })(w)
 	}, nil
 }
 

@@ -18,9 +18,9 @@ func (m reader) Sources() []authenticator.Source { return m.sources }
 
 func (m reader) Challenges(authenticator.ChallengeRequest) []authenticator.Challenge { return nil }
 
-// TestN53Unread: a credential that no method reads is named by its place, and
+// TestN53UnreadCredentials: a credential that no method reads is named by its place, and
 // none of its bytes is.
-func TestN53Unread(t *testing.T) {
+func TestN53UnreadCredentials(t *testing.T) {
 	chain, err := NewChain([]Method{{Name: "jwt", Authenticator: reader{sources: []authenticator.Source{authenticator.FromScheme("Bearer"), authenticator.FromQuery("access_token")}}}}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -14,8 +14,8 @@ func TestJoined(t *testing.T) {
 	}
 }
 
-// TestSaidBy: an answer of the admin API is shown as its text.
-func TestSaidBy(t *testing.T) {
+// TestAdminAnswer: an answer of the admin API is shown as its text.
+func TestAdminAnswer(t *testing.T) {
 	for text, want := range map[string]string{
 		"caddy responded with error: HTTP 409: {\"error\":\"which policies?\"}\n": "which policies?",
 		"caddy responded with error: HTTP 500: {\"oops\"":                         "",

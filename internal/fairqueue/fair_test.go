@@ -121,8 +121,8 @@ func TestS28ReservedRoom(t *testing.T) {
 	})
 }
 
-// TestReservedHasAnEnd: reserved room is bounded, too, and fair by network.
-func TestReservedHasAnEnd(t *testing.T) {
+// TestReservedBounded: reserved room is bounded, too, and fair by network.
+func TestReservedBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &crowd{t: t, q: full(t, 8)}
 		for range 20 {

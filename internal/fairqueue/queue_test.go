@@ -50,9 +50,9 @@ func TestS28QueueTakesTurns(t *testing.T) {
 	}
 }
 
-// TestQueueHasAnEnd: where there is no room, the network with the most callers
+// TestQueueBounded: where there is no room, the network with the most callers
 // gives it up; who waits in vain is told so in time.
-func TestQueueHasAnEnd(t *testing.T) {
+func TestQueueBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(1, 10, time.Second)
 		if err := q.Acquire(t.Context(), addr(1)); err != nil {

@@ -11,7 +11,7 @@ import (
 // TestPresent: whoever is signed in and opens the sign-in page is told so, with a
 // way on, a way out, and a way to sign in again.
 func TestPresent(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.signIn("alice", password, "/")
 	page := w.visit("GET", LoginPath, nil)
 	body := html.UnescapeString(page.Body.String())
@@ -45,22 +45,22 @@ func TestPresent(t *testing.T) {
 func TestPresentAsksForm(t *testing.T) {
 	tests := map[string]struct {
 		target string
-		change func(*world)
+		change func(*env)
 	}{
 		"to come back":        {"?return_to=%2Fmail", nil},
 		"by a login":          {"?login=form", nil},
 		"a step up":           {"?acr_values=phr", nil},
 		"a fresh sign-in":     {"?max_age=0", nil},
-		"nobody":              {"", func(w *world) { w.cookies = map[string]string{} }},
-		"another's cookie":    {"", func(w *world) { w.cookies["__Host-policy_auth"] = randomToken() }},
-		"an old session":      {"", func(w *world) { w.advance(24 * time.Hour) }},
-		"a disabled account":  {"", func(w *world) { w.setUsers(account("alice", hash(), "    disabled: true\n")) }},
-		"an account removed":  {"", func(w *world) { w.setUsers(account("bob", hash(), "")) }},
-		"a store that is out": {"", func(w *world) { _ = w.store.Close() }},
+		"nobody":              {"", func(w *env) { w.cookies = map[string]string{} }},
+		"another's cookie":    {"", func(w *env) { w.cookies["__Host-policy_auth"] = randomToken() }},
+		"an old session":      {"", func(w *env) { w.advance(24 * time.Hour) }},
+		"a disabled account":  {"", func(w *env) { w.setUsers(account("alice", hash(), "    disabled: true\n")) }},
+		"an account removed":  {"", func(w *env) { w.setUsers(account("bob", hash(), "")) }},
+		"a store that is out": {"", func(w *env) { _ = w.store.Close() }},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			w.signIn("alice", password, "/")
 			if test.change != nil {
 				test.change(w)
@@ -94,7 +94,7 @@ func TestPresentOIDC(t *testing.T) {
 
 // TestPresentName: T-39. A name is text, whoever chose it.
 func TestPresentName(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.setUsers(account("alice", hash(), "    name: \"<b>Al{{ice}}</b>\"\n"))
 	w.signIn("alice", password, "/")
 	if body := w.visit("GET", LoginPath, nil).Body.String(); strings.Contains(body, "<b>") || strings.Contains(body, "{{") || !strings.Contains(body, "&lt;b&gt;Al") {

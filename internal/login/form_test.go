@@ -21,7 +21,7 @@ import (
 //
 // R-CACHE-1
 func TestForm(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	page := w.visit("GET", w.URL("/mail?x=1&y=%20", "", nil), nil)
 	body := page.Body.String()
 	for _, want := range []string{
@@ -55,7 +55,7 @@ func TestForm(t *testing.T) {
 // byte but for the name that was typed, which stays to be mended, and only the log
 // tells them apart.
 func TestN56FormRefuses(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	var first string
 	tests := []struct {
 		name, password string
@@ -104,7 +104,7 @@ func TestN56FormRefuses(t *testing.T) {
 // TestFormThrottled: R-BA-9. Guessing is slowed down, by 429 and Retry-After, also
 // for the right password; nobody suffers on a network that they sign in from.
 func TestFormThrottled(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.signIn("alice", password, "/")
 	home := w.client
 	w.client = home.Next()
@@ -136,7 +136,7 @@ func TestFormThrottled(t *testing.T) {
 // TestS28FormBusy: where there is no room for an attempt, the answer is 503 with
 // Retry-After, and tells nothing of the password.
 func TestS28FormBusy(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Methods[0].(*Form).Verify = func(context.Context, string, string, netip.Addr) users.Result {
 		return users.Result{Reason: authenticator.ReasonBusy, RetryAfter: 2 * time.Second}
 	}
@@ -157,26 +157,26 @@ func TestFormForged(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		change func(w *world, form url.Values)
+		change func(w *env, form url.Values)
 		header []string
 		status int
 	}{
-		{"ours", func(*world, url.Values) {}, nil, 303},
-		{"no token", func(_ *world, f url.Values) { f.Del("token") }, nil, 400},
-		{"another token", func(_ *world, f url.Values) { f.Set("token", strings.Repeat("A", 43)) }, nil, 400},
-		{"another browser", func(w *world, _ url.Values) { w.cookies["__Host-policy_auth_login"] = randomToken() }, nil, 400},
-		{"no cookie", func(w *world, _ url.Values) { delete(w.cookies, "__Host-policy_auth_login") }, nil, 400},
-		{"two names", func(_ *world, f url.Values) { f.Add("username", "bob") }, nil, 400},
-		{"no password", func(_ *world, f url.Values) { f.Del("password") }, nil, 400},
-		{"too large", func(_ *world, f url.Values) { f.Set("x", strings.Repeat("x", maxFormBytes)) }, nil, 400},
-		{"a document", func(*world, url.Values) {}, []string{"Content-Type", "application/json"}, 400},
-		{"another site's page", func(*world, url.Values) {}, []string{"Sec-Fetch-Site", "cross-site"}, 403},
-		{"a neighbour's page", func(*world, url.Values) {}, []string{"Sec-Fetch-Site", "same-site"}, 403},
-		{"another site's page, for an old browser", func(*world, url.Values) {}, []string{"Sec-Fetch-Site", "", "Origin", "https://evil.example"}, 403},
+		{"ours", func(*env, url.Values) {}, nil, 303},
+		{"no token", func(_ *env, f url.Values) { f.Del("token") }, nil, 400},
+		{"another token", func(_ *env, f url.Values) { f.Set("token", strings.Repeat("A", 43)) }, nil, 400},
+		{"another browser", func(w *env, _ url.Values) { w.cookies["__Host-policy_auth_login"] = randomToken() }, nil, 400},
+		{"no cookie", func(w *env, _ url.Values) { delete(w.cookies, "__Host-policy_auth_login") }, nil, 400},
+		{"two names", func(_ *env, f url.Values) { f.Add("username", "bob") }, nil, 400},
+		{"no password", func(_ *env, f url.Values) { f.Del("password") }, nil, 400},
+		{"too large", func(_ *env, f url.Values) { f.Set("x", strings.Repeat("x", maxFormBytes)) }, nil, 400},
+		{"a document", func(*env, url.Values) {}, []string{"Content-Type", "application/json"}, 400},
+		{"another site's page", func(*env, url.Values) {}, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"a neighbour's page", func(*env, url.Values) {}, []string{"Sec-Fetch-Site", "same-site"}, 403},
+		{"another site's page, for an old browser", func(*env, url.Values) {}, []string{"Sec-Fetch-Site", "", "Origin", "https://evil.example"}, 403},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			page := w.visit("GET", LoginPath, nil).Body.String()
 			form := good(tokenForm.FindStringSubmatch(page)[1])
 			test.change(w, form)
@@ -194,7 +194,7 @@ func TestFormForged(t *testing.T) {
 // TestFormReturns: R-OID-11, T-40. The form leads nowhere else, wherever it was
 // asked to.
 func TestFormReturns(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, target := range []string{"https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/.policy_auth/logout"} {
 		address := LoginPath + "?return_to=" + url.QueryEscape(target)
 		page := w.visit("GET", address, nil).Body.String()
@@ -220,7 +220,7 @@ func TestRevalidate(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			alice, dave := account("alice", hash(), ""), account("dave", hash(), "")
 			w.setUsers(alice, dave)
 			w.signIn("alice", password, "/")
@@ -248,7 +248,7 @@ func TestRevalidate(t *testing.T) {
 // TestRevalidatePassword: another password ends sessions, as another person's does
 // who has the same name in another file.
 func TestRevalidatePassword(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.signIn("alice", password, "/")
 	found, _ := w.current()
 	w.setUsers(account("alice", newHash(), "")) // the same password with another salt counts as another
@@ -259,7 +259,7 @@ func TestRevalidatePassword(t *testing.T) {
 
 // TestFormProgram: a program that signs in is answered with a document.
 func TestFormProgram(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	page := w.visit("GET", LoginPath, nil).Body.String()
 	form := url.Values{"username": {"alice"}, "password": {"wrong"}, "token": {tokenForm.FindStringSubmatch(page)[1]}}
 	answer := w.visit("POST", LoginPath, form, "Accept", "application/json")

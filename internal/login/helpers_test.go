@@ -24,8 +24,8 @@ import (
 // password is everybody's in these tests.
 const password = "correct horse, test material"
 
-// world is a site with pages of its own, and a browser that visits it.
-type world struct {
+// env is a site with pages of its own, and a browser that visits it.
+type env struct {
 	*Site
 	t       testing.TB
 	clock   sync.Mutex // of now, which what a provider is asked beside a request reads
@@ -39,22 +39,22 @@ type world struct {
 }
 
 // advance lets time pass.
-func (w *world) advance(d time.Duration) {
+func (w *env) advance(d time.Duration) {
 	w.clock.Lock()
 	defer w.clock.Unlock()
 	w.now = w.now.Add(d)
 }
 
 // time returns what the time is.
-func (w *world) time() time.Time {
+func (w *env) time() time.Time {
 	w.clock.Lock()
 	defer w.clock.Unlock()
 	return w.now
 }
 
-func newWorld(t testing.TB, methods ...Method) *world {
+func newEnv(t testing.TB, methods ...Method) *env {
 	t.Helper()
-	w := &world{t: t, now: time.Unix(1_800_000_000, 0), cookies: map[string]string{}, client: netip.MustParseAddr("192.0.2.7"), https: true}
+	w := &env{t: t, now: time.Unix(1_800_000_000, 0), cookies: map[string]string{}, client: netip.MustParseAddr("192.0.2.7"), https: true}
 	w.store = store.NewMemory(w.time)
 	pages, err := pages.New(pages.Config{}, func(err error) { t.Error(err) })
 	if err != nil {
@@ -70,10 +70,10 @@ func newWorld(t testing.TB, methods ...Method) *world {
 }
 
 // sessions returns sessions that count for the site's methods.
-func (w *world) sessions() *session.Sessions { return w.sessionsIn(w.store) }
+func (w *env) sessions() *session.Sessions { return w.sessionsIn(w.store) }
 
 // sessionsIn returns such sessions in another store.
-func (w *world) sessionsIn(in store.Store) *session.Sessions {
+func (w *env) sessionsIn(in store.Store) *session.Sessions {
 	var ids []string
 	for _, m := range w.Methods {
 		ids = append(ids, m.ID())
@@ -92,8 +92,8 @@ func (plain) Compare(hashed, plaintext []byte) (bool, error) {
 	return bcrypt.CompareHashAndPassword(hashed, plaintext) == nil, nil
 }
 
-// form returns a form for the world's users.
-func (w *world) form() *Form {
+// form returns a form for the env's users.
+func (w *env) form() *Form {
 	throttle := users.NewThrottle(5, time.Minute, w.time)
 	verifier := users.NewVerifier(users.Hashes{Bcrypt: plain{}}, throttle, nil, w.time)
 	return &Form{
@@ -120,7 +120,7 @@ func account(name, hash, more string) string {
 	return "  " + name + ":\n    password: " + hash + "\n" + more
 }
 
-func (w *world) setUsers(accounts ...string) {
+func (w *env) setUsers(accounts ...string) {
 	w.t.Helper()
 	parsed, err := users.ParseUsers("users.yaml", []byte("users:\n"+strings.Join(accounts, "")))
 	if err != nil {
@@ -131,8 +131,8 @@ func (w *world) setUsers(accounts ...string) {
 	}
 }
 
-// visit sends a request as the world's browser does, and keeps its cookies.
-func (w *world) visit(method, target string, form url.Values, header ...string) *httptest.ResponseRecorder {
+// visit sends a request as the env's browser does, and keeps its cookies.
+func (w *env) visit(method, target string, form url.Values, header ...string) *httptest.ResponseRecorder {
 	w.t.Helper()
 	r := httptest.NewRequest(method, origin+target, strings.NewReader(form.Encode()))
 	r.Header.Set("Accept", "text/html")
@@ -159,14 +159,14 @@ func (w *world) visit(method, target string, form url.Values, header ...string) 
 	return recorder
 }
 
-func (w *world) visitOf(rw http.ResponseWriter, r *http.Request) *Request {
+func (w *env) visitOf(rw http.ResponseWriter, r *http.Request) *Request {
 	return &Request{Site: w.Site, W: rw, R: r, Path: r.URL.EscapedPath(), HTTPS: w.https, Secure: w.https, Client: w.client, RequestID: "6f1e5c0a-9a57-4c52-8b7c-2f0c1d9f1a11"}
 }
 
 var tokenForm = regexp.MustCompile(`name="token" value="([^"]+)"`)
 
 // signIn fills in the form as a browser does.
-func (w *world) signIn(name, password, returnTo string) *httptest.ResponseRecorder {
+func (w *env) signIn(name, password, returnTo string) *httptest.ResponseRecorder {
 	w.t.Helper()
 	target := w.URL(returnTo, "", nil)
 	page := w.visit("GET", target, nil).Body.String()
@@ -178,7 +178,7 @@ func (w *world) signIn(name, password, returnTo string) *httptest.ResponseRecord
 }
 
 // current returns the session that the browser has.
-func (w *world) current() (*session.Session, error) {
+func (w *env) current() (*session.Session, error) {
 	r := httptest.NewRequest("GET", origin+"/", nil)
 	for name, value := range w.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
@@ -186,7 +186,7 @@ func (w *world) current() (*session.Session, error) {
 	return w.Sessions.Current(context.Background(), r, w.https)
 }
 
-func (w *world) lastEvent() Event {
+func (w *env) lastEvent() Event {
 	if len(w.events) == 0 {
 		return Event{}
 	}

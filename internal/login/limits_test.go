@@ -16,7 +16,7 @@ import (
 
 // flood begins n sign-ins as somebody who has a /48 of IPv6 addresses does: a part
 // of one client's share from one /64 after the other, each as long as can be.
-func (w *world) flood(t *testing.T, owner byte, n int) {
+func (w *env) flood(t *testing.T, owner byte, n int) {
 	t.Helper()
 	for i := range n {
 		v := w.visitOf(httptest.NewRecorder(), httptest.NewRequest("GET", origin+LoginPath, nil))
@@ -65,7 +65,7 @@ func (h *held) Delete(ctx context.Context, keys ...string) error {
 // he begins take a bounded part of the store: they drive out the oldest, and
 // nobody's later one.
 func TestPendingBounded(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	h := &held{w.store, map[string]int{}}
 	w.Sessions = w.sessionsIn(h)
 	oldest, err := w.begin(t)
@@ -98,7 +98,7 @@ func TestPendingBounded(t *testing.T) {
 // TestPendingSpans: a sign-in that began just before the clock starts a new span
 // has its ten minutes all the same, whatever begins in that one.
 func TestPendingSpans(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.now = w.now.Truncate(transactionTime).Add(-time.Second)
 	state, err := w.begin(t)
 	if err != nil {
@@ -123,7 +123,7 @@ func TestFlooded(t *testing.T) {
 	const n = 3 * maxPending
 	for i := range n {
 		p.client = networkAt(1, i)
-		state, err := p.world.begin(t)
+		state, err := p.env.begin(t)
 		if err != nil {
 			t.Fatal(i, err)
 		}

@@ -18,9 +18,9 @@ import (
 	keys "github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
-// provided is a world whose people sign in at a provider.
+// provided is a env whose people sign in at a provider.
 type provided struct {
-	*world
+	*env
 	fake *oidctest.Provider
 	oidc *OIDC
 }
@@ -39,16 +39,16 @@ func newProvided(t testing.TB, change func(*oidc.Config)) *provided {
 	if change != nil {
 		change(&config)
 	}
-	p.world = &world{now: time.Unix(1_800_000_000, 0)}
+	p.env = &env{now: time.Unix(1_800_000_000, 0)}
 	provider, err := oidc.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = provider.Close(), remote.Close() })
 	p.oidc = &OIDC{MethodName: "id", DisplayName: "Example ID", ClientID: p.fake.ClientID, Provider: provider}
-	w := newWorld(t, p.oidc)
+	w := newEnv(t, p.oidc)
 	w.now = p.now
-	p.world = w
+	p.env = w
 	return p
 }
 

@@ -15,7 +15,7 @@ import (
 // TestServe: only the site's own pages are answered, so that nothing of an
 // application is shadowed.
 func TestServe(t *testing.T) {
-	w := newWorld(t, other{"staff"})
+	w := newEnv(t, other{"staff"})
 	for path, want := range map[string]bool{
 		"/.policy_auth/login": true, "/.policy_auth/logout": true, "/.policy_auth/callback/staff": true,
 		"/.policy_auth/callback/form": false, "/.policy_auth/callback/": false, "/.policy_auth/login/": false,
@@ -33,7 +33,7 @@ func TestServe(t *testing.T) {
 
 // TestMethods: other methods of HTTP are told which there are.
 func TestMethods(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, path := range []string{LoginPath, LogoutPath} {
 		answer := w.visit("PUT", path, nil)
 		if answer.Code != 405 || answer.Header().Get("Allow") != "GET, HEAD, POST" {
@@ -48,7 +48,7 @@ func TestMethods(t *testing.T) {
 // TestChoose: several ways to sign in are offered, each with where to come back to
 // and what a step-up asks for.
 func TestChoose(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Methods = append(w.Methods, other{"staff"})
 	body := w.visit("GET", LoginPath+"?return_to=%2Fmail&acr_values=high&evil=1&login=unknown", nil).Body.String()
 	for _, want := range []string{
@@ -69,7 +69,7 @@ func TestChoose(t *testing.T) {
 
 // TestInsecure: R-HTTP-5, R-CK-2. Nobody is asked for a password where others can listen.
 func TestInsecure(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.https = false
 	for _, path := range []string{LoginPath, LogoutPath} {
 		answer := w.visit("GET", path, nil)
@@ -85,7 +85,7 @@ func TestInsecure(t *testing.T) {
 // TestLogout: R-LO-1, R-CACHE-1, T-38. Signing out takes a button, ends the session and the
 // cookie, and the old cookie is worth nothing afterwards.
 func TestLogout(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.signIn("alice", password, "/")
 	before, _ := w.current()
 	page := w.visit("GET", LogoutPath, nil)
@@ -121,7 +121,7 @@ func TestLogout(t *testing.T) {
 
 // TestLeave: a method may have somewhere to send those who signed out.
 func TestLeave(t *testing.T) {
-	w := newWorld(t, other{"staff"})
+	w := newEnv(t, other{"staff"})
 	if answer := w.visit("GET", CallbackPath+"staff?to=%2Fmail", nil); answer.Header().Get("Location") != "/mail" {
 		t.Fatalf("%v", answer.Header())
 	}
@@ -135,7 +135,7 @@ func TestLeave(t *testing.T) {
 
 // TestStoreDown: R-401-6. A store that cannot tell is a 503, never a wrong password.
 func TestStoreDown(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.signIn("alice", password, "/")
 	page := w.visit("GET", w.URL("/", "", nil), nil).Body.String()
 	if err := w.store.Close(); err != nil {
@@ -155,7 +155,7 @@ func TestStoreDown(t *testing.T) {
 // TestN51CookieDomain: on a host that the cookie's domain does not cover, the page
 // and the log say so, and do not speak of a connection that is not secure.
 func TestN51CookieDomain(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	config := session.Config{Logins: []string{w.Methods[0].ID()}, Cookie: session.Cookie{Domain: "sub.example.com"}, Now: func() time.Time { return w.now }}
 	sessions, err := session.New(w.Sessions.Registry(), config)
 	if err != nil {

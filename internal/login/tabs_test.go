@@ -18,7 +18,7 @@ import (
 )
 
 // fresh visits a page as another tab of a browser that had these cookies.
-func (w *world) fresh(target string, cookies map[string]string, header ...string) (*httptest.ResponseRecorder, []*http.Cookie) {
+func (w *env) fresh(target string, cookies map[string]string, header ...string) (*httptest.ResponseRecorder, []*http.Cookie) {
 	r := httptest.NewRequest("GET", origin+target, nil)
 	r.Header.Set("Accept", "text/html")
 	for i := 0; i+1 < len(header); i += 2 {
@@ -146,7 +146,7 @@ func TestN24OneSession(t *testing.T) {
 // TestS31SixteenTransactions: a browser has at most 16 transactions, and the oldest
 // makes room.
 func TestS31SixteenTransactions(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	var states []string
 	for range maxPerBrowser + 2 {
 		w.advance(time.Second)
@@ -156,7 +156,7 @@ func TestS31SixteenTransactions(t *testing.T) {
 		}
 		states = append(states, state)
 	}
-	stranger := newWorld(t)
+	stranger := newEnv(t)
 	stranger.store, stranger.Sessions = w.store, w.Sessions
 	if _, err := stranger.begin(t); err != nil {
 		t.Fatal(err)

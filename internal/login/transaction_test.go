@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// begin begins a transaction in the world's browser.
-func (w *world) begin(t *testing.T) (string, error) {
+// begin begins a transaction in the env's browser.
+func (w *env) begin(t *testing.T) (string, error) {
 	t.Helper()
 	r := httptest.NewRequest("GET", origin+LoginPath, nil)
 	for name, value := range w.cookies {
@@ -29,7 +29,7 @@ func (w *world) begin(t *testing.T) (string, error) {
 }
 
 // take goes on with one.
-func (w *world) take(state string) (Transaction, error) {
+func (w *env) take(state string) (Transaction, error) {
 	r := httptest.NewRequest("GET", origin+CallbackPath+"staff", nil)
 	for name, value := range w.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
@@ -42,22 +42,22 @@ func (w *world) take(state string) (Transaction, error) {
 func TestTransaction(t *testing.T) {
 	tests := []struct {
 		name string
-		do   func(w *world, state *string)
+		do   func(w *env, state *string)
 		want error
 	}{
-		{"as it should be", func(*world, *string) {}, nil},
-		{"just in time", func(w *world, _ *string) { w.advance(transactionTime - time.Nanosecond) }, nil},
-		{"too late", func(w *world, _ *string) { w.advance(transactionTime) }, ErrState},
-		{"another browser", func(w *world, _ *string) { w.cookies = map[string]string{} }, ErrState},
-		{"another browser with a cookie", func(w *world, _ *string) { w.cookies["__Host-policy_auth_login"] = randomToken() }, ErrState},
-		{"used", func(w *world, state *string) { _, _ = w.take(*state) }, ErrUsed},
-		{"none", func(_ *world, state *string) { *state = "" }, ErrState},
-		{"another", func(_ *world, state *string) { *state = randomToken() }, ErrState},
-		{"changed", func(_ *world, state *string) { *state = "A" + (*state)[1:] + "A" }, ErrState},
+		{"as it should be", func(*env, *string) {}, nil},
+		{"just in time", func(w *env, _ *string) { w.advance(transactionTime - time.Nanosecond) }, nil},
+		{"too late", func(w *env, _ *string) { w.advance(transactionTime) }, ErrState},
+		{"another browser", func(w *env, _ *string) { w.cookies = map[string]string{} }, ErrState},
+		{"another browser with a cookie", func(w *env, _ *string) { w.cookies["__Host-policy_auth_login"] = randomToken() }, ErrState},
+		{"used", func(w *env, state *string) { _, _ = w.take(*state) }, ErrUsed},
+		{"none", func(_ *env, state *string) { *state = "" }, ErrState},
+		{"another", func(_ *env, state *string) { *state = randomToken() }, ErrState},
+		{"changed", func(_ *env, state *string) { *state = "A" + (*state)[1:] + "A" }, ErrState},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			state, err := w.begin(t)
 			if err != nil || len(state) != 43 {
 				t.Fatal(state, err)
@@ -76,7 +76,7 @@ func TestTransaction(t *testing.T) {
 
 // TestTransactions: somebody may begin in several tabs, and a stranger not without end.
 func TestTransactions(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	first, _ := w.begin(t)
 	second, _ := w.begin(t)
 	for _, state := range []string{second, first} {
@@ -101,7 +101,7 @@ func TestTransactions(t *testing.T) {
 // TestN10TakenAtOnce: of many that take one state at the same moment, one alone
 // gets the transaction.
 func TestN10TakenAtOnce(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	const takers = 16
 	m := &meeting{Store: w.store, arrive: make(chan struct{}, takers), leave: make(chan struct{})}
 	w.Sessions = w.sessionsIn(m)

@@ -2,8 +2,8 @@ package question
 
 import "testing"
 
-// TestInShort: the URL of a request has its port, but for the scheme's own.
-func TestInShort(t *testing.T) {
+// TestRequestURL: the URL of a request has its port, but for the scheme's own.
+func TestRequestURL(t *testing.T) {
 	for document, want := range map[string]string{
 		`{"request": {"scheme": "https", "host": "a.example", "port": 443, "path": "/x"}}`:   "https://a.example/x",
 		`{"request": {"scheme": "http", "host": "a.example", "port": 80, "path": "/x"}}`:     "http://a.example/x",

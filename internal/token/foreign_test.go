@@ -258,7 +258,7 @@ func TestN05Bound(t *testing.T) {
 }
 
 // Others of the kind: what restricts is refused or held, what only informs is shown.
-func TestN05Neighbours(t *testing.T) {
+func TestN05NearbyClaims(t *testing.T) {
 	v := newVerifier(t, testConfig(t, "HS256"))
 	wantReason(t, v, token("HS256", map[string]any{"events": map[string]any{logoutEvent: map[string]any{}}}), authenticator.ReasonTokenType)
 	wantReason(t, v, forge("HS256", testSecret, `{"alg":"HS256","crit":["exp"],"exp":1}`, claimsWith(nil)), authenticator.ReasonTokenMalformed)

@@ -109,9 +109,9 @@ func costOf(hash string) string {
 	return strings.Join(parts[:len(parts)-1-len(parts)/5], "$")
 }
 
-// TestDummyIsNobodys: T-36. No two are alike, so that none can be prepared for;
+// TestDummyMatchesNoUser: T-36. No two are alike, so that none can be prepared for;
 // and it is never the user's own hash.
-func TestDummyIsNobodys(t *testing.T) {
+func TestDummyMatchesNoUser(t *testing.T) {
 	for _, hash := range []string{testHash, testArgon2id} {
 		seen := map[string]bool{hash: true}
 		for range 100 {

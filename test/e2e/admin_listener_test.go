@@ -13,7 +13,7 @@ import (
 // admin endpoint, by whatever address or redirect; the log says why. Other servers of
 // this machine answer it.
 func TestE2E_S42AdminListener(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	admin := "127.0.0.1:" + port(t)
 	var target string
 	friend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -43,7 +43,7 @@ func (a answer) diff(other answer) string {
 // R-CACHE-1, R-CACHE-2, R-HTTP-1, R-HTTP-2, R-HTTP-6, R-BR-6, T-42, T-47, T-59. Field names with
 // a capital are an error to the readers of HTTP/2 and 3.
 func TestE2EAnswers(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("www/index.html", "protected")
 	w.Write("www/admin/secret", "protected")
 	w.Write("www/public/open", "open")
@@ -124,7 +124,7 @@ func likeGET(t *testing.T, wire wire, address string, q query, want answer) {
 
 // TestE2EConditions: R-401-9, T-47: who may is answered 304 and 206, who may not is not.
 func TestE2EConditions(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("www/page", "protected")
 	_, addresses := w.serveTLS("", "policy_auth {\n"+basicSite+"}\nroot DIR/www\nfile_server")
 	for _, wire := range wires {
@@ -167,7 +167,7 @@ func TestE2EUpstreamRefuses(t *testing.T) {
 		_, _ = fmt.Fprint(w, "the upstream's")
 	}))
 	defer upstream.Close()
-	w := newWorld(t)
+	w := newEnv(t)
 	_, addresses := w.serveTLS("", "policy_auth {\n"+jwtSite+basicSite+"}\nreverse_proxy "+strings.TrimPrefix(upstream.URL, "http://"))
 	for _, wire := range wires {
 		got, err := wire.send(addresses[0], query{"GET", "/", "localhost", as("bob")})
@@ -186,7 +186,7 @@ func TestE2EUpstreamRefuses(t *testing.T) {
 // TestE2ESameAnswer: R-401-7, W13: over the wire too, nobody can tell an unknown
 // user, a wrong password and a disabled or expired account apart.
 func TestE2ESameAnswer(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	_, addresses := w.serveTLS("", "policy_auth {\n"+patientSite+"}\nrespond protected")
 	for _, wire := range wires {
 		for _, accept := range []string{"text/html", "application/json", "text/plain"} {

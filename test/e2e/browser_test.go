@@ -64,7 +64,7 @@ next();
 // TestE2EBrowserCORS: R-CORS-1, R-CORS-6, R-CORS-9, R-CORS-10, R-CORS-11, R-CORS-12, R-CORS-17,
 // T-43. What scripts of real origins in a real browser can see of an API's answers.
 func TestE2EBrowserCORS(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", "*") // its own idea of CORS

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// check runs caddy policy-auth check in the world's directory.
-func check(t *testing.T, w *world, args ...string) (status int, stdout, stderr string) {
+// check runs caddy policy-auth check in the env's directory.
+func check(t *testing.T, w *env, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, prose strings.Builder
 	cmd := exec.Command(binary(t), append([]string{"policy-auth", "check"}, args...)...)
@@ -27,7 +27,7 @@ func check(t *testing.T, w *world, args ...string) (status int, stdout, stderr s
 // for a claim gets in without it; what it is silent about, and what it refuses,
 // the server serves and refuses (T-03, T-60, T-74).
 func TestE2ECheck(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	const open = "package caddy.authz\n\nallow if {\n\tinput.identity.authenticated\n\tnot input.identity.claims.banned\n}\n"
 	const shut = "package caddy.authz\n\nallow if {\n\tinput.identity.authenticated\n\tinput.identity.claims.banned == false\n}\n"
 	hash, err := bcrypt.GenerateFromPassword([]byte(canary), 8)

@@ -14,7 +14,7 @@ import (
 )
 
 // loginWithKey runs a site whose client proves itself by a key of an algorithm.
-func loginWithKey(t *testing.T, w *world, fake *oidctest.Provider, algorithm, more string) (*server, string) {
+func loginWithKey(t *testing.T, w *env, fake *oidctest.Provider, algorithm, more string) (*server, string) {
 	t.Helper()
 	key := oidctest.NewKey(algorithm).Private
 	encoded, err := x509.MarshalPKCS8PrivateKey(key)
@@ -31,7 +31,7 @@ func loginWithKey(t *testing.T, w *world, fake *oidctest.Provider, algorithm, mo
 func TestE2E_N29_S29_ClientAuth(t *testing.T) {
 	for _, algorithm := range []string{"Ed25519", "ES256", "RS256"} {
 		t.Run("N-29 "+algorithm, func(t *testing.T) {
-			w, fake := newWorld(t), oidctest.New(t)
+			w, fake := newEnv(t), oidctest.New(t)
 			fake.Pushed = true
 			s, site := loginWithKey(t, w, fake, algorithm, "parameters {\n audience https://api.example.com\n resource https://one.example.com\n resource https://two.example.com\n }\n")
 			f := newFollower(t)
@@ -59,7 +59,7 @@ func TestE2E_N29_S29_ClientAuth(t *testing.T) {
 // TestE2E_N29Refused: a provider that refuses the client says so in the log; the page
 // does not speak of typing mistakes.
 func TestE2E_N29Refused(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	fake.Pushed = true
 	s, site := loginWithKey(t, w, fake, "ES256", "")
 	fake.Set(func(p *oidctest.Provider) { p.ClientKey = oidctest.NewKey("ES256").Private.Public() })

@@ -29,7 +29,7 @@ const smuggled = "GET /public/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 // as the next request: a body that is larger than what the server is willing to
 // throw away ends the connection, a smaller one does not hold up the next request.
 func TestE2EUnreadBody(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	_, addresses := w.serveTLS("", "policy_auth {\n"+patientSite+"}\nrespond \"ok {uri}\"")
 	tests := []struct {
 		name     string
@@ -71,10 +71,10 @@ func TestE2EUnreadBody(t *testing.T) {
 	}
 }
 
-// TestE2EConnectionKnowsNobody: R-HTTP-3. Who was known on a connection is not
+// TestE2EConnectionHasNoIdentity: R-HTTP-3. Who was known on a connection is not
 // known by it: the next request on it has to say who is calling.
-func TestE2EConnectionKnowsNobody(t *testing.T) {
-	w := newWorld(t)
+func TestE2EConnectionHasNoIdentity(t *testing.T) {
+	w := newEnv(t)
 	_, addresses := w.serveTLS("", "policy_auth {\n"+patientSite+"}\nrespond \"ok {http.auth.user.id}\"")
 	config := &tls.Config{ServerName: "localhost", InsecureSkipVerify: true}
 	protocols := func(set func(*http.Protocols, bool)) *http.Transport {
@@ -119,7 +119,7 @@ func TestE2EConnectionKnowsNobody(t *testing.T) {
 // showed no certificate does not reach another one that demands it, whatever its
 // requests say.
 func TestE2EOtherServerName(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	admin, listen := "127.0.0.1:"+port(t), port(t)
 	w.Write("Caddyfile", "{\n admin "+admin+"\n skip_install_trust\n auto_https disable_redirects\n}\n"+
 		"https://localhost:"+listen+" {\n tls internal\n respond open\n}\n"+
@@ -156,12 +156,12 @@ func authority(t *testing.T) string {
 	return base64.StdEncoding.EncodeToString(der)
 }
 
-// TestE2EOldProtocol: a client of HTTP/1.0 is judged like every other one, whatever it
+// TestE2EHTTP10: a client of HTTP/1.0 is judged like every other one, whatever it
 // asks of the connection.
 //
 // T-47
-func TestE2EOldProtocol(t *testing.T) {
-	w := newWorld(t)
+func TestE2EHTTP10(t *testing.T) {
+	w := newEnv(t)
 	_, addresses := w.serveTLS("", "policy_auth {\n"+patientSite+"}\nrespond \"ok {http.auth.user.id}\"")
 	for name, test := range map[string]struct {
 		header []string

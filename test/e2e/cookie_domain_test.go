@@ -12,7 +12,7 @@ import (
 // error at load; where the hosts are not known, the page and the log of a sign-in say
 // what is wrong.
 func TestE2E_N51CookieDomain(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	site := "policy_auth {\n" + strings.Replace(formSite, "session {", "session {\n cookie_domain example.com", 1) + "}\nrespond ok"
 	config, _, _ := w.secureSite("Caddyfile", "app.test", site)
 	validate := exec.Command(binary(t), "validate", "--config", config)

@@ -28,7 +28,7 @@ func TestE2ECORS(t *testing.T) {
 		_, _ = fmt.Fprint(w, "upstream")
 	}))
 	defer upstream.Close()
-	w := newWorld(t)
+	w := newEnv(t)
 	_, addresses := w.serveTLS("", "policy_auth {\n"+basicSite+"\n cors {\n origins "+app+" https://*.wild.example.com\n credentials\n }\n }\n reverse_proxy "+strings.TrimPrefix(upstream.URL, "http://"))
 	preflight := func(origin, method string, more ...string) []string {
 		return append([]string{"Origin", origin, "Access-Control-Request-Method", method}, more...)

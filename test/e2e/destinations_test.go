@@ -7,7 +7,7 @@ import "testing"
 // TestE2E_N07Destinations: a destination is judged with its own host, whatever the
 // method, with a table and with Rego.
 func TestE2E_N07Destinations(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("dav.yaml", `rules:
   - paths: [/secret/*]
     allow: [{roles: [admin]}]

@@ -154,8 +154,8 @@ func port(t testing.TB) string {
 }
 
 // serve runs Caddy with one site on loopback and returns it with its URL. DIR
-// stands for the world's directory.
-func (w *world) serve(site string) (*server, string) {
+// stands for the env's directory.
+func (w *env) serve(site string) (*server, string) {
 	w.T.Helper()
 	admin, listen := "127.0.0.1:"+port(w.T), port(w.T)
 	w.Write("Caddyfile", fmt.Sprintf("{\n admin %s\n auto_https off\n}\nhttp://127.0.0.1:%s {\n%s\n}\n", admin, listen, strings.ReplaceAll(site, "DIR", w.Dir)))
@@ -293,7 +293,7 @@ func TestE2EReadmeCaddyfiles(t *testing.T) {
 
 // TestE2EDecisionLog: the decision log of docs/observing.md, from the running server.
 func TestE2EDecisionLog(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	admin, listen := "127.0.0.1:"+port(t), port(t)
 	global := strings.Replace(testenv.Blocks(t, ".", "caddyfile", "global")[0], "{\n", "{\n admin "+admin+"\n auto_https off\n", 1)
 	w.Write("Caddyfile", global+"http://127.0.0.1:"+listen+" {\npolicy_auth {\n"+strings.ReplaceAll(basicSite, "DIR", w.Dir)+"}\nrespond protected\n}\n")
@@ -308,10 +308,10 @@ func TestE2EDecisionLog(t *testing.T) {
 	})
 }
 
-// TestE2EArticle plays the examples of requirements.md, section 7, that need no
+// TestE2EWorkedExamples plays the examples of requirements.md, section 7, that need no
 // sign-in page.
-func TestE2EArticle(t *testing.T) {
-	w := newWorld(t)
+func TestE2EWorkedExamples(t *testing.T) {
+	w := newEnv(t)
 	_, url := w.serve("policy_auth {\n" + jwtSite + basicSite + "}\nrespond protected")
 	status, header, body := do(t, "GET", url+"/mail", "", "Accept", "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mode", "navigate")
 	if status != 401 || !strings.HasPrefix(header.Get("Content-Type"), "text/html") || !strings.Contains(body, "<html lang=\"en\">") || strings.Contains(body, "protected") {
@@ -353,7 +353,7 @@ func TestE2EArticle(t *testing.T) {
 // once, a broken one changes nothing and is shown with file and line, and so is
 // a directory that is gone (T-07, T-60, T-61).
 func TestE2EEdits(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if \"member\" in input.identity.roles\n")
 	s, url := w.serve("policy_auth {\nbasic {\n users DIR/users.yaml\n }\n policies DIR/policies\n}\nrespond protected")
 	is := func(want int) func() bool {
@@ -404,7 +404,7 @@ func TestE2EEdits(t *testing.T) {
 // TestE2EReloads loads two hundred configurations; goroutines, open files and
 // memory stay flat, and the metrics go on counting (T-62, T-69).
 func TestE2EReloads(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	s, url := w.serve("policy_auth {\n" + basicSite + "cors {\n origins https://app.example.com\n }\n}\nrespond protected\nmetrics /metrics")
 	goroutines := func() int {
 		_, _, body := do(t, "GET", s.admin+"/debug/pprof/goroutine?debug=1", "")
@@ -523,7 +523,7 @@ func TestE2EIssuer(t *testing.T) {
 		}
 		return "Bearer " + signed
 	}
-	w := newWorld(t)
+	w := newEnv(t)
 	data := t.TempDir()
 	t.Setenv("XDG_DATA_HOME", data)
 	site := "policy_auth {\njwt " + issuer.URL + "/realm {\n audience api\n }\n}\nrespond protected"
@@ -564,7 +564,7 @@ func TestE2EIssuer(t *testing.T) {
 func TestE2EErrorRoutes(t *testing.T) {
 	for _, mode := range []string{"error_pages delegate", "conceal"} {
 		t.Run(mode, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			w.Write("site/admin/secret.html", "protected")
 			_, url := w.serve("policy_auth {\n" + basicSite + mode + "\n}\nroot DIR/site\nfile_server\nhandle_errors {\n file_server\n}")
 			for user, want := range map[string]int{"": 401, "bob": 403, "alice": 200} {
@@ -585,7 +585,7 @@ func TestE2EErrorRoutes(t *testing.T) {
 
 // TestE2EValidate: caddy validate finds mistakes offline and says where (T-08).
 func TestE2EValidate(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("authz.rego", "package caddy.authz\n\nallow if input.identity.authenticated == nope\n")
 	for block, want := range map[string]string{
 		basicSite:                           "Valid configuration",
@@ -618,7 +618,7 @@ func TestE2EModules(t *testing.T) {
 			t.Errorf("no module %s", name)
 		}
 	}
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("first.yaml", "rules:\n  - paths: [/*]\n    allow: [{authenticated: true}]\n")
 	s, url := w.serve("policy_auth {\nbasic {\n users DIR/users.yaml\n }\n access DIR/first.yaml\n identity_headers {\n X-First username\n }\n}\npolicy_auth /admin/* {\n" + basicSite + "identity_headers {\n X-First username\n X-Second id\n }\n}\nrespond \"{header.X-First} {header.X-Second} {header.Authorization}\"")
 	for path, want := range map[string]string{"/": "alice  ", "/admin/": "alice alice "} {

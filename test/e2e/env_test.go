@@ -30,10 +30,10 @@ var (
 	inspect   = testenv.Inspect
 )
 
-// world is an environment that a running Caddy serves.
-type world struct{ *testenv.Env }
+// env is an environment that a running Caddy serves.
+type env struct{ *testenv.Env }
 
-func newWorld(t testing.TB) *world {
+func newEnv(t testing.TB) *env {
 	t.Helper()
-	return &world{testenv.New(t)}
+	return &env{testenv.New(t)}
 }

@@ -12,7 +12,7 @@ import (
 // leaves out the method takes nothing away from the site's own (T-11), and no
 // header of a client's exempts it (T-06).
 func TestE2EOmitted(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("all.yaml", "rules:\n  - allow: [{anyone: true}]\n")
 	admin, listen := "127.0.0.1:"+port(t), port(t)
 	w.Write("Caddyfile", strings.ReplaceAll(fmt.Sprintf(`{

@@ -46,7 +46,7 @@ func TestE2EExplain(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			w.Write("policies/authz.rego", "package caddy.authz\n\ndefault allow := false\n\nallow if {\n\tinput.request.method == \"GET\"\n\t\"owner\" in input.identity.roles\n}\n")
 			s, site := w.serve("policy_auth {\nbasic {\n users DIR/users.yaml\n }\n " + test.lines + "\n}\nrespond protected")
 			admin := strings.TrimPrefix(s.admin, "http://")

@@ -14,7 +14,7 @@ import (
 // another user, and installs no service worker where passwords are typed, as a real
 // browser sees it.
 func TestE2E_S09Fixation(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	evil := strings.Repeat("A", 43)
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -17,7 +17,7 @@ import (
 
 // serveBehindProxy runs Caddy with one site whose clients are named by
 // X-Forwarded-For, and returns it with its URL.
-func (w *world) serveBehindProxy(site string) (*server, string) {
+func (w *env) serveBehindProxy(site string) (*server, string) {
 	w.T.Helper()
 	admin, listen := "127.0.0.1:"+port(w.T), port(w.T)
 	w.Write("Caddyfile", fmt.Sprintf("{\n admin %s\n auto_https off\n servers {\n trusted_proxies static 127.0.0.1/32\n }\n}\nhttp://127.0.0.1:%s {\npolicy_auth {\n%s}\nrespond served\n}\n",
@@ -26,7 +26,7 @@ func (w *world) serveBehindProxy(site string) (*server, string) {
 }
 
 // again restarts a server of serveBehindProxy.
-func (w *world) again(s *server) *server {
+func (w *env) again(s *server) *server {
 	w.T.Helper()
 	s.stop()
 	return start(w.T, w.Dir, "Caddyfile", strings.TrimPrefix(s.admin, "http://"))
@@ -90,7 +90,7 @@ func sendUntil(t *testing.T, connections int, url string, credential func(i int6
 // and then 429; each of 1,000 valid ones from there that were never seen before is
 // let in meanwhile.
 func TestE2E_N12_ValidTokensInAFlood(t *testing.T) {
-	w, issuer := newWorld(t), newTokenIssuer(t)
+	w, issuer := newEnv(t), newTokenIssuer(t)
 	_, url := w.serve("policy_auth {\n jwt " + issuer.URL + " {\n audience api\n }\n access DIR/access.yaml\n}\nrespond served")
 	sign := func(subject string) string {
 		return "Bearer " + issuer.sign(t, "ES256", map[string]any{"sub": subject})

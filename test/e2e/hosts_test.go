@@ -14,7 +14,7 @@ import (
 // TestE2EHosts: T-15, T-22, T-56. However admin.example.com is spelt, over each
 // version of HTTP, the rule for it decides, or the request is refused.
 func TestE2EHosts(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("hosts.yaml", "rules:\n  - hosts: [admin.example.com, '*.internal.example']\n    allow: [{roles: [admin]}]\n  - allow: [{anyone: true}]\n")
 	w.Write("none.yaml", "rules:\n  - allow: [{anyone: true}]\n")
 	site := func(table string) string {
@@ -66,7 +66,7 @@ func TestE2EHosts(t *testing.T) {
 // TestE2EMethods: T-23, T-72. Methods are exact, an override has to be wanted
 // too, and what MOVE and COPY write to is judged.
 func TestE2EMethods(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("methods.yaml", "rules:\n  - paths: [/admin/*]\n    allow: [{roles: [admin]}]\n  - paths: [/read/*]\n    allow: [{anyone: true, methods: [GET, POST]}]\n  - allow: [{authenticated: true}]\n")
 	_, addresses := w.serveTLS("", "policy_auth {\n basic {\n users DIR/users.yaml\n }\n access DIR/methods.yaml\n }\n respond served")
 	tests := []struct {
@@ -156,7 +156,7 @@ func TestE2EForwarded(t *testing.T) {
 		"X-Forwarded-Prefix", "/x", "X-Forwarded-Port", "1", "Forwarded", "for=192.168.1.7;proto=http;host=evil.example", "X-Original-Url", "/admin", "X-Rewrite-Url", "/admin",
 		"X_Forwarded_For", "192.168.1.8", "X-Real-Ip", "192.168.1.9", "X_Auth_User", "root", "X.Auth.User", "root", "X-Auth-User", "root", "X!Auth!User", "root",
 	}
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("p/authz.rego", seen)
 	w.Write("lan.yaml", "networks: {lan: [192.168.0.0/16, 127.0.0.0/8]}\nrules:\n  - allow: [{networks: [lan]}]\n")
 	var upstream http.Header
@@ -200,7 +200,7 @@ func TestE2EForwarded(t *testing.T) {
 // TestE2ERewrites: T-19, T-21, T-55. A policy sees the public path and the one
 // that the next handler gets, and no parameter of the query is lost.
 func TestE2ERewrites(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("p/authz.rego", seen)
 	handler := "policy_auth {\n policies DIR/p\n }\n"
 	tests := []struct{ site, target, path, rewritten string }{

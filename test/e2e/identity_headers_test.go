@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// TestE2E_N45: an upstream reads names with umlauts and items with commas from
+// TestE2E_N45EncodedHeaders: an upstream reads names with umlauts and items with commas from
 // the identity headers of the running server.
-func TestE2E_N45(t *testing.T) {
-	w := newWorld(t)
+func TestE2E_N45EncodedHeaders(t *testing.T) {
+	w := newEnv(t)
 	site := "policy_auth {\n" + jwtSite + "identity_headers {\n X-Name name\n X-Roles roles\n ENCODING\n }\n}\nrespond `{http.request.header.X-Name}|{http.request.header.X-Roles}`"
 	token := jwtOf(t, map[string]any{"name": "Zoë Müller 100%", "roles": []string{"a,b", "ü"}})
 	for encoding, want := range map[string]string{

@@ -15,7 +15,7 @@ import (
 )
 
 // serveLogin runs a site where people sign in at a provider.
-func (w *world) serveLogin(fake *oidctest.Provider, more string) (*server, string) {
+func (w *env) serveLogin(fake *oidctest.Provider, more string) (*server, string) {
 	return w.serve("policy_auth {\n login oidc " + fake.URL + " {\n client_id " + fake.ClientID + "\n client_secret " + fake.ClientSecret + "\n" + more + " }\n }\n respond \"reached {http.request.uri}\"")
 }
 
@@ -33,7 +33,7 @@ func TestE2E_N23_S29_Audiences(t *testing.T) {
 		"S-29 a tolerated audience alone": {map[string]any{"aud": []any{"account"}}, 502},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, fake := newWorld(t), oidctest.New(t)
+			w, fake := newEnv(t), oidctest.New(t)
 			fake.IDToken = func(_ string, _, claims map[string]any) {
 				delete(claims, "azp")
 				for claim, value := range test.claims {
@@ -59,7 +59,7 @@ func TestE2E_N23_S29_Audiences(t *testing.T) {
 // the same moment; each reaches the page that it asked for, also with a query that
 // browsers send as it is (N-32).
 func TestE2E_N24_N32_SixTabs(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	s, url := w.serveLogin(fake, "")
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -120,7 +120,7 @@ func callbackOf(f *follower, page string) string {
 // TestE2E_N31OldCallback: the callback of a used sign-in leads on to the page that was
 // asked for, and one that failed in passing is tried again.
 func TestE2E_N31OldCallback(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	fake.ExpiresIn = 3600 // no refresh in between
 	s, url := w.serveLogin(fake, "")
 	f := newFollower(t)
@@ -148,7 +148,7 @@ func TestE2E_N31OldCallback(t *testing.T) {
 // TestE2E_N34StepUp: the page of a step-up that the provider did not satisfy links to the
 // same step-up for the same page.
 func TestE2E_N34StepUp(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	fake.IDToken = func(_ string, _, claims map[string]any) { claims["acr"] = "1" }
 	_, url := w.serveLogin(fake, "")
 	status, _, page := newFollower(t).open(url+"/.policy_auth/login?acr_values=phr&max_age=60&return_to=%2Fvault%3Fdoor%3D2", nil)

@@ -91,7 +91,7 @@ func (c *certified) ask(method, path string) string {
 // pushed requests, client assertions, ID tokens signed by Ed25519; then in six tabs,
 // with a stronger sign-in, with another signing key, and out in both ways.
 func TestE2E_N29OIDCProvider(t *testing.T) {
-	w, listen, admin := newWorld(t), port(t), "127.0.0.1:"+port(t)
+	w, listen, admin := newEnv(t), port(t), "127.0.0.1:"+port(t)
 	site := "http://127.0.0.1:" + listen
 	p := startCertified(t, site)
 	w.Write("client.pem", string(p.key))

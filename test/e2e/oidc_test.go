@@ -58,7 +58,7 @@ const api = () => fetch("/mail", {headers: {Accept: "application/json"}, redirec
 // page asked for, signs out here and there by the button, and is then nobody; a
 // script is never redirected. R-OID-1, R-LO-1, R-LO-2, T-38, T-59.
 func TestE2EOIDC(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		switch r.URL.Path {

@@ -31,7 +31,7 @@ func loginAt(fake *oidctest.Provider, more string) string {
 // TestE2E_N29_S30_OwnCA: a provider with a certificate of its own CA signs people in
 // where tls_ca names that, and nowhere else, also not beside a site that trusts it.
 func TestE2E_N29_S30_OwnCA(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	fake, root := oidctest.NewTLS(t)
 	_, another := oidctest.NewTLS(t)
 	w.Write("ca.pem", "# the company's CA\n"+root)
@@ -53,7 +53,7 @@ func TestE2E_N29_S30_OwnCA(t *testing.T) {
 // TestE2E_N29_DiscoveryURL: a provider that this server reaches at another address
 // than people do, and one there that is another issuer.
 func TestE2E_N29_DiscoveryURL(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	fake, root := oidctest.NewTLS(t)
 	w.Write("ca.pem", root)
 	inside := fake.URL
@@ -115,7 +115,7 @@ func newCluster(t *testing.T) *cluster {
 // TestE2E_N29_Kubernetes: keys that are given to callers with a token alone; the
 // token is rotated by its file, and stays out of the log.
 func TestE2E_N29_Kubernetes(t *testing.T) {
-	w, c := newWorld(t), newCluster(t)
+	w, c := newEnv(t), newCluster(t)
 	w.Write("ca.crt", c.root)
 	w.Write("token", "canary-old\n")
 	site := "policy_auth {\n jwt " + c.URL + " {\n jwks_url " + c.url + "/openid/v1/jwks\n jwks_bearer {file.DIR/token}\n tls_ca DIR/ca.crt\n audience api\n }\n}\nrespond reached"
@@ -145,7 +145,7 @@ func TestE2E_N29_Kubernetes(t *testing.T) {
 // TestE2E_S30_Redirect: a key server that redirects elsewhere gets the credential,
 // and the other origin nothing.
 func TestE2E_S30_Redirect(t *testing.T) {
-	w, c, elsewhere := newWorld(t), newCluster(t), newCluster(t)
+	w, c, elsewhere := newEnv(t), newCluster(t), newCluster(t)
 	w.Write("ca.crt", c.root+elsewhere.root)
 	w.Write("token", "first")
 	c.redirect = elsewhere.url + "/openid/v1/jwks"
@@ -212,7 +212,7 @@ func TestE2E_S30_Proxy(t *testing.T) {
 		mu.Lock()
 		keysAt, asked = at, nil
 		mu.Unlock()
-		w := newWorld(t)
+		w := newEnv(t)
 		w.Write("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
 		s, site := w.serve("policy_auth {\n jwt https://example.com {\n tls_ca DIR/ca.pem\n audience api\n }\n}\nrespond reached")
 		status, _, _ := do(t, "GET", site+"/", "", "Authorization", "Bearer "+issuer.sign(t, "ES256", map[string]any{"iss": "https://example.com"}))
@@ -228,7 +228,7 @@ func TestE2E_S30_Proxy(t *testing.T) {
 // TestE2E_S30_Metadata: the provider's endpoints change while a user signs in and
 // the server restarts: the code is sent nowhere, and the sign-in is begun anew.
 func TestE2E_S30_Metadata(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	t.Setenv("XDG_DATA_HOME", t.TempDir()) // over the restart
 	s, site := w.serve("policy_auth {\n" + oidcSite(fake, "") + "}\nrespond \"reached {http.request.uri}\"\n")
 	person, restarted := newFollower(t), false

@@ -31,7 +31,7 @@ func anywhere() string {
 // within two seconds, although nothing is remembered of their passwords.
 func TestE2E_N13_KnownNetworks(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	w, lines := newWorld(t), "users:\n"
+	w, lines := newEnv(t), "users:\n"
 	for i := range 5 {
 		hash, err := bcrypt.GenerateFromPassword([]byte(canary), 9)
 		if err != nil {
@@ -89,7 +89,7 @@ func TestE2E_N13_KnownNetworks(t *testing.T) {
 // hashed.
 func TestE2E_N14_NoLockout(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	w := newWorld(t)
+	w := newEnv(t)
 	server, url := w.serveBehindProxy(basicSite)
 	client := &http.Client{}
 	try := func(secret, from string) int {

@@ -53,7 +53,7 @@ const pathRules = `rules:
 // next handler, nobody but an admin gets what is there; the rule that follows is
 // open to everybody, so that whatever slips past is seen.
 func TestE2EPaths(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("www/admin/secret", "SECRET")
 	w.Write("www/public/open", "open")
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprintf(w, "ECHO %s", r.RequestURI) }))

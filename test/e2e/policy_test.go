@@ -14,7 +14,7 @@ import (
 // server, and do not go live on a running one: the admin status, the log and the
 // metric say which test failed, and where.
 func TestE2ERequireTests(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	const good, wrong = "package caddy.authz\n\nallow if input.identity.kind == \"user\"\n", "package caddy.authz\n\nallow if true\n"
 	w.Write("policies/authz.rego", good)
 	w.Write("policies/authz_test.rego", "package caddy.authz_test\n\nimport data.caddy.authz\nimport data.caddy.testing\n\ntest_nobody if {\n\tnot authz.allow with input as testing.complete({})\n}\n")
@@ -55,7 +55,7 @@ func TestE2ERequireTests(t *testing.T) {
 // TestE2EDecision: issue 5, points 5 and 7. What an allow wants done to the
 // request is done, and a policy sees the whole body or nobody does (T-46).
 func TestE2EDecision(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("keys.yaml", "keys:\n  - {id: build, hash: \"sha256:"+sha(canary)+"\", owner: build}\n")
 	w.Write("policies/authz.rego", `package caddy.authz
 
@@ -109,7 +109,7 @@ allow if input.request.body.kind == "note"
 // TestE2EOPAEnvoy: issue 5, point 8. A policy in the manner of opa-envoy-plugin's
 // documentation runs as it is.
 func TestE2EOPAEnvoy(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/policy.rego", `package envoy.authz
 
 import input.attributes.request.http as http_request

@@ -14,7 +14,7 @@ import (
 // that says so, on a phone in the dark as well, and its link signs in for the page
 // asked for. A link of a stranger with an error shows the ordinary page.
 func TestE2E_N30ProviderDenied(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	cancel := func(_, answer url.Values) {
 		answer.Del("code")
 		answer.Set("error", "access_denied")
@@ -44,7 +44,7 @@ func TestE2E_N30ProviderDenied(t *testing.T) {
 // TestE2E_N30OddAnswers: a token endpoint that calls its JSON text/plain, and an ID token
 // of 40 KiB, sign in; the session signs out at the provider without the long token.
 func TestE2E_N30OddAnswers(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	fake.ContentType = "text/plain; charset=utf-8"
 	fake.IDToken = func(_ string, _, claims map[string]any) { claims["memberships"] = strings.Repeat("m", 30<<10) }
 	s, site := w.serveLogin(fake, "")

@@ -27,8 +27,8 @@ func bearer(p *oidctest.Provider, claims map[string]any) string {
 func TestE2ERecipeSPA(t *testing.T) {
 	provider, api := newProvider(t), newApp(t, nil)
 	r := newRecipe(t, "spa-api", "localhost:9000", api.address, "https://id.example.com", provider.URL, "/srv/app", "files")
-	r.world.Write("files/index.html", "<title>the app</title>")
-	r.world.Write("files/app.js", "run()")
+	r.env.Write("files/index.html", "<title>the app</title>")
+	r.env.Write("files/app.js", "run()")
 	r.serve()
 	const app, target = "https://app.example.com", "https://api.example.com/items/1"
 	browser, program := r.from(t, outside), r.from(t, outside)
@@ -151,14 +151,14 @@ func TestE2ERecipePolicyRepository(t *testing.T) {
 	browser.want(app, 200, "GET", "https://teams.example.com/")
 
 	good := r.read(t, "policies/authz.rego")
-	r.world.Write("policies/authz.rego", strings.Replace(good, "helpers.is_method(\"GET\")\n", "", 1)) // members write
+	r.env.Write("policies/authz.rego", strings.Replace(good, "helpers.is_method(\"GET\")\n", "", 1)) // members write
 	eventually(t, "the change is noticed", func() bool { return strings.Contains(r.logged(), "policies not taken") })
 	browser.want(app, 403, "PUT", plan)
 	if len(r.steps(t)) == 0 {
 		t.Error("no step fails for a policy that lets members write")
 	}
-	r.world.Write("policies/authz.rego", strings.Replace(good, `"-owners"`, `"-owner"`, 1))
-	r.world.Write("policies/authz_test.rego", strings.Replace(r.read(t, "policies/authz_test.rego"), `"blue-owners"`, `"blue-owner"`, 1))
+	r.env.Write("policies/authz.rego", strings.Replace(good, `"-owners"`, `"-owner"`, 1))
+	r.env.Write("policies/authz_test.rego", strings.Replace(r.read(t, "policies/authz_test.rego"), `"blue-owners"`, `"blue-owner"`, 1))
 	provider.Set(func(p *oidctest.Provider) { p.Claims["groups"] = []string{"blue-owner"} })
 	owner := r.from(t, outside)
 	eventually(t, "a good change counts", func() bool { status, _, _ := owner.open(plan); return status == 200 })
@@ -176,7 +176,7 @@ func TestE2ERecipeSPABrowser(t *testing.T) {
 	const app = "https://app.example.test:HTTPS_PORT"
 	r := newRecipe(t, "spa-api", "localhost:9000", api.address, "https://id.example.com", provider.URL, "/srv/app", "files",
 		"https://app.example.com", app, "https://api.example.com", "https://api.example.test:HTTPS_PORT", "example.com", "example.test")
-	r.world.Write("files/index.html", "<title>the app</title><p>the app</p>")
+	r.env.Write("files/index.html", "<title>the app</title><p>the app</p>")
 	r.serve()
 	site := strings.Replace(app, "HTTPS_PORT", r.port, 1)
 	b := openWindow(t)

@@ -23,8 +23,8 @@ const (
 func TestE2ERecipeHomeServer(t *testing.T) {
 	home, media, files := newApp(t, nil), newApp(t, nil), "127.0.0.1:"+port(t)
 	r := newRecipe(t, "home-server", "localhost:3000", home.address, "localhost:8096", media.address, "localhost:8080", files, lan, lanHere).serve()
-	r.world.Write("folder/shared/a.txt", "shared")
-	r.world.Write("folder/private/b.txt", "private")
+	r.env.Write("folder/shared/a.txt", "shared")
+	r.env.Write("folder/private/b.txt", "private")
 	run(t, exec.Command("rclone", "serve", "webdav", filepath.Join(r.Dir, "folder"), "--addr", files, "--config", filepath.Join(r.Dir, "rclone.conf")))
 
 	inside, away := r.from(t, atHome), r.from(t, outside)

@@ -185,7 +185,7 @@ func TestE2ERecipeDockerCompose(t *testing.T) {
 	if seen := app.last(); seen == nil || seen.Header.Get("X-Auth-User") != "alice" {
 		t.Errorf("the app is told of %v", seen)
 	}
-	r.world.Write("access.yaml", "rules:\n  - hosts: [app.example.com]\n    allow: [{groups: [friends]}]\n")
+	r.env.Write("access.yaml", "rules:\n  - hosts: [app.example.com]\n    allow: [{groups: [friends]}]\n")
 	eventually(t, "the change counts", func() bool { status, _, _ := browser.ask("GET", "https://app.example.com/"); return status == 403 })
 }
 
@@ -193,7 +193,7 @@ func TestE2ERecipeDockerCompose(t *testing.T) {
 func TestE2ERecipeSystemd(t *testing.T) {
 	provider, app := newProvider(t, "staff"), newApp(t, nil)
 	r := newRecipe(t, "systemd", "localhost:9000", app.address, "https://id.example.com", provider.URL, "/usr/local/bin/caddy", binary(t))
-	r.world.Write("oidc-secret", provider.ClientSecret+"\n")
+	r.env.Write("oidc-secret", provider.ClientSecret+"\n")
 	if verify, err := exec.LookPath("systemd-analyze"); err == nil {
 		cmd := exec.Command(verify, "verify", "--man=no", filepath.Join(r.Dir, "policy-auth.service"))
 		if output, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(output), "policy-auth.service") {

@@ -58,8 +58,8 @@ func TestE2ERecipePitfalls(t *testing.T) {
 				edits = append(edits, strings.ReplaceAll(text, "ISSUER", provider.URL))
 			}
 			r := newRecipe(t, test.page, edits...)
-			r.world.Write("users.yaml", pitfallUsers)
-			r.world.Write("keys.yaml", pitfallKeys)
+			r.env.Write("users.yaml", pitfallUsers)
+			r.env.Write("keys.yaml", pitfallKeys)
 			r.serve()
 			visitor := r.from(t, outside)
 			if test.signedIn {

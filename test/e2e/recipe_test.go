@@ -31,7 +31,7 @@ var recipeFiles = map[string]string{
 
 // recipe is a page of docs/recipes whose site runs on loopback, with its own host names.
 type recipe struct {
-	*world
+	*env
 	*server
 	port, plainPort string // of https and http
 }
@@ -45,13 +45,13 @@ func newRecipe(t *testing.T, page string, edits ...string) *recipe {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{&testenv.Env{T: t, Dir: t.TempDir()}}
+	w := &env{&testenv.Env{T: t, Dir: t.TempDir()}}
 	for i := 0; i < len(edits); i += 2 {
 		if !strings.Contains(string(text), edits[i]) {
 			t.Errorf("%s does not have %q", page, edits[i])
 		}
 	}
-	r := &recipe{world: w, port: port(t), plainPort: port(t)}
+	r := &recipe{env: w, port: port(t), plainPort: port(t)}
 	edit := strings.NewReplacer(edits...)
 	for _, block := range testenv.BlockForm.FindAllStringSubmatch(string(text), -1) {
 		if name := recipeFiles[block[1]+" "+block[2]]; name != "" {
@@ -81,7 +81,7 @@ func (r *recipe) serve() *recipe {
 	if !global {
 		text = "}\n" + text
 	}
-	r.world.Write("Caddyfile", "{\n"+options+text)
+	r.env.Write("Caddyfile", "{\n"+options+text)
 	adapt := exec.Command(binary(r.T), "adapt", "--config", name, "--validate")
 	adapt.Dir = r.Dir
 	if output, err := adapt.CombinedOutput(); err != nil {

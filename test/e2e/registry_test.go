@@ -13,7 +13,7 @@ import (
 )
 
 // startRegistry runs Docker's registry in a folder and returns its address.
-func (w *world) startRegistry() string {
+func (w *env) startRegistry() string {
 	w.T.Helper()
 	address := "127.0.0.1:" + port(w.T)
 	w.Write("registry.yml", "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: "+w.Dir+"/registry\nhttp:\n  addr: "+address+"\n")
@@ -38,7 +38,7 @@ func run(t testing.TB, cmd *exec.Cmd) {
 }
 
 // writeImage writes an image without layers (OCI image layout).
-func (w *world) writeImage(dir string) {
+func (w *env) writeImage(dir string) {
 	w.T.Helper()
 	blob := func(kind string, content any) map[string]any {
 		encoded, err := json.Marshal(content)
@@ -62,13 +62,13 @@ func (w *world) writeImage(dir string) {
 	w.Write(dir+"/oci-layout", `{"imageLayoutVersion": "1.0.0"}`)
 }
 
-// TestE2E_N42: a client of registries pushes and pulls through a site with basic
+// TestE2E_N42Registry: a client of registries pushes and pulls through a site with basic
 // and jwt, and sees no Bearer challenge, which Docker's own takes for a token
 // service.
 //
 // R-401-1
-func TestE2E_N42(t *testing.T) {
-	w := newWorld(t)
+func TestE2E_N42Registry(t *testing.T) {
+	w := newEnv(t)
 	registry := w.startRegistry()
 	w.writeImage("image")
 	_, url := w.serve("policy_auth {\n" + basicSite + strings.Replace(jwtSite, "audience api\n", "audience api\nchallenge off\n", 1) + "}\nreverse_proxy " + registry)

@@ -25,7 +25,7 @@ func long() bool { return os.Getenv("POLICY_AUTH_LONG") != "" }
 // again and again. All of them name the version they are of, the data at its
 // beginning and at its end, so that a mix and half a file show.
 type edition struct {
-	*world
+	*env
 	hash    string
 	version int
 	seen    atomic.Int64 // the newest version that an answer named
@@ -143,7 +143,7 @@ func (e *edition) swap(t *testing.T) {
 	next := fmt.Sprintf("..v%d", e.version)
 	for _, file := range e.contents(e.version) {
 		dir, name := filepath.Split(file[0])
-		e.world.Write(filepath.Join(dir, next, name), file[1])
+		e.env.Write(filepath.Join(dir, next, name), file[1])
 	}
 	e.last, e.gap = time.Now(), 0
 	for _, dir := range []string{"p", "u"} {
@@ -294,7 +294,7 @@ func TestE2EReload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &edition{world: newWorld(t), hash: string(hash), version: 1}
+	e := &edition{env: newEnv(t), hash: string(hash), version: 1}
 	e.swap(t)
 	for _, file := range e.contents(1) {
 		dir, name := filepath.Split(file[0])
@@ -303,7 +303,7 @@ func TestE2EReload(t *testing.T) {
 		}
 	}
 	for i := range policies {
-		e.world.Write(fmt.Sprintf("more/p%d.rego", i), fmt.Sprintf("package more.p%d\n\nallow if {\n\tsome role in input.identity.roles\n\trole in data.more.roles_%[1]d\n\tinput.request.method == \"GET\"\n}\n", i))
+		e.env.Write(fmt.Sprintf("more/p%d.rego", i), fmt.Sprintf("package more.p%d\n\nallow if {\n\tsome role in input.identity.roles\n\trole in data.more.roles_%[1]d\n\tinput.request.method == \"GET\"\n}\n", i))
 	}
 	s, url := e.serve("policy_auth {\nbasic {\n users DIR/u/users.yaml\n }\n access DIR/p/access.yaml\n policies DIR/p DIR/more {\n timeout 5s\n }\n}\nrespond ok")
 	up := func() bool { response, err := http.Get(url); return err == nil && response.Body.Close() == nil }

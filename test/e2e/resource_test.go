@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// TestE2E_N48: pages of other origins do not reach an MCP endpoint, and a client
+// TestE2E_N48Origins: pages of other origins do not reach an MCP endpoint, and a client
 // that has no token is told the scopes to ask for.
 //
 // R-CSRF-3, R-PRM-5
-func TestE2E_N48(t *testing.T) {
-	w := newWorld(t)
+func TestE2E_N48Origins(t *testing.T) {
+	w := newEnv(t)
 	s, url := w.serve("policy_auth {\n" + strings.Replace(jwtSite, "audience api\n", "audience api\nresource https://mcp.example.com/mcp {\n scopes tools\n }\n", 1) + "cors {\n origins " + origin + "\n }\n}\nrespond protected")
 	for name, test := range map[string]struct {
 		origin string

@@ -141,7 +141,7 @@ func spell(random *rand.Rand, path string) string {
 
 // chained are sites of chains, in one Caddy.
 type chained struct {
-	world               *world
+	env                 *env
 	files, php          string
 	sites               strings.Builder
 	addresses, prefixes []string
@@ -149,7 +149,7 @@ type chained struct {
 
 // newChained makes the files and starts what serves them behind the chains.
 func newChained(t *testing.T) *chained {
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, name := range []string{"admin/secret", "admin/keys.txt", "top.txt"} {
 		w.Write("www/"+name, "SECRET")
 	}
@@ -170,21 +170,21 @@ func newChained(t *testing.T) *chained {
 		}
 		return err == nil
 	})
-	return &chained{world: w, files: strings.TrimPrefix(files.URL, "http://"), php: php}
+	return &chained{env: w, files: strings.TrimPrefix(files.URL, "http://"), php: php}
 }
 
 // add makes a site.
 func (c *chained) add(t *testing.T, site, prefix string) {
 	address := "127.0.0.1:" + port(t)
-	site = strings.NewReplacer("FILES", c.files, "PHP", c.php, "DIR", c.world.Dir).Replace(site)
+	site = strings.NewReplacer("FILES", c.files, "PHP", c.php, "DIR", c.env.Dir).Replace(site)
 	fmt.Fprintf(&c.sites, "http://localhost:%s {\n%s\n}\n", address[len("127.0.0.1:"):], site)
 	c.addresses, c.prefixes = append(c.addresses, address), append(c.prefixes, prefix)
 }
 
 func (c *chained) start(t *testing.T) {
 	admin := "127.0.0.1:" + port(t)
-	c.world.Write("Caddyfile", "{\n admin "+admin+"\n auto_https off\n log {\n level ERROR\n }\n}\n"+c.sites.String())
-	start(t, c.world.Dir, "Caddyfile", admin)
+	c.env.Write("Caddyfile", "{\n admin "+admin+"\n auto_https off\n log {\n level ERROR\n }\n}\n"+c.sites.String())
+	start(t, c.env.Dir, "Caddyfile", admin)
 }
 
 const chainPolicy = "policy_auth {\n basic {\n users DIR/users.yaml\n }\n access DIR/chain.yaml\n }"
@@ -266,13 +266,13 @@ func encode(name, escape string) string {
 	return b.String()
 }
 
-// TestE2E_N02_Harmless: names of files as people give them, as browsers, Nextcloud, git
+// TestE2E_N02_OrdinaryNames: names of files as people give them, as browsers, Nextcloud, git
 // and WebDAV clients send them, are answered as without policy_auth (S-05).
-func TestE2E_N02_Harmless(t *testing.T) {
+func TestE2E_N02_OrdinaryNames(t *testing.T) {
 	random := rand.New(rand.NewPCG(12, 5)) // the same chains in each run
 	c := newChained(t)
 	for _, name := range harmlessNames {
-		c.world.Write("www/public/"+name, "content")
+		c.env.Write("www/public/"+name, "content")
 	}
 	var sites []string
 	for i := range 2 * len(chainEnds) {
@@ -303,7 +303,7 @@ func TestE2E_N02_Harmless(t *testing.T) {
 
 // TestE2E_N04_HandlePath runs the example of docs/paths.md.
 func TestE2E_N04_HandlePath(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	doc, err := os.ReadFile("docs/paths.md")
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 )
 
 // secureSite writes a Caddyfile of one https site and returns its addresses.
-func (w *world) secureSite(name, host, site string) (config, admin, address string) {
+func (w *env) secureSite(name, host, site string) (config, admin, address string) {
 	admin, listen := "127.0.0.1:"+port(w.T), port(w.T)
 	w.Write(name, fmt.Sprintf("{\n admin %s\n skip_install_trust\n auto_https disable_redirects\n}\nhttps://%s:%s {\n tls internal\n%s\n}\n",
 		admin, host, listen, strings.ReplaceAll(site, "DIR", w.Dir)))
@@ -30,7 +30,7 @@ func (w *world) secureSite(name, host, site string) (config, admin, address stri
 // back to the page that was asked for, is refused after idling, signs out, and cannot
 // come back with the old cookie. R-SES-1, R-LO-1, R-CK-1, R-PAGE-6, R-CSRF-1, T-38.
 func TestE2EBrowserSignIn(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	config, admin, site := w.secureSite("Caddyfile", "app.test", "policy_auth {\n"+formSite+"}\nheader Content-Type text/html\nrespond \"<title>app</title>protected {http.auth.user.id} at {uri}\"")
 	start(t, w.Dir, config, admin)
 	b := openWindow(t)
@@ -120,7 +120,7 @@ func pictures(t *testing.T, b *window, dir string) {
 // TestE2EBrowserIdle: R-SES-1, R-SES-6. In a real browser, whoever idles is sent to
 // sign in again, and a script is told that the session is over.
 func TestE2EBrowserIdle(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	config, admin, site := w.secureSite("Caddyfile", "app.test", "policy_auth {\n"+strings.ReplaceAll(formSite, "session {", "session {\n idle 2s")+"}\nheader Content-Type text/html\nrespond \"<title>app</title>protected\"")
 	start(t, w.Dir, config, admin)
 	b := openWindow(t)
@@ -138,23 +138,23 @@ func TestE2EBrowserIdle(t *testing.T) {
 	b.wantText("Sign in to go on.")
 }
 
-// surfer is a browser without a window.
-type surfer struct {
+// browser is a browser without a window.
+type browser struct {
 	t      *testing.T
 	client *http.Client
 }
 
-func newSurfer(t *testing.T) *surfer {
+func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &surfer{t: t, client: &http.Client{Jar: jar, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &browser{t: t, client: &http.Client{Jar: jar, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // ask sends a request and returns status, header and body.
-func (s *surfer) ask(method, address string, form url.Values) (int, http.Header, string) {
+func (s *browser) ask(method, address string, form url.Values) (int, http.Header, string) {
 	s.t.Helper()
 	r, err := http.NewRequest(method, address, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -177,9 +177,9 @@ func (s *surfer) ask(method, address string, form url.Values) (int, http.Header,
 }
 
 // signIn signs in on a site of this machine, over plain HTTP.
-func (s *surfer) signIn(site, name string) { s.t.Helper(); s.signInAs(site, name, canary) }
+func (s *browser) signIn(site, name string) { s.t.Helper(); s.signInAs(site, name, canary) }
 
-func (s *surfer) signInAs(site, name, password string) {
+func (s *browser) signInAs(site, name, password string) {
 	s.t.Helper()
 	_, _, page := s.ask("GET", site+"/.policy_auth/login", nil)
 	token := formToken.FindStringSubmatch(page)
@@ -193,7 +193,7 @@ func (s *surfer) signInAs(site, name, password string) {
 }
 
 // status returns the answer to a page without a redirect.
-func (s *surfer) status(address string) int {
+func (s *browser) status(address string) int {
 	s.t.Helper()
 	status, _, _ := s.ask("GET", address, nil)
 	return status
@@ -203,7 +203,7 @@ func (s *surfer) status(address string) int {
 // kill of the server.
 func TestE2ESessionKilled(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir()) // the key of the store outlives the kill
-	w := newWorld(t)
+	w := newEnv(t)
 	adminAddress, listen := "127.0.0.1:"+port(t), port(t)
 	site := "http://127.0.0.1:" + listen
 	write := func(more string) {
@@ -211,7 +211,7 @@ func TestE2ESessionKilled(t *testing.T) {
 	}
 	write("")
 	server := start(t, w.Dir, "Caddyfile", adminAddress)
-	s := newSurfer(t)
+	s := newBrowser(t)
 	s.signIn(site, "alice")
 	if got := s.status(site + "/mail"); got != 200 {
 		t.Fatal(got)
@@ -246,7 +246,7 @@ func TestE2ESessionKilled(t *testing.T) {
 // TestE2ESessionRedis: R-SES-5, R-401-6. Two servers on one Redis: signed in on one,
 // known on the other, ended on one, refused on both; 503 without Redis, and back with it.
 func TestE2ESessionRedis(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	redisPort := port(t)
 	redis := startRedis(t, redisPort)
 	t.Setenv("XDG_DATA_HOME", t.TempDir()) // they share Caddy's storage
@@ -265,7 +265,7 @@ func TestE2ESessionRedis(t *testing.T) {
 		start(t, w.Dir, name+".json", adminAddress)
 		sites, admins = append(sites, "http://127.0.0.1:"+listen), append(admins, adminAddress)
 	}
-	s := newSurfer(t)
+	s := newBrowser(t)
 	s.signIn(sites[0], "alice")
 	for _, site := range sites {
 		if got := s.status(site + "/mail"); got != 200 {
@@ -278,7 +278,7 @@ func TestE2ESessionRedis(t *testing.T) {
 		t.Errorf("%d %v", status, header)
 	}
 	startRedis(t, redisPort)
-	other := newSurfer(t)
+	other := newBrowser(t)
 	eventually(t, "Redis is back", func() bool {
 		return other.status(sites[0]+"/.policy_auth/login") == 200 && s.status(sites[0]+"/mail") != 503
 	})
@@ -338,7 +338,7 @@ func TestE2EExampleLocalUsers(t *testing.T) {
 	start(t, ".", config, admin)
 	site := "http://127.0.0.1:" + listen
 	for name, password := range map[string]string{"alice": "wonderland", "bob": "builder"} {
-		s := newSurfer(t)
+		s := newBrowser(t)
 		if got := s.status(site + "/healthz"); got != 200 {
 			t.Errorf("healthz: %d", got)
 		}
@@ -368,9 +368,9 @@ func TestE2E_N18Sessions(t *testing.T) {
 		}
 		return answer
 	}
-	var browsers []*surfer
+	var browsers []*browser
 	for range 102 {
-		s := newSurfer(t)
+		s := newBrowser(t)
 		s.signIn(site, "alice")
 		browsers = append(browsers, s)
 	}

@@ -17,7 +17,7 @@ import (
 // address and the directory.
 func storeServer(t *testing.T) (s *server, site, dir, adminAddress string) {
 	t.Helper()
-	w := newWorld(t)
+	w := newEnv(t)
 	adminAddress = "127.0.0.1:" + port(t)
 	site = "http://127.0.0.1:" + port(t)
 	form := strings.ReplaceAll(formSite, "DIR/store.db", "DIR/store/store.db")
@@ -26,7 +26,7 @@ func storeServer(t *testing.T) (s *server, site, dir, adminAddress string) {
 }
 
 // attempt tries to sign in and returns the status.
-func (s *surfer) attempt(site, name string) int {
+func (s *browser) attempt(site, name string) int {
 	s.t.Helper()
 	_, _, page := s.ask("GET", site+"/.policy_auth/login", nil)
 	token := formToken.FindStringSubmatch(page)
@@ -47,10 +47,10 @@ func timely(t *testing.T, what string, f func()) {
 	}
 }
 
-// TestE2E_N16: whatever happens to the store's file under a running server, sign-ins,
+// TestE2E_N16StoreFile: whatever happens to the store's file under a running server, sign-ins,
 // sign-outs, session ends, config loads and SIGTERM are answered, at worst by 503 with
 // the reason in the log, and go on when the file is there again.
-func TestE2E_N16(t *testing.T) {
+func TestE2E_N16StoreFile(t *testing.T) {
 	for name, breakIt := range map[string]func(path string) error{
 		"truncate -s 0":     func(path string) error { return os.Truncate(path, 0) },
 		"removed":           os.Remove,
@@ -72,12 +72,12 @@ func TestE2E_N16(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, site, dir, adminAddress := storeServer(t)
-			before := newSurfer(t)
+			before := newBrowser(t)
 			before.signIn(site, "alice")
 			if err := breakIt(filepath.Join(dir, "store", "store.db")); err != nil {
 				t.Fatal(err)
 			}
-			later := newSurfer(t)
+			later := newBrowser(t)
 			timely(t, "the sign-in", func() {
 				if status := later.attempt(site, "bob"); status != 503 {
 					t.Errorf("sign-in on a broken file: %d", status)
@@ -131,7 +131,7 @@ func TestE2E_S41Validate(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	newSurfer(t).signIn(site, "alice")
+	newBrowser(t).signIn(site, "alice")
 	for _, path := range made {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", path, info, err)

@@ -20,7 +20,7 @@ import (
 // TestE2EEvents: issue 4, points 7 and 8. Server-sent events arrive one by one
 // while the answer is open.
 func TestE2EEvents(t *testing.T) {
-	v := newRiver(t)
+	v := newPipeline(t)
 	v.each(t, []int{1, 2}, func(t *testing.T, host string, transport http.RoundTripper) {
 		response := v.send(t, transport, v.request(t, "GET", host, "/events", nil))
 		abort := time.AfterFunc(5*time.Second, func() { _ = response.Body.Close() })
@@ -45,7 +45,7 @@ func TestE2ELarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := hex.EncodeToString(hash.Sum(nil))
-	v := newRiver(t)
+	v := newPipeline(t)
 	before := v.memory()
 	v.each(t, []int{1, 2}, func(t *testing.T, host string, transport http.RoundTripper) {
 		r := v.request(t, "PUT", host, "/upload", stream())
@@ -70,7 +70,7 @@ func TestE2ELarge(t *testing.T) {
 }
 
 // memory returns the most memory that the running Caddy ever had.
-func (v *river) memory() (bytes int) {
+func (v *pipeline) memory() (bytes int) {
 	v.T.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", v.server.cmd.Process.Pid))
 	if err != nil {
@@ -86,7 +86,7 @@ func (v *river) memory() (bytes int) {
 // TestE2EEarlyHints: issue 4, point 7. What comes before the answer comes
 // before it, and not to the refused.
 func TestE2EEarlyHints(t *testing.T) {
-	v := newRiver(t)
+	v := newPipeline(t)
 	v.each(t, []int{1, 2}, func(t *testing.T, host string, transport http.RoundTripper) {
 		var hints []string
 		r := v.request(t, "GET", host, "/hints", nil)
@@ -102,10 +102,10 @@ func TestE2EEarlyHints(t *testing.T) {
 	})
 }
 
-// TestE2EBothDirections: issue 4, points 7 and 8. Both directions of one
+// TestE2EBidirectionalStream: issue 4, points 7 and 8. Both directions of one
 // HTTP/2 request flow at once, as in gRPC, and its trailers come last.
-func TestE2EBothDirections(t *testing.T) {
-	v := newRiver(t)
+func TestE2EBidirectionalStream(t *testing.T) {
+	v := newPipeline(t)
 	v.each(t, []int{2}, func(t *testing.T, host string, transport http.RoundTripper) {
 		reader, writer := io.Pipe()
 		r := v.request(t, "POST", host, "/h2c/echo", reader)
@@ -153,7 +153,7 @@ func (l *lateTrailers) Read(p []byte) (int, error) {
 // TestE2ETrailers: R-BR-13, T-26, T-27, T-46. Trailers pass in both directions, but none
 // says who is calling, declared or not.
 func TestE2ETrailers(t *testing.T) {
-	v := newRiver(t)
+	v := newPipeline(t)
 	v.each(t, []int{1, 2}, func(t *testing.T, host string, transport http.RoundTripper) {
 		for _, path := range []string{"/trailers", "/h2c/trailers"} {
 			r := v.request(t, "POST", host, path, nil)
@@ -176,12 +176,12 @@ func TestE2ETrailers(t *testing.T) {
 // TestE2EContinue: R-401-10, T-46. A client that waits to be told to
 // continue is told so if allowed; if not, it is refused without sending.
 func TestE2EContinue(t *testing.T) {
-	v := newRiver(t)
-	for name := range riverSites {
+	v := newPipeline(t)
+	for name := range pipelineSites {
 		t.Run(name, func(t *testing.T) {
 			ask := func(more string) (*http.Response, *bufio.Reader, io.Writer) {
 				connection, reader := v.connect(t)
-				if _, err := fmt.Fprintf(connection, "PUT /upload HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nExpect: 100-continue\r\nContent-Length: 4\r\n%s\r\n", riverHost(name), origin, more); err != nil {
+				if _, err := fmt.Fprintf(connection, "PUT /upload HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nExpect: 100-continue\r\nContent-Length: 4\r\n%s\r\n", pipelineHost(name), origin, more); err != nil {
 					t.Fatal(err)
 				}
 				response, err := http.ReadResponse(reader, nil)

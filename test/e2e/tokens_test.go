@@ -136,7 +136,7 @@ allow := {"allow": true, "dynamic_metadata": {"caller": json.marshal(object.remo
 // serveTokens runs a site whose answer is the caller, with a debug log.
 func serveTokens(t testing.TB, method string) (*server, func(token string) (int, map[string]any, string)) {
 	t.Helper()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("p/caller.rego", callerPolicy)
 	admin, listen := "127.0.0.1:"+port(t), port(t)
 	w.Write("Caddyfile", fmt.Sprintf("{\n debug\n admin %s\n auto_https off\n}\nhttp://127.0.0.1:%s {\n policy_auth {\n%s\n policies %s/p\n }\n respond {http.policy_auth.vars.caller}\n}\n",
@@ -307,7 +307,7 @@ func TestE2E_N33_KeyFile(t *testing.T) {
 // People sign in at a provider whose ID tokens have claims that are null or of
 // other forms, and which signs with Ed25519.
 func TestE2E_N21_N22_N26_SignIn(t *testing.T) {
-	w, fake := newWorld(t), oidctest.New(t)
+	w, fake := newEnv(t), oidctest.New(t)
 	fake.SetKeys(oidctest.NewKey("Ed25519"))
 	fake.IDToken = func(_ string, _, claims map[string]any) {
 		delete(claims, "at_hash")
@@ -335,7 +335,7 @@ func TestE2E_N21_N22_N26_SignIn(t *testing.T) {
 // An access table by kinds: machine tokens are not taken for people, and a token
 // that may be of either is neither.
 func TestE2E_N25_S13_Access(t *testing.T) {
-	issuer, w := newTokenIssuer(t), newWorld(t)
+	issuer, w := newTokenIssuer(t), newEnv(t)
 	w.Write("kinds.yaml", "rules:\n  - paths: [/people]\n    allow: [{kinds: [user]}]\n  - paths: [/programs]\n    allow: [{kinds: [client]}]\n")
 	_, url := w.serve("policy_auth {\n jwt " + issuer.URL + " {\n audience api\n }\n access DIR/kinds.yaml\n }\n respond reached")
 	for name, test := range map[string]struct {

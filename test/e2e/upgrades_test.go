@@ -41,7 +41,7 @@ async def app(scope, receive, send):
 
 // startHypercorn runs Debian's Hypercorn, which upgrades to cleartext HTTP/2 by
 // default, and returns its address.
-func startHypercorn(t *testing.T, w *world) string {
+func startHypercorn(t *testing.T, w *env) string {
 	t.Helper()
 	w.Write("app.py", hypercornApp)
 	listen := "127.0.0.1:" + port(t)
@@ -108,10 +108,10 @@ func smuggle(connection net.Conn, path, header string) (status int, answer strin
 	}
 }
 
-// TestE2E_N01: no tunnel that policies cannot see into opens, whoever asks, in
+// TestE2E_N01Upgrades: no tunnel that policies cannot see into opens, whoever asks, in
 // whatever spelling, with or without TLS.
-func TestE2E_N01(t *testing.T) {
-	w := newWorld(t)
+func TestE2E_N01Upgrades(t *testing.T) {
+	w := newEnv(t)
 	upstream := startHypercorn(t, w)
 	direct, err := net.Dial("tcp", upstream)
 	if err != nil {
@@ -185,7 +185,7 @@ func TestE2E_N01(t *testing.T) {
 // TestE2E_S07Connect: CONNECT over each version of HTTP.
 func TestE2E_S07Connect(t *testing.T) {
 	t.Setenv("GODEBUG", "http2xconnect=1")
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("get.yaml", "rules:\n  - allow: [{anyone: true, methods: [GET]}]\n")
 	_, addresses := w.serveTLS("", "policy_auth {\n access DIR/get.yaml\n}\nrespond {http.request.method}", "policy_auth /admin/* {\n access DIR/get.yaml\n}\nrespond {http.request.method}")
 	for i, address := range addresses {
@@ -258,10 +258,10 @@ func connectHTTP3(address, protocol string) (int, error) {
 	return response.StatusCode, nil
 }
 
-// TestE2E_S03: early data of which a proxy tells is refused over each version of
+// TestE2E_S03EarlyData: early data of which a proxy tells is refused over each version of
 // HTTP, unless it is safe.
-func TestE2E_S03(t *testing.T) {
-	w := newWorld(t)
+func TestE2E_S03EarlyData(t *testing.T) {
+	w := newEnv(t)
 	_, addresses := w.serveTLS("", "policy_auth {\n"+basicSite+"}\nrespond ok")
 	for _, wire := range wires {
 		for method, want := range map[string]int{"POST": 425, "DELETE": 425, "OPTIONS": 425, "GET": 200, "HEAD": 200} {

@@ -102,13 +102,13 @@ func talk(t *testing.T, reader io.Reader, writer io.Writer) {
 // TestE2EWebSocket: T-59, issue 4, point 8. A WebSocket is refused before it is
 // one, and flows in both directions once allowed.
 func TestE2EWebSocket(t *testing.T) {
-	v := newRiver(t)
-	for name := range riverSites {
+	v := newPipeline(t)
+	for name := range pipelineSites {
 		t.Run(name, func(t *testing.T) {
 			key := base64.StdEncoding.EncodeToString([]byte("sixteen bytes ..."[:16]))
 			ask := func(more string) (*http.Response, *bufio.Reader, io.Writer) {
 				connection, reader := v.connect(t)
-				if _, err := fmt.Fprintf(connection, "GET /ws HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\nX-Auth-User: root\r\n%s\r\n", riverHost(name), origin, key, more); err != nil {
+				if _, err := fmt.Fprintf(connection, "GET /ws HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\nX-Auth-User: root\r\n%s\r\n", pipelineHost(name), origin, key, more); err != nil {
 					t.Fatal(err)
 				}
 				response, err := http.ReadResponse(reader, nil)
@@ -209,13 +209,13 @@ func (t *tunnel) Write(p []byte) (int, error) { return len(p), t.WriteData(1, fa
 // frames are written here, since net/http's client sends no extended CONNECT.
 func TestE2EExtendedConnect(t *testing.T) {
 	t.Setenv("GODEBUG", "http2xconnect=1") // off in Go unless asked for
-	v := newRiver(t)
-	for name := range riverSites {
-		t.Run(name, func(t *testing.T) { v.extended(t, riverHost(name)) })
+	v := newPipeline(t)
+	for name := range pipelineSites {
+		t.Run(name, func(t *testing.T) { v.extended(t, pipelineHost(name)) })
 	}
 }
 
-func (v *river) extended(t *testing.T, host string) {
+func (v *pipeline) extended(t *testing.T, host string) {
 	ask := func(key string) (int, *tunnel) {
 		connection, _ := v.connect(t)
 		status, stream, err := dialTunnel(connection, host, key)
@@ -238,7 +238,7 @@ func (v *river) extended(t *testing.T, host string) {
 // TestE2E_N19PolicyReadsBody: on a site whose policy reads the body, a WebSocket has
 // none (null) and flows; a request with a body that is no JSON is still refused.
 func TestE2E_N19PolicyReadsBody(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	upstream := httptest.NewServer(http.HandlerFunc(webSocket))
 	defer upstream.Close()
 	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if {\n\tinput.request.websocket\n\tinput.request.body == null\n}\n\nallow if input.request.body.ok\n")

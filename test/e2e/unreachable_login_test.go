@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestE2E_N44: a login whose pages another handle answers is told of at load where
+// TestE2E_N44UnreachableLogin: a login whose pages another handle answers is told of at load where
 // the routes show it, else once people are sent there in vain.
-func TestE2E_N44(t *testing.T) {
+func TestE2E_N44UnreachableLogin(t *testing.T) {
 	const (
 		atLoad  = "the sign-in page cannot be reached"
 		atRun   = "browsers are sent to sign in and none arrives there"
@@ -29,7 +29,7 @@ func TestE2E_N44(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			s, url := w.serve(test.site)
 			if got := strings.Contains(s.logged(), atLoad); got != test.loaded {
 				t.Errorf("told of at load: %v", got)

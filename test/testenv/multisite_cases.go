@@ -1,9 +1,9 @@
 package testenv
 
-// Neighbour is a site on which policy_auth works together with other directives
+// MultisiteCase is a site on which policy_auth works together with other directives
 // of Caddy. In its lines AUTH stands for what stands in a policy_auth block and
 // UPSTREAM for the address of a server that answers "protected".
-type Neighbour struct {
+type MultisiteCase struct {
 	name     string
 	site     string
 	path     string   // default /secret.html
@@ -27,9 +27,9 @@ type reply struct {
 // shownPage is a file for error routes and templates.
 const shownPage = `page {{placeholder "http.error.status_code"}} {{placeholder "http.auth.user.id"}} {{.Req.Header.Get "X-Auth-User"}}`
 
-// Neighbours are tried in process and, by the end-to-end tests, with a running
+// MultisiteCases are tried in process and, by the end-to-end tests, with a running
 // Caddy, from a Caddyfile and from its JSON.
-var Neighbours = []Neighbour{
+var MultisiteCases = []MultisiteCase{
 	{name: "respond", site: "policy_auth {\nAUTH\n}\nrespond protected", allowed: reply{body: "protected"}},
 	{name: "file_server", site: "policy_auth {\nAUTH\n}\nfile_server", allowed: reply{body: "protected"}},
 	{name: "file_server, range", site: "policy_auth {\nAUTH\n}\nfile_server", request: []string{"Range", "bytes=0-3"}, allowed: reply{206, "prot", []string{"Content-Range", "bytes 0-3/9"}}},
@@ -75,7 +75,7 @@ var Neighbours = []Neighbour{
 	{name: "handle_errors, templates", site: "policy_auth {\nAUTH\nerror_pages delegate\n}\nfile_server\nhandle_errors {\n rewrite * /shown.html\n templates\n file_server\n}", refused: reply{body: "page 401"}, allowed: reply{body: "protected"}},
 	{name: "handle_errors, try_files", site: "policy_auth {\nAUTH\nerror_pages delegate\n}\nfile_server\nhandle_errors {\n try_files {path} /errors/401.html\n file_server\n}", refused: reply{body: "sorry page"}, allowed: reply{body: "protected"}},
 	{name: "handle_errors, header", site: "policy_auth {\nAUTH\nerror_pages delegate\n}\nrespond protected\nhandle_errors {\n header X-Error {err.status_code}\n respond \"{http.request.uri}\"\n}", refused: reply{body: "/.policy_auth/refused", header: []string{"X-Error", "401"}}, allowed: reply{body: "protected"}},
-	{name: "error of a neighbour", site: "policy_auth {\nAUTH\n}\nerror /secret.html teapot 418\nhandle_errors {\n respond \"sorry {err.status_code}\"\n}", allowed: reply{418, "sorry 418", nil}},
+	{name: "error of another directive", site: "policy_auth {\nAUTH\n}\nerror /secret.html teapot 418\nhandle_errors {\n respond \"sorry {err.status_code}\"\n}", allowed: reply{418, "sorry 418", nil}},
 	{name: "a matcher that fails", site: "@broken `{http.request.uri.path}.size() < int({http.request.header.X-Number})`\npolicy_auth @broken {\nAUTH\n}\nfile_server\nhandle_errors {\n file_server\n}",
 		refused: reply{status: 500}, allowed: reply{status: 500}},
 }

@@ -18,18 +18,18 @@ import (
 	"time"
 )
 
-// river is a running Caddy in front of a server whose answers flow. It has a
+// pipeline is a running Caddy in front of a server whose answers flow. It has a
 // site for each way to change what flows through it.
-type river struct {
-	*world
+type pipeline struct {
+	*env
 	server  *server
 	address string
 	hits    atomic.Int64  // requests that reached the upstream
 	proceed chan struct{} // lets the upstream send the next event
 }
 
-// riverSites are the lines of the sites: of policy_auth, and of the site.
-var riverSites = map[string][2]string{
+// pipelineSites are the lines of the sites: of policy_auth, and of the site.
+var pipelineSites = map[string][2]string{
 	"plain":         {"", ""},
 	"cors":          {corsSite, ""},
 	"cors upstream": {"cors upstream\n", ""},
@@ -37,9 +37,9 @@ var riverSites = map[string][2]string{
 	"both":          {corsSite, "encode {\n gzip\n minimum_length 1\n match {\n header Content-Type text*\n }\n}"},
 }
 
-func newRiver(t *testing.T) *river {
+func newPipeline(t *testing.T) *pipeline {
 	t.Helper()
-	v := &river{world: newWorld(t), proceed: make(chan struct{})}
+	v := &pipeline{env: newEnv(t), proceed: make(chan struct{})}
 	v.Write("keys.yaml", "keys:\n  - {id: ci, owner: build, hash: \"sha256:"+sha(canary)+"\"}\n")
 	upstream := httptest.NewUnstartedServer(v)
 	upstream.Config.Protocols = new(http.Protocols)
@@ -49,33 +49,33 @@ func newRiver(t *testing.T) *river {
 	t.Cleanup(upstream.Close)
 	admin, listen := "127.0.0.1:"+port(t), port(t)
 	config := "{\nadmin " + admin + "\nauto_https off\ndefault_bind 127.0.0.1\nservers {\n protocols h1 h2c\n}\n}\n"
-	for name, lines := range riverSites {
+	for name, lines := range pipelineSites {
 		config += fmt.Sprintf("http://%s:%s {\npolicy_auth {\n%sidentity_headers {\n X-Auth-User id\n X-Auth-Roles roles\n }\n%s}\n%s\nreverse_proxy /h2c/* h2c://UPSTREAM\nreverse_proxy UPSTREAM\n}\n",
-			riverHost(name), listen, keySite, lines[0], lines[1])
+			pipelineHost(name), listen, keySite, lines[0], lines[1])
 	}
 	v.Write("Caddyfile", strings.NewReplacer("DIR", v.Dir, "UPSTREAM", upstream.Listener.Addr().String()).Replace(config))
 	v.server, v.address = start(t, v.Dir, "Caddyfile", admin), "127.0.0.1:"+listen
 	return v
 }
 
-// riverHost returns the host of a site.
-func riverHost(name string) string { return strings.ReplaceAll(name, " ", "-") + ".example.com" }
+// pipelineHost returns the host of a site.
+func pipelineHost(name string) string { return strings.ReplaceAll(name, " ", "-") + ".example.com" }
 
 // each runs a test for each site over the given versions of HTTP.
-func (v *river) each(t *testing.T, versions []int, test func(*testing.T, string, http.RoundTripper)) {
-	for name := range riverSites {
+func (v *pipeline) each(t *testing.T, versions []int, test func(*testing.T, string, http.RoundTripper)) {
+	for name := range pipelineSites {
 		for _, version := range versions {
 			transport := &http.Transport{Proxy: nil, Protocols: new(http.Protocols), ResponseHeaderTimeout: 10 * time.Second}
 			transport.Protocols.SetHTTP1(version == 1)
 			transport.Protocols.SetUnencryptedHTTP2(version == 2)
 			t.Cleanup(transport.CloseIdleConnections)
-			t.Run(fmt.Sprintf("%s, HTTP/%d", name, version), func(t *testing.T) { test(t, riverHost(name), transport) })
+			t.Run(fmt.Sprintf("%s, HTTP/%d", name, version), func(t *testing.T) { test(t, pipelineHost(name), transport) })
 		}
 	}
 }
 
 // request makes a request to a site, of a known caller.
-func (v *river) request(t *testing.T, method, host, path string, body io.Reader) *http.Request {
+func (v *pipeline) request(t *testing.T, method, host, path string, body io.Reader) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+v.address+path, body)
 	if err != nil {
@@ -88,7 +88,7 @@ func (v *river) request(t *testing.T, method, host, path string, body io.Reader)
 
 // send sends a request, first as a stranger, who is refused without the
 // upstream's knowing, and then as the caller that it is of.
-func (v *river) send(t *testing.T, transport http.RoundTripper, r *http.Request) *http.Response {
+func (v *pipeline) send(t *testing.T, transport http.RoundTripper, r *http.Request) *http.Response {
 	t.Helper()
 	hits := v.hits.Load()
 	stranger := r.Clone(r.Context())
@@ -120,7 +120,7 @@ const large = 64 << 20
 func stream() io.Reader { return io.LimitReader(rand.NewChaCha8([32]byte{1}), large) }
 
 // ServeHTTP is the upstream.
-func (v *river) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (v *pipeline) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.hits.Add(1)
 	switch strings.TrimPrefix(r.URL.Path, "/h2c") {
 	case "/ws":
@@ -161,7 +161,7 @@ func (v *river) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // events sends one event after another, each when the one before has arrived.
-func (v *river) events(w http.ResponseWriter) {
+func (v *pipeline) events(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	for i := range 5 {
 		_, _ = fmt.Fprintf(w, "data: %d\n\n", i)
@@ -175,7 +175,7 @@ func (v *river) events(w http.ResponseWriter) {
 }
 
 // connect opens a connection to the running Caddy.
-func (v *river) connect(t *testing.T) (net.Conn, *bufio.Reader) {
+func (v *pipeline) connect(t *testing.T) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	connection, err := net.DialTimeout("tcp", v.address, 5*time.Second)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 //
 // R-CH-1
 func TestE2E_N42Programs(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	command := func(dir, name string, args ...string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), name, args...)
 		cmd.Dir = dir

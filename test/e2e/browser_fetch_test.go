@@ -15,12 +15,12 @@ const fetchSite = "policy_auth {\n" + basicSite + "METHOD}\nrespond /public/page
 // which a script gets only when no dialog of the browser is in between.
 const fetchScript = "window.seen = ''; fetch('/mail', {headers: HEADERS}).then(answer => window.seen = String(answer.status))"
 
-// TestE2E_N41: a browser's fetch on a site with a login and Basic gets its 401;
+// TestE2E_N41FetchChallenge: a browser's fetch on a site with a login and Basic gets its 401;
 // Chromium opens its own password dialog where Basic is the only challenge.
 //
 // R-CH-9
-func TestE2E_N41(t *testing.T) {
-	w := newWorld(t)
+func TestE2E_N41FetchChallenge(t *testing.T) {
+	w := newEnv(t)
 	window := openWindow(t)
 	ask := func(method, headers string) (*server, func() string) {
 		s, url := w.serve(strings.Replace(fetchSite, "METHOD", method, 1))
@@ -44,11 +44,11 @@ func TestE2E_N41(t *testing.T) {
 	}
 }
 
-// TestE2E_N43: a script of an old browser is not sent to sign in, a page is.
+// TestE2E_N43OldBrowsers: a script of an old browser is not sent to sign in, a page is.
 //
 // R-PAGE-6
-func TestE2E_N43(t *testing.T) {
-	w := newWorld(t)
+func TestE2E_N43OldBrowsers(t *testing.T) {
+	w := newEnv(t)
 	_, url := w.serve("policy_auth {\n" + formSite + "}\nrespond protected")
 	const html = "text/html, */*; q=0.01"
 	if status, header, _ := do(t, "GET", url+"/mail", "", "Accept", html, "X-Requested-With", "XMLHttpRequest"); status != 401 || header.Get("Location") != "" {
@@ -59,10 +59,10 @@ func TestE2E_N43(t *testing.T) {
 	}
 }
 
-// TestE2E_N47: a browser that shows our pages asks for no icon of the site; on the
+// TestE2E_N47Icons: a browser that shows our pages asks for no icon of the site; on the
 // site's own page without one, it does.
-func TestE2E_N47(t *testing.T) {
-	w := newWorld(t)
+func TestE2E_N47Icons(t *testing.T) {
+	w := newEnv(t)
 	window := openWindow(t)
 	s, url := w.serve("log\npolicy_auth {\n" + jwtSite + "access DIR/access.yaml\n}\nrespond /public/page `<!doctype html><title>page</title><p>page</p>`\nrespond protected")
 	window.visit(url + "/mail")

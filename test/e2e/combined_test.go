@@ -10,12 +10,12 @@ import (
 	"github.com/policyauth/caddy-policy-auth/test/testenv"
 )
 
-// TestE2ETogether: T-59, T-65, R-PAGE-13. All neighbours with a running Caddy,
+// TestE2ECombined: T-59, T-65, R-PAGE-13. The sites of MultisiteCases with a running Caddy,
 // from the Caddyfile and from the JSON that caddy adapt makes of it.
-func TestE2ETogether(t *testing.T) {
+func TestE2ECombined(t *testing.T) {
 	for _, config := range []string{"Caddyfile", "caddy.json"} {
 		t.Run(config, func(t *testing.T) {
-			n := &testenv.Neighbourhood{Env: testenv.New(t)}
+			n := &testenv.Multisite{Env: testenv.New(t)}
 			admin, listen := "127.0.0.1:"+port(t), port(t)
 			n.Write("Caddyfile", n.Caddyfile(listen, "admin "+admin+"\ndefault_bind 127.0.0.1"))
 			if config != "Caddyfile" {
@@ -29,7 +29,7 @@ func TestE2ETogether(t *testing.T) {
 			}
 			s := start(t, n.Dir, config, admin)
 			n.Try(t, "127.0.0.1:"+listen)
-			for _, row := range testenv.Neighbours {
+			for _, row := range testenv.MultisiteCases {
 				if row.Logged != "" {
 					eventually(t, "the access log has "+row.Logged, func() bool { return strings.Contains(s.logged(), row.Logged) })
 				}

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// TestE2E_N03_Cut: a path that Caddy's rewrite cuts at an encoded "?" or "#" is judged as
+// TestE2E_N03_EncodedDelimiters: a path that Caddy's rewrite cuts at an encoded "?" or "#" is judged as
 // what is left of it (N-02, N-03, S-05, S-06).
-func TestE2E_N03_Cut(t *testing.T) {
-	w := newWorld(t)
+func TestE2E_N03_EncodedDelimiters(t *testing.T) {
+	w := newEnv(t)
 	w.Write("www/admin/keys.txt", "SECRET")
 	w.Write("www/top.txt", "SECRET")
 	w.Write("www/files/100%25.txt", "open")
@@ -32,8 +32,8 @@ func TestE2E_N03_Cut(t *testing.T) {
 // S-06).
 func TestE2E_N06_Override(t *testing.T) {
 	c := newChained(t)
-	c.world.Write("www/index.php", "<?php echo $_GET['_method'] ?? 'none';")
-	c.world.Write("chain.yaml", "rules:\n  - paths: [/*]\n    allow: [{anyone: true, methods: [GET]}]\n")
+	c.env.Write("www/index.php", "<?php echo $_GET['_method'] ?? 'none';")
+	c.env.Write("chain.yaml", "rules:\n  - paths: [/*]\n    allow: [{anyone: true, methods: [GET]}]\n")
 	php := "\nroot DIR/www\n php_fastcgi PHP"
 	c.add(t, "route {\n"+chainPolicy+php+"\n}", "")
 	c.add(t, "route {"+php+"\n}", "")
@@ -64,9 +64,9 @@ func TestE2E_N06_Override(t *testing.T) {
 // rules that name them.
 func TestE2E_N04_Scripts(t *testing.T) {
 	c := newChained(t)
-	c.world.Write("www/admin.php", "<?php echo 'SEC'.'RET';")
-	c.world.Write("www/index.php", "<?php echo $_SERVER['PATH_INFO'] ?? 'none';")
-	c.world.Write("chain.yaml", "rules:\n  - paths: [/admin.php, /admin/*]\n    allow: [{roles: [admin]}]\n  - allow: [{anyone: true}]\n")
+	c.env.Write("www/admin.php", "<?php echo 'SEC'.'RET';")
+	c.env.Write("www/index.php", "<?php echo $_SERVER['PATH_INFO'] ?? 'none';")
+	c.env.Write("chain.yaml", "rules:\n  - paths: [/admin.php, /admin/*]\n    allow: [{roles: [admin]}]\n  - allow: [{anyone: true}]\n")
 	php := "\nroot DIR/www\n php_fastcgi PHP"
 	c.add(t, "route {\n"+chainPolicy+php+"\n}", "")
 	c.add(t, "route {"+php+"\n}", "")
@@ -90,7 +90,7 @@ func TestE2E_N04_Scripts(t *testing.T) {
 // TestE2E_N08_Redirect: where a policy sends a caller stays on the origin after dots are
 // resolved.
 func TestE2E_N08_Redirect(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("p/p.rego", "package caddy.authz\n\ndefault decision := {\"allow\": false}\n\ndecision := {\"allow\": false, \"redirect\": {\"to\": input.request.query.to[0]}}\n")
 	_, url := w.serve("policy_auth {\n basic {\n users DIR/users.yaml\n }\n policies DIR/p {\n decision data.caddy.authz.decision\n }\n }")
 	for to, want := range map[string]string{"/welcome": "/welcome", "/x/..//evil.example": "/", "/x/%252e%252e//evil.example": "/"} {

@@ -17,17 +17,17 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Neighbourhood is where all Neighbours live, each on a host of its own.
-type Neighbourhood struct {
+// Multisite is a server with the sites of MultisiteCases, each on a host of its own.
+type Multisite struct {
 	*Env
 	hits atomic.Int64 // requests that reached the upstream
 }
 
-// HostOf returns the host of a neighbour.
+// HostOf returns the host of a site.
 func HostOf(i int) string { return fmt.Sprintf("n%d.example.com", i) }
 
-// Caddyfile returns the configuration of all neighbours.
-func (n *Neighbourhood) Caddyfile(port, global string) string {
+// Caddyfile returns the configuration of all sites.
+func (n *Multisite) Caddyfile(port, global string) string {
 	n.T.Helper()
 	upstream := httptest.NewServer(http.HandlerFunc(n.upstream))
 	n.T.Cleanup(upstream.Close)
@@ -44,7 +44,7 @@ func (n *Neighbourhood) Caddyfile(port, global string) string {
 	}
 	var config strings.Builder
 	fmt.Fprintf(&config, "{\nauto_https off\n%s\n}\n(guarded) {\npolicy_auth {\nAUTH\n}\nheader X-Age {args[0]}\n}\n", global)
-	for i, row := range Neighbours {
+	for i, row := range MultisiteCases {
 		fmt.Fprintf(&config, "http://%s:%s {\nroot DIR/site\n%s\n}\n", HostOf(i), port, row.site)
 	}
 	words := strings.NewReplacer("DIR", n.Dir, "UPSTREAM", upstream.Listener.Addr().String(), "HASH", string(hash))
@@ -54,7 +54,7 @@ func (n *Neighbourhood) Caddyfile(port, global string) string {
 
 // upstream answers what Caddy passes on; it allows any page to read that, which
 // is not for it to say.
-func (n *Neighbourhood) upstream(w http.ResponseWriter, r *http.Request) {
+func (n *Multisite) upstream(w http.ResponseWriter, r *http.Request) {
 	n.hits.Add(1)
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	if strings.Contains(fmt.Sprint(r.Header), Canary) || r.Header.Get("Authorization") != "" {
@@ -116,10 +116,10 @@ func unzip(t testing.TB, body string) []byte {
 	return plain
 }
 
-// ask asks a neighbour.
-func (n *Neighbourhood) ask(t testing.TB, address string, i int, known ...string) (*http.Response, string) {
+// ask sends a request to a site.
+func (n *Multisite) ask(t testing.TB, address string, i int, known ...string) (*http.Response, string) {
 	t.Helper()
-	row := Neighbours[i]
+	row := MultisiteCases[i]
 	path := row.path
 	if path == "" {
 		path = "/secret.html"
@@ -142,10 +142,10 @@ func (n *Neighbourhood) ask(t testing.TB, address string, i int, known ...string
 	return Exchange(t, address, r)
 }
 
-// Try asks each neighbour twice: as a caller who is refused and as one who
+// Try asks each site twice: as a caller who is refused and as one who
 // is allowed.
-func (n *Neighbourhood) Try(t *testing.T, address string) {
-	for i, row := range Neighbours {
+func (n *Multisite) Try(t *testing.T, address string) {
+	for i, row := range MultisiteCases {
 		t.Run(row.name, func(t *testing.T) {
 			var known []string
 			if row.user != "" {

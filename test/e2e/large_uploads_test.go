@@ -72,7 +72,7 @@ func putGo(client *http.Client, url, host string, body []byte, chunked bool) (in
 // each one gets its 401, over TLS and without, announced or in chunks, by a client
 // that reads while it sends and by one that does not.
 func TestE2E_N20LargePut(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	site := "policy_auth {\n" + patientSite + "}\nrespond ok"
 	_, plain := w.serve(strings.ReplaceAll(site, "DIR", w.Dir))
 	_, secure := w.serveTLS("", site)

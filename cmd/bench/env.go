@@ -34,8 +34,8 @@ const (
 //go:embed policy/authz.rego opa/opa.rego
 var policies embed.FS
 
-// world is the files that the servers of a run read, and what signs tokens.
-type world struct {
+// env is the files that the servers of a run read, and what signs tokens.
+type env struct {
 	dir  string
 	key  *ecdsa.PrivateKey
 	hash string // of the password
@@ -44,9 +44,9 @@ type world struct {
 	usual string
 }
 
-// newWorld writes the files of a run into a directory.
-func newWorld(dir string) (*world, error) {
-	w := &world{dir: dir}
+// newEnv writes the files of a run into a directory.
+func newEnv(dir string) (*env, error) {
+	w := &env{dir: dir}
 	var err error
 	if w.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func newWorld(dir string) (*world, error) {
 	})
 }
 
-func (w *world) write(contents map[string][]byte) error {
+func (w *env) write(contents map[string][]byte) error {
 	for name, content := range contents {
 		path := filepath.Join(w.dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -149,7 +149,7 @@ func table() []byte {
 }
 
 // token signs a token of ten claims; serial makes it another one.
-func (w *world) token(serial int64) string {
+func (w *env) token(serial int64) string {
 	now := time.Now()
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
 		"iss": issuer, "aud": audience, "sub": person(7), "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "jti": fmt.Sprint(serial),

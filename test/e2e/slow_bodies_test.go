@@ -36,7 +36,7 @@ func stalled(t *testing.T, address string) net.Conn {
 // take less than 10 MB, do not hold up a client of another network, and are let go
 // after ten seconds, over each version of HTTP.
 func TestE2E_N11SlowBodies(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/authz.rego", "package caddy.authz\n\ndefault allow := false\n\nallow if count(input.request.body) > 0\n")
 	_, addresses := w.serveTLS("", "policy_auth {\n policies DIR/policies\n}\nrespond ok")
 	plain, url := w.serve("policy_auth {\n policies DIR/policies\n}\nrespond ok")

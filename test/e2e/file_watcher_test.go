@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestE2E_N17: fifty sites with directories of their own use one inotify instance.
-func TestE2E_N17(t *testing.T) {
-	w := newWorld(t)
+// TestE2E_N17OneWatcher: fifty sites with directories of their own use one inotify instance.
+func TestE2E_N17OneWatcher(t *testing.T) {
+	w := newEnv(t)
 	adminAddress, listen := "127.0.0.1:"+port(t), port(t)
 	var config strings.Builder
 	fmt.Fprintf(&config, "{\n admin %s\n auto_https off\n}\n", adminAddress)

@@ -182,8 +182,8 @@ func overHTTP3(address string, q query) (answer, error) {
 }
 
 // serveTLS runs Caddy with sites over TLS and returns it and each site's address.
-// SITE is the host of a site; DIR is the world's directory.
-func (w *world) serveTLS(global string, sites ...string) (*server, []string) {
+// SITE is the host of a site; DIR is the env's directory.
+func (w *env) serveTLS(global string, sites ...string) (*server, []string) {
 	w.T.Helper()
 	admin := "127.0.0.1:" + port(w.T)
 	config := "{\n admin " + admin + "\n skip_install_trust\n auto_https disable_redirects\n" + global + "\n}\n"

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestE2EAnsweredBefore: a policy_auth that no request reaches is told of at load.
-func TestE2EAnsweredBefore(t *testing.T) {
+// TestE2EUnreachableHandler: a policy_auth that no request reaches is told of at load.
+func TestE2EUnreachableHandler(t *testing.T) {
 	const auth = "policy_auth {\n" + formSite + "}\n"
 	tests := []struct {
 		name, site string
@@ -26,7 +26,7 @@ func TestE2EAnsweredBefore(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s, _ := newWorld(t).serve(test.site)
+			s, _ := newEnv(t).serve(test.site)
 			if got := strings.Contains(s.logged(), "policy_auth protects nothing here"); got != test.warned {
 				t.Errorf("told of at load: %v", got)
 			}

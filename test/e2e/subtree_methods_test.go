@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// TestE2E_S08Below: a method that acts on everything below its path, or below its
+// TestE2E_S08Subtree: a method that acts on everything below its path, or below its
 // destination, is allowed only if the rules there allow it, with a table and with Rego.
-func TestE2E_S08Below(t *testing.T) {
-	w := newWorld(t)
+func TestE2E_S08Subtree(t *testing.T) {
+	w := newEnv(t)
 	w.Write("below.yaml", `rules:
   - hosts: [b.test]
     paths: [/vault/keys/*]

@@ -11,7 +11,7 @@ import (
 // TestE2E_N04_Method: the method that Caddy's method or rewrite makes of a request's is
 // judged beside the client's own, by tables, Rego and matchers.
 func TestE2E_N04_Method(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("methods.yaml", "rules:\n  - paths: [/*]\n    allow: [{roles: [admin]}, {anyone: true, methods: [GET, POST]}]\n")
 	w.Write("p/p.rego", "package caddy.authz\n\ndefault allow := false\n\nallow if input.request.method in {\"GET\", \"POST\"}\n")
 	const users = "basic {\n users DIR/users.yaml\n }\n"
@@ -45,7 +45,7 @@ func TestE2E_N04_Method(t *testing.T) {
 // TestE2E_N04_Query: the query that Caddy's handlers make of a request's is judged beside
 // the client's own, and rewrites that leave it as it is change nothing.
 func TestE2E_N04_Query(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("p/p.rego", "package caddy.authz\n\ndefault allow := false\n\nallow if not input.request.query.uid\n\nallow if input.identity.username in input.request.query.uid\n")
 	w.Write("open.yaml", "rules:\n  - paths: [/*]\n    allow: [{anyone: true, methods: [GET]}]\n")
 	const users = "basic {\n users DIR/users.yaml\n }\n"
@@ -83,7 +83,7 @@ func TestE2E_N04_Query(t *testing.T) {
 
 // TestE2E_N04_Preflight: what answers a preflight that passes gives nothing away.
 func TestE2E_N04_Preflight(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("www/x.html", "SECRET {{.Req.Method}}")
 	const policy = "policy_auth {\n basic {\n users DIR/users.yaml\n }\n cors upstream\n }\n"
 	for name, answer := range map[string]string{

@@ -86,7 +86,7 @@ func medianOf(t testing.TB, url string, until <-chan struct{}) time.Duration {
 
 // bodySite has policies that read all of the body.
 func bodySite(t *testing.T) (*server, string) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/authz.rego", "package caddy.authz\n\ndefault allow := false\n\nallow if input.request.method == \"GET\"\n\nallow if {\n\tsome x in input.request.body.a\n\tx == \"last\"\n}\n")
 	return w.serve("policy_auth {\n policies DIR/policies {\n  timeout 2s\n }\n}\nrespond ok")
 }
@@ -177,7 +177,7 @@ func TestE2E_N11Bodies(t *testing.T) {
 // functions refuses a long one at once, as an error; others are answered meanwhile,
 // and what a function does too late is no answer.
 func TestE2E_N15BuiltIns(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/authz.rego", `package caddy.authz
 
 default allow := false
@@ -259,7 +259,7 @@ allow if {
 // TestE2E_N15AtOnce: where more is evaluated than the machine can do, those who wait
 // in vain are told so, with Retry-After.
 func TestE2E_N15AtOnce(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policies/authz.rego", "package caddy.authz\n\ndefault allow := false\n\nallow if input.request.path == \"/quick\"\n\nallow if {\n\tinput.request.path == \"/slow\"\n\tcount([x | some x in numbers.range(1, 1000000000)]) > 0\n}\n")
 	_, url := w.serve("policy_auth {\n policies DIR/policies {\n  timeout 3s\n }\n}\nrespond ok")
 	var askers sync.WaitGroup

@@ -12,10 +12,10 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// TestE2E_N46: an application behind a site with jwt makes tokens of its own, as
+// TestE2E_N46UnknownIssuer: an application behind a site with jwt makes tokens of its own, as
 // Home Assistant does; a signed-in browser uses them, and nobody else.
-func TestE2E_N46(t *testing.T) {
-	w := newWorld(t)
+func TestE2E_N46UnknownIssuer(t *testing.T) {
+	w := newEnv(t)
 	own, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"iss": "6f1e5c0a9a574c52", "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte(strings.Repeat("app", 20)))
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +27,7 @@ func TestE2E_N46(t *testing.T) {
 	}))
 	defer app.Close()
 	_, site := w.serve("policy_auth {\n" + strings.Replace(jwtSite, "audience api\n", "audience api\nunknown_issuer pass\n", 1) + formSite + "}\nreverse_proxy " + strings.TrimPrefix(app.URL, "http://"))
-	s := newSurfer(t)
+	s := newBrowser(t)
 	s.signIn(site, "alice")
 	status := func(client *http.Client, token string) int {
 		r, err := http.NewRequest("GET", site+"/api/states", nil)

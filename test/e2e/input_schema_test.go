@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// TestE2ETyped: a policy that reads what input has not is refused by validate
+// TestE2EInputSchema: a policy that reads what input has not is refused by validate
 // and on a running server, which goes on with the last good one (T-03, T-60);
 // claims_schema closes the claims.
-func TestE2ETyped(t *testing.T) {
-	w := newWorld(t)
+func TestE2EInputSchema(t *testing.T) {
+	w := newEnv(t)
 	const good = "package caddy.authz\n\nallow if \"member\" in input.identity.roles\n"
 	w.Write("policies/authz.rego", good)
 	w.Write("claims.json", `{"type": "object", "properties": {"team": {"type": "string", "enum": ["red", "blue"]}}}`)

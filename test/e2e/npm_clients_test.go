@@ -31,7 +31,7 @@ func node(t testing.TB, args ...string) *exec.Cmd {
 //
 // R-PRM-4, R-PRM-5, R-CSRF-3
 func TestE2E_N48Clients(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	upstream := node(t, "upstream.mjs")
 	output, err := upstream.StdoutPipe()
 	if err != nil {
