@@ -73,7 +73,7 @@ func TestMethodFails(t *testing.T) {
 		want   string
 	}{
 		"a panic":                {func() authenticator.Outcome { panic(errors.New(presentedSecret)) }, "panic: *errors.errorString, in "},
-		"a panic of the runtime": {func() authenticator.Outcome { var m map[string]int; m["a"]++; return authenticator.Outcome{} }, "assignment to entry in nil map"},
+		"a panic of the runtime": {func() authenticator.Outcome { var m map[string]int; m["a"]++; return authenticator.Outcome{} }, "assignment to entry in nil map"}, //nolint:staticcheck // it has to panic
 		"an aborted handler":     {func() authenticator.Outcome { panic(http.ErrAbortHandler) }, "panic"},
 		"no identity":            {func() authenticator.Outcome { return authenticator.Accept(nil) }, "there is no identity"},
 		"an anonymous caller":    {func() authenticator.Outcome { return authenticator.Accept(authenticator.Anonymous()) }, "authenticated is false"},

@@ -121,7 +121,7 @@ func DeleteCookie(w http.ResponseWriter, name, domain string, https bool) {
 }
 
 func (c Cookie) build(value string, maxAge int, https bool) *http.Cookie {
-	made := &http.Cookie{ //nolint:gosec // over plain HTTP a browser ignores a Secure cookie
+	made := &http.Cookie{
 		Name: c.name(https), Value: value, Path: "/", Domain: c.Domain, MaxAge: maxAge,
 		Secure: https, HttpOnly: true, SameSite: c.SameSite,
 	}
