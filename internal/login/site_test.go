@@ -179,7 +179,7 @@ func TestN51CookieDomain(t *testing.T) {
 // TestLocalHostOfOthers: a Host header that names a loopback host does not make a
 // connection from another machine secure.
 func TestLocalHostOfOthers(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.https = false
 	r := httptest.NewRequest("GET", "http://localhost"+LoginPath, nil)
 	recorder := httptest.NewRecorder()

@@ -47,7 +47,7 @@ func TestE2EPlugin(t *testing.T) {
 }
 
 func testPluginRequests(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Write("policy/policy.rego", `package caddy.authz
 
 default allow := false
@@ -107,7 +107,7 @@ allow if input.request.path == "/public"
 }
 
 func testPluginConfiguration(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	tests := []struct{ name, block, want, line string }{
 		{"as it is", "badge {\n  key {env.BADGE_KEY}\n  realm lab\n }", "", ""},
 		{"an unknown option", "badge {\n  secret a\n }", `unknown option "secret" of badge, want key or realm`, "4"},
@@ -136,7 +136,7 @@ func testPluginConfiguration(t *testing.T) {
 }
 
 // validate loads what a Caddyfile became, with a good key and with bad ones.
-func validate(t *testing.T, w *world, adapted []byte) {
+func validate(t *testing.T, w *env, adapted []byte) {
 	t.Helper()
 	w.Write("caddy.json", string(adapted))
 	for key, want := range map[string]string{badgeKey: "Valid configuration", "short": "badge: key: want at least 16 bytes", "": "badge: key: "} {
