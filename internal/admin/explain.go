@@ -45,7 +45,7 @@ func showDecisions(w http.ResponseWriter, r *http.Request) error {
 			return apiError(http.StatusBadRequest, fmt.Errorf("limit: want a number from 1 to %d", maxDenials))
 		}
 	}
-	found := denials.latest(limit, func(question.Refusal) bool { return true })
+	found := denials.latest(limit, func(policy.Refusal) bool { return true })
 	for i := range found {
 		found[i].Input = nil
 	}

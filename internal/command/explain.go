@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/question"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -242,7 +243,7 @@ func (f *explainFlags) ask(cmd *cobra.Command) (question.Answer, error) {
 		return question.Answer{}, err
 	}
 	defer response.Body.Close()
-	var refusals []question.Refusal
+	var refusals []policy.Refusal
 	if err := json.NewDecoder(response.Body).Decode(&refusals); err != nil || len(refusals) == 0 {
 		return question.Answer{}, errors.New("the server's answer cannot be read")
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
@@ -188,7 +190,11 @@ func costOf(t *testing.T, set *Engine, in Input) cost {
 	if err := json.Unmarshal(encoded, &document); err != nil {
 		t.Fatal(err)
 	}
-	c.explanation = allocated(func() { _, err = set.Explain(t.Context(), document) })
+	c.explanation = allocated(func() {
+		value := ast.MustInterfaceToValue(document)
+		set.Snapshot().DecideDocument(t.Context(), value, time.Now().Add(time.Minute), time.Time{})
+		_, err = set.Snapshot().ExplainTable(value)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

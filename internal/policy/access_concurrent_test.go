@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 )
 
@@ -44,8 +46,9 @@ func TestAccessConcurrent(t *testing.T) {
 				if known, _ := allowed.LoadOrStore(got.Revision, version); known != version {
 					t.Errorf("revision %s allows %s and %s", got.Revision, known, version)
 				}
-				explained, err := set.Explain(t.Context(), map[string]any{"request": map[string]any{"method": "GET", "path_folded": "/" + version}})
-				if err != nil || explained.Tables == nil || explained.Allow != explained.Tables.Allow {
+				snapshot, document := set.Snapshot(), ast.MustInterfaceToValue(map[string]any{"request": map[string]any{"method": "GET", "path_folded": "/" + version}})
+				decided, _ := snapshot.DecideDocument(t.Context(), document, time.Now().Add(time.Minute), time.Time{})
+				if explained, err := snapshot.ExplainTable(document); err != nil || explained == nil || decided.Allow != explained.Allow {
 					t.Errorf("%s: %+v %v", version, explained, err)
 				}
 			}

@@ -3,6 +3,9 @@ package policy
 import (
 	"slices"
 	"testing"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
@@ -97,9 +100,10 @@ func TestS08ExplainHosts(t *testing.T) {
 		{map[string]any{"host": "a.example", "destination_host": "a.example"}, "", nil},
 		{map[string]any{"host": "a.example"}, "", nil},
 	} {
-		got, err := set.Explain(t.Context(), map[string]any{"request": test.request})
-		if err != nil || got.Allow != (test.codes == nil) || got.Reason != test.reason || !slices.Equal(got.Codes, test.codes) {
-			t.Errorf("%v: %+v, %v", test.request, got, err)
+		document := ast.MustInterfaceToValue(map[string]any{"request": test.request})
+		got, _ := set.Snapshot().DecideDocument(t.Context(), document, time.Now().Add(time.Minute), time.Time{})
+		if got.Err != nil || got.Allow != (test.codes == nil) || got.Reason != test.reason || !slices.Equal(got.Codes, test.codes) {
+			t.Errorf("%v: %+v", test.request, got)
 		}
 	}
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/files"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
-	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 )
 
 // snapshot is one loaded set of policies and data. It is immutable.
@@ -33,7 +32,7 @@ type snapshot struct {
 	warnings  []string
 	table     *accesstable.Table // nil without one
 	native    bool               // the table alone decides
-	policies  explain.Policies   // for explanations
+	rego      []func(*rego.Rego) // for queries of explanations
 }
 
 // analysis is what is known of compiled policies, whatever data they are evaluated with.
@@ -110,13 +109,7 @@ func (l *loader) prepare(s *snapshot, b *bundle.Bundle) error {
 		return fmt.Errorf("decision %s: %w", l.config.Decision, err)
 	}
 	s.options = evalOptions(txn, b.Data)
-	query, err := prepareQuery(ctx, b.Program.Decision, options)
-	if err != nil {
-		return fmt.Errorf("decision %s: %w", l.config.Decision, err)
-	}
-	s.policies = explain.Policies{Compiler: s.compiler, Query: query, Data: ast.NewTerm(b.Data), Prepare: func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error) {
-		return rego.New(append(options[:len(options):len(options)], rego.ParsedQuery(query))...).PrepareForEval(ctx)
-	}}
+	s.rego = options
 	if len(s.unsure) == 0 && l.config.DecisionCache > 0 {
 		s.cache = newCache(l.config.DecisionCache)
 		s.cache.differed = func() { l.distrusted(s) }

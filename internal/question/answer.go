@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -20,7 +19,7 @@ import (
 type Answer struct {
 	// Explanation is that of the reading of the path that decides: the first that
 	// is denied, or else the first.
-	policy.Explanation
+	explain.Explanation
 	// Request is what was asked for.
 	Request Asked `json:"request"`
 	// Caller is who asked, as input.identity; null if the input has none.
@@ -31,7 +30,7 @@ type Answer struct {
 	Notes []string `json:"notes,omitempty"`
 	// Refusal is how the server refused the request; nil if it was not asked about
 	// one.
-	Refusal *Refusal `json:"refusal,omitempty"`
+	Refusal *policy.Refusal `json:"refusal,omitempty"`
 }
 
 // Asked is a request in short.
@@ -42,115 +41,8 @@ type Asked struct {
 	ClientIP string `json:"client_ip"`
 }
 
-// Refusal is a request that a server refused, without credentials.
-type Refusal struct {
-	ID     string               `json:"id"`
-	Time   time.Time            `json:"time"`
-	Status int                  `json:"status"`
-	Reason authenticator.Reason `json:"reason"`
-	Codes  []string             `json:"codes,omitempty"`
-	// Rule is what the policy says decided, or "".
-	Rule string `json:"rule,omitempty"`
-	// Method is the authenticator that judged the caller's credential; Candidate is
-	// the known user or verified subject who was refused; Details are what was expected and received.
-	Method    string            `json:"method,omitempty"`
-	Candidate string            `json:"candidate,omitempty"`
-	Details   map[string]string `json:"details,omitempty"`
-	// UserID and Issuer are the caller's, or "".
-	UserID string `json:"user_id,omitempty"`
-	Issuer string `json:"issuer,omitempty"`
-	// Judged says that policies were asked: a credential that is refused is not
-	// theirs to judge.
-	Judged bool `json:"judged"`
-	// Set and Revision name the policies.
-	Set      string `json:"set"`
-	Revision string `json:"revision"`
-	// Error is what went wrong inside, or "".
-	Error string `json:"error,omitempty"`
-	// HTTPMethod, Host, Path and ClientIP are the request's.
-	HTTPMethod string `json:"http_method"`
-	Host       string `json:"host"`
-	Path       string `json:"path"`
-	ClientIP   string `json:"client_ip"`
-	// Cut says that long texts of the input were shortened or left out.
-	Cut bool `json:"cut,omitempty"`
-	// Input is the input document, without the body.
-	Input json.RawMessage `json:"input,omitempty"`
-
-	// Record is what Input and Cut are made of, and Facts are the Details, once they
-	// are asked for; Complete fills them in.
-	Record *policy.Record         `json:"-"`
-	Facts  []authenticator.Detail `json:"-"`
-}
-
-// maxText bounds what is kept of a text that a stranger chose.
-const maxText = 512
-
-// Bounded returns the refusal with such texts cut, and copied so that the rest of
-// the request is not kept with them, unless the record keeps it anyway. What comes from a
-// credential is always copied.
-func (r Refusal) Bounded() Refusal {
-	kept := r.Record.ByReference()
-	for _, text := range []*string{&r.ID, &r.UserID, &r.Issuer, &r.Error, &r.HTTPMethod, &r.Host, &r.Path, &r.ClientIP} {
-		*text = bounded(*text, kept)
-	}
-	r.Candidate = bounded(r.Candidate, false)
-	r.Facts = slices.Clone(r.Facts)
-	for i, fact := range r.Facts {
-		r.Facts[i].Value = bounded(fact.Value, false)
-	}
-	return r
-}
-
-// bounded returns a text that is not too long, copied unless it may be shared.
-func bounded(text string, shared bool) string {
-	switch {
-	case len(text) > maxText:
-		return strings.ToValidUTF8(text[:maxText], "") + "…"
-	case shared:
-		return text
-	}
-	return strings.Clone(text)
-}
-
-// Complete returns the refusal with what is made only when it is asked for.
-func (r Refusal) Complete() Refusal {
-	if r.Record != nil {
-		r.Input, r.Cut, _ = r.Record.Document() // without an input it says that the request was not kept
-	}
-	if len(r.Facts) > 0 {
-		r.Details = make(map[string]string, len(r.Facts))
-	}
-	for _, fact := range r.Facts {
-		r.Details[fact.Name] = fact.Value
-	}
-	return r
-}
-
-// Decoded returns the input with what looks like a credential hidden.
-func (r Refusal) Decoded() (map[string]any, error) {
-	document, err := decode(r.Input)
-	if err != nil {
-		return nil, fmt.Errorf("the request was not kept: %w", err)
-	}
-	request.RedactSecrets(document)
-	return document, nil
-}
-
-// Shown returns the refusal with what looks like a credential hidden.
-func (r Refusal) Shown() Refusal {
-	document, err := r.Decoded()
-	if err == nil {
-		r.Input, err = json.Marshal(document)
-	}
-	if err != nil {
-		r.Input = nil
-	}
-	return r
-}
-
 // About answers for a request that was refused.
-func About(ctx context.Context, set *policy.Engine, refusal Refusal, changes Changes) (Answer, error) {
+func About(ctx context.Context, set *policy.Engine, refusal policy.Refusal, changes Changes) (Answer, error) {
 	shown := refusal
 	shown.Input = nil
 	if !refusal.Judged && !changes.Any() {
@@ -179,9 +71,9 @@ func hasBody(document map[string]any) bool {
 }
 
 // unjudged answers for a request that no policy was asked about.
-func unjudged(r Refusal) Answer {
+func unjudged(r policy.Refusal) Answer {
 	return Answer{
-		Explanation: policy.Explanation{Reason: r.Reason, Codes: r.Codes, Error: r.Error, Explanation: policy.NoRules()},
+		Explanation: explain.Explanation{Reason: r.Reason, Codes: r.Codes, Error: r.Error, Evaluation: explain.NoRules()},
 		Request:     Asked{ID: r.ID, Method: r.HTTPMethod, URL: r.Host + r.Path, ClientIP: r.ClientIP},
 		Refusal:     &r,
 		Notes:       []string{"it was refused before policies were asked; to see what they would say of a caller, name one with --as"},
@@ -237,7 +129,7 @@ func Ask(ctx context.Context, set *policy.Engine, q Question) (Answer, error) {
 // ambiguous answers for a path that is refused for every caller.
 func ambiguous(r *http.Request, client string, flag request.Flag) Answer {
 	return Answer{
-		Explanation: policy.Explanation{Reason: authenticator.ReasonPathAmbiguous, Codes: []string{string(flag)}, Explanation: policy.NoRules()},
+		Explanation: explain.Explanation{Reason: authenticator.ReasonPathAmbiguous, Codes: []string{string(flag)}, Evaluation: explain.NoRules()},
 		Request:     Asked{Method: r.Method, URL: r.Host + r.URL.EscapedPath(), ClientIP: client},
 		Notes:       []string{fmt.Sprintf("the path has the flag %s and is refused with 400 before the caller is identified, unless allow_ambiguous_paths names the flag", flag)},
 	}
@@ -255,7 +147,7 @@ func ask(ctx context.Context, set *policy.Engine, document map[string]any, chang
 	for _, name := range hidden {
 		answer.note(true, "%s looks like a credential: its value is not used; say who is calling by as or identity", name)
 	}
-	answer.Explanation, err = set.Explain(ctx, document)
+	answer.Explanation, err = explain.Explain(ctx, set, document)
 	answer.note(readsCredential(answer.Explanation), "a condition reads a credential, which is redacted in what is kept of a request: it is explained "+
 		"as if the credential were the text %s; read input.identity instead", request.Redacted)
 	return answer, err
@@ -263,7 +155,7 @@ func ask(ctx context.Context, set *policy.Engine, document map[string]any, chang
 
 // readsCredential reports whether a condition that counts was told a credential's
 // place or takes a token apart.
-func readsCredential(e policy.Explanation) bool {
+func readsCredential(e explain.Explanation) bool {
 	content, err := json.Marshal(e)
 	return err == nil && (bytes.Contains(content, []byte(request.Redacted)) || bytes.Contains(content, []byte("io.jwt.")))
 }

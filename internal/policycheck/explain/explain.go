@@ -27,8 +27,8 @@ type Policies struct {
 	Prepare func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error)
 }
 
-// Explanation is how an evaluation of the decision went. Its lists are never nil.
-type Explanation struct {
+// Evaluation is how an evaluation of the decision went. Its lists are never nil.
+type Evaluation struct {
 	// Rules are the definitions of the decision that were tried, in the order in
 	// which they were.
 	Rules []Rule `json:"rules"`
@@ -107,9 +107,9 @@ type Nearest struct {
 // Run evaluates the decision once for an input and explains how that went. Options
 // are those of the evaluation, beside its tracer; allowed says whether the
 // decision allows. An error of the evaluation is part of the explanation.
-func Run(ctx context.Context, p Policies, input ast.Value, allowed bool, options ...rego.EvalOption) Explanation {
+func Run(ctx context.Context, p Policies, input ast.Value, allowed bool, options ...rego.EvalOption) Evaluation {
 	t := p.trace(ctx, input, options)
-	result := Explanation{Rules: t.describeAll(t.root.asked(), 0), Cut: t.full}
+	result := Evaluation{Rules: t.describeAll(t.root.asked(), 0), Cut: t.full}
 	if !allowed {
 		result.Nearest = finder{trail: t, ctx: ctx, policies: p, input: input, options: options, known: map[*attempt]int{}}.find()
 	}

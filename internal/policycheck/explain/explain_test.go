@@ -54,7 +54,7 @@ func policiesOf(t testing.TB, data map[string]any, modules map[string]string) Po
 }
 
 // explained explains a decision that did not allow.
-func explained(t testing.TB, p Policies, input string) Explanation {
+func explained(t testing.TB, p Policies, input string) Evaluation {
 	t.Helper()
 	return Run(context.Background(), p, ast.MustParseTerm(input).Value, false)
 }

@@ -1,4 +1,4 @@
-package policy
+package explain
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -19,7 +20,7 @@ import (
 // document returns a whole input for a request, with some members changed.
 func documentOf(t testing.TB, method, path string, who *authenticator.Identity, change func(map[string]any)) map[string]any {
 	t.Helper()
-	in := asked(path, "")
+	in := anonymousInput(path)
 	in.Identity = who
 	encoded, err := json.Marshal(in.Request.Document(in.Request.Readings()[0], who, "", nil, request.AllFields))
 	if err != nil {
@@ -52,8 +53,8 @@ rules:
     allow: []
 `
 
-// sketch writes what a table says on lines of its own.
-func sketch(e *accesstable.Explanation) string {
+// tableSketch writes what a table says on lines of its own.
+func tableSketch(e *accesstable.Explanation) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "allow %v blocked %v\n", e.Allow, e.Blocked)
 	for _, rule := range e.Rules {
@@ -72,7 +73,7 @@ func sketch(e *accesstable.Explanation) string {
 // TestExplainTable: an access table is explained in its own words: the rule by its
 // position, each alternative and each condition, what it wants and what there is.
 func TestExplainTable(t *testing.T) {
-	set := open(t, Config{Access: []string{policytest.NewDir(t).Write("access.yaml", familyTable)}})
+	set := open(t, policy.Config{Access: []string{policytest.NewDir(t).Write("access.yaml", familyTable)}})
 	bob := (&authenticator.Identity{Authenticated: true, ID: "bob", Groups: []string{"staff"}, Claims: map[string]any{"team": "green"}}).Normalize()
 	eve := (&authenticator.Identity{Authenticated: true, ID: "eve", Groups: []string{"family"}, Roles: []string{"admin"}}).Normalize()
 	tests := []struct {
@@ -119,11 +120,11 @@ access.yaml:5 (rule 1) true
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			result, err := set.Explain(context.Background(), documentOf(t, test.method, test.path, test.who, nil))
+			result, err := Explain(context.Background(), set, documentOf(t, test.method, test.path, test.who, nil))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, sketch(result.Tables)); diff != "" || result.Allow != test.allow {
+			if diff := cmp.Diff(test.want, tableSketch(result.Tables)); diff != "" || result.Allow != test.allow {
 				t.Errorf("allow %v\n%s", result.Allow, diff)
 			}
 			if len(result.Rules) > 0 || result.Nearest != nil {
@@ -137,7 +138,7 @@ access.yaml:5 (rule 1) true
 // not let the caller in.
 func TestExplainTableBesideRego(t *testing.T) {
 	d := policytest.NewDir(t)
-	set := open(t, Config{
+	set := open(t, policy.Config{
 		Access: []string{d.Write("access.yaml", "rules:\n  - allow: [{roles: [admin]}]\n")},
 		Sources: []string{d.Write("authz.rego", `package caddy.authz
 
@@ -148,7 +149,7 @@ allow if {
 `)},
 	})
 	who := (&authenticator.Identity{Authenticated: true, ID: "bob"}).Normalize()
-	result, err := set.Explain(context.Background(), documentOf(t, "GET", "/", who, nil))
+	result, err := Explain(context.Background(), set, documentOf(t, "GET", "/", who, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +183,7 @@ func TestExplainOutcomes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			set := policyOf(t, "package caddy.authz\n\n"+test.rules+"\n")
-			result, err := set.Explain(context.Background(), documentOf(t, "GET", "/", who, func(document map[string]any) {
+			result, err := Explain(context.Background(), set, documentOf(t, "GET", "/", who, func(document map[string]any) {
 				document["request"].(map[string]any)["time_ns"] = json.Number(fmt.Sprint(time.Date(2026, 1, 2, 22, 1, 1, 0, time.UTC).UnixNano()))
 			}))
 			if err != nil {
@@ -200,7 +201,7 @@ func TestExplainOutcomes(t *testing.T) {
 			}
 		})
 	}
-	if _, err := policyOf(t, "package caddy.authz\nallow := true\n").Explain(context.Background(), "text"); err == nil {
+	if _, err := Explain(context.Background(), policyOf(t, "package caddy.authz\nallow := true\n"), "text"); err == nil {
 		t.Error("a text passes for an input")
 	}
 }

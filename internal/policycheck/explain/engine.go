@@ -1,10 +1,9 @@
-package policy
+package explain
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -12,9 +11,8 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
+	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
-	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
-	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 )
 
 // Explanation is what policies make of an input, and why.
@@ -39,7 +37,7 @@ type Explanation struct {
 	Tables *accesstable.Explanation `json:"access,omitempty"`
 	// Explanation says which rules were tried. Where nothing but an access table
 	// decides, there are none.
-	explain.Explanation
+	Evaluation
 }
 
 // explainTimeout bounds an explanation as a whole: with a tracer an evaluation
@@ -49,7 +47,7 @@ const explainTimeout = 5 * time.Second
 // Explain says what the policies make of an input document, and why. It is many
 // times dearer than a decision. Nothing of the input but what conditions refer to
 // is repeated. An error means that the input cannot be read.
-func (s *Engine) Explain(ctx context.Context, input any) (Explanation, error) {
+func Explain(ctx context.Context, engine *policy.Engine, input any) (Explanation, error) {
 	document, err := ast.InterfaceToValue(input)
 	if err != nil {
 		return Explanation{}, fmt.Errorf("input: %w", err)
@@ -57,74 +55,48 @@ func (s *Engine) Explain(ctx context.Context, input any) (Explanation, error) {
 	if _, ok := document.(ast.Object); !ok {
 		return Explanation{}, errors.New("input: want an object")
 	}
-	current := s.live.Load()
+	current := engine.Snapshot()
 	ctx, release := context.WithTimeout(ctx, explainTimeout)
 	defer release()
-	answer := current.decideAsThen(ctx, document)
-	value := current.valueOf(answer)
-	if refused := current.refuseDocument(document); refused != nil {
-		answer = *refused
-	}
+	end, at := time.Now().Add(explainTimeout), timeOf(document)
+	answer, value := current.DecideDocument(ctx, document, end, at)
 	result := Explanation{
 		Allow: answer.Allow, Reason: answer.Reason, Codes: answer.Codes, Message: answer.Message,
-		Decision: s.config.Decision, Revision: current.revision,
-		Explanation: NoRules(),
+		Decision: current.Decision, Revision: current.Revision(),
+		Evaluation: NoRules(),
 	}
 	if answer.Err != nil {
 		result.Error = answer.Err.Error()
 	}
-	if result.Value, err = native(value); err != nil {
-		return result, err
+	if value != nil {
+		if result.Value, err = ast.JSON(value); err != nil {
+			return result, err
+		}
 	}
-	return result, current.explain(ctx, &result, document)
+	return result, result.add(ctx, current, document, current.EvalOptions(ctx, end, at))
 }
 
-// decideAsThen decides about an input as at the time that it names.
-func (s *snapshot) decideAsThen(ctx context.Context, document ast.Value) (answer decision.Decision) {
-	defer recovered(&answer)
-	if s.native {
-		return s.decideDocument(document)
-	}
-	run, end := s.evaluator.begin(), time.Now().Add(explainTimeout)
-	value, err := run.evaluate(ctx, ast.NewTerm(document), span{end, end}, timeOf(document))
-	s.evaluator.end(run)
-	if err != nil {
-		return decision.Failed(withoutData(err))
-	}
-	return s.decode(value)
-}
-
-// explain adds what the rules and the tables say. Where only a table decides,
-// the rules that read it are nobody's concern.
-func (s *snapshot) explain(ctx context.Context, result *Explanation, document ast.Value) (err error) {
+// add adds what the rules and the tables say. Where a table decides by itself, there are
+// no rules.
+func (e *Explanation) add(ctx context.Context, current policy.Snapshot, document ast.Value, options []rego.EvalOption) (err error) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			err = fmt.Errorf("the explanation panicked: %v", problem)
 		}
 	}()
-	if s.table != nil {
-		question, err := questionOf(document)
-		if err != nil {
-			return err
-		}
-		result.Tables = s.table.Explain(question)
+	if e.Tables, err = current.ExplainTable(document); err != nil {
+		return err
 	}
-	if s.native {
+	if current.TableOnly() {
 		return nil
 	}
-	result.Explanation = explain.Run(ctx, s.policies, document, result.Allow, s.optionsAsThen(ctx, document)...)
-	return nil
-}
-
-// optionsAsThen are those of the server's own evaluation, with the time of the
-// request for the time and explainTimeout for its timeout.
-func (s *snapshot) optionsAsThen(ctx context.Context, document ast.Value) []rego.EvalOption {
-	end := time.Now().Add(explainTimeout)
-	options := append(slices.Clip(s.options), rego.EvalExternalCancel(newLimit(ctx, end, end)))
-	if at := timeOf(document); !at.IsZero() {
-		options = append(options, rego.EvalTime(at))
+	query, err := current.Prepare(ctx, ast.NewBody(ast.NewExpr(ast.NewTerm(bundle.Ref(current.Decision)))))
+	if err != nil {
+		return err
 	}
-	return options
+	p := Policies{Compiler: current.Compiler(), Query: query, Data: ast.NewTerm(current.Data()), Prepare: current.Prepare}
+	e.Evaluation = Run(ctx, p, document, e.Allow, options...)
+	return nil
 }
 
 // timeOf returns the time that an input names, or zero.
@@ -140,4 +112,4 @@ func timeOf(document ast.Value) time.Time {
 }
 
 // NoRules is the explanation of a decision that no rule was asked for.
-func NoRules() explain.Explanation { return explain.Explanation{Rules: []explain.Rule{}} }
+func NoRules() Evaluation { return Evaluation{Rules: []Rule{}} }
