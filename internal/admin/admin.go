@@ -45,7 +45,7 @@ func (Admin) Routes() []caddy.AdminRoute {
 		{Pattern: "/policy_auth/policies/reload", Handler: only(http.MethodPost, reloadPolicies)},
 		{Pattern: "/policy_auth/keys", Handler: only(http.MethodGet, showKeys)},
 		{Pattern: "/policy_auth/decisions", Handler: only(http.MethodGet, showDecisions)},
-		{Pattern: "/policy_auth/explain", Handler: only(http.MethodPost, explain)},
+		{Pattern: "/policy_auth/explain", Handler: only(http.MethodPost, serveExplain)},
 		{Pattern: sessionsPath, Handler: caddy.AdminHandlerFunc(sessions)},
 		{Pattern: sessionsPath + "/", Handler: only(http.MethodDelete, endSession)},
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
-	"github.com/policyauth/caddy-policy-auth/internal/question"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 )
 
 const (
@@ -58,9 +58,9 @@ func errUnknownID(id string) error {
 
 func apiError(status int, err error) error { return caddy.APIError{HTTPStatus: status, Err: err} }
 
-// explain answers a question with why a request was or would be refused. The
+// serveExplain answers a question with why a request was or would be refused. The
 // body must say that it is JSON, which no form of another site's page can say.
-func explain(w http.ResponseWriter, r *http.Request) error {
+func serveExplain(w http.ResponseWriter, r *http.Request) error {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return apiError(http.StatusUnsupportedMediaType, errors.New("want application/json"))
 	}
@@ -68,7 +68,7 @@ func explain(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return apiError(http.StatusRequestEntityTooLarge, fmt.Errorf("want at most %d bytes", maxExplainRequest))
 	}
-	q, err := question.Decode(content)
+	q, err := explain.Decode(content)
 	if err != nil {
 		return apiError(http.StatusBadRequest, err)
 	}
@@ -79,7 +79,7 @@ func explain(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return apiError(http.StatusConflict, err)
 	}
-	answer, err := question.Ask(r.Context(), set, q)
+	answer, err := explain.Ask(r.Context(), set, q)
 	if err != nil {
 		return apiError(http.StatusBadRequest, err)
 	}
@@ -87,7 +87,7 @@ func explain(w http.ResponseWriter, r *http.Request) error {
 }
 
 // explainDenial asks the policies that refused a request, as they are now.
-func explainDenial(w http.ResponseWriter, r *http.Request, q question.Question) error {
+func explainDenial(w http.ResponseWriter, r *http.Request, q explain.Request) error {
 	latest := withID(q.ID, 1)
 	if len(latest) == 0 {
 		return errUnknownID(q.ID)
@@ -101,7 +101,7 @@ func explainDenial(w http.ResponseWriter, r *http.Request, q question.Question) 
 	if err != nil {
 		return apiError(http.StatusConflict, fmt.Errorf("the policies that refused it are no longer in use: %w", err))
 	}
-	answer, err := question.About(r.Context(), set, refusal, q.Changes)
+	answer, err := explain.About(r.Context(), set, refusal, q.Changes)
 	if err != nil {
 		return apiError(http.StatusBadRequest, err)
 	}

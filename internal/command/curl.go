@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/policyauth/caddy-policy-auth/internal/question"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -27,7 +27,7 @@ var curlFlags = map[string]string{
 
 // curl is a command line of curl as it is read.
 type curl struct {
-	description question.Description
+	description explain.Description
 	data        []string
 	inQuery     bool // -G
 	hints       []string
@@ -36,7 +36,7 @@ type curl struct {
 // parseCurl reads the arguments of curl. It returns the request that they make,
 // and where credentials were, which are left out. An option that is not known is
 // an error, since it might make another request.
-func parseCurl(args []string, d question.Description) (question.Description, []string, error) {
+func parseCurl(args []string, d explain.Description) (explain.Description, []string, error) {
 	c := &curl{description: d}
 	for len(args) > 0 {
 		arg := args[0]
@@ -148,7 +148,7 @@ func (c *curl) addData(what, value string) error {
 }
 
 // finish puts method, body and headers together as curl does.
-func (c *curl) finish() (question.Description, []string, error) {
+func (c *curl) finish() (explain.Description, []string, error) {
 	d := &c.description
 	if d.URL == "" {
 		return *d, nil, errors.New("no URL")
@@ -179,7 +179,7 @@ func (c *curl) finish() (question.Description, []string, error) {
 	return *d, c.hints, nil
 }
 
-func hasHeader(d question.Description, name string) bool {
+func hasHeader(d explain.Description, name string) bool {
 	for given := range d.Headers {
 		if strings.EqualFold(given, name) {
 			return true

@@ -13,14 +13,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
-	"github.com/policyauth/caddy-policy-auth/internal/question"
+	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // explainFlags are what caddy policy-auth explain takes beside arguments.
 type explainFlags struct {
 	*sources
-	asked     question.Question
+	asked     explain.Request
 	headers   []string
 	claims    []string
 	identity  string
@@ -183,7 +183,7 @@ func claimValue(text string) any {
 
 // addHeader adds a header that is written as name: value. The value of one that
 // holds a credential is left out, as policies see it.
-func addHeader(d *question.Description, line string, hints *[]string) error {
+func addHeader(d *explain.Description, line string, hints *[]string) error {
 	name, value, ok := strings.Cut(line, ":")
 	name = strings.TrimSpace(name)
 	if !ok || name == "" || strings.ContainsAny(name, " \t") {
@@ -195,7 +195,7 @@ func addHeader(d *question.Description, line string, hints *[]string) error {
 		value = request.Redacted
 	}
 	if d.Headers == nil {
-		d.Headers = map[string]question.Lines{}
+		d.Headers = map[string]explain.Lines{}
 	}
 	d.Headers[name] = append(d.Headers[name], value)
 	return nil
@@ -226,33 +226,33 @@ func withoutSecrets(text string, hints *[]string) string {
 }
 
 // ask asks the policies in files if some are named, or else the running server.
-func (f *explainFlags) ask(cmd *cobra.Command) (question.Answer, error) {
+func (f *explainFlags) ask(cmd *cobra.Command) (explain.Response, error) {
 	if len(f.config.Sources)+len(f.config.Access) == 0 {
 		return f.askRunning()
 	}
 	set, err := f.open(cmd)
 	if err != nil {
-		return question.Answer{}, err
+		return explain.Response{}, err
 	}
 	defer set.Close()
 	if f.asked.ID == "" {
-		return question.Ask(cmd.Context(), set, f.asked)
+		return explain.Ask(cmd.Context(), set, f.asked)
 	}
 	response, err := askServer(*f.address, http.MethodGet, "/policy_auth/decisions?id="+url.QueryEscape(f.asked.ID), nil)
 	if err != nil {
-		return question.Answer{}, err
+		return explain.Response{}, err
 	}
 	defer response.Body.Close()
 	var refusals []policy.Refusal
 	if err := json.NewDecoder(response.Body).Decode(&refusals); err != nil || len(refusals) == 0 {
-		return question.Answer{}, errors.New("the server's answer cannot be read")
+		return explain.Response{}, errors.New("the server's answer cannot be read")
 	}
-	return question.About(cmd.Context(), set, refusals[0], f.asked.Changes)
+	return explain.About(cmd.Context(), set, refusals[0], f.asked.Changes)
 }
 
 // askRunning asks the running server.
-func (f *explainFlags) askRunning() (question.Answer, error) {
-	var answer question.Answer
+func (f *explainFlags) askRunning() (explain.Response, error) {
+	var answer explain.Response
 	content, err := json.Marshal(f.asked)
 	if err != nil {
 		return answer, err

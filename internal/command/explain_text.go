@@ -7,11 +7,10 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
-	"github.com/policyauth/caddy-policy-auth/internal/question"
 )
 
 // describe writes an answer for people.
-func describe(a question.Answer) string {
+func describe(a explain.Response) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	verdict := "allowed"

@@ -1,4 +1,4 @@
-package question
+package explain
 
 import (
 	"crypto/tls"

@@ -1,7 +1,7 @@
 // Package question is a question about a decision: a request described by
 // hand, one that was refused, or an input document, and what to change about its
 // caller; and the answer, which never shows a credential.
-package question
+package explain
 
 import (
 	"encoding/json"
@@ -16,8 +16,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// Question is what is asked about: exactly one of ID, URL and Input, and changes.
-type Question struct {
+// Request is what is asked about: exactly one of ID, URL and Input, and changes.
+type Request struct {
 	// ID is that of a request that the running server refused.
 	ID string `json:"id,omitempty"`
 	// Set names the policies to ask, by their id or by one of their files, where a
@@ -69,8 +69,8 @@ func (l *Lines) UnmarshalJSON(text []byte) error {
 }
 
 // Decode reads a question from JSON. Unknown members are errors.
-func Decode(content []byte) (Question, error) {
-	var q Question
+func Decode(content []byte) (Request, error) {
+	var q Request
 	if err := strictly(content, &q); err != nil {
 		return q, fmt.Errorf("%w; a question has %s", err, "id, set, method, url, headers, body, client_ip, identity, config, input, "+strings.Join(ChangeNames, ", "))
 	}
@@ -93,7 +93,7 @@ func strictly(content []byte, into any) error {
 
 // Check returns an error unless the question asks about one thing, and changes
 // what can be changed.
-func (q Question) Check() error {
+func (q Request) Check() error {
 	kinds := 0
 	for _, asked := range []bool{q.ID != "", q.URL != "", q.Input != nil} {
 		if asked {

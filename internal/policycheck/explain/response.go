@@ -1,4 +1,4 @@
-package question
+package explain
 
 import (
 	"bytes"
@@ -11,15 +11,14 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
-	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// Answer is why a request is allowed or denied. It holds no credential.
-type Answer struct {
+// Response is why a request is allowed or denied. It holds no credential.
+type Response struct {
 	// Explanation is that of the reading of the path that decides: the first that
 	// is denied, or else the first.
-	explain.Explanation
+	Explanation
 	// Request is what was asked for.
 	Request Asked `json:"request"`
 	// Caller is who asked, as input.identity; null if the input has none.
@@ -42,7 +41,7 @@ type Asked struct {
 }
 
 // About answers for a request that was refused.
-func About(ctx context.Context, set *policy.Engine, refusal policy.Refusal, changes Changes) (Answer, error) {
+func About(ctx context.Context, set *policy.Engine, refusal policy.Refusal, changes Changes) (Response, error) {
 	shown := refusal
 	shown.Input = nil
 	if !refusal.Judged && !changes.Any() {
@@ -50,7 +49,7 @@ func About(ctx context.Context, set *policy.Engine, refusal policy.Refusal, chan
 	}
 	document, err := decode(refusal.Input)
 	if err != nil {
-		return Answer{}, fmt.Errorf("the request was not kept: %w", err)
+		return Response{}, fmt.Errorf("the request was not kept: %w", err)
 	}
 	answer, err := ask(ctx, set, document, changes)
 	answer.Refusal = &shown
@@ -71,42 +70,42 @@ func hasBody(document map[string]any) bool {
 }
 
 // unjudged answers for a request that no policy was asked about.
-func unjudged(r policy.Refusal) Answer {
-	return Answer{
-		Explanation: explain.Explanation{Reason: r.Reason, Codes: r.Codes, Error: r.Error, Evaluation: explain.NoRules()},
+func unjudged(r policy.Refusal) Response {
+	return Response{
+		Explanation: Explanation{Reason: r.Reason, Codes: r.Codes, Error: r.Error, Evaluation: NoRules()},
 		Request:     Asked{ID: r.ID, Method: r.HTTPMethod, URL: r.Host + r.Path, ClientIP: r.ClientIP},
 		Refusal:     &r,
 		Notes:       []string{"it was refused before policies were asked; to see what they would say of a caller, name one with --as"},
 	}
 }
 
-func (a *Answer) note(when bool, format string, args ...any) {
+func (a *Response) note(when bool, format string, args ...any) {
 	if when {
 		a.Notes = append(a.Notes, fmt.Sprintf(format, args...))
 	}
 }
 
 // Ask answers a question about a description or an input document.
-func Ask(ctx context.Context, set *policy.Engine, q Question) (Answer, error) {
+func Ask(ctx context.Context, set *policy.Engine, q Request) (Response, error) {
 	if q.Input != nil {
 		return ask(ctx, set, q.Input, q.Changes)
 	}
 	asked, in, err := q.input()
 	if err != nil {
-		return Answer{}, err
+		return Response{}, err
 	}
 	if flag := in.Request.RejectedFlag(); flag != "" {
 		return ambiguous(asked, q.ClientIP, flag), nil
 	}
 	documents, err := set.Documents(in)
 	if err != nil {
-		return Answer{}, err
+		return Response{}, err
 	}
-	var first *Answer
+	var first *Response
 	for _, document := range documents {
 		decoded, err := decode(document)
 		if err != nil {
-			return Answer{}, err
+			return Response{}, err
 		}
 		answer, err := ask(ctx, set, decoded, q.Changes)
 		if err != nil {
@@ -121,33 +120,33 @@ func Ask(ctx context.Context, set *policy.Engine, q Question) (Answer, error) {
 		}
 	}
 	if first == nil {
-		return Answer{}, errors.New("the request has no path to judge")
+		return Response{}, errors.New("the request has no path to judge")
 	}
 	return *first, nil
 }
 
 // ambiguous answers for a path that is refused for every caller.
-func ambiguous(r *http.Request, client string, flag request.Flag) Answer {
-	return Answer{
-		Explanation: explain.Explanation{Reason: authenticator.ReasonPathAmbiguous, Codes: []string{string(flag)}, Evaluation: explain.NoRules()},
+func ambiguous(r *http.Request, client string, flag request.Flag) Response {
+	return Response{
+		Explanation: Explanation{Reason: authenticator.ReasonPathAmbiguous, Codes: []string{string(flag)}, Evaluation: NoRules()},
 		Request:     Asked{Method: r.Method, URL: r.Host + r.URL.EscapedPath(), ClientIP: client},
 		Notes:       []string{fmt.Sprintf("the path has the flag %s and is refused with 400 before the caller is identified, unless allow_ambiguous_paths names the flag", flag)},
 	}
 }
 
 // ask asks the policies about one input document.
-func ask(ctx context.Context, set *policy.Engine, document map[string]any, changes Changes) (Answer, error) {
+func ask(ctx context.Context, set *policy.Engine, document map[string]any, changes Changes) (Response, error) {
 	hidden := request.RedactSecrets(document)
 	said, err := changes.apply(document)
 	if err != nil {
-		return Answer{}, err
+		return Response{}, err
 	}
-	answer := Answer{Request: inShort(document), Changes: said}
+	answer := Response{Request: inShort(document), Changes: said}
 	answer.Caller, _ = document["identity"].(map[string]any)
 	for _, name := range hidden {
 		answer.note(true, "%s looks like a credential: its value is not used; say who is calling by as or identity", name)
 	}
-	answer.Explanation, err = explain.Explain(ctx, set, document)
+	answer.Explanation, err = Explain(ctx, set, document)
 	answer.note(readsCredential(answer.Explanation), "a condition reads a credential, which is redacted in what is kept of a request: it is explained "+
 		"as if the credential were the text %s; read input.identity instead", request.Redacted)
 	return answer, err
@@ -155,7 +154,7 @@ func ask(ctx context.Context, set *policy.Engine, document map[string]any, chang
 
 // readsCredential reports whether a condition that counts was told a credential's
 // place or takes a token apart.
-func readsCredential(e explain.Explanation) bool {
+func readsCredential(e Explanation) bool {
 	content, err := json.Marshal(e)
 	return err == nil && (bytes.Contains(content, []byte(request.Redacted)) || bytes.Contains(content, []byte("io.jwt.")))
 }
