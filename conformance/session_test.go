@@ -339,9 +339,9 @@ func TestSessionAdmin(t *testing.T) {
 		body        string
 		left        string
 	}{
-		{"DELETE", "", 400, "whose sessions?", "200 200 200 200"},
-		{"DELETE", "?user=", 400, "whose sessions?", "200 200 200 200"},
-		{"DELETE", "?user=alice&all=true", 400, "whose sessions?", "200 200 200 200"},
+		{"DELETE", "", 400, "not both", "200 200 200 200"},
+		{"DELETE", "?user=", 400, "not both", "200 200 200 200"},
+		{"DELETE", "?user=alice&all=true", 400, "not both", "200 200 200 200"},
 		{"POST", "?user=alice", 405, "GET and DELETE only", "200 200 200 200"},
 		{"GET", "/x", 405, "DELETE only", "200 200 200 200"},
 		{"DELETE", "/x", 200, `{"ended":0}`, "200 200 200 200"},

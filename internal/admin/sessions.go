@@ -15,7 +15,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
-// Session is a session as operators see it. Knowing it does not make its owner of a client.
+// Session is a session as operators see it. Its ID is a hash and cannot be used to sign in.
 type Session struct {
 	ID       string    `json:"id"`
 	User     string    `json:"user"`
@@ -52,7 +52,7 @@ func sessions(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", "GET, DELETE")
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("GET and DELETE only")}
 	case (user == "") != all:
-		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("whose sessions? Say user=<id or name>, or all=true for those of all users")}
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("set either user=<id or name> or all=true, not both")}
 	}
 	ended, err := sumRegistries(func(g *session.Registry) (int, error) { return g.EndUser(r.Context(), user) })
 	if err != nil {

@@ -140,10 +140,10 @@ func (c *CORS) Names(origin string) bool {
 	return len(allowed) == 1 && (allowed[0] == origin || allowed[0] == "*")
 }
 
-// isOwned reports whether a response header is this room's alone to set.
+// isOwned reports whether only this package sets a response header.
 func isOwned(name string) bool { return strings.HasPrefix(name, "Access-Control-") }
 
-// removeOwned removes what others set of the headers that are this room's.
+// removeOwned removes these headers if another handler set them.
 func removeOwned(h http.Header) {
 	for name := range h {
 		if isOwned(name) {

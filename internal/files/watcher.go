@@ -82,8 +82,8 @@ func (w *watcher) notify() {
 	}
 }
 
-// subscribe asks for notifications of every directory that matters. Where the system
-// has none left, polling has to do, which is warned of.
+// subscribe asks for notifications of every directory that matters. If the system has
+// none left, it falls back to polling and logs a warning.
 func (w *watcher) subscribe() {
 	if w.notifier == nil {
 		return
@@ -158,7 +158,7 @@ func (w *watcher) check(ctx context.Context) {
 	}
 }
 
-// resultID names a look's result.
+// resultID identifies the result of a scan.
 func resultID(tree Tree, err error) string {
 	if err != nil {
 		return "error: " + err.Error()

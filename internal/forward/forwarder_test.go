@@ -3,6 +3,7 @@ package forward
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -32,9 +33,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 	u.header = r.Header.Clone()
 	body, _ := io.ReadAll(r.Body)
 	u.body = string(body)
-	for name, lines := range u.set {
-		w.Header()[name] = lines
-	}
+	maps.Copy(w.Header(), u.set)
 	if u.err != nil {
 		return u.err
 	}

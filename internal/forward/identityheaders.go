@@ -153,7 +153,7 @@ func (h *IdentityHeaders) Set(r *http.Request, id *authenticator.Identity, share
 // isPrintable reports whether a value can stand in a header and is read back as itself:
 // printable ASCII without a space at either end.
 func isPrintable(value string) bool {
-	for i := 0; i < len(value); i++ {
+	for i := range len(value) {
 		if value[i] < 0x20 || value[i] >= 0x7f {
 			return false
 		}
@@ -161,7 +161,7 @@ func isPrintable(value string) bool {
 	return strings.TrimSpace(value) == value
 }
 
-// remove deletes each spelling of some headers.
+// removeHeaders deletes each spelling of some headers.
 func removeHeaders(h http.Header, folded ...string) {
 	for name := range h {
 		if slices.ContainsFunc(folded, func(f string) bool { return request.SameHeaderName(name, f) }) {

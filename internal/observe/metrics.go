@@ -35,16 +35,16 @@ var (
 	}, []string{"outcome"})
 	sessions = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "policy_auth", Name: "sessions_total",
-		Help: "Sessions that were begun and ended by their owners, and sign-ins that were refused, by event and reason.",
+		Help: "Sessions started and ended by users, and failed sign-ins, by event and reason.",
 	}, []string{"event", "reason"})
-	remembered = prometheus.NewCounterVec(prometheus.CounterOpts{
+	decisionCache = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "policy_auth", Name: "decision_cache_total",
-		Help: "Decisions that were remembered (hit), that were not (miss), and remembered ones that proved wrong (difference).",
+		Help: "Lookups in the decision cache by outcome: hit, miss, or difference (evaluating a hit again gave another result).",
 	}, []string{"outcome"})
 	allowed    = decisions.WithLabelValues("allow", "")
-	hit        = remembered.WithLabelValues("hit")
-	miss       = remembered.WithLabelValues("miss")
-	difference = remembered.WithLabelValues("difference")
+	hit        = decisionCache.WithLabelValues("hit")
+	miss       = decisionCache.WithLabelValues("miss")
+	difference = decisionCache.WithLabelValues("difference")
 )
 
 // verdicts names the outcomes of a credential for a label.
@@ -60,7 +60,7 @@ var verdicts = map[authenticator.Verdict]string{
 // Register adds the collectors to a registry. A registry that has them is left
 // as it is.
 func Register(registry prometheus.Registerer) error {
-	for _, collector := range []prometheus.Collector{decisions, authentications, evaluations, reloads, sessions, remembered, crossOrigin} {
+	for _, collector := range []prometheus.Collector{decisions, authentications, evaluations, reloads, sessions, decisionCache, crossOrigin} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(collector); err != nil && !errors.As(err, &already) {
 			return fmt.Errorf("registering metrics: %w", err)
@@ -121,11 +121,11 @@ func authenticated(method, outcome string) prometheus.Counter {
 	if known != nil {
 		maps.Copy(more, *known)
 	}
-	accepted.Store(&more) // another's that comes in between is found anew
+	accepted.Store(&more) // a concurrent update may be lost; the next call adds it again
 	return more[method]
 }
 
-// CountDifference counts a remembered decision that proved wrong.
+// CountDifference counts a cached decision that differs from a new evaluation.
 func CountDifference() { difference.Inc() }
 
 // CountReload counts a reload of policies.

@@ -17,53 +17,53 @@ import (
 )
 
 const (
-	// defaultCache is how many bytes of decisions are remembered.
+	// defaultCache is the size of the cache by default, in bytes.
 	defaultCache = 16 << 20
-	// maxCache is more memory than any process has for it.
+	// maxCache is the largest size of the cache that is accepted, in bytes (1 TiB).
 	maxCache = 1 << 40
 	// NoCache is the size of no cache at all.
 	NoCache = -1
-	// maxKey and maxValue bound one decision that is remembered, in bytes. Longer
-	// keys are a stranger's making, and not worth the room.
+	// maxKey and maxValue are the largest key and decision that are cached, in bytes.
+	// A longer key comes from an unusual request, which is not worth the memory.
 	maxKey   = 4 << 10
 	maxValue = 64 << 10
-	// overhead is what remembering a decision takes besides.
+	// overhead is the memory that an entry takes beside its key and decision, in bytes.
 	overhead = 512
-	// verifyEvery is how many hits come before one that is evaluated again.
+	// verifyEvery is how many hits there are for each one that is evaluated again.
 	verifyEvery = 1024
-	// verifyShare bounds the time for that: it is at most this part of all time.
-	verifyShare = 100
+	// verifyTimeDivisor bounds that: it takes at most 1/verifyTimeDivisor of the time.
+	verifyTimeDivisor = 100
 )
 
-// Cached says what became of a decision in the cache.
+// Cached is the outcome of looking a decision up in the cache.
 type Cached string
 
-// What becomes of a decision. It is "" if none is remembered.
+// The outcomes. It is "" if the decision cannot be cached.
 const (
 	CacheHit  Cached = "hit"
 	CacheMiss Cached = "miss"
 )
 
-// cache remembers decisions by what they read of their input, all of it: a hash
-// finds an entry and decides nothing. It belongs to one snapshot, and to
-// decisions for which that is all that they depend on. W-TinyLFU admits to it, so
-// that a client who tries out paths does not displace what others ask every day.
+// cache has decisions by everything that they read of their input: a hash finds an
+// entry, and the whole key is compared. It belongs to one snapshot, and to decisions
+// that depend on nothing else. W-TinyLFU chooses the entries to keep, so that a client
+// that tries out paths does not displace frequent requests.
 //
-// It does not trust itself: one hit in verifyEvery is evaluated again, and a
-// difference ends its use.
+// One hit in verifyEvery is evaluated again. If the result differs, the cache is no
+// longer used.
 type cache struct {
 	entries *otter.Cache[string, *entry]
 	hits    atomic.Uint64
-	// resting is until when no hit is evaluated again, counted from opened.
-	resting atomic.Int64
-	opened  time.Time
-	broken  atomic.Bool
-	now     func() time.Time
+	// nextVerify is the earliest time of the next evaluation of a hit, counted from opened.
+	nextVerify atomic.Int64
+	opened     time.Time
+	broken     atomic.Bool
+	now        func() time.Time
 	// differed is called when the cache is found to be wrong, once.
 	differed func()
 }
 
-// entry is a decision that was made before. It is immutable, deeply.
+// entry is a cached decision. It is deeply immutable.
 type entry struct {
 	decision decision.Decision
 	expires  time.Time // zero for never
@@ -77,7 +77,7 @@ func newCache(size int64) *cache {
 	})}
 }
 
-// get returns what is remembered for a key. It does not keep the key.
+// get returns the entry of a key, or nil. It does not keep the key.
 func (c *cache) get(key []byte) *entry {
 	known, ok := c.entries.GetIfPresent(unsafe.String(unsafe.SliceData(key), len(key))) //nolint:gosec // the text lives as long as the call
 	if !ok || !known.expires.IsZero() && !c.now().Before(known.expires) {
@@ -86,24 +86,24 @@ func (c *cache) get(key []byte) *entry {
 	return known
 }
 
-// shouldVerify reports whether a hit is one to be evaluated again. If it is, call
-// verified, and until then no other one is.
+// shouldVerify reports whether to evaluate a hit again. If so, call scheduleNextVerify
+// afterwards; until then it reports false.
 func (c *cache) shouldVerify() bool {
 	if c.hits.Add(1)%verifyEvery != 0 {
 		return false
 	}
-	until := c.resting.Load()
-	return int64(c.now().Sub(c.opened)) >= until && c.resting.CompareAndSwap(until, math.MaxInt64)
+	until := c.nextVerify.Load()
+	return int64(c.now().Sub(c.opened)) >= until && c.nextVerify.CompareAndSwap(until, math.MaxInt64)
 }
 
-// verified notes how long it took to evaluate a hit again, and bounds the part of
-// the time that goes to this: the next one has to wait for so much longer.
-func (c *cache) verified(took time.Duration) {
-	c.resting.Store(int64(c.now().Sub(c.opened) + (verifyShare-1)*took))
+// scheduleNextVerify takes the time that evaluating a hit again took, and delays the next
+// one so that all of them take at most 1/verifyTimeDivisor of the time.
+func (c *cache) scheduleNextVerify(took time.Duration) {
+	c.nextVerify.Store(int64(c.now().Sub(c.opened) + (verifyTimeDivisor-1)*took))
 }
 
-// put remembers a decision, no longer than the caller's credential counts and the
-// policy allows. What failed is not remembered.
+// put caches a decision until the caller's credential expires or the time that the
+// policy allows is over. Decisions that failed are not cached.
 func (c *cache) put(key []byte, decision decision.Decision, id *authenticator.Identity) {
 	if decision.Undecided() || len(key) > maxKey {
 		return

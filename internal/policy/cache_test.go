@@ -295,7 +295,7 @@ func TestCacheVerifyShare(t *testing.T) {
 				now = now.Add(between)
 				if c.shouldVerify() {
 					now = now.Add(test.takes)
-					c.verified(test.takes)
+					c.scheduleNextVerify(test.takes)
 					again++
 				}
 			}
@@ -321,7 +321,7 @@ func TestCacheVerifyAtOnce(t *testing.T) {
 	if got := count(); got != 1 {
 		t.Errorf("%d at once", got)
 	}
-	if c.verified(0); count() != 1 {
+	if c.scheduleNextVerify(0); count() != 1 {
 		t.Error("none afterwards")
 	}
 }

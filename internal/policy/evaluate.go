@@ -66,7 +66,7 @@ func (s *Engine) Decide(ctx context.Context, in Input) Decision {
 		return Decision{Decision: *refused, Revision: current.revision}
 	}
 	asked := question{ctx: ctx, in: in, timeout: s.config.Timeout}
-	defer asked.leave()
+	defer asked.releaseSlot()
 	result := Decision{Decision: decision.Failed(errNoPath), Revision: current.revision}
 	readings := in.Request.Readings()
 	for i := range readings {
@@ -129,7 +129,7 @@ func (s *snapshot) readBody(ctx context.Context, in Input, timeout time.Duration
 	problem, err := in.Request.ReadBody(ctx, limits)
 	switch {
 	case err != nil:
-		refused := unevaluated(err)
+		refused := queueFailure(err)
 		return &refused
 	case problem == "", problem != request.BodyTimeout && (s.reads["request.body_truncated"] || s.reads["truncated_body"]):
 		return nil
@@ -180,14 +180,14 @@ func (s *snapshot) recall(q *question, d *request.Document, caller *callerKey, r
 // verify evaluates a remembered decision again, and returns which one counts.
 func (s *snapshot) verify(q *question, d *request.Document, caller *callerKey, reading *request.Reading, before decision.Decision) decision.Decision {
 	elapsed := q.elapsed
-	defer func() { s.cache.verified(q.elapsed - elapsed) }()
+	defer func() { s.cache.scheduleNextVerify(q.elapsed - elapsed) }()
 	return s.cache.verify(before, s.consult(q, d, caller, reading))
 }
 
 // consult asks the policies about one reading.
 func (s *snapshot) consult(q *question, d *request.Document, caller *callerKey, reading *request.Reading) decision.Decision {
-	if err := q.enter(s.reaches); err != nil {
-		return unevaluated(err)
+	if err := q.acquireSlot(s.reaches); err != nil {
+		return queueFailure(err)
 	}
 	start := time.Now()
 	if q.started.IsZero() {
@@ -226,7 +226,7 @@ func (s *snapshot) evaluate(ctx context.Context, run *evaluation, input *ast.Ter
 	s.evaluator.end(run)
 	switch {
 	case topdown.IsCancel(err):
-		return timedOut("it was cut off: its caller is gone, or it took longer than its timeout")
+		return timedOut("it was cut off: the client disconnected, or it took longer than its timeout")
 	case err != nil:
 		return decision.Failed(withoutData(err))
 	case late:

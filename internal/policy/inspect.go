@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -49,13 +50,13 @@ func (s Snapshot) Data() ast.Value { return s.evaluator.data.root }
 
 // Prepare prepares a query over the policies and their data.
 func (s Snapshot) Prepare(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error) {
-	return rego.New(append(s.rego[:len(s.rego):len(s.rego)], rego.ParsedQuery(query))...).PrepareForEval(ctx)
+	return rego.New(append(slices.Clip(s.rego), rego.ParsedQuery(query))...).PrepareForEval(ctx)
 }
 
 // EvalOptions returns the options with which the engine evaluates such a query until a
 // time. Built-in functions that return the time return at, unless it is zero.
 func (s Snapshot) EvalOptions(ctx context.Context, end, at time.Time) []rego.EvalOption {
-	options := append(s.options[:len(s.options):len(s.options)], rego.EvalExternalCancel(newLimit(ctx, end, end)))
+	options := slices.Concat(s.options, []rego.EvalOption{rego.EvalExternalCancel(newLimit(ctx, end, end))})
 	if !at.IsZero() {
 		options = append(options, rego.EvalTime(at))
 	}

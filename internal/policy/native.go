@@ -30,7 +30,7 @@ var tableReads = ReadSet{
 func (s *snapshot) decideByTable(q *question, reading *request.Reading) (answer decision.Decision) {
 	defer recovered(&answer)
 	if err := q.ctx.Err(); err != nil || q.elapsed > q.timeout {
-		return timedOut("its caller is gone, or the readings of its path took longer than its timeout")
+		return timedOut("the client disconnected, or the readings of its path took longer than its timeout")
 	}
 	if len(q.in.Request.Readings()) > 1 { // one costs less than reading the clock
 		defer q.spend(time.Now())

@@ -10,7 +10,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 )
 
-// Reads is what evaluating a decision may read of input: dotted prefixes such as
+// ReadSet is what evaluating a decision may read of input: dotted prefixes such as
 // request.path, below which everything counts as read. "" is the whole input.
 // What cannot be told from the rules counts as read.
 type ReadSet map[string]bool

@@ -91,13 +91,13 @@ func section[T, S any](name string, parts []part[S], get func(*T) *S) part[T] {
 	}
 }
 
-// nothing stands where a value is emptied.
-var nothing = ast.InternedNullTerm.Value
+// emptyValue replaces the value of a term that is used again.
+var emptyValue = ast.InternedNullTerm.Value
 
 // leaf is a part whose value is made as a whole.
 func leaf[T any](name string, value func(*T) ast.Value, key func([]byte, *T) []byte) part[T] {
 	return part[T]{name: ast.StringTerm(name), key: key, fill: func(term *ast.Term, from *T) {
-		if term.Value = nothing; from != nil {
+		if term.Value = emptyValue; from != nil {
 			term.Value = value(from)
 		}
 	}}
@@ -107,8 +107,8 @@ func text[T any](name string, get func(*T) string) part[T] {
 	return leaf(name, func(from *T) ast.Value { return textValue(get(from)) }, func(key []byte, from *T) []byte { return appendText(key, get(from)) })
 }
 
-// word is a text that is mostly one of a few.
-func word[T any](name string, get func(*T) string) part[T] {
+// internedText is a text field that usually has one of a few values.
+func internedText[T any](name string, get func(*T) string) part[T] {
 	return leaf(name, func(from *T) ast.Value { return ast.InternedTerm(wellFormed(get(from))).Value }, text(name, get).key)
 }
 
@@ -159,7 +159,7 @@ func someByName[T, V any](name string, names []string, get func(*T) map[string]V
 			}
 			object, again := term.Value.(ast.Object)
 			if !again || object.Len() < len(all) || len(parts) < len(all) { // only one with all of them is used again
-				if term.Value = nothing; from == nil {
+				if term.Value = emptyValue; from == nil {
 					return
 				}
 			}

@@ -2,87 +2,58 @@ package policy
 
 import (
 	"context"
-	"net/netip"
-	"runtime"
-	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
-
-	"github.com/policyauth/caddy-policy-auth/authenticator"
-	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 )
 
-// constantsOf returns what a request without a credential is asked with.
-func constantsOf(values map[string]any) Input {
-	in := asked("/", "")
-	in.Config = NewConstants(values)
-	return in
-}
-
-// TestN15Gated: what may compute for long on a short text is off, and the error
-// says so and how to turn it on (N-59).
-func TestN15Gated(t *testing.T) {
-	calls := map[string]string{
-		"graph.reachable_paths": `count(graph.reachable_paths({}, [])) == 0`,
-		"graphql.is_valid":      `graphql.is_valid("{a}", "type Query{a:Int}")`,
-		"graphql.parse_query":   `graphql.parse_query("{a}")`,
-		"rego.parse_module":     `rego.parse_module("a", "package a")`,
-	}
-	for name, call := range calls {
-		path := policytest.NewDir(t).Write("authz.rego", "package caddy.authz\n\nallow if "+call+"\n")
-		refused(t, Config{Sources: []string{path}}, "authz.rego:3", "undefined function "+name+": it is off", `write "builtins allow `+name+`" in the policies block`)
-		if got := open(t, Config{Sources: []string{path}, AllowBuiltins: []string{name}, Timeout: time.Minute}).Decide(t.Context(), asked("/", "")); !got.Allow {
-			t.Errorf("%s allowed: %+v", name, got)
+// TestLimit: an evaluation is cut off by its time or by its caller, and stays so.
+func TestLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimit(t.Context(), time.Now().Add(time.Second), time.Now().Add(time.Minute))
+		looks := func() (over bool) {
+			for range begun {
+				over = l.Cancelled()
+			}
+			return over
 		}
-	}
-	for name, call := range map[string]string{"http.send": `http.send({})`, "net.lookup_ip_addr": `net.lookup_ip_addr("a")`, "opa.runtime": `opa.runtime()`} {
-		refused(t, Config{Sources: []string{policytest.NewDir(t).Write("authz.rego", "package caddy.authz\n\nallow if "+call+"\n")}},
-			"undefined function "+name+": it is off, because it reaches out of the policy", `"builtins allow `+name+`"`)
-	}
-}
-
-// TestN15LateResult: a result that comes after the timeout is none, although
-// nothing could cut the call off.
-func TestN15LateResult(t *testing.T) {
-	path := policytest.NewDir(t).Write("authz.rego", "package caddy.authz\n\nallow if not regex.match(`(a?){50}a{50}b`, input.config.x)\n")
-	set := open(t, Config{Sources: []string{path}, Timeout: 5 * time.Millisecond})
-	got := set.Decide(t.Context(), constantsOf(map[string]any{"x": strings.Repeat("a", 512<<10)}))
-	if got.Allow || got.Reason != authenticator.ReasonPolicyTimeout || got.Err == nil {
-		t.Errorf("got %+v", got)
-	}
-}
-
-// TestN15EvaluationsAtOnce: they are bounded; who waits too long is told to come
-// again, and one that panics gives its turn back.
-func TestN15EvaluationsAtOnce(t *testing.T) {
-	plain := policyOf(t, "package caddy.authz\n\nallow if input.identity.id == \"\"\n")
-	panics := asked("/", "")
-	panics.Identity = nil
-	for range 4 * runtime.GOMAXPROCS(0) {
-		if got := plain.Decide(t.Context(), panics); got.Reason != authenticator.ReasonPolicyError {
-			t.Fatalf("one that panics: %+v", got)
+		if looks() {
+			t.Error("cut off at once")
 		}
-	}
-	slots := 2 * runtime.GOMAXPROCS(0)
-	for range slots {
-		if err := computing.Acquire(t.Context(), netip.Addr{}); err != nil {
-			t.Fatal(err)
+		time.Sleep(time.Second - 1)
+		if looks() {
+			t.Error("cut off too early")
 		}
-	}
-	start := time.Now()
-	got := plain.Decide(t.Context(), asked("/", ""))
-	if took := time.Since(start); got.Allow || got.Reason != authenticator.ReasonBusy || got.Err == nil || took < maxWait || took > 10*maxWait {
-		t.Errorf("after %s: %+v", took, got)
-	}
+		time.Sleep(time.Nanosecond)
+		if first, again := looks(), looks(); !first || !again {
+			t.Error("not cut off")
+		}
+	})
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if got := plain.Decide(gone, asked("/", "")); got.Allow || got.Reason != authenticator.ReasonPolicyTimeout {
-		t.Errorf("one who is gone: %+v", got)
+	if !newLimit(gone, time.Now().Add(time.Hour), time.Now().Add(time.Hour)).Cancelled() {
+		t.Error("the first step of an evaluation whose caller is gone goes on")
 	}
-	for range slots {
-		computing.Release()
+	l := newLimit(t.Context(), time.Now().Add(time.Hour), time.Now().Add(time.Hour))
+	if l.Cancel(); !l.Cancelled() {
+		t.Error("Cancel does nothing")
 	}
-	if got := plain.Decide(t.Context(), asked("/", "")); !got.Allow {
-		t.Errorf("afterwards: %+v", got)
-	}
+}
+
+// TestLimitPatience: one that has hardly begun gets more time, and not for ever.
+func TestLimitPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimit(t.Context(), time.Now().Add(time.Second), time.Now().Add(10*time.Second))
+		time.Sleep(9 * time.Second)
+		if l.Cancelled() {
+			t.Error("cut off though the machine was slow")
+		}
+		time.Sleep(time.Second)
+		for range stride {
+			l.Cancelled()
+		}
+		if !l.Cancelled() {
+			t.Error("never cut off")
+		}
+	})
 }

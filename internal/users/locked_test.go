@@ -119,7 +119,7 @@ func TestS28TriesWhileLocked(t *testing.T) {
 							m.try(name, "x", fmt.Sprintf("10.%d.%d.%d", 100*i+window, n/4, n%4))
 						}
 					}
-					if got := hashed() - before; window == 0 && got != maxFirstAttempts+maxRepeated || window > 0 && got > maxRepeated {
+					if got := hashed() - before; window == 0 && got != maxFirstAttempts+maxRepeatedPerWindow || window > 0 && got > maxRepeatedPerWindow {
 						t.Errorf("day %d, window %d: %d are hashed", day, window, got)
 					}
 					c.pass(5*time.Minute + time.Second)

@@ -13,17 +13,17 @@ import (
 )
 
 // While a name is locked, these limits apply to its tries in a day, from all unknown
-// networks and on all machines: maxFirst for the first try of each network, the rest
-// for all networks together, at most maxRest in a window. So the right password gets
-// through, at a rate that is too low for guessing. maxWide of the first tries have to
+// networks and on all machines: maxFirstAttempts for the first try of each network, the
+// rest for all networks together, at most maxRepeatedPerWindow in a window. So the right password gets
+// through, at a rate that is too low for guessing. maxFirstWide of the first tries have to
 // come from different /48s or /24s, so that a customer with many networks in one of
 // them cannot use up all tries; the other first tries need a different network only.
 const (
-	maxAttempts      = 100
-	maxFirstAttempts = 60
-	maxFirstWide     = 32
-	maxRepeated      = 10
-	allowanceTime    = 24 * time.Hour
+	maxAttempts          = 100
+	maxFirstAttempts     = 60
+	maxFirstWide         = 32
+	maxRepeatedPerWindow = 10
+	allowanceTime        = 24 * time.Hour
 )
 
 // unknownNames is how many counters all unknown names share, so that they cannot
@@ -51,7 +51,7 @@ func (l lockoutAllowance) take(ctx context.Context, a attempt) bool {
 		return true
 	}
 	return !l.store.isFull(prefix+"rest") && !l.store.isFull(prefix+"window") &&
-		l.store.count(ctx, prefix+"window", maxRepeated, l.window) && l.store.count(ctx, prefix+"rest", maxAttempts-maxFirstAttempts, allowanceTime)
+		l.store.count(ctx, prefix+"window", maxRepeatedPerWindow, l.window) && l.store.count(ctx, prefix+"rest", maxAttempts-maxFirstAttempts, allowanceTime)
 }
 
 // isFirst reports whether an attempt may count as the first one of the widest

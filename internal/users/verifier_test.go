@@ -276,9 +276,9 @@ func TestThrottle(t *testing.T) {
 	for i := range limit * networkFactor { // many names from one network
 		try(fmt.Sprintf("name%d", i), "x", "2001:db8::1")
 	}
-	for i := range 1 + maxRepeated + 1 {
+	for i := range 1 + maxRepeatedPerWindow + 1 {
 		want := authenticator.ReasonCredentialsInvalid
-		if i > maxRepeated || i >= limit {
+		if i > maxRepeatedPerWindow || i >= limit {
 			want = authenticator.ReasonThrottled
 		}
 		if got := try("somebody", "x", "2001:db8::ffff"); got != want {

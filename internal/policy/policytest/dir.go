@@ -14,6 +14,7 @@ type Dir struct {
 	Path string
 }
 
+// NewDir returns an empty directory, which is removed when the test ends.
 func NewDir(t testing.TB) Dir { return Dir{t, t.TempDir()} }
 
 // Write puts a file there, old enough to count as settled.

@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// Keys of decisions that are remembered are what the decision reads, part by
-// part, each of which says where it ends: two that differ in anything have
-// different keys. What is missing is not empty.
+// A cache key is the encoding of every input field that the decision reads. Each field is
+// preceded by its length or type, so that different inputs have different keys, and a
+// missing field differs from an empty one.
 
 // appendText appends a text after its length.
 func appendText(key []byte, text string) []byte {
@@ -54,7 +54,7 @@ func appendNamed[V any](key []byte, members map[string]V, names []string, append
 	return key
 }
 
-// Which of the types that decoded JSON has a value is.
+// Type tags that precede a JSON value in a key.
 const (
 	keyNull byte = iota
 	keyFalse
