@@ -95,6 +95,14 @@ func TestUnjudgeable(t *testing.T) {
 	}
 }
 
+// TestUnjudgeableUpgrade: a tunnel that upgrades does not name is denied to every caller.
+func TestUnjudgeableUpgrade(t *testing.T) {
+	_, _, ex := open(httptest.NewRequest("CONNECT", "example.com:443", nil))
+	if outcome, denied := Unjudgeable(&ex.Request); !denied || outcome.Verdict != authenticator.Malformed || outcome.Reason != authenticator.ReasonUpgradeRefused {
+		t.Errorf("%v %v", outcome, denied)
+	}
+}
+
 // TestPreflightHint: without a cors block, the log explains a denied preflight.
 func TestPreflightHint(t *testing.T) {
 	for _, cors := range []bool{false, true} {
