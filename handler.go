@@ -78,7 +78,7 @@ func (h *Handler) preflight(w http.ResponseWriter, r *http.Request, ex *exchange
 	}
 	defer h.reportCORS(w, r, ex)
 	if len(r.Header["Origin"]) > 1 {
-		h.logger.Info("a request with several Origin lines is treated as one of an origin that is not allowed")
+		h.logger.Info("a request with several Origin headers is treated as if its origin were not allowed")
 	}
 	return h.cors.Handle(w, r, ex.ID)
 }
@@ -186,7 +186,7 @@ func (h *Handler) warnNested(ex *exchange.Exchange) {
 	ex.Shared.Handlers++
 	if ex.Shared.Handlers > 1 {
 		h.nestedWarning.Do(func() {
-			h.logger.Warn("a request was judged by two policy_auth handlers; both must allow it")
+			h.logger.Warn("a request passed through two policy_auth handlers; both must allow it")
 		})
 	}
 }

@@ -289,7 +289,7 @@ func TestPrivate(t *testing.T) {
 					t.Errorf("%d %v, %v", recorder.Code, err, recorder.Header())
 				}
 			}
-			const warning = "the next handler lets shared caches keep answers to known callers; say shared_cache if that is meant"
+			const warning = "the next handler allows shared caches to store responses to authenticated callers; write shared_cache if this is intended"
 			want := 0
 			if test.name == "a password, public" {
 				want = 1

@@ -60,7 +60,7 @@ func TestPreflightWithoutCORS(t *testing.T) {
 	preflight.Method = "OPTIONS"
 	recorder, _ := ask(h, preflight, new(reached))
 	hint, _ := logs.All()[0].ContextMap()["hint"].(string)
-	if recorder.Code != 401 || !strings.Contains(hint, "a cors block answers it") {
+	if recorder.Code != 401 || !strings.Contains(hint, "add a cors block") {
 		t.Errorf("%d, %q", recorder.Code, hint)
 	}
 }

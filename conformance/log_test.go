@@ -242,7 +242,7 @@ func TestDenialsAreKept(t *testing.T) {
 func TestBearerHint(t *testing.T) {
 	h, logs := newEnv(t).site(jwtSite + "access DIR/access.yaml\n")
 	for sent, want := range map[string]string{
-		canary: "need Bearer and a space", "Bearer " + canary: "say from bearer there", "Bearer a.b.c": "",
+		canary: "without a scheme: tokens", "Bearer " + canary: "add from bearer", "Bearer a.b.c": "",
 	} {
 		logs.TakeAll()
 		if _, err := ask(h, get("/", "Authorization", sent), new(reached)); err != nil {

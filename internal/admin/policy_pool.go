@@ -30,7 +30,7 @@ func report(r policy.Report) {
 	logger := caddy.Log().Named("http.handlers.policy_auth")
 	if r.Distrusted {
 		observe.CountDifference()
-		logger.Error("a remembered decision differs from a new one: decisions are no longer remembered; please report this",
+		logger.Error("a cached decision differs from a new evaluation: the decision cache is turned off; please report this",
 			zap.Strings("sources", r.Sources), zap.String("revision", r.Revision))
 		return
 	}

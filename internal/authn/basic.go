@@ -246,7 +246,7 @@ func openBasic(paths []string, inline []InlineUser, throttle Throttle) (*basicVe
 // The log is the process's own: shared users outlive a configuration.
 func (v *basicVerifier) keepIn(s store.Store) (release func()) {
 	return v.throttle.UseStore(s, func(err error) {
-		caddy.Log().Named("http.handlers.policy_auth").Warn("the networks that users sign in from, and the tries of those who are locked, are kept in memory alone, since the store does not answer", zap.Error(err))
+		caddy.Log().Named("http.handlers.policy_auth").Warn("the networks of users and the attempts of locked users are kept only in memory, because the store does not respond", zap.Error(err))
 	})
 }
 

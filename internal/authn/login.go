@@ -135,7 +135,7 @@ func (l *LoginURL) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if !l.page.HasReturnTo() {
-		ctx.Logger().Warn("login url has no {return_to}: people who sign in there do not come back to the page that they asked for", zap.String("url", l.URL))
+		ctx.Logger().Warn("login url has no {return_to}: after signing in, users do not return to the page that they requested", zap.String("url", l.URL))
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func keepAttempts(ctx caddy.Context, basic *Basic, sessions *Session) {
 	}
 	registry, release, err := config.acquire(ctx.Storage())
 	if err != nil {
-		ctx.Logger().Warn("the networks that users sign in from are kept in memory alone, until a restart", zap.Error(err))
+		ctx.Logger().Warn("the networks of users are kept only in memory and lost at a restart", zap.Error(err))
 		return
 	}
 	basic.keepIn(registry.Store(), release)

@@ -134,7 +134,7 @@ func (s *Session) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	if s.SameSite == "none" {
-		ctx.Logger().Warn("same_site none: browsers send the session with requests of every other site, and only cors and the check of their origin hold those back")
+		ctx.Logger().Warn("same_site none: browsers send the session cookie with requests from every other site; only cors and the check of Origin protect against them")
 	}
 	if s.registry, s.release, err = s.Store.acquire(ctx.Storage()); err != nil {
 		return fmt.Errorf("session: %w", err)

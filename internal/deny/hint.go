@@ -19,15 +19,15 @@ func (rs *Responder) hint(r *http.Request, ex *exchange.Exchange, result *exchan
 	case result.Reason == authenticator.ReasonInsecureTransport:
 		return login.InsecureHint(r)
 	case slices.Contains(result.Decision.Codes, codeServiceWorker):
-		return "a service worker of this host could read passwords that are typed on its sign-in page: sign in on another host, by login oidc"
+		return "a service worker of this host could read passwords that users type on its sign-in page: let users sign in on another host, with login oidc"
 	case slices.Contains(result.Unread.Names, "Authorization without a scheme"):
-		return "the client sends a credential in Authorization without a scheme, and no method of this site reads it: a token and a key of from bearer need Bearer and a space before them"
+		return "no method of this site reads Authorization without a scheme: tokens, and keys with from bearer, need Bearer before them"
 	case authn.IsNoJWT(&result.Outcome):
-		return "what the client sends as a token is no JWT: if it is a key of api_key, say from bearer there; access tokens that only their issuer can read are not accepted"
+		return "the token is not a JWT: if it is an API key, add from bearer to api_key; opaque access tokens are not accepted"
 	case len(result.Unread.Names) > 0:
-		return "the request has a credential that no method of this site reads: name the method, or where it looks for one, by from"
+		return "the request has a credential that no method of this site reads: add a method, or set its from"
 	case !rs.CORS && cors.IsPreflight(r):
-		return "this is a browser's preflight, which never has credentials: a cors block answers it"
+		return "this is a CORS preflight, which never has credentials: add a cors block to answer it"
 	case result.Decision.Revision != "" && ex.Request.ForwardedUntrusted() && rs.Policies.AsksNetwork():
 		return proxyHint(r)
 	}
@@ -41,5 +41,5 @@ func proxyHint(r *http.Request) string {
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("the peer %s sent forwarding headers, but is not in trusted_proxies, so that networks in the rules match no client: if it is your proxy, add it in the global options: servers { trusted_proxies static %s }", peer, peer)
+	return fmt.Sprintf("the peer %s sent forwarding headers, but is not in trusted_proxies, so networks in the rules never match: if it is your proxy, add it in the global options: servers { trusted_proxies static %s }", peer, peer)
 }

@@ -43,6 +43,6 @@ func (l *LostRedirects) Sent(now time.Time, logger *zap.Logger) {
 	if l.sent < minLost || now.Sub(l.first) < minLostTime || !l.done.CompareAndSwap(false, true) {
 		return
 	}
-	logger.Warn("browsers are sent to sign in and none arrives there: another handler seems to answer for this path; "+placement.Remedy,
+	logger.Warn("browsers are redirected to the sign-in page and none arrives: another handler seems to answer its path; "+placement.Remedy,
 		zap.String("path", login.LoginPath), zap.Int("sent", l.sent))
 }

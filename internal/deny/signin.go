@@ -37,7 +37,7 @@ func (rs *Responder) loginURL(r *http.Request, ex *exchange.Exchange, result *ex
 	}
 	returnTo, tooLong := login.ReturnTo(r, ex.Request.URL(), ex.Request.Scheme(), result.Navigation, rs.Chain.Parameters())
 	if tooLong {
-		rs.Logger.Info("the address of the page asked for is longer than 4 KiB: signing in leads to the root of the site", zap.String("request_id", ex.ID()))
+		rs.Logger.Info("the requested URL is longer than 4 KiB: after signing in, the user is sent to the root of the site", zap.String("request_id", ex.ID()))
 	}
 	var more url.Values
 	if challenge := decision.Challenge; stepsUp(challenge) {

@@ -54,7 +54,7 @@ func New(config Config) *Forwarder {
 // reportCookie logs a cookie that was removed from a response, once as a warning.
 func (f *Forwarder) reportCookie(name string) {
 	f.cookieWarning.Do(func() {
-		f.Logger.Warn("the next handler or a policy sets a cookie of policy_auth, which is removed from the answer: it could sign visitors in as another person", zap.String("cookie", name))
+		f.Logger.Warn("the next handler or a policy sets a cookie of policy_auth; it is removed from the response, because it could sign users in as someone else", zap.String("cookie", name))
 	})
 	f.Logger.Debug("a cookie of policy_auth removed from an answer", zap.String("cookie", name))
 }
@@ -109,7 +109,7 @@ func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, result *exch
 		removeCredential(r, ex, result.Source)
 	}
 	if leftOut := f.IdentityHeaders.Set(r, identity, ex.Shared, ex.Request.HeaderKinds()); len(leftOut) > 0 {
-		f.Logger.Warn("identity headers left out: their value cannot stand in a header",
+		f.Logger.Warn("identity headers left out: their values are not valid in a header",
 			zap.String("request_id", ex.ID()), zap.Strings("headers", leftOut), zap.String("user_id", identity.ID))
 	}
 	setPolicyHeaders(r, decision.Headers, decision.RequestHeadersToRemove)
@@ -164,6 +164,6 @@ func (f *Forwarder) warnSharedCache(ex *exchange.Exchange, source authenticator.
 		return
 	}
 	f.sharedCacheWarning.Do(func() {
-		f.Logger.Warn("the next handler lets shared caches keep answers to known callers; say shared_cache if that is meant")
+		f.Logger.Warn("the next handler allows shared caches to store responses to authenticated callers; write shared_cache if this is intended")
 	})
 }

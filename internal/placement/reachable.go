@@ -20,7 +20,7 @@ const Remedy = "put policy_auth where the site's requests for /.policy_auth/* re
 // provisioned keep requests for its sign-in page from it.
 func WarnUnreachable(ctx caddy.Context, logger *zap.Logger) {
 	if unreachable(ctx) {
-		logger.Warn("the sign-in page cannot be reached: the routes around this policy_auth keep its path from it, so that, unless another one serves it, people are sent there in vain; "+Remedy, zap.String("path", login.LoginPath))
+		logger.Warn("the sign-in page cannot be reached: the routes around this policy_auth do not pass its path to it; unless another policy_auth serves it, signing in fails; "+Remedy, zap.String("path", login.LoginPath))
 	}
 }
 

@@ -629,7 +629,7 @@ func TestE2EModules(t *testing.T) {
 	if status, _, _ := do(t, "GET", url+"/admin/", "bob"); status != 403 {
 		t.Errorf("the second handler did not refuse: %d", status)
 	}
-	if !strings.Contains(s.logged(), "judged by two policy_auth handlers") {
+	if !strings.Contains(s.logged(), "passed through two policy_auth handlers") {
 		t.Error("no warning about two handlers")
 	}
 	var config map[string]any

@@ -12,7 +12,7 @@ import (
 func TestE2E_N44UnreachableLogin(t *testing.T) {
 	const (
 		atLoad  = "the sign-in page cannot be reached"
-		atRun   = "browsers are sent to sign in and none arrives there"
+		atRun   = "browsers are redirected to the sign-in page and none arrives"
 		auth    = "policy_auth {\n" + formSite + "}\nrespond protected\n"
 		another = "respond another\n"
 	)
