@@ -51,7 +51,7 @@ func TestE2E_N11SlowBodies(t *testing.T) {
 	}
 	eventually(t, "100 bodies are being read", func() bool {
 		_, _, stacks := do(t, "GET", plain.admin+"/debug/pprof/goroutine?debug=2", "")
-		return strings.Count(stacks, "/internal/request.(*Request).receive(") >= 100
+		return strings.Count(stacks, "/internal/request.(*Request).receiveBody(") >= 100
 	})
 	now := plain.allocated()
 	t.Logf("memory %d bytes, with 100 bodies under way %d", before, now)
