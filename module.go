@@ -47,7 +47,7 @@ type (
 	CORS = settings.CORS
 	// Body bounds what policies read of a body.
 	Body = settings.Body
-	// ErrorPages says what the refused see.
+	// ErrorPages configures the responses to denied requests.
 	ErrorPages = settings.ErrorPages
 )
 
@@ -305,7 +305,7 @@ func (h *Handler) provisionSite(ctx caddy.Context) (err error) {
 	return nil
 }
 
-// provisionAnswers sets up the ways on for the allowed and the refused.
+// provisionAnswers sets up what forwards allowed requests and answers denied ones.
 func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	identityHeaders, err := forward.NewIdentityHeaders(h.IdentityHeaders, forward.Encoding(h.IdentityHeadersEncoding))
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package errorpages embeds what the refused see unless a site has pages of its
+// Package errorpages embeds the pages for denied requests unless a site has pages of its
 // own: one page, and its words in several languages.
 package errorpages
 

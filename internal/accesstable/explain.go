@@ -51,7 +51,7 @@ type ExplainedCondition struct {
 	Has   any  `json:"has"`
 }
 
-// Explain says what the table makes of a question, and why.
+// Explain returns what the table decides, with the reasons.
 func (t *Table) Explain(q *Question) *Explanation {
 	e := &Explanation{Allow: true, Blocked: t.blocked.holds(q), Rules: []ExplainedRule{}}
 	if e.Blocked {

@@ -121,7 +121,7 @@ func (p *parser) members(node *yaml.Node, what string, allowed []string) []membe
 	return result
 }
 
-// keyProblem says what is wrong with a mapping's key, or nothing.
+// keyProblem describes the mistake in a key of a mapping, or returns "".
 func keyProblem(key *yaml.Node, what string, allowed []string, twice bool) string {
 	name := key.Value
 	switch {
@@ -205,7 +205,7 @@ func scalar(node *yaml.Node) (any, bool) {
 	return nil, false
 }
 
-// describe says what a node is.
+// describe returns the kind of a node for messages.
 func describe(node *yaml.Node) string {
 	switch node.Kind {
 	case yaml.MappingNode:

@@ -108,7 +108,7 @@ type Question struct {
 	judged       []*Rule
 }
 
-// Reset forgets the request, and keeps the room that it took.
+// Reset removes the request and keeps its memory for reuse.
 func (q *Question) Reset() {
 	clear(q.judged)
 	clear(q.overrides.names)

@@ -24,7 +24,7 @@ const (
 	maxExplainRequest = 16 << 20
 )
 
-// showDecisions writes the refused requests as an array, the newest first: those
+// showDecisions writes the denied requests as an array, newest first: those
 // of one id with their input, or else all without, as many as limit says.
 func showDecisions(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()

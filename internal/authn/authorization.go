@@ -34,7 +34,7 @@ func wellFormed(c authenticator.Credential) bool {
 	return c.Source.Scheme != "bearer" || isToken68(c.Value)
 }
 
-// syntaxProblem says what is wrong with a credential that is not well-formed.
+// syntaxProblem describes why a credential is malformed.
 func syntaxProblem(c authenticator.Credential) []authenticator.Detail {
 	problem := "what follows Bearer is no token (RFC 6750, section 2.1)"
 	switch {

@@ -12,7 +12,7 @@ import (
 // UnreadCredentials are where a request has something that looks like a credential and
 // that no method of the site reads. It names headers and parameters, never values.
 type UnreadCredentials struct {
-	// Kinds are authorization, header and query: all that the client is told.
+	// Kinds are authorization, header and query: the client sees nothing more.
 	Kinds []string
 	// Names are for the operator: Authorization with its scheme, headers and
 	// parameters by name; at most maxUnread.

@@ -51,7 +51,7 @@ func (f *editedFile[E]) apply(old []byte, change func(E) error) (E, error) {
 	return editor, err
 }
 
-// change makes a change in the file and says what was done.
+// change changes the file and prints what was done.
 func (f *editedFile[E]) change(cmd *cobra.Command, done string, change func(E) error) error {
 	made, err := replaceFile(f.name, func(old []byte) ([]byte, error) {
 		editor, err := f.apply(old, change)
@@ -67,7 +67,7 @@ func (f *editedFile[E]) change(cmd *cobra.Command, done string, change func(E) e
 }
 
 // changeOne makes the function of a command that changes the user or key that its argument names.
-// What says what the argument is, and done, with %s for it, what was done.
+// What names the argument in errors; done is printed afterwards, with %s for the argument.
 func (f *editedFile[E]) changeOne(what, done string, change func(E, string) error) func(*cobra.Command, []string) error {
 	return run(func(cmd *cobra.Command, args []string) (bool, error) {
 		name, err := oneArg(cmd, args, what)

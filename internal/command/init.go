@@ -143,7 +143,7 @@ func create(path string, content []byte) error {
 	return errors.Join(err, file.Close())
 }
 
-// guide says what was made and what to do next.
+// guide prints what was created and what to do next.
 func (b *createdSite) guide(cmd *cobra.Command) {
 	enter := ""
 	if b.Directory != "." {

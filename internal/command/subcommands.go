@@ -28,7 +28,7 @@ func choose(cmd *cobra.Command, args []string) (bool, error) {
 	return false, fmt.Errorf("%q is not a subcommand; %s", args[0], hint)
 }
 
-// oneArg returns the only argument of a command; what says what it is.
+// oneArg returns the only argument of a command; what names it in errors.
 func oneArg(cmd *cobra.Command, args []string, what string) (string, error) {
 	if len(args) != 1 || args[0] == "" {
 		return "", fmt.Errorf("want one %s: %s", what, cmd.UseLine())

@@ -60,7 +60,7 @@ that failed. The exit status is 1 if a test fails or if there is none.`,
 	return cmd
 }
 
-// tests says what is run and what is shown of it.
+// tests are the options of test: what to run and what to show.
 type tests struct {
 	testrun.Options
 	verbose bool

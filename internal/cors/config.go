@@ -12,22 +12,21 @@ import (
 	"github.com/jub0bs/cors/cfgerrors"
 )
 
-// Config says whose scripts may call. The zero value of each field but Origins
-// has a sound meaning.
+// Config is the CORS policy of a site. Every field but Origins has a usable zero value.
 type Config struct {
-	// Origins that may: https://app.example.com, https://*.example.com,
+	// Origins are allowed origins: https://app.example.com, https://*.example.com,
 	// http://localhost:*, or * without Credentials. Required unless Upstream.
 	Origins []string
-	// Methods that may be used; GET, HEAD and POST always may (Fetch, section
+	// Methods are the allowed methods. GET, HEAD and POST are always allowed (Fetch, section
 	// 2.2.1). Nil: GET HEAD POST PUT PATCH DELETE.
 	Methods []string
-	// Headers that requests may have. Nil: authorization and content-type.
+	// Headers are the allowed request headers. Nil: authorization and content-type.
 	Headers []string
-	// Expose are response headers that scripts may read beside the default ones.
+	// Expose are response headers that scripts may read, in addition to the default ones.
 	Expose []string
 	// Credentials allows cookies, Basic and client certificates.
 	Credentials bool
-	// MaxAge is how long browsers may remember a preflight: at most 24 hours. 0
+	// MaxAge is how long browsers may cache a preflight: at most 24 hours. 0
 	// means one hour, less than 0 not at all.
 	MaxAge time.Duration
 	// Upstream leaves preflights to the next handler. All else but
@@ -42,17 +41,17 @@ type Config struct {
 var (
 	defaultMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 	defaultHeaders = []string{"authorization", "content-type"}
-	// defaultExpose lets scripts see why they were refused (R-CORS-10).
+	// defaultExpose lets scripts read why a request was denied (R-CORS-10).
 	defaultExpose = []string{"WWW-Authenticate", "Retry-After", "X-Request-Id"}
 )
 
 const (
 	defaultMaxAge = time.Hour
-	// maxMaxAge is the highest value that any browser heeds.
+	// maxMaxAge is the highest value that any browser uses.
 	maxMaxAge = 24 * time.Hour
 )
 
-// check refuses what the library lets pass or what it would explain less well.
+// check rejects settings that the library accepts, or whose error it explains less well.
 func (c Config) check() error {
 	if c.Upstream {
 		return c.checkUpstream()
@@ -83,7 +82,7 @@ func (c Config) check() error {
 	return nil
 }
 
-// checkUpstream refuses settings that would have no effect.
+// checkUpstream rejects settings that would have no effect.
 func (c Config) checkUpstream() error {
 	if len(c.Origins)+len(c.Methods)+len(c.Headers)+len(c.Expose) > 0 || c.Credentials || c.MaxAge != 0 {
 		return errors.New("upstream: the upstream answers preflights, so that nothing else can be set here")

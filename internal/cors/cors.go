@@ -1,10 +1,10 @@
-// Package cors answers preflights and sets the headers by which browsers let
-// scripts of other origins read an answer (Fetch, section 3.3). It is an
-// adapter of github.com/jub0bs/cors for a server in which others edit headers
-// in place, and in which preflights and answers are separate steps.
+// Package cors answers preflights and sets the headers that let scripts of other origins
+// read a response (Fetch, section 3.3). It adapts github.com/jub0bs/cors to a server in
+// which other handlers change headers in place, and in which preflights and responses are
+// separate steps.
 //
-// CORS is not access control (R-CORS-21): a request from an origin that is not
-// allowed is judged like any other, and only its answer is closed to scripts.
+// CORS is not access control (R-CORS-21): a request from an origin that is not allowed is
+// judged like any other; scripts just cannot read its response.
 package cors
 
 import (
@@ -40,15 +40,15 @@ func New(config Config) (*CORS, error) {
 	return c, nil
 }
 
-// Result says what became of a request.
+// Result is the outcome of Handle.
 type Result int
 
 const (
-	// Ordinary is a request like any other; its answer's headers are prepared.
+	// Ordinary is a request that is not a preflight; its response headers are prepared.
 	Ordinary Result = iota
-	// Answered is a preflight that has its answer.
+	// Answered is a preflight that was answered.
 	Answered
-	// Pass is a preflight that the next handler answers.
+	// Pass is a preflight for the next handler to answer.
 	Pass
 )
 
@@ -59,11 +59,10 @@ func IsPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && len(r.Header["Origin"]) > 0 && len(r.Header["Access-Control-Request-Method"]) > 0
 }
 
-// Handle answers a preflight, with 204 or 403, or prepares the headers of
-// whatever answer comes. It is called once for each request. Headers that
-// others set before, Access-Control-Allow-Origin and its kin, are removed: two
-// of a kind would make every browser refuse the answer. A refused preflight has
-// the id of its line in the log.
+// Handle answers a preflight with 204 or 403, or prepares the headers of the response. It
+// is called once for each request. It removes Access-Control-* headers that other handlers
+// set before: browsers reject a response that has one of them twice. A rejected preflight
+// has the request ID of its line in the log.
 func (c *CORS) Handle(w http.ResponseWriter, r *http.Request, id func() string) Result {
 	preflight := IsPreflight(r)
 	switch {
@@ -116,8 +115,7 @@ func refusal(r *http.Request) *recorder {
 	return &recorder{header: http.Header{"Vary": {vary}}, status: http.StatusForbidden}
 }
 
-// Allowed reports whether scripts of an origin may use credentials that
-// browsers attach.
+// Allowed reports whether scripts of an origin may send credentials that browsers attach.
 func (c *CORS) Allowed(origin string) bool {
 	if c.upstream || !c.credentials {
 		return false
@@ -128,8 +126,8 @@ func (c *CORS) Allowed(origin string) bool {
 	return len(allowed) == 1 && allowed[0] == origin
 }
 
-// Names reports whether scripts of an origin may call, with credentials or
-// without. The upstream decides that for itself where it answers preflights.
+// Names reports whether an origin is allowed, with or without credentials. It is false if
+// the upstream answers preflights and therefore decides.
 func (c *CORS) Names(origin string) bool {
 	if c.upstream || origin == "null" {
 		return c.upstream

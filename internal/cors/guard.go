@@ -6,11 +6,10 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/respheader"
 )
 
-// Guard returns a correction that gives the next handler's answer the headers
-// that Handle prepared in h and no other Access-Control-*: what an upstream sets
-// would stand beside ours, and browsers refuse an answer that has two
-// (R-CORS-17). It is called after Handle, and only for an Ordinary request; nil
-// is for nothing to correct.
+// Guard returns a function that replaces the Access-Control-* headers of the upstream by
+// those that Handle prepared in h, because browsers reject a response that has one twice
+// (R-CORS-17). Call it after Handle, and only for an Ordinary request. It returns nil if
+// there is nothing to replace.
 func (c *CORS) Guard(h http.Header) respheader.HeaderFunc {
 	if c.upstream {
 		return nil

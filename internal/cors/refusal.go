@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Refusal says what a configuration does not allow of a cross-origin request.
-// The zero value is a request that is allowed, or not this package's to judge.
+// Refusal is the part of a cross-origin request that the configuration does not allow. The
+// zero value stands for an allowed request and for one that is not cross-origin.
 type Refusal struct {
 	// What is origin, method, header, or preflight if none of them alone.
 	What string
@@ -17,9 +17,9 @@ type Refusal struct {
 // maxProbes bounds how many header names are looked at for an operator.
 const maxProbes = 32
 
-// Refusal returns why scripts may not read the answer to a request, or why its
-// preflight was refused. It repeats the library's judgement a part at a time, so
-// call it only where Handle has set no Access-Control-Allow-Origin.
+// Refusal returns why scripts may not read the response to a request, or why its preflight
+// was rejected. It asks the library about each part again, so call it only if Handle has
+// set no Access-Control-Allow-Origin.
 func (c *CORS) Refusal(r *http.Request) Refusal {
 	origins := r.Header["Origin"]
 	if c.upstream || len(origins) == 0 {

@@ -176,7 +176,7 @@ func (l *scanner) read(path string) error {
 }
 
 // openRegular opens a file. What became a pipe since it was looked at is
-// refused: waiting for a writer could take for ever.
+// refused: waiting for a writer could take forever.
 func openRegular(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -200,7 +200,7 @@ func notRegular(path string) error {
 	return fmt.Errorf("%s is neither a file nor a directory", Abs(path))
 }
 
-// pathError says what is wrong with a path, by its absolute name.
+// pathError returns an error about a path, with its absolute name.
 func pathError(path string, err error) error {
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathError.Err

@@ -128,7 +128,7 @@ func addDir(dirs map[string]struct{}, dir string) {
 	}
 }
 
-// scan subscribes first, so that what changes after the look is told.
+// scan subscribes first, so that changes after the scan cause a notification.
 func (w *watcher) scan() (scanResult, error) {
 	w.subscribe()
 	return scan(w.options)

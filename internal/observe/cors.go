@@ -14,8 +14,8 @@ var crossOrigin = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Help: "Preflights and cross-origin requests that the cors block does not allow, by what is not allowed.",
 }, []string{"refused"})
 
-// CrossOrigin is a request of another origin that the site's cors block does not
-// allow. Its texts come from the client and are not trusted.
+// CrossOrigin is a cross-origin request that the site's cors block does not allow. Its
+// texts come from the client and are not trusted.
 type CrossOrigin struct {
 	// Preflight tells a preflight from a request whose answer scripts cannot read.
 	Preflight bool

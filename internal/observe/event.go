@@ -1,6 +1,5 @@
-// Package observe tells operators what was decided: one line in the log for
-// each refusal, fields of the access log, placeholders and metrics. None of
-// them ever holds a credential.
+// Package observe has the log lines of denied requests and sign-ins, the fields of the
+// access log, placeholders and metrics. None of them contains a credential.
 package observe
 
 import (
@@ -15,37 +14,37 @@ import (
 
 // Event is one decision about one request.
 type Event struct {
-	// RequestID returns the id that the refusal page shows.
+	// RequestID returns the request ID, which the error page also shows.
 	RequestID func() string
 	// Allowed says whether the next handler runs.
 	Allowed bool
-	// Status is the status of the refusal, or 0 when allowed.
+	// Status is the status of a denied request, or 0.
 	Status int
-	// Reason is the exact reason of a refusal.
+	// Reason is the exact reason of a denial.
 	Reason authenticator.Reason
 	// Codes are the policy's own codes.
 	Codes []string
-	// Outcome is what became of the caller's credential.
+	// Outcome is the result of authentication.
 	Outcome authenticator.Outcome
 	// Identity is the caller, anonymous or not.
 	Identity *authenticator.Identity
 	// Labels are the policy's labels, such as the rule that decided.
 	Labels map[string]string
-	// Vars is what the policy offers as placeholders, a JSON object or nil.
+	// Vars are the policy's values for placeholders, a JSON object or nil.
 	Vars map[string]any
 	// Revision is the policies' revision.
 	Revision string
 	// Hint is advice for the operator, or "".
 	Hint string
-	// Admin is the flag by which commands reach the server's admin API, or "".
+	// Admin is the flag with which commands reach the admin API, or "".
 	Admin string
-	// Err is what went wrong inside, for the log alone.
+	// Err is an internal error, for the log only.
 	Err error
 	// HTTPMethod, Host, Path and ClientIP are the request's; Path has no query.
 	HTTPMethod, Host, Path, ClientIP string
-	// Elapsed is how long evaluating policies took; 0 if the decision was remembered.
+	// Elapsed is how long evaluating policies took; 0 if the decision was cached.
 	Elapsed time.Duration
-	// Cached is hit, miss, or "" if decisions are not remembered.
+	// Cached is hit, miss, or "" if the decision cannot be cached.
 	Cached string
 }
 
@@ -66,8 +65,8 @@ func (e *Event) logged() string {
 	return string(e.Reason)
 }
 
-// Log writes one line about the event: a refusal at info, one that an operator
-// has to look into at error, an allow at debug.
+// Log writes one line: a denial at info, a denial that needs the operator's attention at
+// error, an allowed request at debug.
 func Log(logger *zap.Logger, e *Event) {
 	level, message := zapcore.InfoLevel, "request refused"
 	switch {
@@ -128,8 +127,8 @@ func (e *Event) fields() []zap.Field {
 	return fields
 }
 
-// clean makes a stranger's text fit for a line that is read on a terminal:
-// control characters become U+FFFD, and it ends after 256 runes (R-LOG-2).
+// clean makes untrusted text safe for a terminal: it replaces control characters by U+FFFD
+// and truncates the text to 256 runes (R-LOG-2).
 func clean(s string) string {
 	if isPlain(s) {
 		return s

@@ -12,9 +12,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// The collectors are made once and registered with every registry: Caddy makes
-// a new one on each load of a configuration (T-69). Labels are closed sets: no
-// user, path, key or policy code is one.
+// The collectors exist once and are registered with every registry, because Caddy creates a
+// registry for each configuration (T-69). Labels have a fixed set of values: no label is a
+// user, a path, a key or a code of a policy.
 var (
 	decisions = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "policy_auth", Name: "decisions_total",
@@ -77,7 +77,7 @@ func CountDenied(e *Event) {
 }
 
 // CountAllowed adds an allowed request to the metrics: its credential, how long
-// evaluating policies took, and whether the decision was remembered.
+// evaluating policies took, and whether the decision was cached.
 func CountAllowed(verdict authenticator.Verdict, method string, elapsed time.Duration, cached string) {
 	allowed.Inc()
 	countCaller(verdict, method)

@@ -35,8 +35,8 @@ func Allowed(id *authenticator.Identity, method, revision string, vars map[strin
 	return Summary{allowed: true, method: method, revision: revision, vars: vars, identity: id}
 }
 
-// AccessLog adds the result to the request's line in the access log. Where the
-// server writes none it does nothing: adding a field takes three allocations.
+// AccessLog adds the result to the request's line in the access log. It does nothing if the
+// server writes no access log, because adding a field takes three allocations.
 func AccessLog(r *http.Request, summary *Summary) {
 	if server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); server != nil && server.Logs == nil {
 		return

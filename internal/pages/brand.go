@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Brand says whose site it is that refuses. Each field may be empty.
+// Brand is the name, logo and links of the site on its pages. Each field may be empty.
 type Brand struct {
 	// Name is shown above the message.
 	Name string `json:"name,omitempty"`

@@ -6,8 +6,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// Class is what a refused person or program is told of a Reason: enough to know
-// what to do next, and not which part of a credential was wrong.
+// Class is the part of a Reason that clients see: enough to know what to do next, but not
+// which part of a credential was wrong.
 type Class string
 
 // The classes, which name the wording of a page and the type of a problem.
@@ -35,7 +35,7 @@ const (
 )
 
 // classes maps each reason to its class. A wrong password, an unknown user and
-// a disabled account are one class, so that nobody can tell them apart (R-401-7).
+// a disabled account are one class, so that clients cannot tell them apart (R-401-7).
 var classes = map[authenticator.Reason]Class{
 	authenticator.ReasonCredentialsMissing:   ClassSignInNeeded,
 	authenticator.ReasonCertificateRequired:  ClassSignInNeeded,

@@ -12,8 +12,8 @@ import (
 var newlines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 // contentPolicy returns the Content-Security-Policy of a page: its own styles,
-// by hash, images of this site, and nothing else. What a stranger wrote cannot
-// add to it, since a < of theirs is never a < of the page.
+// by hash, images of this site, and nothing else. Untrusted text cannot
+// add to it, because its < is escaped in the page.
 func contentPolicy(page []byte) string {
 	var hashes []string
 	for _, style := range styles(page) {

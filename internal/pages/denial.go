@@ -1,6 +1,6 @@
-// Package denial is the answer to the refused: which status, which challenges,
-// and a page, a problem document or a line of text that says what happened and
-// what to do. It shows nothing of a policy's or a credential's inside.
+// Package pages writes the responses to denied requests, as a page, a problem document or
+// plain text, and the sign-in pages. A response says what happened and what to do next. It
+// reveals nothing about a policy, and not which part of a credential was wrong.
 package pages
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/respheader"
 )
 
-// Denial is what the refused are told.
+// Denial is the content of the response to a denied request.
 type Denial struct {
 	// Status is 400 to 599; anything else is answered with 500.
 	Status int
@@ -52,7 +52,7 @@ type Denial struct {
 	// otherwise.
 	Body *string
 
-	// variesByMode says that navigations are answered otherwise than scripts.
+	// variesByMode says that navigations and scripts get different responses.
 	variesByMode bool
 }
 
@@ -63,8 +63,8 @@ const (
 	defaultRetry = 5 * time.Second
 )
 
-// valid returns the refusal as it can be answered: never with a status that is
-// none of a refusal, and never a 401 without a challenge.
+// valid returns a denial that can be sent: with an error status, and with a challenge if it
+// is a 401.
 func (d Denial) valid() Denial {
 	if d.Status < http.StatusBadRequest || d.Status > 599 {
 		d.Status = http.StatusInternalServerError
@@ -82,7 +82,7 @@ func (d Denial) valid() Denial {
 	return d
 }
 
-// Prepare sets the headers of a refusal, whichever handler writes its body.
+// Prepare sets the headers of a denial, also if another handler writes its body.
 func (p *Pages) Prepare(h http.Header, d Denial) {
 	set := newHeader(h)
 	set.prepare(d.valid())
@@ -158,15 +158,15 @@ func addPolicyHeader(h http.Header, name string, lines []string) {
 	}
 }
 
-// RedirectToSignIn sends a navigation to where its user signs in (RFC 9110, section
-// 15.4.4): another answer than others get.
+// RedirectToSignIn redirects a browser navigation to a sign-in page with 303 (RFC 9110,
+// section 15.4.4). Vary says that other requests get another response.
 func RedirectToSignIn(w http.ResponseWriter, to string) {
 	respheader.AddVary(w.Header(), "Accept")
 	varyByMode(w.Header())
 	Redirect(w, to, http.StatusSeeOther)
 }
 
-// Redirect sends the refused elsewhere, which no cache may store.
+// Redirect redirects a client. Caches do not store the response.
 func Redirect(w http.ResponseWriter, to string, status int) {
 	for _, name := range staleHeaders {
 		w.Header().Del(name)
@@ -176,15 +176,15 @@ func Redirect(w http.ResponseWriter, to string, status int) {
 	w.WriteHeader(status)
 }
 
-// bodyBuffers are rooms for bodies. One that was not sent is not used again: HTTP/2 may still
-// read it.
+// bodyBuffers are buffers for bodies. A buffer whose body could not be sent is not reused,
+// because HTTP/2 may still read it.
 var bodyBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// maxPooledBody is how large a room may be that is used again, in bytes.
+// maxPooledBody is the largest buffer that is reused, in bytes.
 const maxPooledBody = 64 << 10
 
-// Write answers a refused request. An error means that the connection broke
-// after the status had been sent.
+// Write answers a denied request. An error means that the connection broke after the status
+// was sent.
 func (p *Pages) Write(w http.ResponseWriter, r *http.Request, d Denial) error {
 	d = d.valid()
 	h := newHeader(w.Header())
@@ -205,7 +205,8 @@ func (p *Pages) Write(w http.ResponseWriter, r *http.Request, d Denial) error {
 	return err
 }
 
-// body appends the policy's own body, none, or what the client would have.
+// body appends the policy's own body, nothing, or a body in the format that the client
+// prefers.
 func (p *Pages) body(b []byte, h *header, asked http.Header, d Denial) []byte {
 	switch {
 	case d.Body != nil:
@@ -220,7 +221,7 @@ func (p *Pages) body(b []byte, h *header, asked http.Header, d Denial) []byte {
 	return p.negotiated(b, h, asked, d)
 }
 
-// negotiated renders a refusal as the client would have it.
+// negotiated renders a denial in the format that the client prefers.
 func (p *Pages) negotiated(b []byte, h *header, asked http.Header, d Denial) []byte {
 	words := p.languages.choose(asked["Accept-Language"])
 	class := classOf(d.Reason, d.Status)

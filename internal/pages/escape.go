@@ -9,7 +9,7 @@ import (
 
 // escapeActions returns the refusal with texts that are no actions of a template: where
 // Caddy's templates directive stands around the handler, it executes what is
-// sent, and with it what a stranger's name or path may say (T-48).
+// sent, and with it actions in untrusted names and paths (T-48).
 func (d Denial) escapeActions() Denial {
 	d.Message, d.Remediation, d.RequestID = escapeActions(d.Message), escapeActions(d.Remediation), escapeActions(d.RequestID)
 	codes := make([]string, len(d.Codes))

@@ -79,7 +79,7 @@ func loadWording(name, tag string) (*wording, error) {
 	return w, nil
 }
 
-// maxAcceptLanguage bounds what is read of a stranger's Accept-Language.
+// maxAcceptLanguage is how much of Accept-Language is read, in bytes.
 const maxAcceptLanguage = 512
 
 // choose returns the wording that suits an Accept-Language best (RFC 9110,

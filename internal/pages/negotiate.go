@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// mediaType is the type of a refusal's body.
+// mediaType is the media type of a body.
 type mediaType string
 
 const (
@@ -29,9 +29,8 @@ var offers = [...]struct {
 	{"text/plain", typeText, false},
 }
 
-// negotiate chooses by Accept (RFC 9110, section 12.5.1). Without Accept, and
-// where nothing is acceptable, it is a problem document: an error is not worth
-// a second one (section 15.5.7).
+// negotiate chooses a media type by Accept (RFC 9110, section 12.5.1). Without Accept, and
+// if nothing is acceptable, it is a problem document instead of a 406 (section 15.5.7).
 func negotiate(h http.Header) mediaType {
 	var found [len(offers)]weight
 	for r := range mediaRanges(h["Accept"]) {

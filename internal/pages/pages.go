@@ -14,19 +14,19 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/files"
 )
 
-// Config says what the refused see.
+// Config configures the pages of a site.
 type Config struct {
 	// Dir holds templates of the site's own, or is "". They are html/template
 	// files over View, called <status>.html, 4xx.html, 5xx.html or error.html;
 	// the first of these that is there is taken, or else the built-in page.
 	Dir string
-	// Brand says whose site it is.
+	// Brand is the name, logo and links of the site.
 	Brand Brand
 	// Bare sends no body.
 	Bare bool
 }
 
-// Pages writes refusals. It is safe for concurrent use.
+// Pages writes responses to denied requests. It is safe for concurrent use.
 type Pages struct {
 	brand     brandView
 	bare      bool
@@ -43,7 +43,7 @@ type pageSet map[string]*template.Template
 
 // New returns pages: the built-in one, and those of a directory, which are
 // watched. A directory that is missing, that holds no page or a bad one is an
-// error; later on the last good ones stay, and report is told why. Report may
+// error; later on the last good ones stay, and report is called with the error. Report may
 // be called by several goroutines at once.
 func New(config Config, report func(error)) (*Pages, error) {
 	if err := config.Brand.Validate(); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/respheader"
 )
 
-// SignInKind names a page on which people sign in or out, and its words.
+// SignInKind is a kind of page for signing in or out; it selects the texts.
 type SignInKind string
 
 // The kinds of page.
@@ -24,8 +24,8 @@ const (
 	SignInLoop    SignInKind = "loop"
 )
 
-// Failure says what a sign-in page has to say of the last attempt: "" for
-// nothing, or the label of a sentence that gives nothing away.
+// Failure is the label of the sentence about the last attempt on a sign-in page, or "". The
+// sentence does not reveal which part of a credential was wrong.
 type Failure string
 
 // The failures.
@@ -34,7 +34,7 @@ const (
 	TryAgain      Failure = "again"
 )
 
-// SignInPage is what a page on which people sign in or out shows.
+// SignInPage is the content of a page for signing in or out.
 type SignInPage struct {
 	// Kind says which page it is.
 	Kind SignInKind
@@ -66,7 +66,7 @@ type Hidden struct{ Name, Value string }
 // a name and a password.
 type Choice struct{ Title, URL string }
 
-// signInView is what signin.html shows.
+// signInView is the data of signin.html.
 type signInView struct {
 	Title, Summary, Failed, Lang, User, Username, Action, Button string
 	Hidden                                                       []Hidden
@@ -78,8 +78,8 @@ type signInView struct {
 	UsernameLabel, PasswordLabel, SignIn, GoOn, SignedInAs, Support, Home string
 }
 
-// WriteSignIn answers with a page on which people sign in or out. An error means
-// that the connection broke after the status had been sent.
+// WriteSignIn answers with a page for signing in or out. An error means that the connection
+// broke after the status was sent.
 func (p *Pages) WriteSignIn(w http.ResponseWriter, r *http.Request, page SignInPage) error {
 	words := p.languages.choose(r.Header["Accept-Language"])
 	body, err := execute(p.signIn, p.signInView(page, words))

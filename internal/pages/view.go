@@ -8,7 +8,7 @@ import (
 	"net/http"
 )
 
-// View is what a template shows. Its texts are escaped for where they stand.
+// View is the data of a page's template, which escapes its texts.
 type View struct {
 	// Status is the status, such as 403; StatusText its phrase in English.
 	Status     int
@@ -35,12 +35,12 @@ type View struct {
 	SignIn, SignedInAs, RequestAccess, Support, Home, StatusLabel, CodeLabel, RequestLabel string
 }
 
-// Caller is who was refused. Each field but ID may be empty.
+// Caller is the caller of a denied request. Each field but ID may be empty.
 type Caller struct {
 	ID, Username, Name string
 }
 
-// view gathers what the page of a refusal shows.
+// view returns the data for the page of a denial.
 func (p *Pages) view(d Denial, words *wording, say sentence) View {
 	view := View{
 		Status: d.Status, StatusText: statusText(d.Status, say),

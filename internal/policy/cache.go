@@ -184,7 +184,7 @@ func (c *cache) state() string {
 	return "on"
 }
 
-// scratch is room for one decision, to be used again.
+// scratch is the memory of one decision, which is reused.
 type scratch struct {
 	document request.Document
 	question accesstable.Question
@@ -193,7 +193,7 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return &scratch{key: make([]byte, 0, 512)} }}
 
-// free gives the room back, without anything of the request.
+// free returns the memory for reuse, without data of the request.
 func (s *scratch) free() {
 	if cap(s.key) > maxKey {
 		return

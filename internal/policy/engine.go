@@ -56,7 +56,7 @@ type Status struct {
 }
 
 // Open loads the policies, which must succeed, and watches them if configured
-// so. Each later change is told to report, also when it was not taken.
+// so. Each later change is reported, also if it was not applied.
 func Open(config Config, checker bundle.Checker, report func(Report)) (*Engine, error) {
 	if err := config.Check(); err != nil {
 		return nil, err

@@ -152,7 +152,7 @@ func joined(document request.Document, beside map[string]any) (json.RawMessage, 
 	return append(append(encoded[:len(encoded)-1], ','), more[1:]...), err
 }
 
-// weigh returns about how many bytes the parts of a document have that a stranger
+// weigh returns about how many bytes the parts of a document have that a client
 // chooses: at least as many as in any of them.
 func weigh(d *request.Document) int {
 	f := &d.Request

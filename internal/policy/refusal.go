@@ -53,7 +53,7 @@ type Refusal struct {
 	Facts  []authenticator.Detail `json:"-"`
 }
 
-// maxText bounds what is kept of a text that a stranger chose.
+// maxText is how much of an untrusted text is kept, in bytes.
 const maxText = 512
 
 // Bounded returns the refusal with such texts cut, and copied so that the rest of

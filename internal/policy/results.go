@@ -32,7 +32,7 @@ type result struct {
 	undefined bool
 }
 
-// maxResults is how many nodes are kept room for.
+// maxResults is how many nodes are kept for reuse.
 const maxResults = 1 << 10
 
 // newResults returns one that is empty.
@@ -42,7 +42,7 @@ func newResults() *results {
 	return r
 }
 
-// reset forgets everything. It returns false if there is too much room to be kept.
+// reset removes all results. It returns false if there are too many nodes to be reused.
 func (r *results) reset() bool {
 	if cap(r.nodes) > maxResults {
 		return false

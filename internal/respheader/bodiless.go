@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// ofBody are the headers that tell of a body, or of what it stands for.
+// ofBody are the headers that describe a body.
 var ofBody = []string{
 	"Accept-Ranges", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Location",
 	"Content-Md5", "Content-Range", "Content-Type", "Digest", "Etag", "Last-Modified", "Repr-Digest", "Trailer", "Transfer-Encoding",
 }
 
-// WithholdBody sends the answer without its body and without the headers that tell of
-// it: what nothing has judged must give nothing away (S-07).
+// WithholdBody sends the response without its body and without the headers that describe
+// it, for requests that no policy has judged (S-07).
 func (r *HeaderWriter) WithholdBody() { r.bodiless = true }
 
-// removeBody removes the headers that tell of a body.
+// removeBody removes the headers that describe a body.
 func removeBody(h http.Header) {
 	for name := range h {
 		if slices.Contains(ofBody, http.CanonicalHeaderKey(name)) {

@@ -10,11 +10,10 @@ import (
 // does (RFC 9213, section 3.1, and what was there before it).
 var targeted = []string{"Cdn-Cache-Control", "Cloudflare-Cdn-Cache-Control", "Surrogate-Control"}
 
-// Private returns a correction that keeps shared caches from storing an answer
-// made for one caller. The protection that answers to Authorization have (RFC
-// 9111, section 3.5) does not cover other credentials. Vary names the header
-// that the credential came in, or is "". What the upstream itself says of
-// caches stands if shared.
+// Private returns a function that keeps shared caches from storing a response for one
+// caller. Caches protect responses to Authorization by themselves (RFC 9111, section 3.5),
+// but not responses to other credentials. Vary is the header of the credential, or "". If
+// shared, the cache headers of the upstream are not changed.
 func Private(vary string, shared bool) HeaderFunc {
 	return func(h http.Header) {
 		lines := h["Cache-Control"]
@@ -35,8 +34,8 @@ func Private(vary string, shared bool) HeaderFunc {
 	}
 }
 
-// makePrivate returns a Cache-Control without what invites shared caches, and
-// with what keeps them off.
+// makePrivate returns a Cache-Control without directives that allow shared caches, and
+// with private.
 func makePrivate(text string) string {
 	directives, ok := splitDirectives(text)
 	if !ok {
@@ -52,8 +51,8 @@ func makePrivate(text string) string {
 	return strings.Join(kept, ", ")
 }
 
-// Shareable reports whether a shared cache may store the answer to a request
-// with Authorization, because the answer says so (RFC 9111, section 3.5).
+// Shareable reports whether a shared cache may store the response to a request with
+// Authorization, because its headers allow it (RFC 9111, section 3.5).
 func Shareable(h http.Header) bool {
 	lines := h["Cache-Control"]
 	if len(lines) == 0 {

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// OwnCookies are cookies that the next handler cannot set: with one of them it could
-// sign its visitors in as a person of its choice (session fixation, S-09).
+// OwnCookies are cookies that the next handler cannot set. Otherwise it could sign users
+// in to an account of its choice (session fixation, S-09).
 type OwnCookies struct {
 	// Names are those of the cookies. They are compared without regard to letter
 	// case, since browsers know the prefix __Host- in any.
 	Names []string
-	// Report is told of each cookie that is removed.
+	// Report is called with the name of each cookie that is removed.
 	Report func(name string)
 }
 
-// WithholdCookies keeps the next handler from setting some cookies. Those that the
-// answer has by now stay. A second call changes nothing.
+// WithholdCookies keeps the next handler from setting some cookies. Cookies that are set
+// before the call stay. A second call has no effect.
 func (r *HeaderWriter) WithholdCookies(own *OwnCookies) {
 	if r.own == nil {
 		r.own, r.before = own, slices.Clone(r.Header()["Set-Cookie"])

@@ -13,9 +13,9 @@ import (
 // acceptGUID is what a server adds to a WebSocket's key (RFC 6455, section 1.3).
 const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-// ExpectWebSocket makes the answer 101 a 502 unless it answers the key with which
-// the client asked for a WebSocket: a server that does not speak the protocol
-// would take what follows for requests, which no policy sees (S-07).
+// ExpectWebSocket replaces a 101 by 502 unless it has the Sec-WebSocket-Accept of the
+// client's key. A server that does not speak the protocol would read what follows as
+// requests that no policy has judged (S-07).
 func (r *HeaderWriter) ExpectWebSocket(key string) {
 	sum := sha1.Sum([]byte(key + acceptGUID)) //nolint:gosec // RFC 6455 asks for it
 	r.accept = base64.StdEncoding.EncodeToString(sum[:])

@@ -1,6 +1,5 @@
-// Package response corrects the headers of the next handler's answer on its way
-// out: whose scripts may read it and which caches may keep it are not the
-// upstream's alone to say.
+// Package respheader changes response headers of the next handler just before they are
+// sent: the CORS headers, Cache-Control, and cookies that the handler must not set.
 package respheader
 
 import (
@@ -8,13 +7,13 @@ import (
 	"net/http"
 )
 
-// HeaderFunc changes the headers of an answer that are about to be sent. It may
-// run more than once for one answer, since informational ones go before.
+// HeaderFunc changes the headers of a response that are about to be sent. It may run more
+// than once, because informational responses (1xx) precede the final one.
 type HeaderFunc func(http.Header)
 
-// HeaderWriter is a response whose headers are corrected just before they are sent. What
-// is streamed, flushed, sent from a file, hijacked or said in trailers passes
-// as it is. The zero value is ready for Wrap; it belongs to one request.
+// HeaderWriter is an http.ResponseWriter that changes headers just before they are sent.
+// It supports streaming, flushing, sending files, hijacking and trailers. The zero value
+// is ready for Wrap; it belongs to one request.
 type HeaderWriter struct {
 	http.ResponseWriter
 	correct  HeaderFunc  // or nil
@@ -26,10 +25,10 @@ type HeaderWriter struct {
 	bodiless bool // nothing of the body is sent
 }
 
-// Wrap sets whose headers are corrected.
+// Wrap sets the response that is written to.
 func (r *HeaderWriter) Wrap(w http.ResponseWriter) { r.ResponseWriter = w }
 
-// Add adds a correction; they run in order.
+// Add adds a function that changes headers; they run in order.
 func (r *HeaderWriter) Add(c HeaderFunc) {
 	first := r.correct
 	if first == nil {
@@ -39,8 +38,8 @@ func (r *HeaderWriter) Add(c HeaderFunc) {
 	r.correct = func(h http.Header) { first(h); c(h) }
 }
 
-// Writer returns what the next handler writes to: the wrapped response itself
-// if there is nothing to correct.
+// Writer returns the writer for the next handler: the wrapped response itself if there is
+// nothing to change.
 func (r *HeaderWriter) Writer() http.ResponseWriter {
 	if r.correct == nil && r.accept == "" && r.own == nil && !r.bodiless {
 		return r.ResponseWriter
@@ -48,8 +47,8 @@ func (r *HeaderWriter) Writer() http.ResponseWriter {
 	return r
 }
 
-// Correct makes the headers what they are to be, unless they are sent. It is for
-// answers that other handlers write, such as the site's error routes.
+// Correct changes the headers now, unless they are sent. It is for responses that other
+// handlers write, such as the error routes of the site.
 func (r *HeaderWriter) Correct() {
 	if r.sent {
 		return

@@ -14,7 +14,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/textutil"
 )
 
-// ErrorPages says what the refused see.
+// ErrorPages configures the responses to denied requests.
 type ErrorPages struct {
 	// "pages" writes a page, a problem document or a line of text, depending on what
 	// the client accepts. "delegate" sets status and headers and leaves the body to

@@ -19,7 +19,7 @@ type Challenge struct {
 	MaxAge int64
 }
 
-// Redirect is where the refused are sent.
+// Redirect is the target of a redirect for denied requests.
 type Redirect struct {
 	// To is a path on the same origin.
 	To string

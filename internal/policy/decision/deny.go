@@ -71,7 +71,7 @@ func (d *decoder) addCode(code string) {
 	d.decision.Err = fmt.Errorf("a code that is not of the form %s was dropped", codeForm)
 }
 
-// addMessage takes a message, as long as there is room for all together.
+// addMessage adds a message, unless all together are too long.
 func (d *decoder) addMessage(text string) {
 	if d.room -= len(text) + 1; d.room < 0 {
 		d.decision.Err = fmt.Errorf("messages beyond %d bytes were dropped", maxText)

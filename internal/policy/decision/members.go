@@ -56,7 +56,7 @@ func (d *decoder) decodeStatus(value any) error {
 	return nil
 }
 
-// decodeLogin takes whether the refused may sign in: a boolean, or which login
+// decodeLogin decodes whether a denied caller may sign in: a boolean, or which login
 // they are sent to.
 func (d *decoder) decodeLogin(value any) error {
 	switch v := value.(type) {

@@ -8,7 +8,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 )
 
-// CheckOptions says what policies are checked with.
+// CheckOptions configure a check of policies.
 type CheckOptions struct {
 	// Samples are inputs to begin with, or parts of some, besides those of the
 	// tests and those that are made from the policies.

@@ -11,7 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Kind says what was done to a request.
+// Kind is the kind of change that was made to a request.
 type Kind string
 
 // What is done to requests.
@@ -28,7 +28,7 @@ const (
 
 // Finding is a denial that becomes an allow.
 type Finding struct {
-	// Kind says what was done, Change says it in words.
+	// Kind is the kind of change, Change describes it.
 	Kind   Kind   `json:"kind"`
 	Change string `json:"change"`
 	// Not says that a not let the request in.

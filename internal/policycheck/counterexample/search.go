@@ -22,7 +22,7 @@ type Policies struct {
 	Compiler *ast.Compiler
 	// Decision is the rule that decides.
 	Decision ast.Ref
-	// Files are the names of the modules whose mistakes are told. The others are
+	// Files are the names of the modules whose mistakes are reported. The others are
 	// evaluated too.
 	Files map[string]bool
 	// Reads reports whether the decision may read what is at a dotted path of input.
@@ -43,7 +43,7 @@ type Sample struct {
 type Options struct {
 	// Evaluations is how many requests may be asked about; 0 means 100,000.
 	Evaluations int
-	// Progress is told now and then how many were. It may be nil.
+	// Progress is called now and then with their number. It may be nil.
 	Progress func(evaluations int)
 }
 

@@ -44,7 +44,7 @@ type Explanation struct {
 // takes many times longer, and there are several.
 const explainTimeout = 5 * time.Second
 
-// Explain says what the policies make of an input document, and why. It is many
+// Explain evaluates the policies for an input document and explains the result. It is many
 // times dearer than a decision. Nothing of the input but what conditions refer to
 // is repeated. An error means that the input cannot be read.
 func Explain(ctx context.Context, engine *policy.Engine, input any) (Explanation, error) {

@@ -35,11 +35,11 @@ const (
 	RedactedHeader Code = "PA009"
 )
 
-// Severity says what becomes of a finding.
+// Severity is the effect of a finding.
 type Severity int
 
 const (
-	// Warning is told.
+	// Warning is reported.
 	Warning Severity = iota
 	// Error refuses the policies: it can only be a mistake.
 	Error
@@ -49,11 +49,11 @@ const (
 type Finding struct {
 	// Code names the lint.
 	Code Code
-	// Severity says what becomes of it.
+	// Severity is its effect.
 	Severity Severity
 	// Location is where the mistake is.
 	Location *ast.Location
-	// Message says what is wrong, with the bad word and the allowed ones.
+	// Message describes the mistake, with the bad word and the allowed ones.
 	Message string
 
 	sure bool // whatever the other definitions of a function say

@@ -14,7 +14,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Config says what is judged.
+// Config is what to check.
 type Config struct {
 	// Compiler has compiled the policies without an error.
 	Compiler *ast.Compiler
