@@ -330,7 +330,7 @@ func TestE2EExampleLocalUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	admin, listen := "127.0.0.1:"+port(t), port(t)
-	text := strings.Replace(string(content), "{\n\t# no certificates", "{\n\tadmin "+admin+"\n\t# no certificates", 1)
+	text := strings.Replace(string(content), "\n{\n", "\n{\n\tadmin "+admin+"\n", 1)
 	config := filepath.Join(t.TempDir(), "Caddyfile")
 	if err := os.WriteFile(config, []byte(strings.ReplaceAll(text, "http://localhost:8083 {", "http://127.0.0.1:"+listen+" {")), 0o600); err != nil {
 		t.Fatal(err)
