@@ -278,7 +278,7 @@ func TestPrivate(t *testing.T) {
 		{"a query, shared", query + "shared_cache\n", get("/?t=" + jwtOf(t, nil)), "public", "private", ""},
 		{"a password", methods, asUser(get("/"), "bob"), "", "", ""},
 		{"a password, public", methods, asUser(get("/"), "bob"), "public", "public", ""},
-		{"nobody", methods, get("/public/"), "public", "public", ""},
+		{"anonymous", methods, get("/public/"), "public", "public", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -354,7 +354,7 @@ func (c *connection) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // streamModes are ways to configure a site that concern what its answers look like.
 var streamModes = map[string]string{"plain": "", "cors": corsSite, "cors upstream": "cors upstream\n"}
 
-// TestReadFrom: issue 4's response rail. A file behind the handler is handed to
+// TestReadFrom: a file behind the handler is handed to
 // the server's writer as a whole, so that it can use sendfile, with what belongs
 // to it unchanged.
 func TestReadFrom(t *testing.T) {
@@ -378,7 +378,7 @@ func TestReadFrom(t *testing.T) {
 	}
 }
 
-// TestController: issue 4's response rail. What the next handler does with the
+// TestController: what the next handler does with the
 // server's writer reaches it: early hints, Flush, Hijack and an answer without a
 // status; and the CORS headers are there when they are sent.
 func TestController(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 // Caddy's own three to add a field to its line come with the line.
 const handlerBudget = 4
 
-// quietWriter is a response that nobody reads; unlike a recorder it costs nothing.
+// quietWriter is a response that discards what is written; unlike a recorder it costs nothing.
 type quietWriter struct {
 	header http.Header
 	status int
@@ -55,7 +55,7 @@ func (s hotSite) request(t testing.TB, h *Handler) *http.Request {
 }
 
 // hotSites returns the sites that the handler's cost is held on: with as many
-// rules and keys as nobody has.
+// more rules and keys than sites have.
 func hotSites(t testing.TB, w *env) []hotSite {
 	w.Write("policies/authz.rego", "package caddy.authz\n\nallow if {\n\tinput.request.segments[0] == \"api\"\n\t\"admin\" in input.identity.roles\n\tinput.request.headers.accept\n}\n")
 	rules, keys := "rules:\n", "keys:\n"
@@ -73,7 +73,7 @@ func hotSites(t testing.TB, w *env) []hotSite {
 		{"one of 500 keys", "api_key {\n keys DIR/keys.yaml\n }\n access DIR/many.yaml\n", get("/api/a", "X-API-Key", canary+"-of-sufficient-length-77"), handlerBudget},
 		{"a password", "basic {\n users DIR/users.yaml\n }\n access DIR/many.yaml\n", asUser(get("/api/a"), "alice"), handlerBudget},
 		{"a session", formSite, secure(get("/mail")), handlerBudget + 6}, // its cookie, and what keeps it alive
-		{"nobody", "access DIR/access.yaml\n", get("/public/a"), handlerBudget},
+		{"anonymous", "access DIR/access.yaml\n", get("/public/a"), handlerBudget},
 	}
 }
 

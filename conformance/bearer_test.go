@@ -203,7 +203,7 @@ func TestN12ForgedTokens(t *testing.T) {
 	forged := good[:len(good)-4] + "AAAA"
 	_, signed, _ := strings.Cut(good, ".")
 	cheap := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"PS512"}`)) + "." + signed
-	for range 200 { // nothing is computed for these, so that nobody is locked out by them
+	for range 200 { // no signature is computed for these, so they lock out no client
 		if got := status(cheap, "203.0.113.7"); got != 401 {
 			t.Fatal(got)
 		}
@@ -279,7 +279,7 @@ func TestScopes(t *testing.T) {
 	}
 }
 
-// unread is a body that nobody may read.
+// unread is a body that must not be read.
 type unread struct{ read bool }
 
 func (u *unread) Read([]byte) (int, error) {

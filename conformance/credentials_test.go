@@ -78,7 +78,7 @@ func TestThrottled(t *testing.T) {
 		t.Errorf("the right password: %d %v", recorder.Code, recorder.Header())
 	}
 	if recorder, _ := ask(h, asUser(get("/"), "alice"), new(reached)); recorder.Code != 200 {
-		t.Errorf("somebody else: %d", recorder.Code)
+		t.Errorf("another user: %d", recorder.Code)
 	}
 }
 

@@ -207,7 +207,7 @@ func TestTemplatesAround(t *testing.T) {
 }
 
 // TestOPAEnvoy: a policy of opa-envoy-plugin behind the handler: it sees the
-// credential, nobody else does, and its answers are the client's (R-BR-12).
+// credential, no other handler does, and its answers are the client's (R-BR-12).
 func TestOPAEnvoy(t *testing.T) {
 	w := newEnv(t)
 	w.Write("p/authz.rego", `package envoy.authz

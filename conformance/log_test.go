@@ -132,7 +132,7 @@ func TestN57Candidate(t *testing.T) {
 }
 
 // TestDecisionLog: T-45, R-BR-12. Who listens gets a line for each decision that
-// a policy made, without a credential; nobody else pays for one.
+// a policy made, without a credential; without it, no entry is made.
 func TestDecisionLog(t *testing.T) {
 	w := newEnv(t)
 	h, logs := w.SiteWithDecisions(basicSite)
@@ -199,7 +199,7 @@ func TestDenialsAreKept(t *testing.T) {
 		judged bool
 	}{
 		{"a known caller", everywhere("/admin/x", "bob"), 403, "policy_denied", "bob", true},
-		{"nobody", everywhere("/private", ""), 401, "policy_denied", "", true},
+		{"anonymous", everywhere("/private", ""), 401, "policy_denied", "", true},
 		{"a bad password", everywhere("/private", "eve"), 401, "credentials_invalid", "", false},
 		{"a huge request", func() *http.Request {
 			r := everywhere("/admin/x", "bob")

@@ -13,7 +13,7 @@ import (
 
 const loginSite = "login url https://login.example.com/?rd={return_to}\n"
 
-// loginTo is where loginSite sends somebody who is to come back to a path.
+// loginTo is where loginSite redirects a caller that is to return to a path.
 func loginTo(path string) string {
 	return "https://login.example.com/?rd=https%3A%2F%2Fexample.com" + strings.ReplaceAll(path, "/", "%2F")
 }
@@ -152,7 +152,7 @@ func TestLoginPolicy(t *testing.T) {
 }
 
 // TestOnlyExternalLogin: where a sign-in page is the only way in, a 401 has a challenge
-// nevertheless (R-CH-8), and the page itself sends nobody round in circles.
+// nevertheless (R-CH-8), and the page itself does not redirect to itself.
 func TestOnlyExternalLogin(t *testing.T) {
 	w := newEnv(t)
 	h, _ := w.site("login url /login?to={return_to}\n access DIR/access.yaml\n")

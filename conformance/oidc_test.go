@@ -115,7 +115,7 @@ func TestOIDCForwarded(t *testing.T) {
 }
 
 // TestOIDCRedirectLoop: R-OID-15. A policy that asks for more than the provider gives
-// sends nobody round for ever.
+// does not redirect forever.
 func TestOIDCRedirectLoop(t *testing.T) {
 	w, fake := newEnv(t), oidctest.New(t)
 	w.Write("p/never.rego", "package caddy.authz\n\nallow := {\"allow\": false, \"login\": true}\n")
@@ -130,7 +130,7 @@ func TestOIDCRedirectLoop(t *testing.T) {
 	}
 }
 
-// TestOIDCDown: a provider that is down when the site starts, and when somebody
+// TestOIDCDown: a provider that is down when the site starts, and when a user
 // signs in, stops nothing else; two providers are chosen between.
 func TestOIDCDown(t *testing.T) {
 	w, fake := newEnv(t), oidctest.New(t)

@@ -20,7 +20,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/admin"
 )
 
-// TestSession: somebody signs in, comes back, is known to the upstream by nothing
+// TestSession: a user signs in, comes back, is known to the upstream by nothing
 // but what the site says, signs out and is not let in again. R-CK-9, R-LO-1,
 // R-LOG-1, T-38, T-59.
 func TestSession(t *testing.T) {
@@ -215,7 +215,7 @@ func TestSessionIdle(t *testing.T) {
 	}
 }
 
-// TestSessionStoreDown: R-401-6. A store that cannot be opened is 503 for whoever has
+// TestSessionStoreDown: R-401-6. A store that cannot be opened is 503 for callers that have
 // a cookie, and nothing for others.
 func TestSessionStoreDown(t *testing.T) {
 	w := newEnv(t)
@@ -232,7 +232,7 @@ func TestSessionStoreDown(t *testing.T) {
 	}
 }
 
-// TestSessionPlainHTTP: R-CK-2, R-HTTP-5. Over plain HTTP somebody can sign in on their own
+// TestSessionPlainHTTP: R-CK-2, R-HTTP-5. Over plain HTTP a user can sign in on their own
 // machine, for development, and nowhere else.
 func TestSessionPlainHTTP(t *testing.T) {
 	w := newEnv(t)
@@ -395,7 +395,7 @@ allow := {"allow": false, "challenge": {"max_age": 60, "acr_values": ["high", "h
 }
 
 // TestSessionWithOtherCredentials: R-CK-9. A session's cookie stays with us also beside another
-// credential, and on requests that nobody judges; forward_credentials passes it on.
+// credential, and on requests that are not judged; forward_credentials passes it on.
 func TestSessionWithOtherCredentials(t *testing.T) {
 	w := newEnv(t)
 	for block, want := range map[string]string{

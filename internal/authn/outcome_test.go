@@ -55,7 +55,7 @@ func presenting(t *testing.T, source authenticator.Source, verify func(authentic
 var badgeHeader = authenticator.FromHeader("X-Badge")
 
 // TestMethodFails: a method that panics, or that accepts a credential without an
-// identity that policies can judge, authenticates nobody, in a header and in a cookie,
+// identity that policies can judge, authenticates no caller, in a header and in a cookie,
 // which leaves other callers anonymous.
 func TestMethodFails(t *testing.T) {
 	valid := authenticator.Identity{Authenticated: true, ID: "alice", Kind: authenticator.KindUser}

@@ -40,17 +40,28 @@ func AtLeastOneArg(d *caddyfile.Dispenser) ([]string, error) {
 	return args, nil
 }
 
-// String sets target to the only argument of a line; a second line is an error.
-func String(target *string) func(*caddyfile.Dispenser) error {
+// set sets target to the parsed only argument of a line; a second line is an error.
+func set[T comparable](target *T, parse func(d *caddyfile.Dispenser, word, value string) (T, error)) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		word := d.Val()
-		if *target != "" {
+		if *target != *new(T) {
 			return d.Errf("%s is set twice", word)
 		}
 		value, err := OneArg(d)
-		*target = value
+		if err != nil {
+			return err
+		}
+		parsed, err := parse(d, word, value)
+		if err == nil {
+			*target = parsed
+		}
 		return err
 	}
+}
+
+// String sets target to the only argument of a line; a second line is an error.
+func String(target *string) func(*caddyfile.Dispenser) error {
+	return set(target, func(_ *caddyfile.Dispenser, _, value string) (string, error) { return value, nil })
 }
 
 // Strings appends the arguments of a line to target.
@@ -77,65 +88,38 @@ func Flag(target *bool) func(*caddyfile.Dispenser) error {
 // Duration sets target to the only argument of a line, a positive duration such as 15m or
 // 30d.
 func Duration(target *caddy.Duration) func(*caddyfile.Dispenser) error {
-	return func(d *caddyfile.Dispenser) error {
-		word := d.Val()
-		if *target != 0 {
-			return d.Errf("%s is set twice", word)
-		}
-		value, err := OneArg(d)
-		if err != nil {
-			return err
-		}
+	return set(target, func(d *caddyfile.Dispenser, word, value string) (caddy.Duration, error) {
 		duration, err := caddy.ParseDuration(value)
 		if err != nil || duration <= 0 {
-			return d.Errf("%s wants a positive duration such as 15m or 100ms, not %q", word, value)
+			return 0, d.Errf("%s wants a positive duration such as 15m or 100ms, not %q", word, value)
 		}
-		*target = caddy.Duration(duration)
-		return nil
-	}
+		return caddy.Duration(duration), nil
+	})
 }
 
 // Size sets target to the only argument of a line, a positive size such as 1MiB, in bytes.
 func Size(target *int64) func(*caddyfile.Dispenser) error {
-	return func(d *caddyfile.Dispenser) error {
-		word := d.Val()
-		if *target != 0 {
-			return d.Errf("%s is set twice", word)
-		}
-		value, err := OneArg(d)
-		if err != nil {
-			return err
-		}
+	return set(target, func(d *caddyfile.Dispenser, word, value string) (int64, error) {
 		size, err := humanize.ParseBytes(value)
 		if _, bare := strconv.ParseFloat(value, 64); bare == nil && size > 0 {
-			return d.Errf("%s wants a size with its unit, such as %sMiB, not %q, which would be bytes", word, value, value)
+			return 0, d.Errf("%s wants a size with its unit, such as %sMiB, not %q, which would be bytes", word, value, value)
 		}
 		if err != nil || size == 0 || size > math.MaxInt64 {
-			return d.Errf("%s wants a size such as 1MiB, not %q", word, value)
+			return 0, d.Errf("%s wants a size such as 1MiB, not %q", word, value)
 		}
-		*target = int64(size)
-		return nil
-	}
+		return int64(size), nil
+	})
 }
 
 // Int sets target to the only argument of a line, a number from 1 to most.
 func Int(target *int, most int) func(*caddyfile.Dispenser) error {
-	return func(d *caddyfile.Dispenser) error {
-		word := d.Val()
-		if *target != 0 {
-			return d.Errf("%s is set twice", word)
-		}
-		value, err := OneArg(d)
-		if err != nil {
-			return err
-		}
+	return set(target, func(d *caddyfile.Dispenser, word, value string) (int, error) {
 		number, err := strconv.Atoi(value)
 		if err != nil || number < 1 || number > most {
-			return d.Errf("%s wants a number from 1 to %d, not %q", word, most, value)
+			return 0, d.Errf("%s wants a number from 1 to %d, not %q", word, most, value)
 		}
-		*target = number
-		return nil
-	}
+		return number, nil
+	})
 }
 
 // Enum sets target to the only argument of a line, which must be one of allowed.

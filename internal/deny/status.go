@@ -28,9 +28,9 @@ type statusCase struct {
 }
 
 // choose returns the reason and the status of a denied request. It is the only place
-// that decides between 401 and 403: a caller for whom signing in may help gets 401 (RFC
-// 9110, section 15.5.2); a known caller whom no policy allows gets 403 (section 15.5.4),
-// or 404 if the site conceals what it denies.
+// that decides between 401 and 403: if signing in may help, the caller gets 401 (RFC 9110,
+// section 15.5.2); a known caller that no policy allows gets 403 (section 15.5.4), or 404
+// if the site conceals what it denies.
 func (c statusCase) choose() (authenticator.Reason, int) {
 	reason, status := c.byVerdict()
 	switch {

@@ -37,7 +37,7 @@ func TestChooseStatus(t *testing.T) {
 		{"N-61 anonymous, policy says 401 with a challenge of its own", statusCase{outcome: absent, reason: "policy_denied", status: 401, ownChallenge: true}, "policy_denied", 401},
 		{"N-61 a challenge for another status", statusCase{outcome: absent, reason: "policy_denied", ownChallenge: true}, "credentials_missing", 403},
 		{"a proxy's status", statusCase{outcome: accepted, reason: "policy_denied", status: 407, challenged: true}, "policy_denied", 403},
-		{"a proxy's status for nobody", statusCase{outcome: absent, reason: "policy_denied", status: 407, challenged: true}, "policy_denied", 403},
+		{"a proxy's status for an anonymous caller", statusCase{outcome: absent, reason: "policy_denied", status: 407, challenged: true}, "policy_denied", 403},
 		{"no certificate", statusCase{outcome: absent, reason: "certificate_required"}, "credentials_missing", 403},
 		{"known, step-up", statusCase{outcome: accepted, reason: "policy_denied", stepUp: true, challenged: true}, "step_up_required", 401},
 		{"known, step-up, concealed", statusCase{outcome: accepted, reason: "policy_denied", stepUp: true, challenged: true, conceal: true}, "step_up_required", 401},

@@ -51,7 +51,7 @@ func TestPresentAsksForm(t *testing.T) {
 		"by a login":          {"?login=form", nil},
 		"a step up":           {"?acr_values=phr", nil},
 		"a fresh sign-in":     {"?max_age=0", nil},
-		"nobody":              {"", func(w *env) { w.cookies = map[string]string{} }},
+		"anonymous":           {"", func(w *env) { w.cookies = map[string]string{} }},
 		"another's cookie":    {"", func(w *env) { w.cookies["__Host-policy_auth"] = randomToken() }},
 		"an old session":      {"", func(w *env) { w.advance(24 * time.Hour) }},
 		"a disabled account":  {"", func(w *env) { w.setUsers(account("alice", hash(), "    disabled: true\n")) }},

@@ -64,7 +64,7 @@ func TestN56FormRefuses(t *testing.T) {
 		candidate      string
 	}{
 		{"alice", "wrong", authenticator.ReasonCredentialsInvalid, authenticator.CausePasswordWrong, "alice"},
-		{"nobody", password, authenticator.ReasonCredentialsInvalid, authenticator.CauseUserUnknown, ""},
+		{"no such user", password, authenticator.ReasonCredentialsInvalid, authenticator.CauseUserUnknown, ""},
 		{"carol", password, authenticator.ReasonAccountDisabled, "", "carol"},
 		{"carol", "wrong", authenticator.ReasonCredentialsInvalid, authenticator.CausePasswordWrong, "carol"},
 		{`{{"<b>`, "", authenticator.ReasonCredentialsInvalid, authenticator.CauseUserUnknown, ""},

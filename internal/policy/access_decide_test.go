@@ -184,9 +184,9 @@ func TestAccessChallenge(t *testing.T) {
 		{"one is missing", "POST", token("build-server", "read"), []string{"deploy", "read"}},
 		{"both are missing", "POST", token("build-server"), []string{"deploy", "read"}},
 		{"none is missing", "POST", token("build-server", "read", "deploy"), nil},
-		{"it is somebody else", "POST", token("bob", "read"), nil},
+		{"it is another user", "POST", token("bob", "read"), nil},
 		{"it is another method", "GET", token("build-server", "read"), nil},
-		{"it is nobody", "POST", authenticator.Anonymous(), nil},
+		{"it is anonymous", "POST", authenticator.Anonymous(), nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -103,7 +103,7 @@ func TestClose(t *testing.T) {
 func TestManyOpened(t *testing.T) {
 	d := policytest.NewDir(t)
 	good := d.Write("good.rego", "package caddy.authz\n\nallow := true\n")
-	bad := d.Write("bad.rego", "package caddy.authz\n\nallow := nobody\n")
+	bad := d.Write("bad.rego", "package caddy.authz\n\nallow := missing\n")
 	round := func() {
 		set, err := Open(Config{Sources: []string{good}, Watch: true}, testrun.Checker(), func(Report) {})
 		if err != nil {

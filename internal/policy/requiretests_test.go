@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	members = "package caddy.authz\n\nallow if {\n\tinput.identity.authenticated\n\t\"member\" in input.identity.roles\n}\n"
-	head    = "package caddy.authz_test\n\nimport data.caddy.authz\nimport data.caddy.testing\n\n"
-	alice   = `testing.input_of(testing.request("GET", "/"), testing.user("alice", ["member"]))`
-	nobody  = `testing.input_of(testing.request("GET", "/"), testing.anonymous)`
+	members   = "package caddy.authz\n\nallow if {\n\tinput.identity.authenticated\n\t\"member\" in input.identity.roles\n}\n"
+	head      = "package caddy.authz_test\n\nimport data.caddy.authz\nimport data.caddy.testing\n\n"
+	alice     = `testing.input_of(testing.request("GET", "/"), testing.user("alice", ["member"]))`
+	anonymous = `testing.input_of(testing.request("GET", "/"), testing.anonymous)`
 )
 
 // tested returns a source with a policy for members and some tests.
@@ -30,7 +30,7 @@ func tested(t testing.TB, tests string) (policytest.Dir, Config) {
 // TestRequireTestsReload: a change whose tests fail is not taken; the last good
 // set decides, and the state says which test failed and where (T-07, T-60).
 func TestRequireTestsReload(t *testing.T) {
-	d, config := tested(t, "test_nobody if not authz.allow with input as "+nobody)
+	d, config := tested(t, "test_anonymous if not authz.allow with input as "+anonymous)
 	set := open(t, config)
 	first := set.Status().Revision
 	d.Write("p/authz.rego", "package caddy.authz\n\nallow := true\n")
@@ -38,10 +38,10 @@ func TestRequireTestsReload(t *testing.T) {
 		t.Errorf("a policy whose test fails is in use: %v", err)
 	}
 	status := set.Status()
-	if status.Revision != first || !strings.Contains(status.Error, "authz_test.rego:6: the test data.caddy.authz_test.test_nobody failed") {
+	if status.Revision != first || !strings.Contains(status.Error, "authz_test.rego:6: the test data.caddy.authz_test.test_anonymous failed") {
 		t.Errorf("status %+v", status)
 	}
-	d.Write("p/authz_test.rego", head+"test_nobody if authz.allow with input as "+nobody)
+	d.Write("p/authz_test.rego", head+"test_anonymous if authz.allow with input as "+anonymous)
 	if err := set.Reload(); err != nil || set.Status().Error != "" || !set.Decide(t.Context(), asked("/", "")).Allow {
 		t.Errorf("changing the test alone was not noticed: %v", err)
 	}

@@ -66,7 +66,7 @@ func TestLoadErrors(t *testing.T) {
 		{"Rego of old", map[string]string{"a.rego": "package old\n\nallow { true }\n"}, []string{"a.rego:3", "`if` keyword is required"}},
 		{"a file without a policy", map[string]string{"a.rego": "# nothing\n"}, []string{"a.rego"}},
 		{"an empty file", map[string]string{"a.rego": ""}, []string{"a.rego"}},
-		{"a name that is not there", map[string]string{"a.rego": "package caddy.authz\n\nallow if nobody\n"}, []string{"a.rego:3", "nobody"}},
+		{"a name that is not there", map[string]string{"a.rego": "package caddy.authz\n\nallow if missing\n"}, []string{"a.rego:3", "missing"}},
 		{"a wrong type", map[string]string{"a.rego": "package caddy.authz\n\nallow if lower(1) == \"x\"\n"}, []string{"a.rego:3"}},
 		{"recursion", map[string]string{"a.rego": "package caddy.authz\n\nallow if not allow\n"}, []string{"a.rego:3", "recursive"}},
 		{"two defaults", map[string]string{"a.rego": "package caddy.authz\n\ndefault allow := true\n\ndefault allow := false\n"}, []string{"a.rego"}},
@@ -130,7 +130,7 @@ func TestSources(t *testing.T) {
 func TestManyErrors(t *testing.T) {
 	d := policytest.NewDir(t)
 	for i := range 3 * bundle.MaxErrors {
-		d.Write(fmt.Sprintf("p/f%02d.rego", i), "package p\n\nx if nobody\n")
+		d.Write(fmt.Sprintf("p/f%02d.rego", i), "package p\n\nx if missing\n")
 	}
 	set, err := Open(Config{Sources: []string{d.Path + "/p"}}, testrun.Checker(), func(Report) {})
 	if err == nil {

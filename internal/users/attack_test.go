@@ -104,9 +104,9 @@ func TestEmptyPassword(t *testing.T) {
 	}
 }
 
-// TestNobody: R-BA-4, T-36. A set without users lets nobody in and does not
+// TestNoUsers: R-BA-4, T-36. A set without users accepts no caller and does not
 // panic, whatever is sent.
-func TestNobody(t *testing.T) {
+func TestNoUsers(t *testing.T) {
 	v := NewVerifier(hashes(caddyauth.BcryptHash{}, caddyauth.Argon2idHash{}), NewThrottle(100, time.Minute, nil), nil, nil)
 	users := plain(t)
 	for _, name := range []string{"", "alice", "\x00", "\xff", strings.Repeat("x", 1<<20)} {

@@ -124,7 +124,7 @@ func TestVerify(t *testing.T) {
 }
 
 // TestDummy: T-36, what stands in for an unknown user's hash costs the same, can
-// be read by the real thing, and is nobody's.
+// be read by the real thing, and matches no user.
 func TestDummy(t *testing.T) {
 	for _, hash := range []string{testHash, testArgon2id} {
 		made := dummyHash(hash)
@@ -145,11 +145,11 @@ func TestDummy(t *testing.T) {
 	if one := v.hashFor(users, nil, "eve"); !strings.HasPrefix(one, "$2a$08$") {
 		t.Errorf("got %s", one)
 	}
-	nobody, err := NewUsers()
+	empty, err := NewUsers()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := v.Verify(t.Context(), nobody, "a", "b", netip.Addr{}); got.User != nil {
+	if got := v.Verify(t.Context(), empty, "a", "b", netip.Addr{}); got.User != nil {
 		t.Errorf("a user of an empty set: %+v", got)
 	}
 }
@@ -234,7 +234,7 @@ func TestRemembered(t *testing.T) {
 }
 
 // TestThrottle: R-BA-9. By user, by network and by both; the right password does
-// not help; time does; nobody is locked out by others for good.
+// not help; time does; no user is locked out by others permanently.
 func TestThrottle(t *testing.T) {
 	c := newClock()
 	limit := 3
@@ -261,7 +261,7 @@ func TestThrottle(t *testing.T) {
 		t.Errorf("from where alice signs in: %q", got)
 	}
 	if got := try("carol", testPassword, "198.51.100.1"); got != authenticator.ReasonAccountDisabled {
-		t.Errorf("somebody else from there: %q", got)
+		t.Errorf("another user from there: %q", got)
 	}
 	c.pass(61 * time.Second)
 	if got := try("alice", testPassword, "198.51.100.1"); got != "" {
@@ -281,11 +281,11 @@ func TestThrottle(t *testing.T) {
 		if i > maxRepeatedPerWindow || i >= limit {
 			want = authenticator.ReasonThrottled
 		}
-		if got := try("somebody", "x", "2001:db8::ffff"); got != want {
+		if got := try("other", "x", "2001:db8::ffff"); got != want {
 			t.Errorf("the same /64, try %d: %q", i+1, got)
 		}
 	}
-	if got := try("somebody else", "x", "2001:db8:0:1::1"); got != authenticator.ReasonCredentialsInvalid {
+	if got := try("another", "x", "2001:db8:0:1::1"); got != authenticator.ReasonCredentialsInvalid {
 		t.Errorf("another /64: %q", got)
 	}
 	for range limit { // unknown users are counted alike

@@ -28,7 +28,7 @@ func (r *recipe) from(t *testing.T, address string) *visitor {
 	return newVisitor(t, address, r.port)
 }
 
-// newVisitor returns a visitor for whom every host is at a port of this machine.
+// newVisitor returns a visitor that reaches every host at a port of this machine.
 func newVisitor(t *testing.T, address, port string) *visitor {
 	t.Helper()
 	jar, err := cookiejar.New(nil)

@@ -108,7 +108,7 @@ func smuggle(connection net.Conn, path, header string) (status int, answer strin
 	}
 }
 
-// TestE2E_N01Upgrades: no tunnel that policies cannot see into opens, whoever asks, in
+// TestE2E_N01Upgrades: no tunnel that policies cannot see into opens, for any caller, in
 // whatever spelling, with or without TLS.
 func TestE2E_N01Upgrades(t *testing.T) {
 	w := newEnv(t)

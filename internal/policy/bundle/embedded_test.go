@@ -9,7 +9,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/policy/policytest"
 )
 
-// TestReserved: nobody adds to a package that is built in, whichever it is: by
+// TestReserved: no source adds to a package that is built in, whichever it is: by
 // a package of that name, one below it, or a rule that leads there.
 func TestReserved(t *testing.T) {
 	own, err := Embedded()

@@ -1,4 +1,4 @@
-// Package witness looks for requests that policies refuse and that they let in
+// Package counterexample looks for requests that policies refuse and that they let in
 // once something is missing: a claim that a token lacks, a list that is empty, a
 // built-in function that cannot say. Most of what it finds is a not whose
 // condition without an answer.

@@ -92,7 +92,7 @@ access.yaml:7 (rule 2) false
   access.yaml:11 methods: [GET, POST] true "GET"
   access.yaml:12 claims: {team: [red, blue], /a~1b: 7} false {"a/b":null,"team":"green"}
 `},
-		{"somebody unknown", "POST", "/healthz", authenticator.Anonymous(), false, `allow false blocked false
+		{"an anonymous caller", "POST", "/healthz", authenticator.Anonymous(), false, `allow false blocked false
 access.yaml:5 (rule 1) false
  access.yaml:6 false nearest true
   access.yaml:6 anyone: true true null
