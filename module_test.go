@@ -69,7 +69,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"N-29 no tls_ca", "login oidc https://id.example.com {\n client_id a\n tls_ca DIR/empty.yaml\n }", []string{"tls_ca", "the file is empty"}},
 		{"missing access table", "access DIR/none.yaml", []string{"access: ", "none.yaml: no such file"}},
 		{"empty access table", "access DIR/empty.yaml", []string{"empty.yaml: the file is empty"}},
-		{"bad access table", "access DIR/access-bad.yaml", []string{"access-bad.yaml:3:5: unknown key \"role\"", "access-bad.yaml:4:13: an empty alternative"}},
+		{"bad access table", "access DIR/access-bad.yaml", []string{"access-bad.yaml:3:5: unknown key \"role\"", "access-bad.yaml:4:13: the alternative is empty"}},
 		{"missing policies", "policies DIR/none", []string{"policies: ", "none: no such file"}},
 		{"empty directory", "policies DIR/nothing", []string{"nothing: neither policies"}},
 		{"bad Rego", "policies DIR/bad.rego", []string{"bad.rego:4", "rego_parse_error"}},

@@ -18,8 +18,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/policies"
 )
 
-// TestRego runs this folder's Rego tests as opa test does: strictly, and with
-// errors of built-in functions as errors.
+// TestRego runs the Rego tests of this folder as opa test does, in strict mode and with
+// strict errors of built-in functions.
 func TestRego(t *testing.T) {
 	modules, store, err := tester.Load([]string{"."}, nil)
 	if err != nil {
@@ -44,8 +44,8 @@ func TestRego(t *testing.T) {
 	}
 }
 
-// TestFormat: the files are as opa fmt writes them, and each package and each
-// rule that others may use says what it is for.
+// TestFormat: opa fmt does not change the files, and each package and each rule that
+// policies may use has a description.
 func TestFormat(t *testing.T) {
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".rego" {
@@ -69,7 +69,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// schema reads an embedded schema.
+// schema returns an embedded schema.
 func schema(t *testing.T, name string) any {
 	t.Helper()
 	content, err := fs.ReadFile(policies.FS, "schemas/"+name)
@@ -83,7 +83,7 @@ func schema(t *testing.T, name string) any {
 	return decoded
 }
 
-// parsed parses what is embedded, tests included, and one more module.
+// parsed parses the embedded modules, with their tests, and one more module.
 func parsed(t *testing.T, more string) map[string]*ast.Module {
 	t.Helper()
 	modules := map[string]*ast.Module{}
@@ -106,9 +106,9 @@ func parsed(t *testing.T, more string) map[string]*ast.Module {
 	return modules
 }
 
-// TestInputSchema: the built-in policies read nothing that input has not; a
-// misspelt field is an error when compiled with the schema, and what is open
-// stays open.
+// TestInputSchema: the built-in policies read no field that the input document does not
+// have. Compiled with the schema, a misspelt field is an error, and a field of an open
+// object is not.
 func TestInputSchema(t *testing.T) {
 	tests := []struct {
 		name, body string
@@ -140,7 +140,7 @@ func TestInputSchema(t *testing.T) {
 	}
 }
 
-// matches evaluates an expression and says what is wrong with its value by a schema.
+// matches evaluates an expression and returns why its value does not match a schema.
 func matches(t *testing.T, expression string, against any) []any {
 	t.Helper()
 	results, err := rego.New(
@@ -167,7 +167,8 @@ func sources(t *testing.T) map[string]string {
 	return texts
 }
 
-// TestBuilders: what caddy.testing builds is what the server builds, field by field.
+// TestBuilders: the documents that caddy.testing builds have the same fields as those of
+// the server.
 func TestBuilders(t *testing.T) {
 	for _, identity := range []string{"anonymous", `user("alice", ["admin"])`, `token("app", ["read"])`} {
 		expression := `data.caddy.testing.input_of(data.caddy.testing.request("GET", "/a"), data.caddy.testing.` + identity + `)`

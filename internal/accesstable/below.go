@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// Some methods act on everything below a path: there each rule that decides for
-// something has to permit the request too.
+// Some methods act on everything below a path. Then each rule that decides about a path
+// below must permit the request too.
 
-// maxBelow bounds, in bytes, the paths that rules lie below: each path names as many
-// as it has segments.
+// maxBelow is the maximum total length of the keys of index.above, in bytes. A path of n
+// segments adds n keys.
 const maxBelow = 16 << 20
 
-// hostRules has, for each host as in hostIndex, the numbers of rules, in their order.
+// hostRules maps a host, as in hostIndex, to the numbers of rules in ascending order.
 type hostRules map[string][]int
 
-// addBelow enters a rule for each path that one of its own lies below. It fails if the
-// index would become too large.
+// addBelow adds a rule to each path that p lies below. It fails if the index becomes too
+// large.
 func (x *index) addBelow(number int, hosts []string, p path) error {
 	for above, there := p.above(); there; above, there = (path{key: above}).above() {
 		if x.size += (len(above) + 1) * len(hosts); x.size > maxBelow {
-			return errors.New("the paths of the rules are too long: write fewer segments")
+			return errors.New("the paths of the rules have too many segments in total; write fewer or shorter paths")
 		}
 		byHost := x.above[above]
 		if byHost == nil {
@@ -38,8 +38,8 @@ func (x *index) addBelow(number int, hosts []string, p path) error {
 	return nil
 }
 
-// above returns the key of the path that a path lies below: /a for /a/b, and for what
-// is below /a. Nothing is above the root.
+// above returns the key of the path that p lies below: /a for /a/b and for /a/*. There is
+// none for the root.
 func (p path) above() (key string, there bool) {
 	switch {
 	case p.below:
@@ -50,46 +50,46 @@ func (p path) above() (key string, there bool) {
 	return p.key[:strings.LastIndexByte(p.key, '/')], true
 }
 
-// liesBelow reports whether a path lies below the one with a key.
+// liesBelow reports whether p lies below the path with a key.
 func (p path) liesBelow(key string) bool {
 	below, ok := strings.CutPrefix(p.key, key)
 	return ok && (strings.HasPrefix(below, "/") || below == "" && p.below)
 }
 
-// place is something that a request acts on.
-type place struct {
+// target is a path that a request acts on, with its host.
+type target struct {
 	host, path string
-	elsewhere  bool // only rules that have paths judge it
+	elsewhere  bool // only rules that have paths decide about it
 }
 
-// places returns what the request acts on.
-func (q *Question) places() []place {
+// targets returns the paths that the request acts on.
+func (q *Question) targets() []target {
 	f := &q.Request
-	places := []place{{f.Host, f.PathFolded, false}}
+	targets := []target{{f.Host, f.PathFolded, false}}
 	if f.DestinationPath != "" {
-		places = append(places, place{f.DestinationHost, lower(f.DestinationPath), false})
+		targets = append(targets, target{f.DestinationHost, lower(f.DestinationPath), false})
 	}
 	for _, path := range q.elsewhere() {
-		places = append(places, place{f.Host, path, true})
+		targets = append(targets, target{f.Host, path, true})
 	}
-	return places
+	return targets
 }
 
-// refusingBelow returns the first of the rules that decide below what the request acts
-// on and do not permit it, or nil.
-func (t *Table) refusingBelow(q *Question) *Rule {
+// denyingBelow returns the first rule that decides about a path below the targets of the
+// request and does not permit it, or nil.
+func (t *Table) denyingBelow(q *Question) *Rule {
 	if !q.actsBelow() {
 		return nil
 	}
 	lowest := len(t.rules)
-	for _, at := range q.places() {
+	for _, at := range q.targets() {
 		byHost := t.index.above[keyOf(at.path)]
 		for _, host := range t.index.forms(at.host) {
 			for _, number := range byHost[host] {
 				if number >= lowest {
 					break
 				}
-				if t.refusesBelow(q, number, at) {
+				if t.deniesBelow(q, number, at) {
 					lowest = number
 				}
 			}
@@ -101,9 +101,9 @@ func (t *Table) refusingBelow(q *Question) *Rule {
 	return t.rules[lowest]
 }
 
-// refusesBelow reports whether a rule is the first for something below a place, and does
-// not permit the request.
-func (t *Table) refusesBelow(q *Question, number int, at place) bool {
+// deniesBelow reports whether a rule decides about a path below a target, and does not
+// permit the request.
+func (t *Table) deniesBelow(q *Question, number int, at target) bool {
 	rule, key := t.rules[number], keyOf(at.path)
 	if at.elsewhere && !rule.Named || rule.permits(q) {
 		return false
@@ -114,7 +114,7 @@ func (t *Table) refusesBelow(q *Question, number int, at place) bool {
 }
 
 // actsBelow reports whether the request acts on everything below its path, by its own
-// method or by one that an application may take instead.
+// method or by one that an application may use instead.
 func (q *Question) actsBelow() bool {
 	if q.actingBelow(strings.ToUpper(q.Request.Method)) {
 		return true
@@ -122,9 +122,10 @@ func (q *Question) actsBelow() bool {
 	return slices.ContainsFunc(q.overriding(), q.actingBelow) || q.overrides.many
 }
 
-// actingBelow reports whether a method acts on everything below the path: always (RFC
-// 4918, section 9.6, 9.8 and 9.9), unless its Depth is 0, or unless it is 0 or 1
-// (sections 9.10.3 and 9.1), and REPORT by its Depth (RFC 3253, section 3.6).
+// actingBelow reports whether a method acts on everything below the path. DELETE, COPY
+// and MOVE do (RFC 4918, sections 9.6, 9.8 and 9.9), LOCK unless its Depth is 0 (section
+// 9.10.3), PROPFIND unless it is 0 or 1 (section 9.1), and REPORT if it is another one
+// (RFC 3253, section 3.6).
 func (q *Question) actingBelow(method string) bool {
 	switch method {
 	case http.MethodDelete, "COPY", "MOVE":
@@ -139,8 +140,8 @@ func (q *Question) actingBelow(method string) bool {
 	return false
 }
 
-// depth is the request's Depth; several lines are none of those that are told apart.
-// It is asked once for each method, and takes nothing for a long header.
+// depth returns the Depth header. Several lines count as infinity. It does not allocate,
+// because it is called for each method that the request names.
 func (q *Question) depth() string {
 	switch lines := q.Request.HeaderValues[depthHeader]; len(lines) {
 	case 0:

@@ -10,7 +10,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// wordList writes a list of different words.
+// wordList returns a list of different words.
 func wordList(count int, word string) string {
 	words := make([]string, count)
 	for i := range words {
@@ -19,7 +19,7 @@ func wordList(count int, word string) string {
 	return "[" + strings.Join(words, ",") + "]"
 }
 
-// largeTables write tables that hold some number of things, and how many are tried.
+// largeTables are functions that write a table with n items, and the n that are tried.
 var largeTables = []struct {
 	name  string
 	count int
@@ -56,7 +56,7 @@ var largeTables = []struct {
 	}},
 }
 
-// allocated returns how many bytes a call allocates.
+// allocated returns the number of bytes that a call allocates.
 func allocated(call func()) int {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -65,7 +65,7 @@ func allocated(call func()) int {
 	return int(after.TotalAlloc - before.TotalAlloc)
 }
 
-// mistakenTables are full of mistakes.
+// mistakenTables are tables with very many mistakes.
 var mistakenTables = []struct {
 	name  string
 	count int
@@ -83,7 +83,8 @@ var mistakenTables = []struct {
 	{"hosts", 20_000, func(count int) string { return "rules: [{hosts: " + wordList(count, "'h%d/x'") + ", allow: []}]" }},
 }
 
-// TestLargeTables: a table takes what its length takes, also if it is full of mistakes.
+// TestLargeTables: the memory for a table is proportional to its length, also if it has
+// very many mistakes.
 func TestLargeTables(t *testing.T) {
 	const mostPerByte = 250 // allocated for each byte of a file
 	for _, table := range append(largeTables, mistakenTables...) {
@@ -106,14 +107,14 @@ func TestLargeTables(t *testing.T) {
 	}
 }
 
-// TestTooLargeTables: what would take more than its length is refused, and the error says
-// what is too much.
+// TestTooLargeTables: tables that would need memory out of proportion to their length are
+// rejected, and the error names the limit.
 func TestTooLargeTables(t *testing.T) {
 	for _, test := range []struct{ name, content, want string }{
-		{"a file", "rules: [] # " + strings.Repeat("x", maxFile), "access.yaml: an access table has at most 1048576 bytes"},
+		{"a file", "rules: [] # " + strings.Repeat("x", maxFile), "access.yaml: the file has more than 1048576 bytes"},
 		{"hosts and paths", "rules: [{hosts: " + wordList(400, "h%d.example.com") + ", paths: " + wordList(400, "/p%d") + ", allow: []}]", "access.yaml:1:9: the rules have more than 100000 pairs of a host and a path"},
-		{"names of networks", "networks: {lan: [" + strings.Repeat("10.0.0.0/8, ", 2_000) + "]}\ndefault: [{networks: [" + strings.Repeat("lan, ", 100) + "]}]\n", "networks: the names stand for more than 100000 networks"},
-		{"a path", "rules: [{paths: [/" + strings.Repeat("a/", 10_000) + "b], allow: []}]", "access.yaml:1:9: the paths of the rules are too long: write fewer segments"},
+		{"names of networks", "networks: {lan: [" + strings.Repeat("10.0.0.0/8, ", 2_000) + "]}\ndefault: [{networks: [" + strings.Repeat("lan, ", 100) + "]}]\n", "networks: more than 100000 networks after names are replaced"},
+		{"a path", "rules: [{paths: [/" + strings.Repeat("a/", 10_000) + "b], allow: []}]", "access.yaml:1:9: the paths of the rules have too many segments in total"},
 		{"a host", "rules: [{hosts: [" + strings.Repeat("a.", 200) + "example], allow: []}]", "is not a host"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -124,8 +125,9 @@ func TestTooLargeTables(t *testing.T) {
 	}
 }
 
-// TestLongConditions: a condition costs what the caller has, however much the table lists:
-// of the time, which other work adds to, the shortest is taken.
+// TestLongConditions: the cost of a condition depends on the values of the caller, not on
+// the length of the list. The test compares the shortest of several times, because other
+// processes make single ones longer.
 func TestLongConditions(t *testing.T) {
 	has := strings.Split(strings.Trim(wordList(1_000, "has%d"), "[]"), ",")
 	claims := make([]any, len(has))
@@ -160,7 +162,7 @@ func TestLongConditions(t *testing.T) {
 	}
 }
 
-// TestDepth: a long Depth takes nothing, and several lines are none that is told apart.
+// TestDepth: a long Depth allocates nothing, and several lines count as infinity.
 func TestDepth(t *testing.T) {
 	q := adminQuestion()
 	for want, lines := range map[string][]string{"": nil, "0": {"0"}, "1": {"1"}, "infinity": {"0", "0"}} {

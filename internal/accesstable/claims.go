@@ -6,17 +6,17 @@ import (
 	"slices"
 )
 
-// claims is a condition on the caller's claims: each must have one of its values.
+// claims is a condition on the caller's claims: each must have one of the listed values.
 type claims []claim
 
 type claim struct {
 	path   []string
-	values []any // texts, booleans, numbers
-	texts  words // those of the values that are
+	values []any // strings, booleans, numbers
+	texts  words // the strings in values
 	others []any
 }
 
-// newClaim returns the condition that a claim has one of some values.
+// newClaim returns the condition that a claim has one of several values.
 func newClaim(path []string, values []any) claim {
 	c := claim{path: path, values: values, texts: words{}}
 	for _, value := range values {
@@ -29,7 +29,7 @@ func newClaim(path []string, values []any) claim {
 	return c
 }
 
-// data returns the claims as caddy.access has them in its data.
+// data returns the condition as in the data of caddy.access.
 func (c claims) data() []any {
 	list := make([]any, len(c))
 	for i, claim := range c {
@@ -53,9 +53,8 @@ func (c claims) holds(q *Question, under polarity) bool {
 	return true
 }
 
-// holds reports whether the claim has one of the values, or is a list that has. An
-// object is of foreign form, so that what it says is unknown; absence and null are
-// known.
+// holds reports whether the claim is one of the values, or a list with one of them. The
+// value of a claim that is an object is unknown; an absent claim and null are known.
 func (c claim) holds(from map[string]any, under polarity) bool {
 	switch value := c.in(from).(type) {
 	case []any:
@@ -67,7 +66,7 @@ func (c claim) holds(from map[string]any, under polarity) bool {
 	}
 }
 
-// in returns the claim's value, or nil.
+// in returns the value of the claim, or nil.
 func (c claim) in(from map[string]any) any {
 	for _, name := range c.path[:len(c.path)-1] {
 		from, _ = from[name].(map[string]any)
@@ -75,7 +74,7 @@ func (c claim) in(from map[string]any) any {
 	return from[c.path[len(c.path)-1]]
 }
 
-// wants reports whether a value is among those wanted.
+// wants reports whether a value is one of the listed values.
 func (c claim) wants(value any) bool {
 	if text, ok := value.(string); ok {
 		return c.texts.has(text)
@@ -88,7 +87,7 @@ func (c claim) wants(value any) bool {
 	return false
 }
 
-// same compares two booleans, or two numbers by their value, as OPA does.
+// same compares two booleans, or two numbers by value as OPA does.
 func same(a, b any) bool {
 	switch a := a.(type) {
 	case bool:

@@ -6,8 +6,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// polarity is what a condition is asked for. What is unknown does not hold under
-// allow, and holds under deny.
+// polarity says what a condition is used for. A condition on an unknown value does not
+// hold under allow, and holds under deny.
 type polarity bool
 
 const (
@@ -15,14 +15,14 @@ const (
 	deny  polarity = false
 )
 
-// test decides whether a condition holds.
+// test is the implementation of a condition.
 type test interface {
 	holds(q *Question, under polarity) bool
-	// has returns what the request has of what the condition asks about, as JSON.
+	// has returns the value of the request that the condition compares, as JSON.
 	has(q *Question) any
 }
 
-// words are texts of which one is wanted.
+// words is a set of accepted words.
 type words map[string]struct{}
 
 func newWords(list []string) words {
@@ -35,18 +35,18 @@ func newWords(list []string) words {
 
 func (w words) has(word string) bool { _, ok := w[word]; return ok }
 
-// hasAny reports whether one of some texts is wanted.
+// hasAny reports whether the set has one of several words.
 func (w words) hasAny(list []string) bool {
 	return slices.ContainsFunc(list, w.has)
 }
 
-// unknown reports whether the issuer did not tell a field of the caller's identity in
-// a form that can be read.
+// unknown reports whether the value of a field of the identity is unknown, because the
+// issuer sent it in a form that cannot be read.
 func (q *Question) unknown(field string) bool { return slices.Contains(q.Identity.Unknown, field) }
 
-// The conditions of product tables, one small type each.
+// The conditions of access tables.
 type (
-	anyone        struct{ upgrades bool } // upgrades: a condition beside it names protocols
+	anyone        struct{ upgrades bool } // upgrades is true if the alternative has the condition upgrades
 	authenticated struct{}
 	users         words
 	roles         words
@@ -64,7 +64,7 @@ func (a anyone) holds(q *Question, _ polarity) bool {
 
 func (authenticated) holds(q *Question, _ polarity) bool { return q.Identity.Authenticated }
 
-// Only ids count: a token's username may be chosen freely.
+// Only IDs are compared: users may be able to choose the username in a token.
 func (w users) holds(q *Question, _ polarity) bool {
 	return q.Identity.Authenticated && words(w).has(q.Identity.ID)
 }
@@ -89,8 +89,7 @@ func (w scopes) holds(q *Question, under polarity) bool {
 	return true
 }
 
-// A caller of unknown kind matches neither user nor client under allow, and both
-// under deny.
+// A caller of unknown kind is neither user nor client under allow, and both under deny.
 func (w kinds) holds(q *Question, under polarity) bool {
 	return words(w).has(string(q.Identity.Kind)) || under == deny && q.Identity.Kind == authenticator.KindUnknown
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Data returns what stands at data.caddy.access_table for the policy caddy.access.
+// Data returns the table as data.caddy.access_table, which the policy caddy.access reads.
 func (t *Table) Data() map[string]any {
 	rules := make([]any, len(t.rules))
 	for i, rule := range t.rules {
@@ -28,7 +28,7 @@ func (t *Table) Data() map[string]any {
 	}
 }
 
-// data returns the alternatives: for each, what its conditions want by their names.
+// data returns the alternatives: for each, the values of its conditions by name.
 func (r *Rule) data() []any {
 	list := make([]any, len(r.Allow))
 	for i, alternative := range r.Allow {
@@ -41,7 +41,7 @@ func (r *Rule) data() []any {
 	return list
 }
 
-// data returns the numbers of rules by the forms of paths, and then by hosts.
+// data returns the numbers of rules by form of path, and then by host.
 func (x *index) data() map[string]any {
 	numbers := make(map[string]any, len(x.exact)+len(x.below))
 	for below, byPath := range map[bool]map[string]hostIndex{false: x.exact, true: x.below} {
@@ -56,8 +56,8 @@ func (x *index) data() map[string]any {
 	return numbers
 }
 
-// dataBelow returns the numbers of the rules below paths, by the paths' forms and then by
-// hosts.
+// dataBelow returns the numbers of the rules below a path, by form of path and then by
+// host.
 func (x *index) dataBelow() map[string]any {
 	data := make(map[string]any, len(x.above))
 	for key, byHost := range x.above {
@@ -70,7 +70,7 @@ func (x *index) dataBelow() map[string]any {
 	return data
 }
 
-// hostForm returns a host as the data has it.
+// hostForm returns a host as in the data.
 func hostForm(host string) string {
 	if host == anyHost {
 		return "*"

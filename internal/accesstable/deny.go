@@ -5,31 +5,31 @@ import (
 	"strings"
 )
 
-// The codes of denials, which docs/troubleshooting.md explains.
+// Reasons of denials, documented in docs/troubleshooting.md.
 const (
 	codeBlocked = "blocked"
 	codeNoRule  = "no_rule"
 	codeDenied  = "rule_denied"
-	// codeBelow: a rule denies what lies below the path.
+	// codeBelow is the reason if a rule denies a path below that of the request.
 	codeBelow = "below_denied"
-	// CodeForeignDestination: a WebDAV Destination is on a host that no rule names. It is
-	// also the label of the rule that denies it.
+	// CodeForeignDestination is the reason if a WebDAV Destination is on another host that
+	// no rule names. It is also the label of the rule that denies it.
 	CodeForeignDestination = "foreign_destination"
 )
 
-// refuse returns the verdict on a question of which not every judged rule permits
-// what it was picked for; below is one that decides below that, or nil.
-func (q *Question) refuse(below *Rule) Verdict {
-	var refused []*Rule
+// deny returns the verdict on a denied request; below is the rule that denies a path below
+// that of the request, or nil.
+func (q *Question) deny(below *Rule) Verdict {
+	var denying []*Rule
 	for _, rule := range q.judged {
 		if !rule.permits(q) {
-			refused = append(refused, rule)
+			denying = append(denying, rule)
 		}
 	}
-	return Verdict{Labels: labels(refused), Reasons: reasons(refused, below), Scopes: q.missingScopes(refused), Login: q.login(refused)}
+	return Verdict{Labels: labels(denying), Reasons: reasons(denying, below), Scopes: q.missingScopes(denying), Login: q.login(denying)}
 }
 
-// labels names rules: each label once, sorted.
+// labels returns the labels of rules, sorted and without duplicates.
 func labels(rules []*Rule) map[string]string {
 	if len(rules) == 1 {
 		return rules[0].labels
@@ -41,16 +41,16 @@ func labels(rules []*Rule) map[string]string {
 	return labelled(strings.Join(sorted(names), ", "))
 }
 
-// sorted sorts a list, in place, and leaves each text once.
+// sorted sorts a list in place and removes duplicates.
 func sorted(texts []string) []string {
 	slices.Sort(texts)
 	return slices.Compact(texts)
 }
 
-// reasons are the codes for the rules that refused.
-func reasons(refused []*Rule, below *Rule) []string {
-	codes := make([]string, len(refused), len(refused)+1)
-	for i, rule := range refused {
+// reasons returns the codes for the rules that deny the request.
+func reasons(denying []*Rule, below *Rule) []string {
+	codes := make([]string, len(denying), len(denying)+1)
+	for i, rule := range denying {
 		switch rule.Label {
 		case labelDefault:
 			codes[i] = codeNoRule
@@ -66,13 +66,13 @@ func reasons(refused []*Rule, below *Rule) []string {
 	return sorted(codes)
 }
 
-// login reports whether signing in may help: the caller is anonymous, and each rule
-// that refuses has an alternative of which only conditions on the caller fail.
-func (q *Question) login(refused []*Rule) bool {
+// login reports whether signing in may help: the caller is anonymous, and each rule that
+// denies the request has an alternative of which only conditions on the caller fail.
+func (q *Question) login(denying []*Rule) bool {
 	if q.Identity.Authenticated {
 		return false
 	}
-	for _, rule := range refused {
+	for _, rule := range denying {
 		if !slices.ContainsFunc(rule.Allow, func(a Alternative) bool { return a.withinReach(q) }) {
 			return false
 		}
@@ -80,7 +80,7 @@ func (q *Question) login(refused []*Rule) bool {
 	return true
 }
 
-// withinReach reports whether no condition fails but those on the caller.
+// withinReach reports whether all conditions hold, leaving out those on the caller.
 func (a *Alternative) withinReach(q *Question) bool {
 	for _, condition := range a.Conditions {
 		switch condition.Name {
@@ -93,16 +93,16 @@ func (a *Alternative) withinReach(q *Question) bool {
 	return true
 }
 
-// missingScopes returns all scopes that the operation needs, if the caller is known
-// and each rule that refuses lacks nothing but scopes (RFC 6750, section 3.1).
-func (q *Question) missingScopes(refused []*Rule) []string {
+// missingScopes returns all scopes that the operation needs, if the caller is
+// authenticated and the rules deny it for missing scopes only (RFC 6750, section 3.1).
+func (q *Question) missingScopes(denying []*Rule) []string {
 	if !q.Identity.Authenticated {
 		return nil
 	}
 	var scopes []string
 	for _, rule := range q.judged {
 		wanted, lacking := rule.wantedScopes(q)
-		if !lacking && slices.Contains(refused, rule) {
+		if !lacking && slices.Contains(denying, rule) {
 			return nil
 		}
 		scopes = append(scopes, wanted...)
@@ -110,8 +110,8 @@ func (q *Question) missingScopes(refused []*Rule) []string {
 	return sorted(scopes)
 }
 
-// wantedScopes returns the scopes of the first alternative that holds, or else would
-// hold with them; lacking says that there is one of the latter.
+// wantedScopes returns the scopes of the first alternative that holds, or else of the
+// first that holds but for its scopes; then lacking is true.
 func (r *Rule) wantedScopes(q *Question) (wanted []string, lacking bool) {
 	if holding := r.holding(q); holding != nil {
 		return holding.scopes(), false
@@ -125,7 +125,7 @@ func (r *Rule) wantedScopes(q *Question) (wanted []string, lacking bool) {
 	return nil, false
 }
 
-// scopes returns the scopes that the alternative wants, or nil.
+// scopes returns the scopes of the alternative, or nil.
 func (a *Alternative) scopes() []string {
 	for _, condition := range a.Conditions {
 		if scopes, ok := condition.test.(scopes); ok {

@@ -2,9 +2,9 @@ package accesstable
 
 import "github.com/policyauth/caddy-policy-auth/internal/request"
 
-// elsewhere are further paths that the next handler may serve or change for a request.
-// Only rules that have paths judge them: what says nothing of paths was written for the
-// path that the client asks for.
+// elsewhere are other paths than the requested one that the next handler may serve or
+// change. Only rules that have paths decide about them: a rule without paths is written
+// for the requested path.
 type elsewhere struct {
 	found bool
 	paths []string // in lower case

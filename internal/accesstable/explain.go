@@ -1,57 +1,57 @@
 package accesstable
 
-// Explanation is what a table says of a request, in the table's own words.
+// Explanation is the decision of a table with its reasons, in the words of the table.
 type Explanation struct {
-	// Allow says that the table lets the caller do what the request asks for.
+	// Allow is true if the table allows the request.
 	Allow bool `json:"allow"`
-	// Blocked says that the caller is shut out whatever the rules say.
+	// Blocked is true if the caller is blocked; rules are not compared then.
 	Blocked bool `json:"blocked"`
-	// BlockedBy is what shuts the caller out, such as users: mallory; "" if nothing does.
+	// BlockedBy is the entry that blocks the caller, such as users: mallory, or "".
 	BlockedBy string `json:"blocked_by,omitempty"`
-	// Rules are those that decide: the first whose hosts and paths fit the path, one
-	// more each for a WebDAV destination and for a rewritten path, and one that refuses
-	// what lies below them.
+	// Rules are the rules that decide: the first that matches the host and the path, one
+	// more for a WebDAV destination and one for a rewritten path, and the one that denies
+	// a path below them.
 	Rules []ExplainedRule `json:"rules"`
 }
 
-// ExplainedRule is a rule that decides.
+// ExplainedRule is a rule that decides about a request.
 type ExplainedRule struct {
-	// Label says where it stands, such as access.yaml:7 (rule 2); it is default
-	// where no rule fits.
+	// Label is its position, such as access.yaml:7 (rule 2), or default if no rule
+	// matches.
 	Label string `json:"rule"`
-	// Below says that the rule decides below the path or the destination, where the
-	// method acts as well.
+	// Below is true if the rule decides about a path below that of the request or of the
+	// destination, because the method acts on everything below.
 	Below bool `json:"below,omitempty"`
-	// Holds says that one of its alternatives does.
+	// Holds is true if one of its alternatives holds.
 	Holds bool `json:"holds"`
-	// Alternatives are in the order of the table; without any, the rule denies every
+	// Alternatives are in the order of the table. If it is empty, the rule denies every
 	// caller.
 	Alternatives []ExplainedAlternative `json:"alternatives"`
 }
 
-// ExplainedAlternative is one of the ways in which a rule lets a caller in.
+// ExplainedAlternative is an alternative of a rule.
 type ExplainedAlternative struct {
-	// At is where it stands, file:line.
+	// At is its position, file:line.
 	At    string `json:"at"`
 	Holds bool   `json:"holds"`
-	// Nearest says that of all that fail it has the fewest conditions to go.
+	// Nearest is true if it is the first alternative with the fewest failed conditions.
 	Nearest    bool                 `json:"nearest,omitempty"`
 	Conditions []ExplainedCondition `json:"conditions"`
 }
 
 // ExplainedCondition is a condition of an alternative.
 type ExplainedCondition struct {
-	// At is where it stands, file:line, or "".
+	// At is its position, file:line, or "".
 	At string `json:"at"`
-	// Name is its word, such as roles; Wanted is what the table says of it.
+	// Name is its key, such as roles; Wanted is the value in the table.
 	Name   string `json:"condition"`
 	Wanted string `json:"wanted"`
-	// Holds says whether it does; Has is what the request has instead.
+	// Holds is true if it holds; Has is the value that the request has.
 	Holds bool `json:"holds"`
 	Has   any  `json:"has"`
 }
 
-// Explain returns what the table decides, with the reasons.
+// Explain returns the decision of the table with its reasons.
 func (t *Table) Explain(q *Question) *Explanation {
 	e := &Explanation{Allow: true, Blocked: t.blocked.holds(q), Rules: []ExplainedRule{}}
 	if e.Blocked {
@@ -64,7 +64,7 @@ func (t *Table) Explain(q *Question) *Explanation {
 		e.Rules = append(e.Rules, explained)
 	}
 	e.Allow = e.Allow && !e.Blocked
-	if below := t.refusingBelow(q); e.Allow && below != nil {
+	if below := t.denyingBelow(q); e.Allow && below != nil {
 		explained := below.explain(q)
 		e.Allow, explained.Below = false, true
 		e.Rules = append(e.Rules, explained)
@@ -82,8 +82,8 @@ func (r *Rule) explain(q *Question) ExplainedRule {
 	return explained
 }
 
-// explain says which conditions hold. An upgrade that no condition names is one that
-// fails.
+// explain returns which conditions hold. If the request has an upgrade that the
+// alternative does not name, that is a failed condition too.
 func (a *Alternative) explain(q *Question) ExplainedAlternative {
 	explained := ExplainedAlternative{At: a.At, Holds: a.holds(q), Conditions: make([]ExplainedCondition, 0, len(a.Conditions)+1)}
 	for _, c := range a.Conditions {
@@ -99,7 +99,7 @@ func (a *Alternative) explain(q *Question) ExplainedAlternative {
 	return explained
 }
 
-// markNearest marks the first of the alternatives with the fewest conditions to go.
+// markNearest marks the first of the alternatives with the fewest failed conditions.
 func (r *ExplainedRule) markNearest() {
 	nearest, least := -1, 0
 	for i, alternative := range r.Alternatives {

@@ -2,11 +2,11 @@ package accesstable
 
 import "strings"
 
-// What a request has of what conditions ask about, for explanations.
+// The values of a request that conditions compare, for explanations.
 
 func (anyone) has(q *Question) any {
 	if q.Request.Upgrade == "" {
-		return nil // it holds without an upgrade
+		return nil // without an upgrade it holds
 	}
 	return q.Request.Upgrade + ", an upgrade that only an alternative with upgrades allows"
 }
@@ -29,7 +29,7 @@ func (*networks) has(q *Question) any {
 	return q.Client.IP
 }
 
-// by returns the entry that shuts the caller out, if holds is true.
+// by returns the entry that blocks the caller, if holds is true.
 func (b blocked) by(q *Question) string {
 	for _, name := range []string{q.Identity.ID, q.Identity.Username} {
 		if b.users.has(name) {
@@ -37,7 +37,7 @@ func (b blocked) by(q *Question) string {
 		}
 	}
 	if len(b.users) > 0 && q.unknown("username") {
-		return "users: the caller's username is not known, and may be one of them"
+		return "users: the caller's username is unknown and may be one of them"
 	}
 	for _, a := range []*address{&q.client, &q.peer} {
 		if !a.addr.IsValid() {
@@ -47,10 +47,10 @@ func (b blocked) by(q *Question) string {
 			return "networks: " + prefix.String() + " has " + a.addr.String()
 		}
 	}
-	return "networks: the client's address is not known, and may be in one of them"
+	return "networks: the client's address is unknown and may be in one of them"
 }
 
-// The claims that the condition names, by their dotted paths.
+// The claims of the condition by their dotted paths, with the values of the caller.
 func (c claims) has(q *Question) any {
 	found := make(map[string]any, len(c))
 	for _, claim := range c {

@@ -7,42 +7,43 @@ import (
 	"unicode/utf8"
 )
 
-// index finds the first rule for a host and a path without asking each rule: from
-// paths, and then hosts, to the lowest number of a rule that names both.
+// index finds the first rule for a host and a path without comparing each rule: it maps
+// paths, and then hosts, to the lowest number of a rule that has both.
 type index struct {
-	exact map[string]hostIndex // by a path without its trailing slash
-	below map[string]hostIndex // by what is below a path
-	// depths are how many segments the paths in below have, sorted.
+	exact map[string]hostIndex // by paths without their trailing slash
+	below map[string]hostIndex // by a in a/*
+	// depths are the numbers of segments of the paths in below, sorted.
 	depths []int
-	// labels is the most dots of a domain in *.domain.
+	// labels is the maximum number of dots in a domain of *.domain.
 	labels int
-	// hosts are all that rules name, but *.domain; domains are those.
+	// hosts are all hosts of rules without wildcard; domains are those of *.domain.
 	hosts, domains words
-	pairs          int // of a host and a path
-	// above has, by a path, the rules that lie below it; size counts its bytes.
+	pairs          int // the number of pairs of a host and a path
+	// above maps a path to the rules for paths below it; size is the total length of
+	// its keys, in bytes.
 	above map[string]hostRules
 	size  int
 }
 
-// anyHost stands for every host.
+// anyHost matches every host.
 const anyHost = ""
 
-// hostIndex has the lowest number of a rule for each host, *.domain as .domain, and
-// anyHost.
+// hostIndex maps a host to the lowest number of a rule. *.domain is .domain; every host
+// is anyHost.
 type hostIndex map[string]int
 
-// maxEntries bounds what names and pairs may grow to: a file of a megabyte could
-// name some 10^10 pairs of a host and a path.
+// maxEntries is the maximum number of pairs of a host and a path, and of networks after
+// names are replaced: a file of one megabyte could have some 10^10 pairs.
 const maxEntries = 100_000
 
 // path is a path in a rule.
 type path struct {
-	key   string // as keyOf has it
-	below bool   // it is meant with what is below
-	depth int    // how many segments it has
+	key   string // as keyOf returns it
+	below bool   // with everything below it
+	depth int    // the number of segments
 }
 
-// form returns the path as the data of caddy.access has it: /a/b/, or /a/b/*.
+// form returns the path as in the data of caddy.access: /a/b/, or /a/b/*.
 func (p path) form() string {
 	if p.below {
 		return p.key + "/*"
@@ -54,8 +55,8 @@ func newIndex() *index {
 	return &index{exact: map[string]hostIndex{}, below: map[string]hostIndex{}, above: map[string]hostRules{}, hosts: words{}, domains: words{}}
 }
 
-// add enters a rule, whose number is higher than those before. It fails if the index
-// would become too large.
+// add adds a rule, whose number must be higher than all before. It fails if the index
+// becomes too large.
 func (x *index) add(number int, hosts []string, paths []path) error {
 	if x.pairs += len(hosts) * len(paths); x.pairs > maxEntries {
 		return fmt.Errorf("the rules have more than %d pairs of a host and a path", maxEntries)
@@ -92,7 +93,7 @@ func (x *index) addDepth(depth int) {
 	}
 }
 
-// addHost enters a host, or *.domain as .domain.
+// addHost adds a host; *.domain is .domain.
 func (x *index) addHost(host string) {
 	switch {
 	case host == anyHost:
@@ -104,7 +105,7 @@ func (x *index) addHost(host string) {
 	}
 }
 
-// find returns the number of the first rule that fits, or -1.
+// find returns the number of the first rule that matches a host and a path, or -1.
 func (x *index) find(host, path string) int {
 	key, number := keyOf(path), -1
 	if byHost, ok := x.exact[key]; ok {
@@ -129,8 +130,7 @@ func (x *index) find(host, path string) int {
 	return number
 }
 
-// lowest returns the lowest number among one found before, or -1, and those for a
-// host.
+// lowest returns the lowest of number, unless it is -1, and of the numbers for a host.
 func (x *index) lowest(number int, byHost hostIndex, host string) int {
 	take := func(key string) {
 		if n, ok := byHost[key]; ok && (number < 0 || n < number) {
@@ -151,7 +151,7 @@ func (x *index) lowest(number int, byHost hostIndex, host string) int {
 	return number
 }
 
-// forms returns what the index may say of a host: itself, any, and *.domain.
+// forms returns the keys that match a host: anyHost, the host itself, and *.domain.
 func (x *index) forms(host string) []string {
 	forms := []string{anyHost, host}
 	for end, dots := len(host), 0; dots < x.labels; dots++ {
@@ -163,7 +163,7 @@ func (x *index) forms(host string) []string {
 	return forms
 }
 
-// serves reports whether a rule names a host, or a domain that it is below.
+// serves reports whether a rule has a host, or *.domain of one of its domains.
 func (x *index) serves(host string) bool {
 	if x.hosts.has(host) {
 		return true
@@ -179,8 +179,8 @@ func (x *index) serves(host string) bool {
 	return false
 }
 
-// keyOf returns a path as the index has it: "/a/b" for /a/b and /a/b/, "" for the
-// root. One that is no path, such as *, is one segment.
+// keyOf returns the key of a path: "/a/b" for /a/b and /a/b/, "" for the root. A path
+// that does not begin with a slash, such as *, gets one.
 func keyOf(path string) string {
 	if path == "/" {
 		return ""
@@ -192,7 +192,7 @@ func keyOf(path string) string {
 	return "/" + key
 }
 
-// lower returns a text in lower case, itself if it is.
+// lower returns a text in lower case, without allocating if it is already.
 func lower(text string) string {
 	for i := range len(text) {
 		if c := text[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestIndex: the first rule that names the host and the path, whole segments, and
-// whatever the slash at the end.
+// TestIndex: find returns the first rule that has the host and the path. Paths are
+// compared by whole segments; a slash at the end makes no difference.
 func TestIndex(t *testing.T) {
 	x := newIndex()
 	at := func(key string, below bool) path { return path{key, below, strings.Count(key, "/")} }

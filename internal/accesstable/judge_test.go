@@ -7,7 +7,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// FuzzJudge: whatever a request says, it is judged, and explained as it is judged.
+// FuzzJudge: Judge decides about any request, and Explain gives the same decision.
 func FuzzJudge(f *testing.F) {
 	table, _, err := Parse([]File{{"access.yaml", []byte(`default: [{anyone: true, methods: [GET, PROPFIND]}]
 rules:

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// methods is a condition on the request's method. HEAD counts as GET, and each
-// method that an application may take instead must be wanted too.
+// methods is a condition on the method of the request. HEAD counts as GET. Each method
+// that an application may use instead must be in the list too.
 type methods words
 
 func (w methods) holds(q *Question, under polarity) bool {
@@ -26,28 +26,28 @@ func (w methods) holds(q *Question, under polarity) bool {
 	return !q.overrides.many
 }
 
-// overrides are the methods that an application may take for the request's own.
+// overrides are the methods that an application may use instead of the request's own.
 type overrides struct {
 	found bool
 	names []string
-	many  bool // there are more than maxOverrides, of which the rest was not looked at
+	many  bool // there are more than maxOverrides; the others are not in names
 }
 
-// maxOverrides bounds how many methods a request may name. Clients name one; a stranger
-// may name thousands, which each condition would look at.
+// maxOverrides is the maximum number of methods that are read from a request. Clients
+// send one. An attacker could send thousands, and each condition compares all of them.
 const maxOverrides = 16
 
-// overrideHeaders are the headers that name them. The input has every spelling of
-// these under one name.
+// overrideHeaders are the headers that name them. The input document has all spellings
+// of a header under one name.
 var overrideHeaders = [3]string{"x-http-method-override", "x-http-method", "x-method-override"}
 
-// depthHeader says how far below its path a WebDAV method acts.
+// depthHeader says how far below its path a WebDAV method acts (RFC 4918, section 10.2).
 const depthHeader = "depth"
 
 // Headers returns the names of the headers that tables read, in lower case.
 func Headers() []string { return append(overrideHeaders[:], depthHeader) }
 
-// overriding returns the methods that headers or the query name, in capitals.
+// overriding returns the methods that headers or the query name, in upper case.
 func (q *Question) overriding() []string {
 	if q.overrides.found {
 		return q.overrides.names
@@ -70,7 +70,7 @@ func (q *Question) overriding() []string {
 	return q.overrides.names
 }
 
-// add adds a method, unless there are too many.
+// add adds a method. It returns false if there are too many.
 func (o *overrides) add(name string) bool {
 	if len(o.names) == maxOverrides {
 		o.many = true

@@ -5,21 +5,21 @@ import (
 	"slices"
 )
 
-// networks is a condition on the client's address. One prefix is looked up for each
-// length that a wanted prefix has, however many there are.
+// networks is a condition on the address of the client. It looks up one prefix for each
+// length of the listed prefixes, so its cost does not depend on how many there are.
 type networks struct {
 	prefixes map[netip.Prefix]struct{}
-	four     []int // lengths of the prefixes of IPv4
-	six      []int // and of IPv6
+	four     []int // lengths of the IPv4 prefixes
+	six      []int // lengths of the IPv6 prefixes
 }
 
-// newNetworks takes prefixes in their canonical form.
+// newNetworks returns the condition for prefixes in canonical form.
 func newNetworks(list []string) *networks {
 	n := &networks{prefixes: map[netip.Prefix]struct{}{}}
 	for _, text := range list {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
-			continue // the parser has refused it
+			continue // the parser rejected it
 		}
 		n.prefixes[prefix.Masked()] = struct{}{}
 		lengths := &n.six
@@ -41,7 +41,7 @@ func (n *networks) contains(addr netip.Addr) bool {
 	return ok
 }
 
-// find returns a network that an address is in.
+// find returns a network that contains an address.
 func (n *networks) find(addr netip.Addr) (netip.Prefix, bool) {
 	lengths := n.six
 	if addr.Is4() {
@@ -57,7 +57,7 @@ func (n *networks) find(addr netip.Addr) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
-// NamesNetworks reports whether a rule asks for the client's network.
+// NamesNetworks reports whether a rule has the condition networks.
 func (t *Table) NamesNetworks() bool {
 	return slices.ContainsFunc(append(slices.Clone(t.rules), t.fallback), func(r *Rule) bool {
 		return r != nil && slices.ContainsFunc(r.Allow, func(a Alternative) bool {
@@ -66,9 +66,10 @@ func (t *Table) NamesNetworks() bool {
 	})
 }
 
-// holds reports whether the client is in one of the networks. An address that is
-// hidden by untrusted forwarding, or that cannot be read, is in none under allow.
-// Under deny the latter is, and for the former the peer's address is tested too.
+// holds reports whether the client is in one of the networks. Under allow, it is false
+// if a proxy that is not trusted forwarded the request, because the client may then be
+// the proxy, and if the address cannot be parsed. Under deny, it is true if the address
+// cannot be parsed, and also compares the address of such a proxy.
 func (n *networks) holds(q *Question, under polarity) bool {
 	client, known := q.client.of(q.Client.IP)
 	if under == allow {
@@ -84,14 +85,13 @@ func (n *networks) holds(q *Question, under polarity) bool {
 	return !known || n.contains(peer)
 }
 
-// address is an address that is parsed when it is first asked for.
+// address is an IP address that is parsed at most once, when a condition needs it.
 type address struct {
 	parsed bool
 	addr   netip.Addr
 }
 
-// of returns the address that a text names, which is false for none, or one with a
-// zone.
+// of parses text. It returns false if text is not an address, or has a zone.
 func (a *address) of(text string) (netip.Addr, bool) {
 	if !a.parsed {
 		a.parsed = true

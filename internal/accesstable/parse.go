@@ -10,24 +10,24 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// File is one access table as it was read.
+// File is an access table that is not parsed yet.
 type File struct {
-	// Name is its path, for errors.
+	// Name is the path of the file, for errors.
 	Name string
-	// Data is its YAML.
+	// Data is the content, YAML.
 	Data []byte
 }
 
 // tableKeys are the keys at the top of a table.
 var tableKeys = []string{"networks", "blocked", "default", "rules"}
 
-// Parse compiles access tables. Names of networks are replaced, and no alternative is
-// without a condition.
+// Parse compiles access tables. It replaces names of networks by their prefixes and
+// rejects alternatives without a condition.
 //
-// Rules follow in the order of the files; networks and blocked add up; default
-// may be in one file only. Nothing is taken from a file with a mistake in it:
-// all mistakes are reported at once, with file, line and column. Warnings are of
-// what is no mistake for certain.
+// Rules keep the order of the files; networks and blocked of all files are combined;
+// only one file may have default. If a file has a mistake, Parse fails and reports all
+// mistakes at once, with file, line and column. Warnings are about tables that are
+// valid but probably not what you meant.
 func Parse(files []File) (table *Table, warnings []string, err error) {
 	p := &parser{networks: map[string][]string{}, index: newIndex()}
 	tables := p.readTables(files)
@@ -52,7 +52,7 @@ func Parse(files []File) (table *Table, warnings []string, err error) {
 	}, bounded(p.warnings, func(more int) string { return fmt.Sprintf("and %d more", more) }), nil
 }
 
-// tableFile is one file, taken apart at the top.
+// tableFile is a file, split into its top-level members.
 type tableFile struct {
 	number  int    // among the files
 	name    string // for errors
@@ -60,28 +60,28 @@ type tableFile struct {
 	members map[string]*yaml.Node
 }
 
-// parser collects what the tables say, and what is wrong with them.
+// parser collects the contents of the tables, and their mistakes.
 type parser struct {
-	table           tableFile // the one that is being read
+	table           tableFile // the file being parsed
 	problems        []problem
 	warnings        []string
 	networks        map[string][]string
-	named           int // how many networks names stood for so far
+	named           int // number of prefixes that names were replaced by so far
 	blockedUsers    []string
 	blockedNetworks []string
 	fallback        []Alternative
-	defaulted       bool // a table has default
+	defaulted       bool // a table has a default
 	rules           []*Rule
 	index           *index
 }
 
-// problem is one mistake and where it is.
+// problem is a mistake and its position.
 type problem struct {
 	file, line, column int
 	err                error
 }
 
-// problem notes a mistake at a node.
+// problem records a mistake at a node.
 func (p *parser) problem(at *yaml.Node, format string, args ...any) {
 	p.problems = append(p.problems, problem{
 		file: p.table.number, line: at.Line, column: at.Column,
@@ -89,10 +89,10 @@ func (p *parser) problem(at *yaml.Node, format string, args ...any) {
 	})
 }
 
-// at says where a node stands, for explanations.
+// at returns the position of a node, file:line, for explanations.
 func (p *parser) at(node *yaml.Node) string { return fmt.Sprintf("%s:%d", p.table.label, node.Line) }
 
-// err returns the mistakes in the order in which they stand in the files, or nil.
+// err returns the mistakes, sorted by file and position, or nil.
 func (p *parser) err() error {
 	slices.SortStableFunc(p.problems, func(a, b problem) int {
 		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
@@ -104,10 +104,10 @@ func (p *parser) err() error {
 	return errors.Join(bounded(errs, func(more int) error { return fmt.Errorf("and %d more", more) })...)
 }
 
-// maxErrors bounds how many mistakes are listed at once.
+// maxErrors is the maximum number of mistakes that are listed.
 const maxErrors = 10
 
-// bounded returns the first of a list, and how many more there are.
+// bounded shortens a list to maxErrors items and one that counts the others.
 func bounded[T any](list []T, more func(int) T) []T {
 	if len(list) > maxErrors {
 		return append(list[:maxErrors:maxErrors], more(len(list)-maxErrors))
@@ -115,32 +115,33 @@ func bounded[T any](list []T, more func(int) T) []T {
 	return list
 }
 
-// readTables takes the files apart at the top. Together they must say
-// something: a table without any rule by mistake would be found late.
+// readTables splits the files into their top-level members. At least one file must have
+// more than networks: a table without rules denies every caller, and is more likely a
+// mistake.
 func (p *parser) readTables(files []File) []tableFile {
 	tables := make([]tableFile, 0, len(files))
-	said := len(files) == 0
+	decides := len(files) == 0
 	for number, file := range files {
 		p.table = tableFile{number: number, name: file.Name, label: labelOf(files, file.Name), members: map[string]*yaml.Node{}}
 		document := p.document(file.Data)
 		if document == nil {
-			said = true
+			decides = true
 			continue
 		}
 		for _, m := range p.members(document, "the table", tableKeys) {
 			p.table.members[m.name] = m.value
-			said = said || m.name != "networks"
+			decides = decides || m.name != "networks"
 		}
 		tables = append(tables, p.table)
 	}
-	if !said && len(p.problems) == 0 {
-		p.problem(&yaml.Node{Line: 1, Column: 1}, "the table says nothing; one that lets no caller in says rules: []")
+	if !decides && len(p.problems) == 0 {
+		p.problem(&yaml.Node{Line: 1, Column: 1}, "the table has neither rules, default nor blocked; to deny every caller, write rules: []")
 	}
 	return tables
 }
 
-// labelOf returns a file's name for labels of rules: the last part of it
-// where that is clear.
+// labelOf returns the name of a file in the labels of its rules: the base name, or the
+// whole path if another file has the same base name.
 func labelOf(files []File, name string) string {
 	base := filepath.Base(name)
 	for _, other := range files {
@@ -169,7 +170,7 @@ func (p *parser) parseDefault(node *yaml.Node) {
 		return
 	}
 	if p.defaulted {
-		p.problem(node, "default is in more than one table")
+		p.problem(node, "default: another table has one already; only one table may")
 	}
 	p.defaulted, p.fallback = true, p.alternatives(node, "default")
 }

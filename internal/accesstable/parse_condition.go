@@ -19,8 +19,8 @@ var conditionNames = []string{
 	"anyone", "authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr", "upgrades",
 }
 
-// alternatives takes a list of alternatives. An empty list lets no caller in; an
-// alternative without a condition would let every caller in and is a mistake.
+// alternatives parses a list of alternatives. An empty list denies every caller. An
+// alternative without a condition would allow every caller, so it is a mistake.
 func (p *parser) alternatives(node *yaml.Node, what string) []Alternative {
 	result := []Alternative{}
 	if node.Kind != yaml.SequenceNode {
@@ -36,31 +36,32 @@ func (p *parser) alternatives(node *yaml.Node, what string) []Alternative {
 		}
 		p.checkAnyone(members)
 		if item.Kind == yaml.MappingNode && len(item.Content) == 0 {
-			p.problem(item, "an empty alternative; every caller is {anyone: true}")
+			p.problem(item, "the alternative is empty; for every caller write {anyone: true}")
 		}
 		result = append(result, alternative)
 	}
 	return result
 }
 
-// anyoneUpgrades is the name of anyone beside upgrades. Without upgrades, anyone
-// allows only WebSocket: policies do not see the messages of other protocols.
+// anyoneUpgrades is the value of anyone in an alternative that also has upgrades.
+// Without upgrades, anyone allows no other upgrade than WebSocket, because policies do
+// not see what is sent after an upgrade to another protocol.
 const anyoneUpgrades = "upgrades"
 
-// checkAnyone refuses conditions that ask who the caller is beside anyone: it is
-// not clear which of the two is meant.
+// checkAnyone rejects conditions on the identity of the caller beside anyone, because
+// they contradict each other.
 func (p *parser) checkAnyone(members []member) {
 	if !slices.ContainsFunc(members, func(m member) bool { return m.name == "anyone" }) {
 		return
 	}
 	for _, m := range members {
 		if !slices.Contains([]string{"anyone", "methods", "networks", "upgrades"}, m.name) {
-			p.problem(m.key, "anyone and %s do not go together: anyone lets every caller in, %s only some; beside anyone go methods, networks and upgrades", m.name, m.name)
+			p.problem(m.key, "anyone and %s cannot be combined: anyone matches every caller, %s only some; only methods, networks and upgrades can be beside anyone", m.name, m.name)
 		}
 	}
 }
 
-// condition takes what a condition wants. Mistakes are noted.
+// condition parses a condition. It records mistakes.
 func (p *parser) condition(m member, besideUpgrades bool) Condition {
 	c, name, node := Condition{At: p.at(m.key), Name: m.name, Text: flow(m.value)}, m.name, m.value
 	switch name {
@@ -85,7 +86,7 @@ func (p *parser) condition(m member, besideUpgrades bool) Condition {
 	return c
 }
 
-// wordsFor takes what a condition wants that is a list of words.
+// wordsFor parses the value of a condition that is a list of words.
 func (p *parser) wordsFor(name string, node *yaml.Node) []string {
 	switch name {
 	case "kinds":
@@ -100,7 +101,7 @@ func (p *parser) wordsFor(name string, node *yaml.Node) []string {
 	return valuesOf(p.plainTexts(node, name, false))
 }
 
-// wordTests make the tests of conditions that are lists of words.
+// wordTests are the constructors of the conditions that are lists of words.
 var wordTests = map[string]func([]string) test{
 	"users":    func(list []string) test { return users(newWords(list)) },
 	"roles":    func(list []string) test { return roles(newWords(list)) },
@@ -113,7 +114,7 @@ var wordTests = map[string]func([]string) test{
 	"acr":      func(list []string) test { return acrs(newWords(list)) },
 }
 
-// anys returns a list as JSON has it.
+// anys converts a list to the type that lists have in JSON.
 func anys(texts []string) []any {
 	list := make([]any, len(texts))
 	for i, text := range texts {
@@ -122,7 +123,7 @@ func anys(texts []string) []any {
 	return list
 }
 
-// plainTexts takes a list of words that are compared as they are.
+// plainTexts parses a list of words that are compared literally.
 func (p *parser) plainTexts(node *yaml.Node, what string, mayBeEmpty bool) []*yaml.Node {
 	items := p.texts(node, what, mayBeEmpty)
 	for _, item := range items {
@@ -131,15 +132,15 @@ func (p *parser) plainTexts(node *yaml.Node, what string, mayBeEmpty bool) []*ya
 	return items
 }
 
-// checkWildcard refuses a * where words are compared as they are: it would match
+// checkWildcard rejects * where words are compared literally, because it would match
 // nothing.
 func (p *parser) checkWildcard(item *yaml.Node, what string) {
 	if item.Value == "*" {
-		p.problem(item, "%s: * is no pattern here and matches nothing; every known caller is {authenticated: true}, every caller {anyone: true}", what)
+		p.problem(item, "%s: * is not a wildcard here and matches nothing; for every authenticated caller write {authenticated: true}, for every caller {anyone: true}", what)
 	}
 }
 
-// truth takes a condition that has no other value than true.
+// truth parses a condition whose only value is true.
 func (p *parser) truth(name string, node *yaml.Node) {
 	if node.Kind != yaml.ScalarNode || node.ShortTag() != "!!bool" || node.Value != "true" {
 		p.problem(node, "%s: the only value is true, not %s", name, describe(node))
@@ -157,8 +158,8 @@ func (p *parser) kinds(node *yaml.Node) []string {
 	return valuesOf(items)
 }
 
-// methodForm is what methods look like; "*" and lower-case ones, which no
-// request has, would be mistakes.
+// methodForm matches methods. It rejects "*" and lower case, because no request has such
+// a method.
 var methodForm = regexp.MustCompile(`^[A-Z][A-Z0-9_-]*$`)
 
 func (p *parser) methods(node *yaml.Node) []string {
@@ -169,24 +170,24 @@ func (p *parser) methods(node *yaml.Node) []string {
 		case methodForm.MatchString(upper):
 			p.problem(item, "methods: %.60s is written %.60s", item.Value, upper)
 		default:
-			p.problem(item, "methods: %.60q is no method; without methods any will do", item.Value)
+			p.problem(item, "methods: %.60q is not a method; to match every method, leave methods out", item.Value)
 		}
 	}
 	return valuesOf(items)
 }
 
-// scopes takes words that a challenge can ask for (RFC 6749, section 3.3).
+// scopes parses scopes, which a challenge repeats (RFC 6749, section 3.3).
 func (p *parser) scopes(node *yaml.Node) []string {
 	items := p.plainTexts(node, "scopes", false)
 	for _, item := range items {
 		if strings.ContainsFunc(item.Value, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\\' }) {
-			p.problem(item, "scopes: %.60q is no scope: write printable ASCII without spaces, quotes and backslashes, one scope an item", item.Value)
+			p.problem(item, "scopes: %.60q is not a scope: write printable ASCII without spaces, quotes and backslashes, one scope per item", item.Value)
 		}
 	}
 	return valuesOf(items)
 }
 
-// upgrades takes protocols, which input has in lower case.
+// upgrades parses protocols; the input document has them in lower case.
 func (p *parser) upgrades(node *yaml.Node) []string {
 	items := p.texts(node, "upgrades", false)
 	values := make([]string, len(items))
@@ -200,8 +201,8 @@ func (p *parser) upgrades(node *yaml.Node) []string {
 	return values
 }
 
-// claims takes a mapping from a claim's path to the value, or values, of which
-// it must hold one.
+// claims parses a mapping from the path of a claim to the accepted value, or to a list
+// of accepted values.
 func (p *parser) claims(node *yaml.Node) claims {
 	var result claims
 	for _, m := range p.members(node, "claims", nil) {
@@ -214,7 +215,7 @@ func (p *parser) claims(node *yaml.Node) claims {
 		result = append(result, newClaim(path.Names(), p.claimValues(m.value, what)))
 	}
 	if node.Kind == yaml.MappingNode && len(node.Content) == 0 {
-		p.problem(node, "claims: no claim is named")
+		p.problem(node, "claims: the mapping is empty; write {<claim>: <value>}")
 	}
 	return result
 }

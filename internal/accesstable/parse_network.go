@@ -12,7 +12,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/textutil"
 )
 
-// parseNetworks takes a table's names for networks.
+// parseNetworks parses the names that a table defines for networks.
 func (p *parser) parseNetworks(node *yaml.Node) {
 	for _, m := range p.members(node, "networks", nil) {
 		switch _, err := parsePrefix(m.name); {
@@ -24,7 +24,7 @@ func (p *parser) parseNetworks(node *yaml.Node) {
 			continue
 		}
 		what := fmt.Sprintf("network %.60s", m.name)
-		p.networks[m.name] = []string{} // known, even if there are mistakes in it
+		p.networks[m.name] = []string{} // defined, even if it has mistakes
 		for _, item := range p.texts(m.value, what, false) {
 			prefix, err := parsePrefix(item.Value)
 			if err != nil {
@@ -36,13 +36,13 @@ func (p *parser) parseNetworks(node *yaml.Node) {
 	}
 }
 
-// namedNetworks takes a list of names of networks, prefixes and addresses.
+// namedNetworks parses a list of names of networks, prefixes and addresses.
 func (p *parser) namedNetworks(node *yaml.Node, what string, mayBeEmpty bool) []string {
 	var result []string
 	for _, item := range p.texts(node, what, mayBeEmpty) {
 		if named := p.networks[item.Value]; named != nil {
 			if p.named += len(named); p.named > maxEntries {
-				p.problem(item, "%s: the names stand for more than %d networks", what, maxEntries)
+				p.problem(item, "%s: more than %d networks after names are replaced; name larger networks", what, maxEntries)
 				break
 			}
 			result = append(result, named...)
@@ -58,10 +58,10 @@ func (p *parser) namedNetworks(node *yaml.Node, what string, mayBeEmpty bool) []
 	return result
 }
 
-// maxNames bounds how many names of networks each mistake is compared with.
+// maxNames is the maximum number of names that an unknown one is compared with.
 const maxNames = 100
 
-// networkNames says which names there are, and which one may be meant.
+// networkNames lists the defined names and suggests the nearest.
 func (p *parser) networkNames(text string) string {
 	switch {
 	case len(p.networks) == 0:
@@ -73,8 +73,8 @@ func (p *parser) networkNames(text string) string {
 	return fmt.Sprintf("%s; defined names: %s", textutil.DidYouMean(text, names), strings.Join(names, " "))
 }
 
-// parsePrefix returns a prefix in its one spelling; an address is a prefix of
-// its own length.
+// parsePrefix returns a prefix in its canonical spelling. An address becomes a prefix of
+// its full length.
 func parsePrefix(text string) (string, error) {
 	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
 		addr = addr.Unmap()
@@ -83,11 +83,11 @@ func parsePrefix(text string) (string, error) {
 	prefix, err := netip.ParsePrefix(text)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%.60q is no network: write a prefix such as 192.168.0.0/16, or an address", text)
+		return "", fmt.Errorf("%.60q is not a network: write a prefix such as 192.168.0.0/16, or an address", text)
 	case prefix.Addr().Is4In6():
-		return "", fmt.Errorf("%q: write it as a network of IPv4", text)
+		return "", fmt.Errorf("%q: write it as an IPv4 network", text)
 	case prefix != prefix.Masked():
-		return "", fmt.Errorf("%q has bits beyond its length: write %s", text, prefix.Masked())
+		return "", fmt.Errorf("%q has host bits set: write %s", text, prefix.Masked())
 	}
 	return prefix.String(), nil
 }

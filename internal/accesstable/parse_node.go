@@ -16,37 +16,37 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/textutil"
 )
 
-// maxFile bounds one table, in bytes.
+// maxFile is the maximum size of a table, in bytes.
 const maxFile = 1 << 20
 
-// packageLine is how a file of Rego begins, and no line of an access table.
+// packageLine matches the package line of Rego, which no access table has.
 var packageLine = regexp.MustCompile(`(?m)^package[ \t]+[A-Za-z_][\w.]*[ \t\r]*$`)
 
-// document parses a file to its one mapping, or notes why there is none.
+// document parses a file and returns its mapping, or nil after it recorded the mistake.
 func (p *parser) document(data []byte) *yaml.Node {
 	fail := func(err error) *yaml.Node {
 		p.problems = append(p.problems, problem{file: p.table.number, err: fmt.Errorf("%s: %w", p.table.name, err)})
 		return nil
 	}
 	if len(data) > maxFile {
-		return fail(fmt.Errorf("an access table has at most %d bytes", maxFile))
+		return fail(fmt.Errorf("the file has more than %d bytes; split the table into several files", maxFile))
 	}
 	if packageLine.Match(data) {
-		return fail(fmt.Errorf("this is Rego and no access table: write policies %s", p.table.name))
+		return fail(fmt.Errorf("this file is Rego, not an access table: write policies %s", p.table.name))
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root, more yaml.Node
 	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
-		return fail(errors.New("the file is empty; a table that lets no caller in says rules: []"))
+		return fail(errors.New("the file is empty; to deny every caller, write rules: []"))
 	} else if err != nil {
 		return p.badSyntax(err)
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		return fail(errors.New("more than one YAML document"))
+		return fail(errors.New("the file has more than one YAML document"))
 	}
 	document := root.Content[0]
 	if alias := findAlias(document); alias != nil {
-		p.problem(alias, "aliases and merge keys are not used here: write it out")
+		p.problem(alias, "aliases and merge keys are not supported: write the value out")
 		return nil
 	}
 	if document.Kind != yaml.MappingNode {
@@ -56,29 +56,29 @@ func (p *parser) document(data []byte) *yaml.Node {
 	return document
 }
 
-// yamlError is the form of the YAML library's errors that name a line.
+// yamlError matches those errors of the YAML library that name a line.
 var yamlError = regexp.MustCompile(`^yaml: line (\d+): (did not find expected )?`)
 
-// badSyntax notes the YAML library's error, with its line where all others have
-// it. The library counts from 0 where it did not find what it expected.
+// badSyntax records an error of the YAML library, with the line in front as in other
+// errors. The library counts lines from 0 in errors of the form "did not find expected".
 func (p *parser) badSyntax(err error) *yaml.Node {
-	text, place := err.Error(), p.table.name
+	text, position := err.Error(), p.table.name
 	if parts := yamlError.FindStringSubmatch(text); parts != nil {
 		line, _ := strconv.Atoi(parts[1])
 		if parts[2] != "" {
 			line++
 		}
-		text, place = "yaml: "+parts[2]+text[len(parts[0]):], fmt.Sprintf("%s:%d", place, line)
+		text, position = "yaml: "+parts[2]+text[len(parts[0]):], fmt.Sprintf("%s:%d", position, line)
 	}
 	if strings.Contains(text, "cannot start any token") {
-		text += "; lines are indented with spaces, never with tabs"
+		text += "; indent with spaces, not with tabs"
 	}
-	p.problems = append(p.problems, problem{file: p.table.number, err: fmt.Errorf("%s: %s", place, text)})
+	p.problems = append(p.problems, problem{file: p.table.number, err: fmt.Errorf("%s: %s", position, text)})
 	return nil
 }
 
-// findAlias returns the first alias or merge key below a node, or nil. Aliases
-// could stand for more than any file holds.
+// findAlias returns the first alias or merge key below a node, or nil. Aliases are
+// rejected because a small file can expand to gigabytes with them.
 func findAlias(node *yaml.Node) *yaml.Node {
 	if node.Kind == yaml.AliasNode || node.ShortTag() == "!!merge" {
 		return node
@@ -91,14 +91,14 @@ func findAlias(node *yaml.Node) *yaml.Node {
 	return nil
 }
 
-// member is one member of a mapping.
+// member is a member of a mapping.
 type member struct {
 	name       string
 	key, value *yaml.Node
 }
 
-// members returns a mapping's members; nil has none. Unknown keys, and keys
-// that stand twice, are noted and left out; allowed nil allows any.
+// members returns the members of a mapping; a nil node has none. It records unknown and
+// duplicate keys as mistakes and leaves them out. If allowed is nil, every key is known.
 func (p *parser) members(node *yaml.Node, what string, allowed []string) []member {
 	if node == nil {
 		return nil
@@ -126,9 +126,9 @@ func keyProblem(key *yaml.Node, what string, allowed []string, twice bool) strin
 	name := key.Value
 	switch {
 	case !isText(key):
-		return fmt.Sprintf("%s: want a word as key, not %s; quote what YAML reads as something else", what, describe(key))
+		return fmt.Sprintf("%s: want a string as key, not %s; quote values that YAML does not read as strings", what, describe(key))
 	case twice:
-		return fmt.Sprintf("%s: %.60q stands twice", what, name)
+		return fmt.Sprintf("%s: %.60q is duplicated", what, name)
 	case allowed == nil || slices.Contains(allowed, name):
 		return ""
 	case what == whatRule && slices.Contains(conditionNames, name):
@@ -139,7 +139,7 @@ func keyProblem(key *yaml.Node, what string, allowed []string, twice bool) strin
 	return fmt.Sprintf("unknown key %.60q in %s%s; allowed: %s", name, what, textutil.DidYouMean(name, allowed), strings.Join(allowed, " "))
 }
 
-// texts takes a list of strings and returns those that are.
+// texts parses a list of strings. It records other items as mistakes and leaves them out.
 func (p *parser) texts(node *yaml.Node, what string, mayBeEmpty bool) []*yaml.Node {
 	if node.Kind != yaml.SequenceNode {
 		p.problem(node, "%s: want a list such as [%s], not %s", what, example(node), describe(node))
@@ -151,7 +151,7 @@ func (p *parser) texts(node *yaml.Node, what string, mayBeEmpty bool) []*yaml.No
 	var result []*yaml.Node
 	for _, item := range node.Content {
 		if !isText(item) || item.Value == "" {
-			p.problem(item, "%s: want a word, not %s; quote what YAML reads as something else", what, describe(item))
+			p.problem(item, "%s: want a string, not %s; quote values that YAML does not read as strings", what, describe(item))
 			continue
 		}
 		result = append(result, item)
@@ -159,7 +159,7 @@ func (p *parser) texts(node *yaml.Node, what string, mayBeEmpty bool) []*yaml.No
 	return result
 }
 
-// valuesOf returns the values of nodes that are strings.
+// valuesOf returns the values of string nodes.
 func valuesOf(nodes []*yaml.Node) []string {
 	values := make([]string, len(nodes))
 	for i, node := range nodes {
@@ -168,7 +168,8 @@ func valuesOf(nodes []*yaml.Node) []string {
 	return values
 }
 
-// example returns what stands in the example of a list.
+// example returns the content of the example list in an error: the value that should
+// have been in a list, if there is one.
 func example(node *yaml.Node) string {
 	if node.Kind == yaml.ScalarNode && node.ShortTag() != "!!null" {
 		return fmt.Sprintf("%.60s", node.Value)
@@ -176,10 +177,11 @@ func example(node *yaml.Node) string {
 	return "a, b"
 }
 
-// truthWord is what YAML 1.1 reads as a boolean, and so do some editors and tools.
+// truthWord matches the words that YAML 1.1 reads as booleans, as some editors and
+// tools still do.
 var truthWord = regexp.MustCompile(`^(?i:y|n|yes|no|on|off)$`)
 
-// isText reports whether a node is a string to every reader of YAML.
+// isText reports whether a node is a string in YAML 1.1 and in YAML 1.2.
 func isText(node *yaml.Node) bool {
 	if node.Kind != yaml.ScalarNode || node.ShortTag() != "!!str" {
 		return false
@@ -187,7 +189,7 @@ func isText(node *yaml.Node) bool {
 	return node.Style != 0 || !truthWord.MatchString(node.Value)
 }
 
-// scalar returns a string, number or boolean as JSON has it.
+// scalar returns the JSON value of a string, number or boolean.
 func scalar(node *yaml.Node) (any, bool) {
 	if isText(node) {
 		return node.Value, true
@@ -205,7 +207,7 @@ func scalar(node *yaml.Node) (any, bool) {
 	return nil, false
 }
 
-// describe returns the kind of a node for messages.
+// describe describes a node in messages.
 func describe(node *yaml.Node) string {
 	switch node.Kind {
 	case yaml.MappingNode:
@@ -219,7 +221,7 @@ func describe(node *yaml.Node) string {
 	return fmt.Sprintf("%.60q", node.Value)
 }
 
-// flow writes a node of YAML on one line, as a person would.
+// flow formats a node on one line, in YAML's flow style.
 func flow(node *yaml.Node) string {
 	var items []string
 	switch node.Kind {

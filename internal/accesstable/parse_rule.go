@@ -9,13 +9,14 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// What is named in errors, and tells apart where a key stands.
+// The mappings of a rule, as errors name them and as keyProblem distinguishes them.
 const (
 	whatRule        = "the rule"
 	whatAlternative = "an alternative"
 )
 
-// ruleKeys are the keys of a rule; selectorNames those that select it.
+// ruleKeys are the keys of a rule; selectorNames are those that say which requests the
+// rule is for.
 var (
 	ruleKeys      = []string{"hosts", "paths", "allow"}
 	selectorNames = ruleKeys[:2]
@@ -34,12 +35,12 @@ func (p *parser) parseRules(node *yaml.Node) {
 	}
 }
 
-// parseRule takes one rule. What selects it and what is a condition are told
-// apart strictly: a condition outside of allow would otherwise be lost.
+// parseRule parses a rule. Selectors beside allow and conditions within it are
+// distinguished strictly, because a condition outside of allow would have no effect.
 func (p *parser) parseRule(number int, item *yaml.Node) {
 	rule := newRule(ruleLabel(p.table, item, number))
 	hosts, paths := []string{anyHost}, []path{{below: true}}
-	allowed := item.Kind != yaml.MappingNode // else that is what is wrong
+	allowed := item.Kind != yaml.MappingNode // otherwise members reports the mistake
 	for _, m := range p.members(item, whatRule, ruleKeys) {
 		switch m.name {
 		case "hosts":
@@ -53,7 +54,7 @@ func (p *parser) parseRule(number int, item *yaml.Node) {
 		}
 	}
 	if !allowed {
-		p.problem(item, "the rule has no allow; one that lets no caller in says allow: []")
+		p.problem(item, "the rule has no allow; to deny every caller, write allow: []")
 	}
 	p.warnShadowed(item, hosts, paths)
 	if err := p.index.add(len(p.rules), hosts, paths); err != nil {
@@ -63,12 +64,12 @@ func (p *parser) parseRule(number int, item *yaml.Node) {
 	p.rules = append(p.rules, rule)
 }
 
-// ruleLabel names a rule for logs and explanations.
+// ruleLabel returns the label of a rule in logs and explanations.
 func ruleLabel(table tableFile, item *yaml.Node, number int) string {
 	return fmt.Sprintf("%s:%d (rule %d)", table.label, item.Line, number)
 }
 
-// parsed parses each text of a list that must not be empty.
+// parsed parses each item of a list, which must not be empty.
 func parsed[T any](p *parser, list *yaml.Node, what string, parse func(string) (T, error)) []T {
 	var result []T
 	for _, item := range p.texts(list, what, false) {
@@ -82,12 +83,12 @@ func parsed[T any](p *parser, list *yaml.Node, what string, parse func(string) (
 	return result
 }
 
-// maxHost bounds a host, in bytes (RFC 1035, section 2.3.4); no longer one is judged.
+// maxHost is the maximum length of a host, in bytes (RFC 1035, section 2.3.4).
 const maxHost = 253
 
-// parseHost takes a host, app.example.com, or one below which every host is
-// meant, which becomes .example.com. It returns the form in which requests name
-// it: lower-case ASCII (RFC 5891, section 4).
+// parseHost parses a host such as app.example.com, or *.example.com for all subdomains,
+// which becomes .example.com. It returns lower-case ASCII, as the input document has
+// hosts (RFC 5891, section 4).
 func parseHost(text string) (string, error) {
 	name, below := strings.CutPrefix(text, "*.")
 	if addr, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil && !below {
@@ -103,7 +104,7 @@ func parseHost(text string) (string, error) {
 	return name, nil
 }
 
-// parsePath takes a path, or one that is meant with everything below it.
+// parsePath parses a path, such as /a/b, or a path with everything below it, /a/b/*.
 func parsePath(text string) (path, error) {
 	key, below := strings.CutSuffix(strings.ToLower(text), "/*")
 	if !strings.HasPrefix(text, "/") || strings.ContainsAny(key, "*?#%\\") || strings.Contains(text, "//") {
@@ -112,7 +113,7 @@ func parsePath(text string) (path, error) {
 	key = strings.TrimSuffix(key, "/")
 	for segment := range strings.SplitSeq(key, "/") {
 		if segment == "." || segment == ".." {
-			return path{}, fmt.Errorf("%.60q has dot segments, which no judged path has", text)
+			return path{}, fmt.Errorf("%.60q has dot segments, which no path has when rules are compared: write the resolved path", text)
 		}
 	}
 	return path{key: key, below: below, depth: strings.Count(key, "/")}, nil

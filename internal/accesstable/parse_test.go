@@ -14,8 +14,8 @@ func parse(content string) (map[string]any, error) {
 	return table.Data(), nil
 }
 
-// TestAccessErrors: T-72 and product.md, section 4. No mistake becomes "no
-// condition"; each says where it is and what is allowed there.
+// TestAccessErrors: T-72. No mistake turns into a missing condition. Each error has the
+// position and says what is allowed there.
 func TestAccessErrors(t *testing.T) {
 	tests := []struct {
 		name, content string
@@ -23,42 +23,42 @@ func TestAccessErrors(t *testing.T) {
 	}{
 		{"empty", "", []string{"access.yaml: the file is empty"}},
 		{"comments only", "# nothing\n", []string{"the file is empty"}},
-		{"an empty mapping", "{}", []string{"access.yaml:1:1: the table says nothing"}},
+		{"an empty mapping", "{}", []string{"access.yaml:1:1: the table has neither rules, default nor blocked"}},
 		{"null", "null", []string{"want a mapping with the keys networks blocked default rules"}},
 		{"a list", "[]", []string{"want a mapping"}},
 		{"bad YAML", "rules: [", []string{"access.yaml:2: yaml: "}},
-		{"tabs", "rules:\n\t- allow: []\n", []string{"access.yaml:2", "never with tabs"}},
-		{"two documents", "rules: []\n---\nrules: []\n", []string{"more than one YAML document"}},
+		{"tabs", "rules:\n\t- allow: []\n", []string{"access.yaml:2", "not with tabs"}},
+		{"two documents", "rules: []\n---\nrules: []\n", []string{"the file has more than one YAML document"}},
 		{"unknown key", "ruls: []\n", []string{`access.yaml:1:1: unknown key "ruls" in the table; did you mean rules?; allowed: networks blocked default rules`}},
-		{"a key twice", "rules: []\nrules: []\n", []string{`"rules" stands twice`}},
+		{"a key twice", "rules: []\nrules: []\n", []string{`"rules" is duplicated`}},
 		{"rules is a mapping", "rules: {}\n", []string{"access.yaml:1:8: rules: want a list"}},
 		{"a rule is a word", "rules: [x]\n", []string{"the rule: want a mapping"}},
-		{"no allow", "rules:\n  - paths: [/x]\n", []string{"access.yaml:2:5: the rule has no allow; one that lets no caller in says allow: []"}},
+		{"no allow", "rules:\n  - paths: [/x]\n", []string{"access.yaml:2:5: the rule has no allow; to deny every caller, write allow: []"}},
 		{"methods as a selector", "rules:\n  - methods: [GET]\n    allow: [{anyone: true}]\n", []string{"access.yaml:2:5: methods is a condition and goes inside allow: [{methods: …}]"}},
 		{"an unknown condition", "rules:\n  - allow: [{role: [admin]}]\n", []string{`unknown key "role" in an alternative; did you mean roles?`}},
-		{"N-58 a * for users", "rules:\n  - allow: [{users: ['*']}]\n", []string{"access.yaml:2:22: users: * is no pattern here and matches nothing; every known caller is {authenticated: true}"}},
-		{"N-58 a * for blocked users", "blocked: {users: ['*']}\n", []string{"access.yaml:1:19: blocked users: * is no pattern here"}},
-		{"N-58 a * for a claim", "rules:\n  - allow: [{claims: {team: '*'}}]\n", []string{"claims: team: * is no pattern here"}},
-		{"an empty alternative", "rules:\n  - allow: [{}]\n", []string{"access.yaml:2:13: an empty alternative; every caller is {anyone: true}"}},
+		{"N-58 a * for users", "rules:\n  - allow: [{users: ['*']}]\n", []string{"access.yaml:2:22: users: * is not a wildcard here and matches nothing; for every authenticated caller write {authenticated: true}"}},
+		{"N-58 a * for blocked users", "blocked: {users: ['*']}\n", []string{"access.yaml:1:19: blocked users: * is not a wildcard here"}},
+		{"N-58 a * for a claim", "rules:\n  - allow: [{claims: {team: '*'}}]\n", []string{"claims: team: * is not a wildcard here"}},
+		{"an empty alternative", "rules:\n  - allow: [{}]\n", []string{"access.yaml:2:13: the alternative is empty; for every caller write {anyone: true}"}},
 		{"a null alternative", "rules:\n  - allow: [null]\n", []string{"an alternative: want a mapping, not nothing"}},
 		{"a null allow", "rules:\n  - allow:\n", []string{"allow: want a list of alternatives", "not nothing"}},
 		{"allow is true", "rules:\n  - allow: true\n", []string{"allow: want a list of alternatives"}},
 		{"a null condition", "rules:\n  - allow: [{roles: }]\n", []string{"roles: want a list such as [a, b], not nothing"}},
 		{"an empty list", "rules:\n  - allow: [{roles: []}]\n", []string{"roles: the list is empty"}},
 		{"a bare word", "rules:\n  - allow: [{roles: admin}]\n", []string{`roles: want a list such as [admin], not "admin"`}},
-		{"a list with nothing in it", "rules:\n  - allow: [{roles: [~]}]\n", []string{"roles: want a word, not nothing"}},
-		{"a number for a word", "rules:\n  - allow: [{users: [123]}]\n", []string{`users: want a word, not "123"; quote what YAML reads as something else`}},
-		{"a boolean for a word", "rules:\n  - allow: [{users: [true]}]\n", []string{`users: want a word, not "true"`}},
-		{"an empty word", "rules:\n  - allow: [{users: [\"\"]}]\n", []string{"users: want a word"}},
+		{"a list with nothing in it", "rules:\n  - allow: [{roles: [~]}]\n", []string{"roles: want a string, not nothing"}},
+		{"a number for a word", "rules:\n  - allow: [{users: [123]}]\n", []string{`users: want a string, not "123"; quote values that YAML does not read as strings`}},
+		{"a boolean for a word", "rules:\n  - allow: [{users: [true]}]\n", []string{`users: want a string, not "true"`}},
+		{"an empty word", "rules:\n  - allow: [{users: [\"\"]}]\n", []string{"users: want a string"}},
 		{"anyone: false", "rules:\n  - allow: [{anyone: false}]\n", []string{`anyone: the only value is true, not "false"`}},
 		{"anyone: yes", "rules:\n  - allow: [{anyone: \"true\"}]\n", []string{"anyone: the only value is true"}},
 		{"an unknown kind", "rules:\n  - allow: [{kinds: [usr]}]\n", []string{`kinds: unknown word "usr"; did you mean user?; allowed: user client anonymous`}},
 		{"a method in lower case", "rules:\n  - allow: [{methods: [get]}]\n", []string{"methods: get is written GET"}},
-		{"an unknown network", "networks: {lan: [10.0.0.0/8]}\nrules:\n  - allow: [{networks: [lam]}]\n", []string{`"lam" is no network`, "did you mean lan?", "defined names: lan"}},
-		{"bits beyond the length", "networks: {lan: [10.1.0.0/8]}\n", []string{`lan: "10.1.0.0/8" has bits beyond its length: write 10.0.0.0/8`}},
+		{"an unknown network", "networks: {lan: [10.0.0.0/8]}\nrules:\n  - allow: [{networks: [lam]}]\n", []string{`"lam" is not a network`, "did you mean lan?", "defined names: lan"}},
+		{"bits beyond the length", "networks: {lan: [10.1.0.0/8]}\n", []string{`lan: "10.1.0.0/8" has host bits set: write 10.0.0.0/8`}},
 		{"an empty network", "networks: {lan: []}\n", []string{"network lan: the list is empty"}},
-		{"two scopes in one", "rules:\n  - allow: [{scopes: [read write]}]\n", []string{`access.yaml:2:23: scopes: "read write" is no scope`, "one scope an item"}},
-		{"no claim", "rules:\n  - allow: [{claims: {}}]\n", []string{"claims: no claim is named"}},
+		{"two scopes in one", "rules:\n  - allow: [{scopes: [read write]}]\n", []string{`access.yaml:2:23: scopes: "read write" is not a scope`, "one scope per item"}},
+		{"no claim", "rules:\n  - allow: [{claims: {}}]\n", []string{"claims: the mapping is empty"}},
 		{"a claim without a value", "rules:\n  - allow: [{claims: {team: }}]\n", []string{"claims: team: want a string"}},
 		{"a claim with an empty list", "rules:\n  - allow: [{claims: {team: []}}]\n", []string{"claims: team: the list is empty"}},
 		{"a claim with a mapping", "rules:\n  - allow: [{claims: {team: {a: b}}}]\n", []string{"not a mapping"}},
@@ -69,10 +69,10 @@ func TestAccessErrors(t *testing.T) {
 		{"no path", "rules:\n  - paths: []\n    allow: []\n", []string{"paths: the list is empty"}},
 		{"a host with a port", "rules:\n  - hosts: [\"a.example:80\"]\n    allow: []\n", []string{"is not a host"}},
 		{"a star as a host", "rules:\n  - hosts: [\"*\"]\n    allow: []\n", []string{"is not a host"}},
-		{"an alias", "rules:\n  - &a {allow: [{anyone: true}]}\n  - *a\n", []string{"access.yaml:3:5: aliases and merge keys are not used here"}},
-		{"a merge", "x: &x {anyone: true}\nrules:\n  - allow: [{<<: *x}]\n", []string{"access.yaml:3:14: aliases and merge keys are not used here"}},
+		{"an alias", "rules:\n  - &a {allow: [{anyone: true}]}\n  - *a\n", []string{"access.yaml:3:5: aliases and merge keys are not supported"}},
+		{"a merge", "x: &x {anyone: true}\nrules:\n  - allow: [{<<: *x}]\n", []string{"access.yaml:3:14: aliases and merge keys are not supported"}},
 		{"blocked by a word", "blocked: {users: mallory}\n", []string{"blocked users: want a list"}},
-		{"several at once", "ruls: []\nrules:\n  - allow: [{}]\n  - paths: [x]\n", []string{"ruls", "an empty alternative", "has no allow", `"x" is not a path`}},
+		{"several at once", "ruls: []\nrules:\n  - allow: [{}]\n  - paths: [x]\n", []string{"ruls", "the alternative is empty", "has no allow", `"x" is not a path`}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestAccessErrors(t *testing.T) {
 	}
 }
 
-// TestAccessMerge: several tables become one.
+// TestAccessMerge: several tables are combined.
 func TestAccessMerge(t *testing.T) {
 	first := File{"one.yaml", []byte("networks: {lan: [10.0.0.0/8]}\ndefault: [{authenticated: true}]\nrules:\n  - allow: []\n")}
 	second := File{"two.yaml", []byte("blocked: {users: [mallory], networks: [lan, 192.0.2.7]}\nrules:\n  - hosts: [\"*.Example.com\"]\n    allow: [{networks: [lan, \"::1\"]}]\n")}
@@ -121,7 +121,7 @@ func TestAccessMerge(t *testing.T) {
 	}
 }
 
-// FuzzParseAccess: no table panics the loader, and one that is taken has no
+// FuzzParseAccess: Parse does not panic, and the tables that it returns have no
 // alternative without a condition and no condition without a value (T-66, T-72).
 func FuzzParseAccess(f *testing.F) {
 	for _, seed := range []string{"rules: []", "rules:\n  - allow: [{anyone: true}]", "rules:\n  - allow: [{}]", "{a: &a [*a]}", "rules:\n  - allow: [{roles: [a], claims: {b: 1}}]", "default: [{users: [x]}]\n---\n"} {

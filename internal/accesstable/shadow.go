@@ -8,11 +8,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// warnShadowed warns of a rule that is never asked about something that it names,
-// since one before it decides: /admin/* below /* lets in every caller that /* lets in.
+// warnShadowed warns if an earlier rule decides about everything that a host and a path
+// of this rule match, so that the rule has no effect there: after /*, a rule for
+// /admin/* is unreachable.
 func (p *parser) warnShadowed(item *yaml.Node, hosts []string, paths []path) {
 	if len(hosts)*len(paths) > maxEntries {
-		return // which is a mistake anyway
+		return // index.add reports this
 	}
 	for _, path := range paths {
 		for _, host := range hosts {
@@ -20,14 +21,14 @@ func (p *parser) warnShadowed(item *yaml.Node, hosts []string, paths []path) {
 			if !decided {
 				continue
 			}
-			p.warnings = append(p.warnings, fmt.Sprintf("%s:%d:%d: the rule is never asked about %s: %s stands before it and decides; write what is special first",
+			p.warnings = append(p.warnings, fmt.Sprintf("%s:%d:%d: the rule never decides about %s: %s comes first and decides; put the more specific rule first",
 				p.table.name, item.Line, item.Column, nameOfPair(host, path), p.rules[number].Label))
 			return
 		}
 	}
 }
 
-// nameOfPair names a path and a host as one writes them.
+// nameOfPair returns a path and a host as they are written in a table.
 func nameOfPair(host string, path path) string {
 	name := path.form()
 	if !path.below && path.depth > 0 {
@@ -42,8 +43,8 @@ func nameOfPair(host string, path path) string {
 	return name + " on " + host
 }
 
-// decides returns the number of the first rule that decides about everything that
-// a path on a host means, of those that are in the index.
+// decides returns the number of the first rule of the index that decides about
+// everything that a path on a host matches.
 func (x *index) decides(host string, p path) (number int, decided bool) {
 	take := func(byHost hostIndex) {
 		for _, around := range hostsAround(host) {
@@ -67,7 +68,7 @@ func (x *index) decides(host string, p path) (number int, decided bool) {
 	return number, decided
 }
 
-// hostsAround returns the hosts of the index that mean what a host means, at least.
+// hostsAround returns the hosts of the index that match everything that a host matches.
 func hostsAround(host string) []string {
 	hosts := []string{host, anyHost}
 	for i := 1; i < len(host); i++ {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestShadowed: a rule that is never asked about something is warned of, and no
-// other.
+// TestShadowed: there is a warning about a rule that is unreachable for a path, and about
+// no other.
 func TestShadowed(t *testing.T) {
 	deep := strings.Repeat("a/", 3_000) + "b"
 	const allow = ", allow: [{authenticated: true}]}"
@@ -43,7 +43,7 @@ func TestShadowed(t *testing.T) {
 			_, warnings, err := Parse([]File{{"/etc/access.yaml", []byte("rules:\n  - {" + test.first + allow + "\n  - " + second + "\n")}})
 			var want []string
 			if test.about != "" {
-				want = []string{"/etc/access.yaml:3:5: the rule is never asked about " + test.about + ": access.yaml:2 (rule 1) stands before it and decides; write what is special first"}
+				want = []string{"/etc/access.yaml:3:5: the rule never decides about " + test.about + ": access.yaml:2 (rule 1) comes first and decides; put the more specific rule first"}
 			}
 			if err != nil || fmt.Sprint(warnings) != fmt.Sprint(want) {
 				t.Errorf("got %q, %v, want %q", warnings, err, want)

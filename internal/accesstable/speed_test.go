@@ -9,7 +9,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// tableOf has a number of rules, of which the last but one decides about /admin.
+// tableOf returns a table with n rules, of which the last but one decides about /admin.
 func tableOf(t testing.TB, rules int) *Table {
 	t.Helper()
 	content := strings.Builder{}
@@ -25,7 +25,7 @@ func tableOf(t testing.TB, rules int) *Table {
 	return table
 }
 
-// adminQuestion is asked by an admin about /admin/users/7.
+// adminQuestion is a request of an admin for /admin/users/7.
 func adminQuestion() *Question {
 	d := &request.Document{Identity: (&authenticator.Identity{Authenticated: true, Kind: authenticator.KindUser, ID: "alice", Roles: []string{"staff", "admin"}}).Normalize()}
 	d.Request.Method, d.Request.Host, d.Request.Path, d.Request.PathFolded, d.Request.RewrittenPath = "GET", "app.example.com", "/admin/users/7", "/admin/users/7", "/admin/users/7"
@@ -33,7 +33,7 @@ func adminQuestion() *Question {
 	return &Question{Document: d}
 }
 
-// judgeAgain judges the question anew.
+// judgeAgain calls Judge without the values that the question has cached.
 func judgeAgain(table *Table, q *Question) Verdict {
 	d := q.Document
 	q.Reset()
@@ -41,7 +41,7 @@ func judgeAgain(table *Table, q *Question) Verdict {
 	return table.Judge(q)
 }
 
-// BenchmarkJudge decides by tables of several lengths.
+// BenchmarkJudge measures decisions by tables of several lengths.
 func BenchmarkJudge(b *testing.B) {
 	for _, rules := range []int{10, 10_000} {
 		b.Run(fmt.Sprintf("%d rules", rules), func(b *testing.B) {
@@ -56,8 +56,7 @@ func BenchmarkJudge(b *testing.B) {
 	}
 }
 
-// TestJudgeAllocations: an allow allocates nothing, and a denial no more than what it
-// says.
+// TestJudgeAllocations: an allow allocates nothing, and a denial only its verdict.
 func TestJudgeAllocations(t *testing.T) {
 	table, q := tableOf(t, 10_000), adminQuestion()
 	if got := testing.AllocsPerRun(100, func() { judgeAgain(table, q) }); got != 0 {
@@ -69,7 +68,7 @@ func TestJudgeAllocations(t *testing.T) {
 	}
 }
 
-// TestReset: nothing of a request is left in the room that the next one gets.
+// TestReset: the memory that the next request reuses has no data of the last one.
 func TestReset(t *testing.T) {
 	table, q := tableOf(t, 10), adminQuestion()
 	q.Request.Path, q.Request.PathFolded, q.Request.RewrittenPath = "/a.php/b", "/a.php/b", "/c"

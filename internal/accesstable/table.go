@@ -1,7 +1,7 @@
-// Package accesstable judges requests by access tables, access.yaml: a compiled table
-// answers in Go, without evaluating Rego. The policy caddy.access in
-// policies/caddy/access decides the same and is what other policies ask; generated
-// tables and requests hold the two together.
+// Package accesstable decides about requests by access tables, access.yaml, in Go and
+// without evaluating Rego. The policy caddy.access in policies/caddy/access makes the
+// same decisions for policies that refer to it; a property test compares the two with
+// generated tables and requests.
 package accesstable
 
 import (
@@ -10,13 +10,13 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// Labels of decisions that no rule of a table makes.
+// Labels of decisions that are not made by a rule of a table.
 const (
 	labelBlocked = "blocked"
 	labelDefault = "default"
 )
 
-// Table is an access table that is ready to judge. It is immutable.
+// Table is a compiled access table. It is immutable.
 type Table struct {
 	rules    []*Rule
 	fallback *Rule
@@ -24,53 +24,53 @@ type Table struct {
 	index    *index
 }
 
-// Rule is one rule of a table: which alternatives let a caller in.
+// Rule is a rule of a table: it allows a request if one of its alternatives holds.
 type Rule struct {
-	// Label says where the rule stands, such as access.yaml:7 (rule 2).
+	// Label is the position of the rule, such as access.yaml:7 (rule 2).
 	Label string
-	// Named says that the rule has paths.
+	// Named is true if the rule has paths.
 	Named bool
-	// Allow are the alternatives. Without any, the rule denies every caller.
+	// Allow are the alternatives. If it is empty, the rule denies every caller.
 	Allow  []Alternative
 	labels map[string]string
 	paths  []path
 }
 
-// newRule returns a rule without alternatives.
+// newRule returns a rule without alternatives, which denies every caller.
 func newRule(label string) *Rule { return &Rule{Label: label, labels: labelled(label)} }
 
-// labelled returns the labels of decisions that a rule makes.
+// labelled returns the labels of the decisions of a rule.
 func labelled(label string) map[string]string { return map[string]string{"rule": label} }
 
-// Alternative is one way in which a rule lets a caller in: all of its conditions must
-// hold. Without any, it never holds.
+// Alternative is a list of conditions. It holds if all of them do; without conditions it
+// never holds.
 type Alternative struct {
-	// At says where it stands, file:line.
+	// At is its position, file:line.
 	At string
 	// Conditions are in the order of the table.
 	Conditions []Condition
 }
 
-// Condition is one condition of an alternative.
+// Condition is a condition of an alternative.
 type Condition struct {
-	// At says where it stands, file:line.
+	// At is its position, file:line.
 	At string
-	// Name is its word in a table, such as roles, and Text what stands behind it.
+	// Name is its key in a table, such as roles; Text is the value, on one line.
 	Name, Text string
-	// Wanted is what it wants, as caddy.access has it in its data.
+	// Wanted is the value as in the data of caddy.access.
 	Wanted any
 	test   test
 }
 
-// blocked shuts callers out, whatever the rules say.
+// blocked denies callers before any rule is compared.
 type blocked struct {
 	users    words
 	networks *networks
 }
 
-// holds reports whether the caller is shut out. A name counts as id and as username,
-// from any issuer: to shut out one caller too many is the smaller mistake. An unknown
-// username may be a blocked one.
+// holds reports whether the caller is blocked. A name is compared with the ID and the
+// username, whatever the issuer: it is safer to block one caller too many. If the
+// username is unknown, it may be a blocked one.
 func (b blocked) holds(q *Question) bool {
 	if len(b.users) > 0 && (b.users.has(q.Identity.ID) || b.users.has(q.Identity.Username) || q.unknown("username")) {
 		return true
@@ -78,28 +78,30 @@ func (b blocked) holds(q *Question) bool {
 	return b.networks.size() > 0 && b.networks.holds(q, deny)
 }
 
-// foreign judges a destination on a host that neither the request nor a rule names.
+// foreign is the rule for a destination on another host than the request's that no rule
+// names. It denies every caller.
 var foreign = newRule(CodeForeignDestination)
 
 var blockedLabels = labelled(labelBlocked)
 
-// Verdict is what a table decides.
+// Verdict is the decision of a table.
 type Verdict struct {
-	// Allow says that the caller may do what the request asks for.
+	// Allow is true if the request is allowed.
 	Allow bool
-	// Labels name the rules that decided, as "rule". It is shared and not written to.
+	// Labels has the labels of the rules that decided, as "rule". It is shared: do not
+	// modify it.
 	Labels map[string]string
 	// Reasons are the codes of a denial, sorted.
 	Reasons []string
-	// Scopes are those that the caller lacks, if nothing else is missing
-	// (RFC 6750, section 3.1), sorted.
+	// Scopes are the scopes that the operation needs, sorted, if the caller lacks nothing
+	// but scopes (RFC 6750, section 3.1).
 	Scopes []string
-	// Login says whether signing in may help.
+	// Login is true if the request may be allowed once the caller is signed in.
 	Login bool
 }
 
-// Question is a request as a table sees it, in one reading of its path. Fill in
-// Document; Reset makes it ready for the next.
+// Question is a request to decide about, in one reading of its path. Set Document before
+// Judge, and call Reset before you reuse a Question.
 type Question struct {
 	*request.Document
 	client, peer address
@@ -108,7 +110,7 @@ type Question struct {
 	judged       []*Rule
 }
 
-// Reset removes the request and keeps its memory for reuse.
+// Reset clears the question and keeps its memory for the next one.
 func (q *Question) Reset() {
 	clear(q.judged)
 	clear(q.overrides.names)
@@ -116,7 +118,7 @@ func (q *Question) Reset() {
 	*q = Question{judged: q.judged[:0], overrides: overrides{names: q.overrides.names[:0]}, others: elsewhere{paths: q.others.paths[:0]}}
 }
 
-// Judge decides about a question.
+// Judge returns the decision about a request.
 func (t *Table) Judge(q *Question) Verdict {
 	if t.blocked.holds(q) {
 		return Verdict{Labels: blockedLabels, Reasons: []string{codeBlocked}}
@@ -127,17 +129,18 @@ func (t *Table) Judge(q *Question) Verdict {
 		allow = allow && rule.permits(q)
 	}
 	if !allow {
-		return q.refuse(nil)
+		return q.deny(nil)
 	}
-	if below := t.refusingBelow(q); below != nil {
+	if below := t.denyingBelow(q); below != nil {
 		q.add(below)
-		return q.refuse(below)
+		return q.deny(below)
 	}
 	return Verdict{Allow: true, Labels: labels(q.judged)}
 }
 
-// pick collects the rules that decide: that of the path, that of a destination, and
-// those that have paths and fit one of the paths elsewhere.
+// pick collects the rules that decide: the first that matches the path, the first that
+// matches the destination, and for the paths of elsewhere the first that match if they
+// have paths.
 func (t *Table) pick(q *Question) {
 	f := &q.Request
 	q.judged = append(q.judged[:0], t.pickFor(f.Host, f.PathFolded))
@@ -151,7 +154,7 @@ func (t *Table) pick(q *Question) {
 	}
 }
 
-// add adds a rule once.
+// add adds a rule, unless it is there already.
 func (q *Question) add(rule *Rule) {
 	if slices.Contains(q.judged, rule) {
 		return
@@ -180,12 +183,12 @@ func (r *Rule) holding(q *Question) *Alternative {
 	return nil
 }
 
-// holds reports whether all conditions of the alternative hold, and there are some.
+// holds reports whether the alternative has conditions and all of them hold.
 func (a *Alternative) holds(q *Question) bool {
 	return len(a.Conditions) > 0 && a.visible(q) && a.holdsBut(q, "")
 }
 
-// holdsBut reports whether the conditions of other names than one hold.
+// holdsBut reports whether all conditions hold, leaving out those with one name.
 func (a *Alternative) holdsBut(q *Question, name string) bool {
 	for _, condition := range a.Conditions {
 		if condition.Name != name && !condition.test.holds(q, allow) {
@@ -195,14 +198,14 @@ func (a *Alternative) holdsBut(q *Question, name string) bool {
 	return true
 }
 
-// visible reports whether policies see what the request carries: after an upgrade
-// other than WebSocket they do not, and an alternative that does not name the
-// protocol allows that only for known callers.
+// visible reports whether the alternative may allow the upgrade of the request. Policies
+// do not see what is sent after an upgrade other than WebSocket, so an alternative
+// without upgrades allows it for authenticated callers only.
 func (a *Alternative) visible(q *Question) bool {
 	return q.Identity.Authenticated || isPlain(q.Request.Upgrade) || a.has("upgrades")
 }
 
-// has reports whether the alternative has a condition of a name.
+// has reports whether the alternative has a condition with a name.
 func (a *Alternative) has(name string) bool {
 	for _, condition := range a.Conditions {
 		if condition.Name == name {
@@ -212,5 +215,5 @@ func (a *Alternative) has(name string) bool {
 	return false
 }
 
-// isPlain reports whether a request upgrades to nothing, or to a WebSocket.
+// isPlain reports whether a request has no upgrade, or one to WebSocket.
 func isPlain(upgrade string) bool { return upgrade == "" || upgrade == "websocket" }

@@ -7,26 +7,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestAccessRefused: T-72. What YAML, or a hurried reader, could take for
-// something else is refused, with the place and the way out.
+// TestAccessRefused: T-72. Values that YAML or a reader could take for something else are
+// rejected; the error has the position and the fix.
 func TestAccessRefused(t *testing.T) {
 	tests := []struct {
 		name, content string
 		want          []string
 	}{
-		{"no, which some read as false", "rules:\n  - allow: [{roles: [no]}]\n", []string{`access.yaml:2:22: roles: want a word, not "no"; quote`}},
-		{"on as a key", "networks: {on: [10.0.0.0/8]}\nrules: []\n", []string{`networks: want a word as key, not "on"`}},
-		{"a timestamp", "rules:\n  - allow: [{users: [2026-01-02]}]\n", []string{`users: want a word, not "2026-01-02"`}},
-		{"a tag", "rules:\n  - allow: [{users: [!!binary YQ==]}]\n", []string{"users: want a word"}},
-		{"a list in a list", "rules:\n  - allow: [{users: [[a]]}]\n", []string{"users: want a word, not a list"}},
-		{"a number as a key", "rules:\n  - {1: x, allow: []}\n", []string{`the rule: want a word as key, not "1"`}},
-		{"a list as a key", "rules:\n  - {[a]: x, allow: []}\n", []string{"the rule: want a word as key, not a list"}},
+		{"no, which some read as false", "rules:\n  - allow: [{roles: [no]}]\n", []string{`access.yaml:2:22: roles: want a string, not "no"; quote`}},
+		{"on as a key", "networks: {on: [10.0.0.0/8]}\nrules: []\n", []string{`networks: want a string as key, not "on"`}},
+		{"a timestamp", "rules:\n  - allow: [{users: [2026-01-02]}]\n", []string{`users: want a string, not "2026-01-02"`}},
+		{"a tag", "rules:\n  - allow: [{users: [!!binary YQ==]}]\n", []string{"users: want a string"}},
+		{"a list in a list", "rules:\n  - allow: [{users: [[a]]}]\n", []string{"users: want a string, not a list"}},
+		{"a number as a key", "rules:\n  - {1: x, allow: []}\n", []string{`the rule: want a string as key, not "1"`}},
+		{"a list as a key", "rules:\n  - {[a]: x, allow: []}\n", []string{"the rule: want a string as key, not a list"}},
 		{"a selector as a condition", "rules:\n  - allow: [{paths: [/x], roles: [a]}]\n", []string{"access.yaml:2:14: paths selects the rule and goes beside allow"}},
 		{"roles beside hosts", "rules:\n  - hosts: [a.example]\n    roles: [admin]\n    allow: [{anyone: true}]\n", []string{"access.yaml:3:5: roles is a condition and goes inside allow: [{roles: …}]"}},
-		{"anyone beside roles", "rules:\n  - allow: [{anyone: true, roles: [admin]}]\n", []string{"access.yaml:2:28: anyone and roles do not go together"}},
-		{"anyone beside authenticated", "default: [{anyone: true, authenticated: true}]\n", []string{"anyone and authenticated do not go together"}},
+		{"anyone beside roles", "rules:\n  - allow: [{anyone: true, roles: [admin]}]\n", []string{"access.yaml:2:28: anyone and roles cannot be combined"}},
+		{"anyone beside authenticated", "default: [{anyone: true, authenticated: true}]\n", []string{"anyone and authenticated cannot be combined"}},
 		{"authenticated: false", "default: [{authenticated: false}]\n", []string{`authenticated: the only value is true, not "false"`}},
-		{"any method", "rules:\n  - allow: [{methods: [\"*\"]}]\n", []string{`methods: "*" is no method; without methods any will do`}},
+		{"any method", "rules:\n  - allow: [{methods: [\"*\"]}]\n", []string{`methods: "*" is not a method; to match every method, leave methods out`}},
 		{"S-07 a tunnel", "rules:\n  - allow: [{roles: [a], upgrades: [h2c]}]\n", []string{"access.yaml:2:37: upgrades: h2c can never pass"}},
 		{"S-07 any upgrade", "rules:\n  - allow: [{roles: [a], upgrades: [\"*\"]}]\n", []string{`upgrades: "*" is not a protocol's name`}},
 		{"a null selector", "rules:\n  - paths:\n    allow: []\n", []string{"paths: want a list such as [a, b], not nothing"}},
@@ -34,14 +34,14 @@ func TestAccessRefused(t *testing.T) {
 		{"null blocked", "blocked:\nrules: []\n", []string{"blocked: want a mapping, not nothing"}},
 		{"an unknown key below blocked", "blocked: {user: [a]}\n", []string{`unknown key "user" in blocked; did you mean users?; allowed: users networks`}},
 		{"a default that is a mapping", "default: {authenticated: true}\n", []string{"default: want a list of alternatives"}},
-		{"networks only", "networks: {lan: [10.0.0.0/8]}\n", []string{"the table says nothing"}},
-		{"a network within a network", "networks: {lan: [10.0.0.0/8], all: [lan]}\nrules: []\n", []string{`network all: "lan" is no network`}},
+		{"networks only", "networks: {lan: [10.0.0.0/8]}\n", []string{"the table has neither rules, default nor blocked"}},
+		{"a network within a network", "networks: {lan: [10.0.0.0/8], all: [lan]}\nrules: []\n", []string{`network all: "lan" is not a network`}},
 		{"a prefix as a network's name", "networks: {10.0.0.0/8: [192.0.2.0/24]}\nrules: []\n", []string{`want a name such as lan, not "10.0.0.0/8"`}},
-		{"a network and no name", "rules:\n  - allow: [{networks: [lan]}]\n", []string{`networks: "lan" is no network`, "no name is defined under networks"}},
-		{"a blocked network unknown", "networks: {lan: [10.0.0.0/8]}\nblocked: {networks: [wan]}\n", []string{`blocked networks: "wan" is no network`, "did you mean lan?"}},
-		{"an address with a zone", "rules:\n  - allow: [{networks: [\"fe80::1%eth0\"]}]\n", []string{"is no network"}},
-		{"IPv4 in IPv6", "rules:\n  - allow: [{networks: [\"::ffff:10.0.0.0/104\"]}]\n", []string{"write it as a network of IPv4"}},
-		{"a length beyond 32", "networks: {lan: [10.0.0.0/33]}\nrules: []\n", []string{"is no network"}},
+		{"a network and no name", "rules:\n  - allow: [{networks: [lan]}]\n", []string{`networks: "lan" is not a network`, "no name is defined under networks"}},
+		{"a blocked network unknown", "networks: {lan: [10.0.0.0/8]}\nblocked: {networks: [wan]}\n", []string{`blocked networks: "wan" is not a network`, "did you mean lan?"}},
+		{"an address with a zone", "rules:\n  - allow: [{networks: [\"fe80::1%eth0\"]}]\n", []string{"is not a network"}},
+		{"IPv4 in IPv6", "rules:\n  - allow: [{networks: [\"::ffff:10.0.0.0/104\"]}]\n", []string{"write it as an IPv4 network"}},
+		{"a length beyond 32", "networks: {lan: [10.0.0.0/33]}\nrules: []\n", []string{"is not a network"}},
 		{"a path with a query", "rules:\n  - paths: [\"/x?y=1\"]\n    allow: []\n", []string{"is not a path", "without a query"}},
 		{"an escaped path", "rules:\n  - paths: [/%61dmin]\n    allow: []\n", []string{"is not a path", "decoded"}},
 		{"a doubled slash", "rules:\n  - paths: [//admin]\n    allow: []\n", []string{"is not a path"}},
@@ -57,7 +57,7 @@ func TestAccessRefused(t *testing.T) {
 		{"a claim beyond numbers", "rules:\n  - allow: [{claims: {num: .inf}}]\n", []string{"claims: num: want"}},
 		{"a claim with a list in its list", "rules:\n  - allow: [{claims: {num: [[a]]}}]\n", []string{"claims: num: want", "not a list"}},
 		{"claims that are a list", "rules:\n  - allow: [{claims: [team]}]\n", []string{"claims: want a mapping, not a list"}},
-		{"a second document that is broken", "rules: []\n---\n[", []string{"more than one YAML document"}},
+		{"a second document that is broken", "rules: []\n---\n[", []string{"the file has more than one YAML document"}},
 		{"an alias at the top", "default: &a []\nrules: *a\n", []string{"access.yaml:2:8: aliases and merge keys"}},
 		{"a scanner's error", "blocked: {}\nrules: a\n  x: y: z\n", []string{"access.yaml:3: yaml: mapping values are not allowed"}},
 		{"a parser's error", "blocked: {}\nrules: [\n", []string{"access.yaml:3: yaml: did not find expected node content"}},
@@ -78,8 +78,7 @@ func TestAccessRefused(t *testing.T) {
 	}
 }
 
-// TestAccessSelectors: hosts and paths stand in the index in the one form that
-// requests have.
+// TestAccessSelectors: the index has hosts and paths in the form that requests have.
 func TestAccessSelectors(t *testing.T) {
 	tests := []struct{ name, selector, path, host string }{
 		{"a host", "hosts: [App.Example.COM.]", "/*", "app.example.com"},
@@ -107,7 +106,7 @@ func TestAccessSelectors(t *testing.T) {
 	}
 }
 
-// TestAccessIndex: the first rule counts, and no file makes the index explode.
+// TestAccessIndex: the first rule decides, and the size of the index is limited.
 func TestAccessIndex(t *testing.T) {
 	table, err := parse("rules:\n  - {paths: [/a/b/*, /a], allow: []}\n  - {paths: [/A/*, /a/B/*], hosts: [x, '*.x'], allow: []}\n  - {paths: [/a], allow: []}\n")
 	if err != nil {
@@ -126,7 +125,7 @@ func TestAccessIndex(t *testing.T) {
 	}
 }
 
-// TestAccessConditions: what alternatives want, as the policy reads it.
+// TestAccessConditions: the conditions of alternatives, as the policy reads them.
 func TestAccessConditions(t *testing.T) {
 	tests := []struct {
 		name, allow string
@@ -159,8 +158,8 @@ func TestAccessConditions(t *testing.T) {
 	}
 }
 
-// TestAccessLabels: a rule's label says the file in full where two files have
-// the same last name, and mistakes stand in the order of the files.
+// TestAccessLabels: the label of a rule has the whole path if two files have the same
+// base name, and mistakes are sorted by file.
 func TestAccessLabels(t *testing.T) {
 	content := []byte("rules:\n  - allow: []\n  - allow: []\n")
 	table, _, err := Parse([]File{{"/a/access.yaml", content}, {"/b/access.yaml", content}, {"/b/other.yaml", content}})

@@ -27,7 +27,7 @@ var accessFaults = []fault{
 	{"a later rule decides", "index.go", "n < number) {", "n > number) {"},
 	{"a host below *.domain is the domain itself", "index.go", "take(host[end:])", "take(host[end+1:])"},
 	{"what is below a path is not", "index.go", "if at < depth {", "if at <= depth {"},
-	{"a challenge where more than scopes is missing", "deny.go", "if !lacking && slices.Contains(refused, rule) {", "if !lacking && slices.Contains(refused, rule) && wanted != nil {"},
+	{"a challenge where more than scopes is missing", "deny.go", "if !lacking && slices.Contains(denying, rule) {", "if !lacking && slices.Contains(refused, rule) && wanted != nil {"},
 	{"a destination elsewhere is not judged", "elsewhere.go", "if f.DestinationHost == f.Host {", "if f.DestinationHost != f.Host {"},
 	{"a rewritten path is not judged", "elsewhere.go", "if f.RewrittenPath != f.Path {", "if f.RewrittenPath == f.Path {"},
 	{"what lies below is not judged", "below.go", "if !q.actsBelow() {", "if true {"},

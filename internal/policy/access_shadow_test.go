@@ -33,7 +33,7 @@ func TestShadowedReported(t *testing.T) {
 
 // shadowWarning names the line of a rule, and the path and the host for which it is
 // never asked.
-var shadowWarning = regexp.MustCompile(`:(\d+):\d+: the rule is never asked about (\S+?)(?: on (\S+))?: `)
+var shadowWarning = regexp.MustCompile(`:(\d+):\d+: the rule never decides about (\S+?)(?: on (\S+))?: `)
 
 // checkShadowed holds that the policy picks a rule that is warned of as shadowed for
 // nothing of what the warning names, and every other rule for something of each host and

@@ -19,8 +19,8 @@ func TestN59Meant(t *testing.T) {
 	access := d.Write("access.yaml", table)
 	refused(t, Config{Sources: []string{access}}, "access.yaml is read as data, but it looks like an access table: write access "+access)
 	rego := d.Write("p/authz.rego", "package caddy.authz\n\nallow if input.identity.authenticated\n")
-	refused(t, Config{Access: []string{rego}}, "authz.rego: this is Rego and no access table: write policies "+rego)
-	refused(t, Config{Access: []string{d.Write("renamed.yaml", "# METADATA\npackage caddy.authz\n\nallow := true\n")}}, "renamed.yaml: this is Rego and no access table")
+	refused(t, Config{Access: []string{rego}}, "authz.rego: this file is Rego, not an access table: write policies "+rego)
+	refused(t, Config{Access: []string{d.Write("renamed.yaml", "# METADATA\npackage caddy.authz\n\nallow := true\n")}}, "renamed.yaml: this file is Rego, not an access table")
 	old := d.Write("old/authz.rego", v0)
 	refused(t, Config{Sources: []string{old}}, "authz.rego:5: rego_parse_error: `if` keyword is required before rule body",
 		"authz.rego is written in Rego v0, and only Rego v1 is read: convert it with \"opa fmt --write --v0-v1 "+old+"\"")

@@ -188,7 +188,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	}
 	prefix, err := netip.ParsePrefix(text)
 	if err != nil || prefix != prefix.Masked() || prefix.Addr().Is4In6() {
-		return netip.Prefix{}, fmt.Errorf("%q is no network: want a prefix such as 10.0.0.0/8, without bits beyond its length, or an address", text)
+		return netip.Prefix{}, fmt.Errorf("%q is not a network: write a prefix such as 10.0.0.0/8, without host bits, or an address", text)
 	}
 	return prefix, nil
 }

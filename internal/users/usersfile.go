@@ -76,7 +76,7 @@ func document(name string, data []byte, key string) (*yaml.Node, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: more than one YAML document", name)
+		return nil, fmt.Errorf("%s: the file has more than one YAML document", name)
 	}
 	var value *yaml.Node
 	if top := root.Content[0]; top.Kind == yaml.ScalarNode && key == "users" {
@@ -105,7 +105,7 @@ func members(name string, node *yaml.Node, what string, allowed []string, f func
 		case key.Kind != yaml.ScalarNode || key.Tag == "!!merge":
 			return fmt.Errorf("%s:%d: %s: a key has to be a word", name, key.Line, what)
 		case seen[key.Value]:
-			return fmt.Errorf("%s:%d: %s: %q stands twice", name, key.Line, what, key.Value)
+			return fmt.Errorf("%s:%d: %s: %q is duplicated", name, key.Line, what, key.Value)
 		case allowed != nil && !slices.Contains(allowed, key.Value):
 			return fmt.Errorf("%s:%d: %s: unknown key %q%s; allowed: %s", name, key.Line, what, key.Value, textutil.DidYouMean(key.Value, allowed), strings.Join(allowed, " "))
 		}

@@ -1,13 +1,13 @@
 # METADATA
 # title: Access tables
 # description: |
-#   Judges a request by the table in data.caddy.access_table, which is made of
-#   access.yaml. The first rule whose hosts and paths fit decides; one of its
-#   alternatives must hold, with all of its conditions. A WebDAV destination is
-#   judged like the path, by the rule that fits its own host and path, and so are the
-#   path that a rewrite made, a PHP script with something behind it, and a destination
-#   below a prefix of the path, if the rule that fits them has paths. Where a method acts
-#   on everything below these paths, each rule that decides there must allow it too.
+#   Decides about a request by the table in data.caddy.access_table, which the server
+#   makes of access.yaml. The first rule whose hosts and paths match decides; all
+#   conditions of one of its alternatives must hold. The first rule that matches the host
+#   and the path of a WebDAV destination must allow the request too. The same goes for a
+#   rewritten path, for the parts of a path with a PHP script, and for a destination
+#   below a prefix of the path, if the rule that matches has paths. If the method acts on
+#   everything below these paths, each rule that decides there must allow it too.
 package caddy.access
 
 import data.caddy.access_table as table
@@ -16,13 +16,13 @@ import data.caddy.helpers
 default allow := false
 
 # METADATA
-# description: Whether the table lets the caller do what the request asks for.
+# description: Whether the table allows the request.
 allow if {
 	permitted
-	not refusing_below
+	not denying_below
 }
 
-# Whether the rules that are picked allow it, whatever lies below.
+# Whether the rules for the paths of the request allow it, without those for paths below.
 permitted if {
 	not blocked
 	permits(picked(input.request.host, input.request.path_folded))
@@ -37,8 +37,8 @@ destination_permitted if {
 	permits(destination_rule)
 }
 
-# The rule that fits the destination on its own host. A host that is neither the
-# request's own nor named by the table is none that the table was written for.
+# The first rule that matches the destination on its own host. The table says nothing
+# about a host that is neither that of the request nor in the table.
 destination_rule := picked(input.request.destination_host, lower(input.request.destination_path)) if {
 	served(input.request.destination_host)
 } else := {"label": "foreign_destination", "allow": []}
@@ -58,20 +58,20 @@ elsewhere_permitted if {
 	}
 }
 
-# The rules that fit further paths that the next handler may serve or change, if they
-# have paths. What says nothing of paths was written for what the client asks for.
+# The first rules that match other paths that the next handler may serve or change, if
+# they have paths. A rule without paths is written for the requested path.
 elsewhere_rules contains rule if {
 	some path in elsewhere
 	rule := picked(input.request.host, path)
 	rule.named
 }
 
-# The path that the next handler sees, if a rewrite made it.
+# The path that the next handler sees, if it was rewritten.
 elsewhere contains lower(input.request.rewritten_path) if {
 	input.request.rewritten_path != input.request.path
 }
 
-# A PHP script, and what follows it in a path: the script is handed that (PATH_INFO).
+# The path of a PHP script, and the rest of the path, which the script gets as PATH_INFO.
 elsewhere contains part if {
 	some path in {input.request.path_folded, lower(input.request.rewritten_path)}
 	at := indexof(path, ".php")
@@ -80,8 +80,8 @@ elsewhere contains part if {
 	some part in [substring(path, 0, at + 4), substring(path, at + 4, -1)]
 }
 
-# A WebDAV destination below each prefix of the path that it is not below: handle_path
-# removes a prefix from the path, and not from the Destination.
+# The WebDAV destination below each prefix of the path that it does not begin with:
+# handle_path removes a prefix from the path, but not from the Destination.
 elsewhere contains concat("", [prefix, destination]) if {
 	input.request.destination_path != ""
 	input.request.destination_host == input.request.host
@@ -96,17 +96,18 @@ elsewhere contains concat("", [prefix, destination]) if {
 
 # METADATA
 # description: |
-#   The first of the rules that decide below what the request acts on and do not let
-#   the caller do it; there is none if the rules for the paths themselves refuse.
-refusing_below := table.rules[min(numbers)] if {
+#   The first rule that decides about a path below those of the request and does not
+#   allow it. It is undefined if the rules for the paths themselves deny the request.
+denying_below := table.rules[min(numbers)] if {
 	lies_below
 	helpers.acts_below
 	permitted
-	numbers := refusing_numbers
+	numbers := denying_numbers
 	count(numbers) > 0
 }
 
-# Whether a rule lies below what the request acts on; mostly there is none.
+# Whether a rule has a path below those of the request. Mostly there is none, so that the
+# rules below need not be evaluated.
 lies_below if table.below[exact_form(input.request.path_folded)]
 
 lies_below if {
@@ -119,20 +120,20 @@ lies_below if {
 	table.below[exact_form(path)]
 }
 
-refusing_numbers contains number if {
+denying_numbers contains number if {
 	some number in lying_below(input.request.host, input.request.path_folded)
 	not permits(table.rules[number])
 	decides_below(number, input.request.host, input.request.path_folded)
 }
 
-refusing_numbers contains number if {
+denying_numbers contains number if {
 	input.request.destination_path != ""
 	some number in lying_below(input.request.destination_host, lower(input.request.destination_path))
 	not permits(table.rules[number])
 	decides_below(number, input.request.destination_host, lower(input.request.destination_path))
 }
 
-refusing_numbers contains number if {
+denying_numbers contains number if {
 	some path in elsewhere
 	some number in lying_below(input.request.host, path)
 	table.rules[number].named
@@ -140,10 +141,10 @@ refusing_numbers contains number if {
 	decides_below(number, input.request.host, path)
 }
 
-# The numbers of the rules that have a path below another one, for a host.
+# The numbers of the rules for a host that have a path below another one.
 lying_below(host, path) := {number | number := table.below[exact_form(path)][host_forms(host)[_]][_]}
 
-# Whether a rule is the first for something below a path.
+# Whether a rule is the first that matches some path below another one.
 decides_below(number, host, path) if {
 	some form in table.rules[number].forms
 	startswith(form, exact_form(path))
@@ -152,7 +153,7 @@ decides_below(number, host, path) if {
 }
 
 # METADATA
-# description: The whole answer, with the rule that gave it.
+# description: The decision, with the rules that made it as a label for the log.
 decision := {"allow": true, "log": {"labels": {"rule": label}}} if {
 	allow
 } else := {
@@ -174,13 +175,13 @@ default login := false
 
 # METADATA
 # description: |
-#   Whether signing in could help: the caller is anonymous, and every rule that
-#   refuses has an alternative that fails for want of a caller alone.
+#   Whether signing in may help: the caller is anonymous, and every rule that denies the
+#   request has an alternative of which only conditions on the caller fail.
 login if {
 	not input.identity.authenticated
 	not blocked
-	count(refused) > 0
-	every rule in refused {
+	count(denying) > 0
+	every rule in denying {
 		within_reach(rule)
 	}
 }
@@ -194,13 +195,13 @@ within_reach(rule) if {
 
 # METADATA
 # description: |
-#   Whether the table shuts the caller out, whatever its rules say. Names count
-#   of whatever issuer: to shut out one too many is the smaller mistake.
+#   Whether the caller is blocked; then the rules do not matter. Names are compared
+#   whatever the issuer: it is safer to block one caller too many.
 blocked if table.blocked.users[input.identity.id]
 
 blocked if table.blocked.users[input.identity.username]
 
-# A name that the server could not tell may be a blocked one.
+# If the username is unknown, it may be a blocked one.
 blocked if {
 	"username" in input.identity.unknown
 	count(table.blocked.users) > 0
@@ -211,21 +212,21 @@ blocked if {
 	not outside(table.blocked.networks, input.client.ip)
 }
 
-# An address that is hidden by untrusted forwarding: the peer's is tested.
+# If a proxy that is not trusted forwarded the request, its address is compared too.
 blocked if {
 	input.client.forwarded_untrusted
 	count(table.blocked.networks) > 0
 	not outside(table.blocked.networks, input.client.peer_ip)
 }
 
-# An address that cannot be read cannot be cleared of being blocked.
+# An address that cannot be parsed may be a blocked one.
 outside(networks, address) if {
 	helpers.is_address(address)
 	count(net.cidr_contains_matches(networks, address)) == 0
 }
 
-# The first rule that fits a host and a path, or what counts where none does. The table has
-# an index: from what rules say of paths and of hosts to the first that does.
+# The first rule that matches a host and a path, or the default. The table has an index,
+# which maps forms of paths and hosts to the number of the first rule that has them.
 picked(host, path) := table.rules[min(numbers)] if {
 	numbers := {number |
 		some form in path_forms(exact_form(path))
@@ -234,37 +235,37 @@ picked(host, path) := table.rules[min(numbers)] if {
 	count(numbers) > 0
 } else := {"label": "default", "allow": table["default"]}
 
-# What rules may say of a path: /a/b/ means itself, /a/* what is there and below.
+# The forms of rules that match a path: /a/b/ matches /a/b, and /a/* also everything below /a.
 path_forms(exact) := {exact} | {form |
 	parts := split(exact, "/")
 	some depth in table.depths
 	form := concat("/", array.concat(array.slice(parts, 0, depth + 1), ["*"]))
 }
 
-# A trailing slash changes nothing. An encoded slash within a segment is still
-# encoded here, so that it does not part two.
+# A trailing slash makes no difference. An encoded slash within a segment is still
+# encoded here, so it does not separate segments.
 exact_form(path) := "/" if {
 	path in {"", "/"}
 } else := concat("", ["/", trim_prefix(trim_suffix(path, "/"), "/"), "/"])
 
-# What rules may say of a host: anything, itself, or what it is below.
+# The forms of rules that match a host: *, the host itself, and the domains that it is below.
 host_forms(host) := array.concat(
 	["*", host],
 	[domain | some domain in table.domains; endswith(host, domain)],
 )
 
-# What is judged: the rules that the path, a destination and paths elsewhere pick,
-# and one that refuses what lies below them.
+# The rules that decide about the path, the destination and other paths, and the one
+# that denies a path below them.
 judged contains picked(input.request.host, input.request.path_folded)
 
 judged contains destination_rule if input.request.destination_path != ""
 
 judged contains rule if some rule in elsewhere_rules
 
-judged contains refusing_below
+judged contains denying_below
 
-# The rules that do not let the caller do what they were picked for.
-refused contains rule if {
+# The rules that deny the request.
+denying contains rule if {
 	some rule in judged
 	not permits(rule)
 }
@@ -274,8 +275,8 @@ permits(rule) if {
 	holds(alternative)
 }
 
-# An alternative holds if it has conditions and all of them do. A condition that
-# is not known never holds, nor does one that wants nothing.
+# An alternative holds if it has conditions and all of them hold. An unknown condition
+# never holds, nor does one with an empty list.
 holds(alternative) if {
 	count(alternative) > 0
 	visible(alternative)
@@ -284,9 +285,9 @@ holds(alternative) if {
 	}
 }
 
-# What a connection carries after an upgrade other than WebSocket is not judged: an
-# alternative that does not name the protocol allows it only for known callers, and
-# anyone never does.
+# Policies do not see what is sent after an upgrade other than WebSocket. So an
+# alternative without upgrades allows it for authenticated callers only, and anyone never
+# does.
 visible(_) if not unseen
 
 visible(alternative) if alternative.upgrades
@@ -298,11 +299,11 @@ unseen if {
 
 condition("anyone", true) if input.request.upgrade in {"", "websocket"}
 
-condition("anyone", "upgrades") # beside upgrades, which says the rest
+condition("anyone", "upgrades") # upgrades is a condition of its own
 
 condition("authenticated", true) if input.identity.authenticated
 
-# Only ids: what a token gives as username may be chosen by the user, if the issuer lets them.
+# Only IDs are compared: users may be able to choose the username in a token.
 condition("users", wanted) if {
 	input.identity.authenticated
 	input.identity.id in wanted
@@ -358,7 +359,7 @@ condition("claims", wanted) if {
 	}
 }
 
-# A claim holds one of the values, or is a list that does.
+# A claim is one of the values, or a list with one of them.
 claim_holds(claim) if {
 	value := object.get(input.identity.claims, claim.path, null)
 	not is_array(value)
@@ -372,21 +373,22 @@ claim_holds(claim) if {
 	value in claim.values
 }
 
-# All scopes that the operation needs, if the caller is known and nothing but
-# scopes is missing (RFC 6750, section 3.1): a token with just these will do.
+# All scopes that the operation needs, if the caller is authenticated and lacks nothing
+# but scopes (RFC 6750, section 3.1). A token with just these scopes is enough.
 missing_scopes := sort({scope |
 	some rule in judged
 	some scope in wanted_scopes(rule)
 }) if {
 	input.identity.authenticated
 	not blocked
-	count(refused) > 0
-	every rule in refused {
+	count(denying) > 0
+	every rule in denying {
 		wanted_scopes(rule)
 	}
 } else := []
 
-# The scopes of the first alternative that holds, or else would hold with them.
+# The scopes of the first alternative that holds, or else of the first that holds but for
+# its scopes.
 wanted_scopes(rule) := holding[0] if {
 	holding := [object.get(alternative, "scopes", []) |
 		some alternative in rule.allow
@@ -405,27 +407,27 @@ reasons contains "blocked" if blocked
 
 reasons contains "no_rule" if {
 	not blocked
-	some rule in refused
+	some rule in denying
 	rule.label == "default"
 }
 
 reasons contains "rule_denied" if {
 	not blocked
-	some rule in refused
+	some rule in denying
 	not rule.label in {"default", "foreign_destination"}
 }
 
 reasons contains "foreign_destination" if {
 	not blocked
-	some rule in refused
+	some rule in denying
 	rule.label == "foreign_destination"
 }
 
-reasons contains "below_denied" if refusing_below
+reasons contains "below_denied" if denying_below
 
-# The rules that decided, in words for the log.
+# The rules that decided, for the log.
 label := "blocked" if {
 	blocked
-} else := concat(", ", {rule.label | some rule in refused}) if {
-	count(refused) > 0
+} else := concat(", ", {rule.label | some rule in denying}) if {
+	count(denying) > 0
 } else := concat(", ", {rule.label | some rule in judged})

@@ -3,7 +3,7 @@ package caddy.access_test
 import data.caddy.access
 import data.caddy.testing
 
-# The tables are what the loader makes of access.yaml.
+# The tables are in the form that the loader converts access.yaml to.
 table := {
 	"rules": [
 		{
@@ -66,63 +66,63 @@ admin := testing.user("alice", ["admin"])
 
 member := testing.user("bob", ["member"])
 
-nobody := testing.anonymous
+anonymous := testing.anonymous
 
 # T-23: methods are exact.
 test_anyone_with_method if {
-	allowed(testing.request("GET", "/healthz"), nobody)
-	allowed(testing.request("HEAD", "/healthz"), nobody) # HEAD counts as GET
-	allowed(testing.request("GET", "/healthz/"), nobody) # a trailing slash changes nothing
-	allowed(testing.request("GET", "/.well-known/x/y"), nobody)
-	not allowed(testing.request("POST", "/healthz"), nobody)
-	not allowed(testing.request("get", "/healthz"), nobody)
-	not allowed(testing.request("GET", "/healthzz"), nobody)
+	allowed(testing.request("GET", "/healthz"), anonymous)
+	allowed(testing.request("HEAD", "/healthz"), anonymous) # HEAD counts as GET
+	allowed(testing.request("GET", "/healthz/"), anonymous) # a trailing slash makes no difference
+	allowed(testing.request("GET", "/.well-known/x/y"), anonymous)
+	not allowed(testing.request("POST", "/healthz"), anonymous)
+	not allowed(testing.request("get", "/healthz"), anonymous)
+	not allowed(testing.request("GET", "/healthzz"), anonymous)
 }
 
-# T-23: what an application may take for the method has to be wanted as well.
+# T-23: the methods that an application may use instead must be in the list too.
 test_method_override if {
 	plain := testing.request("GET", "/healthz")
-	allowed(object.union(plain, {"header_values": {"x-http-method-override": ["get"]}}), nobody)
+	allowed(object.union(plain, {"header_values": {"x-http-method-override": ["get"]}}), anonymous)
 	every part in [
 		{"header_values": {"x-http-method-override": ["DELETE"]}},
 		{"header_values": {"x-http-method": ["GET", "DELETE"]}},
 		{"header_values": {"x-method-override": ["GET, delete"]}},
 		{"query": {"_method": ["delete"]}},
 	] {
-		not allowed(object.union(plain, part), nobody)
+		not allowed(object.union(plain, part), anonymous)
 	}
 }
 
-# N-04, S-06: the path that a rewrite made is judged too, by the rule that fits it if
-# that rule has paths of its own. Neither default nor rules without paths are asked.
+# N-04, S-06: the first rule that matches a rewritten path must allow the request too, if
+# it has paths. The default and rules without paths do not matter.
 test_rewritten_path if {
 	named := object.union(table, {"rules": [object.union(rule, {"named": rule.label != "access.yaml:4 (rule 2)"}) | some rule in table.rules]})
 	rewritten := object.union(testing.request("GET", "/open/x"), {"rewritten_path": "/ADMIN/x"})
 	access.allow with input as testing.input_of(rewritten, admin) with data.caddy.access_table as named
-	not access.allow with input as testing.input_of(rewritten, nobody) with data.caddy.access_table as named
+	not access.allow with input as testing.input_of(rewritten, anonymous) with data.caddy.access_table as named
 	elsewhere := object.union(rewritten, {"rewritten_path": "/elsewhere"})
-	access.allow with input as testing.input_of(elsewhere, nobody) with data.caddy.access_table as named
+	access.allow with input as testing.input_of(elsewhere, anonymous) with data.caddy.access_table as named
 	photos := object.union(elsewhere, {"host": "photos.example.com", "path": "/open/y", "path_folded": "/healthz"})
-	access.allow with input as testing.input_of(photos, nobody) with data.caddy.access_table as named
+	access.allow with input as testing.input_of(photos, anonymous) with data.caddy.access_table as named
 	other := object.union(rewritten, {"host": "example.org"})
-	access.allow with input as testing.input_of(other, nobody) with data.caddy.access_table as named
+	access.allow with input as testing.input_of(other, anonymous) with data.caddy.access_table as named
 }
 
-# T-72, T-20, T-55: whole segments, whatever the case, the path itself too.
+# T-72, T-20, T-55: paths match by whole segments, in any case; /a/* matches /a too.
 test_admin_paths if {
 	every path in ["/admin", "/admin/", "/ADMIN", "/Admin/x", "/admin/x/y"] {
 		allowed(testing.request("GET", path), admin)
 		not allowed(testing.request("GET", path), member)
-		not allowed(testing.request("GET", path), nobody)
+		not allowed(testing.request("GET", path), anonymous)
 	}
 	allowed(testing.request("GET", "/administrator"), member)
 	allowed(testing.request("GET", "/x/admin"), member)
 }
 
 test_hosts if {
-	not allowed(at("other.example.org", testing.request("GET", "/admin")), nobody)
+	not allowed(at("other.example.org", testing.request("GET", "/admin")), anonymous)
 	allowed(at("other.example.org", testing.request("GET", "/admin")), member) # no rule: the default
-	allowed(at("example.com", testing.request("GET", "/admin")), member) # the apex is not below itself
+	allowed(at("example.com", testing.request("GET", "/admin")), member) # *.example.com does not match example.com
 	not allowed(at("a.b.example.com", testing.request("GET", "/admin")), member)
 	allowed(at("evilexample.com", testing.request("GET", "/admin")), member)
 	allowed(at("a.example.com.evil", testing.request("GET", "/admin")), member)
@@ -135,22 +135,22 @@ test_conditions_are_and_alternatives_or if {
 	not allowed(testing.request("POST", "/api/deploy/x"), testing.token("build-server", ["deploy"]))
 	not allowed(testing.request("POST", "/api/deploy/x"), testing.token("other", ["deploy", "read"]))
 	photos := at("photos.example.com", testing.request("GET", "/x"))
-	allowed(photos, object.union(nobody, {"groups": ["family"]}))
+	allowed(photos, object.union(anonymous, {"groups": ["family"]}))
 	not allowed(photos, member)
 }
 
-# A token's username is chosen by whoever its issuer lets: only its subject counts.
+# Users may be able to choose the username in a token: only the subject is compared.
 test_usernames_of_tokens_do_not_count if {
 	forged := object.union(testing.token("x", ["deploy", "read"]), {"username": "build-server"})
 	not allowed(testing.request("POST", "/api/deploy/x"), forged)
 }
 
 from_address(address, forwarded) := object.union(
-	testing.input_of(at("photos.example.com", testing.request("GET", "/x")), nobody),
+	testing.input_of(at("photos.example.com", testing.request("GET", "/x")), anonymous),
 	{"client": {"ip": address, "forwarded_untrusted": forwarded}},
 )
 
-# T-73: with forwarding headers from an untrusted peer, "local" is never true.
+# T-73: networks never matches if a proxy that is not trusted forwarded the request.
 test_networks if {
 	access.allow with input as from_address("192.168.1.2", false) with data.caddy.access_table as table
 	access.allow with input as from_address("fd00::1", false) with data.caddy.access_table as table
@@ -160,7 +160,7 @@ test_networks if {
 	not access.allow with input as from_address("192.168.1.2", true) with data.caddy.access_table as table
 }
 
-# S-10: under blocked, what is not known holds; under allow it does not.
+# S-10: an unknown value matches under blocked, and does not match under allow.
 test_unknown if {
 	known := testing.user("bob", ["admin"])
 	allowed(testing.request("GET", "/open"), known)
@@ -176,30 +176,30 @@ test_unknown if {
 	either := testing.input_of(testing.request("GET", "/open"), object.union(known, {"kind": "unknown"}))
 	not access.allow with input as either with data.caddy.access_table as one_kind
 
-	# The address of a peer that is hidden by forwarding headers still counts.
+	# The address of a proxy that is not trusted is compared too.
 	hidden := {"client": {"ip": "198.51.100.1", "peer_ip": "203.0.113.7", "forwarded_untrusted": true}}
-	not access.allow with input as object.union(testing.input_of(testing.request("GET", "/open"), nobody), hidden) with data.caddy.access_table as table
+	not access.allow with input as object.union(testing.input_of(testing.request("GET", "/open"), anonymous), hidden) with data.caddy.access_table as table
 }
 
 test_blocked if {
 	not allowed(testing.request("GET", "/open/x"), testing.user("mallory", ["admin"]))
-	blocked := object.union(testing.input_of(testing.request("GET", "/open"), nobody), {"client": {"ip": "203.0.113.7"}})
+	blocked := object.union(testing.input_of(testing.request("GET", "/open"), anonymous), {"client": {"ip": "203.0.113.7"}})
 	not access.allow with input as blocked with data.caddy.access_table as table
-	unreadable := object.union(testing.input_of(testing.request("GET", "/open"), nobody), {"client": {"ip": ""}})
+	unreadable := object.union(testing.input_of(testing.request("GET", "/open"), anonymous), {"client": {"ip": ""}})
 	not access.allow with input as unreadable with data.caddy.access_table as table
-	allowed(testing.request("GET", "/open"), nobody)
+	allowed(testing.request("GET", "/open"), anonymous)
 
-	# An untrusted peer's forwarding headers do not unblock it.
+	# Forwarding headers of such a proxy do not unblock it.
 	forwarding := object.union(blocked, {"client": {"forwarded_untrusted": true}})
 	not access.allow with input as forwarding with data.caddy.access_table as table
 
-	# Whoever vouches for the name.
+	# The name of any issuer is compared.
 	not allowed(testing.request("GET", "/open"), object.union(testing.token("x", []), {"username": "mallory"}))
 	access.decision.reasons == {"blocked"} with input as blocked with data.caddy.access_table as table
 	access.decision.log.labels.rule == "blocked" with input as blocked with data.caddy.access_table as table
 }
 
-# T-72: MOVE into a protected destination.
+# T-72: MOVE to a protected destination.
 test_destinations if {
 	move := to("app.example.com", "/Admin/x", testing.request("MOVE", "/x"))
 	allowed(move, admin)
@@ -208,19 +208,19 @@ test_destinations if {
 	not allowed(away, member)
 	root := to("app.example.com", "/", testing.request("PUT", "/x"))
 	allowed(root, member)
-	not allowed(object.union(root, {"method": "COPY"}), member) # /admin lies below
+	not allowed(object.union(root, {"method": "COPY"}), member) # /admin is below
 	slash := to("app.example.com", "/admin/", testing.request("COPY", "/x"))
 	not allowed(slash, member)
 }
 
-# S-08: where a method acts on everything below, each rule that decides there must
-# allow it too, below the path, the destination and what a rewrite made.
+# S-08: if a method acts on everything below, each rule that decides below the path, the
+# destination and the rewritten path must allow it too.
 test_s08_below if {
 	some_api := testing.user("build-server", [])
 	deployer := object.union(some_api, {"scopes": ["deploy", "read"]})
 	delete := testing.request("DELETE", "/api")
 	not allowed(delete, member)
-	not allowed(delete, deployer) # the rule wants POST
+	not allowed(delete, deployer) # the rule is for POST
 	allowed(object.union(delete, {"path": "/apis", "path_folded": "/apis"}), member)
 	allowed(object.union(delete, {"method": "GET"}), member)
 	allowed(object.union(at("other.example.com", delete), {}), member)
@@ -234,7 +234,7 @@ test_s08_below if {
 	not allowed(destination, member)
 	allowed(to("app.example.com", "/x", testing.request("MOVE", "/open/x")), member)
 
-	# The rules of the destination's host, and not of the request's.
+	# The rules for the host of the destination decide, not those for the host of the request.
 	elsewhere := to("other.example.com", "/api", testing.request("MOVE", "/open/x"))
 	allowed(elsewhere, member)
 	named := object.union(table, {"rules": [object.union(rule, {"named": true}) | some rule in table.rules]})
@@ -243,7 +243,7 @@ test_s08_below if {
 	allowed(rewritten, member)
 }
 
-# S-08: a rule that another one covers decides nothing below.
+# S-08: a rule that is unreachable because of an earlier one decides nothing below.
 test_s08_covered if {
 	covered := {
 		"rules": [
@@ -266,7 +266,7 @@ test_s08_covered if {
 	not access.allow with input as testing.input_of(testing.request("DELETE", "/"), member) with data.caddy.access_table as covered
 }
 
-# S-08: the denial names the first rule below that refuses, and challenges for its scopes.
+# S-08: the denial names the first rule below that denies, and challenges for its scopes.
 test_s08_denial if {
 	d := access.decision with input as testing.input_of(testing.request("DELETE", "/"), member) with data.caddy.access_table as table
 	d == {
@@ -277,13 +277,13 @@ test_s08_denial if {
 	wide := json.patch(table, [{"op": "replace", "path": "rules/2/allow/0/methods", "value": ["POST", "LOCK"]}])
 	e := access.decision with input as testing.input_of(posting, testing.user("build-server", [])) with data.caddy.access_table as wide
 	e.challenge == {"scope": ["deploy", "read"]}
-	f := access.decision with input as testing.input_of(posting, nobody) with data.caddy.access_table as wide
-	f.reasons == {"no_rule"} # what lies below is not asked
+	f := access.decision with input as testing.input_of(posting, anonymous) with data.caddy.access_table as wide
+	f.reasons == {"no_rule"} # rules below are not evaluated
 	f.login
 }
 
-# N-07, S-08: a destination is judged whatever the method, by the rules of its own
-# host; one that the table does not name is refused.
+# N-07, S-08: a destination needs permission whatever the method, by the rules for its
+# own host. A host that the table does not name is denied.
 test_destination_hosts if {
 	hosts := object.union(table, {"hosts": {"photos.example.com": true, "app.example.com": true}})
 	plain := testing.request("MOVE", "/x")
@@ -292,51 +292,51 @@ test_destination_hosts if {
 	family := object.union(photos, {"identity": {"groups": ["family"]}})
 	access.allow with input as family with data.caddy.access_table as hosts
 
-	# A domain that the table names.
+	# The table has *.example.com.
 	access.allow with input as testing.input_of(to("b.example.com", "/admin/x", plain), admin) with data.caddy.access_table as hosts
 	not access.allow with input as testing.input_of(to("b.example.com", "/admin/x", plain), member) with data.caddy.access_table as hosts
 
-	# Only "*" fits.
+	# Only "*" matches.
 	foreign := testing.input_of(to("example.org", "/open/x", testing.request("POST", "/open/x")), admin)
 	d := access.decision with input as foreign with data.caddy.access_table as hosts
 	d == {"allow": false, "reasons": {"foreign_destination"}, "login": false, "log": {"labels": {"rule": "foreign_destination"}}}
 
-	# The request's own host needs no name.
+	# The host of the request need not be in the table.
 	own := testing.input_of(at("example.org", to("example.org", "/open/x", plain)), admin)
 	access.allow with input as own with data.caddy.access_table as hosts
 	not allowed(to("app.example.com", "/admin/x", testing.request("GET", "/x")), member)
 }
 
-# T-12: a path with an empty segment is judged as it is and, by the server's
-# asking again, collapsed; neither reading is mistaken for the other.
+# T-12: a path with an empty segment is compared as it is. The server evaluates the
+# policy again for the collapsed path.
 test_empty_segments if {
 	allowed(testing.request("GET", "//admin"), member)
-	allowed(testing.request("GET", "/admin%2fx"), member) # an encoded slash is none
+	allowed(testing.request("GET", "/admin%2fx"), member) # an encoded slash does not separate segments
 	not allowed(testing.request("GET", "/admin"), member)
 }
 
 test_decision_names_the_rule if {
 	d := access.decision with input as testing.input_of(testing.request("GET", "/admin"), member) with data.caddy.access_table as table
 	d == {"allow": false, "reasons": {"rule_denied"}, "login": false, "log": {"labels": {"rule": "access.yaml:9 (rule 4)"}}}
-	e := access.decision with input as testing.input_of(testing.request("GET", "/x"), nobody) with data.caddy.access_table as table
+	e := access.decision with input as testing.input_of(testing.request("GET", "/x"), anonymous) with data.caddy.access_table as table
 	e == {"allow": false, "reasons": {"no_rule"}, "login": true, "log": {"labels": {"rule": "default"}}}
 	f := access.decision with input as testing.input_of(testing.request("GET", "/admin"), admin) with data.caddy.access_table as table
 	f == {"allow": true, "log": {"labels": {"rule": "access.yaml:9 (rule 4)"}}}
 	move := to("app.example.com", "/admin/x", testing.request("MOVE", "/x"))
 	g := access.decision with input as testing.input_of(move, member) with data.caddy.access_table as table
-	g.log.labels.rule == "access.yaml:9 (rule 4)" # the one that refused
+	g.log.labels.rule == "access.yaml:9 (rule 4)" # the one that denied
 	h := access.decision with input as testing.input_of(move, admin) with data.caddy.access_table as table
 	h.log.labels.rule == "access.yaml:9 (rule 4), default"
 }
 
-# R-BR-5: all scopes that the operation needs, in one challenge, and only when
-# nothing but scopes is missing.
+# R-BR-5: one challenge has all scopes that the operation needs, if nothing but scopes is
+# missing.
 test_missing_scopes if {
 	d := access.decision with input as testing.input_of(testing.request("POST", "/api/deploy/x"), testing.token("build-server", ["read"])) with data.caddy.access_table as table
 	d.challenge == {"scope": ["deploy", "read"]}
 	e := access.decision with input as testing.input_of(testing.request("GET", "/api/deploy/x"), testing.token("build-server", ["read"])) with data.caddy.access_table as table
 	not e.challenge
-	f := access.decision with input as testing.input_of(testing.request("POST", "/api/deploy/x"), nobody) with data.caddy.access_table as table
+	f := access.decision with input as testing.input_of(testing.request("POST", "/api/deploy/x"), anonymous) with data.caddy.access_table as table
 	not f.challenge
 	g := access.decision with input as testing.input_of(testing.request("POST", "/api/deploy/x"), testing.token("build-server", ["deploy", "read"])) with data.caddy.access_table as table
 	not g.challenge
@@ -347,8 +347,8 @@ moving(path, destination, identity) := testing.input_of(
 	identity,
 )
 
-# The scopes of a path and of its destination make one challenge, those that are
-# there already too: a new token with just these must do for both.
+# One challenge has the scopes for the path and for the destination, including those that
+# the token has: a new token with just these must be enough for both.
 test_missing_scopes_of_a_destination if {
 	files := {
 		"rules": [
@@ -368,7 +368,7 @@ test_missing_scopes_of_a_destination if {
 	e.challenge == {"scope": ["read", "write"]}
 	e.log.labels.rule == "r1, r2"
 
-	# Where the destination is nobody's, no scope helps; nor does any to the blocked.
+	# No scope helps if the host of the destination is foreign, or if the caller is blocked.
 	f := access.decision with input as moving("/in/a", "/other", testing.token("app", [])) with data.caddy.access_table as files
 	not f.challenge
 	g := access.decision with input as moving("/in/a", "/out/a", testing.token("mallory", [])) with data.caddy.access_table as files
@@ -390,18 +390,18 @@ holds(alternative, identity) if {
 
 test_each_condition if {
 	holds({"authenticated": true}, member)
-	not holds({"authenticated": true}, nobody)
+	not holds({"authenticated": true}, anonymous)
 	holds({"users": ["bob"]}, member)
-	not holds({"users": [""]}, nobody)
+	not holds({"users": [""]}, anonymous)
 	not holds({"users": ["bob"]}, object.union(testing.token("x", []), {"username": "bob"}))
 	not holds({"users": ["bob"]}, object.union(testing.token("x", []), {"username": "bob", "issuer": ""}))
 	holds({"roles": ["x", "member"]}, member)
 	not holds({"roles": ["x"]}, member)
-	holds({"kinds": ["anonymous"]}, nobody)
+	holds({"kinds": ["anonymous"]}, anonymous)
 	holds({"issuers": ["https://id.example.com"]}, testing.token("a", []))
-	not holds({"issuers": [""]}, nobody)
+	not holds({"issuers": [""]}, anonymous)
 	holds({"acr": ["phr"]}, object.union(member, {"acr": "phr"}))
-	not holds({"acr": [""]}, nobody)
+	not holds({"acr": [""]}, anonymous)
 }
 
 test_claims if {
@@ -413,10 +413,10 @@ test_claims if {
 	not holds({"claims": [{"path": ["ok"], "values": ["true"]}]}, known)
 	not holds({"claims": [{"path": ["team"], "values": ["blue"]}, {"path": ["none"], "values": ["x"]}]}, known)
 	not holds({"claims": [{"path": ["none"], "values": ["x"]}]}, known)
-	not holds({"claims": [{"path": ["team"], "values": ["blue"]}]}, object.union(nobody, claims))
+	not holds({"claims": [{"path": ["team"], "values": ["blue"]}]}, object.union(anonymous, claims))
 }
 
-# T-72: without a table, nobody.
+# T-72: without a table, every caller is denied.
 test_no_table if {
 	bare := testing.input_of(testing.request("GET", "/"), admin)
 	every missing in [{}, {"rules": []}, {"rules": [{"label": "r"}]}] {
@@ -425,7 +425,7 @@ test_no_table if {
 	access.decision.allow == false with input as bare with data.caddy.access_table as {}
 }
 
-# T-72: an empty alternative and a condition that is not known never hold.
+# T-72: an empty alternative and an unknown condition never hold.
 test_never_open if {
 	not holds({}, admin)
 	not holds({"role": ["admin"]}, admin)
@@ -438,7 +438,7 @@ test_never_open if {
 	not access.allow with input as testing.input_of(testing.request("GET", "/"), admin) with data.caddy.access_table as {"rules": [], "default": [], "blocked": {"users": {}, "networks": []}}
 }
 
-# Signing in is offered only where it could help.
+# Signing in is offered only if it may help.
 test_login if {
 	every alternative in [
 		{"authenticated": true},
@@ -446,8 +446,8 @@ test_login if {
 		{"groups": ["x"], "methods": ["GET"]},
 		{"users": ["x"], "networks": ["198.51.100.0/24"]},
 	] {
-		offered([alternative], nobody)
-		offered([{"networks": ["10.0.0.0/8"]}, alternative], nobody)
+		offered([alternative], anonymous)
+		offered([{"networks": ["10.0.0.0/8"]}, alternative], anonymous)
 		not offered([alternative], member)
 	}
 	every alternative in [
@@ -456,12 +456,12 @@ test_login if {
 		{"roles": ["x"], "methods": ["POST"]},
 		{"roles": ["x"], "networks": ["10.0.0.0/8"]},
 	] {
-		not offered([alternative], nobody)
+		not offered([alternative], anonymous)
 	}
-	not offered([], nobody)
-	not access.decision.login with input as away(nobody) with data.caddy.access_table as {}
+	not offered([], anonymous)
+	not access.decision.login with input as away(anonymous) with data.caddy.access_table as {}
 	shut := object.union(one({"roles": ["x"]}), {"blocked": {"users": {}, "networks": ["198.51.100.0/24"]}})
-	not access.decision.login with input as away(nobody) with data.caddy.access_table as shut
+	not access.decision.login with input as away(anonymous) with data.caddy.access_table as shut
 }
 
 offered(alternatives, identity) if {
@@ -477,20 +477,21 @@ upgraded(protocol, alternative, identity) if {
 		with data.caddy.access_table as object.union(table, {"index": {}, "default": [alternative]})
 }
 
-# S-07: what no policy sees afterwards is allowed by its name, or to known callers.
+# S-07: an upgrade to another protocol is allowed if the rule names it, or for
+# authenticated callers.
 test_upgrades if {
 	every protocol in ["", "websocket"] {
-		upgraded(protocol, {"anyone": true}, nobody)
-		upgraded(protocol, {"kinds": ["anonymous"]}, nobody)
+		upgraded(protocol, {"anyone": true}, anonymous)
+		upgraded(protocol, {"kinds": ["anonymous"]}, anonymous)
 	}
 	every alternative in [{"anyone": true}, {"anyone": true, "methods": ["GET"]}, {"methods": ["GET"]}, {"kinds": ["anonymous"]}, {"upgrades": ["websocket"]}] {
-		not upgraded("tcp", alternative, nobody)
+		not upgraded("tcp", alternative, anonymous)
 	}
 	not upgraded("tcp", {"anyone": true}, admin)
 	not upgraded("tcp", {"roles": ["admin"]}, member)
 	not upgraded("tcp", {"roles": ["admin"], "upgrades": ["spdy/3.1"]}, admin)
-	not upgraded("", {"anyone": "upgrades", "upgrades": ["tcp"]}, nobody)
-	upgraded("tcp", {"anyone": "upgrades", "upgrades": ["tcp"]}, nobody)
+	not upgraded("", {"anyone": "upgrades", "upgrades": ["tcp"]}, anonymous)
+	upgraded("tcp", {"anyone": "upgrades", "upgrades": ["tcp"]}, anonymous)
 	upgraded("tcp", {"roles": ["admin"]}, admin)
 	upgraded("tcp", {"roles": ["admin"], "upgrades": ["spdy/3.1", "tcp"]}, admin)
 }

@@ -52,7 +52,7 @@ test_s08_acts_below if {
 
 named(count) := concat(",", [name | some _ in numbers.range(1, count); name := "GET"])
 
-# N-11: with more overrides than are looked at, the method may be any.
+# N-11: if a request has more overrides than are read, its method may be any.
 test_n11_many_overrides if {
 	not helpers.many_overrides with input as with_method("GET", {"x-http-method": [named(16)]}, {})
 	not helpers.acts_below with input as with_method("GET", {"x-http-method": [named(16)]}, {})
@@ -66,7 +66,8 @@ test_n11_many_overrides if {
 	}
 }
 
-# S-08: a destination counts below a prefix of the path that it does not begin with.
+# S-08: a destination is also looked up below each prefix of the path that it does not
+# begin with.
 test_s08_destinations if {
 	asked := object.union(testing.request("COPY", "/dav/files/mine/m"), {"destination_path": "/Files/private/x", "destination_host": "app.example.com"})
 	helpers.touches("/dav/files/private") with input.request as asked
@@ -75,7 +76,7 @@ test_s08_destinations if {
 	not helpers.touches("/dav/dav") with input.request as plain
 }
 
-# S-08: a prefix is touched from above, too.
+# S-08: a method that acts on everything below a parent touches the prefix.
 test_s08_touches if {
 	every prefix in ["/files", "/files/*", "/Files/Private", "/files/private/x/*", "/"] {
 		helpers.touches(prefix) with input as with_method("DELETE", {}, {})
