@@ -109,8 +109,9 @@ type Handler struct {
 	// out. Default: percent.
 	IdentityHeadersEncoding string `json:"identity_headers_encoding,omitempty"`
 
-	// Leaves the accepted credential in the request for the next handler. Default: it
-	// is removed; other credentials are never removed.
+	// Leaves the accepted credential in the request for the next handler. It is an error
+	// beside a jwt method with a resource. Default: it is removed; other credentials are
+	// never removed.
 	ForwardCredentials bool `json:"forward_credentials,omitempty"`
 
 	// Path flags for which a request is checked in each reading of its path, instead
@@ -345,6 +346,9 @@ func (h *Handler) Validate() error {
 	}
 	if method := h.chain.PublicSignUp(); method != "" && len(h.Access) == 0 && h.Policies == nil {
 		return fmt.Errorf("every person can get a token of the issuer of %s, so that being signed in is not enough: say which callers are allowed, by require, access or policies", method)
+	}
+	if resources := h.chain.Resources(); h.ForwardCredentials && len(resources) > 0 {
+		return fmt.Errorf("forward_credentials: a token for the protected resource %s must not be passed on (RFC 8707, section 2): remove forward_credentials, or resource", resources[0])
 	}
 	return h.ErrorPages.Validate()
 }

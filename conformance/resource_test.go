@@ -44,11 +44,14 @@ func TestMetadata(t *testing.T) {
 				{"Origin", "https://evil.example", "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "mcp-protocol-version"},
 				{"X-Forwarded-Host", "evil.example", "Authorization", "Bearer wrong"},
 			} {
-				r := get(test.path, header...)
+				r, want := get(test.path, header...), test.status
 				r.Method, r.Host = test.method, "evil.example"
+				if test.body == "*" && r.Header["Origin"] != nil {
+					want = 403 // the Host that a page attacks by DNS rebinding is its own
+				}
 				recorder := httptest.NewRecorder()
 				err := askOn(recorder, h, r, new(reached))
-				if err != nil || recorder.Code != test.status || test.body != "*" && recorder.Body.String() != test.body {
+				if err != nil || recorder.Code != want || test.body != "*" && recorder.Body.String() != test.body {
 					t.Fatalf("%v: %d %s %v", header, recorder.Code, recorder.Body, err)
 				}
 				if test.body == "*" {
@@ -99,6 +102,9 @@ func TestResource(t *testing.T) {
 			if err != nil || recorder.Code != test.status || (next.Request != nil) != (test.status == 200) {
 				t.Fatalf("%d %v", recorder.Code, err)
 			}
+			if next.Request != nil && next.Request.Header["Authorization"] != nil {
+				t.Error("the upstream gets the token")
+			}
 			challenge := recorder.Header().Get("WWW-Authenticate")
 			named := strings.Contains(challenge, `resource_metadata="https://api.example.com/.well-known/oauth-protected-resource/mcp"`)
 			if named != (test.status == 401) {
@@ -108,12 +114,19 @@ func TestResource(t *testing.T) {
 	}
 }
 
-// TestResourceErrors: what cannot be described is refused when it is loaded.
+// TestResourceErrors: what cannot be described is refused when it is loaded, and so is
+// passing on the tokens for a resource.
+//
+// R-PRM-8
 func TestResourceErrors(t *testing.T) {
 	const one = "jwt https://id.example.com {\n secret " + jwtSecret + "\n resource https://"
 	_, err := newEnv(t).provision(one + "a.example.com/x\n }\n" + one + "b.example.com/x\n }\n")
 	if err == nil || !strings.Contains(err.Error(), "https://a.example.com/x and https://b.example.com/x") {
 		t.Errorf("two resources at one path: %v", err)
+	}
+	_, err = newEnv(t).provision(one + "a.example.com/x\n }\nforward_credentials\n")
+	if err == nil || !strings.Contains(err.Error(), "forward_credentials: a token for the protected resource https://a.example.com/x must not be passed on") {
+		t.Errorf("a site that passes on tokens for a resource: %v", err)
 	}
 }
 
@@ -166,6 +179,7 @@ func TestN48Origin(t *testing.T) {
 		{"N-48 an empty origin", h, "/mcp", []string{""}, 403},
 		{"N-48 two origins", h, "/mcp", []string{"https://api.example.com", "https://evil.example"}, 403},
 		{"N-48 its own origin", h, "/mcp", []string{"https://api.example.com"}, 200},
+		{"N-48 the origin of the Host, by DNS rebinding", h, "/mcp", []string{"http://rebound.example"}, 403},
 		{"N-48 an origin of cors", h, "/mcp", []string{"https://app.example.com"}, 200},
 		{"N-48 an origin, where all may", open, "/mcp", []string{"https://evil.example"}, 200},
 		{"N-48 no cors", bare, "/mcp", []string{"https://app.example.com"}, 403},
@@ -180,7 +194,7 @@ func TestN48Origin(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r, next := get(test.path, "Authorization", "Bearer "+jwtOf(t, nil)), new(reached)
-			r.Method, r.Host = "POST", "api.example.com"
+			r.Method, r.Host = "POST", "rebound.example"
 			if test.origin != nil {
 				r.Header["Origin"] = test.origin
 			}

@@ -30,7 +30,7 @@ type metadataFields struct {
 // metadata are a site's protected resources.
 type metadata struct {
 	documents map[string][]byte // by the path of the description
-	paths     []string          // of the resources, without a slash at the end
+	resources []protectedResource
 }
 
 // parseResource checks the identifier of a protected resource (RFC 9728, section
@@ -91,9 +91,7 @@ func encode(resources map[string]*metadataFields) metadata {
 	m := metadata{documents: map[string][]byte{}}
 	for path, fields := range resources {
 		m.documents[path], _ = json.Marshal(fields) // strings always can be
-		if u, err := url.Parse(fields.Resource); err == nil {
-			m.paths = append(m.paths, strings.TrimRight(u.Path, "/"))
-		}
+		m.resources = append(m.resources, newProtectedResource(fields.Resource))
 	}
 	return m
 }

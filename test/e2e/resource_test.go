@@ -13,12 +13,13 @@ import (
 // R-CSRF-3, R-PRM-5
 func TestE2E_N48Origins(t *testing.T) {
 	w := newEnv(t)
-	s, url := w.serve("policy_auth {\n" + strings.Replace(jwtSite, "audience api\n", "audience api\nresource https://mcp.example.com/mcp {\n scopes tools\n }\n", 1) + "cors {\n origins " + origin + "\n }\n}\nrespond protected")
+	const own = "https://mcp.example.com"
+	s, url := w.serve("policy_auth {\n" + strings.Replace(jwtSite, "audience api\n", "audience api\nresource "+own+"/mcp {\n scopes tools\n }\n", 1) + "cors {\n origins " + origin + "\n }\n}\nrespond protected")
 	for name, test := range map[string]struct {
 		origin string
 		status int
 	}{
-		"N-48 another origin": {"https://evil.example", 403}, "N-48 null": {"null", 403}, "N-48 its own": {url, 200}, "N-48 one of cors": {origin, 200},
+		"N-48 another origin": {"https://evil.example", 403}, "N-48 null": {"null", 403}, "N-48 its own": {own, 200}, "N-48 the Host's, by DNS rebinding": {url, 403}, "N-48 one of cors": {origin, 200},
 	} {
 		status, header, body := do(t, "POST", url+"/mcp", "", "Authorization", "Bearer "+jwtOf(t, nil), "Origin", test.origin)
 		if status != test.status || status == 403 && (header.Get("WWW-Authenticate") != "" || strings.Contains(body, "protected")) {
