@@ -38,7 +38,7 @@ var packages = map[string]struct {
 	"internal/accesstable":                {"authenticator request claimpath textutil", false},
 	"internal/policy/builtins":            {"egress strictjson", false},
 	"internal/policy/decision":            {"authenticator request headers", false},
-	"internal/policy/bundle":              {"accesstable files policies policy/builtins", false},
+	"internal/policy/bundle":              {"accesstable files policies policy/builtins textutil", false},
 	"internal/policy/policytest":          {"", false},
 	"internal/policycheck/testrun":        {"policy/builtins policy/bundle policycheck/lint request", false},
 	"internal/headers":                    {"request", false},

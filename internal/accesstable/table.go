@@ -78,6 +78,9 @@ func (b blocked) holds(q *Question) bool {
 	return b.networks.size() > 0 && b.networks.holds(q, deny)
 }
 
+// Blocks reports whether the table blocks callers whatever its rules are.
+func (t *Table) Blocks() bool { return len(t.blocked.users) > 0 || t.blocked.networks.size() > 0 }
+
 // foreign is the rule for a destination on another host than the request's that no rule
 // names. It denies every caller.
 var foreign = newRule(CodeForeignDestination)

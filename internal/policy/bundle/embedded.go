@@ -57,6 +57,17 @@ func packageOf(policy string) ast.Ref {
 	return nil
 }
 
+// BuiltInPackages returns the paths of the packages of this project. No other source may
+// add to them.
+func BuiltInPackages() ([]ast.Ref, error) {
+	own, err := embedded()
+	var packages []ast.Ref
+	for _, file := range slices.Sorted(maps.Keys(own)) {
+		packages = append(packages, own[file].path)
+	}
+	return packages, err
+}
+
 // Embedded returns all policies of this project, parsed.
 func Embedded() (map[string]*ast.Module, error) {
 	own, err := embedded()

@@ -82,7 +82,7 @@ func (l *Loader) compileBundle(b *Bundle) (err error) {
 		return err
 	}
 	defer b.Store.Abort(ctx, txn)
-	b.Warnings = slices.Concat(b.Warnings, b.Program.warnings)
+	b.Warnings = slices.Concat(b.Warnings, b.Program.warnings, warnBlocked(b))
 	return l.checkConflicts(b, storage.NonEmpty(ctx, b.Store, txn))
 }
 

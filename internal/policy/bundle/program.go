@@ -148,7 +148,7 @@ func (l *Loader) compileTogether(b *Bundle, modules map[string]*ast.Module) (*Pr
 	p := &Program{modules: b.Modules, outlines: b.outlines, Compiled: modules, Schemas: b.Schemas}
 	p.Compiler = ast.NewCompiler().WithCapabilities(l.capabilities).SetErrorLimit(MaxErrors)
 	if p.Compiler.Compile(modules); p.Compiler.Failed() { // it works on copies
-		return nil, JoinErrors([]error{builtins.ExplainGated(p.Compiler.Errors)})
+		return nil, JoinErrors([]error{suggestFunctions(builtins.ExplainGated(p.Compiler.Errors), modules, l.capabilities)})
 	}
 	var err error
 	if p.Decision, err = resolve(p.Compiler, l.options); err != nil {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/policyauth/caddy-policy-auth/internal/textutil"
 )
 
 // EnvoyDecision is the rule that opa-envoy-plugin evaluates.
@@ -22,14 +24,15 @@ func resolve(compiler *ast.Compiler, options Options) (ast.Ref, error) {
 	rules := compiler.GetRulesWithPrefix(ref)
 	switch {
 	case isPackage(compiler, ref):
-		return nil, fmt.Errorf("%s is a package and not a rule; rules there: %s; name one with decision", name, ruleNames(compiler, ref))
+		return nil, fmt.Errorf("%s is a package and not a rule; rules there: %s; name one with decision", name, listed(ruleNames(compiler, ref)))
 	case len(rules) == 0 && !options.OPAEnvoy && len(compiler.GetRulesWithPrefix(Ref(EnvoyDecision))) > 0:
 		return nil, fmt.Errorf("no rule %s in %s, but there is %s, which is opa-envoy-plugin's: write opa_envoy in the policies block, or name another rule with decision",
 			name, strings.Join(options.Sources, ", "), strings.TrimPrefix(EnvoyDecision, "data."))
 	case len(rules) == 0:
-		return nil, fmt.Errorf("no rule %s in %s; packages there: %s; rules in %s: %s; name another one with decision",
+		pkg := ref[:len(ref)-1]
+		return nil, fmt.Errorf("no rule %s in %s; packages there: %s; rules in %s: %s; %sname another one with decision",
 			name, strings.Join(options.Sources, ", "), packageNames(compiler),
-			strings.TrimPrefix(ref[:len(ref)-1].String(), "data."), ruleNames(compiler, ref[:len(ref)-1]))
+			strings.TrimPrefix(pkg.String(), "data."), listed(ruleNames(compiler, pkg)), renaming(ref, ruleNames(compiler, pkg)))
 	}
 	for _, rule := range rules {
 		if err := decides(rule, ref); err != nil {
@@ -85,8 +88,18 @@ func packageNames(compiler *ast.Compiler) string {
 	return listed(names)
 }
 
-// ruleNames lists the rules of a package.
-func ruleNames(compiler *ast.Compiler, path ast.Ref) string {
+// renaming returns a clause that suggests to rename a rule whose name is nearly that of
+// the decision, or "".
+func renaming(ref ast.Ref, names []string) string {
+	name := strings.Trim(ref[len(ref)-1].String(), `"`)
+	if near := textutil.Nearest(name, names); near != "" {
+		return "rename " + near + " to " + name + ", or "
+	}
+	return ""
+}
+
+// ruleNames returns the names of the rules of a package.
+func ruleNames(compiler *ast.Compiler, path ast.Ref) []string {
 	var names []string
 	for _, module := range compiler.Modules {
 		if !module.Package.Path.Equal(path) {
@@ -96,7 +109,7 @@ func ruleNames(compiler *ast.Compiler, path ast.Ref) string {
 			names = append(names, rule.Head.Ref().GroundPrefix().String())
 		}
 	}
-	return listed(names)
+	return names
 }
 
 // listed joins names, each once, or says that there are none.

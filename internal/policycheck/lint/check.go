@@ -16,7 +16,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// contract is the shape of input, whose claims are open.
+// contract is the shape of input, with any claims.
 var contract = sync.OnceValues(func() (*Shape, error) {
 	shape, err := Parse(request.Schema(), "input")
 	if err != nil {
@@ -39,8 +39,8 @@ func inputShape(t bundle.Schemas) (*Shape, error) {
 	return shape.Place(claims, "identity", "claims"), nil
 }
 
-// dataShape returns what the schemas say of the data together, nil if none says
-// anything. What comes without a schema may be anything.
+// dataShape returns the shape of the data by all schemas, or nil without schemas. Data of
+// a source without a schema may have any form.
 func dataShape(t bundle.Schemas) (*Shape, error) {
 	var shape *Shape
 	for _, s := range t.Data {
@@ -61,7 +61,7 @@ func dataShape(t bundle.Schemas) (*Shape, error) {
 }
 
 // Schema returns an error for a JSON Schema that the lints cannot read, or that is not
-// the schema of an object. name is what it describes, such as data.
+// the schema of an object. name is the value that it describes, such as data.
 func Schema(path string, document map[string]any, name string) error {
 	shape, err := Parse(document, name)
 	switch {
@@ -90,12 +90,16 @@ func Policies(p *bundle.Program) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	builtIn, err := bundle.BuiltInPackages()
+	if err != nil {
+		return nil, err
+	}
 	compiler, decision := p.Compiler, p.Decision
 	judged := Reachable(compiler, decision)
 	var problems []error
 	var warnings []string
-	wrong := map[string]bool{} // places with a finding
-	for _, finding := range Run(Config{Compiler: compiler, Files: judged, Input: input, Data: data, Decision: decision, Unknowns: unknowns()}) {
+	wrong := map[string]bool{} // lines with a finding
+	for _, finding := range Run(Config{Compiler: compiler, Files: judged, Input: input, Data: data, Decision: decision, Unknowns: unknowns(), BuiltIn: builtIn}) {
 		if finding.Severity == Warning {
 			warnings = append(warnings, finding.String())
 			continue
@@ -111,7 +115,7 @@ func Policies(p *bundle.Program) ([]string, error) {
 	return warnings, bundle.JoinErrors(problems)
 }
 
-// unknowns are what of input a server may not be able to tell.
+// unknowns are the fields of input that may be unknown.
 func unknowns() []Unknowns {
 	fields := authenticator.UnknownFields()
 	for i, name := range fields {
@@ -120,8 +124,8 @@ func unknowns() []Unknowns {
 	return []Unknowns{{Fields: fields, Told: "identity.unknown"}, {Fields: []string{"client.ip"}, Told: "client.forwarded_untrusted"}}
 }
 
-// Tests checks tests against the shape of input: a test with a misspelt field would pass
-// and prove nothing (T-74).
+// Tests checks tests against the shape of input, because a test with a misspelt field
+// passes and proves nothing (T-74).
 func Tests(b *bundle.Bundle) ([]Finding, error) {
 	if len(b.Tests) == 0 || b.Options.OPAEnvoy {
 		return nil, nil
@@ -136,23 +140,23 @@ func Tests(b *bundle.Bundle) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	judged := Reachable(compiler, bundle.Ref(b.Options.Decision))
+	checked := Reachable(compiler, bundle.Ref(b.Options.Decision))
 	for file := range b.Tests {
-		judged[file] = true
+		checked[file] = true
 	}
-	findings := Run(Config{Compiler: compiler, Files: judged, Input: input, Data: data})
+	findings := Run(Config{Compiler: compiler, Files: checked, Input: input, Data: data})
 	return slices.DeleteFunc(findings, func(f Finding) bool { return b.Tests[f.Location.File] == nil }), nil
 }
 
-// mistyped returns what OPA's type checker says of some files, knowing what input is.
-// They were compiled before without, so that modules for another program's input may
-// be there too. Only rules that do not pass the type checker as they are compiled are
-// compiled once more: the errors then name variables as the policy does.
+// mistyped returns the errors of OPA's type checker for some files, by the schema of input.
+// The first compilation had no schema, because there may be modules for the input of
+// another program. Rules are compiled again only if a type check of the compiled rules
+// finds errors: then the errors have the names of variables in the source.
 func mistyped(p *bundle.Program, input *Shape, judged map[string]bool) ast.Errors {
 	schemas := ast.NewSchemaSet()
 	schemas.Put(ast.SchemaRootRef, input.Schema())
 	elsewhere := func(e *ast.Error) bool { return e.Location == nil || !judged[e.Location.File] }
-	sorted, _ := p.Compiler.Graph.Sort() // there is no recursion, or it had not compiled
+	sorted, _ := p.Compiler.Graph.Sort() // compiled rules have no recursion
 	rules := make([]*ast.Rule, 0, len(sorted))
 	for _, node := range sorted {
 		if rule, ok := node.(*ast.Rule); ok {
@@ -171,8 +175,8 @@ func mistyped(p *bundle.Program, input *Shape, judged map[string]bool) ast.Error
 
 func lineOf(l *ast.Location) string { return fmt.Sprintf("%s:%d", l.File, l.Row) }
 
-// Reachable returns the files of the modules that evaluating a decision may reach, without
-// built-in ones and without rules that are only evaluated with another input.
+// Reachable returns the files of the modules that a decision may evaluate, without built-in
+// modules and without rules that are evaluated only with another input.
 func Reachable(compiler *ast.Compiler, decision ast.Ref) map[string]bool {
 	found := map[string]bool{}
 	seen := map[*ast.Rule]bool{}

@@ -9,8 +9,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// reference judges each key of a reference.
+// reference checks each key of a reference.
 func (l *linter) reference(ref ast.Ref, s *scope) {
+	l.builtIn(ref)
 	at, rest := l.root(ref, s)
 	for _, key := range rest {
 		k := l.infer(key, s)
@@ -21,7 +22,7 @@ func (l *linter) reference(ref ast.Ref, s *scope) {
 	}
 }
 
-// get judges the keys that object.get is given, one or a list of them.
+// get checks the key or the path of object.get.
 func (l *linter) get(e *ast.Expr, s *scope) {
 	operands := e.Operands()
 	at := l.infer(operands[0], s)
@@ -33,7 +34,7 @@ func (l *linter) get(e *ast.Expr, s *scope) {
 	}
 }
 
-// key judges a key of what has a shape, and reports whether it may be there.
+// key checks a key of a value with a shape, and reports whether it may exist.
 func (l *linter) key(at, key value, place *ast.Location) bool {
 	s := at.shape
 	if s == nil {
@@ -56,7 +57,7 @@ func (l *linter) key(at, key value, place *ast.Location) bool {
 	return true
 }
 
-// field judges the name of a member.
+// field checks the name of a member.
 func (l *linter) field(s *Shape, name string, place *ast.Location) bool {
 	switch {
 	case s.fields[name] != nil:
@@ -71,7 +72,7 @@ func (l *linter) field(s *Shape, name string, place *ast.Location) bool {
 	return true
 }
 
-// choice lists what is allowed, what was likely meant first.
+// choice lists the allowed words, the nearest first, and suggests it if it is near.
 func choice(word string, allowed []string) string {
 	if len(allowed) == 0 {
 		return "; it has no fields"

@@ -14,25 +14,28 @@ type Code string
 
 // The lints.
 const (
-	// UnknownField is a field that the contract has not.
+	// UnknownField is a field that the input document does not have.
 	UnknownField Code = "PA001"
-	// Impossible is a comparison whose sides can never be equal, or an order
-	// between kinds.
+	// Impossible is a comparison of values of different types.
 	Impossible Code = "PA002"
-	// UnknownWord is a text that a closed set has not.
+	// UnknownWord is a text that is not in the list of values of a field.
 	UnknownWord Code = "PA003"
-	// UpperCase is a text with upper-case letters where all are lower-case.
+	// UpperCase is a text with upper-case letters for a field in lower case.
 	UpperCase Code = "PA004"
-	// Misspelt is a text that is nearly one of the usual ones.
+	// Misspelt is a text that is nearly a usual value of a field.
 	Misspelt Code = "PA005"
-	// WrongInput is a value that a policy is asked with and that no server gives.
+	// WrongInput is a test input that no server produces.
 	WrongInput Code = "PA006"
-	// NegatedUnknown is a not that holds where the server could not tell.
+	// NegatedUnknown is a not that also holds if a field is unknown.
 	NegatedUnknown Code = "PA007"
-	// WrongDecision is a decision of a kind that allows no request.
+	// WrongDecision is a decision of a type that allows no request.
 	WrongDecision Code = "PA008"
-	// RedactedHeader is a credential's header that is taken for its text.
+	// RedactedHeader is a use of the text of a header that has a credential.
 	RedactedHeader Code = "PA009"
+	// UnknownRule is a reference to a rule that a built-in package does not have.
+	UnknownRule Code = "PA010"
+	// MisspeltDecision is a rule that no rule reads, with nearly the name of the decision.
+	MisspeltDecision Code = "PA011"
 )
 
 // Severity is the effect of a finding.
@@ -41,11 +44,11 @@ type Severity int
 const (
 	// Warning is reported.
 	Warning Severity = iota
-	// Error refuses the policies: it can only be a mistake.
+	// Error rejects the policies: it is certainly a mistake.
 	Error
 )
 
-// Finding is one mistake in a policy.
+// Finding is a mistake in a policy.
 type Finding struct {
 	// Code names the lint.
 	Code Code
@@ -56,7 +59,7 @@ type Finding struct {
 	// Message describes the mistake, with the bad word and the allowed ones.
 	Message string
 
-	sure bool // whatever the other definitions of a function say
+	sure bool // a mistake even if another definition of the function accepts the arguments
 }
 
 // String returns the finding as one line, beginning with file and line.
@@ -64,7 +67,7 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s:%d: %s: %s", f.Location.File, f.Location.Row, f.Code, f.Message)
 }
 
-// order sorts findings by place and drops repeated ones.
+// order sorts findings by position and removes duplicates.
 func order(findings []Finding) []Finding {
 	slices.SortStableFunc(findings, func(a, b Finding) int {
 		return cmp.Or(strings.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Row, b.Location.Row),
@@ -73,7 +76,7 @@ func order(findings []Finding) []Finding {
 	return slices.CompactFunc(findings, func(a, b Finding) bool { return a.String() == b.String() })
 }
 
-// quoted returns a literal for a message, cut if it is long.
+// quoted formats a literal for a message, shortened if it is long.
 func quoted(t *ast.Term) string {
 	const most = 60
 	text := []rune(t.String())

@@ -7,12 +7,23 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/lint"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/policies"
 )
 
-// input is the shape of what policies read.
+// builtIn returns the packages that are built in.
+func builtIn(t testing.TB) []ast.Ref {
+	t.Helper()
+	packages, err := bundle.BuiltInPackages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packages
+}
+
+// input returns the shape of the input document.
 func input(t testing.TB) *lint.Shape {
 	t.Helper()
 	shape, err := lint.Parse(request.Schema(), "input")
@@ -23,7 +34,7 @@ func input(t testing.TB) *lint.Shape {
 	return shape.Redact(names, "request", "headers").Redact(names, "request", "header_values")
 }
 
-// embedded parses the policies that are built in, without their tests.
+// embedded returns the built-in policies, without their tests.
 func embedded(t testing.TB) map[string]*ast.Module {
 	t.Helper()
 	modules := map[string]*ast.Module{}
@@ -43,7 +54,7 @@ func embedded(t testing.TB) map[string]*ast.Module {
 	return modules
 }
 
-// compiled compiles texts together with what is built in.
+// compiled compiles texts together with the built-in policies.
 func compiled(t testing.TB, texts map[string]string) *ast.Compiler {
 	t.Helper()
 	modules := embedded(t)
@@ -61,13 +72,13 @@ func compiled(t testing.TB, texts map[string]string) *ast.Compiler {
 	return compiler
 }
 
-// linted returns the findings in texts, a line each.
+// linted returns the findings in texts, one line each.
 func linted(t testing.TB, texts map[string]string) []string {
 	t.Helper()
 	return findings(t, compiled(t, texts), texts)
 }
 
-// findings returns what is wrong in some of the compiled modules, a line each.
+// findings returns the findings in some of the compiled modules, one line each.
 func findings[T any](t testing.TB, compiler *ast.Compiler, judged map[string]T) []string {
 	t.Helper()
 	files := map[string]bool{}
@@ -75,7 +86,7 @@ func findings[T any](t testing.TB, compiler *ast.Compiler, judged map[string]T) 
 		files[name] = true
 	}
 	var lines []string
-	for _, finding := range lint.Run(lint.Config{Compiler: compiler, Files: files, Input: input(t), Decision: ast.MustParseRef("data.caddy.authz.allow"), Unknowns: unknowns}) {
+	for _, finding := range lint.Run(lint.Config{Compiler: compiler, Files: files, Input: input(t), Decision: ast.MustParseRef("data.caddy.authz.allow"), Unknowns: unknowns, BuiltIn: builtIn(t)}) {
 		lines = append(lines, finding.String())
 	}
 	return lines

@@ -1,10 +1,10 @@
-// Package lint finds mistakes in compiled policies that OPA's own type checker
-// does not see: a field that input has not, a comparison that can never hold, a
-// word that a closed set has not. It follows values through variables, rules
-// and functions, and where it does not know what a value is, it says nothing.
+// Package lint finds mistakes in compiled policies that OPA's type checker does not
+// report: a field that the input document does not have, a comparison that never holds, a
+// value that a field never has. It follows values through variables, rules and functions,
+// and reports nothing about values that it cannot follow.
 //
-// It is pure: compiled rules and the shapes of input and data go in, findings
-// come out. docs/lints.md says what each lint finds and why.
+// Run is a pure function of compiled rules and of the shapes of input and data.
+// docs/lints.md describes each lint.
 package lint
 
 import (
@@ -14,24 +14,27 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Config is what to check.
+// Config says which modules are checked, and against what.
 type Config struct {
-	// Compiler has compiled the policies without an error.
+	// Compiler has compiled the policies without errors.
 	Compiler *ast.Compiler
-	// Files are the names of the modules that are judged; what they call is
-	// looked at too.
+	// Files are the names of the modules that are checked. Functions that they call are
+	// followed into other modules.
 	Files map[string]bool
 	// Input is the shape of input.
 	Input *Shape
-	// Decision is the rule that decides, nil if none is judged.
+	// Decision is the path of the decision; nil checks no decision.
 	Decision ast.Ref
-	// Unknowns are what of input may not be known.
+	// Unknowns are the fields of input that may be unknown.
 	Unknowns []Unknowns
-	// Data is the shape of the data that no rule makes, nil if that is anything.
+	// Data is the shape of the data; nil permits any data.
 	Data *Shape
+	// BuiltIn are the paths of packages to which no other source can add, such as
+	// data.caddy.access.
+	BuiltIn []ast.Ref
 }
 
-// Run returns what is wrong, in the order of files and lines.
+// Run returns the findings, sorted by file and position.
 func Run(config Config) []Finding {
 	l := &linter{config: config, rules: map[*ast.Rule]*binding{}}
 	for _, file := range slices.Sorted(maps.Keys(config.Files)) {
@@ -44,22 +47,23 @@ func Run(config Config) []Finding {
 		}
 	}
 	l.decision()
+	l.misspelt()
 	l.negations()
 	return order(l.findings)
 }
 
-// linter goes through rules. Its state is where it is.
+// linter checks rules. Its state is the current position.
 type linter struct {
 	config   Config
-	rules    map[*ast.Rule]*binding // values of rules
+	rules    map[*ast.Rule]*binding // inferred values of rules
 	findings []Finding
-	site     *ast.Location // the call that is followed, nil if none
-	with     bool          // what input is replaced with is judged
-	depth    int           // of calls
+	site     *ast.Location // the call that is being followed, or nil
+	with     bool          // checking the value that replaces input
+	depth    int           // of nested calls
 	followed int           // calls so far
 }
 
-// clause judges one definition of a rule, whose arguments a scope may have.
+// clause checks one definition of a rule. args has its arguments, if it is a function.
 func (l *linter) clause(rule *ast.Rule, args *scope) {
 	s := l.body(rule.Body, args)
 	for _, t := range rule.Head.Ref()[1:] {
@@ -73,7 +77,7 @@ func (l *linter) clause(rule *ast.Rule, args *scope) {
 	}
 }
 
-// body judges each expression of a body and returns its scope.
+// body checks each expression of a body and returns its scope.
 func (l *linter) body(body ast.Body, parent *scope) *scope {
 	s := l.open(body, parent)
 	for _, e := range body {
@@ -109,7 +113,7 @@ func (l *linter) expr(e *ast.Expr, s *scope) {
 	}
 }
 
-// every judges a body for each member of a collection.
+// every checks the body of every.
 func (l *linter) every(e *ast.Every, s *scope) {
 	l.term(e.Domain, s)
 	domain := l.infer(e.Domain, s)
@@ -121,7 +125,7 @@ func (l *linter) every(e *ast.Every, s *scope) {
 	l.body(e.Body, inner)
 }
 
-// term judges the references and the comprehensions in a term.
+// term checks the references and comprehensions in a term.
 func (l *linter) term(t *ast.Term, s *scope) {
 	ast.NewGenericVisitor(func(x any) bool {
 		switch x := x.(type) {
@@ -143,8 +147,8 @@ func (l *linter) term(t *ast.Term, s *scope) {
 	}).Walk(t)
 }
 
-// report adds a finding. What is found in a function outside of the judged
-// files is reported where that is called.
+// report adds a finding. A finding in a function of another module is reported at the
+// call.
 func (l *linter) report(at *ast.Location, code Code, severity Severity, message string, sure bool) {
 	if at == nil || !l.config.Files[at.File] {
 		at = l.site
