@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisioncache"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -34,7 +35,7 @@ func TestN11Narrow(t *testing.T) {
 		{"request.body", `{"a": {"b": "x", "c": ["y"]}, "d": [{"e": "z"}], "f": null}`},
 	}
 	for _, test := range tests {
-		read := ReadSet{}
+		read := decisioncache.ReadSet{}
 		for path := range strings.FieldsSeq(test.read) {
 			read[path] = true
 		}

@@ -27,10 +27,17 @@ const (
 	// authenticatedDecision decides where there is neither.
 	authenticatedDecision = "data.caddy.authenticated.allow"
 	defaultTimeout        = 100 * time.Millisecond
-)
 
-// MinCache is the smallest DecisionCache, in bytes: less was meant in another unit.
-const MinCache = 1 << 20
+	// defaultCache is the size of the decision cache by default, in bytes (16 MiB).
+	defaultCache = 16 << 20
+	// MinCache is the smallest DecisionCache that is accepted, in bytes (1 MiB): a smaller
+	// number is probably one of another unit.
+	MinCache = 1 << 20
+	// maxCache is the largest one, in bytes (1 TiB).
+	maxCache = 1 << 40
+	// NoCache is the DecisionCache of no cache.
+	NoCache = -1
+)
 
 // Config says which policies a set has. Equal configurations may share a set.
 type Config struct {

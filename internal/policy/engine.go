@@ -99,8 +99,8 @@ func (s *Engine) Status() Status {
 	current := s.live.Load()
 	status := Status{
 		ID: s.id, Sources: s.config.Sources, Access: s.config.Access, Decision: s.config.Decision,
-		Revision: current.revision, LoadedAt: current.loaded, Reads: current.reads.names(),
-		Cacheable: len(current.unsure) == 0, NotCacheable: append([]string{}, current.unsure...), DecisionCache: current.cache.state(),
+		Revision: current.revision, LoadedAt: current.loaded, Reads: current.reads.Names(),
+		Cacheable: len(current.notCacheable) == 0, NotCacheable: append([]string{}, current.notCacheable...), DecisionCache: current.cache.State(),
 	}
 	if err := s.live.Err(); err != nil {
 		status.Error = err.Error()

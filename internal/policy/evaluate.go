@@ -16,6 +16,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisioncache"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -97,7 +98,7 @@ type question struct {
 	started  time.Time
 	allotted span
 	elapsed  time.Duration
-	cached   Cached
+	cached   decisioncache.Outcome
 	queue    *fairqueue.Queue // that it has a slot of, or nil
 }
 
@@ -140,7 +141,7 @@ func (s *snapshot) readBody(ctx context.Context, in Input, timeout time.Duration
 // bodyPaths are where input holds the body.
 var bodyPaths = []string{"request.body", "parsed_body", "attributes.request.http.body"}
 
-// decide decides about one reading: from memory if it can, else from the policies.
+// decide decides about one reading: from the cache if it can, else from the policies.
 func (s *snapshot) decide(q *question, reading *request.Reading) (answer decision.Decision) {
 	if s.native {
 		return s.decideByTable(q, reading)
@@ -151,41 +152,30 @@ func (s *snapshot) decide(q *question, reading *request.Reading) (answer decisio
 	d := &room.document
 	d.Contract, d.Identity, d.Failure.Reason, d.Config = request.Contract, q.in.Identity, q.in.Failure, q.in.Config.values
 	q.in.Request.FillDocument(d, reading, s.projection.parts)
-	caller := s.callers.of(d.Identity, s.projection.identity)
-	if s.cache == nil || s.cache.broken.Load() {
+	caller := s.identities.Get(d.Identity)
+	if !s.cache.Usable() {
 		return s.consult(q, d, caller, reading)
 	}
-	room.key = s.projection.key(append(room.key, caller.key...), d, q.in.Config)
-	if known := s.cache.get(room.key); known != nil {
-		return s.recall(q, d, caller, reading, known)
+	room.key = s.projection.appendKey(caller.AppendKey(room.key), d, q.in.Config)
+	evaluate := func() (decision.Decision, time.Duration) {
+		before := q.elapsed
+		again := s.consult(q, d, caller, reading)
+		return again, q.elapsed - before
 	}
-	q.cached = CacheMiss
+	if known, ok := s.cache.Get(room.key, evaluate); ok {
+		if q.cached == "" {
+			q.cached = decisioncache.Hit
+		}
+		return known
+	}
+	q.cached = decisioncache.Miss
 	answer = s.consult(q, d, caller, reading)
-	s.cache.put(room.key, answer, d.Identity)
+	s.cache.Put(room.key, answer, d.Identity)
 	return answer
 }
 
-// recall returns a remembered decision, unless it is one to evaluate again.
-func (s *snapshot) recall(q *question, d *request.Document, caller *callerKey, reading *request.Reading, known *entry) decision.Decision {
-	if q.cached == "" {
-		q.cached = CacheHit
-	}
-	answer := known.decision
-	if s.cache.shouldVerify() {
-		answer = s.verify(q, d, caller, reading, answer)
-	}
-	return answer.Clone()
-}
-
-// verify evaluates a remembered decision again, and returns which one counts.
-func (s *snapshot) verify(q *question, d *request.Document, caller *callerKey, reading *request.Reading, before decision.Decision) decision.Decision {
-	elapsed := q.elapsed
-	defer func() { s.cache.scheduleNextVerify(q.elapsed - elapsed) }()
-	return s.cache.verify(before, s.consult(q, d, caller, reading))
-}
-
 // consult asks the policies about one reading.
-func (s *snapshot) consult(q *question, d *request.Document, caller *callerKey, reading *request.Reading) decision.Decision {
+func (s *snapshot) consult(q *question, d *request.Document, caller *decisioncache.CachedIdentity, reading *request.Reading) decision.Decision {
 	if err := q.acquireSlot(s.reaches); err != nil {
 		return queueFailure(err)
 	}
@@ -193,7 +183,7 @@ func (s *snapshot) consult(q *question, d *request.Document, caller *callerKey, 
 	if q.started.IsZero() {
 		q.started, q.allotted = start, s.span(q.timeout)
 	}
-	run, term := s.evaluator.begin(), caller.termOf(s.projection.identity)
+	run, term := s.evaluator.begin(), caller.Term()
 	var input *ast.Term
 	if s.envoy {
 		input = withEnvoy(s.projection.term(d, q.in.Config.term, term), q.in.Request.Envoy(*reading, q.in.Config.values, true))

@@ -1,12 +1,12 @@
 package policy
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisioncache"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -35,12 +35,12 @@ type inputSource struct {
 }
 
 // project returns the projection for what a decision reads.
-func project(r ReadSet) *projection {
+func project(r decisioncache.ReadSet) *projection {
 	p := &projection{
 		config:  r.Reads("config"),
 		request: append(filter(requestParts, "request", r), bodyParts(r)...), client: filter(clientParts, "client", r), tls: filter(tlsParts, "tls", r),
 		identity: filter(identityParts, "identity", r), failure: filter(failureParts, "failure", r),
-		parts: request.NewFieldSet(r.Reads, r.below("request.headers"), r.below("request.header_values")),
+		parts: request.NewFieldSet(r.Reads, r.Members("request.headers"), r.Members("request.header_values")),
 	}
 	p.input = slices.DeleteFunc(p.sections(), func(s part[inputSource]) bool { return !r.Reads(s.label()) })
 	return p
@@ -66,14 +66,14 @@ func (p *projection) sections() []part[inputSource] {
 
 // filter returns the parts of a section that are read, with no more of their
 // members than are read.
-func filter[T any](parts []part[T], section string, r ReadSet) []part[T] {
+func filter[T any](parts []part[T], section string, r decisioncache.ReadSet) []part[T] {
 	var read []part[T]
 	for _, p := range parts {
 		path := section + "." + p.label()
 		if !r.Reads(path) {
 			continue
 		}
-		if names := r.below(path); names != nil && p.narrow != nil {
+		if names := r.Members(path); names != nil && p.narrow != nil {
 			p = p.narrow(names)
 		}
 		read = append(read, p)
@@ -84,25 +84,12 @@ func filter[T any](parts []part[T], section string, r ReadSet) []part[T] {
 // whole builds all of a document. It equals what encoding the document as JSON
 // and parsing that would give, but for a nil list, which is an empty one:
 // nothing is ever missing.
-var whole = project(ReadSet{"": true})
+var whole = project(decisioncache.ReadSet{"": true})
 
 // term builds the input for a document, of whose caller the term may have been
 // built before.
 func (p *projection) term(d *request.Document, config, caller *ast.Term) *ast.Term {
 	return build(p.input, &inputSource{d, config, caller})
-}
-
-// key appends what is read of a document to the part of a key that tells the
-// caller. Constants are told by their id.
-func (p *projection) key(key []byte, d *request.Document, config *Constants) []byte {
-	key = appendParts(key, p.request, &d.Request)
-	key = appendParts(key, p.client, &d.Client)
-	key = appendParts(key, p.tls, &d.TLS)
-	key = appendParts(key, p.failure, &d.Failure)
-	if p.config {
-		key = binary.AppendUvarint(key, config.id)
-	}
-	return key
 }
 
 // Words of which there are few are terms already: OPA allows that before main.
@@ -141,14 +128,14 @@ var requestParts = []part[request.Fields]{
 
 // bodyParts returns the part for the body, if it is read: a client chooses how
 // large it is, so that no more of it is built than can be asked for.
-func bodyParts(r ReadSet) []part[request.Fields] {
+func bodyParts(r decisioncache.ReadSet) []part[request.Fields] {
 	if !r.Reads("request.body") {
 		return nil
 	}
-	wanted := r.tree("request.body")
+	wanted := treeOf(r, "request.body")
 	return []part[request.Fields]{leaf("body",
 		func(f *request.Fields) ast.Value { return narrowTerm(f.Body, wanted).Value },
-		func(key []byte, f *request.Fields) []byte { return appendValue(key, f.Body) },
+		func(key []byte, f *request.Fields) []byte { return decisioncache.AppendValue(key, f.Body) },
 	)}
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisioncache"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -190,5 +192,37 @@ func BenchmarkDocumentTerm(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = whole.term(&d, in.Config.term, nil)
+	}
+}
+
+// TestProjection: a decision sees in the projected input what it would see in
+// all of it, and only that is built.
+func TestProjection(t *testing.T) {
+	in := contractInput()
+	document := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.AllFields)
+	all, ok := whole.term(&document, in.Config.term, nil).Value.(ast.Object)
+	if !ok {
+		t.Fatal("no object")
+	}
+	for _, r := range []decisioncache.ReadSet{{}, {"request.method": true}, {"request.headers.accept": true, "identity.claims.team": true}, {"tls.client_certificate.verified": true}, {"request": true, "config": true}, {"request.headers.Accept": true, "request.header_values.Accept": true}, {"identity.unknown": true, "failure.unknown": true}} {
+		p := project(r)
+		part := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, p.parts)
+		built, ok := p.term(&part, in.Config.term, nil).Value.(ast.Object)
+		if !ok {
+			t.Fatal("no object")
+		}
+		for path := range r {
+			ref := bundle.Ref("data." + path)[1:]
+			want, err := all.Find(ref)
+			got, missing := built.Find(ref)
+			if err != nil && missing == nil || err == nil && (missing != nil || got.Compare(want) != 0) {
+				t.Errorf("%s: %v %v, want %v", path, got, missing, want)
+			}
+		}
+		for _, section := range []string{"contract", "request", "client", "tls", "identity", "failure", "config"} {
+			if there := built.Get(ast.StringTerm(section)) != nil; there != r.Reads(section) {
+				t.Errorf("%v: %s is there: %v", r.Names(), section, there)
+			}
+		}
 	}
 }

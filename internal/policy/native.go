@@ -11,13 +11,14 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisioncache"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // tableParts are what an access table reads of a request.
 var tableParts = request.NewFieldSet(func(path string) bool { return tableReads[path] }, nil, accesstable.Headers())
 
-var tableReads = ReadSet{
+var tableReads = decisioncache.ReadSet{
 	"request.method": true, "request.host": true, "request.path": true, "request.path_folded": true,
 	"request.rewritten_path": true, "request.destination_path": true, "request.destination_host": true,
 	"request.query": true, "request.header_values": true, "request.upgrade": true,

@@ -5,6 +5,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisioncache"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -16,7 +17,7 @@ type Decision struct {
 	// Elapsed is how long evaluating took; 0 if the decision was cached.
 	Elapsed time.Duration
 	// Cached says whether the decision was cached: a hit if it was for each reading.
-	Cached Cached
+	Cached decisioncache.Outcome
 
 	origin origin
 }

@@ -15,12 +15,13 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/files"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisioncache"
 )
 
 // snapshot is one loaded set of policies and data. It is immutable.
 type snapshot struct {
 	*analysis
-	cache     *cache // nil if decisions are not remembered
+	cache     *decisioncache.Cache // nil if decisions are not remembered
 	evaluator evaluator
 	options   []rego.EvalOption // for what only explanations and the log ask
 	reaches   bool              // built-ins that wait for others are on
@@ -39,23 +40,24 @@ type snapshot struct {
 // It is immutable.
 type analysis struct {
 	compiler *ast.Compiler
-	reads    ReadSet
+	reads    decisioncache.ReadSet
 	// readsBody says that the request's body is among them.
 	readsBody bool
 	// readsHost says that a rule other than those of access tables may read the host.
-	readsHost bool
-	unsure    []string // why decisions cannot be remembered
+	readsHost    bool
+	notCacheable []string // why decisions cannot be cached
 	// projection builds what the decision reads of input.
 	projection *projection
-	callers    *identityCache
+	identities *decisioncache.IdentityCache
 }
 
 // analyze inspects the rules that the decision depends on.
 func analyze(p *bundle.Program) *analysis {
-	found := Inspect(p.Compiler, p.Decision)
+	found := decisioncache.Inspect(p.Compiler, p.Decision)
+	input := project(found.Reads)
 	return &analysis{
-		compiler: p.Compiler, reads: found.Reads, unsure: found.unsure(), readsBody: slices.ContainsFunc(bodyPaths, found.Reads.Reads),
-		readsHost: slices.ContainsFunc(hostPaths, found.own.Reads), projection: project(found.Reads), callers: newIdentityCache(),
+		compiler: p.Compiler, reads: found.Reads, notCacheable: found.NotCacheable(), readsBody: slices.ContainsFunc(bodyPaths, found.Reads.Reads),
+		readsHost: slices.ContainsFunc(hostPaths, found.ReadsOutsideTables.Reads), projection: input, identities: input.identities(),
 	}
 }
 
@@ -110,9 +112,8 @@ func (l *loader) prepare(s *snapshot, b *bundle.Bundle) error {
 	}
 	s.options = evalOptions(txn, b.Data)
 	s.rego = options
-	if len(s.unsure) == 0 && l.config.DecisionCache > 0 {
-		s.cache = newCache(l.config.DecisionCache)
-		s.cache.differed = func() { l.distrusted(s) }
+	if len(s.notCacheable) == 0 && l.config.DecisionCache > 0 {
+		s.cache = decisioncache.New(l.config.DecisionCache, func() { l.distrusted(s) })
 	}
 	return s.prepareLog(ctx, options)
 }

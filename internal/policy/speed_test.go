@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/rego"
 
@@ -46,30 +47,34 @@ func speedSteps(t testing.TB) []speedStep {
 	caller := (&authenticator.Identity{Authenticated: true, Kind: authenticator.KindUser, ID: "alice", Claims: speedClaims}).Normalize()
 	asked := request.New(r, request.Metadata{ID: func() string { return "id" }, ClientIP: "192.0.2.1"}, new(request.Config))
 	current, constants, document, key := set.live.Load(), NewConstants(nil), request.Document{Identity: caller}, make([]byte, 0, 512)
-	parts, known := current.projection, current.callers.of(caller, current.projection.identity)
+	parts, known := current.projection, current.identities.Get(caller)
 	run := current.evaluator.begin()
 	gather := func() {
 		document.Reset()
 		document.Identity = caller
 		asked.FillDocument(&document, &asked.Readings()[0], parts.parts)
 	}
-	makeKey := func() { gather(); key = parts.key(append(key[:0], known.key...), &document, constants) }
+	makeKey := func() { gather(); key = parts.appendKey(known.AppendKey(key[:0]), &document, constants) }
 	cache, serial := current.cache, 0
+	found := func() bool {
+		_, ok := cache.Get(key, func() (decision.Decision, time.Duration) { return decision.Decision{Allow: true}, 0 })
+		return ok
+	}
 	makeKey()
-	cache.put(key, decision.Decision{Allow: true}, caller)
+	cache.Put(key, decision.Decision{Allow: true}, caller)
 	return []speedStep{
 		{"input", 3, func() {
 			gather()
-			run.project(parts, &document, constants.term, known.termOf(parts.identity))
+			run.project(parts, &document, constants.term, known.Term())
 			fillObject(run.input, parts.input, nil)
 		}},
 		{"key", 0, makeKey},
 		{"key and lookup", 0, func() {
-			if makeKey(); cache.get(key) == nil {
+			if makeKey(); !found() {
 				t.Fatal("forgotten")
 			}
 		}},
-		{"hit", 1, func() { cache.hits.Store(1); decide(r) }}, // the request that is asked about
+		{"hit", 1, func() { decide(r) }}, // the request that is asked about
 		{"miss", 139, func() {
 			serial++
 			r.URL.Path = "/api/v1/orders/" + strconv.Itoa(serial)

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisioncache"
 )
 
 // part is one member of a section of the input: its name, made once, and how
@@ -104,7 +106,7 @@ func leaf[T any](name string, value func(*T) ast.Value, key func([]byte, *T) []b
 }
 
 func text[T any](name string, get func(*T) string) part[T] {
-	return leaf(name, func(from *T) ast.Value { return textValue(get(from)) }, func(key []byte, from *T) []byte { return appendText(key, get(from)) })
+	return leaf(name, func(from *T) ast.Value { return textValue(get(from)) }, func(key []byte, from *T) []byte { return decisioncache.AppendText(key, get(from)) })
 }
 
 // internedText is a text field that usually has one of a few values.
@@ -113,33 +115,33 @@ func internedText[T any](name string, get func(*T) string) part[T] {
 }
 
 func boolean[T any](name string, get func(*T) bool) part[T] {
-	return leaf(name, func(from *T) ast.Value { return ast.InternedTerm(get(from)).Value }, func(key []byte, from *T) []byte { return appendBoolean(key, get(from)) })
+	return leaf(name, func(from *T) ast.Value { return ast.InternedTerm(get(from)).Value }, func(key []byte, from *T) []byte { return decisioncache.AppendBoolean(key, get(from)) })
 }
 
 func number[T any](name string, get func(*T) int64) part[T] {
-	return leaf(name, func(from *T) ast.Value { return ast.Number(strconv.FormatInt(get(from), 10)) }, func(key []byte, from *T) []byte { return appendNumber(key, get(from)) })
+	return leaf(name, func(from *T) ast.Value { return ast.Number(strconv.FormatInt(get(from), 10)) }, func(key []byte, from *T) []byte { return decisioncache.AppendNumber(key, get(from)) })
 }
 
 func texts[T any](name string, get func(*T) []string) part[T] {
-	return leaf(name, func(from *T) ast.Value { return listValue(get(from)) }, func(key []byte, from *T) []byte { return appendTexts(key, get(from)) })
+	return leaf(name, func(from *T) ast.Value { return listValue(get(from)) }, func(key []byte, from *T) []byte { return decisioncache.AppendTexts(key, get(from)) })
 }
 
 func textByName[T any](name string, get func(*T) map[string]string) part[T] {
-	return byName(name, get, textValue, appendText)
+	return byName(name, get, textValue, decisioncache.AppendText)
 }
 
 func textsByName[T any](name string, get func(*T) map[string][]string) part[T] {
-	return byName(name, get, listValue, appendTexts)
+	return byName(name, get, listValue, decisioncache.AppendTexts)
 }
 
 // claims is an object of decoded JSON.
 func claims[T any](name string, get func(*T) map[string]any) part[T] {
-	return byName(name, get, jsonValue, appendValue)
+	return byName(name, get, jsonValue, decisioncache.AppendValue)
 }
 
 // byName is an object whose members are not known beforehand.
 func byName[T, V any](name string, get func(*T) map[string]V, value func(V) ast.Value, key func([]byte, V) []byte) part[T] {
-	p := leaf(name, func(from *T) ast.Value { return objectValue(get(from), value) }, func(into []byte, from *T) []byte { return appendMembers(into, get(from), key) })
+	p := leaf(name, func(from *T) ast.Value { return objectValue(get(from), value) }, func(into []byte, from *T) []byte { return decisioncache.AppendMembers(into, get(from), key) })
 	p.narrow = func(names []string) part[T] { return someByName(name, names, get, value, key) }
 	return p
 }
@@ -165,7 +167,7 @@ func someByName[T, V any](name string, names []string, get func(*T) map[string]V
 			}
 			fillObject(term, parts, from)
 		},
-		key: func(into []byte, from *T) []byte { return appendNamed(into, get(from), names, key) },
+		key: func(into []byte, from *T) []byte { return decisioncache.AppendNamed(into, get(from), names, key) },
 	}
 }
 
@@ -214,6 +216,23 @@ func objectValue[V any](values map[string]V, value func(V) ast.Value) ast.Value 
 		members = append(members, ast.Item(textTerm(name), ast.NewTerm(value(from))))
 	}
 	return ast.NewObject(members...)
+}
+
+// readTree is the members of an object that may be read, each with its own; nil if
+// all of it may be, as a whole.
+type readTree map[string]readTree
+
+// treeOf returns what may be read below a path.
+func treeOf(r decisioncache.ReadSet, path string) readTree {
+	names := r.Members(path)
+	if names == nil {
+		return nil
+	}
+	tree := make(readTree, len(names))
+	for _, name := range names {
+		tree[name] = treeOf(r, path+"."+name)
+	}
+	return tree
 }
 
 // narrowTerm builds what is wanted of decoded JSON. Where members are, a list has

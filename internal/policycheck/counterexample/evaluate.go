@@ -11,10 +11,10 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
-	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisioncache"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/lint"
 )
 
@@ -39,7 +39,7 @@ func searchBundle(ctx context.Context, b *bundle.Bundle, o CheckOptions) (Report
 	}
 	defer a.close()
 	return Search(ctx, Policies{
-		Compiler: a.compiler, Decision: a.decision, Files: lint.Reachable(a.compiler, a.decision), Reads: policy.Inspect(b.Program.Compiler, a.decision).Reads.Reads, Ask: a.ask,
+		Compiler: a.compiler, Decision: a.decision, Files: lint.Reachable(a.compiler, a.decision), Reads: decisioncache.Inspect(b.Program.Compiler, a.decision).Reads.Reads, Ask: a.ask,
 	}, append(samples, Generate(a.compiler, a.decision, base, tableCallers(b.Table))...), o.Search), nil
 }
 

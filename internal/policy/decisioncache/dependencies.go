@@ -1,24 +1,20 @@
-package policy
+package decisioncache
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-
-	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 )
 
-// ReadSet is what evaluating a decision may read of input: dotted prefixes such as
-// request.path, below which everything counts as read. "" is the whole input.
-// What cannot be told from the rules counts as read.
-type ReadSet map[string]bool
-
-// Dependencies are what evaluating a decision may do.
+// Dependencies are the input fields that evaluating a decision may read, and the built-in
+// functions that it may call.
 type Dependencies struct {
+	// Reads are the fields.
 	Reads ReadSet
-	own   ReadSet         // without what access tables read
+	// ReadsOutsideTables are those that rules other than those of access tables may read.
+	ReadsOutsideTables ReadSet
+
 	calls map[string]bool // built-in functions, by name
 	rules map[*ast.Rule]bool
 }
@@ -86,7 +82,7 @@ func (w *readWalker) visitInput(names []string, rest ast.Ref) {
 	}
 	path := strings.Join(names, ".")
 	if w.Reads[path] = true; !w.table {
-		w.own[path] = true
+		w.ReadsOutsideTables[path] = true
 	}
 }
 
@@ -98,9 +94,12 @@ func (w *readWalker) visitRule(rule *ast.Rule) {
 	}
 }
 
-// isOfTables reports whether a rule is one of the package that judges access tables.
+// tablesPackage is the package that judges access tables.
+var tablesPackage = ast.MustParseRef("data.caddy.access")
+
+// isOfTables reports whether a rule is in tablesPackage.
 func isOfTables(rule *ast.Rule) bool {
-	return rule.Module != nil && rule.Module.Package.Path.Equal(bundle.Ref("data.caddy.access"))
+	return rule.Module != nil && rule.Module.Package.Path.Equal(tablesPackage)
 }
 
 // walk walks a body and what is made of its variables.
@@ -202,58 +201,4 @@ func constantPrefix(path ast.Ref) []string {
 		names = append(names, string(name))
 	}
 	return names
-}
-
-// Reads reports whether what is at a dotted path, or something below it, may be read.
-func (r ReadSet) Reads(path string) bool {
-	for prefix := range r {
-		if prefix == "" || prefix == path || strings.HasPrefix(prefix, path+".") || strings.HasPrefix(path, prefix+".") {
-			return true
-		}
-	}
-	return false
-}
-
-// below returns, sorted, the names of the members of an object that may be read;
-// nil if all of it may be, as a whole.
-func (r ReadSet) below(path string) []string {
-	names := map[string]bool{}
-	for prefix := range r {
-		if prefix == "" || prefix == path || strings.HasPrefix(path, prefix+".") {
-			return nil
-		}
-		if rest, ok := strings.CutPrefix(prefix, path+"."); ok {
-			name, _, _ := strings.Cut(rest, ".")
-			names[name] = true
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(names))
-}
-
-// readTree is the members of an object that may be read, each with its own; nil if
-// all of it may be, as a whole.
-type readTree map[string]readTree
-
-// tree returns what may be read below a path.
-func (r ReadSet) tree(path string) readTree {
-	names := r.below(path)
-	if names == nil {
-		return nil
-	}
-	tree := make(readTree, len(names))
-	for _, name := range names {
-		tree[name] = r.tree(path + "." + name)
-	}
-	return tree
-}
-
-// names returns the prefixes, sorted; the whole input is "input".
-func (r ReadSet) names() []string {
-	if r[""] {
-		return []string{"input"}
-	}
-	return slices.Sorted(maps.Keys(r))
 }

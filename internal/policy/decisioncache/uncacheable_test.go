@@ -1,16 +1,13 @@
-package policy
+package decisioncache
 
 import (
 	"slices"
 	"testing"
-
-	"github.com/open-policy-agent/opa/v1/ast"
-
-	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 )
 
-// TestUnsure: what cannot be remembered is not, and why is said.
-func TestUnsure(t *testing.T) {
+// TestNotCacheable checks which policies have decisions that cannot be cached, and that the
+// reasons are given.
+func TestNotCacheable(t *testing.T) {
 	tests := []struct {
 		name, rules string
 		want        []string
@@ -42,23 +39,9 @@ func TestUnsure(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := inspected(t, test.rules).unsure(); !slices.Equal(got, test.want) {
+			if got := inspected(t, test.rules).NotCacheable(); !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
-}
-
-// inspected returns what rules of caddy.authz may do.
-func inspected(t testing.TB, rules string) *Dependencies {
-	t.Helper()
-	compiler := ast.NewCompiler()
-	module, err := ast.ParseModuleWithOpts("a.rego", "package caddy.authz\n\n"+rules, ast.ParserOptions{RegoVersion: ast.RegoV1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if compiler.Compile(map[string]*ast.Module{"a.rego": module}); compiler.Failed() {
-		t.Fatal(compiler.Errors)
-	}
-	return Inspect(compiler, bundle.Ref("data.caddy.authz.allow"))
 }

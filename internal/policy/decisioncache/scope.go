@@ -1,4 +1,4 @@
-package policy
+package decisioncache
 
 import (
 	"maps"

@@ -1,13 +1,10 @@
-package policy
+package decisioncache
 
 import (
 	"slices"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-
-	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
-	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
 // TestReads: what a decision may read of input.
@@ -52,57 +49,23 @@ func TestReads(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := inspected(t, test.rules).Reads.names(); !slices.Equal(got, test.want) {
+			if got := inspected(t, test.rules).Reads.Names(); !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
 }
 
-// TestReadsPaths: a path is read with what is above it and with what is below.
-func TestReadsPaths(t *testing.T) {
-	r := ReadSet{"request.body": true, "identity.claims.team": true}
-	for path, want := range map[string]bool{
-		"request.body": true, "request.body.x": true, "request": true, "identity.claims": true,
-		"request.bodyguard": false, "identity.claims.team2": false, "client": false,
-	} {
-		if r.Reads(path) != want {
-			t.Errorf("%s: %v", path, !want)
-		}
+// inspected returns the dependencies of rules of caddy.authz.
+func inspected(t testing.TB, rules string) *Dependencies {
+	t.Helper()
+	compiler := ast.NewCompiler()
+	module, err := ast.ParseModuleWithOpts("a.rego", "package caddy.authz\n\n"+rules, ast.ParserOptions{RegoVersion: ast.RegoV1})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if all := (ReadSet{"": true}); !all.Reads("anything") {
-		t.Error("the whole input does not hold everything")
+	if compiler.Compile(map[string]*ast.Module{"a.rego": module}); compiler.Failed() {
+		t.Fatal(compiler.Errors)
 	}
-}
-
-// TestProjection: a decision sees in the projected input what it would see in
-// all of it, and only that is built.
-func TestProjection(t *testing.T) {
-	in := contractInput()
-	document := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, request.AllFields)
-	all, ok := whole.term(&document, in.Config.term, nil).Value.(ast.Object)
-	if !ok {
-		t.Fatal("no object")
-	}
-	for _, r := range []ReadSet{{}, {"request.method": true}, {"request.headers.accept": true, "identity.claims.team": true}, {"tls.client_certificate.verified": true}, {"request": true, "config": true}, {"request.headers.Accept": true, "request.header_values.Accept": true}, {"identity.unknown": true, "failure.unknown": true}} {
-		p := project(r)
-		part := in.Request.Document(in.Request.Readings()[0], in.Identity, in.Failure, in.Config.values, p.parts)
-		built, ok := p.term(&part, in.Config.term, nil).Value.(ast.Object)
-		if !ok {
-			t.Fatal("no object")
-		}
-		for path := range r {
-			ref := bundle.Ref("data." + path)[1:]
-			want, err := all.Find(ref)
-			got, missing := built.Find(ref)
-			if err != nil && missing == nil || err == nil && (missing != nil || got.Compare(want) != 0) {
-				t.Errorf("%s: %v %v, want %v", path, got, missing, want)
-			}
-		}
-		for _, section := range []string{"contract", "request", "client", "tls", "identity", "failure", "config"} {
-			if there := built.Get(ast.StringTerm(section)) != nil; there != r.Reads(section) {
-				t.Errorf("%v: %s is there: %v", r.names(), section, there)
-			}
-		}
-	}
+	return Inspect(compiler, ast.MustParseRef("data.caddy.authz.allow"))
 }

@@ -1,4 +1,4 @@
-package policy
+package decisioncache
 
 import (
 	"maps"
@@ -10,19 +10,18 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 )
 
-// never are what a key cannot hold: what is never the same twice, and what is not
-// to be kept.
-var never = []string{
+// uncacheable are the input fields that a key cannot have: those that differ in each
+// request, and those that are too large or must not be kept.
+var uncacheable = []string{
 	"request.time_ns", "request.id", "request.body", "request.body_truncated",
 	"attributes", "parsed_path", "parsed_query", "parsed_body", "truncated_body", "version",
 }
 
-// unsure says why decisions cannot be remembered; there is nothing to say if they
-// can.
-func (f *Dependencies) unsure() []string {
+// NotCacheable returns why decisions cannot be cached, or nothing if they can.
+func (f *Dependencies) NotCacheable() []string {
 	var reasons []string
 	for _, path := range slices.Sorted(maps.Keys(f.Reads)) {
-		if slices.ContainsFunc(never, ReadSet{path: true}.Reads) {
+		if slices.ContainsFunc(uncacheable, ReadSet{path: true}.Reads) {
 			reasons = append(reasons, "it reads "+strings.TrimSuffix("input."+path, "."))
 		}
 	}
