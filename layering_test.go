@@ -34,7 +34,7 @@ var packages = map[string]struct {
 	"internal/oidc":                       {"authenticator token textutil", false},
 	"internal/policycheck/lint":           {"authenticator policy/builtins policy/bundle request", false},
 	"internal/policycheck/explain":        {"authenticator accesstable policy policy/bundle request", false},
-	"internal/policycheck/counterexample": {"authenticator accesstable policy policy/builtins policy/bundle policy/decision policycheck/lint policycheck/testrun request", false},
+	"internal/policycheck/counterexample": {"authenticator accesstable policy/builtins policy/bundle policy/decision policycheck/lint policycheck/testrun request policy/decisioncache", false},
 	"internal/accesstable":                {"authenticator request claimpath textutil", false},
 	"internal/policy/builtins":            {"egress strictjson", false},
 	"internal/policy/decision":            {"authenticator request headers", false},
@@ -42,7 +42,7 @@ var packages = map[string]struct {
 	"internal/policy/policytest":          {"", false},
 	"internal/policycheck/testrun":        {"policy/builtins policy/bundle policycheck/lint request", false},
 	"internal/headers":                    {"request", false},
-	"internal/policy":                     {"accesstable authenticator fairqueue files policy/builtins policy/bundle policy/decision request", false},
+	"internal/policy":                     {"accesstable authenticator fairqueue files policy/builtins policy/bundle policy/decision request policy/decisioncache", false},
 	"internal/respheader":                 {"", false},
 	"internal/store":                      {"egress", false},
 	"internal/session":                    {"authenticator netutil store", false},
@@ -62,6 +62,7 @@ var packages = map[string]struct {
 	"internal/command":                    {"accesstable authenticator request users policy policycheck/explain admin policycheck/counterexample policy/decision textutil policycheck/testrun", true},
 	"policies":                            {"", false},
 	"errorpages":                          {"", false},
+	"internal/policy/decisioncache":       {"authenticator policy/builtins policy/decision", false},
 
 	"internal/pages/challengetest": {"", false}, // for tests
 	"internal/store/redistest":     {"", false}, // for tests
