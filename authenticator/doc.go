@@ -38,13 +38,16 @@
 // methods, and passes the one that it finds to the methods that read its source, in
 // the order of the configuration, until one returns another verdict than Unclaimed:
 //
-//   - A request without a credential is anonymous, and no method is asked.
+//   - A request without a credential is anonymous, and no method is asked, except those
+//     that look for one themselves: FromCertificate and FromRequest.
 //   - A request with two credentials in headers or the query is denied with 400.
 //   - Over plain HTTP from another machine credentials are denied with 403, unread.
 //   - A bearer token that does not have the syntax of RFC 6750 is denied with 400.
 //   - A credential that one method rejects is never tried with another one.
-//   - A cookie counts only if there is no other credential. One that is rejected is
-//     deleted, and its caller is anonymous.
+//   - A cookie or certificate counts only if there is no credential in headers or the
+//     query. If there are several, the first method that accepts one decides, in the
+//     order of the configuration. A cookie that is rejected is deleted; with no other
+//     credential, its caller is anonymous.
 //
 // Credentials that are in headers or the query are hidden from policies, allowed in
 // CORS preflights, and removed from the request before the next handler gets it.
@@ -57,7 +60,7 @@
 //
 //	verdict      status of the answer            caller
 //	Accepted     the policies decide             the Identity
-//	Absent       the policies decide             anonymous (cookies only)
+//	Absent       the policies decide             anonymous (ambient sources only)
 //	Rejected     401, or 429 for throttled       –
 //	Unclaimed    the next method; then 401       –
 //	Malformed    400                             –

@@ -12,12 +12,14 @@ const (
 	// credential, it is rejected for the Reason of the first one.
 	Unclaimed Verdict = iota
 	// Absent: a cookie that is no longer valid. The caller is anonymous, the cookie is
-	// deleted, and policies see the Reason. Of any other source it is Rejected.
+	// deleted, and policies see the Reason. For FromCertificate and FromRequest it is
+	// also the verdict where there is no credential, without a Reason. Of any other
+	// source it is Rejected.
 	Absent
 	// Accepted: the credential is valid; Identity is its owner.
 	Accepted
 	// Rejected: the credential is not valid. The answer is 401, or 429 with
-	// ReasonThrottled. A cookie that is rejected is Absent.
+	// ReasonThrottled. A cookie or certificate that is rejected is Absent.
 	Rejected
 	// Malformed: the request does not use the scheme as it is defined. The answer is
 	// 400 (RFC 6750, section 3.1).
@@ -55,7 +57,8 @@ type Outcome struct {
 	// holds a credential.
 	Err error
 	// BrowserAttached says that browsers send this credential on their own, so that
-	// unsafe requests from other sites are denied. For Basic and cookies it is implied.
+	// unsafe requests from other sites are denied. For Basic, cookies, certificates and
+	// FromRequest it is implied.
 	BrowserAttached bool
 	// RetryAfter is how long to wait when throttled or unavailable; 0 if unknown.
 	RetryAfter time.Duration

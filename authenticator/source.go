@@ -9,11 +9,12 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// Source is where a request holds a credential: in Authorization by its scheme, in
-// a header of its own, in a cookie or in the query. Exactly one of Scheme, Header,
-// Cookie and Query is set; make one with FromScheme, FromHeader, FromCookie or
-// FromQuery. Two methods with equal sources read the same credential, and are asked
-// in the order in which they are configured.
+// Source is where a credential is: in Authorization by its scheme, in a header of its
+// own, in the query, in a cookie, in the client's certificate, or where the method
+// alone knows. Exactly one of Scheme, Header, Query, Cookie, Certificate and Request is
+// set; make one with a function such as FromScheme. Two methods with equal sources,
+// other than Request, read the same credential, and are asked in the order in which
+// they are configured.
 type Source struct {
 	// Scheme is an authentication scheme of Authorization, in lower case.
 	Scheme string
@@ -29,6 +30,14 @@ type Source struct {
 	PlainHTTPOnly bool
 	// Query is the name of a query parameter, read in GET and HEAD requests only.
 	Query string
+	// Certificate is the client's certificate: that of the connection, or one that a
+	// trusted proxy forwards.
+	Certificate bool
+	// Request is the request as a whole.
+	Request bool
+	// NotBrowserAttached says that browsers never send the credentials of Request on
+	// their own. Otherwise unsafe requests from other sites are denied with them.
+	NotBrowserAttached bool
 }
 
 // FromScheme returns the source of credentials in Authorization with a scheme such
@@ -48,8 +57,27 @@ func FromCookie(name string) Source { return Source{Cookie: name} }
 // section 2.3). URLs end up in logs and browser histories: prefer another source.
 func FromQuery(name string) Source { return Source{Query: name} }
 
+// FromCertificate returns the source of client certificates. The method is asked for
+// each request without a credential in a header or the query, with an empty Value, and
+// reads the certificate itself: it returns Absent without a Reason if there is none. A
+// browser sends certificates on its own, so one that is rejected does not deny the
+// request: the caller is anonymous, and policies see the Reason.
+func FromCertificate() Source { return Source{Certificate: true} }
+
+// FromRequest returns the source of a method that looks for its credentials itself. It
+// is asked for each request without a credential that another method reads in a
+// header or the query, with an empty Value, but not over plain HTTP from another
+// machine. It returns Absent without a Reason if it finds no credential, Absent with one
+// if the caller is anonymous in spite of it, and Rejected or Malformed to deny the
+// request.
+func FromRequest() Source { return Source{Request: true} }
+
+// Ambient reports whether a credential of the source counts only if the request has no
+// credential in a header or the query.
+func (s Source) Ambient() bool { return s.Cookie != "" || s.Certificate || s.Request }
+
 // CarriedIn returns the canonical name of the header that carries the credential:
-// Authorization, Cookie or Header. It is "" for the query and for the zero Source.
+// Authorization, Cookie or Header. It is "" for every other source.
 func (s Source) CarriedIn() string {
 	switch {
 	case s.Scheme != "":
@@ -62,6 +90,9 @@ func (s Source) CarriedIn() string {
 
 // Check returns an error unless a request can hold a credential in s.
 func (s Source) Check() error {
+	if s.Certificate || s.Request {
+		return s.checkWhole()
+	}
 	name, count := "", 0
 	for _, text := range []string{s.Scheme, s.Header, s.Cookie, s.Query} {
 		if text != "" {
@@ -70,17 +101,28 @@ func (s Source) Check() error {
 	}
 	switch {
 	case count != 1:
-		return errors.New("a source names exactly one of a scheme, a header, a cookie and a query parameter")
+		return errors.New("a source is exactly one of a scheme, a header, a cookie, a query parameter, the certificate and the whole request")
 	case !httpguts.ValidHeaderFieldName(name):
 		return fmt.Errorf("%q is not a valid name of a scheme, header, cookie or query parameter", name)
 	case s.Scheme != strings.ToLower(s.Scheme) || s.Header != http.CanonicalHeaderKey(s.Header):
 		return fmt.Errorf("%q is not in canonical form: use FromScheme or FromHeader", name)
 	case s.Cookie == "" && (s.CookieDomain != "" || s.PlainHTTPOnly):
 		return fmt.Errorf("%s is not a cookie, which alone has a domain", name)
+	case s.NotBrowserAttached:
+		return fmt.Errorf("%s is not the whole request, for which alone NotBrowserAttached is set", name)
 	case reserved[s.Header]:
 		return fmt.Errorf("a credential cannot be the whole value of %s", s.Header)
 	}
 	return nil
+}
+
+// checkWhole checks a source without a name.
+func (s Source) checkWhole() error {
+	switch s {
+	case Source{Certificate: true}, Source{Request: true}, Source{Request: true, NotBrowserAttached: true}:
+		return nil
+	}
+	return errors.New("a source that is the certificate or the whole request is nothing else: use FromCertificate or FromRequest")
 }
 
 // reserved are headers whose value has a form of its own, so that it cannot be a

@@ -14,6 +14,15 @@ func TestSourceCheck(t *testing.T) {
 		{"a cookie", FromCookie("__Host-id"), true},
 		{"a cookie of a domain", Source{Cookie: "id", CookieDomain: "example.com", PlainHTTPOnly: true}, true},
 		{"a parameter", FromQuery("access_token"), true},
+		{"the certificate", FromCertificate(), true},
+		{"the whole request", FromRequest(), true},
+		{"the whole request, not of a browser", Source{Request: true, NotBrowserAttached: true}, true},
+		{"a certificate, not of a browser", Source{Certificate: true, NotBrowserAttached: true}, false},
+		{"a cookie, not of a browser", Source{Cookie: "id", NotBrowserAttached: true}, false},
+		{"a header, not of a browser", Source{Header: "X-Key", NotBrowserAttached: true}, false},
+		{"the certificate and the request", Source{Certificate: true, Request: true}, false},
+		{"the certificate and a header", Source{Certificate: true, Header: "Client-Cert"}, false},
+		{"the request and a cookie", Source{Request: true, Cookie: "id"}, false},
 		{"nothing", Source{}, false},
 		{"an empty header", FromHeader(""), false},
 		{"two", Source{Scheme: "bearer", Cookie: "id"}, false},
@@ -38,10 +47,23 @@ func TestSourceCheck(t *testing.T) {
 	}
 }
 
+// TestAmbient: which credentials count only if the client chose none.
+func TestAmbient(t *testing.T) {
+	for source, want := range map[Source]bool{
+		FromScheme("Basic"): false, FromHeader("x-key"): false, FromQuery("token"): false, {}: false,
+		FromCookie("id"): true, FromCertificate(): true, FromRequest(): true,
+	} {
+		if source.Ambient() != want {
+			t.Errorf("%+v: want %v", source, want)
+		}
+	}
+}
+
 // TestCarriedIn: which header holds a credential.
 func TestCarriedIn(t *testing.T) {
 	for source, want := range map[Source]string{
 		FromScheme("bearer"): "Authorization", FromHeader("x-key"): "X-Key", FromCookie("id"): "Cookie", FromQuery("token"): "", {}: "",
+		FromCertificate(): "", FromRequest(): "",
 	} {
 		if got := source.CarriedIn(); got != want {
 			t.Errorf("%+v: %q", source, got)

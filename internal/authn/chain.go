@@ -21,6 +21,7 @@ type Method struct {
 type Chain struct {
 	methods    []Method
 	sources    []authenticator.Source // of all methods, each once
+	ambient    []ambientReading       // in the order of the methods
 	crossSite  *crossSiteCheck
 	metadata   metadata
 	challenged bool
@@ -61,6 +62,9 @@ func (c *Chain) addSources(i int) error {
 	for _, source := range method.sources {
 		if err := source.Check(); err != nil {
 			return fmt.Errorf("authenticator %d (%s): %w", i, method.Name, err)
+		}
+		if source.Ambient() {
+			c.ambient = append(c.ambient, ambientReading{method: method, source: source})
 		}
 		if !slices.Contains(c.sources, source) {
 			c.sources = append(c.sources, source)
@@ -133,7 +137,7 @@ type Identified struct {
 func (c *Chain) Identify(r *http.Request, secure bool) Identified {
 	credential, found := c.find(r)
 	if found == 0 {
-		return c.ambientIn(r, c.sources, secure)
+		return c.identifyAmbient(r, nil, secure)
 	}
 	return c.explicit(r, credential, found, secure)
 }
@@ -162,7 +166,7 @@ func (c *Chain) explicit(r *http.Request, credential authenticator.Credential, f
 // find returns the explicit credential in r and how many there are.
 func (c *Chain) find(r *http.Request) (credential authenticator.Credential, found int) {
 	for _, source := range c.sources {
-		if source.Cookie != "" {
+		if source.Ambient() {
 			continue
 		}
 		eachCredential(r, source, func(value string) {
@@ -183,7 +187,7 @@ func (c *Chain) presented(r *http.Request) []string {
 		names = append(names, "Authorization "+schemeOf(line))
 	}
 	for _, source := range c.sources {
-		if source.Scheme != "" || source.Cookie != "" {
+		if source.Scheme != "" || source.Ambient() {
 			continue
 		}
 		name := source.Header
@@ -193,48 +197,6 @@ func (c *Chain) presented(r *http.Request) []string {
 		eachCredential(r, source, func(string) { names = append(names, name) })
 	}
 	return names[:min(len(names), maxUnread)]
-}
-
-// ambientIn verifies a cookie in one of some sources, if there is no explicit
-// credential. With one that is not accepted, or that is there twice (R-CK-5), the
-// caller is anonymous: the outcome says why, and the source which cookie to delete.
-func (c *Chain) ambientIn(r *http.Request, sources []authenticator.Source, secure bool) Identified {
-	var dead Identified
-	for _, source := range sources {
-		if source.Cookie == "" {
-			continue
-		}
-		values := credentialsIn(r, source)
-		if len(values) == 0 {
-			continue
-		}
-		outcome := malformed(c.reader(source), authenticator.ReasonCredentialsAmbiguous)
-		switch {
-		case !secure:
-			outcome = authenticator.Reject(authenticator.ReasonInsecureTransport)
-		case len(values) == 1:
-			outcome = c.judge(r, authenticator.Credential{Source: source, Value: values[0]})
-		}
-		caller := Identified{Outcome: outcome, Source: source}
-		if decides(&outcome) {
-			return caller
-		}
-		if dead.Reason == "" {
-			dead = caller
-		}
-	}
-	dead.Outcome = authenticator.Outcome{Verdict: authenticator.Absent, Reason: dead.Reason, Method: dead.Method, Candidate: dead.Candidate, Details: dead.Details}
-	return dead
-}
-
-// decides reports whether the outcome of a cookie is that of the request, where
-// others leave the caller anonymous.
-func decides(outcome *authenticator.Outcome) bool {
-	switch outcome.Verdict {
-	case authenticator.Accepted, authenticator.Unavailable, authenticator.Failed:
-		return true
-	}
-	return outcome.Reason == authenticator.ReasonCrossSite
 }
 
 // judge asks the methods that read the credential's source, until one claims it.

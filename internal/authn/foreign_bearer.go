@@ -82,7 +82,7 @@ func (c *Chain) besideSession(r *http.Request, credential authenticator.Credenti
 	if c.foreign == nil || credential.Source != bearerSources[0] || !c.foreign.owns(credential.Value) {
 		return Identified{}, false
 	}
-	caller := c.ambientIn(r, c.foreign.session, true)
+	caller := c.identifyAmbient(r, c.foreign.session, true)
 	if caller.Verdict == authenticator.Absent {
 		return Identified{}, false
 	}

@@ -74,8 +74,11 @@ func (m *Method) checked(o authenticator.Outcome, c authenticator.Credential) au
 		}
 		return m.failed(o.Err)
 	case authenticator.Absent:
-		if c.Source.Cookie == "" {
+		switch {
+		case !c.Source.Ambient():
 			o.Verdict = authenticator.Rejected
+		case o.Reason == "" && c.Source.Cookie == "":
+			return authenticator.Outcome{Verdict: authenticator.Absent} // no credential: the method looked for one itself
 		}
 	case authenticator.Unclaimed, authenticator.Rejected, authenticator.Malformed, authenticator.Unavailable:
 	default:

@@ -37,7 +37,7 @@ func isHTTPS(r *http.Request) bool {
 // browserAttached reports whether browsers send the credentials of a source on their
 // own, once they have them (RFC 7617, section 2.2).
 func browserAttached(source authenticator.Source) bool {
-	return source.Scheme == "basic" || source.Cookie != ""
+	return source.Scheme == "basic" || source.Ambient() && !source.NotBrowserAttached
 }
 
 // eachCredential calls visit for each credential that a request has in a source.

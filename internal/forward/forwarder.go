@@ -139,7 +139,7 @@ func removeCredential(r *http.Request, ex *exchange.Exchange, source authenticat
 		ex.Shared.ConsumeCookies(r.Header, source.Cookie)
 	case source.Query != "":
 		ex.Shared.ConsumeParameter(r, source.Query)
-	default:
+	case source.CarriedIn() != "":
 		ex.Shared.ConsumeHeader(r.Header, source.CarriedIn())
 	}
 	ex.Shared.Remove(r.Header)

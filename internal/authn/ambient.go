@@ -1,0 +1,91 @@
+package authn
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/policyauth/caddy-policy-auth/authenticator"
+)
+
+// ambientReading is an ambient source of one method.
+type ambientReading struct {
+	method *Method
+	source authenticator.Source
+}
+
+// identifyAmbient authenticates a request without an explicit credential: the first
+// method that accepts a cookie, a certificate or the request decides, in the order
+// written. If only is not nil, other sources are not read. With a credential that is not
+// accepted the caller is anonymous: the outcome says why, and the source which cookie to
+// delete. One that a method rejects is never tried with another method.
+func (c *Chain) identifyAmbient(r *http.Request, only []authenticator.Source, secure bool) Identified {
+	var (
+		dead  Identified
+		spent []authenticator.Source
+	)
+	for _, reading := range c.ambient {
+		source := reading.source
+		if only != nil && !slices.Contains(only, source) || slices.Contains(spent, source) {
+			continue
+		}
+		outcome := c.ambientOutcome(r, reading, secure)
+		switch {
+		case outcome.Verdict == authenticator.Absent && outcome.Reason == "":
+			continue // there is no such credential
+		case decides(&outcome, source):
+			return Identified{Outcome: outcome, Source: source}
+		case outcome.Verdict != authenticator.Unclaimed && !source.Request:
+			spent = append(spent, source)
+		}
+		dead = dead.or(outcome, source)
+	}
+	dead.Outcome = authenticator.Outcome{Verdict: authenticator.Absent, Reason: dead.Reason, Method: dead.Method, Candidate: dead.Candidate, Details: dead.Details}
+	return dead
+}
+
+// or returns i, which is why the caller is anonymous, or the outcome if there is no such
+// reason yet. The source is that of a cookie, which can be deleted, if there is one.
+func (i Identified) or(outcome authenticator.Outcome, source authenticator.Source) Identified {
+	if i.Reason == "" {
+		return Identified{Outcome: outcome, Source: source}
+	}
+	if i.Source.Cookie == "" && source.Cookie != "" {
+		i.Source = source
+	}
+	return i
+}
+
+// ambientOutcome is what a method says of the credential in one of its ambient
+// sources: Absent without a reason if there is none. A cookie that is there twice is
+// rejected unread (R-CK-5), and so is what could be overheard.
+func (c *Chain) ambientOutcome(r *http.Request, reading ambientReading, secure bool) authenticator.Outcome {
+	credential := authenticator.Credential{Source: reading.source}
+	if reading.source.Cookie != "" {
+		values := credentialsIn(r, reading.source)
+		switch {
+		case len(values) == 0:
+			return authenticator.Outcome{Verdict: authenticator.Absent}
+		case secure && len(values) > 1:
+			return malformed(reading.method.Name, authenticator.ReasonCredentialsAmbiguous)
+		}
+		credential.Value = values[0]
+	}
+	if !secure && !reading.source.Certificate { // a certificate is no secret
+		return authenticator.Reject(authenticator.ReasonInsecureTransport)
+	}
+	return c.rejectCrossSite(r, credential, reading.method.ask(r, credential))
+}
+
+// decides reports whether the outcome of an ambient credential is that of the request,
+// where others leave the caller anonymous.
+func decides(outcome *authenticator.Outcome, source authenticator.Source) bool {
+	switch outcome.Verdict {
+	case authenticator.Accepted, authenticator.Unavailable, authenticator.Failed:
+		return true
+	case authenticator.Malformed:
+		return source.Request
+	case authenticator.Rejected:
+		return outcome.Reason == authenticator.ReasonCrossSite || source.Request && outcome.Reason != authenticator.ReasonInsecureTransport
+	}
+	return false
+}
