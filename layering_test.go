@@ -51,7 +51,7 @@ var packages = map[string]struct {
 	"internal/pages":                      {"authenticator files errorpages respheader", false},
 	"internal/caddyfileutil":              {"textutil", true},
 	"internal/pool":                       {"", true},
-	"internal/authn":                      {"fairqueue netutil authenticator files users token caddyfileutil pool request login session store oidc", true},
+	"internal/authn":                      {"fairqueue netutil authenticator files users token caddyfileutil pool request login session store oidc dpop", true},
 	"internal/observe":                    {"authenticator claimpath", true},
 	"internal/admin":                      {"authn egress policy pool observe session policycheck/testrun policycheck/explain", true},
 	"internal/settings":                   {"cors pages caddyfileutil policy pool request policy/builtins textutil", true},
@@ -63,6 +63,7 @@ var packages = map[string]struct {
 	"policies":                            {"", false},
 	"errorpages":                          {"", false},
 	"internal/policy/decisioncache":       {"authenticator policy/builtins policy/decision", false},
+	"internal/dpop":                       {"authenticator store token", false},
 
 	"internal/pages/challengetest": {"", false}, // for tests
 	"internal/store/redistest":     {"", false}, // for tests

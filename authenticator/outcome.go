@@ -60,6 +60,10 @@ type Outcome struct {
 	// unsafe requests from other sites are denied. For Basic, cookies, certificates and
 	// FromRequest it is implied.
 	BrowserAttached bool
+	// DPoPNonce, if not empty, asks the client to try again with a DPoP proof that has this
+	// nonce (RFC 9449, section 9): the answer has it in the header DPoP-Nonce, and the
+	// challenge of the scheme DPoP says use_dpop_nonce. It is ignored when Accepted.
+	DPoPNonce string
 	// RetryAfter is how long to wait when throttled or unavailable; 0 if unknown.
 	RetryAfter time.Duration
 	// Hold, if not nil, keeps the credential valid while an allowed request is served:

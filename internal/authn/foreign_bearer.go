@@ -65,7 +65,7 @@ func foldIssuer(issuer string) string {
 // owns reports whether a bearer token belongs to another application: it is not a
 // JWT, or no method names its issuer.
 func (f *foreignBearers) owns(raw string) bool {
-	if slices.ContainsFunc(f.named, func(j *JWT) bool { return j.verifier.VerifyCached(raw) != nil }) {
+	if slices.ContainsFunc(f.named, func(j *JWT) bool { _, known := j.verifier.VerifyCached(raw); return known }) {
 		return false // an issuer of ours is the one of each token that is remembered
 	}
 	if dots := strings.Count(raw, "."); dots != 2 && dots != 4 {

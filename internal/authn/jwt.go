@@ -126,6 +126,7 @@ type JWT struct {
 	UnknownIssuer string `json:"unknown_issuer,omitempty"`
 
 	ChallengeOption
+	BindingOption
 
 	sources  []authenticator.Source
 	metadata *url.URL // of the resource, or nil
@@ -191,8 +192,8 @@ func (j *JWT) Authenticate(r *http.Request, c authenticator.Credential) authenti
 	if j.From == "basic_password" {
 		_, raw, _ = decodeBasic(c.Value)
 	}
-	if id := j.verifier.VerifyCached(raw); id != nil {
-		return authenticator.Accept(id)
+	if verified, known := j.verifier.VerifyCached(raw); known {
+		return j.prove(r, c, raw, verified)
 	}
 	unverified := token.Parse(raw)
 	issuer, isToken := unverified.Issuer()
@@ -204,9 +205,9 @@ func (j *JWT) Authenticate(r *http.Request, c authenticator.Credential) authenti
 		return authenticator.Outcome{Verdict: authenticator.Unclaimed, Reason: authenticator.ReasonTokenIssuer, Details: details}
 	}
 	client := clientOf(r)
-	id, err := j.verifier.VerifyLimited(unverified, func() (func(), error) { return signatures.Release, signatures.Acquire(r.Context(), client) })
+	verified, err := j.verifier.VerifyLimited(unverified, func() (func(), error) { return signatures.Release, signatures.Acquire(r.Context(), client) })
 	if err == nil {
-		return authenticator.Accept(id)
+		return j.prove(r, c, raw, verified)
 	}
 	outcome, forged := outcomeOf(err)
 	outcome.Candidate = j.candidate(raw, outcome.Reason)

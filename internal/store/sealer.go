@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -53,6 +55,7 @@ type Sealer struct {
 
 // secret is a loaded secret.
 type secret struct {
+	raw  []byte
 	aead cipher.AEAD
 	id   [secretIDSize]byte
 }
@@ -107,6 +110,20 @@ func (s *Sealer) Open(ctx context.Context, key string, sealed []byte) ([]byte, e
 	return value, nil
 }
 
+// Key returns a key of 32 bytes for another purpose than sealing, which all machines
+// with the same secret derive alike (RFC 5869). Its errors wrap ErrUnavailable.
+func (s *Sealer) Key(ctx context.Context, purpose string) ([]byte, error) {
+	secret, err := s.loadSecret(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key, err := hkdf.Key(sha256.New, secret.raw, nil, "policy_auth "+purpose, sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return key, nil
+}
+
 // forgedError returns ErrForged with a reason, and reports the first one.
 func (s *Sealer) forgedError(key, why string) error {
 	err := fmt.Errorf("the record %.60q: %w (%s)", key, ErrForged, why)
@@ -140,7 +157,7 @@ func (s *Sealer) loadSecret(ctx context.Context) (*secret, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	sum := sha256.Sum256(append([]byte("policy_auth store key id\n"), loaded...))
-	made := &secret{aead: aead, id: [secretIDSize]byte(sum[:secretIDSize])}
+	made := &secret{raw: bytes.Clone(loaded), aead: aead, id: [secretIDSize]byte(sum[:secretIDSize])}
 	s.secret.Store(made)
 	return made, nil
 }

@@ -187,3 +187,24 @@ func fill(t *testing.T, r *Redis, n int) {
 		}
 	}
 }
+
+// TestSealerKey: keys for other purposes differ by purpose and secret, and are never the
+// secret itself.
+func TestSealerKey(t *testing.T) {
+	secret := bytes.Repeat([]byte{1}, SecretSize)
+	key := func(secret []byte, purpose string) string {
+		key, err := NewSealer(Secret(secret), nil).Key(t.Context(), purpose)
+		if err != nil || len(key) != 32 {
+			t.Fatal(key, err)
+		}
+		return string(key)
+	}
+	first := key(secret, "a")
+	if first != key(secret, "a") || first == key(secret, "b") || first == key(bytes.Repeat([]byte{2}, SecretSize), "a") || first == string(secret) {
+		t.Error("keys are not separate")
+	}
+	failing := NewSealer(func(context.Context) ([]byte, error) { return nil, errors.New("no key") }, nil)
+	if _, err := failing.Key(t.Context(), "a"); !errors.Is(err, ErrUnavailable) {
+		t.Error(err)
+	}
+}

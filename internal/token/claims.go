@@ -70,16 +70,6 @@ func (v *Verifier) checkSubject(_ header, claims object) error {
 	return nil
 }
 
-// checkConfirmation rejects tokens with cnf, which are valid only with a proof of
-// possession of a key (RFC 7800; RFC 8705, section 3.1; RFC 9449, section 6.1).
-// Proofs are not supported, and without one the token may be stolen.
-func (v *Verifier) checkConfirmation(_ header, claims object) error {
-	if !hasClaim(claims, "cnf") {
-		return nil
-	}
-	return refuse(authenticator.ReasonTokenUnbound, "problem", "the token is bound to a key (cnf), whose proof is not supported: ask the issuer for plain bearer tokens")
-}
-
 // checkIssuedAt requires iat, which ID tokens (OpenID Connect Core, section 2) and
 // logout tokens must have.
 func (v *Verifier) checkIssuedAt(_ header, claims object) error {

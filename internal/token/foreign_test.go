@@ -243,20 +243,6 @@ func TestS11MappedForms(t *testing.T) {
 	}
 }
 
-// Whatever the form of cnf, a token that needs a proof is no bearer token.
-func TestN05Bound(t *testing.T) {
-	v := newVerifier(t, testConfig(t, "HS256"))
-	for form, cnf := range map[string]any{
-		"jkt": map[string]any{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}, "x5t": map[string]any{"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"},
-		"jwk": map[string]any{"jwk": map[string]any{"kty": "RSA"}}, "kid": map[string]any{"kid": "1"}, "another": map[string]any{"x-binding": true},
-		"empty": map[string]any{}, "string": "0ZcO", "false": false, "list": []string{},
-	} {
-		t.Run("N-05 "+form, func(t *testing.T) {
-			wantReason(t, v, token("HS256", map[string]any{"cnf": cnf}), authenticator.ReasonTokenUnbound)
-		})
-	}
-}
-
 // Others of the kind: what restricts is refused or held, what only informs is shown.
 func TestN05NearbyClaims(t *testing.T) {
 	v := newVerifier(t, testConfig(t, "HS256"))
@@ -287,7 +273,7 @@ func FuzzClaimForms(f *testing.F) {
 			return
 		}
 		claims["sub"] = "alice"
-		id, err := v.identify(claims, kindOf(claims))
+		id, err := v.identify(claims, kindOf(claims), "none")
 		if err != nil {
 			t.Fatalf("%s: %v", data, err)
 		}

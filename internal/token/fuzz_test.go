@@ -109,7 +109,7 @@ func FuzzIdentify(f *testing.F) {
 		}
 		_ = v.checkClaims(&jws{}, claims)
 		_ = v.checkRequirements(claims)
-		id, err := v.identify(claims, kindOf(claims))
+		id, err := v.identify(claims, kindOf(claims), "none")
 		if (err == nil) != (id != nil) {
 			t.Fatalf("identity %v with %v", id, err)
 		}

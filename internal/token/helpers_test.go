@@ -196,6 +196,12 @@ func wantReason(t testing.TB, v *Verifier, raw string, want authenticator.Reason
 	return refused
 }
 
+// cachedIdentity returns the identity of a token in the cache, or nil.
+func cachedIdentity(v *Verifier, raw string) *authenticator.Identity {
+	t, _ := v.VerifyCached(raw)
+	return t.Identity
+}
+
 // detail returns the value of a detail, "" if it is missing.
 func (e *Error) detail(name string) string {
 	for _, d := range e.Details {

@@ -201,7 +201,7 @@ func (v *Verifier) Identify(t *IDToken, more map[string]any) (*authenticator.Ide
 			claims[name] = value
 		}
 	}
-	id, err := v.identify(claims, authenticator.KindUser)
+	id, err := v.identify(claims, authenticator.KindUser, Confirmation{}.Bound())
 	if err != nil {
 		return nil, err
 	}

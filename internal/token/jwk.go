@@ -30,6 +30,11 @@ func parseJWK(data []byte) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
+	return newJWK(members)
+}
+
+// newJWK is parseJWK for decoded members.
+func newJWK(members object) (Key, error) {
 	if err := checkPurpose(members); err != nil {
 		return Key{}, err
 	}

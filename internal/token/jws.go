@@ -75,7 +75,7 @@ func (t Unverified) Issuer() (string, bool) {
 
 // header holds the used members of a JOSE header (RFC 7515, section 4.1). Members
 // with keys or their URLs (jku, jwk, x5u, x5c) are ignored: a token's key is never
-// taken from the token.
+// taken from the token. Only ParseSelfSigned reads jwk.
 type header struct {
 	algorithm string
 	keyID     string
@@ -89,39 +89,48 @@ var NotJWT = authenticator.Detail{Name: "problem", Value: "the token has not thr
 // parse parses a token of at most limit bytes. It must have three segments in
 // strict base64url. Encrypted tokens and the JSON serializations are rejected.
 func parse(raw string, limit int) (*jws, error) {
+	t, head, err := split(raw, limit)
+	if err != nil {
+		return nil, err
+	}
+	if t.header, err = parseHeader(head); err != nil {
+		return nil, malformed("the header %v", err)
+	}
+	return t, nil
+}
+
+// split decodes the three segments of a token of at most limit bytes, and returns the
+// header as JSON.
+func split(raw string, limit int) (t *jws, head []byte, err error) {
 	if len(raw) > limit {
-		return nil, malformed("the token is longer than %d bytes", limit)
+		return nil, nil, malformed("the token is longer than %d bytes", limit)
 	}
 	switch segments := strings.Count(raw, ".") + 1; {
 	case strings.Contains(raw, `"`):
-		return nil, malformed("the token stands in quotes: send it without them")
+		return nil, nil, malformed("the token stands in quotes: send it without them")
 	case segments == 5:
-		return nil, malformed("the token is an encrypted token (JWE), of five segments: have the issuer send a signed one (JWS)")
+		return nil, nil, malformed("the token is an encrypted token (JWE), of five segments: have the issuer send a signed one (JWS)")
 	case segments != 3:
-		return nil, refuse(authenticator.ReasonTokenMalformed, NotJWT.Name, NotJWT.Value)
+		return nil, nil, refuse(authenticator.ReasonTokenMalformed, NotJWT.Name, NotJWT.Value)
 	}
 	end := strings.LastIndexByte(raw, '.')
 	first, second, _ := strings.Cut(raw[:end], ".")
 
 	buffer := make([]byte, 0, strictBase64.DecodedLen(len(raw)))
-	head, err := appendSegment(buffer, first)
-	if err != nil {
-		return nil, malformed("the header %v", err)
+	if head, err = appendSegment(buffer, first); err != nil {
+		return nil, nil, malformed("the header %v", err)
 	}
-	t := &jws{signed: raw[:end]}
-	if t.header, err = parseHeader(head); err != nil {
-		return nil, malformed("the header %v", err)
-	}
+	t = &jws{signed: raw[:end]}
 	if t.payload, err = appendSegment(head[len(head):], second); err != nil {
-		return nil, malformed("the payload %v", err)
+		return nil, nil, malformed("the payload %v", err)
 	}
 	if t.signature, err = appendSegment(t.payload[len(t.payload):], raw[end+1:]); err != nil {
-		return nil, malformed("the signature %v", err)
+		return nil, nil, malformed("the signature %v", err)
 	}
 	if len(t.signature) == 0 {
-		return nil, malformed("the signature is empty")
+		return nil, nil, malformed("the signature is empty")
 	}
-	return t, nil
+	return t, head, nil
 }
 
 // strictBase64 refuses unused bits that are not zero.
@@ -144,16 +153,26 @@ func appendSegment(to []byte, segment string) ([]byte, error) {
 // changed.
 func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) } //nolint:gosec // read only
 
-// parseHeader parses a JOSE header. It rejects crit (RFC 7515, section 4.1.11),
-// because no extension is supported.
+// parseHeader parses a JOSE header.
 func parseHeader(data []byte) (header, error) {
-	if len(data) > maxHeader {
-		return header{}, errors.New("is too long")
-	}
-	members, err := decodeObject(data)
+	members, err := decodeHeader(data)
 	if err != nil {
 		return header{}, err
 	}
+	return newHeader(members)
+}
+
+// decodeHeader decodes a JOSE header of at most maxHeader bytes.
+func decodeHeader(data []byte) (object, error) {
+	if len(data) > maxHeader {
+		return nil, errors.New("is too long")
+	}
+	return decodeObject(data)
+}
+
+// newHeader returns the used members of a header. It rejects crit (RFC 7515, section
+// 4.1.11), because no extension is supported.
+func newHeader(members object) (header, error) {
 	if _, critical := members["crit"]; critical {
 		return header{}, errors.New("demands extensions with crit")
 	}

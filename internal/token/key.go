@@ -52,6 +52,14 @@ func (k Key) keyType() string {
 	return fmt.Sprintf("%T", k.material)
 }
 
+// bits returns the size of an RSA modulus, and 0 for other keys.
+func (k Key) bits() int {
+	if public, ok := k.material.(*rsa.PublicKey); ok {
+		return public.N.BitLen()
+	}
+	return 0
+}
+
 // verify reports whether a signature over signed is valid.
 func (k Key) verify(algorithm, signed string, signature []byte) bool {
 	method := methods[algorithm]

@@ -24,10 +24,11 @@ var defaultMap = map[string][]string{
 // listFields are the fields with several values.
 var listFields = []string{"roles", "groups", "scopes"}
 
-// identify returns the identity of verified claims. A missing ID is an error, and
+// identify returns the identity of verified claims, whose token is bound to a key or
+// not. A missing ID is an error, and
 // so is a claim of the wrong type for a field that the configuration maps. Other
 // claims of the wrong type are skipped, and their fields are unknown.
-func (v *Verifier) identify(claims object, kind authenticator.Kind) (*authenticator.Identity, error) {
+func (v *Verifier) identify(claims object, kind authenticator.Kind, bound string) (*authenticator.Identity, error) {
 	m := &mapping{verifier: v, claims: claims}
 	m.findOverage()
 	if kind == authenticator.KindUnknown {
@@ -49,6 +50,7 @@ func (v *Verifier) identify(claims object, kind authenticator.Kind) (*authentica
 		AMR:           m.amr(),
 		AuthTime:      m.authTime(),
 		ExpiresAt:     m.seconds("exp"),
+		Bound:         bound,
 	}
 	id.Issuer, _, _ = claims.text("iss")
 	if v.maxAge > 0 {

@@ -39,15 +39,15 @@ func TestN12Turn(t *testing.T) {
 				entered++
 				return func() { left++ }, nil
 			}
-			id, err := v.VerifyLimited(Parse(test.raw), turn)
+			verified, err := v.VerifyLimited(Parse(test.raw), turn)
 			var refusal *Error
-			if errors.As(err, &refusal); (id != nil) != (test.reason == "") || refusal != nil && (refusal.Reason != test.reason || refusal.BadSignature && test.failure != nil) {
-				t.Errorf("got %v, %v", id, err)
+			if errors.As(err, &refusal); (verified.Identity != nil) != (test.reason == "") || refusal != nil && (refusal.Reason != test.reason || refusal.BadSignature && test.failure != nil) {
+				t.Errorf("got %v, %v", verified, err)
 			}
 			if entered != test.turns || left != test.turns {
 				t.Errorf("%d turns taken, %d given back", entered, left)
 			}
-			if remembered := v.VerifyCached(test.raw); remembered != id {
+			if remembered := cachedIdentity(v, test.raw); remembered != verified.Identity {
 				t.Errorf("remembered as %v, which takes no turn", remembered)
 			}
 		})

@@ -31,9 +31,6 @@ func vectors(t *testing.T, path ...string) []byte {
 	return must(os.ReadFile(filepath.Join(append([]string{root}, path...)...)))
 }
 
-// privateMembers are taken out of published examples: our key sets are public.
-var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi"}
-
 // exampleKey returns the verifying key of an example, which is often private.
 // A secret does not go through a key set, so it is taken from the JWK here.
 func exampleKey(t *testing.T, data []byte) (Key, error) {

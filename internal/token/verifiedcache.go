@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
-
-	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // maxCacheBytes limits the cache of verified tokens by a generous estimate of its
@@ -15,13 +13,13 @@ const maxCacheBytes = 32 << 20
 
 // cachedToken is the result of a verified token.
 type cachedToken struct {
-	id         *authenticator.Identity
+	token      Token
 	expires    time.Time // after this the token is verified again
 	generation any       // of the keys
 	size       uint32
 }
 
-// tokenCache caches the identities of verified tokens by the SHA-256 of the whole
+// tokenCache caches verified tokens by the SHA-256 of the whole
 // token, so that it stores no token. Each verifier has its own cache, since another
 // configuration may reject the token.
 type tokenCache struct {
@@ -40,28 +38,29 @@ func cacheKey(raw string) [sha256.Size]byte {
 	return sha256.Sum256(bytesOf(raw))
 }
 
-// VerifyCached returns the identity of a token that was verified before, by keys
-// that are still in use, and that has not expired. It returns nil if the token is
-// not in the cache, which does not mean that it is invalid. It allocates no memory.
-func (v *Verifier) VerifyCached(raw string) *authenticator.Identity {
+// VerifyCached returns a token that was verified before, by keys that are still in
+// use, and that has not expired. It returns false if the token is not in the cache,
+// which does not mean that it is invalid. It allocates no memory. A proof for the
+// Confirmation of the token is never cached.
+func (v *Verifier) VerifyCached(raw string) (Token, bool) {
 	if raw == "" || len(raw) > maxToken {
-		return nil
+		return Token{}, false
 	}
 	entry, ok := v.cache.GetIfPresent(cacheKey(raw))
 	if !ok || !v.now().Before(entry.expires) {
-		return nil
+		return Token{}, false
 	}
 	if generation := v.keys.Generation(); generation == nil || generation != entry.generation {
-		return nil
+		return Token{}, false
 	}
-	return entry.id
+	return entry.token, true
 }
 
 // cacheToken stores a token that was verified with keys of a generation.
-func (v *Verifier) cacheToken(raw string, id *authenticator.Identity, generation any) {
+func (v *Verifier) cacheToken(raw string, t Token, generation any) {
 	if generation == nil {
 		return
 	}
 	size := uint32(1<<10 + 8*len(raw)) //nolint:gosec // a token is at most 16 KiB
-	v.cache.Set(cacheKey(raw), &cachedToken{id: id, expires: time.Unix(id.ExpiresAt, 0), generation: generation, size: size})
+	v.cache.Set(cacheKey(raw), &cachedToken{token: t, expires: time.Unix(t.Identity.ExpiresAt, 0), generation: generation, size: size})
 }

@@ -15,41 +15,41 @@ func TestRemembered(t *testing.T) {
 	config.Keys, config.Now = source, c.now
 	v := newVerifier(t, config)
 	raw := token("ES256", nil)
-	if v.VerifyCached(raw) != nil {
+	if cachedIdentity(v, raw) != nil {
 		t.Fatal("remembered before it was seen")
 	}
 	id, err := v.Verify(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.VerifyCached(raw) != id {
+	if cachedIdentity(v, raw) != id {
 		t.Error("not remembered")
 	}
 	for _, other := range []string{"", raw + "A", raw[:len(raw)-1], raw[1:]} {
-		if v.VerifyCached(other) != nil {
+		if cachedIdentity(v, other) != nil {
 			t.Errorf("%.20q is taken for it", other)
 		}
 	}
-	if newVerifier(t, config).VerifyCached(raw) != nil {
+	if cachedIdentity(newVerifier(t, config), raw) != nil {
 		t.Error("another verifier remembers it")
 	}
 	source.Swap(testSet(t, testKey(t, "RS256")))
-	if v.VerifyCached(raw) != nil {
+	if cachedIdentity(v, raw) != nil {
 		t.Error("remembered although its key is gone")
 	}
 	if _, err := v.Verify(raw); err == nil {
 		t.Error("accepted although its key is gone")
 	}
 	source.Swap(first)
-	if v.VerifyCached(raw) != id {
+	if cachedIdentity(v, raw) != id {
 		t.Error("forgotten although its key is back")
 	}
 	c.forward(299 * time.Second)
-	if v.VerifyCached(raw) == nil {
+	if cachedIdentity(v, raw) == nil {
 		t.Error("forgotten before it expired")
 	}
 	c.forward(time.Second)
-	if v.VerifyCached(raw) != nil {
+	if cachedIdentity(v, raw) != nil {
 		t.Error("remembered after it expired")
 	}
 	if _, err := v.Verify(raw); err != nil {
@@ -66,7 +66,7 @@ func TestNotRemembered(t *testing.T) {
 	v := newVerifier(t, testConfig(t, "ES256"))
 	bad := token("ES256", map[string]any{"aud": "other"})
 	for range 2 {
-		if _, err := v.Verify(bad); err == nil || v.VerifyCached(bad) != nil {
+		if _, err := v.Verify(bad); err == nil || cachedIdentity(v, bad) != nil {
 			t.Error("a bad token is remembered")
 		}
 	}
@@ -112,7 +112,7 @@ func BenchmarkVerifyCached(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if v.VerifyCached(raw) == nil {
+		if cachedIdentity(v, raw) == nil {
 			b.Fatal("forgotten")
 		}
 	}

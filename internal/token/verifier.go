@@ -37,39 +37,79 @@ type Verifier struct {
 	cache          tokenCache
 }
 
-// Verify returns the identity of a token. An error is an *Error. The reason
-// keys_unavailable means that it is unknown whether the token is valid. All fields
-// of the identity come from this token.
+// Token is a verified token.
+type Token struct {
+	// Identity is the caller. All its fields come from the token.
+	Identity *authenticator.Identity
+	// Confirmation says to which keys the token is bound. Unless it is zero, the token
+	// is valid only with a proof of each, which the caller has to check.
+	Confirmation Confirmation
+}
+
+// Verify returns the identity of a token that is not bound to a key. An error is an
+// *Error. The reason keys_unavailable means that it is unknown whether the token is
+// valid.
 func (v *Verifier) Verify(raw string) (*authenticator.Identity, error) {
-	if id := v.VerifyCached(raw); id != nil {
-		return id, nil
+	t, known := v.VerifyCached(raw)
+	if !known {
+		var err error
+		if t, err = v.VerifyLimited(Parse(raw), nil); err != nil {
+			return nil, err
+		}
 	}
-	return v.VerifyLimited(Parse(raw), nil)
+	if t.Confirmation != (Confirmation{}) {
+		return nil, unbound("the token is bound to a key (cnf), and there is no proof")
+	}
+	return t.Identity, nil
 }
 
 // Limiter waits until a signature may be verified and returns a function to call
 // afterwards. An error means that no slot was available.
 type Limiter func() (leave func(), err error)
 
-// VerifyLimited is Verify for a token that is not in the cache. It calls the
+// VerifyLimited verifies a token that is not in the cache. It calls the
 // limiter before it verifies a signature. Tokens that fail other checks do not call
 // it, and neither does waiting for the issuer's keys. If newer keys are fetched, it
 // may be called twice. If the limiter fails, the reason is busy, and the token may
 // be valid. A nil limiter does not wait.
-func (v *Verifier) VerifyLimited(t Unverified, turn Limiter) (*authenticator.Identity, error) {
+func (v *Verifier) VerifyLimited(t Unverified, turn Limiter) (Token, error) {
 	generation := v.keys.Generation() // read before the keys, so that a change in between is safe
-	id, err := v.verify(t, turn)
+	verified, err := v.verify(t, turn)
 	if err == nil {
-		v.cacheToken(t.raw, id, generation)
+		v.cacheToken(t.raw, verified, generation)
 	}
-	return id, err
+	return verified, err
 }
 
 // verify is VerifyLimited without storing the result in the cache.
-func (v *Verifier) verify(t Unverified, turn Limiter) (*authenticator.Identity, error) {
+func (v *Verifier) verify(t Unverified, turn Limiter) (Token, error) {
 	if t.err != nil {
-		return nil, t.err
+		return Token{}, t.err
 	}
+	claims, err := v.checkUnsigned(t)
+	if err != nil {
+		return Token{}, err
+	}
+	key, err := v.signedBy(t.jws, turn)
+	if err != nil {
+		return Token{}, err
+	}
+	if err := checkSVID(key, claims); err != nil {
+		return Token{}, err
+	}
+	if err := v.checkRequirements(claims); err != nil {
+		return Token{}, err
+	}
+	confirmation, err := ParseConfirmation(claims["cnf"])
+	if err != nil {
+		return Token{}, err
+	}
+	id, err := v.identify(claims, kindOf(claims), confirmation.Bound())
+	return Token{id, confirmation}, err
+}
+
+// checkUnsigned returns the claims of a token after the checks that need no key.
+func (v *Verifier) checkUnsigned(t Unverified) (object, error) {
 	if err := t.checkAlgorithm(v.algorithms); err != nil {
 		return nil, err
 	}
@@ -80,20 +120,7 @@ func (v *Verifier) verify(t Unverified, turn Limiter) (*authenticator.Identity, 
 	if err != nil {
 		return nil, err
 	}
-	if err := v.checkClaims(t.jws, claims); err != nil {
-		return nil, err
-	}
-	key, err := v.signedBy(t.jws, turn)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkSVID(key, claims); err != nil {
-		return nil, err
-	}
-	if err := v.checkRequirements(claims); err != nil {
-		return nil, err
-	}
-	return v.identify(claims, kindOf(claims))
+	return claims, v.checkClaims(t.jws, claims)
 }
 
 // parse parses a token of at most limit bytes with one of the algorithms.
