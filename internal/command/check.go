@@ -62,7 +62,7 @@ func (c *checkCommand) run(cmd *cobra.Command, args []string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	progress := func(asked int) { fmt.Fprintf(cmd.ErrOrStderr(), "%d requests asked about …\n", asked) }
+	progress := func(asked int) { fmt.Fprintf(cmd.ErrOrStderr(), "evaluated %d requests …\n", asked) }
 	options, err := c.sources.config.Bundle()
 	if err != nil {
 		return false, err
@@ -115,7 +115,7 @@ func documentsIn(name string) ([]string, error) {
 		}
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%s: no file *.json there", name)
+		return nil, fmt.Errorf("%s: the directory has no *.json file", name)
 	}
 	return files, nil
 }
@@ -134,14 +134,14 @@ func writeCheck(cmd *cobra.Command, report counterexample.CheckReport) error {
 		}
 	}
 	if !report.Complete {
-		fmt.Fprintln(prose, "Not everything was tried: --limit allows more requests.")
+		fmt.Fprintln(prose, "The search stopped at the limit; --limit <number> evaluates more requests.")
 	}
 	found := len(report.Warnings) + len(report.Findings)
 	if report.Samples == 0 {
-		_, err := fmt.Fprintf(prose, "%d found; an access table alone is not searched: what a caller lacks opens none of its rules.\n", found)
+		_, err := fmt.Fprintf(prose, "%d found; an access table alone is not searched, because its rules allow no caller because of a missing value.\n", found)
 		return err
 	}
-	_, err := fmt.Fprintf(prose, "%d found; begun with %d requests, of which %d are refused, and asked about %d.\n",
+	_, err := fmt.Fprintf(prose, "%d found; started with %d requests, %d of them denied, and evaluated %d.\n",
 		found, report.Samples, report.Denied, report.Evaluations)
 	return err
 }

@@ -80,12 +80,12 @@ func (c *curl) short(letters string, args []string) ([]string, error) {
 func (c *curl) option(name, value string, args []string) ([]string, error) {
 	effect, known := curlFlags[name]
 	if !known {
-		return nil, fmt.Errorf("the option %s is not known here", name)
+		return nil, fmt.Errorf("the option %s is not supported; leave it out, or use the flags of explain", name)
 	}
 	effect, takes := strings.CutSuffix(effect, "=")
 	if takes && value == "" {
 		if len(args) == 0 {
-			return nil, fmt.Errorf("the option %s wants a value", name)
+			return nil, fmt.Errorf("the option %s needs a value", name)
 		}
 		value, args = args[0], args[1:]
 	}
@@ -101,7 +101,7 @@ func (c *curl) apply(effect, value string) error {
 		d.Method = value
 	case "url":
 		if d.URL != "" {
-			return errors.New("more than one URL")
+			return errors.New("more than one URL; explain one request at a time")
 		}
 		if d.URL = value; !strings.Contains(value, "://") {
 			d.URL = "http://" + value
@@ -125,7 +125,7 @@ func (c *curl) apply(effect, value string) error {
 // addData adds to the body.
 func (c *curl) addData(what, value string) error {
 	if strings.HasPrefix(value, "@") {
-		return errors.New("data from a file is not read: give it by --body")
+		return errors.New("data from a file is not read; use --body of explain")
 	}
 	switch what {
 	case "json":
@@ -151,7 +151,7 @@ func (c *curl) addData(what, value string) error {
 func (c *curl) finish() (explain.Description, []string, error) {
 	d := &c.description
 	if d.URL == "" {
-		return *d, nil, errors.New("no URL")
+		return *d, nil, errors.New("the command line has no URL")
 	}
 	defaults := []string{"User-Agent: curl", "Accept: */*"}
 	data := strings.Join(c.data, "&")

@@ -101,7 +101,7 @@ func (f *explainFlags) read(cmd *cobra.Command, args []string) (err error) {
 			return fmt.Errorf("curl: %w", err)
 		}
 	case dash >= 0:
-		return errors.New("behind -- stands the command line of curl")
+		return errors.New("after --, write a curl command line: -- curl https://app.example.com/")
 	case *f.input != "" && len(args) == 0:
 		document, err := readInput(cmd, *f.input)
 		if err != nil {
@@ -111,7 +111,7 @@ func (f *explainFlags) read(cmd *cobra.Command, args []string) (err error) {
 			return err
 		}
 	case *f.input != "":
-		return errors.New("--input is a request already")
+		return errors.New("--input already describes the request; leave out the other arguments")
 	case len(args) == 1 && !strings.Contains(args[0], "://"):
 		q.ID = args[0]
 	case len(args) == 1:
@@ -119,14 +119,14 @@ func (f *explainFlags) read(cmd *cobra.Command, args []string) (err error) {
 	case len(args) == 2:
 		q.Method, q.URL = args[0], args[1]
 	default:
-		return fmt.Errorf("which request? %s", cmd.UseLine())
+		return fmt.Errorf("no request: %s", cmd.UseLine())
 	}
 	more, err := f.readDescription(cmd)
 	if err != nil {
 		return err
 	}
 	for _, hint := range append(hints, more...) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Note: %s is a credential and is not used: say who is calling by --as, --role or --identity\n", printable(hint))
+		fmt.Fprintf(cmd.ErrOrStderr(), "Note: %s is a credential and is not used; set the caller with --as, --role or --identity\n", printable(hint))
 	}
 	return q.Check()
 }
@@ -187,7 +187,7 @@ func addHeader(d *explain.Description, line string, hints *[]string) error {
 	name, value, ok := strings.Cut(line, ":")
 	name = strings.TrimSpace(name)
 	if !ok || name == "" || strings.ContainsAny(name, " \t") {
-		return errors.New("want name: value")
+		return errors.New("want name: value, such as Accept: text/html")
 	}
 	value = strings.TrimSpace(value)
 	if request.IsSecretName(name) {
@@ -245,7 +245,7 @@ func (f *explainFlags) ask(cmd *cobra.Command) (explain.Response, error) {
 	defer response.Body.Close()
 	var refusals []policy.Refusal
 	if err := json.NewDecoder(response.Body).Decode(&refusals); err != nil || len(refusals) == 0 {
-		return explain.Response{}, errors.New("the server's answer cannot be read")
+		return explain.Response{}, errors.New("the response of the server is not valid JSON; is --address the admin API of Caddy, and are both of the same version?")
 	}
 	return explain.About(cmd.Context(), set, refusals[0], f.asked.Changes)
 }
@@ -265,7 +265,7 @@ func (f *explainFlags) askRunning() (explain.Response, error) {
 	decoder := json.NewDecoder(response.Body)
 	decoder.UseNumber()
 	if err := decoder.Decode(&answer); err != nil {
-		return answer, errors.New("the server's answer cannot be read")
+		return answer, errors.New("the response of the server is not valid JSON; is --address the admin API of Caddy, and are both of the same version?")
 	}
 	return answer, nil
 }

@@ -3,33 +3,31 @@ package command
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 )
 
-// describe writes an answer for people.
+// describe formats an explanation as text.
 func describe(a explain.Response) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	verdict := "allowed"
-	if !a.Allow {
-		verdict = strings.TrimSpace("denied: " + string(a.Reason) + " " + strings.Join(a.Codes, " "))
-	}
-	line("%s", verdict)
+	line("%s", verdict(a))
 	line("%s %s from %s", a.Request.Method, a.Request.URL, a.Request.ClientIP)
 	line("caller: %s", describeCaller(a.Caller))
 	if len(a.Changes) > 0 {
 		line("what if: %s", strings.Join(a.Changes, "; "))
 	}
 	if a.Decision != "" {
-		line("decision: %s, revision %s", a.Decision, a.Revision)
+		line("decision: %s, revision %s: %s", a.Decision, a.Revision, policyVerdict(a))
 	}
 	if r := a.Refusal; r != nil {
-		line("refused: %s with %d %s", r.Time.Format("2006-01-02T15:04:05Z07:00"), r.Status, strings.TrimSpace(string(r.Reason)+" "+r.Rule))
-		for name, value := range r.Details {
-			line("  %s: %s", name, value)
+		line("answer: %d %s at %s", r.Status, strings.TrimSpace(string(r.Reason)+" "+r.Rule), r.Time.Format("2006-01-02T15:04:05Z07:00"))
+		for _, name := range slices.Sorted(maps.Keys(r.Details)) {
+			line("  %s: %s", name, r.Details[name])
 		}
 	}
 	if a.Error != "" {
@@ -51,7 +49,24 @@ func describe(a explain.Response) string {
 	return b.String()
 }
 
-// describeCaller says who is calling.
+// verdict returns the first line of an explanation: for a request that a server denied, the
+// reason of its answer, unless the caller was changed.
+func verdict(a explain.Response) string {
+	if r := a.Refusal; r != nil && !a.Allow && len(a.Changes) == 0 {
+		return strings.TrimSpace("denied: " + string(r.Reason) + " " + strings.Join(r.Codes, " "))
+	}
+	return policyVerdict(a)
+}
+
+// policyVerdict returns the decision of the policies.
+func policyVerdict(a explain.Response) string {
+	if a.Allow {
+		return "allowed"
+	}
+	return strings.TrimSpace("denied: " + string(a.Reason) + " " + strings.Join(a.Codes, " "))
+}
+
+// describeCaller formats the identity of the caller.
 func describeCaller(caller map[string]any) string {
 	if caller["authenticated"] != true {
 		return "anonymous"
@@ -78,27 +93,27 @@ func asJSON(value any) string {
 	return string(text)
 }
 
-// describeTables writes what access tables say.
+// describeTables formats the explanation of an access table.
 func describeTables(b *strings.Builder, t *accesstable.Explanation) {
 	if t.Blocked {
-		fmt.Fprintf(b, "\nthe table blocks this caller, whatever its rules say, by blocked %s\n", t.BlockedBy)
+		fmt.Fprintf(b, "\nthe table blocks this caller, whatever its rules are: blocked %s\n", t.BlockedBy)
 		return
 	}
 	for _, rule := range t.Rules {
 		fmt.Fprintf(b, "\n%s\n", headline(rule))
 		if len(rule.Alternatives) == 0 && rule.Label != accesstable.CodeForeignDestination {
-			fmt.Fprint(b, "  it lets no caller in\n")
+			fmt.Fprint(b, "  it denies every caller\n")
 		}
 		for _, alternative := range rule.Alternatives {
 			nearest := ""
 			if alternative.Nearest {
-				nearest = ", the nearest"
+				nearest = ", nearest"
 			}
 			fmt.Fprintf(b, "  %s %s%s\n", alternative.At, word(alternative.Holds), nearest)
 			for _, c := range alternative.Conditions {
 				fmt.Fprintf(b, "    %-3s %s: %s", yes(c.Holds), c.Name, c.Wanted)
 				if c.Has != nil && !c.Holds {
-					fmt.Fprintf(b, "   (there is %s)", asJSON(c.Has))
+					fmt.Fprintf(b, "   (the request has %s)", asJSON(c.Has))
 				}
 				fmt.Fprint(b, "\n")
 			}
@@ -106,17 +121,17 @@ func describeTables(b *strings.Builder, t *accesstable.Explanation) {
 	}
 }
 
-// headline says why a rule counts.
+// headline says why a rule decides.
 func headline(rule accesstable.ExplainedRule) string {
 	switch {
 	case rule.Below:
-		return rule.Label + " decides below the path or the destination, where this method acts too"
+		return rule.Label + " decides below the path or the destination, because this method acts on everything below"
 	case rule.Label == "default":
-		return "no rule's hosts and paths fit: the table's default counts"
+		return "no rule matches the host and the path: the default of the table decides"
 	case rule.Label == accesstable.CodeForeignDestination:
-		return "the Destination is on a host that is neither the request's own nor in the hosts of a rule"
+		return "the Destination is on a host that is neither the host of the request nor in the hosts of a rule"
 	}
-	return rule.Label + " is the first whose hosts and paths fit"
+	return rule.Label + " is the first that matches the host and the path"
 }
 
 func yes(holds bool) string {
@@ -133,7 +148,7 @@ func word(holds bool) string {
 	return "fails"
 }
 
-// describeRule writes a rule with its conditions.
+// describeRule formats a rule with its conditions.
 func describeRule(b *strings.Builder, rule explain.Rule, indent string) {
 	kind := word(rule.Holds)
 	if rule.Default {
@@ -149,10 +164,10 @@ func describeRule(b *strings.Builder, rule explain.Rule, indent string) {
 	}
 }
 
-// outcomes are the words for what became of a condition.
+// outcomes are the words for the outcomes of conditions.
 var outcomes = map[explain.Outcome]string{explain.Holds: "yes", explain.Fails: "no", explain.Broken: "error", explain.Unreached: "-"}
 
-// describeCondition writes a condition, its values and the rules that it asks.
+// describeCondition formats a condition, its values and the rules that it reads.
 func describeCondition(b *strings.Builder, c explain.Condition, indent string) {
 	_, row, _ := cutLast(c.At)
 	text := strings.ReplaceAll(c.Text, "\n", "\n"+indent+"              ")
@@ -165,7 +180,7 @@ func describeCondition(b *strings.Builder, c explain.Condition, indent string) {
 	}
 }
 
-// cutLast cuts a place at the colon before its line.
+// cutLast splits a position into file and line.
 func cutLast(at string) (file, row string, ok bool) {
 	colon := strings.LastIndexByte(at, ':')
 	if colon < 0 {
@@ -174,7 +189,7 @@ func cutLast(at string) (file, row string, ok bool) {
 	return at[:colon], at[colon+1:], true
 }
 
-// describeNearest writes what stands in the way.
+// describeNearest formats the nearest rule and the condition that fails.
 func describeNearest(b *strings.Builder, n *explain.Nearest) {
 	fmt.Fprintf(b, "\nnearest: %s %s", n.At, n.Rule)
 	if n.Missing > 0 {
@@ -193,8 +208,8 @@ func describeNearest(b *strings.Builder, n *explain.Nearest) {
 	}
 }
 
-// printable makes text of strangers fit for a terminal: control characters but
-// line breaks become U+FFFD.
+// printable makes untrusted text safe for a terminal: control characters other than line
+// breaks become U+FFFD.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -44,7 +44,7 @@ type formatter struct {
 
 func (f *formatter) run(cmd *cobra.Command, args []string) (bool, error) {
 	if f.write && (f.check || f.diff) {
-		return false, errors.New("--write does not go with --check and --diff")
+		return false, errors.New("--write cannot be combined with --check or --diff")
 	}
 	if len(args) == 0 {
 		return f.standardInput(cmd)
@@ -95,7 +95,7 @@ func (f *formatter) file(out io.Writer, name string) error {
 	fmt.Fprintln(out, name)
 	_, err = replaceFile(name, func(now []byte) ([]byte, error) {
 		if string(now) != string(source) {
-			return nil, fmt.Errorf("%s was changed meanwhile", name)
+			return nil, fmt.Errorf("%s was changed while it was being formatted; run fmt again", name)
 		}
 		return formatted, nil
 	})

@@ -23,7 +23,7 @@ Caddyfile.
 	algorithm := addAlgorithm(cmd)
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
 		if len(args) > 0 {
-			return false, errors.New("a password is never an argument: it is asked for, or read from standard input")
+			return false, errors.New("a password cannot be an argument, because other users can see it; leave it out to be asked for it, or write it to standard input")
 		}
 		hash, err := hashWith(*algorithm)
 		if err != nil {

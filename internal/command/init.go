@@ -78,7 +78,7 @@ func createSite(dir, user string) (*createdSite, error) {
 	}
 	for _, name := range scaffoldOrder {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			return nil, fmt.Errorf("%s is there already: nothing is overwritten, and nothing was made", filepath.Join(dir, name))
+			return nil, fmt.Errorf("%s exists; init overwrites nothing, so nothing was created: choose another directory", filepath.Join(dir, name))
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
@@ -149,18 +149,18 @@ func (b *createdSite) guide(cmd *cobra.Command) {
 	if b.Directory != "." {
 		enter = fmt.Sprintf("  cd %s\n", b.Directory)
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), `made %s
-%s is for its owner alone: the server has to run as that user.
+	fmt.Fprintf(cmd.ErrOrStderr(), `created %s
+Only its owner can read %s, so Caddy must run as that user.
 
 Next:
 %s  caddy run
 and, from another terminal:
   curl -i http://localhost:8080/               anonymous: 401
   curl -i -u %s http://localhost:8080/      with the password below
-Then edit access.yaml and ask again: it is taken while the server runs. To see that
-the policies do what they should:
+Then edit access.yaml and send the requests again: changes apply within a second. To run
+the tests of the policies:
   caddy policy-auth test policies --access access.yaml
 
-The password is shown this once:
+The password is shown only once:
 `, strings.Join(b.Files, " "), filepath.Join(b.Directory, usersName), enter, b.User)
 }

@@ -64,7 +64,7 @@ leaks, you know which one to disable.`,
 		if *asJSON {
 			return true, writeJSON(cmd, shownKey{key.ID, key.Owner, secret})
 		}
-		fmt.Fprintln(cmd.ErrOrStderr(), "the key, which is shown this once:")
+		fmt.Fprintln(cmd.ErrOrStderr(), "the key, which is shown only once:")
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), secret)
 		return true, err
 	})

@@ -31,7 +31,7 @@ func (w words) Type() string { return "words" }
 func (w words) Set(text string) error {
 	for word := range strings.SplitSeq(text, ",") {
 		if word = strings.TrimSpace(word); word == "" {
-			return fmt.Errorf("a word is empty; leave the flag out for none")
+			return fmt.Errorf("an item is empty; for an empty list, leave the flag out")
 		}
 		*w.list = append(*w.list, word)
 	}

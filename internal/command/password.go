@@ -33,11 +33,11 @@ func readPassword(cmd *cobra.Command) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("the password: %w", err)
 	case len(content) > maxPasswordInput:
-		return "", errors.New("standard input is too long for a password")
+		return "", errors.New("the password on standard input is too long")
 	}
 	line := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
 	if line == "" {
-		return "", errors.New("no password on standard input")
+		return "", errors.New("standard input has no password: write one line, or use --generate")
 	}
 	return line, checkPasswordLength(line)
 }
@@ -49,7 +49,7 @@ const minPassword = 8
 // checkPasswordLength refuses a password that is soon guessed.
 func checkPasswordLength(password string) error {
 	if count := utf8.RuneCountInString(password); count < minPassword {
-		return fmt.Errorf("the password has %d characters; it wants at least %d, or --generate one", count, minPassword)
+		return fmt.Errorf("the password has %d characters; use at least %d, or --generate", count, minPassword)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func promptPasswordTwice(cmd *cobra.Command, terminal int) (string, error) {
 	}
 	again, err := promptPassword(cmd, terminal, "The same again: ")
 	if err == nil && again != password {
-		err = errors.New("the two are not the same")
+		err = errors.New("the two passwords differ")
 	}
 	if err == nil {
 		err = checkPasswordLength(password)

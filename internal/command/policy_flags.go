@@ -45,7 +45,7 @@ func (s *sources) add(cmd *cobra.Command, args []string) error {
 		case err != nil:
 			return err
 		case !info.IsDir() && filepath.Ext(arg) != ".rego":
-			return fmt.Errorf("%q: an argument is a directory or a file of policies (*.rego); a table is named by --access, data by --policies, a document by --input: %s", arg, cmd.UseLine())
+			return fmt.Errorf("%q: want a directory or a file of policies (*.rego); use --access for a table, --policies for data and --input for a document: %s", arg, cmd.UseLine())
 		}
 	}
 	s.config.Sources = append(s.config.Sources, args...)
@@ -55,7 +55,7 @@ func (s *sources) add(cmd *cobra.Command, args []string) error {
 // check returns an error unless something is named, and named well.
 func (s *sources) check() error {
 	if len(s.config.Sources)+len(s.config.Access) == 0 {
-		return errors.New("what decides? Name a directory or a file of policies, --access <file> or both")
+		return errors.New("no policies: name a directory or a file of policies, --access <file>, or both")
 	}
 	return s.config.Check()
 }
@@ -106,7 +106,7 @@ func readInput(cmd *cobra.Command, name string) (map[string]any, error) {
 	shown, content := name, cmd.InOrStdin()
 	switch name {
 	case "":
-		return nil, errors.New("which input? Name --input <file>, or - for standard input")
+		return nil, errors.New("no input: use --input <file>, or --input - for standard input")
 	case "-":
 		shown = "standard input"
 	default:
@@ -136,13 +136,13 @@ func decodeObject(r io.Reader) (map[string]any, error) {
 	err := decoder.Decode(&object)
 	switch _, more := decoder.Token(); {
 	case errors.Is(err, io.EOF):
-		return nil, errors.New("it is empty, want a JSON object")
+		return nil, errors.New("the document is empty; want a JSON object")
 	case err != nil:
 		return nil, fmt.Errorf("want a JSON object: %w", err)
 	case object == nil:
 		return nil, errors.New("want a JSON object, not null")
 	case !errors.Is(more, io.EOF):
-		return nil, errors.New("something stands behind the JSON object")
+		return nil, errors.New("there is more text after the JSON object; want one object")
 	}
 	return object, nil
 }
@@ -167,7 +167,7 @@ func askServer(address, method, uri string, body io.Reader) (*http.Response, err
 		return nil, errors.New(said)
 	}
 	if err != nil && !strings.HasPrefix(err.Error(), "caddy responded") {
-		err = fmt.Errorf("no answer from the admin API at %s (%w): is the server running, and is that its address? --address <admin> names another", address, err)
+		err = fmt.Errorf("no answer from the admin API at %s (%w): is Caddy running? If its admin API has another address, use --address", address, err)
 	}
 	return answer, err
 }

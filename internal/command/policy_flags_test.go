@@ -16,12 +16,12 @@ func TestReadInput(t *testing.T) {
 		want          string // the error, "" for none
 	}{
 		{"an object", `{"request": {"time_ns": 1700000000000000001}}` + "\n", ""},
-		{"nothing", "", "standard input: it is empty, want a JSON object"},
+		{"nothing", "", "standard input: the document is empty; want a JSON object"},
 		{"null", "null", "standard input: want a JSON object, not null"},
 		{"a list", "[]", "standard input: want a JSON object: "},
 		{"cut off", `{"request":`, "standard input: want a JSON object: "},
-		{"two", "{} {}", "standard input: something stands behind the JSON object"},
-		{"rubbish behind", "{} x", "standard input: something stands behind the JSON object"},
+		{"two", "{} {}", "standard input: there is more text after the JSON object"},
+		{"rubbish behind", "{} x", "standard input: there is more text after the JSON object"},
 		{"too long", `{"a": "` + strings.Repeat("x", maxInput) + `"}`, "standard input: more than 16 MiB"},
 	}
 	for _, test := range tests {
@@ -57,7 +57,7 @@ func TestSources(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"nothing", nil, "what decides? Name a directory"},
+		{"nothing", nil, "no policies: name a directory"},
 		{"a decision that is none", []string{"--policies", "x", "--decision", "allow"}, `decision: "allow" is not the path of a rule`},
 		{"a built-in that is on", []string{"--policies", "x", "--builtin", "concat"}, `builtins: "concat" is not one that is off`},
 		{"not there", []string{"--policies", "none"}, "none"},

@@ -73,7 +73,7 @@ func lockFile(name string, patience time.Duration) (*os.File, error) {
 		case !errors.Is(err, fs.ErrExist):
 			return nil, err
 		case time.Now().After(deadline):
-			return nil, fmt.Errorf("%s is there: another command is editing %s; if none is, remove it", next, name)
+			return nil, fmt.Errorf("%s exists: another command is editing %s; if there is none, remove the file", next, name)
 		}
 	}
 }
@@ -82,7 +82,7 @@ func lockFile(name string, patience time.Duration) (*os.File, error) {
 func commitReplacement(name string, next *os.File, content []byte) error {
 	if info, err := os.Stat(name); err == nil {
 		if err := keepOwner(next, info); err != nil {
-			return fmt.Errorf("%s: its owner cannot be kept: %w", name, err)
+			return fmt.Errorf("%s: the owner of the file cannot be preserved: %w", name, err)
 		}
 		if err := next.Chmod(info.Mode().Perm()); err != nil {
 			return err

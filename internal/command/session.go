@@ -106,7 +106,7 @@ func whichSessions(user, id string, all bool) (string, error) {
 	}
 	switch {
 	case named != 1:
-		return "", errors.New("which sessions? Name one of --user --id --all")
+		return "", errors.New("no sessions selected: use one of --user, --id and --all")
 	case all:
 		return sessionsURI + "?all=true", nil
 	case id != "":

@@ -39,7 +39,7 @@ that failed. The exit status is 1 if a test fails or if there is none.`,
 	cmd.RunE = run(func(cmd *cobra.Command, args []string) (bool, error) {
 		from.config.Sources = append(from.config.Sources, args...)
 		if len(from.config.Sources) == 0 {
-			return false, errors.New("which tests? Name the policies: caddy policy-auth test <directory or file>")
+			return false, errors.New("no policies: caddy policy-auth test <directory or file>")
 		}
 		o.Explain, o.Timeout = true, from.config.Timeout
 		options, err := from.config.Bundle()
@@ -113,7 +113,7 @@ func (o tests) sum(out io.Writer, report testrun.Report) {
 	}
 	switch {
 	case len(report.Results) == 0 && o.Run != "":
-		fmt.Fprintf(out, "no test is matched by %s\n", o.Run)
+		fmt.Fprintf(out, "no test matches --run %s\n", o.Run)
 	case len(report.Results) == 0:
 		fmt.Fprintln(out, "no tests: write rules whose names begin with test_ in files *_test.rego")
 	default:

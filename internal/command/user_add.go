@@ -122,7 +122,7 @@ func (s *newSecret) show(cmd *cobra.Command) error {
 	if s.made == "" {
 		return nil
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), "the password, which is shown this once:")
+	fmt.Fprintln(cmd.ErrOrStderr(), "the password, which is shown only once:")
 	_, err := fmt.Fprintln(cmd.OutOrStdout(), s.made)
 	return err
 }

@@ -33,7 +33,7 @@ type KeyEntry struct {
 // Add adds a key. Its ID must be new, also among disabled keys.
 func (e KeysEditor) Add(k KeyEntry) error {
 	if e.find(k.ID) != nil {
-		return fmt.Errorf("%s: key %s is there already", e.name, k.ID)
+		return fmt.Errorf("%s: key %s exists; choose another ID, or revoke it first", e.name, k.ID)
 	}
 	key := newEntry()
 	key.add("id", scalar(k.ID))

@@ -39,7 +39,7 @@ func (e UsersEditor) Add(a UserEntry) error {
 		return err
 	}
 	if e.index(normal) >= 0 {
-		return fmt.Errorf("%s: user %s is there already", e.name, normal)
+		return fmt.Errorf("%s: user %s exists; choose another name, or change it with the other user commands", e.name, normal)
 	}
 	for i := 0; i < len(e.list.Content); i += 2 {
 		if other := e.list.Content[i].Value; strings.EqualFold(other, normal) {

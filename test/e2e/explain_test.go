@@ -40,7 +40,7 @@ func TestE2EExplain(t *testing.T) {
 		},
 		{
 			"an access table", "access DIR/access.yaml",
-			[]string{"denied: policy_denied", "caller: bob", "access.yaml:4 (rule 2) is the first whose hosts and paths fit", `no  roles: [admin]   (there is ["member"])`},
+			[]string{"denied: policy_denied", "caller: bob", "access.yaml:4 (rule 2) is the first that matches the host and the path", `no  roles: [admin]   (the request has ["member"])`},
 			[]string{"--role", "admin"},
 		},
 	}

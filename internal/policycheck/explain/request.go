@@ -86,7 +86,7 @@ func strictly(content []byte, into any) error {
 		return err
 	}
 	if decoder.More() {
-		return errors.New("something stands behind the JSON object")
+		return errors.New("there is more text after the JSON object; want one object")
 	}
 	return nil
 }
