@@ -46,10 +46,12 @@ func Parse(files []File) (table *Table, warnings []string, err error) {
 	}
 	fallback := newRule(labelDefault)
 	fallback.Allow = p.fallback
-	return &Table{
+	table = &Table{
 		rules: p.rules, index: p.index, fallback: fallback,
 		blocked: blocked{newWords(p.blockedUsers), newNetworks(p.blockedNetworks)},
-	}, bounded(p.warnings, func(more int) string { return fmt.Sprintf("and %d more", more) }), nil
+	}
+	table.findTools()
+	return table, bounded(p.warnings, func(more int) string { return fmt.Sprintf("and %d more", more) }), nil
 }
 
 // tableFile is a file, split into its top-level members.

@@ -17,6 +17,7 @@ import (
 // conditionNames are the conditions that an alternative may have.
 var conditionNames = []string{
 	"anyone", "authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr", "upgrades",
+	"tools", "clients",
 }
 
 // alternatives parses a list of alternatives. An empty list denies every caller. An
@@ -55,8 +56,8 @@ func (p *parser) checkAnyone(members []member) {
 		return
 	}
 	for _, m := range members {
-		if !slices.Contains([]string{"anyone", "methods", "networks", "upgrades"}, m.name) {
-			p.problem(m.key, "anyone and %s cannot be combined: anyone matches every caller, %s only some; only methods, networks and upgrades can be beside anyone", m.name, m.name)
+		if !slices.Contains([]string{"anyone", "methods", "networks", "upgrades", "tools"}, m.name) {
+			p.problem(m.key, "anyone and %s cannot be combined: anyone matches every caller, %s only some; only methods, networks, upgrades and tools can be beside anyone", m.name, m.name)
 		}
 	}
 }
@@ -97,6 +98,8 @@ func (p *parser) wordsFor(name string, node *yaml.Node) []string {
 		return p.upgrades(node)
 	case "scopes":
 		return p.scopes(node)
+	case "tools":
+		return p.tools(node)
 	}
 	return valuesOf(p.plainTexts(node, name, false))
 }
@@ -112,6 +115,8 @@ var wordTests = map[string]func([]string) test{
 	"upgrades": func(list []string) test { return upgrades(newWords(list)) },
 	"issuers":  func(list []string) test { return issuers(newWords(list)) },
 	"acr":      func(list []string) test { return acrs(newWords(list)) },
+	"tools":    func(list []string) test { return newTools(list) },
+	"clients":  func(list []string) test { return clients(newWords(list)) },
 }
 
 // anys converts a list to the type that lists have in JSON.

@@ -22,6 +22,7 @@ type Table struct {
 	fallback *Rule
 	blocked  blocked
 	index    *index
+	tools    bool // a rule has the condition tools
 }
 
 // Rule is a rule of a table: it allows a request if one of its alternatives holds.
@@ -34,6 +35,7 @@ type Rule struct {
 	Allow  []Alternative
 	labels map[string]string
 	paths  []path
+	tools  bool // an alternative has the condition tools
 }
 
 // newRule returns a rule without alternatives, which denies every caller.
@@ -107,6 +109,9 @@ type Verdict struct {
 // Judge, and call Reset before you reuse a Question.
 type Question struct {
 	*request.Document
+	// AnyMessage makes the condition tools hold, whatever message the request has: if the
+	// table denies it even then, its body need not be read.
+	AnyMessage   bool
 	client, peer address
 	overrides    overrides
 	others       elsewhere

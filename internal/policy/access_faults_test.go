@@ -37,6 +37,14 @@ var accessFaults = []fault{
 	{"a path shadows what is below it", "shadow.go", "if !p.below {", "if true {"},
 	{"a rule for all hosts is not warned of", "shadow.go", "hosts := []string{host, anyHost}", "hosts := []string{host, host}"},
 	{"a rule below *.domain shadows the domain", "shadow.go", "hosts = append(hosts, host[i:])", "hosts = append(hosts, host[i+1:])"},
+	{"a tool is called over an upgrade", "tools.go", `case f.Upgrade != "":`, `case f.Upgrade == "tcp":`},
+	{"a message of any kind", "tools.go", "called || toolMethods", "true || toolMethods"},
+	{"a message with any method", "tools.go", "return f.Method == http.MethodPost && (", "return ("},
+	{"no message with any method", "tools.go", "return f.Method == http.MethodGet || f.Method == http.MethodDelete", "return true"},
+	{"a tool whose name begins with one", "tools.go", "strings.CutSuffix(pattern, \"*\"); ok", "strings.CutSuffix(pattern, \"*\"); ok || true"},
+	{"a prefix is no tool itself", "tools.go", "range len(tool) + 1", "range len(tool)"},
+	{"the first claim names the client", "clients.go", "found && text != id", "found && text == \"\""},
+	{"a client that is no text is absent", "clients.go", "!isText || found", "found"},
 	{"signing in helps with methods", "deny.go", `case "anyone", "methods",`, `case "anyone",`},
 }
 

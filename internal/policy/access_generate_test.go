@@ -38,6 +38,12 @@ var (
 	oracleWords    = []string{"red", "blue", "Red", "red "}
 	oracleMethods  = []string{"GET", "HEAD", "POST", "DELETE", "MOVE", "LOCK", "PROPFIND", "REPORT"}
 	oracleUpgrades = []string{"websocket", "tcp", "spdy/3.1"}
+	oracleTools    = []string{"greet", "read_*", "read", "*"}
+	oracleMessages = []request.MCP{
+		{Method: "tools/call", Tool: "greet"}, {Method: "tools/call", Tool: "read_file"}, {Method: "tools/call", Tool: "read_"}, {Method: "tools/call", Tool: "read*"},
+		{Method: "tools/call"}, {Method: "tools/list"}, {Method: "server/discover"}, {Method: "initialize"}, {Method: "ping"}, {Method: "notifications/cancelled"},
+		{Method: "resources/read"}, {Method: "notifications"}, {},
+	}
 	oracleNetworks = []string{"10.0.0.0/8", "10.1.0.0/16", "192.0.2.7", "2001:db8::/32", "::1"}
 	oracleAddrs    = []string{"10.1.2.3", "10.2.0.1", "192.0.2.7", "192.0.2.8", "2001:db8::9", "::1", "::ffff:10.1.2.3", "", "unix", "fe80::1%eth0"}
 	oracleClaims   = []string{"team", "realm.team", "/a~1b"}
@@ -75,6 +81,8 @@ func (g tableGenerator) condition(name string) string {
 		return name + ": " + quotedList(g.list(oracleWords[:3]...))
 	case "upgrades":
 		return name + ": " + quotedList(g.list(oracleUpgrades...))
+	case "tools":
+		return name + ": " + quotedList(g.list(oracleTools...))
 	case "networks":
 		return name + ": " + quotedList(g.list(append(oracleNetworks, "lan")...))
 	case "claims":
@@ -87,11 +95,11 @@ func (g tableGenerator) condition(name string) string {
 // alternatives writes a list of alternatives.
 func (g tableGenerator) alternatives() string {
 	alternatives := wordList(min(3, g.IntN(6)), func() string {
-		names := []string{"claims", "authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "acr", "upgrades"}
+		names := []string{"claims", "authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "acr", "upgrades", "tools", "clients"}
 		from, count := g.IntN(2)*g.IntN(2), 1+g.IntN(2)*g.IntN(3) // claims stay first now and then
 		var conditions []string
 		if g.chance(20) {
-			names, conditions = []string{"methods", "networks", "upgrades"}, []string{g.condition("anyone")}
+			names, conditions = []string{"methods", "networks", "upgrades", "tools"}, []string{g.condition("anyone")}
 			from, count = 0, g.IntN(3)
 		}
 		g.Shuffle(len(names)-from, func(i, j int) { names[from+i], names[from+j] = names[from+j], names[from+i] })
@@ -217,6 +225,11 @@ func (g tableGenerator) caller() *authenticator.Identity {
 		Roles: g.some(oracleWords...), Groups: g.some(oracleWords...), Scopes: g.some(oracleWords...),
 		Claims: map[string]any{"team": g.value(2), "realm": g.value(2), "a/b": g.value(1)},
 	}
+	for _, name := range []string{"client_id", "azp"} {
+		if g.chance(40) {
+			id.Claims[name] = []any{g.pick(oracleWords...), g.pick(oracleWords...), nil, "", json.Number("7"), []any{"red"}}[g.IntN(6)]
+		}
+	}
 	if g.chance(20) {
 		id.Unknown = g.some(authenticator.UnknownFields()...)
 	}
@@ -256,6 +269,10 @@ func (g tableGenerator) document() *request.Document {
 	}
 	if g.chance(20) {
 		f.Query = map[string][]string{"_method": g.list("delete", "GET", " get", "")}
+	}
+	if g.chance(40) {
+		f.MCP = oracleMessages[g.IntN(len(oracleMessages))]
+		f.Method = g.pick("POST", "POST", "POST", f.Method)
 	}
 	if g.chance(20) {
 		f.Upgrade = g.pick(oracleUpgrades...)

@@ -64,7 +64,16 @@ default:
   - {claims: {a.b: x, /c: [1, true]}}
   - {upgrades: [websocket, tcp, SPDY/3.1], roles: [a]}
   - {anyone: true, upgrades: [tcp]}
+  - {tools: [greet, read_*, "*"], clients: [app, https://app.example.com/client.json]}
+  - {anyone: true, tools: [greet]}
 `, true},
+		{"a star within a tool", "rules: [{allow: [{tools: [read_*_all]}]}]", false},
+		{"two stars in a tool", "rules: [{allow: [{tools: ['read_**']}]}]", false},
+		{"no tool", "rules: [{allow: [{tools: []}]}]", false},
+		{"a tool without a name", "rules: [{allow: [{tools: ['']}]}]", false},
+		{"a tool that is a number", "rules: [{allow: [{tools: [1]}]}]", false},
+		{"no client", "rules: [{allow: [{clients: []}]}]", false},
+		{"anyone and clients", "rules: [{allow: [{anyone: true, clients: [app]}]}]", false},
 		{"an upgrade that is a tunnel", "rules: [{allow: [{upgrades: [h2c]}]}]", false},
 		{"another, with its version", "rules: [{allow: [{upgrades: [HTTP/2.0]}]}]", false},
 		{"any upgrade", "rules: [{allow: [{upgrades: ['*']}]}]", false},

@@ -63,21 +63,29 @@ func (s *Engine) Decide(ctx context.Context, in Input) Decision {
 		return Decision{Decision: *refused, Revision: current.revision}
 	}
 	defer in.Request.ReleaseBody()
-	if refused := current.readBody(ctx, in, s.config.Timeout); refused != nil {
+	asked := question{ctx: ctx, in: in, timeout: s.config.Timeout, readsMCP: current.readsMCP(in)}
+	defer asked.releaseSlot()
+	if result, denied := current.denyUnread(&asked); denied {
+		return result
+	}
+	if refused := current.readBody(&asked); refused != nil {
 		return Decision{Decision: *refused, Revision: current.revision}
 	}
-	asked := question{ctx: ctx, in: in, timeout: s.config.Timeout}
-	defer asked.releaseSlot()
-	result := Decision{Decision: decision.Failed(errNoPath), Revision: current.revision}
-	readings := in.Request.Readings()
+	return current.decideAll(&asked)
+}
+
+// decideAll decides about all readings.
+func (s *snapshot) decideAll(asked *question) Decision {
+	result := Decision{Decision: decision.Failed(errNoPath), Revision: s.revision}
+	readings := asked.in.Request.Readings()
 	for i := range readings {
-		decoded := current.decide(&asked, &readings[i])
+		decoded := s.decide(asked, &readings[i])
 		differs := i > 0 && decoded.Allow && !decoded.SameEffects(result.Decision)
 		if differs {
 			decoded = decision.Failed(errors.New("the readings of an ambiguous path are allowed with different headers"))
 		}
 		if i == 0 || !decoded.Allow {
-			result.Decision, result.origin = decoded, origin{current, readings[i]}
+			result.Decision, result.origin = decoded, origin{s, readings[i]}
 		}
 		if !decoded.Allow {
 			break
@@ -100,6 +108,9 @@ type question struct {
 	elapsed  time.Duration
 	cached   decisioncache.Outcome
 	queue    *fairqueue.Queue // that it has a slot of, or nil
+	// readsMCP says that the body is to be a message of the Model Context Protocol, and
+	// anyMessage that it is not read yet.
+	readsMCP, anyMessage bool
 }
 
 // span is the time that a decision has: until end, or until max where the
@@ -119,20 +130,25 @@ func (s *snapshot) span(timeout time.Duration) span {
 // readBody reads the request's body if the decision reads it; it returns nil if
 // the request can be judged. A body that cannot be read as a whole is a problem
 // unless the decision looks at body_truncated itself: what a policy does not see
-// it would otherwise take for absent. One that came too slowly always is: nothing
-// can read the rest of it.
-func (s *snapshot) readBody(ctx context.Context, in Input, timeout time.Duration) *decision.Decision {
-	if !s.readsBody {
+// it would otherwise take for absent. One that came too slowly always is, because
+// nothing can read the rest of it, and so is one that must be a message of the Model
+// Context Protocol.
+func (s *snapshot) readBody(q *question) *decision.Decision {
+	if !s.readsBody && !q.readsMCP {
 		return nil
 	}
-	limits := in.Body
-	limits.Forms, limits.Time = s.envoy && s.reads.Reads("parsed_body"), patience*timeout
-	problem, err := in.Request.ReadBody(ctx, limits)
+	limits := q.in.Body
+	limits.Forms, limits.Time = s.envoy && s.reads.Reads("parsed_body"), patience*q.timeout
+	problem, err := q.in.Request.ReadBody(q.ctx, limits)
+	if problem == "" && err == nil && q.readsMCP {
+		problem = q.in.Request.ReadMCP()
+	}
+	looks := !q.readsMCP && (s.reads["request.body_truncated"] || s.reads["truncated_body"])
 	switch {
 	case err != nil:
 		refused := queueFailure(err)
 		return &refused
-	case problem == "", problem != request.BodyTimeout && (s.reads["request.body_truncated"] || s.reads["truncated_body"]):
+	case problem == "", problem != request.BodyTimeout && looks:
 		return nil
 	}
 	return &decision.Decision{Reason: authenticator.ReasonBodyRefused, Codes: []string{string(problem)}, Status: problem.Status()}

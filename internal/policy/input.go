@@ -124,6 +124,12 @@ var requestParts = []part[request.Fields]{
 	boolean("websocket", func(f *request.Fields) bool { return f.WebSocket }),
 	boolean("grpc", func(f *request.Fields) bool { return f.GRPC }),
 	boolean("body_truncated", func(f *request.Fields) bool { return f.BodyTruncated }),
+	section("mcp", mcpParts, func(f *request.Fields) *request.MCP { return &f.MCP }),
+}
+
+var mcpParts = []part[request.MCP]{
+	text("method", func(m *request.MCP) string { return m.Method }),
+	text("tool", func(m *request.MCP) string { return m.Tool }),
 }
 
 // bodyParts returns the part for the body, if it is read: a client chooses how

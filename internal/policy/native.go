@@ -21,7 +21,7 @@ var tableParts = request.NewFieldSet(func(path string) bool { return tableReads[
 var tableReads = decisioncache.ReadSet{
 	"request.method": true, "request.host": true, "request.path": true, "request.path_folded": true,
 	"request.rewritten_path": true, "request.destination_path": true, "request.destination_host": true,
-	"request.query": true, "request.header_values": true, "request.upgrade": true,
+	"request.query": true, "request.header_values": true, "request.upgrade": true, "request.mcp": true,
 	"client.ip": true, "client.peer_ip": true, "client.forwarded_untrusted": true,
 	"identity.authenticated": true, "identity.kind": true, "identity.id": true, "identity.username": true, "identity.issuer": true,
 	"identity.roles": true, "identity.groups": true, "identity.scopes": true, "identity.claims": true, "identity.acr": true, "identity.unknown": true,
@@ -40,7 +40,7 @@ func (s *snapshot) decideByTable(q *question, reading *request.Reading) (answer 
 	defer room.free()
 	room.document.Identity = q.in.Identity
 	q.in.Request.FillDocument(&room.document, reading, tableParts)
-	room.question.Document = &room.document
+	room.question.Document, room.question.AnyMessage = &room.document, q.anyMessage
 	answer = decisionOf(s.table.Judge(&room.question))
 	return answer
 }

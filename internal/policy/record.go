@@ -123,7 +123,8 @@ func envoyRequest(envoy map[string]any) map[string]any {
 // its path, without credentials. The body is read if the decision reads it.
 func (s *Engine) Documents(in Input) ([]json.RawMessage, error) {
 	defer in.Request.ReleaseBody()
-	if s.live.Load().readBody(context.Background(), in, s.config.Timeout) != nil {
+	current := s.live.Load()
+	if current.readBody(&question{ctx: context.Background(), in: in, timeout: s.config.Timeout, readsMCP: current.readsMCP(in)}) != nil {
 		in.Request.WithholdBody()
 	}
 	var documents []json.RawMessage
@@ -156,7 +157,7 @@ func joined(document request.Document, beside map[string]any) (json.RawMessage, 
 // chooses: at least as many as in any of them.
 func weigh(d *request.Document) int {
 	f := &d.Request
-	total := len(f.Method) + len(f.Host) + len(f.RawPath) + len(f.RawQuery) + len(f.DestinationPath) + len(f.DestinationHost) + weighTexts(f.Segments)
+	total := len(f.Method) + len(f.Host) + len(f.RawPath) + len(f.RawQuery) + len(f.DestinationPath) + len(f.DestinationHost) + weighTexts(f.Segments) + len(f.MCP.Method) + len(f.MCP.Tool)
 	for name, text := range f.Headers {
 		total += len(name) + len(text)
 	}

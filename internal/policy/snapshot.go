@@ -44,8 +44,11 @@ type analysis struct {
 	// readsBody says that the request's body is among them.
 	readsBody bool
 	// readsHost says that a rule other than those of access tables may read the host.
-	readsHost    bool
-	notCacheable []string // why decisions cannot be cached
+	readsHost bool
+	// asksMCP says that such a rule names request.mcp, and tableMCP that the rules of access
+	// tables are asked, which do.
+	asksMCP, tableMCP bool
+	notCacheable      []string // why decisions cannot be cached
 	// projection builds what the decision reads of input.
 	projection *projection
 	identities *decisioncache.IdentityCache
@@ -57,6 +60,7 @@ func analyze(p *bundle.Program) *analysis {
 	input := project(found.Reads)
 	return &analysis{
 		compiler: p.Compiler, reads: found.Reads, notCacheable: found.NotCacheable(), readsBody: slices.ContainsFunc(bodyPaths, found.Reads.Reads),
+		asksMCP: namesMCP(found.ReadsOutsideTables), tableMCP: namesMCP(found.Reads),
 		readsHost: slices.ContainsFunc(hostPaths, found.ReadsOutsideTables.Reads), projection: input, identities: input.identities(),
 	}
 }

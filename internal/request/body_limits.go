@@ -33,6 +33,8 @@ const (
 	BodyStreamed   BodyProblem = "body_streamed"    // a gRPC stream
 	BodyMalformed  BodyProblem = "body_malformed"   // Content-Type says JSON, but it is invalid or ambiguous
 	BodyTimeout    BodyProblem = "body_timeout"     // it arrived too slowly
+	// BodyHeaderMismatch means that headers of the Model Context Protocol differ from the body.
+	BodyHeaderMismatch BodyProblem = "header_mismatch"
 )
 
 // Status returns the HTTP status of the response to such a request.
@@ -40,7 +42,7 @@ func (p BodyProblem) Status() int {
 	switch p {
 	case BodyTooLarge, BodyTooComplex:
 		return http.StatusRequestEntityTooLarge
-	case BodyMalformed:
+	case BodyMalformed, BodyHeaderMismatch:
 		return http.StatusBadRequest
 	case BodyTimeout:
 		return http.StatusRequestTimeout

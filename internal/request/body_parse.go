@@ -39,6 +39,9 @@ func (r *Request) parseBody(ctx context.Context, limits BodyLimits) (BodyProblem
 		return BodyMalformed, nil
 	}
 	isJSON := kind == "application/json" || strings.HasSuffix(kind, "+json")
+	if isJSON && !isUTF8(params["charset"]) {
+		return BodyMalformed, nil // another server may decode it to another text
+	}
 	if !isJSON {
 		r.body = r.bodyText()
 		if !limits.Forms || kind != formType && kind != multipartType {
@@ -69,6 +72,12 @@ func (r *Request) parseBody(ctx context.Context, limits BodyLimits) (BodyProblem
 		r.envoyBody, err = parseMultipart(ctx, r.rawBody, params["boundary"], within)
 	}
 	return parseProblem(ctx, err)
+}
+
+// isUTF8 reports whether a charset of JSON, which has none, means UTF-8 (RFC 8259, section
+// 8.1).
+func isUTF8(charset string) bool {
+	return charset == "" || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8") || strings.EqualFold(charset, "us-ascii")
 }
 
 // parseProblem distinguishes an invalid body from one whose parsing was cut short.

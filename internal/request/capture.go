@@ -21,6 +21,7 @@ type Capture struct {
 	upgrade            upgrade
 	kinds              HeaderKinds
 	foreign, truncated bool
+	mcp                MCP // of limited size
 
 	id, path, rawPath string
 	host, proto       string
@@ -54,7 +55,7 @@ func (c *Capture) Take(r *Request, reading *Reading, maxBytes int) bool {
 	f, from := &r.meta, r.http
 	*c = Capture{
 		reading: *reading, meta: Metadata{Time: r.Time(), ClientIP: f.ClientIP, PeerIP: f.PeerIP, TrustedProxy: f.TrustedProxy},
-		config: r.config, flags: r.flags, destination: r.destination, upgrade: r.upgrade, kinds: r.kinds, foreign: r.foreignBearer, truncated: r.bodyTruncated,
+		config: r.config, flags: r.flags, destination: r.destination, upgrade: r.upgrade, kinds: r.kinds, foreign: r.foreignBearer, truncated: r.bodyTruncated, mcp: r.mcp,
 		id: r.ID(), path: f.URL.Path, rawPath: f.URL.RawPath,
 		host: from.Host, proto: from.Proto, protoMajor: from.ProtoMajor, length: from.ContentLength, tls: state != nil,
 	}
@@ -119,7 +120,7 @@ func (c *Capture) Document(id *authenticator.Identity, failure authenticator.Rea
 	}
 	r := Request{
 		http: &http.Request{Host: c.host, Proto: c.proto, ProtoMajor: c.protoMajor, ContentLength: c.length, Header: header},
-		meta: c.meta, config: c.config, flags: c.flags, destination: c.destination, upgrade: c.upgrade, kinds: c.kinds, foreignBearer: c.foreign, bodyTruncated: c.truncated,
+		meta: c.meta, config: c.config, flags: c.flags, destination: c.destination, upgrade: c.upgrade, kinds: c.kinds, foreignBearer: c.foreign, bodyTruncated: c.truncated, mcp: c.mcp,
 	}
 	if c.tls {
 		r.http.TLS = &tls.ConnectionState{Version: c.tlsVersion, ServerName: c.sni, NegotiatedProtocol: c.alpn}

@@ -92,6 +92,17 @@ type Fields struct {
 	Body any `json:"body"`
 	// BodyTruncated says that the body cannot be shown as a whole.
 	BodyTruncated bool `json:"body_truncated"`
+	// MCP is the message of the Model Context Protocol that the body consists of. It is empty
+	// unless the decision reads it, and for requests without a body.
+	MCP MCP `json:"mcp"`
+}
+
+// MCP is a message of the Model Context Protocol, with one JSON-RPC request or notification.
+type MCP struct {
+	// Method is its JSON-RPC method, such as tools/call, or "" for a response.
+	Method string `json:"method"`
+	// Tool is the name of the tool that tools/call calls, or "".
+	Tool string `json:"tool"`
 }
 
 // Client is the origin of a request.

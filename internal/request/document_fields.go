@@ -66,6 +66,7 @@ var documentFields = []struct {
 	{"request.body request.body_truncated", func(r *Request, _ *Reading, d *Document) {
 		d.Request.Body, d.Request.BodyTruncated = r.body, r.bodyTruncated
 	}},
+	{"request.mcp", func(r *Request, _ *Reading, d *Document) { d.Request.MCP = r.mcp }},
 	{"client.ip client.peer_ip client.trusted_proxy", func(r *Request, _ *Reading, d *Document) {
 		d.Client.IP, d.Client.PeerIP, d.Client.TrustedProxy = r.meta.ClientIP, r.meta.PeerIP, r.meta.TrustedProxy
 	}},

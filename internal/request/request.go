@@ -79,6 +79,7 @@ type Request struct {
 	envoyBody     any    // the body as opa-envoy-plugin parses it: JSON and forms
 	rawBody       []byte // the body as it arrived
 	bodyTruncated bool
+	mcp           MCP   // set by ReadMCP
 	bodyAbandoned bool  // it was not read to its end
 	bodyBlocked   bool  // it keeps its connection open
 	bodyMemory    int64 // bytes of arriving

@@ -72,9 +72,10 @@ var enumFields = map[string][]string{
 
 // exampleFields are the fields with usual but not fixed values.
 var exampleFields = map[string][]string{
-	"request.method":  strings.Fields("GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK"),
-	"request.upgrade": {"", webSocket},
-	"identity.method": {"", "jwt", "introspection", "basic", "api_key", "client_certificate", "session", "provider"},
+	"request.method":     strings.Fields("GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK"),
+	"request.upgrade":    {"", webSocket},
+	"request.mcp.method": {"", "server/discover", "tools/list", "tools/call", "initialize", "ping", "notifications/initialized", "prompts/get", "resources/read"},
+	"identity.method":    {"", "jwt", "introspection", "basic", "api_key", "client_certificate", "session", "provider"},
 }
 
 // lowerCaseFields are the fields in lower case; for an object, its names.

@@ -83,6 +83,8 @@ var tellings = map[string]func(caller map[string]any, wanted []any){
 	"scopes":   every("scopes"),
 	"networks": inFirst,
 	"claims":   withClaims,
+	"tools":    callsFirst,
+	"clients":  withClient,
 }
 
 // first puts the first of what is wanted into a field.
@@ -93,6 +95,19 @@ func first(section, field string) func(map[string]any, []any) {
 // every puts all of what is wanted into a list of the caller's.
 func every(field string) func(map[string]any, []any) {
 	return func(caller map[string]any, wanted []any) { into(caller, "identity")[field] = wanted }
+}
+
+// callsFirst makes the request call the first tool.
+func callsFirst(caller map[string]any, wanted []any) {
+	pattern, _ := wanted[0].(string)
+	request := into(caller, "request")
+	request["method"] = "POST"
+	request["mcp"] = map[string]any{"method": "tools/call", "tool": strings.Replace(pattern, "*", "x", 1)}
+}
+
+// withClient makes the first client the one of the caller's token.
+func withClient(caller map[string]any, wanted []any) {
+	withClaims(caller, []any{map[string]any{"path": []any{"client_id"}, "values": wanted[:1]}})
 }
 
 // inFirst puts the client into the first network.

@@ -373,6 +373,64 @@ claim_holds(claim) if {
 	value in claim.values
 }
 
+# The message of the Model Context Protocol: the call of a named tool, or what clients need
+# in order to know and call tools; nothing else, such as reading resources. The server has
+# checked that the message is all of the body.
+condition("tools", wanted) if {
+	wanted[0]
+	input.request.upgrade == ""
+	tools_message(wanted)
+}
+
+tools_message(wanted) if {
+	input.request.method == "POST"
+	input.request.mcp.method == "tools/call"
+	some pattern in wanted
+	names_tool(pattern, input.request.mcp.tool)
+}
+
+# initialize and ping are of revisions up to 2025-11-25.
+tools_message(_) if {
+	input.request.method == "POST"
+	input.request.mcp.method in {"server/discover", "tools/list", "initialize", "ping"}
+}
+
+tools_message(_) if {
+	input.request.method == "POST"
+	startswith(input.request.mcp.method, "notifications/")
+}
+
+# Clients of revisions up to 2025-11-25 open a stream, and end a session.
+tools_message(_) if {
+	input.request.method in {"GET", "DELETE"}
+	input.request.mcp.method == ""
+}
+
+names_tool(pattern, tool) if {
+	not endswith(pattern, "*")
+	tool == pattern
+}
+
+names_tool(pattern, tool) if {
+	endswith(pattern, "*")
+	startswith(tool, trim_suffix(pattern, "*"))
+}
+
+# The OAuth client to which the token was issued. If its claims differ, or one of them is
+# not a string, it is unknown.
+condition("clients", wanted) if {
+	input.identity.authenticated
+	ids := {id |
+		some name in ["client_id", "azp"]
+		id := input.identity.claims[name]
+		id != null
+	}
+	count(ids) == 1
+	some id in ids
+	is_string(id)
+	id in wanted
+}
+
 # All scopes that the operation needs, if the caller is authenticated and lacks nothing
 # but scopes (RFC 6750, section 3.1). A token with just these scopes is enough.
 missing_scopes := sort({scope |

@@ -404,6 +404,44 @@ test_each_condition if {
 	not holds({"acr": [""]}, anonymous)
 }
 
+posts(message, condition) if {
+	req := object.union(testing.request("POST", "/"), {"mcp": message})
+	access.holds({"tools": condition}) with input as testing.input_of(req, member)
+}
+
+# S-32: the message decides, and what is not listed never holds.
+test_tools if {
+	posts({"method": "tools/call", "tool": "greet"}, ["greet", "read_*"])
+	posts({"method": "tools/call", "tool": "read_file"}, ["greet", "read_*"])
+	posts({"method": "tools/call", "tool": "x"}, ["*"])
+	not posts({"method": "tools/call", "tool": "delete"}, ["greet", "read_*"])
+	not posts({"method": "tools/call", "tool": "greet_all"}, ["greet"])
+	not posts({"method": "tools/call", "tool": "greet"}, [])
+	every method in ["server/discover", "tools/list", "initialize", "ping", "notifications/cancelled"] {
+		posts({"method": method, "tool": ""}, ["greet"])
+	}
+	every method in ["resources/read", "prompts/get", "subscriptions/listen", ""] {
+		not posts({"method": method, "tool": "greet"}, ["greet", "*"])
+	}
+	every method in ["GET", "DELETE"] {
+		access.holds({"tools": ["greet"]}) with input as testing.input_of(testing.request(method, "/"), member)
+	}
+	not access.holds({"tools": ["greet"]}) with input as testing.input_of(testing.request("HEAD", "/"), member)
+	upgrade := object.union(testing.request("GET", "/"), {"upgrade": "websocket"})
+	not access.holds({"tools": ["*"]}) with input as testing.input_of(upgrade, member)
+}
+
+# S-10: a client that is not clear is none.
+test_clients if {
+	every claims in [{"client_id": "app"}, {"azp": "app"}, {"client_id": "app", "azp": "app"}, {"client_id": null, "azp": "app"}] {
+		holds({"clients": ["app", "other"]}, object.union(member, {"claims": claims}))
+	}
+	every claims in [{}, {"client_id": "app", "azp": "other"}, {"client_id": ["app"]}, {"client_id": 1, "azp": "app"}] {
+		not holds({"clients": ["app", "other"]}, object.union(member, {"claims": claims}))
+	}
+	not holds({"clients": ["app"]}, object.union(anonymous, {"claims": {"client_id": "app"}}))
+}
+
 test_claims if {
 	claims := {"claims": {"team": "blue", "a": {"b": [1, "x"]}, "ok": true}}
 	known := object.union(member, claims)
@@ -431,7 +469,7 @@ test_never_open if {
 	not holds({"role": ["admin"]}, admin)
 	not holds({"anyone": false}, admin)
 	not holds({"anyone": true, "unknown": []}, admin)
-	every name in ["users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr"] {
+	every name in ["users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr", "tools", "clients"] {
 		not holds({name: []}, admin)
 		not holds({name: null}, admin)
 	}

@@ -44,6 +44,7 @@ request(method, path) := {
 	"grpc": false,
 	"body": null,
 	"body_truncated": false,
+	"mcp": {"method": "", "tool": ""},
 }
 
 # METADATA
