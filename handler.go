@@ -167,6 +167,9 @@ func (h *Handler) identify(w http.ResponseWriter, r *http.Request, ex *exchange.
 	if outcome, denied := deny.Unjudgeable(&ex.Request); denied {
 		return h.caller(ex, outcome, authenticator.Source{})
 	}
+	if h.chain.ReadsCertificates() && ex.Request.Misdirected() {
+		return h.caller(ex, deny.Misdirected(&ex.Request), authenticator.Source{})
+	}
 	if outcome, denied := h.chain.RefuseOrigin(r, ex.Request.Readings(), h.namesOrigin); denied {
 		return h.caller(ex, outcome, authenticator.Source{})
 	}

@@ -27,7 +27,7 @@ var packages = map[string]struct {
 	"internal/textutil":                   {"", false},
 	"internal/netutil":                    {"", false},
 	"internal/egress":                     {"", false},
-	"internal/request":                    {"fairqueue authenticator strictjson", false},
+	"internal/request":                    {"fairqueue authenticator strictjson clientcert", false},
 	"internal/files":                      {"", false},
 	"internal/users":                      {"fairqueue authenticator netutil store textutil", false},
 	"internal/token":                      {"egress authenticator netutil strictjson claimpath textutil", false},
@@ -51,7 +51,7 @@ var packages = map[string]struct {
 	"internal/pages":                      {"authenticator files errorpages respheader", false},
 	"internal/caddyfileutil":              {"textutil", true},
 	"internal/pool":                       {"", true},
-	"internal/authn":                      {"fairqueue netutil authenticator files users token caddyfileutil pool request login session store oidc dpop", true},
+	"internal/authn":                      {"fairqueue netutil authenticator files users token caddyfileutil pool request login session store oidc dpop clientcert placement", true},
 	"internal/observe":                    {"authenticator claimpath", true},
 	"internal/admin":                      {"authn egress policy pool observe session policycheck/testrun policycheck/explain", true},
 	"internal/settings":                   {"cors pages caddyfileutil policy pool request policy/builtins textutil", true},
@@ -64,6 +64,8 @@ var packages = map[string]struct {
 	"errorpages":                          {"", false},
 	"internal/policy/decisioncache":       {"authenticator policy/builtins policy/decision", false},
 	"internal/dpop":                       {"authenticator store token", false},
+	"internal/clientcert/certtest":        {"", false},
+	"internal/clientcert":                 {"authenticator token", false},
 
 	"internal/pages/challengetest": {"", false}, // for tests
 	"internal/store/redistest":     {"", false}, // for tests

@@ -225,6 +225,8 @@ func (h *Handler) provisionChain(ctx caddy.Context) error {
 
 func (h *Handler) provisionReading(caddy.Context) error {
 	h.requestConfig.CredentialHeaders, h.requestConfig.CredentialParameters = h.chain.Headers(), h.chain.Parameters()
+	h.requestConfig.CredentialHeaders = append(h.requestConfig.CredentialHeaders, h.chain.CertificateHeaders()...)
+	h.requestConfig.ClientCertificate = h.chain.ClientCertificates()
 	for _, token := range h.Upgrades {
 		if err := request.CheckUpgrade(token); err != nil {
 			return fmt.Errorf("upgrades: %w", err)
@@ -312,14 +314,14 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("identity_headers: %w", err)
 	}
-	h.requestConfig.SetConfiguredHeaders(identityHeaders.Names())
+	h.requestConfig.SetConfiguredHeaders(append(identityHeaders.Names(), foldAll(h.chain.CertificateHeaders())...))
 	h.responder = &deny.Responder{
 		Chain: h.chain, Target: h.target, OwnPages: h.session != nil, Policies: h.policies, Pages: h.pages,
 		Delegate: h.ErrorPages.Delegate(), Conceal: h.Conceal, CORS: h.cors != nil, Logger: h.logger,
 	}
 	config := forward.Config{
 		IdentityHeaders: identityHeaders, ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
-		ReservedCookies: login.ReservedCookieNames(), CredentialHeaders: h.chain.Headers(),
+		ReservedCookies: login.ReservedCookieNames(), CredentialHeaders: h.chain.Headers(), CertificateHeaders: h.chain.CertificateHeaders(),
 	}
 	if h.Conceal {
 		config.MaskError = h.responder.MaskNotFound
@@ -330,6 +332,15 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	}
 	h.forwarder = forward.New(config)
 	return nil
+}
+
+// foldAll returns the names of headers in the form in which they are compared.
+func foldAll(names []string) []string {
+	folded := make([]string, len(names))
+	for i, name := range names {
+		folded[i] = request.FoldHeaderName(name)
+	}
+	return folded
 }
 
 func (h *Handler) provisionMetrics(ctx caddy.Context) error {

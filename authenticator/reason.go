@@ -45,6 +45,7 @@ const (
 	ReasonPathAmbiguous        Reason = "path_ambiguous"
 	ReasonUpgradeRefused       Reason = "upgrade_refused"
 	ReasonEarlyData            Reason = "early_data"
+	ReasonMisdirected          Reason = "misdirected"
 	ReasonBodyRefused          Reason = "body_refused"
 	ReasonPolicyDenied         Reason = "policy_denied"
 	ReasonPolicyUndefined      Reason = "policy_undefined"
@@ -65,7 +66,7 @@ func Reasons() []Reason {
 		ReasonTokenIssuer, ReasonTokenType, ReasonTokenRevoked, ReasonTokenUnbound, ReasonProofInvalid,
 		ReasonKeysUnavailable, ReasonAccountDisabled, ReasonAccountLocked, ReasonSessionExpired,
 		ReasonSessionRevoked, ReasonCertificateRequired, ReasonLoginStateInvalid, ReasonProviderDenied, ReasonStepUpRequired,
-		ReasonInsufficientScope, ReasonCrossSite, ReasonOriginRefused, ReasonPathAmbiguous, ReasonUpgradeRefused, ReasonEarlyData,
+		ReasonInsufficientScope, ReasonCrossSite, ReasonOriginRefused, ReasonPathAmbiguous, ReasonUpgradeRefused, ReasonEarlyData, ReasonMisdirected,
 		ReasonBodyRefused, ReasonPolicyDenied, ReasonPolicyUndefined,
 		ReasonPolicyError, ReasonPolicyTimeout, ReasonPolicyUnavailable, ReasonStoreUnavailable, ReasonThrottled, ReasonAuthenticatorError, ReasonBusy,
 	}

@@ -25,7 +25,9 @@ type Chain struct {
 	crossSite  *crossSiteCheck
 	metadata   metadata
 	challenged bool
-	foreign    *foreignBearers // with unknown_issuer pass, else nil
+	// certificates: a method reads client certificates.
+	certificates bool
+	foreign      *foreignBearers // with unknown_issuer pass, else nil
 }
 
 // NewChain returns a chain of methods. Unsafe requests from other sites with a
@@ -64,6 +66,7 @@ func (c *Chain) addSources(i int) error {
 			return fmt.Errorf("authenticator %d (%s): %w", i, method.Name, err)
 		}
 		if source.Ambient() {
+			c.certificates = c.certificates || source.Certificate
 			c.ambient = append(c.ambient, ambientReading{method: method, source: source})
 		}
 		if !slices.Contains(c.sources, source) {

@@ -16,6 +16,8 @@ import (
 // hint returns advice for the operator where a common mistake explains the denial, or "".
 func (rs *Responder) hint(r *http.Request, ex *exchange.Exchange, result *exchange.Result) string {
 	switch {
+	case result.Reason == authenticator.ReasonCertificateRequired && ex.Request.TrustedProxy():
+		return "the request came from a trusted proxy, whose own certificate is never the caller's: let it forward the client's (RFC 9440), and add from header Client-Cert to client_certificate"
 	case result.Reason == authenticator.ReasonInsecureTransport:
 		return login.InsecureHint(r)
 	case slices.Contains(result.Decision.Codes, codeServiceWorker):

@@ -23,6 +23,8 @@ type statusCase struct {
 	// signIn: signing in may help. navigation: a browser shows the response and follows
 	// a redirect to the sign-in page.
 	signIn, navigation bool
+	// certificates: a method of the site reads client certificates.
+	certificates bool
 	// conceal: known callers get 404 instead of 403.
 	conceal bool
 }
@@ -36,6 +38,9 @@ func (c statusCase) choose() (authenticator.Reason, int) {
 	switch {
 	case status == http.StatusUnauthorized && !c.challenged && !(c.ownChallenge && c.status == status):
 		status = http.StatusForbidden // a 401 needs a challenge (section 15.5.2)
+		if c.certificates && reason == authenticator.ReasonCredentialsMissing {
+			reason = authenticator.ReasonCertificateRequired
+		}
 	case status == http.StatusProxyAuthRequired:
 		status = http.StatusForbidden // a proxy's answer to its own clients (section 15.5.8)
 	}
@@ -68,6 +73,8 @@ func malformedStatus(reason authenticator.Reason) int {
 		return http.StatusNotImplemented // RFC 8441, section 4; RFC 9110, section 15.6.2
 	case authenticator.ReasonEarlyData:
 		return http.StatusTooEarly // RFC 8470, section 5.2
+	case authenticator.ReasonMisdirected:
+		return http.StatusMisdirectedRequest // RFC 9110, section 15.5.20
 	}
 	return http.StatusBadRequest
 }

@@ -33,6 +33,14 @@ func HiddenMethod() authenticator.Outcome {
 	}
 }
 
+// Misdirected denies a request over a connection whose TLS handshake was for another host:
+// its certificate was asked for and verified by the rules of that host (T-64).
+func Misdirected(r *request.Request) authenticator.Outcome {
+	return authenticator.Outcome{
+		Verdict: authenticator.Malformed, Reason: authenticator.ReasonMisdirected, Details: []authenticator.Detail{{Name: "sni", Value: r.TLS().SNI}},
+	}
+}
+
 // Unjudgeable returns the outcome of a request that is denied to every caller, since its
 // upgrade or its path cannot be judged, and whether it is one.
 func Unjudgeable(r *request.Request) (authenticator.Outcome, bool) {

@@ -26,6 +26,9 @@ type Config struct {
 	Cookies, ReservedCookies []string
 	// CredentialHeaders are the headers that hold the site's credentials.
 	CredentialHeaders []string
+	// CertificateHeaders are the headers in which trusted proxies forward the client's
+	// certificate.
+	CertificateHeaders []string
 	// ForwardCredentials leaves credentials in the request.
 	ForwardCredentials bool
 	// SharedCache leaves Cache-Control as the next handler sets it.
@@ -42,11 +45,15 @@ type Forwarder struct {
 	sharedCacheWarning sync.Once // the next handler lets shared caches store responses
 	cookieWarning      sync.Once // the next handler sets a reserved cookie
 	ownCookies         respheader.OwnCookies
+	foldedCertificates []string // CertificateHeaders, as request.FoldHeaderName has them
 }
 
 // New returns the forwarder of a site.
 func New(config Config) *Forwarder {
 	f := &Forwarder{Config: config}
+	for _, name := range config.CertificateHeaders {
+		f.foldedCertificates = append(f.foldedCertificates, request.FoldHeaderName(name))
+	}
 	f.ownCookies = respheader.OwnCookies{Names: config.ReservedCookies, Report: f.reportCookie}
 	return f
 }
@@ -63,6 +70,7 @@ func (f *Forwarder) reportCookie(name string) {
 // upgrade that the site does not allow.
 func (f *Forwarder) Strip(r *http.Request, ex *exchange.Exchange) {
 	stripUpgrade(r, ex.Request.Upgrade(), ex.Request.HeaderKinds())
+	f.stripCertificates(r, ex)
 	f.IdentityHeaders.Strip(r, ex.Shared, ex.Request.TrustedProxy(), ex.Request.HeaderKinds())
 	if ex.Request.HeaderKinds().Has(request.PathOverrideHeader) {
 		ex.Request.ClassifyHeaders()
@@ -106,7 +114,7 @@ func (f *Forwarder) ForwardPreflight(r *http.Request, ex *exchange.Exchange, nex
 func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, result *exchange.Result, next caddyhttp.Handler) error {
 	decision, identity := &result.Decision, result.Identity()
 	if !f.ForwardCredentials {
-		removeCredential(r, ex, result.Source)
+		f.removeCredential(r, ex, result.Source)
 	}
 	if leftOut := f.IdentityHeaders.Set(r, identity, ex.Shared, ex.Request.HeaderKinds()); len(leftOut) > 0 {
 		f.Logger.Warn("identity headers left out: their values are not valid in a header",
@@ -133,12 +141,16 @@ func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, result *exch
 }
 
 // removeCredential removes the accepted credential from the request.
-func removeCredential(r *http.Request, ex *exchange.Exchange, source authenticator.Source) {
+func (f *Forwarder) removeCredential(r *http.Request, ex *exchange.Exchange, source authenticator.Source) {
 	switch {
 	case source.Cookie != "":
 		ex.Shared.ConsumeCookies(r.Header, source.Cookie)
 	case source.Query != "":
 		ex.Shared.ConsumeParameter(r, source.Query)
+	case source.Certificate:
+		for _, name := range f.CertificateHeaders {
+			ex.Shared.ConsumeHeader(r.Header, name)
+		}
 	case source.CarriedIn() != "":
 		ex.Shared.ConsumeHeader(r.Header, source.CarriedIn())
 	}

@@ -13,6 +13,7 @@ type Class string
 // The classes, which name the wording of a page and the type of a problem.
 const (
 	ClassSignInNeeded   Class = "sign_in_needed"
+	ClassCertificate    Class = "certificate_needed"
 	ClassSignInFailed   Class = "sign_in_failed"
 	ClassProviderDenied Class = "provider_denied"
 	ClassProviderFailed Class = "provider_failed"
@@ -26,6 +27,7 @@ const (
 	ClassTwoCredentials Class = "two_credentials"
 	ClassUpgrade        Class = "upgrade_refused"
 	ClassTooEarly       Class = "too_early"
+	ClassMisdirected    Class = "misdirected"
 	ClassBadBody        Class = "bad_body"
 	ClassTooLarge       Class = "too_large"
 	ClassCrossSite      Class = "cross_site"
@@ -38,7 +40,7 @@ const (
 // a disabled account are one class, so that clients cannot tell them apart (R-401-7).
 var classes = map[authenticator.Reason]Class{
 	authenticator.ReasonCredentialsMissing:   ClassSignInNeeded,
-	authenticator.ReasonCertificateRequired:  ClassSignInNeeded,
+	authenticator.ReasonCertificateRequired:  ClassCertificate,
 	authenticator.ReasonStepUpRequired:       ClassStepUp,
 	authenticator.ReasonCredentialsInvalid:   ClassSignInFailed,
 	authenticator.ReasonTokenMalformed:       ClassSignInFailed,
@@ -67,6 +69,7 @@ var classes = map[authenticator.Reason]Class{
 	authenticator.ReasonPathAmbiguous:        ClassBadRequest,
 	authenticator.ReasonUpgradeRefused:       ClassUpgrade,
 	authenticator.ReasonEarlyData:            ClassTooEarly,
+	authenticator.ReasonMisdirected:          ClassMisdirected,
 	authenticator.ReasonBodyRefused:          ClassBadBody,
 	authenticator.ReasonCrossSite:            ClassCrossSite,
 	authenticator.ReasonOriginRefused:        ClassCrossSite,

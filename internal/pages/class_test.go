@@ -71,7 +71,8 @@ func TestClassOf(t *testing.T) {
 	}{
 		{"credentials_missing", 401, ClassSignInNeeded},
 		{"credentials_missing", 403, ClassForbidden},
-		{"certificate_required", 403, ClassForbidden},
+		{"certificate_required", 403, ClassCertificate},
+		{"misdirected", 421, ClassMisdirected},
 		{"credentials_invalid", 401, ClassSignInFailed},
 		{"credentials_invalid", 502, ClassProviderFailed},
 		{"token_signature", 502, ClassProviderFailed},

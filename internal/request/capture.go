@@ -47,6 +47,9 @@ func (c *Capture) Take(r *Request, reading *Reading, maxBytes int) bool {
 	if !r.fitsIn(reading, maxBytes) || state != nil && len(state.PeerCertificates) > 0 {
 		return false
 	}
+	if leaf, _ := r.clientCertificate(); leaf != nil {
+		return false
+	}
 	if reading.Query != "" && len(r.config.CredentialParameters) > 0 {
 		if _, raw, _ := r.query(nil, reading.Query); raw == Redacted {
 			return false

@@ -131,7 +131,7 @@ type TLS struct {
 
 // Certificate describes a client certificate; its fields are empty without one.
 type Certificate struct {
-	// Verified says that a chain to a configured authority was verified.
+	// Verified says that a chain to a configured authority was verified and is valid now.
 	Verified bool `json:"verified"`
 	// Subject is the subject's distinguished name (RFC 4514).
 	Subject string `json:"subject"`
@@ -149,7 +149,8 @@ type Certificate struct {
 	URIs     []string `json:"uris"`
 }
 
-// Failure is the reason why ambient credentials, such as cookies, were not accepted.
+// Failure is the reason why ambient credentials, such as cookies and client certificates,
+// were not accepted.
 type Failure struct {
 	// Reason is a reason code, or "".
 	Reason authenticator.Reason `json:"reason"`

@@ -8,6 +8,7 @@
 package request
 
 import (
+	"crypto/x509"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -28,6 +29,8 @@ type Metadata struct {
 	// means that the request was not rewritten.
 	Method, RequestURI string
 	URL                *url.URL
+	// Host is that of the client, or "" if no handler has changed it.
+	Host string
 	// StrippedQuery is what earlier handlers of ours took out of the query.
 	StrippedQuery StrippedQuery
 	// ClientIP and PeerIP are addresses without ports.
@@ -51,6 +54,10 @@ type Config struct {
 	// Upgrades are the protocols to which connections may change in addition to websocket.
 	// CheckUpgrade has accepted them.
 	Upgrades []string
+	// ClientCertificate returns the certificate of the client, nil if it has none, and
+	// whether it is verified. It is nil where no method reads certificates: what the TLS
+	// server has verified then counts.
+	ClientCertificate func(r *http.Request, trustedProxy bool) (leaf *x509.Certificate, verified bool)
 
 	headerIndex *headerIndex // nil means defaultHeaderIndex
 }

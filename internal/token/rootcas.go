@@ -16,12 +16,24 @@ type RootCAs struct {
 	digest string
 }
 
-// ParseRootCAs parses a PEM file of certificates. Text before a block is skipped. A
-// file without a certificate or with other content is an error, which names the
-// file and the number of the block.
+// ParseRootCAs parses a PEM file of certificates as ParseCertificates does.
 func ParseRootCAs(name string, data []byte) (*RootCAs, error) {
+	certificates, err := ParseCertificates(name, data)
+	if err != nil {
+		return nil, err
+	}
 	digest := sha256.Sum256(data)
 	roots := &RootCAs{pool: x509.NewCertPool(), digest: hex.EncodeToString(digest[:])}
+	for _, certificate := range certificates {
+		roots.pool.AddCert(certificate)
+	}
+	return roots, nil
+}
+
+// ParseCertificates parses a PEM file of certificates of authorities. Text before a
+// block is skipped. A file without a certificate or with other content is an error,
+// which names the file and the number of the block.
+func ParseCertificates(name string, data []byte) (certificates []*x509.Certificate, err error) {
 	count := 0
 	for len(bytes.TrimSpace(data)) > 0 {
 		block, rest := pem.Decode(data)
@@ -33,7 +45,7 @@ func ParseRootCAs(name string, data []byte) (*RootCAs, error) {
 		case block == nil:
 			return nil, fmt.Errorf("%s: something follows block %d that is not PEM", name, count)
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
-			return nil, fmt.Errorf("%s: block %d: a private key, which has no place here: the file must hold the certificate of the CA that issued the server's", name, count+1)
+			return nil, fmt.Errorf("%s: block %d: a private key, which has no place here: the file must hold the certificate of the CA that issued the other side's", name, count+1)
 		case block.Type != "CERTIFICATE":
 			return nil, fmt.Errorf("%s: block %d: %q is not supported (allowed: CERTIFICATE)", name, count+1, block.Type)
 		}
@@ -41,13 +53,13 @@ func ParseRootCAs(name string, data []byte) (*RootCAs, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: block %d: not a usable certificate: %w", name, count+1, err)
 		}
-		roots.pool.AddCert(certificate)
+		certificates = append(certificates, certificate)
 		count, data = count+1, rest
 	}
 	if count == 0 {
 		return nil, fmt.Errorf("%s: the file is empty (wanted: CERTIFICATE)", name)
 	}
-	return roots, nil
+	return certificates, nil
 }
 
 // Digest identifies the certificates; it is "" for nil, which means the system's.

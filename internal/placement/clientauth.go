@@ -1,0 +1,129 @@
+package placement
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/caddyserver/certmagic"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddytls"
+)
+
+// CheckClientAuth returns an error if the TLS connections of the site whose handler is
+// being provisioned may have client certificates that nothing has verified, unless
+// ownRoots says that the handler verifies them, or if they never have any.
+func CheckClientAuth(ctx caddy.Context, ownRoots bool) error {
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return nil
+	}
+	return checkClientAuth(server.TLSConnPolicies, siteHosts(ctx, server), ownRoots)
+}
+
+func checkClientAuth(policies caddytls.ConnectionPolicies, hosts []string, ownRoots bool) error {
+	asks := false
+	for _, policy := range policiesFor(policies, hosts) {
+		auth := policy.ClientAuthentication
+		if auth == nil || !auth.Active() {
+			continue
+		}
+		asks = true
+		if ownRoots {
+			continue
+		}
+		if err := checkVerified(auth); err != nil {
+			return err
+		}
+	}
+	if !asks {
+		return errors.New("no TLS connection of this site asks clients for a certificate: add client_auth to the site's tls directive; behind a proxy that ends TLS, add roots <file> and from header <name>")
+	}
+	return nil
+}
+
+// checkVerified returns an error unless the TLS server verifies client certificates by
+// authorities that are configured.
+func checkVerified(auth *caddytls.ClientAuthentication) error {
+	authorities := len(auth.CARaw) > 0 || len(auth.TrustedCACerts) > 0 || len(auth.TrustedCACertPEMFiles) > 0
+	mode := auth.Mode
+	if mode == "" && !authorities {
+		mode = "require" // Caddy's default
+	}
+	switch {
+	case mode == "request" || mode == "require":
+		return fmt.Errorf("client_auth of this site has the mode %s, with which no certificate is verified: use verify_if_given or require_and_verify with a trust_pool, or add roots <file> to client_certificate", mode)
+	case !authorities:
+		return errors.New("client_auth of this site has no trust_pool, so that a certificate of any public authority would count: add a trust_pool, or roots <file> to client_certificate")
+	}
+	return nil
+}
+
+// siteHosts returns the hosts of the site whose handler is being provisioned, or nil if
+// the routes do not name them.
+func siteHosts(ctx caddy.Context, server *caddyhttp.Server) []string {
+	if route := current(server.Routes); route != nil && hasOurs(route) {
+		if hosts, known := hostsOf(route.MatcherSets); known {
+			return hosts
+		}
+	}
+	for _, module := range ctx.Modules() {
+		subroute, ok := module.(*caddyhttp.Subroute)
+		if !ok {
+			continue
+		}
+		if route := current(subroute.Routes); route != nil {
+			if hosts, known := hostsOf(route.MatcherSets); known {
+				return hosts
+			}
+		}
+	}
+	return nil
+}
+
+// policiesFor returns the connection policies that may apply to a handshake for one of
+// some hosts; nil hosts are any. Of the policies that match, the first applies.
+func policiesFor(policies caddytls.ConnectionPolicies, hosts []string) caddytls.ConnectionPolicies {
+	if hosts == nil {
+		return policies
+	}
+	var found caddytls.ConnectionPolicies
+	for _, host := range hosts {
+		for _, policy := range policies {
+			possible, certain := matchesHost(policy.MatchersRaw, host)
+			if possible {
+				found = append(found, policy)
+			}
+			if certain {
+				break
+			}
+		}
+	}
+	return found
+}
+
+// matchesHost reports whether a policy with some matchers possibly, and whether it
+// certainly, applies to each handshake for a host, which may have wildcards.
+func matchesHost(matchers caddy.ModuleMap, host string) (possible, certain bool) {
+	raw, named := matchers["sni"]
+	if !named {
+		return true, len(matchers) == 0
+	}
+	var names []string
+	if json.Unmarshal(raw, &names) != nil {
+		return true, false
+	}
+	for _, name := range names {
+		name = strings.ToLower(name)
+		switch {
+		case certmagic.MatchWildcard(host, name):
+			return true, len(matchers) == 1
+		case certmagic.MatchWildcard(name, host) || strings.Contains(name, "{"):
+			possible = true
+		}
+	}
+	return possible, false
+}
