@@ -5,7 +5,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisionlog"
 )
 
 const (
@@ -24,14 +24,14 @@ var denials, automaticDenials = newRing(maxDenials), newRing(maxAutomaticDenials
 type denialLog struct {
 	mu   sync.Mutex
 	size int
-	kept []policy.Refusal
+	kept []decisionlog.Refusal
 	next int // where the next one goes
 }
 
 func newRing(size int) *denialLog { return &denialLog{size: size} }
 
 // RecordDenial keeps a refusal for explanations.
-func RecordDenial(r policy.Refusal) {
+func RecordDenial(r decisionlog.Refusal) {
 	if isAutomatic(r.Path) {
 		automaticDenials.add(r.Bounded())
 		return
@@ -48,15 +48,15 @@ func isAutomatic(asked string) bool {
 
 // withID returns up to limit refusals of a request, the newest first; several
 // handlers may have refused it.
-func withID(id string, limit int) []policy.Refusal {
-	wanted := func(refusal policy.Refusal) bool { return refusal.ID == id }
+func withID(id string, limit int) []decisionlog.Refusal {
+	wanted := func(refusal decisionlog.Refusal) bool { return refusal.ID == id }
 	if found := denials.latest(limit, wanted); len(found) > 0 {
 		return found
 	}
 	return automaticDenials.latest(limit, wanted)
 }
 
-func (r *denialLog) add(refusal policy.Refusal) {
+func (r *denialLog) add(refusal decisionlog.Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.kept) < r.size {
@@ -68,7 +68,7 @@ func (r *denialLog) add(refusal policy.Refusal) {
 }
 
 // latest returns up to limit refusals that are wanted, the newest first.
-func (r *denialLog) latest(limit int, wanted func(policy.Refusal) bool) []policy.Refusal {
+func (r *denialLog) latest(limit int, wanted func(decisionlog.Refusal) bool) []decisionlog.Refusal {
 	found := r.find(limit, wanted)
 	for i := range found {
 		found[i] = found[i].Complete()
@@ -77,10 +77,10 @@ func (r *denialLog) latest(limit int, wanted func(policy.Refusal) bool) []policy
 }
 
 // find returns the same as they are kept.
-func (r *denialLog) find(limit int, wanted func(policy.Refusal) bool) []policy.Refusal {
+func (r *denialLog) find(limit int, wanted func(decisionlog.Refusal) bool) []decisionlog.Refusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	found := []policy.Refusal{}
+	found := []decisionlog.Refusal{}
 	for i := range r.kept {
 		at := (r.next + len(r.kept) - 1 - i) % len(r.kept)
 		if len(found) < limit && wanted(r.kept[at]) {

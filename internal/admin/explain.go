@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisionlog"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 )
 
@@ -45,7 +46,7 @@ func showDecisions(w http.ResponseWriter, r *http.Request) error {
 			return apiError(http.StatusBadRequest, fmt.Errorf("limit: want a number from 1 to %d", maxDenials))
 		}
 	}
-	found := denials.latest(limit, func(policy.Refusal) bool { return true })
+	found := denials.latest(limit, func(decisionlog.Refusal) bool { return true })
 	for i := range found {
 		found[i].Input = nil
 	}

@@ -16,27 +16,28 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisionlog"
 )
 
 // TestRing: the latest refusals are kept, the newest first, and no more of a
 // stranger's text than is of use.
 func TestRing(t *testing.T) {
 	r := newRing(maxDenials)
-	all := func(policy.Refusal) bool { return true }
+	all := func(decisionlog.Refusal) bool { return true }
 	if got := r.latest(10, all); len(got) != 0 {
 		t.Errorf("an empty ring has %v", got)
 	}
 	for i := range maxDenials + 3 {
-		r.add(policy.Refusal{ID: fmt.Sprint(i % 1002)})
+		r.add(decisionlog.Refusal{ID: fmt.Sprint(i % 1002)})
 	}
 	got := r.latest(maxDenials+5, all)
 	if len(got) != maxDenials || got[0].ID != "0" || got[1].ID != "1001" || got[maxDenials-1].ID != "3" {
 		t.Errorf("%d refusals, from %s to %s", len(got), got[0].ID, got[len(got)-1].ID)
 	}
-	if found := r.latest(1, func(refusal policy.Refusal) bool { return refusal.ID == "2" }); len(found) > 0 {
+	if found := r.latest(1, func(refusal decisionlog.Refusal) bool { return refusal.ID == "2" }); len(found) > 0 {
 		t.Error("the oldest is still there")
 	}
-	bounded := policy.Refusal{Path: strings.Repeat("é", 5000), Facts: []authenticator.Detail{{Name: "got", Value: strings.Repeat("x", 5000)}}}.Bounded().Complete()
+	bounded := decisionlog.Refusal{Path: strings.Repeat("é", 5000), Facts: []authenticator.Detail{{Name: "got", Value: strings.Repeat("x", 5000)}}}.Bounded().Complete()
 	if len(bounded.Path) > 600 || len(bounded.Details["got"]) > 600 {
 		t.Error("a long text is kept")
 	}
@@ -46,20 +47,20 @@ func TestRing(t *testing.T) {
 // explained for a while all the same.
 func TestN47Unasked(t *testing.T) {
 	denials, automaticDenials = newRing(maxDenials), newRing(maxAutomaticDenials)
-	RecordDenial(policy.Refusal{ID: "page", Path: "/mail"})
+	RecordDenial(decisionlog.Refusal{ID: "page", Path: "/mail"})
 	for i := range maxDenials {
 		for _, path := range []string{"/favicon.ico", "/apple-touch-icon-120x120.png", "/apple-touch-icon.png", "/.well-known/appspecific/com.chrome.devtools.json"} {
-			RecordDenial(policy.Refusal{ID: fmt.Sprint(i), Path: path})
+			RecordDenial(decisionlog.Refusal{ID: fmt.Sprint(i), Path: path})
 		}
 	}
-	if got := denials.latest(maxDenials, func(policy.Refusal) bool { return true }); len(got) != 1 || got[0].ID != "page" {
+	if got := denials.latest(maxDenials, func(decisionlog.Refusal) bool { return true }); len(got) != 1 || got[0].ID != "page" {
 		t.Errorf("%d refusals are kept", len(got))
 	}
 	if len(withID("page", 1)) != 1 || len(withID(fmt.Sprint(maxDenials-1), 1)) != 1 || len(withID("0", 1)) != 0 || len(automaticDenials.kept) != maxAutomaticDenials {
 		t.Error("the latest of them are not found, or the first still is")
 	}
-	RecordDenial(policy.Refusal{ID: "other", Path: "/icons/favicon.ico.txt"})
-	if got := denials.latest(1, func(policy.Refusal) bool { return true }); got[0].ID != "other" {
+	RecordDenial(decisionlog.Refusal{ID: "other", Path: "/icons/favicon.ico.txt"})
+	if got := denials.latest(1, func(decisionlog.Refusal) bool { return true }); got[0].ID != "other" {
 		t.Error("another file is taken for an icon")
 	}
 }
@@ -110,7 +111,7 @@ const canary = "canary-4711-test-material-only"
 func TestDecisions(t *testing.T) {
 	denials = newRing(maxDenials)
 	for i := range 3 {
-		RecordDenial(policy.Refusal{ID: fmt.Sprint("id-", i), Reason: authenticator.ReasonPolicyDenied, Input: json.RawMessage(`{"request": {"headers": {"x-vault-token": "` + canary + `", "accept": "a"}, "raw_query": "token=` + canary + `"}}`)})
+		RecordDenial(decisionlog.Refusal{ID: fmt.Sprint("id-", i), Reason: authenticator.ReasonPolicyDenied, Input: json.RawMessage(`{"request": {"headers": {"x-vault-token": "` + canary + `", "accept": "a"}, "raw_query": "token=` + canary + `"}}`)})
 	}
 	tests := []struct {
 		name, uri string
@@ -156,10 +157,10 @@ func TestExplainEndpoint(t *testing.T) {
 	denials = newRing(maxDenials)
 	set := acquire(t, "allow if {\n\tinput.request.method == \"GET\"\n\t\"admin\" in input.identity.roles\n}")
 	input := `{"request": {"method": "GET", "path": "/p", "host": "h", "scheme": "https", "headers": {"authorization": "Bearer ` + canary + `"}}, "identity": {"authenticated": true, "id": "bob", "roles": ["member"]}}`
-	RecordDenial(policy.Refusal{ID: "judged", Judged: true, Reason: authenticator.ReasonPolicyDenied, Set: set.ID(), Revision: set.Status().Revision, Input: json.RawMessage(input)})
-	RecordDenial(policy.Refusal{ID: "old", Judged: true, Set: set.ID(), Revision: "before", Input: json.RawMessage(input)})
-	RecordDenial(policy.Refusal{ID: "unjudged", Reason: authenticator.ReasonTokenExpired, Set: set.ID(), Input: json.RawMessage(input)})
-	RecordDenial(policy.Refusal{ID: "gone", Judged: true, Set: "0123", Input: json.RawMessage(input)})
+	RecordDenial(decisionlog.Refusal{ID: "judged", Judged: true, Reason: authenticator.ReasonPolicyDenied, Set: set.ID(), Revision: set.Status().Revision, Input: json.RawMessage(input)})
+	RecordDenial(decisionlog.Refusal{ID: "old", Judged: true, Set: set.ID(), Revision: "before", Input: json.RawMessage(input)})
+	RecordDenial(decisionlog.Refusal{ID: "unjudged", Reason: authenticator.ReasonTokenExpired, Set: set.ID(), Input: json.RawMessage(input)})
+	RecordDenial(decisionlog.Refusal{ID: "gone", Judged: true, Set: "0123", Input: json.RawMessage(input)})
 	const asJSON = "application/json"
 	tests := []struct {
 		name, contentType, body string

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisionlog"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -243,7 +243,7 @@ func (f *explainFlags) ask(cmd *cobra.Command) (explain.Response, error) {
 		return explain.Response{}, err
 	}
 	defer response.Body.Close()
-	var refusals []policy.Refusal
+	var refusals []decisionlog.Refusal
 	if err := json.NewDecoder(response.Body).Decode(&refusals); err != nil || len(refusals) == 0 {
 		return explain.Response{}, errors.New("the response of the server is not valid JSON; is --address the admin API of Caddy, and are both of the same version?")
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
-	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisionlog"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 )
 
@@ -16,7 +16,7 @@ import (
 func TestDescribeDenied(t *testing.T) {
 	denied := explain.Response{
 		Explanation: explain.Explanation{Reason: authenticator.ReasonPolicyDenied, Codes: []string{"no_rule"}, Decision: "data.caddy.authz.allow", Revision: "1"},
-		Refusal: &policy.Refusal{
+		Refusal: &decisionlog.Refusal{
 			Time: time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC), Status: 401, Reason: authenticator.ReasonCredentialsMissing, Codes: []string{"no_rule"}, Rule: "default",
 			Details: map[string]string{"unread_credential": "X-Api-Key", "hint": "add a method"},
 		},

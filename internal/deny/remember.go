@@ -7,13 +7,13 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/admin"
 	"github.com/policyauth/caddy-policy-auth/internal/exchange"
-	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisionlog"
 )
 
 // Remember records a denied request for the explain command, without credentials.
 func (rs *Responder) Remember(r *http.Request, ex *exchange.Exchange, result *exchange.Result) {
 	decision, outcome, identity := &result.Decision, &result.Outcome, result.Identity()
-	denial := policy.Refusal{
+	denial := decisionlog.Refusal{
 		ID: ex.ID(), Time: ex.Request.Time(), Status: result.Status, Reason: result.Reason, Codes: decision.Codes, Rule: decision.Labels["rule"],
 		Method: outcome.Method, Candidate: outcome.Candidate, Facts: withHint(outcome.Details, result.Hint), UserID: identity.ID, Issuer: identity.Issuer,
 		Judged: decision.Revision != "", Set: rs.Policies.ID(), Revision: decision.Revision,

@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
@@ -14,6 +17,17 @@ type Engine struct {
 	id     string
 	paths  []string // of all files and directories
 	live   *files.Watched[snapshot]
+}
+
+// ID names a set by its configuration: equal sets have equal ones, also after a
+// restart.
+func (s *Engine) ID() string { return s.id }
+
+// idOf hashes a configuration.
+func idOf(config Config) string {
+	encoded, _ := json.Marshal(config) // it holds nothing that JSON does not
+	digest := sha256.Sum256(encoded)
+	return hex.EncodeToString(digest[:6])
 }
 
 // Report is what became of a change of the files.

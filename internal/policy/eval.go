@@ -9,9 +9,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/policy/decision"
 )
 
-// Eval asks the policies about an input document as it is, made by hand or saved
-// by somebody. It returns the value of the decision, nil if that is undefined,
-// and what it comes to. An error means that the input cannot be read.
+// Eval evaluates the policies for an input document that is used as it is. It returns the
+// value of the decision, nil if that is undefined, and the decision. An error means that the
+// input cannot be read.
 func (s *Engine) Eval(ctx context.Context, input any) (any, decision.Decision, error) {
 	document, err := ast.InterfaceToValue(input)
 	if err != nil {
@@ -24,6 +24,10 @@ func (s *Engine) Eval(ctx context.Context, input any) (any, decision.Decision, e
 	} else {
 		answer = current.evaluate(ctx, current.evaluator.begin(), ast.NewTerm(document), current.span(s.config.Timeout))
 	}
-	value, err := native(current.valueOf(answer))
-	return value, answer, err
+	value := current.valueOf(answer)
+	if value == nil {
+		return nil, answer, nil
+	}
+	native, err := ast.JSON(value)
+	return native, answer, err
 }

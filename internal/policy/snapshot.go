@@ -16,6 +16,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/decisioncache"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisionlog"
 )
 
 // snapshot is one loaded set of policies and data. It is immutable.
@@ -27,7 +28,7 @@ type snapshot struct {
 	reaches   bool              // built-ins that wait for others are on
 	envoy     bool              // as opa-envoy-plugin has it
 	byHost    bool              // the answer may depend on the request's host
-	log       logRules
+	log       decisionlog.Rules
 	revision  string
 	loaded    time.Time
 	warnings  []string

@@ -11,6 +11,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/decisionlog"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -29,7 +30,7 @@ type Response struct {
 	Notes []string `json:"notes,omitempty"`
 	// Refusal is how the server refused the request; nil if it was not asked about
 	// one.
-	Refusal *policy.Refusal `json:"refusal,omitempty"`
+	Refusal *decisionlog.Refusal `json:"refusal,omitempty"`
 }
 
 // Asked is a request in short.
@@ -41,7 +42,7 @@ type Asked struct {
 }
 
 // About answers for a request that was refused.
-func About(ctx context.Context, set *policy.Engine, refusal policy.Refusal, changes Changes) (Response, error) {
+func About(ctx context.Context, set *policy.Engine, refusal decisionlog.Refusal, changes Changes) (Response, error) {
 	shown := refusal
 	shown.Input = nil
 	if !refusal.Judged && !changes.Any() {
@@ -70,7 +71,7 @@ func hasBody(document map[string]any) bool {
 }
 
 // unjudged answers for a request that no policy was asked about.
-func unjudged(r policy.Refusal) Response {
+func unjudged(r decisionlog.Refusal) Response {
 	return Response{
 		Explanation: Explanation{Reason: r.Reason, Codes: r.Codes, Error: r.Error, Evaluation: NoRules()},
 		Request:     Asked{ID: r.ID, Method: r.HTTPMethod, URL: r.Host + r.Path, ClientIP: r.ClientIP},

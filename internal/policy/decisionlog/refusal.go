@@ -1,4 +1,4 @@
-package policy
+package decisionlog
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// Refusal is a request that a server refused, without credentials.
+// Refusal is a request that a server denied, without credentials.
 type Refusal struct {
 	ID     string               `json:"id"`
 	Time   time.Time            `json:"time"`
