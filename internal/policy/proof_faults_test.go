@@ -15,7 +15,7 @@ var proofFaults = []fault{
 	{"a word is the first of its texts", "dependencies.go", "for _, word := range w.scope.words[name] {", "for _, word := range w.scope.words[name][:min(1, len(w.scope.words[name]))] {"},
 	{"a list of texts and others is one of texts", "scope.go", "append(texts, string(text)), ok && isText", "append(texts, string(text)), ok && (isText || true)"},
 	{"else is not read", "dependencies.go", "rule = rule.Else {", "rule = nil {"},
-	{"what is below a path is not read with it", "readset.go", "prefix == path || strings.HasPrefix(prefix, path+\".\") || ", "prefix == path || "},
+	{"what is below a path is not read with it", "read_set.go", "prefix == path || strings.HasPrefix(prefix, path+\".\") || ", "prefix == path || "},
 }
 
 // TestProofFaults: policies that were made up find each fault in the analysis.

@@ -19,7 +19,7 @@ const (
 	// because many users share an address.
 	networkFactor = 10
 	// trustedTime is how long a network is trusted after the user signed in from it.
-	// Known networks, which are stored for longer, are in knownnetworks.go.
+	// Known networks, which are stored for longer, are in known_networks.go.
 	trustedTime = 24 * time.Hour
 	// renewTrustTime is how long a trusted network is not written again, so that a
 	// client which signs in with each request takes no lock.
