@@ -178,6 +178,9 @@ func (h *Handler) identify(w http.ResponseWriter, r *http.Request, ex *exchange.
 	if identified.Verdict == authenticator.Absent && identified.Source.Cookie != "" {
 		authn.DeleteCookie(w, identified.Source, ex.HTTPS())
 	}
+	if nonce := identified.DPoPNonce; nonce != "" {
+		w.Header().Set("DPoP-Nonce", nonce) // RFC 9449, section 9
+	}
 	return h.caller(ex, identified.Outcome, identified.Source)
 }
 

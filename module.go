@@ -211,6 +211,7 @@ func (h *Handler) provisionChain(ctx caddy.Context) error {
 		return err
 	}
 	authn.KeepAttempts(ctx, methods, h.target, h.session)
+	authn.KeepProofs(ctx, methods, h.session)
 	h.chain, err = authn.NewChain(methods, func(origin string) bool { return h.cors != nil && h.cors.Allowed(origin) })
 	if err != nil {
 		return err

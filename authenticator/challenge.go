@@ -24,9 +24,15 @@ type Param struct {
 type ChallengeRequest struct {
 	// Method is the name of the method whose credential was denied, or "".
 	Method string
+	// Scheme is the authentication scheme of the credential, in lower case, or "" if it
+	// was not in Authorization.
+	Scheme string
 	// Verdict and Reason are those of the credential, or of the policies.
 	Verdict Verdict
 	Reason  Reason
+	// DPoPNonce is that of the outcome: the challenge of the scheme DPoP has to say
+	// use_dpop_nonce (RFC 9449, section 9).
+	DPoPNonce string
 	// Scopes are all scopes that the operation needs (RFC 6750, section 3.1); set with
 	// ReasonInsufficientScope.
 	Scopes []string

@@ -88,6 +88,17 @@ func (s Source) CarriedIn() string {
 	return s.Header
 }
 
+// ProofHeader returns the canonical name of the header with the proof that belongs to the
+// credential: DPoP for the scheme DPoP (RFC 9449, section 7.1), else "". Like the
+// credential it is hidden from policies, allowed in CORS preflights, and removed from the
+// request before the next handler gets it. The method reads and verifies it.
+func (s Source) ProofHeader() string {
+	if s.Scheme == "dpop" {
+		return "Dpop"
+	}
+	return ""
+}
+
 // Check returns an error unless a request can hold a credential in s.
 func (s Source) Check() error {
 	if s.Certificate || s.Request {

@@ -59,6 +59,17 @@ func TestAmbient(t *testing.T) {
 	}
 }
 
+// TestProofHeader: only the scheme DPoP has a proof.
+func TestProofHeader(t *testing.T) {
+	for source, want := range map[Source]string{
+		FromScheme("DPoP"): "Dpop", FromScheme("Bearer"): "", FromHeader("DPoP"): "", FromCookie("dpop"): "", {}: "",
+	} {
+		if got := source.ProofHeader(); got != want {
+			t.Errorf("%+v: %q", source, got)
+		}
+	}
+}
+
 // TestCarriedIn: which header holds a credential.
 func TestCarriedIn(t *testing.T) {
 	for source, want := range map[Source]string{

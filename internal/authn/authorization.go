@@ -28,20 +28,25 @@ func isTokenCharacter(c byte) bool {
 }
 
 // wellFormed reports whether a credential is passed to its method at all.
-// Bearer tokens have a syntax of their own (RFC 6750, section 2.1), and what
-// breaks it is answered with 400; of other schemes each method is the judge.
+// Bearer tokens and those of DPoP have a syntax of their own (RFC 6750, section 2.1; RFC
+// 9449, section 7.1), and what breaks it is answered with 400; of other schemes each method
+// is the judge.
 func wellFormed(c authenticator.Credential) bool {
-	return c.Source.Scheme != "bearer" || isToken68(c.Value)
+	return c.Source.Scheme != "bearer" && c.Source != dpopSource || isToken68(c.Value)
 }
 
 // syntaxProblem describes why a credential is malformed.
 func syntaxProblem(c authenticator.Credential) []authenticator.Detail {
-	problem := "what follows Bearer is no token (RFC 6750, section 2.1)"
+	scheme := "Bearer"
+	if c.Source == dpopSource {
+		scheme = "DPoP"
+	}
+	problem := "what follows " + scheme + " is no token (RFC 6750, section 2.1)"
 	switch {
 	case c.Value == "":
-		problem = "nothing follows Bearer"
+		problem = "nothing follows " + scheme
 	case strings.HasPrefix(c.Value, `"`) || strings.HasPrefix(c.Value, "'"):
-		problem = "the token after Bearer stands in quotes: send it without them"
+		problem = "the token after " + scheme + " stands in quotes: send it without them"
 	}
 	return []authenticator.Detail{{Name: "problem", Value: problem}}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/dpop"
 )
 
 // defaultRealm is the protection space of methods that have no realm of their
@@ -12,21 +13,47 @@ import (
 const defaultRealm = "restricted"
 
 // bearerChallenge returns the challenge of a method that takes bearer tokens
-// (RFC 6750, section 3). It names an error only if a token was presented
-// (section 3.1): what is wrong with it stays in the log.
+// (RFC 6750, section 3).
 func bearerChallenge(d authenticator.ChallengeRequest) authenticator.Challenge {
-	c := authenticator.Challenge{Scheme: "Bearer", Params: []authenticator.Param{{Name: "realm", Value: defaultRealm}}}
-	add := func(name, value string) { c.Params = append(c.Params, authenticator.Param{Name: name, Value: value}) }
+	return tokenChallenge("Bearer", d)
+}
+
+// dpopChallenge returns the challenge of a method that takes tokens with a DPoP proof
+// (RFC 9449, sections 7.1 and 9).
+func dpopChallenge(d authenticator.ChallengeRequest) authenticator.Challenge {
+	c := tokenChallenge("DPoP", d)
+	c.Params = append(c.Params, authenticator.Param{Name: "algs", Value: strings.Join(dpop.Algorithms(), " ")})
+	return c
+}
+
+// tokenError returns the error of a challenge for a token, which is named only if a token
+// was presented (RFC 6750, section 3.1), or "": what is wrong with it stays in the log.
+func tokenError(d authenticator.ChallengeRequest) string {
 	switch {
 	case d.Reason == authenticator.ReasonTokenMalformed && d.Verdict == authenticator.Malformed, d.Reason == authenticator.ReasonCredentialsAmbiguous:
-		add("error", "invalid_request")
+		return "invalid_request"
 	case d.Reason == authenticator.ReasonInsufficientScope:
-		add("error", "insufficient_scope")
+		return "insufficient_scope"
 	case d.Reason == authenticator.ReasonStepUpRequired:
-		add("error", "insufficient_user_authentication") // RFC 9470, section 3
+		return "insufficient_user_authentication" // RFC 9470, section 3
 	case d.Reason == authenticator.ReasonCrossSite: // the token was good: another one would not help
+		return ""
+	case d.DPoPNonce != "":
+		return "use_dpop_nonce"
+	case d.Reason == authenticator.ReasonProofInvalid:
+		return "invalid_dpop_proof"
 	case d.Verdict == authenticator.Rejected && d.Method != "":
-		add("error", "invalid_token")
+		return "invalid_token"
+	}
+	return ""
+}
+
+// tokenChallenge returns the challenge of a scheme that takes tokens.
+func tokenChallenge(scheme string, d authenticator.ChallengeRequest) authenticator.Challenge {
+	c := authenticator.Challenge{Scheme: scheme, Params: []authenticator.Param{{Name: "realm", Value: defaultRealm}}}
+	add := func(name, value string) { c.Params = append(c.Params, authenticator.Param{Name: name, Value: value}) }
+	if problem := tokenError(d); problem != "" {
+		add("error", problem)
 	}
 	if len(d.Scopes) > 0 {
 		add("scope", strings.Join(d.Scopes, " "))

@@ -5,7 +5,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
@@ -28,7 +32,38 @@ type BindingOption struct {
 	// are accepted, too.
 	RequireCertificateBinding bool `json:"require_certificate_binding,omitempty"`
 
-	proofs *dpop.Verifier // nil without a store
+	proofs  *dpop.Verifier // nil without a store
+	release func()         // of its store, or nil
+}
+
+// KeepProofs gives the methods that take DPoP proofs the memory of used ones: in the store
+// of the site's sessions, or in the default store of this machine, which opens at its first
+// use. Without a store such tokens get 503, with a warning.
+func KeepProofs(ctx caddy.Context, methods []Method, sessions *Session) {
+	for _, method := range methods {
+		user, ok := method.Authenticator.(interface{ keepProofs(*dpop.Verifier, func()) })
+		if !ok || !slices.Contains(method.Sources(), dpopSource) {
+			continue
+		}
+		shared, release, err := sessions.store().acquire(ctx.Storage())
+		if err != nil {
+			ctx.Logger().Warn("tokens with a DPoP proof are refused, because there is no store to remember used proofs", zap.Error(err))
+			return
+		}
+		user.keepProofs(shared.proofs, release)
+	}
+}
+
+// keepProofs sets the verifier of proofs. Release is called when it is no longer used.
+func (b *BindingOption) keepProofs(proofs *dpop.Verifier, release func()) {
+	b.proofs, b.release = proofs, release
+}
+
+// releaseProofs lets go of the store.
+func (b *BindingOption) releaseProofs() {
+	if b.release != nil {
+		b.release()
+	}
 }
 
 // parseBinding adds the subdirectives
@@ -43,9 +78,6 @@ func (b *BindingOption) parseBinding(words caddyfileutil.Subdirectives) caddyfil
 
 // dpopSource is where DPoP-bound tokens are; their proof is in the header DPoP.
 var dpopSource = authenticator.FromScheme("DPoP")
-
-// proofHeader is the canonical name of the header with the proof.
-const proofHeader = "Dpop"
 
 // prove returns the outcome of a verified token that the credential c holds: Accepted
 // if the request proves possession of each key to which the token is bound. Order: token,
@@ -118,7 +150,7 @@ func (b *BindingOption) verifyProof(r *http.Request, raw string, t token.Token) 
 	}
 	client := clientOf(r)
 	method, uri := externalURI(r)
-	proof := dpop.Proof{Lines: r.Header[proofHeader], Method: method, URI: uri, Token: raw, Thumbprint: t.Confirmation.KeyThumbprint}
+	proof := dpop.Proof{Lines: r.Header[dpopSource.ProofHeader()], Method: method, URI: uri, Token: raw, Thumbprint: t.Confirmation.KeyThumbprint}
 	checked, err := b.proofs.Check(r.Context(), proof, func() (func(), error) { return signatures.Release, signatures.Acquire(r.Context(), client) })
 	if err == nil && caddyhttp.GetVar(r.Context(), provenKey) != proven(checked.ID()) {
 		err = b.proofs.Remember(r.Context(), checked)

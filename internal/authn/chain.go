@@ -100,12 +100,14 @@ func (c *Chain) PublicSignUp() string {
 	return ""
 }
 
-// Headers returns the canonical names of all headers that hold credentials.
+// Headers returns the canonical names of all headers that hold credentials or their proofs.
 func (c *Chain) Headers() []string {
 	var names []string
 	for _, source := range c.sources {
-		if name := source.CarriedIn(); name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
+		for _, name := range []string{source.CarriedIn(), source.ProofHeader()} {
+			if name != "" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
 		}
 	}
 	return names

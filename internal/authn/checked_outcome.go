@@ -11,10 +11,11 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// Limits of what is logged of an outcome.
+// Limits of what is used of an outcome.
 const (
 	maxDetails    = 32
 	maxDetailName = 64
+	maxNonce      = 256 // of a DPoP nonce, which is sent
 	// minRepeated is how long a credential is at least, in bytes, for a text with it to
 	// be left out: shorter ones occur in any text.
 	minRepeated = 6
@@ -132,6 +133,9 @@ func (m *Method) denied(o authenticator.Outcome, c authenticator.Credential) aut
 		}
 		o.Reason = instead
 	}
+	if !isNonce(o.DPoPNonce) {
+		o.DPoPNonce = ""
+	}
 	if o.Cause != authenticator.CauseUserUnknown && o.Cause != authenticator.CausePasswordWrong {
 		o.Cause = ""
 	}
@@ -154,6 +158,11 @@ func loggable(details []authenticator.Detail, c authenticator.Credential) []auth
 		details = slices.DeleteFunc(slices.Clone(details), bad)
 	}
 	return details[:min(len(details), maxDetails)]
+}
+
+// isNonce reports whether a nonce can be sent (RFC 9449, section 8.1).
+func isNonce(nonce string) bool {
+	return len(nonce) <= maxNonce && !strings.ContainsFunc(nonce, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\\' })
 }
 
 // isDetailName reports whether a detail's name is a word of a-z, 0-9 and _.

@@ -112,7 +112,7 @@ type JWT struct {
 	// Claims that must have one of some values. Default: none.
 	Require []Requirement `json:"require,omitempty"`
 
-	// Where tokens are: "bearer" (Authorization: Bearer), "basic_password" (the
+	// Where tokens are: "bearer" (Authorization: Bearer, or DPoP with a proof), "basic_password" (the
 	// password of Basic), "header", "cookie" or "query" (each with a name). Default:
 	// bearer.
 	From string `json:"from,omitempty"`
@@ -176,14 +176,19 @@ func (j *JWT) Cleanup() error {
 	if j.release != nil {
 		j.release()
 	}
+	j.releaseProofs()
 	return nil
 }
 
 // Sources implements authenticator.Authenticator.
 func (j *JWT) Sources() []authenticator.Source { return j.sources }
 
-// bearerSources is where bearer tokens are.
-var bearerSources = []authenticator.Source{authenticator.FromScheme("Bearer")}
+// bearerSources is where bearer tokens are, and tokenSources tokens with and without a
+// DPoP proof.
+var (
+	bearerSources = []authenticator.Source{authenticator.FromScheme("Bearer")}
+	tokenSources  = []authenticator.Source{bearerSources[0], dpopSource}
+)
 
 // Authenticate implements authenticator.Authenticator. What is not a token, and what another
 // issuer says it has issued, is left to the other methods.
@@ -247,15 +252,37 @@ func (j *JWT) Challenges(d authenticator.ChallengeRequest) []authenticator.Chall
 	case "header":
 		return j.offer(keyChallenge(j.Name))
 	}
-	// a cookie has no scheme to ask for it by: a bearer token would do as well
+	var challenges []authenticator.Challenge
+	if !j.RequireDPoP { // a cookie has no scheme to ask for it by: a bearer token would do as well
+		challenges = j.offer(j.describe(bearerChallenge(j.about(d, false))))
+	}
+	if challenge := j.describe(dpopChallenge(j.about(d, true))); d.DPoPNonce != "" {
+		challenges = append(challenges, challenge) // also with challenge off: without it the client cannot go on (S-24)
+	} else if slices.Contains(j.sources, dpopSource) {
+		challenges = append(challenges, j.offer(challenge)...)
+	}
+	return challenges
+}
+
+// about returns what the challenge of one of the two schemes of tokens says: an error
+// stands only in the scheme that was used (RFC 9449, section 7.2), if both are offered.
+func (j *JWT) about(d authenticator.ChallengeRequest, withProof bool) authenticator.ChallengeRequest {
+	used := d.Scheme == dpopSource.Scheme
+	if used != withProof && !j.RequireDPoP && d.Reason != authenticator.ReasonCredentialsAmbiguous {
+		d = authenticator.ChallengeRequest{MaxAge: -1}
+	}
 	if len(d.Scopes) == 0 {
 		d.Scopes = j.ResourceScopes
 	}
-	challenge := bearerChallenge(d)
+	return d
+}
+
+// describe adds the link to the metadata of the resource.
+func (j *JWT) describe(challenge authenticator.Challenge) authenticator.Challenge {
 	if j.metadata != nil {
 		challenge.Params = append(challenge.Params, authenticator.Param{Name: "resource_metadata", Value: j.metadata.String()})
 	}
-	return j.offer(challenge)
+	return challenge
 }
 
 // Interface guards.

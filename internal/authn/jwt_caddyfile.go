@@ -41,6 +41,8 @@ import (
 //	    from bearer | basic_password | header <name> | cookie <name> | query <name>
 //	    map <field> <source>...
 //	    require <claim> <value>...
+//	    require_dpop
+//	    require_certificate_binding
 //	    unknown_issuer pass
 //	    challenge off
 //	}
@@ -50,7 +52,7 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if j.Issuer, err = caddyfileutil.OneArg(d); err != nil {
 		return d.Err("jwt wants one issuer, such as jwt https://id.example.com, or jwt any")
 	}
-	return caddyfileutil.ValidatedBlock(d, "jwt", caddyfileutil.Subdirectives{
+	return caddyfileutil.ValidatedBlock(d, "jwt", j.parseBinding(caddyfileutil.Subdirectives{
 		"jwks_url":      caddyfileutil.String(&j.JWKSURL),
 		"jwks_bearer":   caddyfileutil.String(&j.JWKSBearer),
 		"discovery_url": caddyfileutil.String(&j.DiscoveryURL),
@@ -71,7 +73,7 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"challenge":     j.ChallengeOption.parse(),
 
 		"unknown_issuer": caddyfileutil.Enum(&j.UnknownIssuer, pass),
-	}, j.check)
+	}), j.check)
 }
 
 func (j *JWT) parseFrom(d *caddyfile.Dispenser) error {
@@ -108,7 +110,7 @@ func (j *JWT) source() ([]authenticator.Source, error) {
 	case j.From == "basic_password":
 		return basicSources, nil
 	}
-	return bearerSources, nil
+	return tokenSources, nil
 }
 
 // parseMap adds a line of sources to the map at target, each a <path>, a
@@ -176,7 +178,7 @@ func (j *JWT) check() error {
 	case len(j.Audience) > 1 && slices.Contains(j.Audience, anyone):
 		return fmt.Errorf("jwt %s: audience any accepts every audience and stands alone: remove any or the others", j.Issuer)
 	}
-	if err := cmp.Or(checkIssuer(j.Issuer), j.checkRequire(), j.ChallengeOption.check(), j.checkUnknownIssuer(), checkFiles("secret", j.Secret, "jwks_bearer", j.JWKSBearer), j.checkKeys()); err != nil {
+	if err := cmp.Or(checkIssuer(j.Issuer), j.checkRequire(), j.ChallengeOption.check(), j.checkUnknownIssuer(), j.checkBinding(), checkFiles("secret", j.Secret, "jwks_bearer", j.JWKSBearer), j.checkKeys()); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
 	if err := j.checkResource(); err != nil {
@@ -202,6 +204,14 @@ func (j *JWT) checkUnknownIssuer() error {
 		return fmt.Errorf("unknown_issuer pass is about bearer tokens, and from %s reads none; leave one of the two out", j.From)
 	case j.Issuer == anyone:
 		return errors.New("unknown_issuer pass: any knows every issuer; name the issuer, or leave unknown_issuer pass out")
+	}
+	return nil
+}
+
+// checkBinding reports a place from which no token with a DPoP proof is read.
+func (j *JWT) checkBinding() error {
+	if j.RequireDPoP && j.From != "" && j.From != "bearer" {
+		return fmt.Errorf("require_dpop is about Authorization: DPoP, and from %s does not read it; leave one of the two out", j.From)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
+	"github.com/policyauth/caddy-policy-auth/internal/dpop"
 )
 
 func (j *JWT) parseResource(d *caddyfile.Dispenser) error {
@@ -69,9 +70,11 @@ func (j *JWT) resource() (*metadataFields, *url.URL) {
 		Resource: j.Resource, AuthorizationServers: []string{j.Issuer},
 		Scopes: j.ResourceScopes, Name: j.ResourceName, Documentation: j.ResourceDocumentation,
 	}
+	fields.CertificateBound = j.RequireCertificateBinding
 	switch j.From {
 	case "", "bearer":
 		fields.BearerMethods = []string{"header"}
+		fields.DPoPAlgorithms, fields.DPoPRequired = dpop.Algorithms(), j.RequireDPoP
 	case "query":
 		fields.BearerMethods = []string{"query"}
 	}

@@ -29,11 +29,7 @@ func KeepAttempts(ctx caddy.Context, methods []Method, target *login.Target, ses
 
 // keepAttempts opens the store for one basic method.
 func keepAttempts(ctx caddy.Context, basic *Basic, sessions *Session) {
-	var config *SessionStore // nil is the default store
-	if sessions != nil {
-		config = sessions.Store
-	}
-	registry, release, err := config.acquire(ctx.Storage())
+	registry, release, err := sessions.store().acquire(ctx.Storage())
 	if err != nil {
 		ctx.Logger().Warn("the networks of users are kept only in memory and lost at a restart", zap.Error(err))
 		return

@@ -25,6 +25,9 @@ type metadataFields struct {
 	Scopes               []string `json:"scopes_supported,omitempty"`
 	Name                 string   `json:"resource_name,omitempty"`
 	Documentation        string   `json:"resource_documentation,omitempty"`
+	CertificateBound     bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	DPoPAlgorithms       []string `json:"dpop_signing_alg_values_supported,omitempty"`
+	DPoPRequired         bool     `json:"dpop_bound_access_tokens_required,omitempty"`
 }
 
 // metadata are a site's protected resources.
@@ -73,7 +76,7 @@ func newMetadata(methods []Method) (metadata, error) {
 		}
 		into := merged[at.EscapedPath()]
 		if into == nil {
-			into = &metadataFields{Resource: fields.Resource, BearerMethods: []string{}}
+			into = &metadataFields{Resource: fields.Resource, BearerMethods: []string{}, DPoPRequired: true}
 			merged[at.EscapedPath()] = into
 		}
 		if into.Resource != fields.Resource {
@@ -82,6 +85,9 @@ func newMetadata(methods []Method) (metadata, error) {
 		into.AuthorizationServers = union(into.AuthorizationServers, fields.AuthorizationServers)
 		into.BearerMethods = union(into.BearerMethods, fields.BearerMethods)
 		into.Scopes = union(into.Scopes, fields.Scopes)
+		into.DPoPAlgorithms = union(into.DPoPAlgorithms, fields.DPoPAlgorithms)
+		into.DPoPRequired = into.DPoPRequired && fields.DPoPRequired // of every token
+		into.CertificateBound = into.CertificateBound || fields.CertificateBound
 		into.Name, into.Documentation = cmp.Or(into.Name, fields.Name), cmp.Or(into.Documentation, fields.Documentation)
 	}
 	return encode(merged), nil

@@ -96,6 +96,15 @@ func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}, s.check)
 }
 
+// store returns the store of the sessions, which is the default one also where there are
+// no sessions.
+func (s *Session) store() *SessionStore {
+	if s == nil {
+		return nil
+	}
+	return s.Store
+}
+
 // check reports what is wrong whatever the store is.
 func (s *Session) check() error {
 	if _, known := sameSites[s.SameSite]; !known {
@@ -136,9 +145,11 @@ func (s *Session) Provision(ctx caddy.Context) (err error) {
 	if s.SameSite == "none" {
 		ctx.Logger().Warn("same_site none: browsers send the session cookie with requests from every other site; only cors and the check of Origin protect against them")
 	}
-	if s.registry, s.release, err = s.Store.acquire(ctx.Storage()); err != nil {
+	shared, release, err := s.Store.acquire(ctx.Storage())
+	if err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
+	s.registry, s.release = shared.Registry, release
 	s.sources = sessionSources(s.config().Cookie.WithDefaults())
 	return nil
 }

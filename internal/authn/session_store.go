@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
+	"github.com/policyauth/caddy-policy-auth/internal/dpop"
 	"github.com/policyauth/caddy-policy-auth/internal/pool"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
@@ -76,16 +78,33 @@ func (s *SessionStore) check() error {
 	return checkFiles("store redis", s.URL)
 }
 
-// registries holds the sessions in use, by store: sites with the same store
-// share one, and it outlives reloads of the configuration (R-SES-7).
-var registries = pool.New[*session.Registry]()
+// sharedStore is what sites with the same store share: their sessions, and the verifier
+// that remembers used DPoP proofs.
+type sharedStore struct {
+	*session.Registry
+	proofs *dpop.Verifier
+}
+
+// stores holds the stores in use: sites with the same one share it, and it outlives
+// reloads of the configuration (R-SES-7).
+var stores = pool.New[*sharedStore]()
 
 // Registries calls f for the sessions of every store in use.
-func Registries(f func(*session.Registry)) { registries.Each(f) }
+func Registries(f func(*session.Registry)) {
+	stores.Each(func(s *sharedStore) { f(s.Registry) })
+}
 
-// acquire returns the sessions in the store, sealed by a key in Caddy's storage.
-// Neither is touched before its first use: validating a configuration makes nothing.
-func (s *SessionStore) acquire(storage certmagic.Storage) (*session.Registry, func(), error) {
+// newSharedStore returns the shared use of a store, sealed by a key in Caddy's storage.
+func newSharedStore(in store.Store, storage certmagic.Storage, name string) *sharedStore {
+	sealer := newSealer(storage, name)
+	registry := session.NewRegistry(in, sealer)
+	nonceKey := func(ctx context.Context) ([]byte, error) { return sealer.Key(ctx, "dpop nonces") }
+	return &sharedStore{registry, dpop.New(dpop.Config{Store: registry.Store(), NonceKey: nonceKey})}
+}
+
+// acquire returns the shared use of the store. Neither the store nor its key is touched
+// before its first use: validating a configuration makes nothing.
+func (s *SessionStore) acquire(storage certmagic.Storage) (*sharedStore, func(), error) {
 	if s != nil && s.Kind == "redis" {
 		return s.acquireRedis(storage)
 	}
@@ -97,26 +116,26 @@ func (s *SessionStore) acquire(storage certmagic.Storage) (*session.Registry, fu
 	if err != nil {
 		return nil, nil, err
 	}
-	return registries.Acquire([]string{"file", real}, func() (*session.Registry, error) {
+	return stores.Acquire([]string{"file", real}, func() (*sharedStore, error) {
 		file, err := store.OpenFile(real, nil)
 		if err != nil {
 			return nil, err
 		}
 		file.Report(func(err error) { reportStore(real, err) })
-		return session.NewRegistry(file, newSealer(storage, real)), nil
+		return newSharedStore(file, storage, real), nil
 	})
 }
 
-func (s *SessionStore) acquireRedis(storage certmagic.Storage) (*session.Registry, func(), error) {
+func (s *SessionStore) acquireRedis(storage certmagic.Storage) (*sharedStore, func(), error) {
 	url, err := caddy.NewReplacer().ReplaceOrErr(s.URL, true, true)
 	if err != nil {
 		return nil, nil, fmt.Errorf("store redis: %w", err)
 	}
-	return registries.Acquire([]string{"redis", url}, func() (*session.Registry, error) {
+	return stores.Acquire([]string{"redis", url}, func() (*sharedStore, error) {
 		server, err := store.OpenRedis(url, "policy_auth:", nil)
 		if err != nil {
 			return nil, fmt.Errorf("store redis: %w", err)
 		}
-		return session.NewRegistry(server, newSealer(storage, "redis")), nil
+		return newSharedStore(server, storage, "redis"), nil
 	})
 }

@@ -42,7 +42,7 @@ var (
 	defaultMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 	defaultHeaders = []string{"authorization", "content-type"}
 	// defaultExpose lets scripts read why a request was denied (R-CORS-10).
-	defaultExpose = []string{"WWW-Authenticate", "Retry-After", "X-Request-Id"}
+	defaultExpose = []string{"WWW-Authenticate", "DPoP-Nonce", "Retry-After", "X-Request-Id"}
 )
 
 const (

@@ -204,7 +204,7 @@ func TestOrigins(t *testing.T) {
 				if c.want {
 					want.Set("Access-Control-Allow-Origin", test.origin)
 					want.Set("Access-Control-Allow-Credentials", "true")
-					want.Set("Access-Control-Expose-Headers", "retry-after,www-authenticate,x-request-id")
+					want.Set("Access-Control-Expose-Headers", "dpop-nonce,retry-after,www-authenticate,x-request-id")
 				}
 				r := request("GET")
 				r.Header["Origin"] = []string{test.origin}

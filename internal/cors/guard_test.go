@@ -37,7 +37,7 @@ func TestGuard(t *testing.T) {
 	allowed := http.Header{
 		"Access-Control-Allow-Origin":      {app},
 		"Access-Control-Allow-Credentials": {"true"},
-		"Access-Control-Expose-Headers":    {"retry-after,www-authenticate,x-request-id"},
+		"Access-Control-Expose-Headers":    {"dpop-nonce,retry-after,www-authenticate,x-request-id"},
 	}
 	c := build(t, Config{Origins: []string{app}, Credentials: true})
 	for name, begin := range begin {

@@ -153,6 +153,7 @@ func (f *Forwarder) removeCredential(r *http.Request, ex *exchange.Exchange, sou
 		}
 	case source.CarriedIn() != "":
 		ex.Shared.ConsumeHeader(r.Header, source.CarriedIn())
+		ex.Shared.ConsumeHeader(r.Header, source.ProofHeader())
 	}
 	ex.Shared.Remove(r.Header)
 }

@@ -31,6 +31,10 @@ func TestS03TooEarly(t *testing.T) {
 		{"a GET of which a proxy says so", request("GET", true, said), false},
 		{"S-03 whatever it says", request("DELETE", true, http.Header{"Early-Data": {""}}), true},
 		{"S-03 a WebSocket", socket, true},
+		{"S-03 a DPoP proof", request("GET", false, http.Header{"Dpop": {"a.b.c"}}), true},
+		{"S-03 the scheme DPoP", request("GET", true, http.Header{"Early-Data": {"1"}, "Authorization": {"dpop a"}}), true},
+		{"S-03 a proof in time", request("GET", true, http.Header{"Dpop": {"a.b.c"}}), false},
+		{"a bearer token before the handshake", request("GET", false, http.Header{"Authorization": {"Bearer a"}}), false},
 		{"plain HTTP", httptest.NewRequest("POST", "/", nil), false},
 	}
 	for _, test := range tests {

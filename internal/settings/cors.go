@@ -22,8 +22,8 @@ type CORS struct {
 	// Request headers that scripts may set. Headers from which the site's methods read
 	// credentials are always allowed. Default: authorization, content-type.
 	Headers []string `json:"headers,omitempty"`
-	// Response headers that scripts may read, besides WWW-Authenticate, Retry-After
-	// and X-Request-Id. Default: none.
+	// Response headers that scripts may read, besides WWW-Authenticate, DPoP-Nonce,
+	// Retry-After and X-Request-Id. Default: none.
 	Expose []string `json:"expose,omitempty"`
 	// Permits requests with cookies, Basic credentials and client certificates.
 	// Default: false.
