@@ -127,11 +127,11 @@ func TestMethods(t *testing.T) {
 		want        []string
 	}{
 		{"basic", basicSite, []string{basicLine}},
-		{"jwt", jwtSite + access, []string{bearerLine}},
-		{"jwt and basic: Basic first", jwtSite + basicSite, []string{basicLine, bearerLine}},
-		{"all", w.keys("") + jwtSite + basicSite, []string{basicLine, bearerLine, keyLine}},
+		{"jwt", jwtSite + access, []string{bearerLine, dpopLine}},
+		{"jwt and basic: Basic first", jwtSite + basicSite, []string{basicLine, bearerLine, dpopLine}},
+		{"all", w.keys("") + jwtSite + basicSite, []string{basicLine, bearerLine, dpopLine, keyLine}},
 		{"a key of a header of its own", w.keys("from header X-Token") + access, []string{`ApiKey realm="restricted", header="X-Token"`}},
-		{"two methods of one scheme", w.keys("from bearer") + jwtSite + access, []string{bearerLine}},
+		{"two methods of one scheme", w.keys("from bearer") + jwtSite + access, []string{bearerLine, dpopLine}},
 		{"a key as the password", w.keys("from basic_password") + access, []string{basicLine}},
 		{"two realms", w.keys("from basic_password") + strings.Replace(basicSite, "basic", "basic other", 1), []string{basicLine, `Basic realm="other", charset="UTF-8"`}},
 		{"a cookie is no scheme: no dialog", jwtFrom("cookie token") + access, []string{bearerLine}},
@@ -177,6 +177,7 @@ func TestFailures(t *testing.T) {
 		return r
 	}
 	const invalid, malformed = bearerLine + `, error="invalid_token"`, bearerLine + `, error="invalid_request"`
+	ambiguous := []string{malformed, strings.Replace(dpopLine, ", algs", `, error="invalid_request", algs`, 1)} // RFC 9449, section 7.2
 	tests := []struct {
 		name   string
 		h      caddyhttp.MiddlewareHandler
@@ -184,33 +185,33 @@ func TestFailures(t *testing.T) {
 		status int
 		want   []string
 	}{
-		{"Basic that is no base64", site, authorization("Basic %%%"), 401, []string{basicLine, bearerLine}},
-		{"Basic without a colon", site, authorization("Basic Ym9i"), 401, []string{basicLine, bearerLine}},
-		{"Basic and nothing", site, authorization("Basic"), 401, []string{basicLine, bearerLine}},
-		{"Basic in URLs' letters", site, authorization("Basic Pz8_Oj8_"), 401, []string{basicLine, bearerLine}},
-		{"a part of a password", site, basic(get("/"), "bob", canary[:8]), 401, []string{basicLine, bearerLine}},
-		{"a disabled account", site, asUser(get("/"), "carol"), 401, []string{basicLine, bearerLine}},
+		{"Basic that is no base64", site, authorization("Basic %%%"), 401, []string{basicLine, bearerLine, dpopLine}},
+		{"Basic without a colon", site, authorization("Basic Ym9i"), 401, []string{basicLine, bearerLine, dpopLine}},
+		{"Basic and nothing", site, authorization("Basic"), 401, []string{basicLine, bearerLine, dpopLine}},
+		{"Basic in URLs' letters", site, authorization("Basic Pz8_Oj8_"), 401, []string{basicLine, bearerLine, dpopLine}},
+		{"a part of a password", site, basic(get("/"), "bob", canary[:8]), 401, []string{basicLine, bearerLine, dpopLine}},
+		{"a disabled account", site, asUser(get("/"), "carol"), 401, []string{basicLine, bearerLine, dpopLine}},
 		{"a token in any letters", site, authorization("bEARER   " + good), 200, nil},
-		{"an expired token", site, authorization("Bearer " + jwtOf(t, jwt.MapClaims{"exp": time.Now().Add(-time.Hour).Unix()})), 401, []string{basicLine, invalid}},
-		{"a disabled key", site, authorization("Bearer " + apiKey + "-off"), 401, []string{basicLine, invalid}},
-		{"no such key", site, authorization("Bearer abc"), 401, []string{basicLine, invalid}},
+		{"an expired token", site, authorization("Bearer " + jwtOf(t, jwt.MapClaims{"exp": time.Now().Add(-time.Hour).Unix()})), 401, []string{basicLine, invalid, dpopLine}},
+		{"a disabled key", site, authorization("Bearer " + apiKey + "-off"), 401, []string{basicLine, invalid, dpopLine}},
+		{"no such key", site, authorization("Bearer abc"), 401, []string{basicLine, invalid, dpopLine}},
 		{"a token that may not", site, get("/admin/", "Authorization", "Bearer "+good), 403, nil},
 		{"Bearer and nothing", site, authorization("Bearer"), 400, []string{malformed}},
 		{"Bearer and spaces", site, authorization("Bearer  "), 400, []string{malformed}},
 		{"two words", site, authorization("Bearer a b"), 400, []string{malformed}},
 		{"a quote in the token", site, authorization(`Bearer a"b`), 400, []string{malformed}},
-		{"two tokens", site, authorization("Bearer "+good, "Bearer "+good), 400, []string{malformed}},
-		{"a token and a password", site, authorization("Bearer "+good, "Basic eDp5"), 400, []string{malformed}},
-		{"a token and an unknown scheme", site, authorization("Foo x", "Bearer "+good), 400, []string{malformed}},
+		{"two tokens", site, authorization("Bearer "+good, "Bearer "+good), 400, ambiguous},
+		{"a token and a password", site, authorization("Bearer "+good, "Basic eDp5"), 400, ambiguous},
+		{"a token and an unknown scheme", site, authorization("Foo x", "Bearer "+good), 400, ambiguous},
 		{"two tokens on a line", site, authorization("Bearer " + good + ", Bearer " + good), 400, []string{malformed}},
-		{"for a proxy", site, get("/", "Proxy-Authorization", "Bearer "+good), 401, []string{basicLine, bearerLine}},
+		{"for a proxy", site, get("/", "Proxy-Authorization", "Bearer "+good), 401, []string{basicLine, bearerLine, dpopLine}},
 		{"for a proxy, twice", site, get("/", "Proxy-Authorization", asUser(get("/"), "bob").Header.Get("Authorization"), "Authorization", "Bearer "+good), 200, nil},
 		{"a cookie", ambient, get("/", "Cookie", "token="+good), 200, nil},
 		{"a cookie and an unknown scheme", ambient, get("/", "Cookie", "token="+good, "Authorization", "Foo x"), 200, nil},
-		{"a cookie and a wrong password", ambient, basic(get("/", "Cookie", "token="+good), "bob", "wrong"), 401, []string{basicLine, bearerLine}},
-		{"a cookie and a bad token", ambient, get("/", "Cookie", "token="+good, "Authorization", "Bearer abc"), 401, []string{basicLine, invalid}},
-		{"a token in header and query", byQuery, get("/?access_token="+good, "Authorization", "Bearer "+good), 400, []string{malformed}},
-		{"a token in the query, twice", byQuery, get("/?access_token=" + good + "&%61ccess_token=" + good), 400, []string{malformed}},
+		{"a cookie and a wrong password", ambient, basic(get("/", "Cookie", "token="+good), "bob", "wrong"), 401, []string{basicLine, bearerLine, dpopLine}},
+		{"a cookie and a bad token", ambient, get("/", "Cookie", "token="+good, "Authorization", "Bearer abc"), 401, []string{basicLine, invalid, dpopLine}},
+		{"a token in header and query", byQuery, get("/?access_token="+good, "Authorization", "Bearer "+good), 400, ambiguous},
+		{"a token in the query, twice", byQuery, get("/?access_token=" + good + "&%61ccess_token=" + good), 400, ambiguous},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -240,7 +241,7 @@ func TestN41BasicForScripts(t *testing.T) {
 	}
 	scripts := [][]string{{"Sec-Fetch-Mode", "cors"}, {"Sec-Fetch-Mode", "no-cors"}, {"Sec-Fetch-Mode", "websocket"}, {"X-Requested-With", "XMLHttpRequest"}}
 	want := map[string][2][]string{ // for navigations and programs; for scripts
-		"N-41 basic and jwt":              {{basicLine, bearerLine}, {bearerLine}},
+		"N-41 basic and jwt":              {{basicLine, bearerLine, dpopLine}, {bearerLine, dpopLine}},
 		"N-41 basic and a form":           {{basicLine, sessionLine}, {sessionLine}},
 		"N-41 basic and a page elsewhere": {{basicLine}, {sessionLine}},
 		"N-41 basic alone":                {{basicLine}, {basicLine}},
@@ -434,7 +435,7 @@ func TestPolicyAnswers(t *testing.T) {
 	w.Write("policies/authz.rego", refusals)
 	h, _ := w.site(jwtSite + "basic {\n users DIR/users.yaml\n }\n policies DIR/policies\n")
 	token := "Bearer " + jwtOf(t, nil)
-	both := []string{basicLine, bearerLine}
+	both := []string{basicLine, bearerLine, dpopLine}
 	tests := []struct {
 		path             string
 		anonymous, known int
@@ -449,7 +450,7 @@ func TestPolicyAnswers(t *testing.T) {
 		{"/challenging", 401, 401, append(slices.Clone(both), `Custom realm="theirs"`), append(slices.Clone(both), `Custom realm="theirs"`)},
 		{"/text", 401, 403, both, nil},
 		{"/scope", 401, 403, both, []string{bearerLine + `, error="insufficient_scope", scope="a b"`}},
-		{"/fresh", 401, 401, both, []string{basicLine, bearerLine + `, error="insufficient_user_authentication", acr_values="urn:a urn:b", max_age="0"`}},
+		{"/fresh", 401, 401, both, []string{basicLine, bearerLine + `, error="insufficient_user_authentication", acr_values="urn:a urn:b", max_age="0"`, dpopLine}},
 		{"/secret", 401, 403, both, nil},
 		{"/nothing/of/the/kind", 401, 403, both, nil},
 	}

@@ -27,6 +27,7 @@ const (
 	origin      = testenv.Origin
 	basicLine   = testenv.BasicLine
 	bearerLine  = testenv.BearerLine
+	dpopLine    = testenv.DPoPLine
 )
 
 var (

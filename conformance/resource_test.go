@@ -28,7 +28,7 @@ func TestMetadata(t *testing.T) {
 		status             int
 		body               string
 	}{
-		{"the site", "GET", root, 200, `{"resource":"https://api.example.com","authorization_servers":["https://id.example.com","https://partner.example.com"],"bearer_methods_supported":["header","query"]}`},
+		{"the site", "GET", root, 200, `{"resource":"https://api.example.com","authorization_servers":["https://id.example.com","https://partner.example.com"],"bearer_methods_supported":["header","query"],"dpop_signing_alg_values_supported":["ES256","ES384","ES512","Ed25519","EdDSA","PS256","PS384","PS512","RS256","RS384","RS512"]}`},
 		{"a part of it", "GET", mcp, 200, `{"resource":"https://api.example.com/mcp","authorization_servers":["https://id.example.com"],"bearer_methods_supported":[]}`},
 		{"a part that is none", "GET", root + "/other", 404, ""},
 		{"a slash too many", "GET", root + "/", 404, ""},
@@ -226,7 +226,7 @@ func TestN48Scopes(t *testing.T) {
 	h, _ := newEnv(t).site("jwt https://id.example.com {\n secret " + jwtSecret + "\n resource https://api.example.com/mcp {\n scopes tools:read tools:call\n name Tools\n documentation https://docs.example.com/tools\n }\n }\n")
 	recorder, _ := ask(h, get("/.well-known/oauth-protected-resource/mcp"), new(reached))
 	const want = `{"resource":"https://api.example.com/mcp","authorization_servers":["https://id.example.com"],"bearer_methods_supported":["header"],` +
-		`"scopes_supported":["tools:read","tools:call"],"resource_name":"Tools","resource_documentation":"https://docs.example.com/tools"}`
+		`"scopes_supported":["tools:read","tools:call"],"resource_name":"Tools","resource_documentation":"https://docs.example.com/tools","dpop_signing_alg_values_supported":["ES256","ES384","ES512","Ed25519","EdDSA","PS256","PS384","PS512","RS256","RS384","RS512"]}`
 	if diff := cmp.Diff(want, recorder.Body.String()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

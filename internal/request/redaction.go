@@ -38,7 +38,7 @@ func redactLine(line string, credential bool) string {
 // credential; secretNames are such names.
 var (
 	secretSubstrings = []string{"authorization", "cookie", "token", "secret", "password", "passwd", "api-key", "apikey", "access-key", "credential", "session", "signature", "jwt", "assertion"}
-	secretNames      = []string{"auth", "key", "pass", "pwd", "sig", "code", "x-auth"}
+	secretNames      = []string{"auth", "key", "pass", "pwd", "sig", "code", "x-auth", "dpop"}
 )
 
 // IsSecretName reports whether a header or a parameter of that name usually holds a

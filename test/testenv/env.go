@@ -39,10 +39,11 @@ const (
 // Origin is the page that may read what a CORSSite answers.
 const Origin = "https://app.example.com"
 
-// The challenges of a BasicSite and a JWTSite.
+// The challenges of a BasicSite and a JWTSite, which has two.
 const (
 	BasicLine  = `Basic realm="restricted", charset="UTF-8"`
 	BearerLine = `Bearer realm="restricted"`
+	DPoPLine   = `DPoP realm="restricted", algs="ES256 ES384 ES512 Ed25519 EdDSA PS256 PS384 PS512 RS256 RS384 RS512"`
 )
 
 // FormToken finds the token of a sign-in form.
