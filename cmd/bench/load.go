@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// connections is how many clients ask at once, each for itself and without
-// pipelining.
+// connections is the number of concurrent clients, each with a connection of its own and
+// without pipelining.
 const connections = 32
 
-// client is one connection that is kept.
+// client is a keep-alive connection.
 type client struct {
 	connection net.Conn
 	reader     *bufio.Reader
@@ -26,8 +26,8 @@ type client struct {
 	err        error
 }
 
-// load asks a server for a while and returns how long each answer took. An
-// answer of another status is an error.
+// load sends requests to a server for a while and returns the response times. A response
+// with another status is an error.
 func load(address string, want int, d time.Duration, next func() func() []byte) ([]time.Duration, error) {
 	var running sync.WaitGroup
 	clients := make([]client, connections)
@@ -48,7 +48,7 @@ func load(address string, want int, d time.Duration, next func() func() []byte) 
 	return all, nil
 }
 
-// run asks until the end.
+// run sends requests until the end.
 func (c *client) run(address string, want int, end time.Time) (err error) {
 	if c.connection, err = net.Dial("tcp", address); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (c *client) run(address string, want int, end time.Time) (err error) {
 	return nil
 }
 
-// ask sends a request and reads the answer (RFC 9112), whose length has to be given.
+// ask sends a request and reads the response (RFC 9112), which must have a Content-Length.
 func (c *client) ask(request []byte) (status int, err error) {
 	if _, err := c.connection.Write(request); err != nil {
 		return 0, err

@@ -3,9 +3,9 @@
 // Command bench measures what policy_auth costs, beside bare Caddy and the
 // alternatives, on this machine. tools/bench/run builds and runs it.
 //
-// It is all the processes of a run: the one that measures, which is also the
-// load generator; Caddy, with one more handler that verifies and evaluates
-// anew for each request; and a small server for forward_auth to ask.
+// It is the program of all processes of a run: the load generator, which also measures;
+// Caddy, with a naive handler that verifies and evaluates each request anew; and a small
+// server for forward_auth.
 package main
 
 import (

@@ -1,6 +1,6 @@
 //go:build !linux
 
-// Command bench measures servers, on Linux alone: it keeps them on their cores.
+// Command bench measures servers. It needs Linux, because it binds them to processors.
 package main
 
 import (

@@ -29,7 +29,7 @@ const (
 	narrow = 0.015
 )
 
-// pairs is how many pairs there are at least and at most, and warm and busy how long
+// pairs are the minimum and the maximum number of pairs; warm and busy are how long
 // each half of one takes.
 func (o options) pairs() (least, most int, warm, busy time.Duration) {
 	if o.quick {
@@ -41,14 +41,14 @@ func (o options) pairs() (least, most int, warm, busy time.Duration) {
 // subject is a row with its running servers.
 type subject struct {
 	row
-	servers []*process // Caddy, and what it asks
-	base    *subject   // that it is compared with
+	servers []*process // Caddy, and the server for forward_auth
+	base    *subject   // the row to compare with
 	cookie  string     // of a session, as a header
 	pairs   []pair
 	waits   []time.Duration // of all pairs
 }
 
-// pair is what one pair saw.
+// pair is the result of one pair.
 type pair struct {
 	requests int
 	cpu      float64 // seconds
@@ -57,7 +57,7 @@ type pair struct {
 
 func (p pair) perSecond() float64 { return float64(p.requests) / p.cpu }
 
-// done reports whether there are enough pairs to tell the median.
+// done reports whether there are enough pairs for the median.
 func (s *subject) done(least, most int) bool {
 	if len(s.pairs) < least {
 		return false
@@ -147,7 +147,7 @@ func (w *env) measureAll(o options, subjects []*subject) error {
 	}
 }
 
-// start starts Caddy with a row's site, and what that asks.
+// start starts Caddy with the site of a row, and the server that it needs.
 func (w *env) start(r row, o options) (*subject, error) {
 	s := &subject{row: r}
 	asked, err := freeAddress()
@@ -211,7 +211,7 @@ func (s *subject) stop() (err error) {
 	return err
 }
 
-// cpu returns what all servers of a subject have computed.
+// cpu returns the CPU time of all servers of a subject, in seconds.
 func (s *subject) cpu() (seconds float64, err error) {
 	for _, p := range s.servers {
 		more, failure := p.cpu()
@@ -220,7 +220,7 @@ func (s *subject) cpu() (seconds float64, err error) {
 	return seconds, err
 }
 
-// measure loads a subject for a while that does not count, and one that does.
+// measure loads a subject to warm it up, and then for the measurement.
 func (s *subject) measure(w *env, warm, busy time.Duration) (pair, error) {
 	next, err := s.requests(w)
 	if err != nil {

@@ -31,9 +31,8 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("naive", httpcaddyfile.Before, "basic_auth")
 }
 
-// naive is the handler that one would write first: each request's token is
-// verified, a map is made and given to OPA with its defaults. It is only here
-// to be compared with.
+// naive is a simple handler to compare with: for each request it verifies the token, builds
+// a map and evaluates the policy with the defaults of OPA.
 type naive struct {
 	// Key is the file of the issuer's public key.
 	Key string `json:"key"`

@@ -44,7 +44,7 @@ func launch(dir, name, address, program string, args ...string) (*process, error
 	return nil, errors.Join(fmt.Errorf("%s does not listen: %s", name, p.said()), p.stop())
 }
 
-// said returns the end of what a server said, for an error.
+// said returns the last output of a server, for an error.
 func (p *process) said() []byte {
 	content, _ := os.ReadFile(p.log.Name())
 	return content[max(0, len(content)-2000):]

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// result is what a row came to.
+// result is the result of a row.
 type result struct {
 	Name     string `json:"name"`
 	Label    string `json:"label"`
@@ -27,10 +27,10 @@ type result struct {
 	Low   float64 `json:"low"`
 	High  float64 `json:"high"`
 	Pairs int     `json:"pairs"`
-	// P50 and P99 are how long an answer took, in nanoseconds.
+	// P50 and P99 are quantiles of the response time, in nanoseconds.
 	P50 time.Duration `json:"p50_ns"`
 	P99 time.Duration `json:"p99_ns"`
-	// Memory is resident, in bytes.
+	// Memory is the resident memory, in bytes.
 	Memory int64 `json:"memory"`
 }
 
@@ -68,7 +68,7 @@ func quantile[T any](sorted []T, q float64) T {
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
-// report prints the table, and writes everything if there is a place for it.
+// report prints the table, and writes all results to a file if one is configured.
 func report(o options, results []result) error {
 	markdown := markdown(results)
 	fmt.Print(markdown)
@@ -93,7 +93,7 @@ const (
 	tableEnd   = "<!-- end of the table -->\n"
 )
 
-// insert puts the table into the document.
+// insert replaces the table in the document.
 func insert(path, table string) error {
 	content, err := os.ReadFile(path)
 	if err != nil {

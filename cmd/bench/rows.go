@@ -12,14 +12,14 @@ import (
 	"sync/atomic"
 )
 
-// row is one thing that is measured: a site, and the requests to it.
+// row is a measurement: a site and the requests to it.
 type row struct {
 	name  string // short, for files
 	label string
 	site  string // lines of the Caddyfile, with placeholders of the env
 	asks  string // "" or the name of the server that forward_auth asks
-	want  int    // the status of every answer
-	// request writes the next request, all of it.
+	want  int    // the status of every response
+	// request returns a function that returns the next request.
 	request func(w *env) func() []byte
 	// base is the name of the row that it is compared with; "" is bare Caddy.
 	base string
@@ -48,11 +48,10 @@ func peer(text string) (row, error) {
 	return row{name: name, label: name, site: string(site), want: http.StatusOK, request: same("GET", "/api/v1/orders/42", bearer), program: program}, err
 }
 
-// ours is the handler with tokens and a policy.
+// ours is the configuration of policy_auth with tokens and one more line.
 const ours = "policy_auth {\n jwt " + issuer + " {\n key_file {DIR}/key.pem\n audience " + audience + "\n }\n %s\n}"
 
-// rows returns everything that is measured. The first is what the others are
-// compared with.
+// rows returns all measurements. The others are compared with the first.
 func rows() []row {
 	rego, tables := fmt.Sprintf(ours, "policies {DIR}/policy"), fmt.Sprintf(ours, "access {DIR}/access.yaml")
 	cors := fmt.Sprintf(ours, "policies {DIR}/policy\n cors {\n origins https://app.example.com\n credentials\n }")
@@ -63,25 +62,25 @@ func rows() []row {
 	return []row{
 		{name: bare, label: "bare Caddy", want: 200, request: one},
 		{name: "table", label: "policy_auth, access table", site: tables, want: 200, request: one},
-		{name: "table_paths", label: "policy_auth, access table, every path another one", site: tables, want: 200, request: every},
-		{name: "hit", label: "policy_auth, Rego remembered", site: rego, want: 200, request: one},
-		{name: "three", label: "policy_auth, Rego of three conditions, every path another one", site: three, want: 200, request: every},
-		{name: "decisions", label: "policy_auth, Rego of nine rules, every path another one", site: rego, want: 200, request: every},
-		{name: "nothing", label: "policy_auth, every token and path another one", site: rego, want: 200, request: paths(true)},
-		{name: "basic", label: "policy_auth, a password", site: "policy_auth {\n" + password + "\n}", want: 200, request: same("GET", "/api/v1/orders/42", basic)},
-		{name: "key", label: "policy_auth, a key", site: "policy_auth {\n api_key {\n keys {DIR}/keys.yaml\n }\n}", want: 200, request: same("GET", "/api/v1/orders/42", apiKey)},
-		{name: "session", label: "policy_auth, a session", site: "policy_auth {\n insecure_http\n login form {\n users {DIR}/users.yaml\n }\n}", want: 200, request: one, signsIn: true},
+		{name: "table_paths", label: "policy_auth, access table, a new path each time", site: tables, want: 200, request: every},
+		{name: "hit", label: "policy_auth, Rego, cached decision", site: rego, want: 200, request: one},
+		{name: "three", label: "policy_auth, Rego with three conditions, a new path each time", site: three, want: 200, request: every},
+		{name: "decisions", label: "policy_auth, Rego with nine rules, a new path each time", site: rego, want: 200, request: every},
+		{name: "nothing", label: "policy_auth, a new token and path each time", site: rego, want: 200, request: paths(true)},
+		{name: "basic", label: "policy_auth, basic", site: "policy_auth {\n" + password + "\n}", want: 200, request: same("GET", "/api/v1/orders/42", basic)},
+		{name: "key", label: "policy_auth, api_key", site: "policy_auth {\n api_key {\n keys {DIR}/keys.yaml\n }\n}", want: 200, request: same("GET", "/api/v1/orders/42", apiKey)},
+		{name: "session", label: "policy_auth, session", site: "policy_auth {\n insecure_http\n login form {\n users {DIR}/users.yaml\n }\n}", want: 200, request: one, signsIn: true},
 		{name: "preflight", label: "policy_auth, preflight", site: cors, want: 204, request: same("OPTIONS", "/api/v1/orders/42", preflight)},
 		{name: "denied", label: "policy_auth, denied", site: fmt.Sprintf(log, "denied") + rego, want: 403, request: method, base: "respond"},
-		{name: "respond", label: "respond 403 with as long a body", site: fmt.Sprintf(log, "respond") + "respond \"" + strings.Repeat("x", deniedLength) + "\" 403", want: 403, request: method},
+		{name: "respond", label: "respond 403 with a body of the same length", site: fmt.Sprintf(log, "respond") + "respond \"" + strings.Repeat("x", deniedLength) + "\" 403", want: 403, request: method},
 		{name: "basic_auth", label: "basic_auth with its hash cache", site: "basic_auth {\n alice {HASH}\n}", want: 200, request: same("GET", "/api/v1/orders/42", basic)},
-		{name: "naive", label: "verify and rego.EvalInput each time", site: "naive * {DIR}/key.pem {DIR}/policy", want: 200, request: one},
+		{name: "naive", label: "naive handler: verify and rego.EvalInput each time", site: "naive * {DIR}/key.pem {DIR}/policy", want: 200, request: one},
 		{name: "forward_auth", label: "forward_auth to a small Go server", site: "forward_auth {AUTH} {\n uri /\n}", asks: auth, want: 200, request: one},
 		{name: "forward_auth_opa", label: "forward_auth to an OPA server", site: "forward_auth {OPA} {\n uri /health\n}", asks: opa, want: 200, request: one},
 	}
 }
 
-// deniedLength is about how many bytes the problem document of a denial has.
+// deniedLength is the approximate length of the problem document of a denial, in bytes.
 const deniedLength = 280
 
 // pick returns the rows of a run.
@@ -97,7 +96,7 @@ func pick(o options) []row {
 	})
 }
 
-// bearer, basic and preflight are what a request has besides.
+// bearer, basic, apiKey and preflight return headers of a request.
 func bearer(w *env) string { return "Authorization: Bearer " + w.usual + "\r\n" }
 
 func basic(*env) string {
@@ -110,7 +109,7 @@ func preflight(*env) string {
 	return "Origin: https://app.example.com\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: authorization,content-type\r\n"
 }
 
-// same makes one request again and again.
+// same returns the same request each time.
 func same(method, path string, more func(*env) string) func(*env) func() []byte {
 	return func(w *env) func() []byte {
 		request := []byte(text(method, path, more(w)))
@@ -118,11 +117,10 @@ func same(method, path string, more func(*env) string) func(*env) func() []byte 
 	}
 }
 
-// serial numbers what is to be different each time, in all connections.
+// serial numbers requests and tokens, over all connections.
 var serial atomic.Int64
 
-// paths makes requests for one path after another, each with a token of its own
-// if so wanted.
+// paths returns a request with a new path each time, and with a new token if tokens is true.
 func paths(tokens bool) func(*env) func() []byte {
 	return func(w *env) func() []byte {
 		more := bearer(w)
@@ -136,7 +134,7 @@ func paths(tokens bool) func(*env) func() []byte {
 	}
 }
 
-// host is that of all requests.
+// host is the host of all requests.
 const host = "api.example.com"
 
 // text writes a request as a browser's script sends it, with twelve headers.

@@ -14,8 +14,8 @@ import (
 // formToken finds the token of a sign-in form.
 var formToken = regexp.MustCompile(`name="token" value="([^"]+)"`)
 
-// requests returns what makes requests, which have the cookie of a session where the
-// row wants one.
+// requests returns the function that returns requests, with the cookie of a session if the
+// row needs one.
 func (s *subject) requests(w *env) (func() func() []byte, error) {
 	if !s.signsIn {
 		return func() func() []byte { return s.request(w) }, nil
@@ -32,7 +32,7 @@ func (s *subject) requests(w *env) (func() func() []byte, error) {
 	}, nil
 }
 
-// signIn signs in by the form and returns the header that says so.
+// signIn signs in with the form and returns the Cookie header of the session.
 func signIn(site string) (cookie string, err error) {
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	r, err := http.NewRequest(http.MethodGet, site+"/.policy_auth/login", nil)

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// maxDenials is how many refusals are remembered, by all sites together.
+	// maxDenials is the number of denied requests that are kept, for all sites together.
 	maxDenials = 1000
 	// maxAutomaticDenials is how many of requests that no person and no program asked for.
 	maxAutomaticDenials = 50

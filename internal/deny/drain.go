@@ -15,32 +15,30 @@ import (
 )
 
 const (
-	// maxUnread is how much of a denied request's body is read away before the
-	// answer, in bytes, so that its connection serves the next request. It is what
-	// net/http reads.
+	// maxUnread is how much of the body of a denied request is read and discarded before
+	// the response, in bytes, so that the connection can be reused. net/http reads as much.
 	maxUnread = 256 << 10
-	// maxDrained is how much is read away after the answer, before the connection ends.
+	// maxDrained is how much is discarded after the response, in bytes, before the
+	// connection is closed.
 	maxDrained = 16 << 20
-	// drainTime is how long this takes at most, drainPause how long the client may
-	// send nothing meanwhile.
+	// drainTime is the maximum time for that, drainPause the maximum time without data.
 	drainTime  = 5 * time.Second
 	drainPause = time.Second
-	// maxDraining is for how many connections at once.
+	// maxDraining is the maximum number of connections that are drained concurrently.
 	maxDraining = 256
 )
 
-// draining divides the connections whose bodies are read away between networks.
+// draining shares these connections fairly between networks.
 var draining = fairqueue.NewQuota(maxDraining)
 
-// hangUp ends the connection of a client whose body is not read: one that
-// waits to be told to send it, since it will not be told (RFC 9110, section
-// 10.1.1), one that sends more than is worth reading away (section
-// 15.5.2; RFC 9112, section 9.6), or one whose body was given up. Without that the
-// web server would wait for a part of it before it sends the answer. It reports
-// whether the client may still be sending.
+// hangUp closes the connection after the response if the body of the request is not read:
+// if the client waits for 100 Continue, which it does not get (RFC 9110, section 10.1.1),
+// if the body is larger than is worth discarding (section 15.5.2; RFC 9112, section 9.6),
+// or if reading it was given up. Otherwise net/http reads a part of the body before it
+// sends the response. It reports whether the client may still be sending.
 func hangUp(w http.ResponseWriter, r *http.Request, abandoned bool) (sending bool) {
 	if r.ProtoMajor != 1 {
-		return false // a stream ends without its connection
+		return false // a stream ends and its connection stays
 	}
 	waits := httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue")
 	sending = !waits && !abandoned && (r.ContentLength > maxUnread || r.ContentLength < 0 && !isShort(w, r))
@@ -53,14 +51,14 @@ func hangUp(w http.ResponseWriter, r *http.Request, abandoned bool) (sending boo
 	return sending
 }
 
-// warnUnending says once why connections outlast their answers.
+// warnUnending logs once why connections stay open after their responses.
 func (rs *Responder) warnUnending() {
 	rs.unendingWarning.Do(func() {
 		rs.Logger.Warn("a client that sends no body keeps its HTTP/1.1 connection: a handler before policy_auth hides read deadlines; put that handler after policy_auth, or set read_timeout in the server's timeouts")
 	})
 }
 
-// isShort reads a body of unknown length away and reports whether it ended.
+// isShort discards a body of unknown length and reports whether it ended.
 func isShort(w http.ResponseWriter, r *http.Request) bool {
 	read, err := readAway(w, r, maxUnread, drainPause)
 	if errors.Is(err, io.EOF) {
@@ -70,18 +68,17 @@ func isShort(w http.ResponseWriter, r *http.Request) bool {
 	return read == 0 && errors.Is(err, http.ErrNotSupported)
 }
 
-// linger has net/http close the connection in two steps: it ends its own side, and
-// half a second later the other one. A client that is sending would get a reset at
-// once and, with it, lose the answer. net/http does so by itself if it knows of the
-// body, which it does not where another reader stands before it.
+// linger makes net/http close its own side of the connection first, and the other side half
+// a second later. Otherwise a client that is sending may get a reset and lose the
+// response. net/http does so by itself, but not if another reader wraps the body.
 func linger(w http.ResponseWriter) {
 	limited := http.MaxBytesReader(request.ServerWriter(w), io.NopCloser(strings.NewReader("more")), 0)
-	_, _ = limited.Read(make([]byte, 1)) // it tells the server that the request is too large
+	_, _ = limited.Read(make([]byte, 1)) // this tells the server that the request is too large
 }
 
-// drain sends the answer and reads away what the client still sends, so that a
-// client that reads no answer before it has sent everything gets it, too. The bytes,
-// the time and the number of such clients are bounded.
+// drain sends the response and discards what the client still sends, so that clients that
+// read the response only after sending everything get it too. Bytes, time and the number
+// of such clients are limited.
 func drain(w http.ResponseWriter, r *http.Request, client netip.Addr) {
 	if !draining.Acquire(client, 1) {
 		return
@@ -92,7 +89,7 @@ func drain(w http.ResponseWriter, r *http.Request, client netip.Addr) {
 	}
 }
 
-// readAway reads a body until it ends or fails, at most for a time.
+// readAway discards a body until it ends or fails, for a limited time.
 func readAway(w http.ResponseWriter, r *http.Request, most int64, during time.Duration) (read int64, err error) {
 	control, end := http.NewResponseController(w), time.Now().Add(during)
 	room := make([]byte, 32<<10)

@@ -1,6 +1,6 @@
 // Package deny answers a denied request: it chooses the status, then answers with a
 // redirect to the sign-in page, a page or a problem document, or hands over to the error
-// routes of the site. It keeps the request for the explain command.
+// routes of the site. It records the request for the explain command.
 package deny
 
 import (

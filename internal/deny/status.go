@@ -66,7 +66,7 @@ func (c statusCase) byVerdict() (authenticator.Reason, int) {
 	return c.outcome.Reason, rejectedStatus(c.outcome.Reason)
 }
 
-// malformedStatus returns the status for a request that cannot be judged.
+// malformedStatus returns the status for a request that is malformed for every caller.
 func malformedStatus(reason authenticator.Reason) int {
 	switch reason {
 	case authenticator.ReasonUpgradeRefused:

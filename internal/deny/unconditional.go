@@ -17,16 +17,16 @@ func EarlyData() authenticator.Outcome {
 	return authenticator.Outcome{Verdict: authenticator.Malformed, Reason: authenticator.ReasonEarlyData}
 }
 
-// ServiceWorker denies a browser the script of a service worker, which could read every
-// password that people type on the site's sign-in page (S-09).
+// ServiceWorker denies a request for the script of a service worker, which could read the
+// passwords that users type on the site's sign-in page (S-09).
 func ServiceWorker() policy.Decision {
 	denied := policy.Denied(authenticator.ReasonPolicyDenied, codeServiceWorker)
 	denied.Status = http.StatusForbidden
 	return denied
 }
 
-// HiddenMethod denies a preflight whose path holds a parameter that an application may
-// take for another method, if it decodes the path again.
+// HiddenMethod denies a preflight with a _method parameter in its path, which an application
+// sees if it decodes the path again.
 func HiddenMethod() authenticator.Outcome {
 	return authenticator.Outcome{
 		Verdict: authenticator.Malformed, Reason: authenticator.ReasonPathAmbiguous, Details: []authenticator.Detail{{Name: "parameter", Value: request.MethodParameter}},
@@ -41,8 +41,8 @@ func Misdirected(r *request.Request) authenticator.Outcome {
 	}
 }
 
-// Unjudgeable returns the outcome of a request that is denied to every caller, since its
-// upgrade or its path cannot be judged, and whether it is one.
+// Unjudgeable returns the outcome of a request that is denied to every caller because its
+// upgrade or its path is not acceptable, and whether it is such a request.
 func Unjudgeable(r *request.Request) (authenticator.Outcome, bool) {
 	if r.UpgradeRefused() {
 		return authenticator.Outcome{Verdict: authenticator.Malformed, Reason: authenticator.ReasonUpgradeRefused}, true

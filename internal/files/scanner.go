@@ -200,10 +200,13 @@ func notRegular(path string) error {
 	return fmt.Errorf("%s is neither a file nor a directory", Abs(path))
 }
 
-// pathError returns an error about a path, with its absolute name.
+// pathError returns an error about a path, with its absolute name, and the fix if it is missing.
 func pathError(path string, err error) error {
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathError.Err
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w; create it, or correct the path", Abs(path), err)
 	}
 	return fmt.Errorf("%s: %w", Abs(path), err)
 }

@@ -194,7 +194,7 @@ func TestReports(t *testing.T) {
 	replace(t, path, "bad too")
 	step("two", "bad content")
 	remove(t, dir+"/etc") // with its directory
-	step("two", path+": no such file or directory")
+	step("two", path+": no such file or directory; create it, or correct the path")
 	write(t, path, "two")
 	step("two", "ok")
 	replace(t, path, "three")

@@ -9,9 +9,9 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/claimpath"
 )
 
-// Encoding says how identity headers hold values that are not printable ASCII.
-// No value is ever sent raw, and each encoded value stands for one value alone.
-// Values with CR, LF or NUL are left out.
+// Encoding is the encoding of values in identity headers that are not printable ASCII.
+// Such values are never sent raw, and no two values have the same encoding. A header
+// whose value has CR, LF or NUL is left out.
 type Encoding string
 
 const (
@@ -36,8 +36,8 @@ func (e Encoding) check() error {
 	return nil
 }
 
-// text returns a field's value as a header's: a list's items are encoded one by
-// one and joined with a comma. It is false for what has no such form.
+// text returns the value of a header for a field. The items of a list are encoded one by
+// one and joined with a comma. It returns false for values of other types.
 func (e Encoding) text(value any) (string, bool) {
 	switch v := value.(type) {
 	case []string:
@@ -101,8 +101,7 @@ func (e Encoding) encode(text string, item bool) (string, bool) {
 	}), true
 }
 
-// isPlain reports whether a text can stand in a header, or among others in a
-// list, and is read as itself.
+// isPlain reports whether a text needs no encoding in a header, or as an item of a list.
 func isPlain(text string, item bool) bool {
 	return isPrintable(text) && !(item && strings.Contains(text, ","))
 }
@@ -114,14 +113,13 @@ func hasExtPrefix(text string) bool {
 	return len(text) >= len(extPrefix) && strings.EqualFold(text[:len(extPrefix)], extPrefix)
 }
 
-// isAttrChar reports whether c stands for itself in an ext-value (RFC 8187,
-// section 3.2.1).
+// isAttrChar reports whether c is not encoded in an ext-value (RFC 8187, section 3.2.1).
 func isAttrChar(c byte, _ bool) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$&+-.^_`|~", c) >= 0
 }
 
-// escape writes the bytes that cannot stay as % and two hexadecimal digits.
-// Inside says of a byte that it is neither the first nor the last.
+// escape encodes the bytes that must be encoded as % and two hexadecimal digits. Inside is
+// true for a byte that is neither the first nor the last.
 func escape(text string, stays func(c byte, inside bool) bool) string {
 	const digits = "0123456789ABCDEF"
 	var b strings.Builder
@@ -138,5 +136,5 @@ func escape(text string, stays func(c byte, inside bool) bool) string {
 	return b.String()
 }
 
-// errNoHeaders is why an encoding alone is refused.
+// errNoHeaders is the error for an encoding without identity headers.
 var errNoHeaders = errors.New("identity_headers has an encoding and no header: write lines such as X-Auth-User username")

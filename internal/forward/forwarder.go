@@ -95,7 +95,7 @@ func (f *Forwarder) RunNext(r *http.Request, ex *exchange.Exchange, next caddyht
 	return err
 }
 
-// ForwardPreflight sends a preflight that no policy judges to the next handler: without
+// ForwardPreflight sends a preflight, about which no policy decides, to the next handler: without
 // identity headers, credentials, upgrade and body. The response goes out without a body,
 // which a preflight does not need.
 func (f *Forwarder) ForwardPreflight(r *http.Request, ex *exchange.Exchange, next caddyhttp.Handler) error {
@@ -171,7 +171,7 @@ func (f *Forwarder) keepPrivate(ex *exchange.Exchange, source authenticator.Sour
 
 // warnSharedCache warns once if the next handler lets shared caches store a response
 // that Authorization protects. It reads the headers after they were sent, so that
-// nothing stands between that handler and the connection.
+// the response is not buffered.
 func (f *Forwarder) warnSharedCache(ex *exchange.Exchange, source authenticator.Source) {
 	if f.SharedCache || source.CarriedIn() != "Authorization" || !respheader.Shareable(ex.Response.Header()) {
 		return

@@ -30,7 +30,7 @@ type line struct {
 	field  claimpath.Field
 }
 
-// CheckName returns an error if a header of that name is never ours to set.
+// CheckName returns an error if a header of that name cannot be an identity header.
 func CheckName(name string) error {
 	if !httpguts.ValidHeaderFieldName(name) {
 		return fmt.Errorf("%q is not a header's name", name)
@@ -87,7 +87,7 @@ func (h *IdentityHeaders) Reserved(name string) bool {
 // Strip removes the identity headers from a client's request in every
 // spelling, from its trailers, and from the list of headers that its
 // Connection asks the next hop to drop (T-26 to T-28). What another
-// policy_auth on the way has set stays. From a peer that is no trusted proxy it
+// policy_auth handler of the route has set stays. From a peer that is not a trusted proxy it
 // removes the rewriting headers too. Kinds are those of the request's headers.
 func (h *IdentityHeaders) Strip(r *http.Request, shared *exchange.Shared, trusted bool, kinds request.HeaderKinds) {
 	if !trusted && kinds.Has(request.PathOverrideHeader) {
@@ -129,14 +129,14 @@ func (g *trailerGuard) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Set tells the next handler who is calling. It returns the names of headers
-// that were left out because their value cannot stand in a header. Kinds are those of
+// Set sets the identity headers. It returns the names of headers that are left out because
+// their value is not valid in a header. Kinds are those of
 // the request's headers.
 func (h *IdentityHeaders) Set(r *http.Request, id *authenticator.Identity, shared *exchange.Shared, kinds request.HeaderKinds) (leftOut []string) {
 	for i := range h.lines {
 		l := &h.lines[i]
 		if kinds.Has(request.ConfiguredHeader) {
-			removeHeaders(r.Header, l.folded) // an earlier handler's caller is not ours
+			removeHeaders(r.Header, l.folded) // an earlier handler may have set it for another caller
 		}
 		text, ok := h.encoding.text(l.field(id))
 		switch {
@@ -150,7 +150,7 @@ func (h *IdentityHeaders) Set(r *http.Request, id *authenticator.Identity, share
 	return leftOut
 }
 
-// isPrintable reports whether a value can stand in a header and is read back as itself:
+// isPrintable reports whether a value is valid in a header and arrives unchanged:
 // printable ASCII without a space at either end.
 func isPrintable(value string) bool {
 	for i := range len(value) {
@@ -170,8 +170,8 @@ func removeHeaders(h http.Header, folded ...string) {
 	}
 }
 
-// protect takes a header out of Connection, by which a client could have the
-// next hop drop what we set.
+// protect removes a header from Connection, with which a client could make the next hop
+// drop the header.
 func unlistConnection(h http.Header, folded string) {
 	lines := h["Connection"]
 	if len(lines) == 0 {

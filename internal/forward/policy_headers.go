@@ -12,8 +12,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// Check returns an error if a policy wants to set or remove a header that is
-// not its own: a reserved identity header or one of the connection's.
+// Check returns an error if a policy sets or removes a header that it may not change: an
+// identity header or a header of the connection.
 func (h *IdentityHeaders) Check(set http.Header, removed []string) error {
 	for name := range set {
 		if err := h.check(name); err != nil {
@@ -38,8 +38,8 @@ func (h *IdentityHeaders) check(name string) error {
 	return nil
 }
 
-// setPolicyHeaders changes a request as an allowing policy said; Check has been passed.
-// What it sets replaces each spelling of the name.
+// setPolicyHeaders applies the changes of an allowing policy, after Check. A header that it
+// sets replaces all spellings of the name.
 func setPolicyHeaders(r *http.Request, set http.Header, removed []string) {
 	for _, name := range removed {
 		removeHeaders(r.Header, request.FoldHeaderName(name))

@@ -8,12 +8,11 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// bodyHeaders tell of a body and how it is framed.
+// bodyHeaders describe a body and its framing.
 var bodyHeaders = []string{"content-length", "transfer-encoding", "trailer", "expect", "content-encoding", "content-type"}
 
-// bare leaves of a preflight, which goes on without having been judged, what a
-// browser sends: no upgrade, no body, and nothing that makes an application take
-// it for another method (S-07).
+// bare reduces a preflight, which is forwarded without a decision, to what browsers send:
+// no upgrade, no body and no override of the method (S-07).
 func bare(r *http.Request) {
 	stripUpgrade(r, "", request.UpgradeHeader|request.ConnectionHeader)
 	removeHeaders(r.Header, request.MethodOverrideHeaders...)
@@ -25,8 +24,8 @@ func bare(r *http.Request) {
 	}
 }
 
-// withdraw removes every credential from a preflight, which goes on without having
-// been authenticated.
+// withdraw removes all credentials from a preflight, which is forwarded without
+// authentication.
 func withdraw(h http.Header, names []string) {
 	for _, name := range names {
 		delete(h, http.CanonicalHeaderKey(name))

@@ -10,9 +10,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// changeQuery changes the query that the next handler sees: parameters are removed,
-// in every spelling, and others are set, in place of what there was of them.
-// The rest stays as it is written.
+// changeQuery changes the query for the next handler: it removes parameters in all
+// spellings, and sets others in place of their old values. The rest stays as it was sent.
 func changeQuery(r *http.Request, removed []string, set map[string][]string) {
 	if len(removed)+len(set) == 0 {
 		return

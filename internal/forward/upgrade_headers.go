@@ -8,13 +8,12 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// stripUpgrade leaves of the protocols that a client would change its connection
-// to only the one that was judged, or none for "": no tunnel opens that policies
-// cannot see into. The settings of cleartext HTTP/2 (RFC 7540, section 3.2.1)
-// always go. Kinds are those of the request's headers.
+// stripUpgrade removes all protocols from Upgrade but the one that was decided about, or
+// all of them for "": otherwise a tunnel could open that policies do not see. It always
+// removes the settings of cleartext HTTP/2 (RFC 7540, section 3.2.1). Kinds are those of the request's headers.
 func stripUpgrade(r *http.Request, judged string, kinds request.HeaderKinds) {
 	removed := request.UpgradeHeaders
-	if judged != "" && r.Method != http.MethodConnect { // whose protocol is no header
+	if judged != "" && r.Method != http.MethodConnect { // it has its protocol in :protocol
 		removed = removed[:1]
 		r.Header["Upgrade"] = []string{judged}
 	}
@@ -29,8 +28,8 @@ func stripUpgrade(r *http.Request, judged string, kinds request.HeaderKinds) {
 	}
 }
 
-// disconnect takes options out of Connection. The lines themselves are not
-// changed, since the access log shares them.
+// disconnect removes options from Connection. It does not modify the slice of lines,
+// because the access log shares it.
 func disconnect(h http.Header, lines, removed []string) {
 	var kept []string
 	for _, line := range lines {

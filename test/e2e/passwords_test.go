@@ -28,7 +28,7 @@ func anywhere() string {
 
 // TestE2E_N13_KnownNetworks: with 300 connections of wrong passwords from random
 // networks, users whose sign-ins from home survived a restart are let in from there
-// within two seconds, although nothing is remembered of their passwords.
+// within two seconds, although their passwords are not cached.
 func TestE2E_N13_KnownNetworks(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	w, lines := newEnv(t), "users:\n"

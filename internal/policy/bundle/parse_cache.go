@@ -17,7 +17,7 @@ type parsedFile[T any] struct {
 	value  T
 }
 
-// of returns what make makes of a file's content. An error is not remembered.
+// of returns the result of make for the content of a file. It does not cache errors.
 func (m parseCache[T]) of(path string, content []byte, make func() (T, error)) (T, error) {
 	digest := sha256.Sum256(content)
 	if known, ok := m[path]; ok && known.digest == digest {

@@ -10,16 +10,16 @@ import (
 
 // CheckOptions configure a check of policies.
 type CheckOptions struct {
-	// Samples are inputs to begin with, or parts of some, besides those of the
-	// tests and those that are made from the policies.
+	// Samples are inputs to start with, or parts of inputs, besides those of the tests and
+	// those that are generated from the policies.
 	Samples []Sample
-	// Search bounds the search for witnesses.
+	// Search limits the search.
 	Search Options
 }
 
-// CheckReport is what was found in some policies that load.
+// CheckReport is the result of Check for policies that load.
 type CheckReport struct {
-	// Warnings are what loading warns of, and what the tests are wrong about.
+	// Warnings are the warnings of loading, and findings about the inputs of tests.
 	Warnings []string `json:"warnings"`
 	Report
 }

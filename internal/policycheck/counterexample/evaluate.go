@@ -69,8 +69,7 @@ func newAsker(ctx context.Context, b *bundle.Bundle) (*asker, error) {
 
 func (a *asker) close() { a.store.Abort(context.Background(), a.txn) }
 
-// ask reports whether an input is allowed. What goes wrong is a refusal, as it
-// is in a server.
+// ask reports whether an input is allowed. An error is a denial, as in a server.
 func (a *asker) ask(ctx context.Context, input ast.Value, tracer topdown.QueryTracer) (allow bool) {
 	defer func() {
 		if recover() != nil {

@@ -11,18 +11,18 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Kind is the kind of change that was made to a request.
+// Kind is the kind of a change.
 type Kind string
 
-// What is done to requests.
+// The kinds of changes to a request.
 const (
-	// Missing takes a member away.
+	// Missing removes a member.
 	Missing Kind = "missing"
-	// Empty leaves nothing in a field, a list or an object.
+	// Empty empties a field, a list or an object.
 	Empty Kind = "empty"
-	// Unknown leaves a field empty since the server could not tell it.
+	// Unknown makes a field unknown: it is empty, and identity.unknown lists it.
 	Unknown Kind = "unknown"
-	// Broken leaves a call of a built-in function without an answer.
+	// Broken makes a call of a built-in function undefined.
 	Broken Kind = "broken_call"
 )
 
@@ -31,17 +31,17 @@ type Finding struct {
 	// Kind is the kind of change, Change describes it.
 	Kind   Kind   `json:"kind"`
 	Change string `json:"change"`
-	// Not says that a not let the request in.
+	// Not is true if a not allows the request.
 	Not bool `json:"not"`
-	// File and Line are where the condition or the rule is that did it, and Text
-	// is the first line of it.
+	// File and Line are the position of the condition or the rule that allows the request,
+	// Text is its first line.
 	File string `json:"file"`
 	Line int    `json:"line"`
 	Text string `json:"text"`
-	// Since is the rule that does not hold any more, with file and line, or "".
+	// Since is the position of the rule that no longer holds, or "".
 	Since string `json:"since,omitempty"`
-	// Sample says where the first request is from that this lets in, Input is that
-	// request before the change, Samples how many there are.
+	// Sample is the name of the first sample that is allowed, Input the sample before the
+	// change, Samples the number of such samples.
 	Sample  string         `json:"sample"`
 	Input   map[string]any `json:"input"`
 	Samples int            `json:"samples"`
@@ -51,7 +51,7 @@ type Finding struct {
 	read map[string]any // of the input
 }
 
-// String says it in two lines, the first of which begins with file and line.
+// String formats the finding as two lines, the first of which begins with file and line.
 func (f Finding) String() string {
 	line := fmt.Sprintf("%s:%d: a denial becomes an allow %s: %s", f.File, f.Line, f.Change, f.Text)
 	if f.Since != "" {
@@ -78,7 +78,7 @@ func (f Finding) reading() string {
 	return string(content)
 }
 
-// find notes what let a sample in, once for each place and change.
+// find records what allows a sample, once for each position and change.
 func (s *search) find(sample Sample, c change, p pivot) {
 	if p.at == nil || !s.Files[p.at.File] {
 		return
@@ -116,8 +116,8 @@ func order(found map[string]*Finding) []Finding {
 	return findings
 }
 
-// within reports whether a finding is about a member of what another one of the
-// same place is about.
+// within reports whether a finding is about a member of the value that another finding of
+// the same position is about.
 func (f *Finding) within(whole *Finding) bool {
 	return f.at == whole.at && len(f.path) > len(whole.path) && len(whole.path) > 0 && slices.Equal(f.path[:len(whole.path)], whole.path)
 }

@@ -1,10 +1,9 @@
-// Package counterexample looks for requests that policies refuse and that they let in
-// once something is missing: a claim that a token lacks, a list that is empty, a
-// built-in function that cannot say. Most of what it finds is a not whose
-// condition without an answer.
+// Package counterexample searches for requests that policies deny, and allow once something
+// is missing: a claim that the token lacks, an empty list, a built-in function without a
+// result. Most findings are a not whose condition is undefined then.
 //
-// It is pure: compiled rules, a function that asks them and samples of input go
-// in, findings come out. docs/check.md says what is tried and what is not.
+// Search is a pure function of compiled rules, of a function that evaluates them and of
+// samples of input. docs/check.md describes what it tries.
 package counterexample
 
 import (
@@ -15,61 +14,62 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// Policies are what is searched.
+// Policies are the policies to search.
 type Policies struct {
-	// Compiler has compiled the policies and is used by no other code: calls in its
-	// rules are broken while the search goes on.
+	// Compiler has compiled the policies. No other code may use it, because the search
+	// changes calls in its rules.
 	Compiler *ast.Compiler
-	// Decision is the rule that decides.
+	// Decision is the path of the decision.
 	Decision ast.Ref
-	// Files are the names of the modules whose mistakes are reported. The others are
-	// evaluated too.
+	// Files are the names of the modules in which findings are reported. The others are
+	// only evaluated.
 	Files map[string]bool
-	// Reads reports whether the decision may read what is at a dotted path of input.
+	// Reads reports whether the decision may read the field at a dotted path of input.
 	Reads func(path string) bool
-	// Ask reports whether an input is allowed. The tracer is nil if none is needed.
+	// Ask evaluates the policies and reports whether an input is allowed. The tracer may
+	// be nil.
 	Ask func(ctx context.Context, input ast.Value, tracer topdown.QueryTracer) bool
 }
 
-// Sample is an input to begin with.
+// Sample is an input that the search starts with.
 type Sample struct {
-	// Name says where it is from.
+	// Name says where the sample is from.
 	Name string
-	// Input is a whole document, as decoded JSON. It is not written to.
+	// Input is a complete document, as decoded JSON. The search does not modify it.
 	Input map[string]any
 }
 
-// Options bound the search.
+// Options limit the search.
 type Options struct {
-	// Evaluations is how many requests may be asked about; 0 means 100,000.
+	// Evaluations is the maximum number of evaluations. Default: 100,000.
 	Evaluations int
-	// Progress is called now and then with their number. It may be nil.
+	// Progress is called with the number of evaluations every 5,000. It may be nil.
 	Progress func(evaluations int)
 }
 
-// Report is what was found.
+// Report is the result of a search.
 type Report struct {
-	// Findings are those about not first, each in the order of files and lines.
+	// Findings are sorted by file and line, those in which a not allows first.
 	Findings []Finding `json:"findings"`
-	// Samples is how many different inputs the search began with, Denied how many
-	// of them are refused: what is changed in those.
+	// Samples is the number of different inputs that the search started with, Denied the
+	// number of those that are denied and were changed.
 	Samples int `json:"samples"`
 	Denied  int `json:"denied"`
-	// Evaluations is how many requests the policies were asked about.
+	// Evaluations is the number of evaluations.
 	Evaluations int `json:"evaluations"`
-	// Complete is false if the search was cut off before all was tried.
+	// Complete is false if the search reached its limit.
 	Complete bool `json:"complete"`
 }
 
 const (
-	// defaultEvaluations bounds a search; one takes some ten microseconds.
+	// defaultEvaluations is the default limit; one evaluation takes some ten microseconds.
 	defaultEvaluations = 100_000
-	// stride is how many evaluations go by from one word of progress to the next.
+	// stride is the number of evaluations between two calls of Progress.
 	stride = 5000
 )
 
-// Search changes the samples that are refused in one place each, breaks one call
-// of a built-in function after the other, and tells what lets them in.
+// Search changes one thing at a time in each denied sample, makes one call of a built-in
+// function at a time undefined, and reports what allows the sample.
 func Search(ctx context.Context, policies Policies, samples []Sample, options Options) Report {
 	if options.Evaluations == 0 {
 		options.Evaluations = defaultEvaluations
@@ -91,7 +91,7 @@ func Search(ctx context.Context, policies Policies, samples []Sample, options Op
 	}
 }
 
-// search is one search under way.
+// search is the state of a search.
 type search struct {
 	Policies
 	options     Options
@@ -102,12 +102,12 @@ type search struct {
 	evaluations int
 }
 
-// over reports whether no more may be asked.
+// over reports whether the limit of evaluations is reached.
 func (s *search) over() bool {
 	return s.evaluations >= s.options.Evaluations || s.ctx.Err() != nil
 }
 
-// ask asks the policies about an input. What is asked when all is over is refused.
+// ask evaluates the policies for an input. Beyond the limit it returns a denial.
 func (s *search) ask(input map[string]any, tracer topdown.QueryTracer) bool {
 	if s.over() {
 		return false
@@ -120,7 +120,7 @@ func (s *search) ask(input map[string]any, tracer topdown.QueryTracer) bool {
 	return err == nil && s.Ask(s.ctx, value, tracer)
 }
 
-// denied returns the samples that are refused, each once.
+// denied returns the samples that are denied, without duplicates.
 func (s *search) denied(samples []Sample) []Sample {
 	var denied []Sample
 	for _, sample := range samples {
@@ -136,13 +136,13 @@ func (s *search) denied(samples []Sample) []Sample {
 	return denied
 }
 
-// key is what tells inputs apart for the policies.
+// key returns a text that is equal for inputs that are equal to the policies.
 func (s *search) key(input map[string]any) string {
 	text, _ := json.Marshal(s.read(input))
 	return string(text)
 }
 
-// read returns what the policies may read of an input, by paths.
+// read returns the fields of an input that the policies may read, by path.
 func (s *search) read(input map[string]any) map[string]any {
 	read := map[string]any{}
 	for section, value := range input {
@@ -159,7 +159,7 @@ func (s *search) read(input map[string]any) map[string]any {
 	return read
 }
 
-// try asks about a changed sample.
+// try evaluates a changed sample.
 func (s *search) try(sample Sample, c change) {
 	changed := c.apply(sample.Input)
 	if !s.ask(changed, nil) {
@@ -169,8 +169,7 @@ func (s *search) try(sample Sample, c change) {
 	s.find(sample, c, part(before, after))
 }
 
-// breakCalls asks about each sample while each of the calls that it comes to is
-// broken.
+// breakCalls evaluates each sample with each of the calls that it reaches undefined.
 func (s *search) breakCalls(denied []Sample) {
 	calls := breakable(s.rules)
 	for _, sample := range denied {
@@ -186,7 +185,7 @@ func (s *search) breakCalls(denied []Sample) {
 	}
 }
 
-// tryBroken asks about a sample while a call is broken.
+// tryBroken evaluates a sample with an undefined call.
 func (s *search) tryBroken(sample Sample, c *call) {
 	mend := c.cut()
 	allowed := s.ask(sample.Input, nil)

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// Changes are what-ifs about the caller.
+// Changes are changes of the caller, for what-if questions.
 type Changes struct {
 	// Anonymous makes the caller anonymous.
 	Anonymous bool `json:"anonymous,omitempty"`
-	// As makes the caller a user of that id and name, without roles, groups, scopes and claims
-	// but what the other changes add.
+	// As makes the caller a user with that ID and name, with only the roles, groups, scopes
+	// and claims that other changes add.
 	As string `json:"as,omitempty"`
-	// What is added to the caller, and what is taken away.
+	// Roles, groups, scopes and claims that are added or removed.
 	Roles         []string       `json:"roles,omitempty"`
 	WithoutRoles  []string       `json:"without_roles,omitempty"`
 	Groups        []string       `json:"groups,omitempty"`
@@ -28,7 +28,7 @@ type Changes struct {
 // ChangeNames are the members of Changes in JSON.
 var ChangeNames = []string{"anonymous", "as", "roles", "without_roles", "groups", "without_groups", "scopes", "without_scopes", "claims"}
 
-// Any reports whether something is changed.
+// Any reports whether there are changes.
 func (c Changes) Any() bool {
 	return c.Anonymous || c.As != "" || len(c.Claims) > 0 ||
 		len(c.Roles)+len(c.WithoutRoles)+len(c.Groups)+len(c.WithoutGroups)+len(c.Scopes)+len(c.WithoutScopes) > 0
@@ -36,13 +36,13 @@ func (c Changes) Any() bool {
 
 func (c Changes) check() error {
 	if c.Anonymous && (c.As != "" || len(c.Claims) > 0 || len(c.Roles)+len(c.Groups)+len(c.Scopes) > 0) {
-		return errors.New("an anonymous caller has no name, roles, groups, scopes or claims")
+		return errors.New("anonymous cannot be combined with a name, roles, groups, scopes or claims")
 	}
 	return nil
 }
 
-// apply changes the caller of an input document and says what it did. A caller
-// who is not known has no roles to add to.
+// apply changes the caller of an input document and returns a description. Roles cannot be
+// added to an anonymous caller.
 func (c Changes) apply(document map[string]any) ([]string, error) {
 	if !c.Any() {
 		return nil, nil
@@ -56,14 +56,14 @@ func (c Changes) apply(document map[string]any) ([]string, error) {
 		caller, said = anonymous(), append(said, "as "+c.As)
 		maps.Copy(caller, map[string]any{"authenticated": true, "kind": "user", "id": c.As, "username": c.As})
 	case caller == nil:
-		return nil, errors.New("the input has no identity to change; name a caller with --as")
+		return nil, errors.New("the input has no identity to change; set a caller with --as")
 	}
 	for _, list := range []struct {
 		name           string
 		added, removed []string
 	}{{"roles", c.Roles, c.WithoutRoles}, {"groups", c.Groups, c.WithoutGroups}, {"scopes", c.Scopes, c.WithoutScopes}} {
 		if len(list.added) > 0 && caller["authenticated"] != true {
-			return nil, fmt.Errorf("%s of an anonymous caller: name a caller with --as", list.name)
+			return nil, fmt.Errorf("%s: the caller is anonymous; set a caller with --as", list.name)
 		}
 		caller[list.name] = changed(caller[list.name], list.added, list.removed)
 		said = append(said, spoken("with", list.name, list.added)...)

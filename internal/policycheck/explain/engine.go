@@ -15,28 +15,26 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 )
 
-// Explanation is what policies make of an input, and why.
+// Explanation is the decision about an input, with its reasons.
 type Explanation struct {
 	// Allow is true if the decision allows.
 	Allow bool `json:"allow"`
-	// Reason is why not; empty if it allows.
+	// Reason is the reason of a denial; empty if the decision allows.
 	Reason authenticator.Reason `json:"reason,omitempty"`
-	// Codes are the policy's own; Message is its text for the person refused.
+	// Codes are the reason codes of the policy; Message is its text for the denied user.
 	Codes   []string `json:"codes,omitempty"`
 	Message string   `json:"message,omitempty"`
-	// Decision is the rule that decides.
+	// Decision is the path of the decision.
 	Decision string `json:"decision"`
 	// Revision names the policies.
 	Revision string `json:"revision"`
-	// Value is the decision's value, null if it is undefined.
+	// Value is the value of the decision, null if it is undefined.
 	Value any `json:"value"`
-	// Error is what went wrong inside, or "".
+	// Error is the internal error of the evaluation, or "".
 	Error string `json:"error,omitempty"`
-	// Tables are the rules of access tables that count for the request; nil if
-	// there is no table.
+	// Tables explains the access table; nil if there is none.
 	Tables *accesstable.Explanation `json:"access,omitempty"`
-	// Explanation says which rules were tried. Where nothing but an access table
-	// decides, there are none.
+	// Evaluation has the rules that were tried: none if an access table decides alone.
 	Evaluation
 }
 
@@ -44,9 +42,9 @@ type Explanation struct {
 // takes many times longer, and there are several.
 const explainTimeout = 5 * time.Second
 
-// Explain evaluates the policies for an input document and explains the result. It is many
-// times dearer than a decision. Nothing of the input but what conditions refer to
-// is repeated. An error means that the input cannot be read.
+// Explain evaluates the policies for an input document and explains the result. It takes
+// many times longer than a decision. It repeats only those values of the input that
+// conditions refer to. It returns an error if the input cannot be read.
 func Explain(ctx context.Context, engine *policy.Engine, input any) (Explanation, error) {
 	document, err := ast.InterfaceToValue(input)
 	if err != nil {

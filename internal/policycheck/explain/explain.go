@@ -1,10 +1,9 @@
-// Package explain says why a Rego decision is what it is: which rules were
-// tried, which of their conditions held, and which rule came nearest to
-// allowing. It is pure: compiled rules and an input go in, an explanation in
-// the words of the source comes out.
+// Package explain explains Rego decisions: which rules were tried, which of their
+// conditions held, and which rule is nearest to an allow. Run is a pure function of
+// compiled rules and an input; the explanation quotes the source of the policies.
 //
-// It evaluates with a tracer, which costs many times what a decision costs, and
-// so is never on the way of a request.
+// It evaluates with a tracer, which takes many times longer than a decision, so requests
+// never use it.
 package explain
 
 import (
@@ -17,45 +16,45 @@ import (
 
 // Policies are compiled rules of which one decides.
 type Policies struct {
-	// Compiler holds the rules.
+	// Compiler has the compiled rules.
 	Compiler *ast.Compiler
-	// Query asks for the rule that decides.
+	// Query is the prepared query of the decision.
 	Query rego.PreparedEvalQuery
-	// Data is what the rules read as data.
+	// Data is the data document.
 	Data *ast.Term
-	// Prepare makes ready another query over the rules and their data.
+	// Prepare prepares another query for the same rules and data.
 	Prepare func(ctx context.Context, query ast.Body) (rego.PreparedEvalQuery, error)
 }
 
-// Evaluation is how an evaluation of the decision went. Its lists are never nil.
+// Evaluation is the course of an evaluation. Its lists are never nil.
 type Evaluation struct {
-	// Rules are the definitions of the decision that were tried, in the order in
-	// which they were.
+	// Rules are the definitions of the decision that were tried, in the order of
+	// evaluation.
 	Rules []Rule `json:"rules"`
-	// Nearest is what stands in the way of an allow in the rule that came nearest
-	// to it; nil if the decision allows, or if no rule could.
+	// Nearest is the condition that prevents an allow in the nearest rule; nil if the
+	// decision allows, or if no rule can allow.
 	Nearest *Nearest `json:"nearest"`
-	// Cut says that so much was evaluated that not all of it is here.
+	// Cut is true if the evaluation was too large to be shown completely.
 	Cut bool `json:"cut,omitempty"`
 }
 
 // Rule is one definition of a rule, as it was tried.
 type Rule struct {
-	// Name is the rule's, such as caddy.authz.allow.
+	// Name is the name of the rule, such as caddy.authz.allow.
 	Name string `json:"rule"`
-	// At is where it stands, file:line.
+	// At is its position, file:line.
 	At string `json:"at"`
-	// Holds says that all of its conditions do.
+	// Holds is true if all of its conditions hold.
 	Holds bool `json:"holds"`
-	// Default says that it counts where no other definition holds.
+	// Default is true for a default definition, which applies if no other one holds.
 	Default bool `json:"default,omitempty"`
-	// Value is what it comes to where it holds.
+	// Value is its value if it holds.
 	Value *Value `json:"value,omitempty"`
 	// Conditions are in the order of the source.
 	Conditions []Condition `json:"conditions"`
 }
 
-// Outcome is what became of a condition.
+// Outcome is the result of a condition.
 type Outcome string
 
 // The outcomes of a condition.
@@ -66,47 +65,46 @@ const (
 	Unreached Outcome = "unreached" // one before it fails
 )
 
-// Condition is one condition of a rule, as it stands in the source.
+// Condition is a condition of a rule.
 type Condition struct {
-	// At is where it stands, file:line.
+	// At is its position, file:line.
 	At string `json:"at"`
 	// Text is its source.
 	Text string `json:"text"`
-	// Outcome is what became of it.
+	// Outcome is its result.
 	Outcome Outcome `json:"outcome"`
-	// Values are those of what it refers to, unless it holds.
+	// Values are the values that it refers to, unless it holds.
 	Values []Named `json:"values,omitempty"`
-	// Rules are those that it asks, unless they stand elsewhere in the
-	// explanation.
+	// Rules are the rules that it reads, unless they are elsewhere in the explanation.
 	Rules []Rule `json:"rules,omitempty"`
 }
 
-// Named is what something in a condition stood for when it failed.
+// Named is the value of a part of a condition when the condition failed.
 type Named struct {
 	Name  string `json:"name"`
 	Value Value  `json:"value"`
 }
 
-// Nearest is what stands in the way of an allow.
+// Nearest is the condition that prevents an allow.
 type Nearest struct {
-	// Rule is the definition of the decision that came nearest.
+	// Rule is the nearest definition of the decision.
 	Rule string `json:"rule"`
 	At   string `json:"at"`
-	// Missing is how many of its conditions do not hold, each by itself; those that
-	// cannot be judged by themselves count.
+	// Missing is the number of its conditions that fail when each is evaluated by itself;
+	// those that cannot be evaluated by themselves count as failed.
 	Missing int `json:"missing"`
-	// Through leads from that rule to the condition: each is a condition that
-	// fails because of the next.
+	// Through are the conditions between that rule and Condition: each fails because of the
+	// next.
 	Through []Condition `json:"through"`
-	// Condition is the one to look at.
+	// Condition is the condition that fails.
 	Condition Condition `json:"condition"`
-	// Because are the rules that hold and had better not.
+	// Because are the rules that hold and must not hold.
 	Because []Rule `json:"because,omitempty"`
 }
 
-// Run evaluates the decision once for an input and explains how that went. Options
-// are those of the evaluation, beside its tracer; allowed says whether the
-// decision allows. An error of the evaluation is part of the explanation.
+// Run evaluates the decision once for an input and explains the evaluation. Options are
+// options of the evaluation besides the tracer; allowed says whether the decision allows.
+// An error of the evaluation is part of the explanation.
 func Run(ctx context.Context, p Policies, input ast.Value, allowed bool, options ...rego.EvalOption) Evaluation {
 	t := p.trace(ctx, input, options)
 	result := Evaluation{Rules: t.describeAll(t.root.asked(), 0), Cut: t.full}

@@ -1,6 +1,3 @@
-// Package question is a question about a decision: a request described by
-// hand, one that was refused, or an input document, and what to change about its
-// caller; and the answer, which never shows a credential.
 package explain
 
 import (
@@ -16,44 +13,46 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// Request is what is asked about: exactly one of ID, URL and Input, and changes.
+// Request says which decision to explain: exactly one of ID, URL and Input, and changes of
+// the caller.
 type Request struct {
-	// ID is that of a request that the running server refused.
+	// ID is the ID of a request that the running server denied.
 	ID string `json:"id,omitempty"`
-	// Set names the policies to ask, by their id or by one of their files, where a
-	// server has several. Those that refused a request are asked about it.
+	// Set selects the policies by their ID or by one of their files, if the server has
+	// several. Default: for an ID, the policies that denied that request.
 	Set string `json:"set,omitempty"`
-	// Description is a request.
+	// Description describes a request.
 	Description
 	// Input is an input document.
 	Input map[string]any `json:"input,omitempty"`
-	// Changes are made to the caller.
+	// Changes are applied to the caller.
 	Changes
 }
 
-// Description is a request that is described rather than recorded.
+// Description describes a request that was not recorded.
 type Description struct {
-	// Method is GET unless set.
+	// Method is the method. Default: GET.
 	Method string `json:"method,omitempty"`
-	// URL is absolute.
+	// URL is an absolute URL.
 	URL string `json:"url,omitempty"`
-	// Headers hold no credentials: who is calling is said by Identity.
+	// Headers are the headers, without credentials; set the caller with Identity.
 	Headers map[string]Lines `json:"headers,omitempty"`
-	// Body is the request's.
+	// Body is the body.
 	Body string `json:"body,omitempty"`
-	// ClientIP is the client's address; 192.0.2.1 unless set, an address for documentation (RFC 5737).
+	// ClientIP is the address of the client. Default: 192.0.2.1, an address for
+	// documentation (RFC 5737).
 	ClientIP string `json:"client_ip,omitempty"`
-	// Identity is the caller as input.identity has one, with only what is not empty.
-	// Nothing of it is verified. Anonymous, unless set.
+	// Identity is the caller, as input.identity without empty members. It is not
+	// verified. Default: anonymous.
 	Identity json.RawMessage `json:"identity,omitempty"`
-	// Config holds the constants from the configuration.
+	// Config has the constants of the config block.
 	Config map[string]any `json:"config,omitempty"`
 }
 
-// Lines are the lines of a header; in JSON one may stand for a list of one.
+// Lines are the lines of a header; in JSON, a string is a list of one line.
 type Lines []string
 
-// UnmarshalJSON takes a string or a list of strings.
+// UnmarshalJSON decodes a string or a list of strings.
 func (l *Lines) UnmarshalJSON(text []byte) error {
 	var line string
 	if json.Unmarshal(text, &line) == nil {
@@ -68,16 +67,16 @@ func (l *Lines) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Decode reads a question from JSON. Unknown members are errors.
+// Decode decodes a Request from JSON. Unknown members are errors.
 func Decode(content []byte) (Request, error) {
 	var q Request
 	if err := strictly(content, &q); err != nil {
-		return q, fmt.Errorf("%w; a question has %s", err, "id, set, method, url, headers, body, client_ip, identity, config, input, "+strings.Join(ChangeNames, ", "))
+		return q, fmt.Errorf("%w; allowed: %s", err, "id, set, method, url, headers, body, client_ip, identity, config, input, "+strings.Join(ChangeNames, ", "))
 	}
 	return q, q.Check()
 }
 
-// strictly decodes JSON without unknown members; numbers keep their digits.
+// strictly decodes JSON and rejects unknown members; numbers keep their digits.
 func strictly(content []byte, into any) error {
 	decoder := json.NewDecoder(strings.NewReader(string(content)))
 	decoder.DisallowUnknownFields()
@@ -91,8 +90,8 @@ func strictly(content []byte, into any) error {
 	return nil
 }
 
-// Check returns an error unless the question asks about one thing, and changes
-// what can be changed.
+// Check returns an error unless the request has exactly one of ID, URL and Input, and only
+// fields that go with it.
 func (q Request) Check() error {
 	kinds := 0
 	for _, asked := range []bool{q.ID != "", q.URL != "", q.Input != nil} {
@@ -101,10 +100,10 @@ func (q Request) Check() error {
 		}
 	}
 	if kinds != 1 {
-		return errors.New("ask about one of id, url and input")
+		return errors.New("want exactly one of id, url and input")
 	}
 	if q.URL == "" && (q.Method != "" || len(q.Headers) > 0 || q.Body != "" || q.Identity != nil || q.Config != nil || q.ClientIP != "") {
-		return errors.New("method, headers, body, client_ip, identity and config go with a url")
+		return errors.New("method, headers, body, client_ip, identity and config need a url")
 	}
 	return q.Changes.check()
 }
@@ -129,9 +128,9 @@ func ParseIdentity(content []byte) (*authenticator.Identity, error) {
 	}
 	switch known := []authenticator.Kind{"", authenticator.KindUser, authenticator.KindClient, authenticator.KindUnknown, authenticator.KindAnonymous}; {
 	case !slices.Contains(known, id.Kind):
-		return nil, fmt.Errorf("identity: kind is user, client, unknown or anonymous, not %q", id.Kind)
+		return nil, fmt.Errorf("identity: unknown kind %q; allowed: user client unknown anonymous", id.Kind)
 	case id.Authenticated && id.ID == "":
-		return nil, errors.New("identity: an authenticated caller has an id")
+		return nil, errors.New("identity: an authenticated caller needs an id")
 	case id.Authenticated && id.Kind == "":
 		id.Kind = authenticator.KindUser
 	}
@@ -144,9 +143,9 @@ func (d Description) request() (*http.Request, error) {
 	u, err := url.Parse(d.URL)
 	switch {
 	case err != nil:
-		return nil, errors.New("url: it cannot be parsed")
+		return nil, errors.New("url: want a URL such as https://app.example.com/admin; this one cannot be parsed")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return nil, errors.New("url: want an absolute one, such as https://app.example.com/admin")
+		return nil, errors.New("url: want an absolute URL, such as https://app.example.com/admin")
 	}
 	u.User = nil // credentials are of no use here
 	method := d.Method
@@ -155,7 +154,7 @@ func (d Description) request() (*http.Request, error) {
 	}
 	r, err := http.NewRequest(method, u.String(), strings.NewReader(d.Body))
 	if err != nil {
-		return nil, fmt.Errorf("method: %q is none", method)
+		return nil, fmt.Errorf("method: %q is not a method; want one such as GET", method)
 	}
 	if d.Body == "" {
 		r.Body, r.ContentLength = http.NoBody, 0

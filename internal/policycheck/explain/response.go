@@ -15,21 +15,20 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// Response is why a request is allowed or denied. It holds no credential.
+// Response explains why a request is allowed or denied. It has no credentials.
 type Response struct {
-	// Explanation is that of the reading of the path that decides: the first that
-	// is denied, or else the first.
+	// Explanation is about the reading of the path that decides: the first that is denied,
+	// or else the first.
 	Explanation
-	// Request is what was asked for.
+	// Request is the request in short.
 	Request Asked `json:"request"`
-	// Caller is who asked, as input.identity; null if the input has none.
+	// Caller is the caller, as input.identity; null if the input has none.
 	Caller map[string]any `json:"caller"`
-	// Changes say what was changed about the caller.
+	// Changes describe the changes of the caller.
 	Changes []string `json:"changes,omitempty"`
-	// Notes are what else the reader should know.
+	// Notes are remarks about the limits of the explanation.
 	Notes []string `json:"notes,omitempty"`
-	// Refusal is how the server refused the request; nil if it was not asked about
-	// one.
+	// Refusal is the recorded denial; nil if the explanation is not about one.
 	Refusal *decisionlog.Refusal `json:"refusal,omitempty"`
 }
 
@@ -41,7 +40,7 @@ type Asked struct {
 	ClientIP string `json:"client_ip"`
 }
 
-// About answers for a request that was refused.
+// About explains a request that was denied.
 func About(ctx context.Context, set *policy.Engine, refusal decisionlog.Refusal, changes Changes) (Response, error) {
 	shown := refusal
 	shown.Input = nil
@@ -50,16 +49,16 @@ func About(ctx context.Context, set *policy.Engine, refusal decisionlog.Refusal,
 	}
 	document, err := decode(refusal.Input)
 	if err != nil {
-		return Response{}, fmt.Errorf("the request was not kept: %w", err)
+		return Response{}, fmt.Errorf("the input of the request was not kept: %w", err)
 	}
 	answer, err := ask(ctx, set, document, changes)
 	answer.Refusal = &shown
-	answer.note(refusal.Cut, "the request was so large that long texts in it were not kept")
-	answer.note(!refusal.Judged, "the request was refused before policies were asked: %s", refusal.Reason)
-	answer.note(refusal.Judged && answer.Revision != refusal.Revision, "the policies are not those that refused it: revision %s then, %s now", refusal.Revision, answer.Revision)
-	answer.note(hasBody(document), "the body of a request is not kept: for a policy that reads it, it is absent here")
+	answer.note(refusal.Cut, "the request was too large to be kept completely: long texts are cut")
+	answer.note(!refusal.Judged, "the request was denied before policies were evaluated: %s", refusal.Reason)
+	answer.note(refusal.Judged && answer.Revision != refusal.Revision, "the policies have changed since the denial: revision %s then, %s now", refusal.Revision, answer.Revision)
+	answer.note(hasBody(document), "bodies of requests are not kept: a policy that reads the body sees none here")
 	answer.note(!changes.Any() && refusal.Judged && answer.Revision == refusal.Revision && answer.Allow,
-		"the server refused it, and the same policies allow it as it was kept: they read what is not kept, or what has changed since")
+		"the server denied the request, but the same policies allow what was kept of it: they read something that is not kept, or that has changed since")
 	return answer, err
 }
 
@@ -70,13 +69,13 @@ func hasBody(document map[string]any) bool {
 	return length != "" && length != "0"
 }
 
-// unjudged answers for a request that no policy was asked about.
+// unjudged explains a request that was denied before policies were evaluated.
 func unjudged(r decisionlog.Refusal) Response {
 	return Response{
 		Explanation: Explanation{Reason: r.Reason, Codes: r.Codes, Error: r.Error, Evaluation: NoRules()},
 		Request:     Asked{ID: r.ID, Method: r.HTTPMethod, URL: r.Host + r.Path, ClientIP: r.ClientIP},
 		Refusal:     &r,
-		Notes:       []string{"it was refused before policies were asked; to see what they would say of a caller, name one with --as"},
+		Notes:       []string{"the request was denied before policies were evaluated; to see what they decide about a caller, use --as"},
 	}
 }
 
@@ -86,7 +85,7 @@ func (a *Response) note(when bool, format string, args ...any) {
 	}
 }
 
-// Ask answers a question about a description or an input document.
+// Ask explains the decision about a described request or an input document.
 func Ask(ctx context.Context, set *policy.Engine, q Request) (Response, error) {
 	if q.Input != nil {
 		return ask(ctx, set, q.Input, q.Changes)
@@ -112,7 +111,7 @@ func Ask(ctx context.Context, set *policy.Engine, q Request) (Response, error) {
 		if err != nil {
 			return answer, err
 		}
-		answer.note(len(documents) > 1, "the path can be read in %d ways, and all must be allowed; this is about %s", len(documents), answer.Request.URL)
+		answer.note(len(documents) > 1, "the path can be read in %d ways, all of which must be allowed; this is about %s", len(documents), answer.Request.URL)
 		if !answer.Allow {
 			return answer, nil
 		}
@@ -121,21 +120,21 @@ func Ask(ctx context.Context, set *policy.Engine, q Request) (Response, error) {
 		}
 	}
 	if first == nil {
-		return Response{}, errors.New("the request has no path to judge")
+		return Response{}, errors.New("the request has no path")
 	}
 	return *first, nil
 }
 
-// ambiguous answers for a path that is refused for every caller.
+// ambiguous explains a path that is rejected for every caller.
 func ambiguous(r *http.Request, client string, flag request.Flag) Response {
 	return Response{
 		Explanation: Explanation{Reason: authenticator.ReasonPathAmbiguous, Codes: []string{string(flag)}, Evaluation: NoRules()},
 		Request:     Asked{Method: r.Method, URL: r.Host + r.URL.EscapedPath(), ClientIP: client},
-		Notes:       []string{fmt.Sprintf("the path has the flag %s and is refused with 400 before the caller is identified, unless allow_ambiguous_paths names the flag", flag)},
+		Notes:       []string{fmt.Sprintf("the path has the flag %s and is rejected with 400 before the caller is identified, unless allow_ambiguous_paths names the flag", flag)},
 	}
 }
 
-// ask asks the policies about one input document.
+// ask explains the decision about an input document.
 func ask(ctx context.Context, set *policy.Engine, document map[string]any, changes Changes) (Response, error) {
 	hidden := request.RedactSecrets(document)
 	said, err := changes.apply(document)
@@ -145,11 +144,11 @@ func ask(ctx context.Context, set *policy.Engine, document map[string]any, chang
 	answer := Response{Request: inShort(document), Changes: said}
 	answer.Caller, _ = document["identity"].(map[string]any)
 	for _, name := range hidden {
-		answer.note(true, "%s looks like a credential: its value is not used; say who is calling by as or identity", name)
+		answer.note(true, "%s looks like a credential, so its value is not used; set the caller with as or identity", name)
 	}
 	answer.Explanation, err = Explain(ctx, set, document)
-	answer.note(readsCredential(answer.Explanation), "a condition reads a credential, which is redacted in what is kept of a request: it is explained "+
-		"as if the credential were the text %s; read input.identity instead", request.Redacted)
+	answer.note(readsCredential(answer.Explanation), "a condition reads a credential, which is redacted in recorded requests: it is explained "+
+		"with the text %s instead; read input.identity in policies", request.Redacted)
 	return answer, err
 }
 

@@ -7,13 +7,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// maxCalls bounds how deep calls are followed, maxFollowed how many.
+// maxCalls is the maximum depth of calls that are followed, maxFollowed the maximum number.
 const (
 	maxCalls    = 8
 	maxFollowed = 20000
 )
 
-// enter reports whether one more call may be followed; leave ends it.
+// enter reports whether another call may be followed. Call leave at its end.
 func (l *linter) enter() bool {
 	if l.depth >= maxCalls || l.followed >= maxFollowed {
 		return false
@@ -25,7 +25,7 @@ func (l *linter) enter() bool {
 
 func (l *linter) leave() { l.depth-- }
 
-// definitions returns all definitions of rules, else branches too.
+// definitions returns all definitions of rules, including else branches.
 func definitions(rules []*ast.Rule) iter.Seq[*ast.Rule] {
 	return func(yield func(*ast.Rule) bool) {
 		for _, rule := range rules {
@@ -38,7 +38,7 @@ func definitions(rules []*ast.Rule) iter.Seq[*ast.Rule] {
 	}
 }
 
-// call judges an expression that calls a function.
+// call checks a call of a function.
 func (l *linter) call(e *ast.Expr, s *scope) {
 	operands := e.Operands()
 	at := func(i int) value { return l.infer(operands[i], s) }
@@ -64,10 +64,9 @@ func (l *linter) call(e *ast.Expr, s *scope) {
 	}
 }
 
-// follow judges the definitions of a function with the arguments of a call. A
-// function may be made for values of several kinds: if one definition can take
-// the arguments, what is wrong with another one counts only if it is surely a
-// mistake.
+// follow checks the definitions of a function with the arguments of a call. A function may
+// have definitions for values of several types: if one of them accepts the arguments,
+// findings in the others count only if they are certainly mistakes.
 func (l *linter) follow(e *ast.Expr, s *scope) {
 	if !slices.ContainsFunc(e.Operands(), func(t *ast.Term) bool { return l.infer(t, s).known() }) || !l.enter() {
 		return
@@ -97,8 +96,8 @@ func (l *linter) follow(e *ast.Expr, s *scope) {
 	}
 }
 
-// called returns the scope of a function's arguments, and false if a definition
-// is not for them.
+// called returns the scope of the arguments of a function, and false if the definition does
+// not match them.
 func (l *linter) called(rule *ast.Rule, operands []*ast.Term, s *scope) (*scope, bool) {
 	args := &scope{vars: map[ast.Var]*binding{}}
 	for i, parameter := range rule.Head.Args {
@@ -114,7 +113,7 @@ func (l *linter) called(rule *ast.Rule, operands []*ast.Term, s *scope) (*scope,
 	return args, true
 }
 
-// parameter binds what a parameter names: itself or members of an object.
+// parameter binds the variables of a parameter: itself, or members of an object pattern.
 func (l *linter) parameter(t *ast.Term, given value, args *scope) {
 	if pattern, ok := t.Value.(ast.Object); ok {
 		pattern.Foreach(func(key, inner *ast.Term) {
@@ -125,8 +124,7 @@ func (l *linter) parameter(t *ast.Term, given value, args *scope) {
 	args.bind(t, func() value { return given })
 }
 
-// excluded reports whether a body asks for what the arguments are not: another
-// kind, or another constant.
+// excluded reports whether a body requires another type or constant than the arguments have.
 func (l *linter) excluded(body ast.Body, s *scope) bool {
 	return slices.ContainsFunc(body, func(e *ast.Expr) bool {
 		if !e.IsCall() || len(e.Operands()) == 0 {
@@ -141,13 +139,13 @@ func (l *linter) excluded(body ast.Body, s *scope) bool {
 	})
 }
 
-// differ reports whether two values are constants that are not the same.
+// differ reports whether two values are different constants.
 func differ(a, b value) bool {
 	return a.term != nil && b.term != nil && ast.IsConstant(a.term.Value) && ast.IsConstant(b.term.Value) && !a.term.Equal(b.term)
 }
 
-// replaced judges what input, or a part of it, is replaced with: it has to be
-// what a server may give, if the policies that are asked read such an input.
+// replaced checks the value that replaces input, or a part of it. A server must be able to
+// produce it, if the expression evaluates checked policies.
 func (l *linter) replaced(e *ast.Expr, w *ast.With, s *scope) {
 	target, ok := w.Target.Value.(ast.Ref)
 	if !ok || !target.HasPrefix(ast.InputRootRef) || !l.asks(e) {
@@ -162,7 +160,7 @@ func (l *linter) replaced(e *ast.Expr, w *ast.With, s *scope) {
 	l.with = before
 }
 
-// asks reports whether an expression asks policies that are judged.
+// asks reports whether an expression evaluates checked policies.
 func (l *linter) asks(e *ast.Expr) bool {
 	found := false
 	references(e, func(ref ast.Ref) {

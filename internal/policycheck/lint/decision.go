@@ -2,8 +2,8 @@ package lint
 
 import "fmt"
 
-// decision refuses a decision that can be neither a boolean nor an object: no
-// request would ever be allowed, or told why not.
+// decision reports a decision that is neither a boolean nor an object: it would deny every
+// request.
 func (l *linter) decision() {
 	if l.config.Decision == nil {
 		return

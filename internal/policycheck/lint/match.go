@@ -8,7 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// equal judges two values that are compared by == or !=.
+// equal checks two values that are compared by == or !=.
 func (l *linter) equal(a, b value, e *ast.Expr, verdict string) {
 	switch {
 	case !a.known() || !b.known() || a.term != nil && b.term != nil:
@@ -22,19 +22,19 @@ func (l *linter) equal(a, b value, e *ast.Expr, verdict string) {
 	}
 }
 
-// ordered judges two values that are compared by order: different kinds have
-// one too, which has nothing to do with what they are.
+// ordered checks two values that are compared by <, <=, > or >=. For values of different
+// types, the result depends on the types alone.
 func (l *linter) ordered(a, b value, e *ast.Expr) {
 	if a.known() && b.known() && (a.shape != nil || b.shape != nil) && a.kind()&b.kind() == 0 {
-		l.report(place(a, b, e), Impossible, Error, fmt.Sprintf("%s and %s: their order says nothing", a.describe(), b.describe()), false)
+		l.report(place(a, b, e), Impossible, Error, fmt.Sprintf("%s and %s: comparing their order is meaningless", a.describe(), b.describe()), false)
 	}
 }
 
-// among judges a value that is looked for in a collection by in.
+// among checks a value and the collection of in.
 func (l *linter) among(v, collection value, e *ast.Expr) {
 	switch {
 	case collection.shape != nil && collection.kind()&^scalars == 0:
-		l.report(place(v, collection, e), Impossible, Error, collection.describe()+": nothing is ever in it", false)
+		l.report(place(v, collection, e), Impossible, Error, collection.describe()+": it has no members", false)
 	case collection.shape != nil:
 		l.equal(v, l.member(collection, value{}), e, "it is never in there")
 	case collection.term != nil && v.shape != nil:
@@ -42,7 +42,7 @@ func (l *linter) among(v, collection value, e *ast.Expr) {
 	}
 }
 
-// amongLiterals judges each member of a literal collection.
+// amongLiterals checks each member of a literal collection.
 func (l *linter) amongLiterals(v, collection value, e *ast.Expr) {
 	each := func(t *ast.Term) { l.equal(v, l.infer(t, collection.scope), e, "it is never that") }
 	switch literal := collection.term.Value.(type) {
@@ -53,16 +53,16 @@ func (l *linter) amongLiterals(v, collection value, e *ast.Expr) {
 	case ast.Object:
 		literal.Foreach(func(_, t *ast.Term) { each(t) })
 	default:
-		l.report(e.Location, Impossible, Error, collection.describe()+": nothing is ever in it", false)
+		l.report(e.Location, Impossible, Error, collection.describe()+": it has no members", false)
 	}
 }
 
-// place is where a comparison's literal is, else the comparison.
+// place returns the position of the literal in a comparison, or that of the comparison.
 func place(a, b value, e *ast.Expr) *ast.Location {
 	return a.place(b.place(e.Location))
 }
 
-// fits judges a value by the shape of what it stands for.
+// fits checks a value against a shape.
 func (l *linter) fits(v value, s *Shape, at *ast.Location) {
 	for _, part := range v.parts {
 		l.fits(part, s, at)
@@ -95,7 +95,7 @@ func (l *linter) kindFits(v value, s *Shape, at *ast.Location) bool {
 	return true
 }
 
-// objectFits judges the members of a literal object.
+// objectFits checks the members of a literal object.
 func (l *linter) objectFits(literal ast.Object, vars *scope, s *Shape, at *ast.Location) {
 	if s.kind() != object {
 		return
@@ -111,7 +111,7 @@ func (l *linter) objectFits(literal ast.Object, vars *scope, s *Shape, at *ast.L
 	})
 }
 
-// word judges a text by what the shape says of texts.
+// word checks a text against a shape.
 func (l *linter) word(text string, s *Shape, at *ast.Location) {
 	switch {
 	case len(s.words) > 0 && !slices.Contains(s.words, text):
@@ -124,8 +124,8 @@ func (l *linter) word(text string, s *Shape, at *ast.Location) {
 	}
 }
 
-// usual judges a text that may be anything but is usually one of a few. Tests
-// may well ask what becomes of another one.
+// usual checks a text that may have any value but usually has one of a few. Inputs of tests
+// are not checked, because a test may use another value.
 func (l *linter) usual(text string, s *Shape, at *ast.Location) {
 	if len(s.known) == 0 || text == "" || l.with {
 		return
@@ -133,13 +133,13 @@ func (l *linter) usual(text string, s *Shape, at *ast.Location) {
 	first := nearest(text, s.known)[0]
 	switch distance(text, first) {
 	case 0:
-		l.report(at, Misspelt, Error, fmt.Sprintf("%s is exact about case and not %q: write %q", s.name(), text, first), false)
+		l.report(at, Misspelt, Error, fmt.Sprintf("%s is case-sensitive and never %q: write %q", s.name(), text, first), false)
 	case 1:
-		l.report(at, Misspelt, Warning, fmt.Sprintf("%s is hardly ever %q: did you mean %q?", s.name(), text, first), false)
+		l.report(at, Misspelt, Warning, fmt.Sprintf("%s is usually not %q: did you mean %q?", s.name(), text, first), false)
 	}
 }
 
-// suits reports whether a value fits a shape, without a finding.
+// suits reports whether a value fits a shape, without adding findings.
 func (l *linter) suits(v value, s *Shape) bool {
 	trial := *l
 	trial.findings, trial.site = nil, new(ast.Location)

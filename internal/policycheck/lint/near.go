@@ -8,7 +8,7 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// nearest returns words, those most like a given one first.
+// nearest returns words sorted by their distance from a given one.
 func nearest(word string, words []string) []string {
 	sorted := slices.Clone(words)
 	slices.SortFunc(sorted, func(a, b string) int {
@@ -17,11 +17,11 @@ func nearest(word string, words []string) []string {
 	return sorted
 }
 
-// maxWord bounds the words that are compared, since comparing takes the product
-// of their lengths.
+// maxWord is the maximum length of words that are compared, because comparing takes time
+// proportional to the product of their lengths.
 const maxWord = 100
 
-// distance is the number of edits from one word to another, whatever their case.
+// distance returns the number of edits between two words, ignoring case.
 func distance(a, b string) int {
 	if len(a) > maxWord || len(b) > maxWord {
 		return maxWord
@@ -29,12 +29,12 @@ func distance(a, b string) int {
 	return levenshtein.ComputeDistance(strings.ToLower(a), strings.ToLower(b))
 }
 
-// closeTo reports whether a word is likely to be meant as one of others.
+// closeTo reports whether a word is probably a misspelling of another one.
 func closeTo(word string, words []string) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return distance(word, w) <= 2 })
 }
 
-// list writes words, those most like a given one first, as a policy would.
+// list formats words, the nearest to a given one first.
 func list(word string, words []string) string {
 	quoted := make([]string, len(words))
 	for i, w := range nearest(word, words) {

@@ -6,7 +6,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// redactedText stands where a credential was.
+// redactedText replaces a credential.
 const redactedText = "[redacted]"
 
 // Redact returns a copy of the shape in which members of the object at a path, such
@@ -32,7 +32,7 @@ func (s *Shape) Redact(names []string, path ...string) *Shape {
 	return &result
 }
 
-// reading are the built-in functions that take a text for what it says.
+// reading are the built-in functions whose result depends on the content of a text.
 var reading = map[string]bool{
 	"startswith": true, "endswith": true, "contains": true, "indexof": true, "indexof_n": true, "substring": true, "split": true, "split_n": true,
 	"trim": true, "trim_left": true, "trim_right": true, "trim_prefix": true, "trim_suffix": true, "trim_space": true, "replace": true,
@@ -45,7 +45,7 @@ var reading = map[string]bool{
 	"io.jwt.verify_es512": true, "io.jwt.verify_eddsa": true, "io.jwt.verify_hs256": true, "io.jwt.verify_hs384": true, "io.jwt.verify_hs512": true,
 }
 
-// reads judges a call of a built-in function that is given what is redacted.
+// reads checks a call of a built-in function with a redacted value.
 func (l *linter) reads(e *ast.Expr, name string, s *scope) {
 	if !reading[name] {
 		return
@@ -58,8 +58,8 @@ func (l *linter) reads(e *ast.Expr, name string, s *scope) {
 	}
 }
 
-// redacted reports a comparison of what is redacted with another text, and whether
-// it is one. That a header is there may be asked, and that it is not empty.
+// redacted reports a comparison of a redacted value with a text, and returns whether it is
+// one. Comparing it with "" is allowed, which checks that the header is present.
 func (l *linter) redacted(v, other value, e *ast.Expr) bool {
 	if v.shape == nil || !v.shape.secret || v.shape.kind() != text {
 		return false

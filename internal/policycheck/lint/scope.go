@@ -6,16 +6,16 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// scope knows what the variables of a body are bound to.
+// scope has the bindings of the variables of a body.
 type scope struct {
 	parent *scope
 	vars   map[ast.Var]*binding
 }
 
-// binding is what a variable is, found out when it is asked for.
+// binding is the value of a variable, inferred when it is needed.
 type binding struct {
 	find func() value
-	busy bool // being found out: a variable may be bound in a circle
+	busy bool // being inferred: bindings may be circular
 	done bool
 	val  value
 }
@@ -29,7 +29,7 @@ func (b *binding) value() value {
 	return b.val
 }
 
-// lookup returns what a variable is bound to.
+// lookup returns the value of a variable.
 func (s *scope) lookup(v ast.Var) value {
 	for ; s != nil; s = s.parent {
 		if b := s.vars[v]; b != nil {
@@ -53,8 +53,8 @@ func (s *scope) bind(t *ast.Term, find func() value) {
 	s.vars[v] = &binding{find: find}
 }
 
-// open returns the scope of a body within another one. What a variable is taken
-// from says more than the literal that it is compared with, so those come last.
+// open returns the scope of a body within another one. References are bound before literals,
+// because they say more about a variable.
 func (l *linter) open(body ast.Body, parent *scope) *scope {
 	s := &scope{parent: parent, vars: map[ast.Var]*binding{}}
 	positive := slices.DeleteFunc(slices.Clone(body), func(e *ast.Expr) bool { return e.Negated || ReplacesInput(e) })
@@ -85,7 +85,7 @@ func (l *linter) bindExpr(e *ast.Expr, s *scope, literals bool) {
 	}
 }
 
-// bindEqual binds a variable to what it is equal to.
+// bindEqual binds a variable to a value that it equals.
 func (l *linter) bindEqual(v, other *ast.Term, s *scope, literals bool) {
 	if elements, ok := v.Value.(*ast.Array); ok && literals {
 		for i := range elements.Len() {
@@ -109,8 +109,7 @@ func (l *linter) bindKeys(ref ast.Ref, s *scope) {
 	}
 }
 
-// ReplacesInput reports whether a compiled expression is evaluated with another
-// input.
+// ReplacesInput reports whether a compiled expression has with input as.
 func ReplacesInput(e *ast.Expr) bool {
 	return slices.ContainsFunc(e.With, func(w *ast.With) bool {
 		target, ok := w.Target.Value.(ast.Ref)
@@ -118,8 +117,8 @@ func ReplacesInput(e *ast.Expr) bool {
 	})
 }
 
-// references calls a function for each reference in an expression, but those in
-// bodies within it and in what it replaces.
+// references calls a function for each reference in an expression, without those in
+// comprehensions and in with.
 func references(e *ast.Expr, each func(ast.Ref)) {
 	visitor := ast.NewGenericVisitor(func(x any) bool {
 		switch x := x.(type) {

@@ -247,7 +247,7 @@ func (n *negations) reference(ref ast.Ref, at *ast.Expr) {
 		return
 	}
 	field := n.unknowns.Fields[i]
-	message := fmt.Sprintf("this also holds if input.%s is not known, which input.%s tells; ask for that too, or for what must be there instead", field, n.unknowns.Told)
+	message := fmt.Sprintf("this also holds if input.%s is unknown; check input.%s too, or require a value instead", field, n.unknowns.Told)
 	if key := lineKey(at.Location) + field; !n.reported[key] && !n.wrong(at.Location) {
 		n.reported[key] = true
 		n.report(at.Location, NegatedUnknown, Warning, message, true)

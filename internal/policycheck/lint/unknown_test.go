@@ -17,14 +17,14 @@ func TestS10NegatedUnknown(t *testing.T) {
 		name, body string
 		want       string // begins with the line; "" if nothing is told
 	}{
-		{"a list", `allow if not "guest" in input.identity.roles`, "3: PA007: this also holds if input.identity.roles is not known, which input.identity.unknown tells"},
+		{"a list", `allow if not "guest" in input.identity.roles`, "3: PA007: this also holds if input.identity.roles is unknown; check input.identity.unknown too"},
 		{"a helper", "import data.caddy.helpers\n\nallow if not helpers.has_group(\"guests\")", "5: PA007: this also holds if input.identity.groups"},
 		{"a rule", "allow if not banned\n\nbanned if \"banned\" in input.identity.groups", "3: PA007: this also holds if input.identity.groups"},
 		{"a rule of a rule", "allow if not banned\n\nbanned if listed\n\nlisted if input.identity.email == \"x\"", "3: PA007: this also holds if input.identity.email"},
 		{"not equal", `allow if input.identity.acr != "weak"`, "3: PA007: this also holds if input.identity.acr"},
 		{"a claim", `allow if not input.identity.claims.banned`, "3: PA007: this also holds if input.identity.claims"},
 		{"a kind", `allow if not input.identity.kind == "client"`, "3: PA007: this also holds if input.identity.kind"},
-		{"an address", `allow if not net.cidr_contains("10.0.0.0/8", input.client.ip)`, "3: PA007: this also holds if input.client.ip is not known, which input.client.forwarded_untrusted tells"},
+		{"an address", `allow if not net.cidr_contains("10.0.0.0/8", input.client.ip)`, "3: PA007: this also holds if input.client.ip is unknown; check input.client.forwarded_untrusted too"},
 		{"a comprehension", `allow if not count([r | some r in input.identity.roles; r == "guest"]) > 0`, "3: PA007: this also holds if input.identity.roles"},
 		{"in a decision that is an object", "allow := {\"allow\": ok}\n\nok if not \"guest\" in input.identity.roles", "5: PA007: this also holds if input.identity.roles"},
 		{"a not of several conditions", "import future.keywords.not\n\nallow if not {\n\tinput.identity.roles[_] == \"guest\"\n}", "5: PA007: "},
