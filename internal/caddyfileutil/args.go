@@ -78,7 +78,7 @@ func Flag(target *bool) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		word := d.Val()
 		if d.NextArg() {
-			return d.Errf("%s stands alone, without %q", word, d.Val())
+			return d.Errf("%s takes no argument; remove %q", word, d.Val())
 		}
 		*target = true
 		return NoBlock(d, word)

@@ -57,7 +57,7 @@ func TestErrors(t *testing.T) {
 		{"set twice", "text a\n text b", []string{"text is set twice", "Testfile:3"}},
 		{"empty list", "list", []string{"list wants an argument"}},
 		{"empty item", `list a ""`, []string{"an argument of list is empty"}},
-		{"argument to a flag", "flag yes", []string{`flag stands alone, without "yes"`}},
+		{"argument to a flag", "flag yes", []string{`flag takes no argument; remove "yes"`}},
 		{"block of a flag", "flag {\n x\n }", []string{"takes no block"}},
 		{"no duration", "time soon", []string{"time wants a positive duration such as 15m", `"soon"`}},
 		{"no time", "time 0s", []string{"positive duration"}},

@@ -67,9 +67,9 @@ func TestClaimsSchemaErrors(t *testing.T) {
 		{"of anything", `{}`, `claims.json:1: want the schema of an object`},
 		{"an unknown type", `{"type": "object", "properties": {"a": {"type": "text"}}}`, "claims.json: schema: "},
 		{"a bad pattern", `{"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}}`, "claims.json: schema: "},
-		{"a reference to nothing", `{"type": "object", "properties": {"a": {"$ref": "#/definitions/a"}}}`, `claims.json: $ref "#/definitions/a": only what is in the same file`},
+		{"a reference to nothing", `{"type": "object", "properties": {"a": {"$ref": "#/definitions/a"}}}`, `claims.json: $ref "#/definitions/a": want a reference to a definition in the same file`},
 		{"a reference to another host", `{"type": "object", "properties": {"a": {"$ref": "https://schemas.example/a.json"}}}`, `claims.json: $ref "https://schemas.example/a.json": only`},
-		{"a reference to a file", `{"$ref": "file:///claims.json"}`, "only what is in the same file"},
+		{"a reference to a file", `{"$ref": "file:///claims.json"}`, "want a reference to a definition in the same file"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

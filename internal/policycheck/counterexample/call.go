@@ -7,22 +7,22 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// call is a call of a built-in function that may have no answer.
+// call is a call of a built-in function that may be undefined.
 type call struct{ expr *ast.Expr }
 
-// cut makes the call undefined until it is mended.
+// cut makes the call undefined until mend is called.
 func (c *call) cut() (mend func()) {
 	terms := c.expr.Terms
 	c.expr.Terms = ast.BooleanTerm(false)
 	return func() { c.expr.Terms = terms }
 }
 
-// what says what happens when the call is cut.
+// what describes the change, for findings.
 func (c *call) what() string {
 	return fmt.Sprintf("when %s in line %d has no answer", c.expr.Operator(), c.expr.Location.Row)
 }
 
-// breakable returns the calls in rules that may have no answer.
+// breakable returns the calls in rules that may be undefined.
 func breakable(rules []*ast.Rule) []*call {
 	var calls []*call
 	for _, rule := range rules {
@@ -35,8 +35,7 @@ func breakable(rules []*ast.Rule) []*call {
 	return calls
 }
 
-// conditions calls a function for each expression of a rule, but those of its
-// else.
+// conditions calls a function for each expression of a rule, without its else branches.
 func conditions(rule *ast.Rule, each func(*ast.Expr)) {
 	visit := func(e *ast.Expr) bool {
 		each(e)
@@ -46,8 +45,8 @@ func conditions(rule *ast.Rule, each func(*ast.Expr)) {
 	ast.WalkExprs(rule.Body, visit)
 }
 
-// mayFail reports whether a call of a built-in function can be an error, or
-// undefined, though its operands are of the right kinds.
+// mayFail reports whether a call of a built-in function can be an error or undefined for
+// operands of the right types.
 func mayFail(e *ast.Expr) bool {
 	name := e.Operator().String()
 	if ast.BuiltinMap[name] == nil || sure[name] {
@@ -59,9 +58,9 @@ func mayFail(e *ast.Expr) bool {
 	return true
 }
 
-// sure are the built-in functions that have an answer for all operands of the
-// right kinds. Of no members there is no min; that is what empty lists show. The
-// times of requests are all in the range of dates.
+// sure are the built-in functions that are defined for all operands of the right types.
+// min and max are among them although they are undefined for empty lists, because the
+// search empties lists anyway. All times of requests are valid dates.
 var sure = names(`
 	eq assign equal neq lt lte gt gte internal.member_2 internal.member_3 internal.print internal.template_string
 	plus minus mul abs ceil floor round numbers.range
@@ -79,8 +78,8 @@ var sure = names(`
 	time.now_ns time.clock time.date time.weekday time.format walk print trace
 `)
 
-// sureIf are those that can only fail for an operand that is no constant: what
-// is written in a policy shows at the first request whether it can be read.
+// sureIf are functions that can only fail for one operand. If that is a constant, the first
+// request shows whether it is valid.
 var sureIf = map[string]int{
 	"regex.match": 0, "regex.find_n": 0, "regex.find_all_string_submatch_n": 0, "regex.split": 0, "regex.replace": 1,
 	"glob.match": 0, "div": 1, "rem": 1,
@@ -94,7 +93,7 @@ func names(list string) map[string]bool {
 	return set
 }
 
-// reachable returns the rules that evaluating a reference may evaluate.
+// reachable returns the rules that the evaluation of a reference may evaluate.
 func reachable(compiler *ast.Compiler, decision ast.Ref) []*ast.Rule {
 	var found []*ast.Rule
 	seen := map[*ast.Rule]bool{}

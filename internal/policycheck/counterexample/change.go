@@ -9,21 +9,21 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// change is one thing done to an input.
+// change is a change of an input.
 type change struct {
 	kind  Kind
 	what  string // such as without input.identity.claims.team
 	edits []edit
 }
 
-// edit puts a value at a path, or takes away what is there.
+// edit sets or removes the value at a path.
 type edit struct {
 	path   []string
 	value  any
 	remove bool
 }
 
-// apply returns a changed copy of an input, which shares what is not changed.
+// apply returns a changed copy of an input. It shares the unchanged parts.
 func (c change) apply(input map[string]any) map[string]any {
 	for _, e := range c.edits {
 		input = e.apply(input, e.path)
@@ -31,7 +31,7 @@ func (c change) apply(input map[string]any) map[string]any {
 	return input
 }
 
-// path returns what is changed, nil if nothing of the input is.
+// path returns the changed path, or nil if the input is not changed.
 func (c change) path() []string {
 	if len(c.edits) == 0 {
 		return nil
@@ -55,9 +55,9 @@ func (e edit) apply(object map[string]any, path []string) map[string]any {
 	return result
 }
 
-// fields are what of the contract may be empty for a caller, and what it is
-// then. What a server always fills is not among them, nor what it makes of the
-// path: a request with another one is another request.
+// fields are the fields of the input document that may be empty for some caller, with their
+// empty values. Fields that the server always fills are not among them, nor those that it
+// derives from the path: a request for another path is another request.
 var fields = []struct {
 	path  string
 	empty any
@@ -91,27 +91,26 @@ var fields = []struct {
 	{"failure.reason", ""},
 }
 
-// open are where input may have members of any name, which may be missing. The
-// last ones are opa-envoy-plugin's.
+// open are the objects of input with members of any name, which may be missing. The last
+// ones are those of opa-envoy-plugin.
 var open = []string{
 	"identity.claims", "config", "request.headers", "request.header_values", "request.query", "request.body",
 	"attributes.request.http.headers", "attributes.contextExtensions", "attributes.metadataContext", "parsed_query", "parsed_body",
 }
 
-// lines are where members are lists of what was sent, which are there only if
-// something was.
+// lines are objects whose members are lists that are present only if they are not empty.
 var lines = map[string]bool{"request.header_values": true, "request.query": true, "parsed_query": true}
 
-// twins are where the same stands in another form.
+// twins are paths with the same values in another form.
 var twins = map[string]string{"request.headers": "request.header_values", "request.header_values": "request.headers"}
 
-// optional are members that opa-envoy-plugin leaves out where there is nothing.
+// optional are members that opa-envoy-plugin leaves out if they are empty.
 var optional = []string{"attributes.source.principal", "attributes.source.certificate", "attributes.request.http.body", "attributes.request.http.size", "attributes.request.http.query"}
 
-// maxChanges bounds what is done to one input.
+// maxChanges is the maximum number of changes of one input.
 const maxChanges = 500
 
-// changes returns what may be done to an input that the policies could notice.
+// changes returns the changes of an input in fields that the policies may read.
 func (s *search) changes(input map[string]any) []change {
 	var all []change
 	for _, field := range fields {
@@ -136,17 +135,15 @@ func (s *search) changes(input map[string]any) []change {
 	return all[:min(len(all), maxChanges)]
 }
 
-// unknowns are the fields that a server may not be able to tell, such as a list of
-// roles that a token has in a foreign form. They are empty then, and
-// identity.unknown names them.
+// unknowns are the fields that may be unknown, such as roles if the claim of the token has
+// an unexpected form. They are empty then, and identity.unknown lists them.
 var unknowns = map[string]bool{
 	"identity.username": true, "identity.name": true, "identity.email": true, "identity.acr": true, "identity.amr": true,
 	"identity.auth_time": true, "identity.roles": true, "identity.groups": true, "identity.scopes": true,
 }
 
-// emptied returns the changes that empty a field: the caller has none, or it is
-// not known whether there is one. Policies that do not read identity.unknown
-// cannot tell the two apart.
+// emptied returns the changes that empty a field: the caller has no value, or the value is
+// unknown. Policies that do not read identity.unknown cannot distinguish the two.
 func (s *search) emptied(path []string, value any) []change {
 	none := empty(path, value)
 	if !unknowns[strings.Join(path, ".")] {
@@ -163,10 +160,11 @@ func (s *search) emptied(path []string, value any) []change {
 	return []change{none, unknown}
 }
 
-// containerHost is what a server behind a container's NAT takes for the client.
+// containerHost is the address of the client as a server behind the NAT of a container sees
+// it.
 const containerHost = "172.17.0.1"
 
-// hidden returns the change that hides the client's address behind a proxy that
+// hidden returns the change that replaces the address of the client by that of a proxy that
 // is not trusted.
 func (s *search) hidden(input map[string]any) []change {
 	ip, told := []string{"client", "ip"}, []string{"client", "forwarded_untrusted"}
@@ -178,10 +176,10 @@ func (s *search) hidden(input map[string]any) []change {
 	}}}
 }
 
-// maxDepth bounds how deep members of members are looked at.
+// maxDepth is the maximum depth of members that are changed.
 const maxDepth = 8
 
-// inside returns the changes of a value whose members may be missing.
+// inside returns the changes of an object whose members may be missing.
 func (s *search) inside(path []string, value any, depth int) []change {
 	var all []change
 	switch value := value.(type) {
@@ -205,7 +203,7 @@ func (s *search) inside(path []string, value any, depth int) []change {
 	return all
 }
 
-// without takes away what is at a path, in both of its forms.
+// without removes the value at a path, in both of its forms.
 func without(path []string) change {
 	c := change{kind: Missing, what: "without " + named(path), edits: []edit{{path: path, remove: true}}}
 	parent := path[:len(path)-1]
@@ -215,7 +213,7 @@ func without(path []string) change {
 	return c
 }
 
-// empty puts an empty value at a path, in both of its forms.
+// empty sets an empty value at a path, in both of its forms.
 func empty(path []string, value any) change {
 	c := change{kind: Empty, what: "with " + named(path) + " empty", edits: []edit{{path: path, value: value}}}
 	if twin := twins[strings.Join(path, ".")]; twin != "" {
@@ -224,17 +222,17 @@ func empty(path []string, value any) change {
 	return c
 }
 
-// reads reports whether the policies may read what is at a path.
+// reads reports whether the policies may read the value at a path.
 func (s *search) reads(path []string) bool {
 	for i, name := range path {
-		if strings.Contains(name, ".") { // which dotted paths cannot tell
+		if strings.Contains(name, ".") { // dotted paths cannot express these names
 			return s.Reads(strings.Join(path[:i], "."))
 		}
 	}
 	return s.Reads(strings.Join(path, "."))
 }
 
-// at returns what is at a path.
+// at returns the value at a path.
 func at(input map[string]any, path []string) (any, bool) {
 	var value any = input
 	for _, name := range path {
@@ -249,10 +247,10 @@ func at(input map[string]any, path []string) (any, bool) {
 	return value, true
 }
 
-// same reports whether two values are written alike.
+// same reports whether two values have the same JSON.
 func same(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
 
-// named returns a path as policies write it.
+// named returns a path as in policies.
 func named(path []string) string {
 	ref := ast.Ref{ast.InputRootDocument}
 	for _, name := range path {

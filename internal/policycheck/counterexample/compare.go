@@ -8,7 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Two times that most policies tell apart.
+// Two times that most policies treat differently.
 const (
 	longAgo = "1900-01-01T00:00:00Z"
 	farOff  = "2199-01-01T00:00:00Z"
@@ -55,24 +55,24 @@ func (p *planner) call(e *ast.Expr, vars env) {
 	}
 }
 
-// under is the helper that asks for a path, by way of its segments.
+// under is the helper that compares paths by segments.
 const under = "data.caddy.helpers.under"
 
-// below returns a path that is under a prefix.
+// below returns a path below a prefix.
 func below(value any) []any {
 	prefix, _ := value.(string)
 	return []any{strings.TrimSuffix(prefix, "/*")}
 }
 
-// wantIfInput adds a need of what is a place of input.
+// wantIfInput adds a need if an operand is a field of input.
 func (p *planner) wantIfInput(o operand, values ...any) {
 	if o.input {
 		p.want(o, values...)
 	}
 }
 
-// result returns what is known of what a call returns: functions that change
-// little return what they are given.
+// result returns the known result of a call: functions that change little return their
+// argument.
 func (p *planner) result(e *ast.Expr, name string, vars env) operand {
 	operands := e.Operands()
 	switch name {
@@ -89,7 +89,7 @@ func (p *planner) result(e *ast.Expr, name string, vars env) operand {
 	return operand{}
 }
 
-// got returns the place that object.get leads to.
+// got returns the field that object.get reads.
 func (p *planner) got(operands []*ast.Term, vars env) operand {
 	o := p.operand(operands[0], vars)
 	key := p.operand(operands[1], vars)
@@ -107,7 +107,7 @@ func (p *planner) got(operands []*ast.Term, vars env) operand {
 	return o
 }
 
-// bind binds a variable that stands for nothing yet.
+// bind binds a variable that has no value yet.
 func (p *planner) bind(t *ast.Term, o operand, vars env) bool {
 	v, ok := t.Value.(ast.Var)
 	if _, bound := vars[v]; !ok || bound || !o.input && !o.known {
@@ -117,7 +117,7 @@ func (p *planner) bind(t *ast.Term, o operand, vars env) bool {
 	return true
 }
 
-// equal reads an equality, which may give a name to something.
+// equal reads an equality, which may bind a variable.
 func (p *planner) equal(operands []*ast.Term, vars env) {
 	if len(operands) < 2 {
 		return
@@ -134,8 +134,8 @@ func (p *planner) equal(operands []*ast.Term, vars env) {
 	}
 }
 
-// compare adds a need of the one side that is a place of input, by what a
-// constant on the other side suggests.
+// compare adds a need if one side is a field of input, with values that the constant on the
+// other side suggests.
 func (p *planner) compare(a, b operand, suggest func(any) []any) {
 	switch {
 	case a.input && b.known:
@@ -145,12 +145,12 @@ func (p *planner) compare(a, b operand, suggest func(any) []any) {
 	}
 }
 
-// among reads a test for being in a collection.
+// among reads a membership test (in).
 func (p *planner) among(v, collection operand) {
 	switch {
 	case collection.input && v.known:
 		p.want(collection.member("[]"), v.value)
-	case collection.input && v.input: // both are chosen by the caller
+	case collection.input && v.input: // the client controls both
 	case collection.known && v.input:
 		if list, ok := collection.value.([]any); ok {
 			p.want(v, list...)
@@ -158,7 +158,7 @@ func (p *planner) among(v, collection operand) {
 	}
 }
 
-// other returns a value that is not a given one.
+// other returns another value than a given one.
 func other(value any) any {
 	switch value := value.(type) {
 	case string:
@@ -171,7 +171,7 @@ func other(value any) any {
 	return "x"
 }
 
-// around returns values on both sides of a number or a text.
+// around returns a smaller and a larger value than a number or a text.
 func around(value any) []any {
 	switch value := value.(type) {
 	case json.Number:
@@ -194,7 +194,7 @@ func literal(value any) []any {
 	return []any{strings.NewReplacer("**", "x", "*", "x", "?", "x").Replace(pattern)}
 }
 
-// addresses returns an address in each of some networks.
+// addresses returns an address in each of several networks.
 func addresses(value any) []any {
 	list, ok := value.([]any)
 	if !ok {

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// Complete returns a whole input from a part of one: what the part says counts,
-// a base says the rest, and what a server makes of the path, the query and the
-// headers follows from them.
+// Complete returns a complete input: it takes the fields of part, the others from base, and
+// derives the fields that a server derives from the path, the query and the headers.
 func Complete(part, base map[string]any) map[string]any {
 	whole := merge(base, part)
 	request, _ := whole["request"].(map[string]any)
@@ -28,7 +27,7 @@ func Complete(part, base map[string]any) map[string]any {
 	return whole
 }
 
-// merge lays one object over another.
+// merge returns an object with the members of both; the second one wins.
 func merge(under, over map[string]any) map[string]any {
 	result := maps.Clone(under)
 	if result == nil {
@@ -45,7 +44,7 @@ func merge(under, over map[string]any) map[string]any {
 	return result
 }
 
-// derivePath fills the forms of the path that a part of a request does not say.
+// derivePath adds the missing forms of the path.
 func derivePath(request, said map[string]any) {
 	path, ok := said["path"].(string)
 	if segments, split := said["segments"].([]any); split && !ok {
@@ -74,8 +73,7 @@ func derivePath(request, said map[string]any) {
 	}
 }
 
-// deriveHeaders gives headers in the form in which a part of a request does not
-// have them.
+// deriveHeaders adds the missing form of the headers.
 func deriveHeaders(request, said map[string]any) {
 	joined, _ := said["headers"].(map[string]any)
 	lines, _ := said["header_values"].(map[string]any)
@@ -101,7 +99,7 @@ func deriveHeaders(request, said map[string]any) {
 	}
 }
 
-// deriveCaller makes a caller known that the input describes in part.
+// deriveCaller completes the identity of a caller that a part of an input describes.
 func deriveCaller(caller, told map[string]any) {
 	known, said := told["authenticated"].(bool)
 	if !said {

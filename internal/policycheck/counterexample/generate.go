@@ -8,10 +8,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// maxGenerated bounds how many samples are made, maxTriples how many there are
-// when what three rules want is no longer put together, maxValues how many of the
-// values that a condition is compared with are tried, maxKnown how many callers
-// are taken of those that data lets in.
+// maxGenerated is the maximum number of samples. maxTriples is the number of samples above
+// which the needs of three rules are not combined. maxValues is the number of values that
+// are tried for a condition, maxKnown the number of callers of the access table.
 const (
 	maxGenerated = 3000
 	maxTriples   = 1000
@@ -19,10 +18,10 @@ const (
 	maxKnown     = 100
 )
 
-// Generate makes samples from what the rules that a decision reaches compare
-// input with: for each rule a caller that meets its conditions, alone and
-// together with what each other rule wants and what makes each negation fail.
-// Parts of inputs of which data says that they may pass are known besides.
+// Generate returns samples made of the values that the rules of a decision compare input
+// with: for each rule a request that satisfies its conditions, alone and together with the
+// needs of each other rule and with values that make each negation fail. known are parts
+// of inputs that an access table allows.
 func Generate(compiler *ast.Compiler, decision ast.Ref, base map[string]any, known []map[string]any) []Sample {
 	g := &generator{base: base}
 	var plans []plan
@@ -41,8 +40,8 @@ func Generate(compiler *ast.Compiler, decision ast.Ref, base map[string]any, kno
 	return g.samples
 }
 
-// own makes samples of what each rule wants, alone and with what makes each of
-// its own negations fail.
+// own makes samples of the needs of each rule, alone and with values that make each of its
+// negations fail.
 func (g *generator) own(plans []plan) {
 	for _, mine := range plans {
 		g.add(mine.needs)
@@ -52,7 +51,7 @@ func (g *generator) own(plans []plan) {
 	}
 }
 
-// pairs makes samples of what two rules want.
+// pairs makes samples of the needs of two rules.
 func (g *generator) pairs(plans []plan) {
 	for _, mine := range plans {
 		for _, needs := range more(plans) {
@@ -64,7 +63,7 @@ func (g *generator) pairs(plans []plan) {
 	}
 }
 
-// triples makes samples of what three rules want, unless there are many rules.
+// triples makes samples of the needs of three rules, unless there are many rules.
 func (g *generator) triples(plans []plan) {
 	besides := more(plans)
 	for _, mine := range plans {
@@ -98,8 +97,8 @@ func needsOf(part map[string]any, path []string) []need {
 	return needs
 }
 
-// more returns what a request may need besides: nothing, what makes a negation
-// fail, and what another rule wants.
+// more returns additional needs of a request: none, values that make a negation fail, and
+// the needs of another rule.
 func more(plans []plan) [][]need {
 	all := [][]need{nil}
 	for _, plan := range plans {
@@ -117,8 +116,8 @@ type generator struct {
 	samples []Sample
 }
 
-// add makes the samples for some needs: one with the first value of each, and
-// for each need that has more, one with each of those.
+// add makes samples for needs: one with the first value of each need, and one for each
+// further value.
 func (g *generator) add(needs []need) {
 	g.sample(needs, -1, 0)
 	for i, n := range needs {
@@ -128,7 +127,7 @@ func (g *generator) add(needs []need) {
 	}
 }
 
-// sample makes one sample, in which one need has another value than its first.
+// sample makes a sample in which one need has another value than its first.
 func (g *generator) sample(needs []need, special, value int) {
 	if len(g.samples) >= maxGenerated {
 		return
@@ -144,7 +143,7 @@ func (g *generator) sample(needs []need, special, value int) {
 	g.samples = append(g.samples, Sample{Name: fmt.Sprintf("generated %d", len(g.samples)+1), Input: Complete(part, g.base)})
 }
 
-// put returns a copy of an object with a value at a path. Members of lists add up.
+// put returns a copy of an object with a value at a path. Members of lists are appended.
 func put(object map[string]any, path []string, value any) map[string]any {
 	result := maps.Clone(object)
 	if result == nil {

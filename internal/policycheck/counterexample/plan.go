@@ -7,24 +7,23 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// need is a condition on one place of input: any of the values may make it hold,
-// or fail.
+// need is a condition on a field of input, with values that may make it hold or fail.
 type need struct {
 	path   []string // "[]" is a member of a list
 	values []any
 }
 
-// plan is what a request needs so that the conditions of a rule hold together,
-// and what makes one of its negations fail.
+// plan has the needs of a request for which all conditions of a rule hold, and those that
+// make one of its negations fail.
 type plan struct {
 	needs   []need
 	against [][]need
 }
 
-// maxCalls bounds how deep rules are followed.
+// maxCalls is the maximum depth of rules that are followed.
 const maxCalls = 8
 
-// planner reads what rules compare input with.
+// planner collects the values that rules compare input with.
 type planner struct {
 	compiler *ast.Compiler
 	base     map[string]any
@@ -33,7 +32,7 @@ type planner struct {
 	steps    int
 }
 
-// maxSteps bounds how many expressions are read for one plan.
+// maxSteps is the maximum number of expressions that are read for a plan.
 const maxSteps = 5000
 
 // planOf returns the plan of a rule.
@@ -43,7 +42,7 @@ func planOf(compiler *ast.Compiler, rule *ast.Rule, base map[string]any) plan {
 	return p.plan
 }
 
-// operand is what is known of a term: a place of input or a constant.
+// operand is the known content of a term: a field of input or a constant.
 type operand struct {
 	path  []string
 	input bool
@@ -51,7 +50,7 @@ type operand struct {
 	known bool
 }
 
-// env is what variables stand for.
+// env has the values of variables.
 type env map[ast.Var]operand
 
 // body reads the conditions of a body.
@@ -69,7 +68,7 @@ func (p *planner) body(body ast.Body, vars env) {
 	}
 }
 
-// negation reads what makes a not fail: what makes its condition hold.
+// negation collects needs that make a not fail, because its condition holds.
 func (p *planner) negation(e *ast.Expr, vars env) {
 	outer := p.plan
 	p.plan = plan{}
@@ -83,7 +82,7 @@ func (p *planner) negation(e *ast.Expr, vars env) {
 	if len(inner.needs) > 0 {
 		p.plan.against = append(p.plan.against, inner.needs)
 	}
-	for _, needs := range inner.against { // a not within a not holds again
+	for _, needs := range inner.against { // two negations cancel each other
 		p.plan.needs = append(p.plan.needs, needs...)
 	}
 }
@@ -105,7 +104,7 @@ func (p *planner) expr(e *ast.Expr, vars env) {
 	}
 }
 
-// every takes the body for a condition on a member.
+// every treats the body as a condition on a member.
 func (p *planner) every(e *ast.Every, vars env) {
 	inner := cloned(vars)
 	domain := p.operand(e.Domain, vars)
@@ -115,7 +114,7 @@ func (p *planner) every(e *ast.Every, vars env) {
 	p.body(e.Body, inner)
 }
 
-// truth reads a term that has to be there and not false.
+// truth reads a term that must be defined and not false.
 func (p *planner) truth(t *ast.Term, vars env) {
 	if o := p.operand(t, vars); o.input {
 		p.want(o, p.some(o.path)...)
@@ -133,7 +132,7 @@ func (p *planner) want(o operand, values ...any) {
 	}
 }
 
-// some returns a value that is there and not false, of the kind of a place.
+// some returns a value of the type of a field that is not false.
 func (p *planner) some(path []string) []any {
 	if slices.Contains(path, "[]") {
 		return []any{"x"}
@@ -159,8 +158,8 @@ func (p *planner) some(path []string) []any {
 	return []any{true}
 }
 
-// follow reads the first definition of what a reference or a call leads to, and
-// returns what it has for a value. The other definitions have plans of their own.
+// follow reads the first definition of the rule or function that a reference or a call
+// names, and returns its value. Other definitions have plans of their own.
 func (p *planner) follow(ref ast.Ref, args []*ast.Term, vars env) operand {
 	rules := p.compiler.GetRulesExact(ref.GroundPrefix())
 	if len(rules) == 0 || p.depth >= maxCalls {
@@ -182,7 +181,7 @@ func (p *planner) follow(ref ast.Ref, args []*ast.Term, vars env) operand {
 	return p.operand(rule.Head.Value, inner)
 }
 
-// operand returns what is known of a term.
+// operand returns the known content of a term.
 func (p *planner) operand(t *ast.Term, vars env) operand {
 	switch v := t.Value.(type) {
 	case ast.Var:
@@ -215,8 +214,8 @@ func (p *planner) list(array *ast.Array, vars env) operand {
 	return operand{value: values, known: true}
 }
 
-// place returns the place of input that a reference leads to, or the constant
-// that a rule without conditions is.
+// place returns the field of input that a reference names, or the constant value of a rule
+// without conditions.
 func (p *planner) place(ref ast.Ref, vars env) operand {
 	head, ok := ref[0].Value.(ast.Var)
 	if !ok {
@@ -251,7 +250,7 @@ func keyOf(key *ast.Term, p *planner, vars env) string {
 	return "[]"
 }
 
-// member returns the place of a member.
+// member returns the path of a member.
 func (o operand) member(name string) operand {
 	return operand{input: true, path: append(slices.Clone(o.path), name)}
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// baseInput returns the whole input for an unknown caller of GET /.
+// baseInput returns the complete input for GET / by an anonymous caller.
 func baseInput(envoy bool) (map[string]any, error) {
 	r, err := http.NewRequest(http.MethodGet, "https://app.example.com/", nil)
 	if err != nil {
@@ -46,7 +46,7 @@ func baseInput(envoy bool) (map[string]any, error) {
 	return input, err
 }
 
-// testSamples returns the inputs that the tests ask the policies with.
+// testSamples returns the inputs with which the tests evaluate the policies.
 func testSamples(ctx context.Context, b *bundle.Bundle) ([]Sample, error) {
 	if len(b.Tests) == 0 {
 		return nil, nil
@@ -56,10 +56,10 @@ func testSamples(ctx context.Context, b *bundle.Bundle) ([]Sample, error) {
 	return l.samples, err
 }
 
-// maxHeard bounds how many inputs are taken from tests.
+// maxHeard is the maximum number of inputs that are taken from tests.
 const maxHeard = 1000
 
-// listener notes the inputs with which tests ask policies.
+// listener records the inputs with which tests evaluate policies.
 type listener struct {
 	judged  map[string]bool
 	mu      sync.Mutex

@@ -10,8 +10,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 )
 
-// tableCallers returns a part of an input for each alternative of each rule of
-// the access tables: a caller and a request that the table lets in.
+// tableCallers returns a part of an input for each alternative of each rule of the access
+// tables: a caller and a request that the table allows.
 func tableCallers(t *accesstable.Table) []map[string]any {
 	if t == nil {
 		return nil
@@ -29,8 +29,8 @@ func tableCallers(t *accesstable.Table) []map[string]any {
 	return append(callers, callersOf(table["default"], map[string]any{})...)
 }
 
-// requestOf returns a host and a path that lead to a rule by the index, nil if
-// others come first for all of its own.
+// requestOf returns a host and a path for which a rule decides, or nil if it is
+// unreachable.
 func requestOf(index map[string]any, number int) map[string]any {
 	for _, form := range slices.Sorted(maps.Keys(index)) {
 		hosts, _ := index[form].(map[string]any)
@@ -51,8 +51,8 @@ func requestOf(index map[string]any, number int) map[string]any {
 	return nil
 }
 
-// callersOf returns a part of an input for each alternative of a rule. What has
-// no telling holds for every known caller.
+// callersOf returns a part of an input for each alternative of a rule. Conditions that are
+// not in tellings hold for every authenticated caller.
 func callersOf(alternatives any, request map[string]any) []map[string]any {
 	list, _ := alternatives.([]any)
 	var callers []map[string]any
@@ -69,8 +69,8 @@ func callersOf(alternatives any, request map[string]any) []map[string]any {
 	return callers
 }
 
-// tellings make conditions hold: each puts into a part of an input what the
-// condition wants.
+// tellings are functions that make conditions hold: each adds the values that a condition
+// requires to a part of an input.
 var tellings = map[string]func(caller map[string]any, wanted []any){
 	"users":    first("identity", "id"),
 	"kinds":    first("identity", "kind"),
@@ -87,12 +87,12 @@ var tellings = map[string]func(caller map[string]any, wanted []any){
 	"clients":  withClient,
 }
 
-// first puts the first of what is wanted into a field.
+// first sets a field to the first listed value.
 func first(section, field string) func(map[string]any, []any) {
 	return func(caller map[string]any, wanted []any) { into(caller, section)[field] = wanted[0] }
 }
 
-// every puts all of what is wanted into a list of the caller's.
+// every adds all listed values to a list of the identity.
 func every(field string) func(map[string]any, []any) {
 	return func(caller map[string]any, wanted []any) { into(caller, "identity")[field] = wanted }
 }
@@ -110,7 +110,7 @@ func withClient(caller map[string]any, wanted []any) {
 	withClaims(caller, []any{map[string]any{"path": []any{"client_id"}, "values": wanted[:1]}})
 }
 
-// inFirst puts the client into the first network.
+// inFirst sets the address of the client to one of the first network.
 func inFirst(caller map[string]any, wanted []any) {
 	text, _ := wanted[0].(string)
 	if prefix, err := netip.ParsePrefix(text); err == nil {
@@ -118,7 +118,7 @@ func inFirst(caller map[string]any, wanted []any) {
 	}
 }
 
-// withClaims gives the caller the first value of each claim.
+// withClaims sets each claim to its first listed value.
 func withClaims(caller map[string]any, wanted []any) {
 	for _, item := range wanted {
 		claim, _ := item.(map[string]any)
@@ -136,7 +136,7 @@ func withClaims(caller map[string]any, wanted []any) {
 	}
 }
 
-// into returns the object that is a member of another one, which it may become.
+// into returns a member that is an object, and creates it if it is missing.
 func into(object map[string]any, name string) map[string]any {
 	inner, ok := object[name].(map[string]any)
 	if !ok {

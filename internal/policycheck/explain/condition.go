@@ -8,15 +8,15 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// part is a condition as it stands in the source: the compiler makes several
-// expressions of one, each of which remembers its own place within it.
+// part is a condition of the source. The compiler splits a condition into several
+// expressions, each with its own position within the condition.
 type part struct {
 	location *ast.Location
 	exprs    []*ast.Expr
 }
 
-// partsOf puts the expressions of a compiled body together as they stood in the
-// source, in its order.
+// partsOf groups the expressions of a compiled body by conditions of the source, in their
+// order.
 func partsOf(body ast.Body) []*part {
 	sorted := slices.DeleteFunc(slices.Clone(body), func(e *ast.Expr) bool {
 		return e.Location == nil || len(e.Location.Text) == 0 || isTrue(e)
@@ -39,13 +39,13 @@ func partsOf(body ast.Body) []*part {
 
 func endOf(l *ast.Location) int { return l.Offset + len(l.Text) }
 
-// isTrue reports whether an expression is what stands for a rule without conditions.
+// isTrue reports whether an expression is the body of a rule without conditions.
 func isTrue(e *ast.Expr) bool {
 	term, ok := e.Terms.(*ast.Term)
 	return ok && !e.Negated && term.Equal(ast.BooleanTerm(true))
 }
 
-// outcome returns what became of a condition in an attempt.
+// outcome returns the result of a condition in an attempt.
 func (a *attempt) outcome(p *part) Outcome {
 	first, last := p.exprs[0].Index, p.exprs[0].Index
 	at := false // it is where the attempt ended
@@ -91,10 +91,10 @@ func (a *attempt) holding() int {
 	return count
 }
 
-// maxText bounds how much of a source is repeated.
+// maxText is the maximum length of quoted source.
 const maxText = 2 << 10
 
-// describe returns a condition without what it asks.
+// describe returns a condition without the rules that it reads.
 func (a *attempt) describe(p *part) Condition {
 	c := Condition{At: place(p.location), Text: cut(string(p.location.Text)), Outcome: a.outcome(p)}
 	if c.Outcome == Fails || c.Outcome == Broken {
@@ -110,7 +110,7 @@ func (a *attempt) describe(p *part) Condition {
 
 func place(l *ast.Location) string { return fmt.Sprintf("%s:%d", l.File, l.Row) }
 
-// cut ends a text that is too long.
+// cut shortens a text that is too long.
 func cut(text string) string {
 	if len(text) <= maxText {
 		return text

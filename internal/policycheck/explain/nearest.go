@@ -8,7 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 )
 
-// finder finds what stands in the way of an allow.
+// finder finds the condition that prevents an allow.
 type finder struct {
 	trail    *trail
 	ctx      context.Context
@@ -18,7 +18,7 @@ type finder struct {
 	known    map[*attempt]int // how many conditions are missing
 }
 
-// find returns what stands in the way, or nil if no rule could allow.
+// find returns that condition, or nil if no rule can allow.
 func (f finder) find() *Nearest {
 	tried := best(f.trail.root.asked())
 	if a := f.nearest(tried, mayAllow); a != nil {
@@ -28,7 +28,7 @@ func (f finder) find() *Nearest {
 	}
 	for _, a := range tried {
 		if a.held {
-			return f.refusing(a)
+			return f.denying(a)
 		}
 	}
 	return nil
@@ -39,8 +39,8 @@ func (f finder) start(a *attempt) *Nearest {
 	return &Nearest{Rule: nameOf(a.rule), At: place(a.rule.Location), Missing: f.missing(a), Through: []Condition{}}
 }
 
-// nearest returns the attempt that failed with the fewest conditions missing;
-// among equals the one with the most that hold, and then the first.
+// nearest returns the failed attempt with the fewest failing conditions; of several, the
+// one with the most that hold, and then the first.
 func (f finder) nearest(attempts []*attempt, wanted func(*ast.Rule) bool) *attempt {
 	var found *attempt
 	var least, most int
@@ -59,8 +59,8 @@ func (f finder) nearest(attempts []*attempt, wanted func(*ast.Rule) bool) *attem
 	return found
 }
 
-// follow goes from a rule that failed to the condition to look at: through what
-// the rule asked and did not get.
+// follow goes from a failed rule to the condition that fails, through the rules that it
+// reads and that fail.
 func (f finder) follow(n *Nearest, a *attempt) {
 	for range maxDepth * 4 {
 		p, s := a.failing()
@@ -86,9 +86,9 @@ func (f finder) held(attempts []*attempt) []Rule {
 	return f.trail.describeAll(slices.DeleteFunc(slices.Clone(attempts), func(a *attempt) bool { return !a.held || a.rule.Default }), maxDepth)
 }
 
-// refusing says what is behind a decision that holds and denies: what denies, or
-// what its allow comes from.
-func (f finder) refusing(a *attempt) *Nearest {
+// denying explains a decision that is defined and denies: the rules of its deny, or the
+// condition that its allow depends on.
+func (f finder) denying(a *attempt) *Nearest {
 	n := f.start(a)
 	n.Missing = 0
 	if a.rule.Default {
@@ -158,8 +158,8 @@ func definition(rule *ast.Rule, term *ast.Term) *ast.Expr {
 	return nil
 }
 
-// mayAllow reports whether a definition of the decision could allow if its
-// conditions held: what it says is not an outright no.
+// mayAllow reports whether a definition of the decision can allow if its conditions hold:
+// its value is not the constant false.
 func mayAllow(rule *ast.Rule) bool {
 	if rule.Default || rule.Head.Value == nil {
 		return false

@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	// maxDepth bounds how far an explanation follows conditions to the rules that
-	// they ask.
+	// maxDepth is the maximum depth to which an explanation follows conditions to the rules
+	// that they read.
 	maxDepth = 8
-	// maxRules bounds how many rules one list of an explanation has.
+	// maxRules is the maximum number of rules in a list of an explanation.
 	maxRules = 100
 )
 
-// best returns one attempt for each rule, in the order of the first: that which
-// held, or else that which came furthest.
+// best returns one attempt for each rule, in the order of the first attempts: the one that
+// held, or else the one that reached the most conditions.
 func best(attempts []*attempt) []*attempt {
 	var result []*attempt
 	for _, a := range attempts {
@@ -31,7 +31,7 @@ func best(attempts []*attempt) []*attempt {
 	return result
 }
 
-// describeAll returns the rules of some attempts.
+// describeAll returns the rules of several attempts.
 func (t *trail) describeAll(attempts []*attempt, depth int) []Rule {
 	rules := []Rule{}
 	for _, a := range best(attempts) {
@@ -44,8 +44,8 @@ func (t *trail) describeAll(attempts []*attempt, depth int) []Rule {
 	return rules
 }
 
-// describe returns a rule as it was tried, with the rules that its conditions
-// asked where they fail.
+// describe returns a rule with the results of its conditions, and the rules that failed
+// conditions read.
 func (t *trail) describe(a *attempt, depth int) Rule {
 	rule := Rule{Name: nameOf(a.rule), At: place(a.rule.Location), Holds: a.held, Default: a.rule.Default, Conditions: []Condition{}}
 	if a.held && a.value != nil {
@@ -65,14 +65,14 @@ func (t *trail) describe(a *attempt, depth int) Rule {
 	return rule
 }
 
-// opaque reports whether a rule's conditions are not shown: those of the
-// package that reads access tables, which are explained in their own words.
+// opaque reports whether the conditions of a rule are not shown: those of caddy.access,
+// because access tables have an explanation of their own.
 func (t *trail) opaque(rule *ast.Rule) bool {
 	return strings.HasPrefix(rule.Location.File, "embedded/caddy/access/")
 }
 
-// askedBy returns the rules that a condition asked for. Those that were evaluated
-// before are not evaluated again: what became of them then counts.
+// askedBy returns the rules that a condition read. Rules are evaluated once, so the results
+// of earlier evaluations are used.
 func (t *trail) askedBy(a *attempt, p *part) []*attempt {
 	var all []*attempt
 	for _, expr := range p.exprs {

@@ -8,12 +8,11 @@ import (
 	"strings"
 )
 
-// LowerCase is the one pattern that a schema may give and the lints read: texts
-// without letters of ASCII's upper case.
+// LowerCase is the only pattern in schemas that the lints interpret: texts without
+// upper-case ASCII letters.
 const LowerCase = "^[^A-Z]*$"
 
-// Shape is what a JSON Schema says of a value, as far as the lints use it. The
-// zero value is anything.
+// Shape is the part of a JSON Schema that the lints use. The zero value permits any value.
 type Shape struct {
 	path   string            // how a policy calls it, such as input.request
 	kinds  kinds             // 0 is every kind
@@ -28,7 +27,7 @@ type Shape struct {
 	secret bool              // it is always redacted
 }
 
-// kind returns the kinds that a value may have.
+// kind returns the types that a value may have.
 func (s *Shape) kind() kinds {
 	if s == nil || s.kinds == 0 {
 		return anything
@@ -36,7 +35,7 @@ func (s *Shape) kind() kinds {
 	return s.kinds
 }
 
-// name is how messages call a value of the shape.
+// name returns the name of a value of the shape in messages.
 func (s *Shape) name() string {
 	if s.path == "" {
 		return "this"
@@ -57,10 +56,10 @@ type parser struct {
 	nodes int // so far
 }
 
-// Parse reads a decoded JSON Schema (draft 7) of the value that policies call
-// path. An object that lists properties has no others, unless it says
-// additionalProperties or patternProperties. What is not understood may be
-// anything; a reference to what the schema does not hold is an error.
+// Parse reads a decoded JSON Schema (draft 7) of the value that is at path in policies. An
+// object with properties has no others, unless it has additionalProperties or
+// patternProperties. Keywords that are not supported permit any value. A reference to
+// another document is an error.
 func Parse(schema any, path string) (*Shape, error) {
 	root, ok := schema.(map[string]any)
 	if !ok {
@@ -135,12 +134,12 @@ func (p *parser) lookup(ref string) (any, error) {
 		at = node[unescape.Replace(name)]
 	}
 	if !local || at == nil || pointer != "" && pointer[0] != '/' {
-		return nil, fmt.Errorf("$ref %q: only what is in the same file can be referred to", ref)
+		return nil, fmt.Errorf("$ref %q: want a reference to a definition in the same file, such as #/definitions/name", ref)
 	}
 	return at, nil
 }
 
-// combines says that a schema is put together from others, which are not read.
+// combines reports whether a schema combines others, which are not read.
 func combines(node map[string]any) bool {
 	for _, word := range []string{"allOf", "anyOf", "oneOf", "not", "if"} {
 		if node[word] != nil {
@@ -188,9 +187,9 @@ func texts(value any) []string {
 	return result
 }
 
-// Schema returns the shape as a JSON Schema for the type checker of OPA, which
-// takes an object with properties for closed and the first of several types for
-// the only one: what it would misread is left open.
+// Schema returns the shape as a JSON Schema for the type checker of OPA. It leaves out what
+// that checker misreads: it treats an object with properties as closed, and the first of
+// several types as the only one.
 func (s *Shape) Schema() map[string]any {
 	switch s.kind() {
 	case null:
@@ -239,15 +238,14 @@ func (s *Shape) Join(other *Shape) *Shape {
 	return &result
 }
 
-// Open returns the shape of an object that may have any other member too.
+// Open returns the shape of an object that may have any other members.
 func (s *Shape) Open() *Shape {
 	result := *s
 	result.open = new(Shape)
 	return &result
 }
 
-// Place returns a copy of the shape in which the field that a path leads to has
-// another one.
+// Place returns a copy of the shape in which the field at a path has another shape.
 func (s *Shape) Place(field *Shape, path ...string) *Shape {
 	if len(path) == 0 {
 		return field
