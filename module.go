@@ -90,7 +90,7 @@ type Handler struct {
 	LoginRaw []json.RawMessage `json:"login,omitempty" caddy:"namespace=http.policy_auth.logins inline_key=method"`
 
 	// Limits of the request body that policies can read. The body is buffered only if
-	// a loaded policy reads it.
+	// a loaded policy reads it, or where a rule of an access table with tools decides.
 	Body *settings.Body `json:"body,omitempty"`
 
 	// The answer to denied requests. Default: the built-in pages.
