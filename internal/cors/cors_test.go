@@ -272,3 +272,24 @@ func TestAllowed(t *testing.T) {
 }
 
 func testID() string { return "id-1" }
+
+// TestNames: an origin counts as named if it is allowed, with or without credentials.
+func TestNames(t *testing.T) {
+	for name, test := range map[string]struct {
+		config Config
+		origin string
+		want   bool
+	}{
+		"with credentials":    {Config{Origins: []string{app}, Credentials: true}, app, true},
+		"without credentials": {Config{Origins: []string{app}}, app, true},
+		"any origin":          {Config{Origins: []string{"*"}}, app, true},
+		"any but null":        {Config{Origins: []string{"*"}}, "null", false},
+		"another":             {Config{Origins: []string{"https://other.example.com"}, Credentials: true}, app, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := build(t, test.config).Names(test.origin); got != test.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}

@@ -224,3 +224,12 @@ func FuzzChallenge(f *testing.F) {
 		}
 	})
 }
+
+// TestCleanParamTab: a tab stays in parameters of RFC 9110, and not in those of RFC 6750.
+func TestCleanParamTab(t *testing.T) {
+	for name, want := range map[string]string{"realm": "a\tb", "error_description": "ab"} {
+		if got, ok := cleanParam(name, "a\tb"); got != want || !ok {
+			t.Errorf("%s: got %q, %v", name, got, ok)
+		}
+	}
+}
