@@ -351,7 +351,7 @@ func (h *Handler) provisionMetrics(ctx caddy.Context) error {
 // Validate reports settings that contradict each other.
 func (h *Handler) Validate() error {
 	if h.chain.Empty() && len(h.Access) == 0 && h.Policies == nil {
-		return errors.New("policy_auth has no method of authentication and no rules, so that every request would be refused: write at least one of jwt, basic, api_key, login form, login oidc, access or policies; login url alone identifies no caller")
+		return errors.New("policy_auth has no method of authentication and no rules, so that every request would be refused: write at least one of jwt, basic, api_key, client_certificate, login form, login oidc, access or policies; login url alone identifies no caller")
 	}
 	if h.session != nil && h.session.OpenLogin() != "" && len(h.Access) == 0 && h.Policies == nil {
 		return fmt.Errorf("every person can get an account for %s, so that being signed in is not enough: say which callers are allowed, by access or policies", h.session.OpenLogin())

@@ -3,6 +3,7 @@ package clientcert
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,10 @@ func TestParseForwarded(t *testing.T) {
 	leaf := ca.Issue(t, nil).Leaf
 	header, authority := certtest.Header(leaf), certtest.Header(ca.Certificate)
 	encoded := strings.Trim(header, ":")
+	padded := leaf
+	for len(padded.Raw)%3 == 0 {
+		padded = ca.Issue(t, nil).Leaf
+	}
 	for name, test := range map[string]struct {
 		leaf, chain []string
 		want        int // certificates, or -1
@@ -36,6 +41,7 @@ func TestParseForwarded(t *testing.T) {
 		"a space within":             {[]string{": " + encoded + ":"}, nil, -1},
 		"a line end within":          {[]string{":" + encoded[:8] + "\n" + encoded[8:] + ":"}, nil, -1},
 		"base64url":                  {[]string{":" + base64.URLEncoding.EncodeToString(append(leaf.Raw, 0xff, 0xff, 0xff)) + ":"}, nil, -1},
+		"bits after its end":         {[]string{":" + withBits(padded.Raw) + ":"}, nil, -1},
 		"PEM":                        {[]string{strings.ReplaceAll(string(certtest.PEM(leaf)), "\n", "%0A")}, nil, -1},
 		"something after it":         {[]string{":" + base64.StdEncoding.EncodeToString(append(bytes.Clone(leaf.Raw), 0)) + ":"}, nil, -1},
 		"an empty chain":             {[]string{header}, []string{""}, -1},
@@ -45,10 +51,22 @@ func TestParseForwarded(t *testing.T) {
 		"a certificate that is long": {[]string{":" + strings.Repeat("AAAA", maxCertificate) + ":"}, nil, -1},
 	} {
 		first, others, err := ParseForwarded(test.leaf, test.chain)
+		if tooLong := strings.HasPrefix(name, "a certificate that is long"); tooLong != errors.Is(err, errTooLarge) {
+			t.Errorf("%s: %v", name, err)
+		}
 		if (err == nil) != (test.want > 0) || err == nil && (!first.Equal(leaf) || 1+len(others) != test.want) {
 			t.Errorf("%s: %d others, %v", name, len(others), err)
 		}
 	}
+}
+
+// withBits encodes data whose length is no multiple of 3, with a bit after its end.
+func withBits(data []byte) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	encoded := base64.StdEncoding.EncodeToString(data)
+	text := strings.TrimRight(encoded, "=")
+	last := strings.IndexByte(alphabet, text[len(text)-1])
+	return text[:len(text)-1] + alphabet[last+1:last+2] + encoded[len(text):]
 }
 
 // FuzzForwarded: no header of a proxy panics, and whatever is accepted leads to the root.

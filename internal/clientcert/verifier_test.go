@@ -59,6 +59,7 @@ func valid(from, to int) func(*x509.Certificate) {
 func TestT64RMT4Verify(t *testing.T) {
 	ca, other := certtest.New(t, "root"), certtest.New(t, "other")
 	middle := ca.Intermediate(t, "middle")
+	servers := ca.Intermediate(t, "servers", x509.ExtKeyUsageServerAuth)
 	middles := make([]*x509.Certificate, maxIntermediates+1)
 	for i := range middles {
 		middles[i] = middle.Certificate
@@ -78,6 +79,7 @@ func TestT64RMT4Verify(t *testing.T) {
 		"signed by a leaf":               {[]*x509.Certificate{issue(other, named), issue(ca, named)}, errUnknown},
 		"for servers":                    {[]*x509.Certificate{issue(ca, usages(x509.ExtKeyUsageServerAuth))}, errUsage},
 		"for no named use":               {[]*x509.Certificate{issue(ca, usages())}, errUsage},
+		"by one for servers":             {[]*x509.Certificate{issue(servers, named), servers.Certificate}, errUsage},
 		"for any use":                    {[]*x509.Certificate{issue(ca, usages(x509.ExtKeyUsageAny))}, errUsage},
 		"for both":                       {[]*x509.Certificate{issue(ca, usages(x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth))}, nil},
 		"expired":                        {[]*x509.Certificate{issue(ca, valid(-2, -1))}, errExpired},

@@ -26,19 +26,21 @@ type CA struct {
 // New returns an authority that signs itself. It is valid for a day before and after now.
 func New(t testing.TB, name string) *CA {
 	t.Helper()
-	return newCA(t, name, nil)
+	return newCA(t, name, nil, nil)
 }
 
-// Intermediate returns an authority whose certificate ca signs.
-func (ca *CA) Intermediate(t testing.TB, name string) *CA {
+// Intermediate returns an authority whose certificate ca signs, for all uses unless some
+// are named.
+func (ca *CA) Intermediate(t testing.TB, name string, uses ...x509.ExtKeyUsage) *CA {
 	t.Helper()
-	return newCA(t, name, ca)
+	return newCA(t, name, ca, uses)
 }
 
-func newCA(t testing.TB, name string, parent *CA) *CA {
+func newCA(t testing.TB, name string, parent *CA, uses []x509.ExtKeyUsage) *CA {
 	template := template(t)
 	template.Subject = pkix.Name{CommonName: name, Organization: []string{"Example"}}
 	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
+	template.ExtKeyUsage = uses
 	template.NotBefore, template.NotAfter = time.Now().Add(-24*time.Hour), time.Now().Add(24*time.Hour)
 	key := newKey(t)
 	self := &CA{Certificate: template, key: key}
