@@ -22,9 +22,12 @@ func bearerChallenge(d authenticator.ChallengeRequest) authenticator.Challenge {
 // (RFC 9449, sections 7.1 and 9).
 func dpopChallenge(d authenticator.ChallengeRequest) authenticator.Challenge {
 	c := tokenChallenge("DPoP", d)
-	c.Params = append(c.Params, authenticator.Param{Name: "algs", Value: strings.Join(dpop.Algorithms(), " ")})
+	c.Params = append(c.Params, authenticator.Param{Name: "algs", Value: dpopAlgorithms})
 	return c
 }
+
+// dpopAlgorithms are the algorithms of proofs as challenges list them.
+var dpopAlgorithms = strings.Join(dpop.Algorithms(), " ")
 
 // tokenError returns the error of a challenge for a token, which is named only if a token
 // was presented (RFC 6750, section 3.1), or "": what is wrong with it stays in the log.
@@ -50,8 +53,9 @@ func tokenError(d authenticator.ChallengeRequest) string {
 
 // tokenChallenge returns the challenge of a scheme that takes tokens.
 func tokenChallenge(scheme string, d authenticator.ChallengeRequest) authenticator.Challenge {
-	c := authenticator.Challenge{Scheme: scheme, Params: []authenticator.Param{{Name: "realm", Value: defaultRealm}}}
+	c := authenticator.Challenge{Scheme: scheme, Params: make([]authenticator.Param, 0, 8)}
 	add := func(name, value string) { c.Params = append(c.Params, authenticator.Param{Name: name, Value: value}) }
+	add("realm", defaultRealm)
 	if problem := tokenError(d); problem != "" {
 		add("error", problem)
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -115,9 +116,7 @@ func (b *bound) token(pairs ...string) string {
 func (b *bound) proof(raw, method, uri string, changes map[string]any) string {
 	b.t.Helper()
 	claims := jwt.MapClaims{"jti": rand.Text(), "htm": method, "htu": uri, "iat": time.Now().Unix(), "ath": dpop.AccessTokenHash(raw)}
-	for name, value := range changes {
-		claims[name] = value
-	}
+	maps.Copy(claims, changes)
 	t := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
 	t.Header["typ"], t.Header["jwk"] = "dpop+jwt", b.jwk
 	signed, err := t.SignedString(b.client)
@@ -159,24 +158,24 @@ func TestBinding(t *testing.T) {
 	}{
 		{"no binding", plain, false, false, "Bearer", false, false, false, ""},
 		{"no binding, with a certificate", plain, false, false, "Bearer", false, true, false, ""},
-		{"R-DP-1 with a proof", plain, true, false, "DPoP", true, false, false, ""},
-		{"R-DP-1 without a proof", plain, true, false, "DPoP", false, false, false, unproven},
-		{"R-DP-2 as a bearer token", plain, true, false, "Bearer", false, false, false, unbound},
-		{"R-DP-2 as a bearer token with a proof", plain, true, false, "Bearer", true, false, false, unbound},
-		{"R-DP-2 not bound, with a proof", plain, false, false, "DPoP", true, false, false, unbound},
-		{"R-DP-2 require_dpop, not bound", dpopOnly, false, false, "Bearer", false, false, false, unbound},
-		{"R-DP-2 require_dpop, bound to a certificate", dpopOnly, false, true, "Bearer", false, true, false, unbound},
+		{"with a proof", plain, true, false, "DPoP", true, false, false, ""},
+		{"without a proof", plain, true, false, "DPoP", false, false, false, unproven},
+		{"as a bearer token", plain, true, false, "Bearer", false, false, false, unbound},
+		{"as a bearer token with a proof", plain, true, false, "Bearer", true, false, false, unbound},
+		{"not bound, with a proof", plain, false, false, "DPoP", true, false, false, unbound},
+		{"require_dpop, not bound", dpopOnly, false, false, "Bearer", false, false, false, unbound},
+		{"require_dpop, bound to a certificate", dpopOnly, false, true, "Bearer", false, true, false, unbound},
 		{"require_dpop, with a proof", dpopOnly, true, false, "DPoP", true, false, false, ""},
-		{"R-MT-1 with the certificate", plain, false, true, "Bearer", false, true, false, ""},
-		{"R-MT-1 without a certificate", plain, false, true, "Bearer", false, false, false, unbound},
+		{"with the certificate", plain, false, true, "Bearer", false, true, false, ""},
+		{"without a certificate", plain, false, true, "Bearer", false, false, false, unbound},
 		{"S-20 with a proxy's certificate", plain, false, true, "Bearer", false, true, true, unbound},
-		{"R-MT-1 required and not bound", certificateOnly, false, false, "Bearer", false, true, false, unbound},
-		{"R-MT-1 required and bound to a key", certificateOnly, true, false, "DPoP", true, true, false, unbound},
+		{"required and not bound", certificateOnly, false, false, "Bearer", false, true, false, unbound},
+		{"required and bound to a key", certificateOnly, true, false, "DPoP", true, true, false, unbound},
 		{"required, with the certificate", certificateOnly, false, true, "Bearer", false, true, false, ""},
-		{"R-MT-6 both", plain, true, true, "DPoP", true, true, false, ""},
-		{"R-MT-6 both, without a proof", plain, true, true, "DPoP", false, true, false, unproven},
-		{"R-MT-6 both, without a certificate", plain, true, true, "DPoP", true, false, false, unbound},
-		{"R-MT-6 both, as a bearer token", plain, true, true, "Bearer", true, true, false, unbound},
+		{"both", plain, true, true, "DPoP", true, true, false, ""},
+		{"both, without a proof", plain, true, true, "DPoP", false, true, false, unproven},
+		{"both, without a certificate", plain, true, true, "DPoP", true, false, false, unbound},
+		{"both, as a bearer token", plain, true, true, "Bearer", true, true, false, unbound},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -226,7 +225,7 @@ func TestRMT2Thumbprint(t *testing.T) {
 	var vectors struct {
 		Certificate map[string]string `json:"rfc8705_appendix_a"`
 	}
-	content, err := os.ReadFile(filepath.Join(dir, "rfc-examples", "http-auth-rfc-examples.json")) //nolint:gosec // the tests' own folder
+	content, err := os.ReadFile(filepath.Join(dir, "rfc-examples", "http-auth-rfc-examples.json"))
 	if err == nil {
 		err = json.Unmarshal(content, &vectors)
 	}
@@ -269,9 +268,7 @@ func TestRDP5URI(t *testing.T) {
 		if r.TLS != nil && strings.HasPrefix(test.target, "http:") {
 			r.TLS = nil
 		}
-		for name, lines := range test.header {
-			r.Header[name] = lines
-		}
+		maps.Copy(r.Header, test.header)
 		outcome := b.Authenticate(r, authenticator.Credential{Source: dpopSource, Value: raw})
 		if (outcome.Verdict == authenticator.Accepted) != test.want {
 			t.Errorf("%s: %+v", name, outcome)

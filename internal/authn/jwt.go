@@ -129,7 +129,8 @@ type JWT struct {
 	BindingOption
 
 	sources  []authenticator.Source
-	metadata *url.URL // of the resource, or nil
+	metadata *url.URL                  // of the resource, or nil
+	plain    []authenticator.Challenge // those without an error; shared
 	forged   *badSignatureLimiter
 	verifier *token.Verifier
 	release  func()
@@ -160,6 +161,7 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 	if j.Resource != "" {
 		j.metadata, _ = parseResource(j.Resource) // check has tried it
 	}
+	j.plain = slices.Clip(j.tokenChallenges(authenticator.ChallengeRequest{MaxAge: -1}))
 	j.forged = newBadSignatureLimiter()
 	keys, err := j.keys(ctx)
 	if err == nil {
@@ -252,7 +254,19 @@ func (j *JWT) Challenges(d authenticator.ChallengeRequest) []authenticator.Chall
 	case "header":
 		return j.offer(keyChallenge(j.Name))
 	}
+	plain := tokenError(d) == "" && len(d.Scopes) == 0 && len(d.ACRValues) == 0
+	if plain && j.plain != nil {
+		return j.plain
+	}
+	return j.tokenChallenges(d)
+}
+
+// tokenChallenges returns the challenges of the schemes of tokens.
+func (j *JWT) tokenChallenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
 	var challenges []authenticator.Challenge
+	if j.Challenge == off && d.DPoPNonce == "" {
+		return nil
+	}
 	if !j.RequireDPoP { // a cookie has no scheme to ask for it by: a bearer token would do as well
 		challenges = j.offer(j.describe(bearerChallenge(j.about(d, false))))
 	}

@@ -30,7 +30,7 @@ func (n nonces) make(ctx context.Context, now time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	made := binary.BigEndian.AppendUint64(make([]byte, 0, nonceTime+sha256.Size), uint64(now.UnixMilli())) //nolint:gosec // after 1970
+	made := binary.BigEndian.AppendUint64(make([]byte, 0, nonceTime+sha256.Size), uint64(now.UnixMilli()))
 	return base64.RawURLEncoding.EncodeToString(append(made, mac(key, made)...)), nil
 }
 

@@ -1,6 +1,9 @@
 package dpop
 
-import "strings"
+import (
+	"encoding/hex"
+	"strings"
+)
 
 // maxURI is the length of the longest htu that is compared, in bytes.
 const maxURI = 8 << 10
@@ -54,8 +57,6 @@ func normalizeHost(host, defaultPort string) (string, bool) {
 	return host, host != "" && host[0] != ':' && !strings.ContainsFunc(host, invalid)
 }
 
-const hexDigits = "0123456789ABCDEF"
-
 // decodeUnreserved decodes the percent-encoded unreserved characters of a path (RFC
 // 3986, section 2.3) and writes other encodings in upper case. It returns false for an
 // invalid encoding and for characters that a path cannot have.
@@ -73,25 +74,18 @@ func decodeUnreserved(path string) (string, bool) {
 		if i+2 >= len(path) {
 			return "", false
 		}
-		high, low := strings.IndexByte(hexDigits, upper(path[i+1])), strings.IndexByte(hexDigits, upper(path[i+2]))
-		if high < 0 || low < 0 {
+		decoded, err := hex.DecodeString(path[i+1 : i+3])
+		switch {
+		case err != nil:
 			return "", false
+		case isUnreserved(decoded[0]):
+			b.WriteByte(decoded[0])
+		default:
+			b.WriteString(strings.ToUpper(path[i : i+3]))
 		}
 		i += 2
-		if decoded := byte(high<<4 | low); isUnreserved(decoded) {
-			b.WriteByte(decoded)
-		} else {
-			b.Write([]byte{'%', hexDigits[high], hexDigits[low]})
-		}
 	}
 	return b.String(), true
-}
-
-func upper(c byte) byte {
-	if 'a' <= c && c <= 'f' {
-		return c - 'a' + 'A'
-	}
-	return c
 }
 
 func isUnreserved(c byte) bool {

@@ -42,9 +42,14 @@ func HasChallenge(h http.Header) bool {
 // than one on a line is not read by all clients (RFC 9110, section 11.6.1).
 func setChallenges(h http.Header, challenges []authenticator.Challenge) {
 	delete(h, "Www-Authenticate")
-	for _, challenge := range challenges {
-		h["Www-Authenticate"] = append(h["Www-Authenticate"], formatChallenge(challenge))
+	if len(challenges) == 0 {
+		return
 	}
+	lines := make([]string, len(challenges))
+	for i, challenge := range challenges {
+		lines[i] = formatChallenge(challenge)
+	}
+	h["Www-Authenticate"] = lines
 }
 
 // sendable returns the challenges as they can be sent: in order, with values
@@ -53,14 +58,14 @@ func setChallenges(h http.Header, challenges []authenticator.Challenge) {
 func sendable(challenges []authenticator.Challenge) []authenticator.Challenge {
 	sorted := slices.Clone(challenges)
 	slices.SortStableFunc(sorted, func(a, b authenticator.Challenge) int { return rank(a) - rank(b) })
-	var result []authenticator.Challenge
+	result := make([]authenticator.Challenge, 0, len(sorted))
 	left := maxChallenges
 	for _, c := range sorted {
 		if !httpguts.ValidHeaderFieldName(c.Scheme) {
 			continue // no token (section 11.1)
 		}
 		c.Params = sendableParams(c.Params, left-len(c.Scheme))
-		if size := len(formatChallenge(c)); len(c.Params) > 0 && size <= left {
+		if size := challengeSize(c); len(c.Params) > 0 && size <= left {
 			left -= size
 			result = append(result, c)
 		}
@@ -80,21 +85,45 @@ func rank(c authenticator.Challenge) int {
 // most room bytes. There is always a realm if there is nothing else (RFC 6750,
 // section 3).
 func sendableParams(params []authenticator.Param, room int) []authenticator.Param {
-	var result []authenticator.Param
-	seen := map[string]bool{}
-	for _, p := range append(slices.Clip(params), restricted) {
-		name := strings.ToLower(p.Name)
-		value, ok := cleanParam(name, p.Value)
-		size := len(`, ="`) + len(name) + len(quote(value)) + len(`"`)
-		last := p == restricted && len(result) > 0
-		if !ok || last || seen[name] || size > room || !httpguts.ValidHeaderFieldName(p.Name) {
-			continue
-		}
-		seen[name] = true
-		room -= size
-		result = append(result, authenticator.Param{Name: p.Name, Value: value})
+	result := make([]authenticator.Param, 0, len(params)+1)
+	for _, p := range params {
+		result, room = appendSendable(result, p, room)
+	}
+	if len(result) == 0 {
+		result, _ = appendSendable(result, restricted, room)
 	}
 	return result
+}
+
+// appendSendable appends a parameter if it can be sent in room bytes and there is none of
+// that name, and returns the room that is left.
+func appendSendable(to []authenticator.Param, p authenticator.Param, room int) ([]authenticator.Param, int) {
+	name := strings.ToLower(p.Name)
+	value, ok := cleanParam(name, p.Value)
+	size := paramSize(authenticator.Param{Name: name, Value: value})
+	known := slices.ContainsFunc(to, func(other authenticator.Param) bool { return strings.EqualFold(other.Name, name) })
+	if !ok || known || size > room || !httpguts.ValidHeaderFieldName(p.Name) {
+		return to, room
+	}
+	return append(to, authenticator.Param{Name: p.Name, Value: value}), room - size
+}
+
+// paramSize returns the length of a parameter with the separator before it, in bytes.
+func paramSize(p authenticator.Param) int {
+	return len(`, ="`) + len(p.Name) + len(quote(p.Value)) + len(`"`)
+}
+
+// challengeSize returns the length of a challenge, in bytes: the first parameter has a
+// shorter separator.
+func challengeSize(c authenticator.Challenge) int {
+	size := len(c.Scheme)
+	for i, p := range c.Params {
+		size += paramSize(p)
+		if i == 0 {
+			size--
+		}
+	}
+	return size
 }
 
 // cleanParam returns a parameter's value without what cannot be sent: CTL and what
@@ -129,10 +158,13 @@ func cleanParam(name, value string) (string, bool) {
 // 11.5).
 func formatChallenge(c authenticator.Challenge) string {
 	var b strings.Builder
+	b.Grow(challengeSize(c))
 	b.WriteString(c.Scheme)
 	separator := " "
 	for _, p := range c.Params {
-		b.WriteString(separator + p.Name + `="` + quote(p.Value) + `"`)
+		for _, part := range [...]string{separator, p.Name, `="`, quote(p.Value), `"`} {
+			b.WriteString(part)
+		}
 		separator = ", "
 	}
 	return b.String()

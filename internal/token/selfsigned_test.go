@@ -51,7 +51,7 @@ func TestSelfSigned(t *testing.T) {
 
 // TestSelfSignedRefused: what is no JWT with a good public key of its own.
 func TestSelfSignedRefused(t *testing.T) {
-	small := must(rsa.GenerateKey(rand.Reader, 1024)) //nolint:gosec // weak on purpose
+	small := must(rsa.GenerateKey(rand.Reader, 1024))
 	large := new(big.Int).Lsh(big.NewInt(1), maxEmbeddedRSABits+1)
 	modulus := func(n *big.Int) map[string]any { return map[string]any{"n": encode(string(n.Bytes()))} }
 	for name, raw := range map[string]string{
@@ -95,7 +95,7 @@ func TestSelfSignedVectors(t *testing.T) {
 			Proofs []struct{ Proof, JKT string }
 		} `json:"rfc9449_dpop"`
 	}
-	check(json.Unmarshal(must(os.ReadFile(filepath.Join(dir, "rfc-examples", "http-auth-rfc-examples.json"))), &vectors)) //nolint:gosec // the tests' own folder
+	check(json.Unmarshal(must(os.ReadFile(filepath.Join(dir, "rfc-examples", "http-auth-rfc-examples.json"))), &vectors))
 	for i, proof := range vectors.DPoP.Proofs {
 		s, err := ParseSelfSigned(proof.Proof, 8<<10)
 		if err != nil || !s.VerifySignature() || s.Thumbprint != proof.JKT {
