@@ -38,7 +38,9 @@ type ChallengeRequest struct {
 	Scopes []string
 	// ACRValues and MaxAge ask for a stronger or more recent sign-in (RFC 9470,
 	// section 3); set with ReasonStepUpRequired. MaxAge is in seconds, and negative if
-	// the policies do not ask for it.
+	// the policies do not ask for it. A method whose callers can get such a credential
+	// answers with the parameter error="insufficient_user_authentication"; callers of
+	// other methods get 403.
 	ACRValues []string
 	MaxAge    int64
 }

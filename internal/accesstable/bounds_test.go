@@ -135,7 +135,7 @@ func TestLongConditions(t *testing.T) {
 		claims[i] = word
 	}
 	for name, condition := range map[string]string{
-		"users": "users: ", "roles": "roles: ", "groups": "groups: ", "issuers": "issuers: ", "acr": "acr: ", "claims": "claims: {list: ",
+		"users": "users: ", "roles": "roles: ", "groups": "groups: ", "issuers": "issuers: ", "claims": "claims: {list: ",
 	} {
 		t.Run(name, func(t *testing.T) {
 			took := func(count int) time.Duration {

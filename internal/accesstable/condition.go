@@ -55,7 +55,7 @@ type (
 	kinds         words
 	upgrades      words
 	issuers       words
-	acrs          words
+	acrs          []string // in the order of preference
 )
 
 func (a anyone) holds(q *Question, _ polarity) bool {
@@ -101,5 +101,5 @@ func (w issuers) holds(q *Question, _ polarity) bool {
 }
 
 func (w acrs) holds(q *Question, under polarity) bool {
-	return q.Identity.Authenticated && (words(w).has(q.Identity.ACR) || under == deny && q.unknown("acr"))
+	return q.Identity.Authenticated && (slices.Contains(w, q.Identity.ACR) || under == deny && q.unknown("acr"))
 }

@@ -16,7 +16,7 @@ func (t *Table) Data() map[string]any {
 		}
 		rules[i] = data
 	}
-	return map[string]any{
+	data := map[string]any{
 		"rules":   rules,
 		"index":   t.index.data(),
 		"below":   t.index.dataBelow(),
@@ -26,6 +26,10 @@ func (t *Table) Data() map[string]any {
 		"default": t.fallback.data(),
 		"blocked": map[string]any{"users": truths(t.blocked.users), "networks": anys(t.blocked.networks.texts())},
 	}
+	if t.ReadsTime() {
+		data["max_ages"] = ints(t.maxAges)
+	}
+	return data
 }
 
 // data returns the alternatives: for each, the values of its conditions by name.
@@ -104,10 +108,10 @@ func truths(set words) map[string]any {
 	return members
 }
 
-func ints(list []int) []any {
+func ints[N int | int64](list []N) []any {
 	data := make([]any, len(list))
-	for i, depth := range list {
-		data[i] = depth
+	for i, number := range list {
+		data[i] = number
 	}
 	return data
 }

@@ -26,7 +26,7 @@ func (q *Question) deny(below *Rule) Verdict {
 			denying = append(denying, rule)
 		}
 	}
-	return Verdict{Labels: labels(denying), Reasons: reasons(denying, below), Scopes: q.missingScopes(denying), Login: q.login(denying)}
+	return Verdict{Labels: labels(denying), Reasons: reasons(denying, below), Challenge: q.challenge(), Login: q.login(denying)}
 }
 
 // labels returns the labels of rules, sorted and without duplicates.
@@ -91,46 +91,4 @@ func (a *Alternative) withinReach(q *Question) bool {
 		}
 	}
 	return true
-}
-
-// missingScopes returns all scopes that the operation needs, if the caller is
-// authenticated and the rules deny it for missing scopes only (RFC 6750, section 3.1).
-func (q *Question) missingScopes(denying []*Rule) []string {
-	if !q.Identity.Authenticated {
-		return nil
-	}
-	var scopes []string
-	for _, rule := range q.judged {
-		wanted, lacking := rule.wantedScopes(q)
-		if !lacking && slices.Contains(denying, rule) {
-			return nil
-		}
-		scopes = append(scopes, wanted...)
-	}
-	return sorted(scopes)
-}
-
-// wantedScopes returns the scopes of the first alternative that holds, or else of the
-// first that holds but for its scopes; then lacking is true.
-func (r *Rule) wantedScopes(q *Question) (wanted []string, lacking bool) {
-	if holding := r.holding(q); holding != nil {
-		return holding.scopes(), false
-	}
-	for i := range r.Allow {
-		alternative := &r.Allow[i]
-		if wanted := alternative.scopes(); wanted != nil && alternative.holdsBut(q, "scopes") {
-			return wanted, true
-		}
-	}
-	return nil, false
-}
-
-// scopes returns the scopes of the alternative, or nil.
-func (a *Alternative) scopes() []string {
-	for _, condition := range a.Conditions {
-		if scopes, ok := condition.test.(scopes); ok {
-			return scopes
-		}
-	}
-	return nil
 }

@@ -47,7 +47,7 @@ func Parse(files []File) (table *Table, warnings []string, err error) {
 	fallback := newRule(labelDefault)
 	fallback.Allow = p.fallback
 	table = &Table{
-		rules: p.rules, index: p.index, fallback: fallback,
+		rules: p.rules, index: p.index, fallback: fallback, maxAges: p.maxAges,
 		blocked: blocked{newWords(p.blockedUsers), newNetworks(p.blockedNetworks)},
 	}
 	table.findTools()
@@ -72,7 +72,8 @@ type parser struct {
 	blockedUsers    []string
 	blockedNetworks []string
 	fallback        []Alternative
-	defaulted       bool // a table has a default
+	defaulted       bool    // a table has a default
+	maxAges         []int64 // sorted
 	rules           []*Rule
 	index           *index
 }

@@ -16,7 +16,7 @@ import (
 
 // conditionNames are the conditions that an alternative may have.
 var conditionNames = []string{
-	"anyone", "authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr", "upgrades",
+	"anyone", "authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr", "max_age", "upgrades",
 	"tools", "clients",
 }
 
@@ -77,6 +77,9 @@ func (p *parser) condition(m member, besideUpgrades bool) Condition {
 	case "claims":
 		wanted := p.claims(node)
 		c.test, c.Wanted = wanted, wanted.data()
+	case "max_age":
+		wanted := p.maxAge(node)
+		c.test, c.Wanted = wanted, int64(wanted)
 	case "networks":
 		prefixes := p.namedNetworks(node, name, false)
 		c.test, c.Wanted = newNetworks(prefixes), anys(prefixes)
@@ -100,6 +103,8 @@ func (p *parser) wordsFor(name string, node *yaml.Node) []string {
 		return p.scopes(node)
 	case "tools":
 		return p.tools(node)
+	case "acr":
+		return p.acrs(node)
 	}
 	return valuesOf(p.plainTexts(node, name, false))
 }
@@ -114,7 +119,7 @@ var wordTests = map[string]func([]string) test{
 	"methods":  func(list []string) test { return methods(newWords(list)) },
 	"upgrades": func(list []string) test { return upgrades(newWords(list)) },
 	"issuers":  func(list []string) test { return issuers(newWords(list)) },
-	"acr":      func(list []string) test { return acrs(newWords(list)) },
+	"acr":      func(list []string) test { return acrs(list) },
 	"tools":    func(list []string) test { return newTools(list) },
 	"clients":  func(list []string) test { return clients(newWords(list)) },
 }
@@ -181,12 +186,30 @@ func (p *parser) methods(node *yaml.Node) []string {
 	return valuesOf(items)
 }
 
-// scopes parses scopes, which a challenge repeats (RFC 6749, section 3.3).
-func (p *parser) scopes(node *yaml.Node) []string {
-	items := p.plainTexts(node, "scopes", false)
+// scopes takes words that a challenge can ask for (RFC 6749, section 3.3).
+func (p *parser) scopes(node *yaml.Node) []string { return p.askable(node, "scopes", "scope") }
+
+// maxACRs is how long the words of acr may be together, in bytes: a challenge has no room
+// for more.
+const maxACRs = 512
+
+// acrs takes words that a challenge can ask for, in the order of preference (RFC 9470,
+// section 3).
+func (p *parser) acrs(node *yaml.Node) []string {
+	values := p.askable(node, "acr", "class")
+	if len(strings.Join(values, " ")) > maxACRs {
+		p.problem(node, "acr: the classes have more than %d bytes together, which a challenge cannot ask for", maxACRs)
+	}
+	return values
+}
+
+// askable takes words that stand in a list with spaces between where a client is asked
+// for them.
+func (p *parser) askable(node *yaml.Node, what, one string) []string {
+	items := p.plainTexts(node, what, false)
 	for _, item := range items {
 		if strings.ContainsFunc(item.Value, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\\' }) {
-			p.problem(item, "scopes: %.60q is not a scope: write printable ASCII without spaces, quotes and backslashes, one scope per item", item.Value)
+			p.problem(item, "%s: %.60q is no %s: write printable ASCII without spaces, quotes and backslashes, one %s an item", what, item.Value, one, one)
 		}
 	}
 	return valuesOf(items)

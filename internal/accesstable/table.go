@@ -22,7 +22,8 @@ type Table struct {
 	fallback *Rule
 	blocked  blocked
 	index    *index
-	tools    bool // a rule has the condition tools
+	tools    bool    // a rule has the condition tools
+	maxAges  []int64 // of max_age, in seconds, each once and sorted
 }
 
 // Rule is a rule of a table: it allows a request if one of its alternatives holds.
@@ -98,10 +99,10 @@ type Verdict struct {
 	Labels map[string]string
 	// Reasons are the codes of a denial, sorted.
 	Reasons []string
-	// Scopes are the scopes that the operation needs, sorted, if the caller lacks nothing
-	// but scopes (RFC 6750, section 3.1).
-	Scopes []string
-	// Login is true if the request may be allowed once the caller is signed in.
+	// Challenge asks an authenticated caller for what is missing; nil if that would not
+	// help.
+	Challenge *Challenge
+	// Login is true if the request may be allowed once an anonymous caller is signed in.
 	Login bool
 }
 
@@ -193,13 +194,11 @@ func (r *Rule) holding(q *Question) *Alternative {
 
 // holds reports whether the alternative has conditions and all of them hold.
 func (a *Alternative) holds(q *Question) bool {
-	return len(a.Conditions) > 0 && a.visible(q) && a.holdsBut(q, "")
-}
-
-// holdsBut reports whether all conditions hold, leaving out those with one name.
-func (a *Alternative) holdsBut(q *Question, name string) bool {
+	if len(a.Conditions) == 0 || !a.visible(q) {
+		return false
+	}
 	for _, condition := range a.Conditions {
-		if condition.Name != name && !condition.test.holds(q, allow) {
+		if !condition.test.holds(q, allow) {
 			return false
 		}
 	}

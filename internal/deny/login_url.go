@@ -3,6 +3,7 @@ package deny
 import (
 	"net/http"
 	"net/url"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -49,4 +50,18 @@ func (rs *Responder) loginURL(r *http.Request, ex *exchange.Exchange, result *ex
 // stepsUp reports whether a policy wants a stronger or fresher sign-in.
 func stepsUp(challenge *decision.Challenge) bool {
 	return challenge != nil && (len(challenge.ACRValues) > 0 || challenge.MaxAge >= 0)
+}
+
+// canStepUp reports whether the caller's credential can be replaced by one from a stronger
+// or more recent sign-in: that of a session, or one whose method can ask for it (RFC 9470,
+// section 3). A password or an API key stays what it is.
+func (rs *Responder) canStepUp(result *exchange.Result) bool {
+	outcome := &result.Outcome
+	if outcome.Method == "session" {
+		return true
+	}
+	wanted := authenticator.ChallengeRequest{Method: outcome.Method, Scheme: result.Source.Scheme, Verdict: outcome.Verdict, Reason: authenticator.ReasonStepUpRequired}
+	return slices.ContainsFunc(rs.Chain.Challenges(wanted), func(c authenticator.Challenge) bool {
+		return slices.Contains(c.Params, authenticator.Param{Name: "error", Value: "insufficient_user_authentication"})
+	})
 }

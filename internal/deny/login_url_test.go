@@ -127,7 +127,7 @@ func TestChallengeDetails(t *testing.T) {
 	for _, known := range []bool{false, true} {
 		rs := newResponder(t, func(*Responder) {})
 		_, r, ex := open(httptest.NewRequest("GET", "/a", nil))
-		result := &exchange.Result{Status: 401, Decision: policy.Decision{Decision: decision.Decision{Challenge: challenge}}}
+		result := &exchange.Result{Status: 401, Reason: authenticator.ReasonStepUpRequired, Decision: policy.Decision{Decision: decision.Decision{Challenge: challenge}}}
 		if result.Input.Identity = authenticator.Anonymous(); known {
 			result.Input.Identity = (&authenticator.Identity{Authenticated: true, ID: "alice"}).Normalize()
 		}

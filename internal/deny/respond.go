@@ -58,7 +58,7 @@ func (rs *Responder) answer(w http.ResponseWriter, r *http.Request, ex *exchange
 func (rs *Responder) details(r *http.Request, ex *exchange.Exchange, result *exchange.Result) pages.Denial {
 	decision, outcome, identity := &result.Decision, &result.Outcome, result.Identity()
 	wanted := authenticator.ChallengeRequest{Method: outcome.Method, Scheme: result.Source.Scheme, Verdict: outcome.Verdict, Reason: result.Reason, DPoPNonce: outcome.DPoPNonce, MaxAge: -1}
-	if c := decision.Challenge; c != nil && identity.Authenticated {
+	if c := decision.Challenge; c != nil && identity.Authenticated && asks(result.Reason) {
 		wanted.Scopes, wanted.ACRValues, wanted.MaxAge = c.Scopes, c.ACRValues, c.MaxAge
 	}
 	return pages.Denial{
@@ -69,6 +69,12 @@ func (rs *Responder) details(r *http.Request, ex *exchange.Exchange, result *exc
 		Identity: identity, RequestID: ex.ID(), RetryAfter: outcome.RetryAfter,
 		Headers: decision.Headers, Body: decision.Body, Unread: result.Unread.Kinds,
 	}
+}
+
+// asks reports whether a response with a reason asks for what the decision's challenge
+// names.
+func asks(reason authenticator.Reason) bool {
+	return reason == authenticator.ReasonStepUpRequired || reason == authenticator.ReasonInsufficientScope
 }
 
 // Fail denies a request with 500 because of an error inside the handler.

@@ -72,7 +72,7 @@ func (rs *Responder) statusCase(r *http.Request, ex *exchange.Exchange, result *
 		c.status = decision.Redirect.Status
 	}
 	if challenge := decision.Challenge; challenge != nil {
-		c.stepUp, c.scopes = stepsUp(challenge), len(challenge.Scopes) > 0
+		c.stepUp, c.scopes = stepsUp(challenge) && rs.canStepUp(result), len(challenge.Scopes) > 0
 	}
 	return c
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
@@ -46,9 +47,14 @@ var (
 	}
 	oracleNetworks = []string{"10.0.0.0/8", "10.1.0.0/16", "192.0.2.7", "2001:db8::/32", "::1"}
 	oracleAddrs    = []string{"10.1.2.3", "10.2.0.1", "192.0.2.7", "192.0.2.8", "2001:db8::9", "::1", "::ffff:10.1.2.3", "", "unix", "fe80::1%eth0"}
+	oracleAges     = []string{"1s", "1m", "15m", "1h", "400d"}
+	oracleAuthTime = []int64{0, 1, -1, oracleTime - 61, oracleTime - 60, oracleTime - 59, oracleTime - 1, oracleTime, oracleTime + 1, oracleTime + 60, oracleTime + 61, oracleTime - 900, oracleTime - 901, oracleTime - 3600, 1 << 60}
 	oracleClaims   = []string{"team", "realm.team", "/a~1b"}
 	oracleValues   = []string{"red", "blue", "7", "7.0", "true", "1e2", "'7'", "12345678901234567890"}
 )
+
+// oracleTime is about when requests are made, in seconds since 1970.
+const oracleTime = 1_800_000_000
 
 // path makes up a path of a request, or one of a table.
 func (g tableGenerator) path() string {
@@ -77,8 +83,10 @@ func (g tableGenerator) condition(name string) string {
 		return name + ": " + quotedList(g.list("user", "client", "anonymous"))
 	case "methods":
 		return name + ": " + quotedList(g.list(oracleMethods...))
-	case "scopes":
+	case "scopes", "acr":
 		return name + ": " + quotedList(g.list(oracleWords[:3]...))
+	case "max_age":
+		return name + ": " + g.pick(oracleAges...)
 	case "upgrades":
 		return name + ": " + quotedList(g.list(oracleUpgrades...))
 	case "tools":
@@ -95,12 +103,15 @@ func (g tableGenerator) condition(name string) string {
 // alternatives writes a list of alternatives.
 func (g tableGenerator) alternatives() string {
 	alternatives := wordList(min(3, g.IntN(6)), func() string {
-		names := []string{"claims", "authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "acr", "upgrades", "tools", "clients"}
+		names := []string{"claims", "authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "acr", "max_age", "upgrades", "tools", "clients"}
 		from, count := g.IntN(2)*g.IntN(2), 1+g.IntN(2)*g.IntN(3) // claims stay first now and then
 		var conditions []string
 		if g.chance(20) {
 			names, conditions = []string{"methods", "networks", "upgrades", "tools"}, []string{g.condition("anyone")}
 			from, count = 0, g.IntN(3)
+		}
+		if len(conditions) == 0 && g.chance(30) {
+			names, from, count = []string{"acr", "max_age", "scopes", "authenticated"}, 0, 1+g.IntN(4)
 		}
 		g.Shuffle(len(names)-from, func(i, j int) { names[from+i], names[from+j] = names[from+j], names[from+i] })
 		for _, name := range names[:count] {
@@ -224,6 +235,7 @@ func (g tableGenerator) caller() *authenticator.Identity {
 		Issuer: g.pick(append(oracleWords, "")...), ACR: g.pick(append(oracleWords, "")...),
 		Roles: g.some(oracleWords...), Groups: g.some(oracleWords...), Scopes: g.some(oracleWords...),
 		Claims: map[string]any{"team": g.value(2), "realm": g.value(2), "a/b": g.value(1)},
+		Method: g.pick("jwt", "basic", "session"), AuthTime: oracleAuthTime[g.IntN(len(oracleAuthTime))],
 	}
 	for _, name := range []string{"client_id", "azp"} {
 		if g.chance(40) {
@@ -240,6 +252,7 @@ func (g tableGenerator) caller() *authenticator.Identity {
 func (g tableGenerator) document() *request.Document {
 	d := &request.Document{Contract: request.Contract, Identity: g.caller(), Config: map[string]any{}}
 	f := &d.Request
+	f.TimeNS = oracleTime*int64(time.Second) + g.Int64N(int64(time.Second))
 	f.Method, f.Host = g.pick(append(oracleMethods, "GET", "GET", "CONNECT")...), g.pick(append(oracleHosts, "", "never.example")...)
 	f.Path = g.path() + g.pick("", "", "/", "//")
 	if g.chance(3) {
@@ -307,7 +320,7 @@ func (g tableGenerator) received() *request.Request {
 		}
 	}
 	address := g.pick(oracleAddrs...)
-	facts := request.Metadata{ID: func() string { return "id" }, Method: r.Method, URL: r.URL, RequestURI: r.RequestURI, ClientIP: address, PeerIP: address}
+	facts := request.Metadata{Time: time.Unix(oracleTime, g.Int64N(int64(time.Second))), ID: func() string { return "id" }, Method: r.Method, URL: r.URL, RequestURI: r.RequestURI, ClientIP: address, PeerIP: address}
 	changed := *r
 	if g.chance(20) {
 		changed.URL = &url.URL{Path: g.path()}

@@ -14,7 +14,8 @@ import (
 var lackings = map[string]func(*authenticator.Identity, *request.Client){
 	"roles": func(i *authenticator.Identity, _ *request.Client) { i.Roles = nil }, "groups": func(i *authenticator.Identity, _ *request.Client) { i.Groups = nil },
 	"scopes": func(i *authenticator.Identity, _ *request.Client) { i.Scopes = nil }, "claims": func(i *authenticator.Identity, _ *request.Client) { i.Claims = nil },
-	"acr": func(i *authenticator.Identity, _ *request.Client) { i.ACR = "" }, "issuer": func(i *authenticator.Identity, _ *request.Client) { i.Issuer = "" },
+	"auth_time": func(i *authenticator.Identity, _ *request.Client) { i.AuthTime = 0 },
+	"acr":       func(i *authenticator.Identity, _ *request.Client) { i.ACR = "" }, "issuer": func(i *authenticator.Identity, _ *request.Client) { i.Issuer = "" },
 	"username": func(i *authenticator.Identity, _ *request.Client) {
 		i.Username, i.Unknown = "", append(i.Unknown, "username")
 	},

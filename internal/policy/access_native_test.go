@@ -54,6 +54,7 @@ type oracle struct {
 	t                 *testing.T
 	about             string // seed and table, for failures
 	compared, allowed int
+	asked             map[string]int // challenges, by what they ask for
 }
 
 // compare holds a decision of the judge to what the policy makes of a document.
@@ -67,6 +68,16 @@ func (o *oracle) compare(native decision.Decision, d *request.Document) {
 	o.compared++
 	if native.Allow {
 		o.allowed++
+	}
+	if c := native.Challenge; c != nil {
+		for what, asked := range map[string]bool{
+			"scope": len(c.Scopes) > 0, "acr": len(c.ACRValues) > 0, "age": c.MaxAge >= 0,
+			"classes": len(c.ACRValues) > 1, "everything": len(c.Scopes) > 0 && len(c.ACRValues) > 0 && c.MaxAge >= 0,
+		} {
+			if asked {
+				o.asked[what]++
+			}
+		}
 	}
 }
 
@@ -119,7 +130,7 @@ func TestAccessOracle(t *testing.T) {
 	if long > 0 {
 		seed = rand.Uint64()
 	}
-	g, o, shadowed := tableGenerator{rand.New(rand.NewPCG(seed, 1))}, oracle{t: t}, 0
+	g, o, shadowed := tableGenerator{rand.New(rand.NewPCG(seed, 1))}, oracle{t: t, asked: map[string]int{}}, 0
 	config := Config{Sources: []string{"/other.rego"}, Access: []string{"/access.yaml"}, Decision: accessDecision}.Normalized()
 	l := newLoader(config, testrun.Checker())
 	end := time.Now().Add(long)
@@ -135,7 +146,10 @@ func TestAccessOracle(t *testing.T) {
 		o.compareReceived(g)
 		shadowed += o.checkShadowed(content)
 	}
-	t.Logf("%d decisions compared, of which %d allow; %d rules are shadowed", o.compared, o.allowed, shadowed)
+	t.Logf("%d decisions compared, of which %d allow; %d rules are shadowed; challenges: %v", o.compared, o.allowed, shadowed, o.asked)
+	if len(o.asked) != 5 {
+		t.Errorf("challenges: %v", o.asked)
+	}
 	if o.allowed < o.compared/20 || shadowed == 0 {
 		t.Errorf("only %d of %d allow, and %d rules are shadowed", o.allowed, o.compared, shadowed)
 	}

@@ -60,7 +60,7 @@ func TestAccessSchema(t *testing.T) {
 networks: {lan: [10.0.0.0/8]}
 default:
   - {anyone: true, methods: [GET, M-SEARCH], networks: [lan, 192.0.2.7, "::1"]}
-  - {authenticated: true, users: [a], roles: [b], groups: [c], scopes: [d], kinds: [user, client], issuers: [https://id.example.com], acr: [phr]}
+  - {authenticated: true, users: [a], roles: [b], groups: [c], scopes: [d], kinds: [user, client], issuers: [https://id.example.com], acr: [phr], max_age: 1h30m}
   - {claims: {a.b: x, /c: [1, true]}}
   - {upgrades: [websocket, tcp, SPDY/3.1], roles: [a]}
   - {anyone: true, upgrades: [tcp]}
@@ -99,6 +99,14 @@ default:
 		{"an unknown kind", "rules: [{allow: [{kinds: [robot]}]}]", false},
 		{"a method in lower case", "rules: [{allow: [{methods: [get]}]}]", false},
 		{"a star as a method", "rules: [{allow: [{methods: ['*']}]}]", false},
+		{"a class with a space", "rules: [{allow: [{acr: ['a b']}]}]", false},
+		{"an age in days", "rules: [{allow: [{max_age: 7d}]}]", true},
+		{"an age without a unit", "rules: [{allow: [{max_age: 900}]}]", false},
+		{"no age", "rules: [{allow: [{max_age: 0s}]}]", false},
+		{"an empty age", "rules: [{allow: [{max_age: ''}]}]", false},
+		{"a fraction", "rules: [{allow: [{max_age: 1.5h}]}]", false},
+		{"milliseconds", "rules: [{allow: [{max_age: 500ms}]}]", false},
+		{"a list of ages", "rules: [{allow: [{max_age: [15m]}]}]", false},
 		{"no paths", "rules: [{paths: [], allow: []}]", false},
 		{"a path without a slash", "rules: [{paths: [x], allow: []}]", false},
 		{"a star in a segment", "rules: [{paths: [/a*], allow: []}]", false},

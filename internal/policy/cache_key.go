@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -13,7 +14,7 @@ import (
 // appendKey appends the fields of a document that the decision reads to the identity's part
 // of a cache key. Constants are told apart by their id.
 func (p *projection) appendKey(key []byte, d *request.Document, config *Constants) []byte {
-	key = appendParts(key, p.request, &d.Request)
+	key = appendParts(key, p.keyed, &d.Request)
 	key = appendParts(key, p.client, &d.Client)
 	key = appendParts(key, p.tls, &d.TLS)
 	key = appendParts(key, p.failure, &d.Failure)
@@ -34,4 +35,19 @@ func (p *projection) identities() *decisioncache.IdentityCache {
 			return build(p.identity, id)
 		},
 	)
+}
+
+// withoutTime returns the fields of a request that a key has if it has what the access
+// table makes of the time.
+func withoutTime(parts []part[request.Fields]) []part[request.Fields] {
+	return slices.DeleteFunc(slices.Clone(parts), func(p part[request.Fields]) bool { return p.label() == "time_ns" })
+}
+
+// appendTime appends to a key which conditions of the access table on the time hold, if
+// nothing else depends on the time.
+func (s *snapshot) appendTime(key []byte, d *request.Document) []byte {
+	if !s.keyedTime {
+		return key
+	}
+	return decisioncache.AppendNumber(key, int64(s.table.AgeStep(d)))
 }

@@ -112,7 +112,7 @@ func TestN63Envoy(t *testing.T) {
 	}
 	in = called("GET", "/", "")
 	r := httptest.NewRequest("GET", "/", nil)
-	leaf := &x509.Certificate{URIs: []*url.URL{{Scheme: "spiffe", Host: "example.com", Path: "/web"}}, DNSNames: []string{"web.example.com"}, SerialNumber: big.NewInt(1)}
+	leaf := &x509.Certificate{URIs: []*url.URL{{Scheme: "spiffe", Host: "example.com", Path: "/web"}}, DNSNames: []string{"web.example.com"}, SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
 	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf}}}
 	in.Request = request.New(r, request.Metadata{ID: func() string { return "id" }}, new(request.Config))
 	if got := envoySet(t, "package envoy.authz\n\nallow if input.attributes.source.principal == \"spiffe://example.com/web\"\n").Decide(t.Context(), in); !got.Allow {

@@ -172,7 +172,7 @@ func (s *snapshot) decide(q *question, reading *request.Reading) (answer decisio
 	if !s.cache.Usable() {
 		return s.consult(q, d, caller, reading)
 	}
-	room.key = s.projection.appendKey(caller.AppendKey(room.key), d, q.in.Config)
+	room.key = s.appendTime(s.projection.appendKey(caller.AppendKey(room.key), d, q.in.Config), d)
 	evaluate := func() (decision.Decision, time.Duration) {
 		before := q.elapsed
 		again := s.consult(q, d, caller, reading)

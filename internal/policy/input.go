@@ -23,6 +23,8 @@ type projection struct {
 	tls      []part[request.TLS]
 	identity []part[authenticator.Identity]
 	failure  []part[request.Failure]
+	// keyed are those of request that belong into a key.
+	keyed []part[request.Fields]
 	// parts are what of a request is gathered.
 	parts *request.FieldSet
 }
@@ -42,6 +44,7 @@ func project(r decisioncache.ReadSet) *projection {
 		identity: filter(identityParts, "identity", r), failure: filter(failureParts, "failure", r),
 		parts: request.NewFieldSet(r.Reads, r.Members("request.headers"), r.Members("request.header_values")),
 	}
+	p.keyed = p.request
 	p.input = slices.DeleteFunc(p.sections(), func(s part[inputSource]) bool { return !r.Reads(s.label()) })
 	return p
 }

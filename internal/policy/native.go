@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -21,10 +22,10 @@ var tableParts = request.NewFieldSet(func(path string) bool { return tableReads[
 var tableReads = decisioncache.ReadSet{
 	"request.method": true, "request.host": true, "request.path": true, "request.path_folded": true,
 	"request.rewritten_path": true, "request.destination_path": true, "request.destination_host": true,
-	"request.query": true, "request.header_values": true, "request.upgrade": true, "request.mcp": true,
+	"request.query": true, "request.header_values": true, "request.upgrade": true, "request.mcp": true, "request.time_ns": true,
 	"client.ip": true, "client.peer_ip": true, "client.forwarded_untrusted": true,
-	"identity.authenticated": true, "identity.kind": true, "identity.id": true, "identity.username": true, "identity.issuer": true,
-	"identity.roles": true, "identity.groups": true, "identity.scopes": true, "identity.claims": true, "identity.acr": true, "identity.unknown": true,
+	"identity.authenticated": true, "identity.kind": true, "identity.id": true, "identity.username": true, "identity.issuer": true, "identity.method": true,
+	"identity.roles": true, "identity.groups": true, "identity.scopes": true, "identity.claims": true, "identity.acr": true, "identity.auth_time": true, "identity.unknown": true,
 }
 
 // decideByTable decides about one reading by the access table, without Rego.
@@ -87,10 +88,28 @@ func readOf(document map[string]any, section string) map[string]any {
 	read := map[string]any{}
 	for name, value := range members {
 		if tableReads[section+"."+name] {
-			read[name] = value
+			read[name] = plainInteger(value)
 		}
 	}
 	return read
+}
+
+// plainInteger returns an integer that is written with a fraction or an exponent, as
+// programs write large numbers, in plain digits. Other values stay as they are.
+func plainInteger(value any) any {
+	number, ok := value.(json.Number)
+	if !ok {
+		return value
+	}
+	float, _, err := big.ParseFloat(string(number), 10, 64, big.ToNearestEven)
+	if err != nil || !float.IsInt() {
+		return value
+	}
+	integer, exact := float.Int64()
+	if exact != big.Exact {
+		return value
+	}
+	return integer
 }
 
 // decisionOf returns a table's verdict as a decision.
@@ -99,9 +118,12 @@ func decisionOf(v accesstable.Verdict) decision.Decision {
 	if v.Allow {
 		return d
 	}
-	d.Reason, d.Codes, d.Login = authenticator.ReasonPolicyDenied, v.Reasons, &decision.Login{Offered: v.Login}
-	if len(v.Scopes) > 0 {
-		d.Challenge = &decision.Challenge{Scopes: v.Scopes, MaxAge: -1}
+	d.Reason, d.Codes = authenticator.ReasonPolicyDenied, v.Reasons
+	if c := v.Challenge; c != nil {
+		d.Challenge = &decision.Challenge{Scopes: c.Scopes, ACRValues: c.ACRValues, MaxAge: c.MaxAge}
+	}
+	if !v.Challenge.SignIn() {
+		d.Login = &decision.Login{Offered: v.Login}
 	}
 	return d
 }
@@ -109,7 +131,7 @@ func decisionOf(v accesstable.Verdict) decision.Decision {
 // valueOf returns the value of a decision, nil if it is undefined. For an access table it
 // is what a policy would have written.
 func (s *snapshot) valueOf(d decision.Decision) ast.Value {
-	if !s.native || d.Undecided() || d.Login == nil && !d.Allow {
+	if !s.native || len(d.Labels) == 0 { // every decision of a table has labels
 		return d.Value
 	}
 	labels := make(map[string]any, len(d.Labels))
@@ -118,10 +140,28 @@ func (s *snapshot) valueOf(d decision.Decision) ast.Value {
 	}
 	value := map[string]any{"allow": d.Allow, "log": map[string]any{"labels": labels}}
 	if !d.Allow {
-		value["reasons"], value["login"] = d.Codes, d.Login.Offered
+		value["reasons"] = d.Codes
+	}
+	if d.Login != nil {
+		value["login"] = d.Login.Offered
 	}
 	if d.Challenge != nil {
-		value["challenge"] = map[string]any{"scope": d.Challenge.Scopes}
+		value["challenge"] = challengeValue(d.Challenge)
 	}
 	return ast.MustInterfaceToValue(value)
+}
+
+// challengeValue returns a challenge as a policy would have written it.
+func challengeValue(c *decision.Challenge) map[string]any {
+	value := map[string]any{}
+	if len(c.Scopes) > 0 {
+		value["scope"] = c.Scopes
+	}
+	if len(c.ACRValues) > 0 {
+		value["acr_values"] = c.ACRValues
+	}
+	if c.MaxAge >= 0 {
+		value["max_age"] = c.MaxAge
+	}
+	return value
 }

@@ -319,7 +319,7 @@ func compiled(t testing.TB, source string) (*snapshot, []ast.Ref) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &snapshot{analysis: analyze(&bundle.Program{Compiler: compiler, Decision: decision}), evaluator: evaluator}, base
+	return &snapshot{analysis: analyze(&bundle.Program{Compiler: compiler, Decision: decision}, false), evaluator: evaluator}, base
 }
 
 // FuzzProof: the analysis is sound for whatever policy comes out of a seed.

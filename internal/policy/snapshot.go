@@ -49,21 +49,29 @@ type analysis struct {
 	// asksMCP says that such a rule names request.mcp, and tableMCP that the rules of access
 	// tables are asked, which do.
 	asksMCP, tableMCP bool
-	notCacheable      []string // why decisions cannot be cached
+	// tableReadsTime is true if the access table has conditions on the time; keyedTime, if
+	// nothing else depends on it.
+	tableReadsTime, keyedTime bool
+	notCacheable              []string // why decisions cannot be cached
 	// projection builds what the decision reads of input.
 	projection *projection
 	identities *decisioncache.IdentityCache
 }
 
 // analyze inspects the rules that the decision depends on.
-func analyze(p *bundle.Program) *analysis {
-	found := decisioncache.Inspect(p.Compiler, p.Decision)
+func analyze(p *bundle.Program, tableReadsTime bool) *analysis {
+	found := decisioncache.Inspect(p.Compiler, p.Decision, tableReadsTime)
 	input := project(found.Reads)
-	return &analysis{
+	a := &analysis{
 		compiler: p.Compiler, reads: found.Reads, notCacheable: found.NotCacheable(), readsBody: slices.ContainsFunc(bodyPaths, found.Reads.Reads),
 		asksMCP: namesMCP(found.ReadsOutsideTables), tableMCP: namesMCP(found.Reads),
 		readsHost: slices.ContainsFunc(hostPaths, found.ReadsOutsideTables.Reads), projection: input, identities: input.identities(),
+		tableReadsTime: tableReadsTime, keyedTime: tableReadsTime && found.KeyedTime(),
 	}
+	if a.keyedTime {
+		a.projection.keyed = withoutTime(a.projection.request)
+	}
+	return a
 }
 
 // loader makes snapshots of loaded bundles. It is not safe for concurrent use.
@@ -93,8 +101,8 @@ func (l *loader) load(tree files.Tree) (*snapshot, error) {
 	if s.native {
 		return s, nil
 	}
-	if l.analysis == nil || l.analysis.compiler != b.Program.Compiler {
-		l.analysis = analyze(b.Program)
+	if readsTime := b.Table != nil && b.Table.ReadsTime(); l.analysis == nil || l.analysis.compiler != b.Program.Compiler || l.analysis.tableReadsTime != readsTime {
+		l.analysis = analyze(b.Program, readsTime)
 	}
 	s.analysis, s.byHost = l.analysis, s.byHost || l.analysis.readsHost
 	return s, l.prepare(s, b)

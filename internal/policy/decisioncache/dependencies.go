@@ -17,12 +17,15 @@ type Dependencies struct {
 
 	calls map[string]bool // built-in functions, by name
 	rules map[*ast.Rule]bool
+	clock *clockReads
 }
 
-// Inspect walks the compiled rules that evaluating a reference may evaluate.
-func Inspect(compiler *ast.Compiler, decision ast.Ref) *Dependencies {
-	w := &readWalker{compiler: compiler, Dependencies: Dependencies{ReadSet{}, ReadSet{}, map[string]bool{}, map[*ast.Rule]bool{}}}
+// Inspect walks the compiled rules that evaluating a reference may evaluate. tableReadsTime
+// says that the access table has conditions on the time.
+func Inspect(compiler *ast.Compiler, decision ast.Ref, tableReadsTime bool) *Dependencies {
+	w := &readWalker{compiler: compiler, Dependencies: Dependencies{ReadSet{}, ReadSet{}, map[string]bool{}, map[*ast.Rule]bool{}, &clockReads{paths: ReadSet{}}}}
 	w.visitRef(decision)
+	w.addClock(tableReadsTime)
 	return &w.Dependencies
 }
 
@@ -81,6 +84,10 @@ func (w *readWalker) visitInput(names []string, rest ast.Ref) {
 		}
 	}
 	path := strings.Join(names, ".")
+	if w.table && clockPaths[path] {
+		w.clock.paths[path] = true
+		return
+	}
 	if w.Reads[path] = true; !w.table {
 		w.ReadsOutsideTables[path] = true
 	}
@@ -151,6 +158,7 @@ func (w *readWalker) visit(node any) bool {
 		if node.Target.String() == ast.ObjectGet.Name { // what takes its place may read anything of an alias
 			w.visitRef(ast.InputRootRef)
 		}
+		w.clock.visitWith(node)
 		ast.NewGenericVisitor(w.visit).Walk(node.Value)
 		return true
 	}

@@ -67,5 +67,5 @@ func inspected(t testing.TB, rules string) *Dependencies {
 	if compiler.Compile(map[string]*ast.Module{"a.rego": module}); compiler.Failed() {
 		t.Fatal(compiler.Errors)
 	}
-	return Inspect(compiler, ast.MustParseRef("data.caddy.authz.allow"))
+	return Inspect(compiler, ast.MustParseRef("data.caddy.authz.allow"), false)
 }

@@ -21,6 +21,9 @@ var uncacheable = []string{
 func (f *Dependencies) NotCacheable() []string {
 	var reasons []string
 	for _, path := range slices.Sorted(maps.Keys(f.Reads)) {
+		if path == timePath && f.KeyedTime() {
+			continue
+		}
 		if slices.ContainsFunc(uncacheable, ReadSet{path: true}.Reads) {
 			reasons = append(reasons, "it reads "+strings.TrimSuffix("input."+path, "."))
 		}

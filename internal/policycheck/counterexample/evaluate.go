@@ -39,7 +39,8 @@ func searchBundle(ctx context.Context, b *bundle.Bundle, o CheckOptions) (Report
 	}
 	defer a.close()
 	return Search(ctx, Policies{
-		Compiler: a.compiler, Decision: a.decision, Files: lint.Reachable(a.compiler, a.decision), Reads: decisioncache.Inspect(b.Program.Compiler, a.decision).Reads.Reads, Ask: a.ask,
+		Compiler: a.compiler, Decision: a.decision, Files: lint.Reachable(a.compiler, a.decision), Ask: a.ask,
+		Reads: decisioncache.Inspect(b.Program.Compiler, a.decision, b.Table != nil && b.Table.ReadsTime()).Reads.Reads,
 	}, append(samples, Generate(a.compiler, a.decision, base, tableCallers(b.Table))...), o.Search), nil
 }
 

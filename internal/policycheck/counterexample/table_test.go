@@ -14,7 +14,7 @@ func TestCheckTable(t *testing.T) {
 	table := policytest.NewDir(t).Write("access.yaml", "rules:\n  - paths: [/*]\n    allow: [{roles: [a]}]\n  - paths: [/b]\n    allow: []\n")
 	config := policy.Config{Access: []string{table}}
 	report := checked(t, config, CheckOptions{})
-	if len(report.Warnings) != 1 || !strings.Contains(report.Warnings[0], "never asked about /b") || report.Evaluations != 0 || report.Findings == nil {
+	if len(report.Warnings) != 1 || !strings.Contains(report.Warnings[0], "never decides about /b") || report.Evaluations != 0 || report.Findings == nil {
 		t.Errorf("got %+v", report)
 	}
 	const compiling = 20_000 // allocations are far more

@@ -153,23 +153,18 @@ decides_below(number, host, path) if {
 }
 
 # METADATA
-# description: The decision, with the rules that made it as a label for the log.
+# description: |
+#   The whole answer, with the rule that gave it. Of login it says nothing to a caller who
+#   is asked to sign in again: the server knows whether that is done on a page.
 decision := {"allow": true, "log": {"labels": {"rule": label}}} if {
 	allow
-} else := {
-	"allow": false,
-	"reasons": reasons,
-	"challenge": {"scope": missing_scopes},
-	"login": login,
-	"log": {"labels": {"rule": label}},
-} if {
-	count(missing_scopes) > 0
-} else := {
-	"allow": false,
-	"reasons": reasons,
-	"login": login,
-	"log": {"labels": {"rule": label}},
-}
+} else := object.union(denial, {"challenge": challenge}) if {
+	signing_in
+} else := object.union(denial, {"challenge": challenge, "login": login}) if {
+	challenge
+} else := object.union(denial, {"login": login})
+
+denial := {"allow": false, "reasons": reasons, "log": {"labels": {"rule": label}}}
 
 default login := false
 
@@ -351,6 +346,18 @@ condition("acr", wanted) if {
 	input.identity.acr in wanted
 }
 
+# Without the time of signing in, or with one further in the future than clocks differ, it
+# is not kept (RFC 9470, section 6). Only what the table lists counts: the server tells by
+# the list when a decision that it remembers ends.
+condition("max_age", wanted) if {
+	input.identity.authenticated
+	wanted in table.max_ages
+	input.identity.auth_time > 0
+	age := input.request.time_ns - (input.identity.auth_time * 1000000000)
+	age >= -60000000000
+	age < (wanted + 1) * 1000000000 # in whole seconds
+}
+
 condition("claims", wanted) if {
 	input.identity.authenticated
 	wanted[0]
@@ -431,34 +438,107 @@ condition("clients", wanted) if {
 	id in wanted
 }
 
-# All scopes that the operation needs, if the caller is authenticated and lacks nothing
-# but scopes (RFC 6750, section 3.1). A token with just these scopes is enough.
-missing_scopes := sort({scope |
-	some rule in judged
-	some scope in wanted_scopes(rule)
-}) if {
+# METADATA
+# description: |
+#   What a known caller is asked for: scopes of a token (RFC 6750, section 3.1), a stronger
+#   or a newer sign-in (RFC 9470, section 3). It is undefined unless that would do for every
+#   rule that judges. What their alternatives want is asked for as a whole, so that no
+#   second challenge follows the first.
+challenge := object.union_n([asked_scopes, asked_acr, asked_max_age]) if {
 	input.identity.authenticated
 	not blocked
 	count(denying) > 0
-	every rule in denying {
-		wanted_scopes(rule)
+	every rule in judged {
+		wanted(rule)
 	}
-} else := []
+	not no_common_acr
+}
 
-# The scopes of the first alternative that holds, or else of the first that holds but for
-# its scopes.
-wanted_scopes(rule) := holding[0] if {
-	holding := [object.get(alternative, "scopes", []) |
+# The alternative with which a rule counts there: the first that holds, or else the first
+# of which nothing fails but what the caller can bring.
+wanted(rule) := holding[0] if {
+	holding := [alternative |
 		some alternative in rule.allow
 		holds(alternative)
 	]
-} else := lacking[0] if {
-	lacking := [alternative.scopes |
+} else := asking[0] if {
+	asking := [alternative |
 		some alternative in rule.allow
-		every name, wanted in object.remove(alternative, ["scopes"]) {
-			condition(name, wanted)
-		}
+		within_asking(alternative)
 	]
+}
+
+within_asking(alternative) if {
+	count(alternative) > 0
+	every name, value in alternative {
+		within_asking_for(name, value)
+	}
+}
+
+within_asking_for(name, value) if condition(name, value)
+
+within_asking_for(name, _) if name in can_bring
+
+# A caller that no issuer vouches for has a password or a key of the server: no sign-in
+# gives it a class, and only a session one of another time.
+can_bring contains "scopes" if input.identity.authenticated
+
+can_bring contains name if {
+	some name in ["acr", "max_age"]
+	input.identity.issuer != ""
+}
+
+can_bring contains "max_age" if input.identity.method == "session"
+
+# The conditions that fail of these alternatives.
+lacking contains name if {
+	some rule in denying
+	some name, value in wanted(rule)
+	not condition(name, value)
+}
+
+asked_scopes := {"scope": sort({scope |
+	some rule in judged
+	some scope in wanted(rule).scopes
+})} if {
+	"scopes" in lacking
+} else := {}
+
+signing_in if {
+	challenge
+	lacks_sign_in
+}
+
+asked_acr := {"acr_values": common_acr} if {
+	lacks_sign_in
+	count(acr_lists) > 0
+} else := {}
+
+asked_max_age := {"max_age": min(ages)} if {
+	lacks_sign_in
+	ages := {wanted(rule).max_age | some rule in judged}
+	count(ages) > 0
+} else := {}
+
+lacks_sign_in if {
+	some name in lacking
+	name in {"acr", "max_age"}
+}
+
+acr_lists := {wanted(rule).acr | some rule in judged}
+
+# The classes that are in each list, in the order of the first list in the order of words.
+common_acr := [value |
+	some value in min(acr_lists)
+	every list in acr_lists {
+		value in list
+	}
+]
+
+no_common_acr if {
+	lacks_sign_in
+	count(acr_lists) > 0
+	count(common_acr) == 0
 }
 
 reasons contains "blocked" if blocked

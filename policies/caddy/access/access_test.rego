@@ -376,6 +376,7 @@ test_missing_scopes_of_a_destination if {
 }
 
 one(alternative) := {
+	"max_ages": [900, 3600],
 	"rules": [{"label": "r", "allow": [alternative]}],
 	"index": {"/*": {"*": 0}},
 	"domains": [],
@@ -442,6 +443,75 @@ test_clients if {
 	not holds({"clients": ["app"]}, object.union(anonymous, {"claims": {"client_id": "app"}}))
 }
 
+# R-SU-3: a sign-in holds up to the last second, and one of unknown time never. The time of
+# the request is 1700000000.
+test_max_age if {
+	signed_in := object.union(testing.token("a", []), {"auth_time": 1699999100})
+	holds({"max_age": 900}, signed_in)
+	not holds({"max_age": 900}, object.union(signed_in, {"auth_time": 1699999099}))
+	holds({"max_age": 3600}, object.union(signed_in, {"auth_time": 1699999099}))
+	holds({"max_age": 900}, object.union(signed_in, {"auth_time": 1700000060}))
+	not holds({"max_age": 900}, object.union(signed_in, {"auth_time": 1700000061}))
+	not holds({"max_age": 900}, object.union(signed_in, {"auth_time": 0}))
+	not holds({"max_age": 900}, object.union(anonymous, {"auth_time": 1699999999}))
+	not holds({"max_age": 901}, signed_in) # the table does not list it
+}
+
+denied_with(alternatives, identity) := d if {
+	rules := {"rules": [{"label": "r", "allow": alternatives}]}
+	d := access.decision with input as testing.input_of(testing.request("GET", "/"), identity)
+		with data.caddy.access_table as object.union(one({}), rules)
+}
+
+# R-SU-1, R-SU-2, R-SU-4: a caller is asked for what is missing, whole and at once, by the
+# first alternative that this would make hold.
+test_step_up if {
+	caller := testing.token("a", ["read"])
+	everything := {"acr": ["phr", "mfa"], "max_age": 900, "scopes": ["write", "read"]}
+	d := denied_with([{"roles": ["x"], "acr": ["x"]}, everything, {"acr": ["other"]}], caller)
+	d == {
+		"allow": false, "reasons": {"rule_denied"}, "log": {"labels": {"rule": "r"}},
+		"challenge": {"acr_values": ["phr", "mfa"], "max_age": 900, "scope": ["read", "write"]},
+	}
+	recent := object.union(caller, {"auth_time": 1699999990})
+	e := denied_with([everything], object.union(recent, {"scopes": ["read", "write"]}))
+	e.challenge == {"acr_values": ["phr", "mfa"], "max_age": 900}
+	f := denied_with([everything], object.union(recent, {"acr": "mfa"}))
+	f.challenge == {"scope": ["read", "write"]}
+	not f.login
+	g := denied_with([everything], anonymous)
+	g.login
+	not g.challenge
+	h := denied_with([everything], testing.user("bob", []))
+	not h.challenge
+	form := object.union(testing.user("bob", []), {"method": "session"})
+	i := denied_with([{"acr": ["mfa"]}, {"max_age": 900}], form)
+	i.challenge == {"max_age": 900}
+	not denied_with([{"acr": ["mfa"]}], form).challenge
+}
+
+# One sign-in must do for the rules of a path and of its destination.
+test_step_up_of_a_destination if {
+	files := {
+		"max_ages": [900, 3600],
+		"rules": [
+			{"label": "r1", "allow": [{"acr": ["phr", "mfa"], "max_age": 3600}]},
+			{"label": "r2", "allow": [{"acr": ["mfa", "sms"], "max_age": 900}]},
+			{"label": "r3", "allow": [{"acr": ["sms"]}]},
+		],
+		"index": {"/in/*": {"*": 0}, "/out/*": {"*": 1}, "/sms/*": {"*": 2}},
+		"domains": [],
+		"depths": [1],
+		"default": [],
+		"blocked": {"users": {}, "networks": []},
+	}
+	caller := testing.token("a", [])
+	d := access.decision with input as moving("/in/a", "/out/a", caller) with data.caddy.access_table as files
+	d.challenge == {"acr_values": ["mfa"], "max_age": 900}
+	e := access.decision with input as moving("/in/a", "/sms/a", caller) with data.caddy.access_table as files
+	not e.challenge
+}
+
 test_claims if {
 	claims := {"claims": {"team": "blue", "a": {"b": [1, "x"]}, "ok": true}}
 	known := object.union(member, claims)
@@ -469,7 +539,7 @@ test_never_open if {
 	not holds({"role": ["admin"]}, admin)
 	not holds({"anyone": false}, admin)
 	not holds({"anyone": true, "unknown": []}, admin)
-	every name in ["users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr", "tools", "clients"] {
+	every name in ["users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr", "max_age", "tools", "clients"] {
 		not holds({name: []}, admin)
 		not holds({name: null}, admin)
 	}
