@@ -48,7 +48,7 @@ func checkClientAuth(policies caddytls.ConnectionPolicies, hosts []string, ownRo
 // checkVerified returns an error unless the TLS server verifies client certificates by
 // authorities that are configured.
 func checkVerified(auth *caddytls.ClientAuthentication) error {
-	authorities := len(auth.CARaw) > 0 || len(auth.TrustedCACerts) > 0 || len(auth.TrustedCACertPEMFiles) > 0
+	authorities := len(auth.CARaw) > 0 || len(auth.TrustedCACerts) > 0 || len(auth.TrustedCACertPEMFiles) > 0 //nolint:staticcheck // configurations still have them
 	mode := auth.Mode
 	if mode == "" && !authorities {
 		mode = "require" // Caddy's default
