@@ -40,11 +40,8 @@ func addSources(cmd *cobra.Command) *sources {
 // and files *.rego. What else there is has a flag, which an error names.
 func (s *sources) add(cmd *cobra.Command, args []string) error {
 	for _, arg := range args {
-		info, err := os.Stat(arg)
-		switch {
-		case err != nil:
-			return err
-		case !info.IsDir() && filepath.Ext(arg) != ".rego":
+		info, err := os.Stat(arg) // loading reports a missing one
+		if err == nil && !info.IsDir() && filepath.Ext(arg) != ".rego" {
 			return fmt.Errorf("%q: want a directory or a file of policies (*.rego); use --access for a table, --policies for data and --input for a document: %s", arg, cmd.UseLine())
 		}
 	}
