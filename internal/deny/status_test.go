@@ -39,7 +39,8 @@ func TestChooseStatus(t *testing.T) {
 		{"a proxy's status", statusCase{outcome: accepted, reason: "policy_denied", status: 407, challenged: true}, "policy_denied", 403},
 		{"a proxy's status for an anonymous caller", statusCase{outcome: absent, reason: "policy_denied", status: 407, challenged: true}, "policy_denied", 403},
 		{"no certificate", statusCase{outcome: absent, reason: "policy_denied", certificates: true}, "certificate_required", 403},
-		{"R-MT-5 a bad certificate", statusCase{outcome: authenticator.Outcome{Verdict: authenticator.Absent, Reason: "credentials_invalid"}, reason: "policy_denied", certificates: true}, "certificate_required", 403},
+		// R-MT-5
+		{"a bad certificate", statusCase{outcome: authenticator.Outcome{Verdict: authenticator.Absent, Reason: "credentials_invalid"}, reason: "policy_denied", certificates: true}, "certificate_required", 403},
 		{"no certificate beside other methods", statusCase{outcome: absent, reason: "policy_denied", certificates: true, challenged: true}, "credentials_missing", 401},
 		{"a certificate, denied", statusCase{outcome: accepted, reason: "policy_denied", certificates: true}, "policy_denied", 403},
 		{"a connection for another host", statusCase{outcome: authenticator.Outcome{Verdict: authenticator.Malformed, Reason: "misdirected"}, certificates: true}, "misdirected", 421},

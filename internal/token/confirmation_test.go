@@ -23,7 +23,8 @@ func TestConfirmation(t *testing.T) {
 		"null":          {null, Confirmation{}, "none"},
 		"a key":         {map[string]any{"jkt": keyThumbprint}, Confirmation{KeyThumbprint: keyThumbprint}, "dpop"},
 		"a certificate": {map[string]any{"x5t#S256": certificateThumbprint}, Confirmation{CertificateThumbprint: certificateThumbprint}, "certificate"},
-		"R-MT-6 both":   {map[string]any{"jkt": keyThumbprint, "x5t#S256": certificateThumbprint}, Confirmation{keyThumbprint, certificateThumbprint}, "dpop"},
+		// R-MT-6
+		"both": {map[string]any{"jkt": keyThumbprint, "x5t#S256": certificateThumbprint}, Confirmation{keyThumbprint, certificateThumbprint}, "dpop"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, raw := newVerifier(t, testConfig(t, "HS256")), token("HS256", map[string]any{"cnf": test.cnf})
