@@ -22,9 +22,9 @@ func signedInAt(at, signedIn int64) Input {
 
 const recentRule = "default: [{max_age: 15m}, {max_age: 1m, roles: [x]}]\n"
 
-// TestS16CachedAge: what a policy decides by an access table is remembered until the age of
+// TestCachedAge: what a policy decides by an access table is remembered until the age of
 // the sign-in exceeds the next max_age of the table, and no longer.
-func TestS16CachedAge(t *testing.T) {
+func TestCachedAge(t *testing.T) {
 	d := policytest.NewDir(t)
 	set := open(t, Config{
 		Sources: []string{d.Write("p/authz.rego", "package caddy.authz\n\nallow := data.caddy.access.decision\n")},

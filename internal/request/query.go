@@ -34,18 +34,13 @@ func (r *Request) query(into map[string][]string, raw string) (map[string][]stri
 }
 
 // parseQuery returns the parameters of a raw query, in an empty map or, for nil,
-// a new one. Unlike net/url it drops none: semicolons are ordinary characters, and what
-// cannot be decoded stays as it is; both are flagged. The parameter _method also has the
-// values of all spellings of its name.
-//
-// A large query is counted first, so that the map and the values are allocated once: a map
-// that grows to thousands of names allocates about twice its size.
+// a new one. Unlike net/url it never drops one: semicolons are ordinary
+// characters, and what cannot be decoded is kept as it is; both are flagged. The
+// parameter _method also has the values of all spellings of its name.
 func parseQuery(query map[string][]string, raw string) (map[string][]string, []Flag) {
-	count := strings.Count(raw, "&") + 1
 	if query == nil {
-		query = make(map[string][]string, min(count, maxParameters))
+		query = map[string][]string{}
 	}
-	values := make([]string, 0, min(count, maxParameters))
 	var flags []Flag
 	if strings.Contains(raw, ";") {
 		flags = append(flags, FlagSemicolon)
@@ -63,12 +58,7 @@ func parseQuery(query map[string][]string, raw string) (map[string][]string, []F
 		for _, text := range []*string{&name, &value} {
 			flags = unescapeQuery(text, flags)
 		}
-		if earlier := query[name]; earlier == nil && len(values) < cap(values) {
-			values = append(values, value)
-			query[name] = values[len(values)-1 : len(values) : len(values)]
-		} else {
-			query[name] = append(earlier, value)
-		}
+		query[name] = append(query[name], value)
 		if name != MethodParameter && isMethodParameter(name) {
 			query[MethodParameter] = append(query[MethodParameter], value)
 		}

@@ -1,7 +1,6 @@
 package request
 
 import (
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -48,28 +47,6 @@ func TestS06TooManyParameters(t *testing.T) {
 				t.Errorf("%d parameters: rejected for %q, want %q", count, got, want)
 			}
 		}
-	}
-}
-
-// TestS06QueryMemory: the memory for a query of many names is limited, and in proportion to
-// the number of its parameters.
-func TestS06QueryMemory(t *testing.T) {
-	var raw strings.Builder
-	for i := range maxParameters {
-		fmt.Fprintf(&raw, "%x&", i)
-	}
-	var query map[string][]string
-	allocated := testing.Benchmark(func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			query, _ = parseQuery(nil, raw.String())
-		}
-	}).AllocedBytesPerOp()
-	if len(query) != maxParameters {
-		t.Errorf("%d names", len(query))
-	}
-	if allocated > 128*maxParameters {
-		t.Errorf("%d bytes for a query of %d", allocated, raw.Len())
 	}
 }
 
