@@ -208,6 +208,7 @@ func readAny(name string) ([]byte, error) {
 // put into a site.
 func TestManualCaddyfiles(t *testing.T) {
 	t.Setenv("OIDC_SECRET", canary)
+	t.Setenv("INTROSPECTION_SECRET", canary)
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("examples/reference")); err != nil {
 		t.Fatal(err)

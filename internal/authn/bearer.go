@@ -70,3 +70,40 @@ func tokenChallenge(scheme string, d authenticator.ChallengeRequest) authenticat
 	}
 	return c
 }
+
+// schemeChallenge returns the challenge of a scheme of tokens: Bearer or DPoP.
+func schemeChallenge(scheme string, d authenticator.ChallengeRequest) authenticator.Challenge {
+	if scheme == dpopSource.Scheme {
+		return dpopChallenge(d)
+	}
+	return bearerChallenge(d)
+}
+
+// tokenChallenges returns the challenges of a method that reads tokens in Authorization;
+// proofs says that it reads those with a DPoP proof. A cookie and a parameter have no
+// scheme to ask for them by: a bearer token would do as well.
+func tokenChallenges(o *ChallengeOption, b *BindingOption, proofs bool, d authenticator.ChallengeRequest, describe func(string, authenticator.ChallengeRequest) authenticator.Challenge) []authenticator.Challenge {
+	var challenges []authenticator.Challenge
+	if o.Challenge == off && d.DPoPNonce == "" {
+		return nil
+	}
+	if !b.RequireDPoP {
+		challenges = o.offer(describe(bearerSources[0].Scheme, b.about(d, false)))
+	}
+	if challenge := describe(dpopSource.Scheme, b.about(d, true)); d.DPoPNonce != "" {
+		challenges = append(challenges, challenge) // also with challenge off: without it the client cannot go on (S-24)
+	} else if proofs {
+		challenges = append(challenges, o.offer(challenge)...)
+	}
+	return challenges
+}
+
+// about returns what the challenge of one of the two schemes of tokens says: an error
+// stands only in the scheme that was used (RFC 9449, section 7.2), if both are offered.
+func (b *BindingOption) about(d authenticator.ChallengeRequest, withProof bool) authenticator.ChallengeRequest {
+	used := d.Scheme == dpopSource.Scheme
+	if used != withProof && !b.RequireDPoP && d.Reason != authenticator.ReasonCredentialsAmbiguous {
+		return authenticator.ChallengeRequest{MaxAge: -1}
+	}
+	return d
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -74,6 +75,14 @@ func (b *BindingOption) parseBinding(words caddyfileutil.Subdirectives) caddyfil
 	words["require_dpop"] = caddyfileutil.Flag(&b.RequireDPoP)
 	words["require_certificate_binding"] = caddyfileutil.Flag(&b.RequireCertificateBinding)
 	return words
+}
+
+// checkBinding reports a place from which no token with a DPoP proof is read.
+func (b *BindingOption) checkBinding(place *TokenPlace) error {
+	if b.RequireDPoP && place.From != "" && place.From != "bearer" {
+		return fmt.Errorf("require_dpop is about Authorization: DPoP, and from %s does not read it; leave one of the two out", place.From)
+	}
+	return nil
 }
 
 // dpopSource is where DPoP-bound tokens are; their proof is in the header DPoP.

@@ -392,7 +392,7 @@ func TestTokenChallenges(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
-	cookie := JWT{From: "cookie", Name: "token", sources: []authenticator.Source{authenticator.FromCookie("token")}}
+	cookie := JWT{TokenPlace: TokenPlace{From: "cookie", Name: "token"}, sources: []authenticator.Source{authenticator.FromCookie("token")}}
 	if got := cookie.Challenges(authenticator.ChallengeRequest{MaxAge: -1}); len(got) != 1 || got[0].Scheme != "Bearer" {
 		t.Errorf("from cookie: %+v", got)
 	}

@@ -43,6 +43,7 @@ func NewChain(methods []Method, trusted func(origin string) bool) (*Chain, error
 	if err != nil {
 		return nil, err
 	}
+	withholdJWTs(methods)
 	c := &Chain{methods: slices.Clone(methods), crossSite: newCrossSiteCheck(trusted), metadata: metadata, foreign: foreign}
 	for i := range c.methods {
 		if err := c.addSources(i); err != nil {

@@ -112,13 +112,7 @@ type JWT struct {
 	// Claims that must have one of some values. Default: none.
 	Require []Requirement `json:"require,omitempty"`
 
-	// Where tokens are: "bearer" (Authorization: Bearer, or DPoP with a proof), "basic_password" (the
-	// password of Basic), "header", "cookie" or "query" (each with a name). Default:
-	// bearer.
-	From string `json:"from,omitempty"`
-
-	// The name of the header, the cookie or the query parameter.
-	Name string `json:"name,omitempty"`
+	TokenPlace
 
 	// "pass" passes bearer tokens that are not JWTs, or whose issuer no method of the
 	// site names, to the application, if a session identifies the caller. Policies see
@@ -134,14 +128,6 @@ type JWT struct {
 	forged   *badSignatureLimiter
 	verifier *token.Verifier
 	release  func()
-}
-
-// Requirement is a claim that must hold one of the values.
-type Requirement struct {
-	// A dotted path or a JSON pointer.
-	Claim string `json:"claim"`
-	// The accepted values; one must match.
-	Values []string `json:"values"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -195,10 +181,7 @@ var (
 // Authenticate implements authenticator.Authenticator. What is not a token, and what another
 // issuer says it has issued, is left to the other methods.
 func (j *JWT) Authenticate(r *http.Request, c authenticator.Credential) authenticator.Outcome {
-	raw := c.Value
-	if j.From == "basic_password" {
-		_, raw, _ = decodeBasic(c.Value)
-	}
+	raw := j.token(c)
 	if verified, known := j.verifier.VerifyCached(raw); known {
 		return j.prove(r, c, raw, verified)
 	}
@@ -248,11 +231,8 @@ func outcomeOf(err error) (outcome authenticator.Outcome, forged bool) {
 
 // Challenges implements authenticator.Authenticator.
 func (j *JWT) Challenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
-	switch j.From {
-	case "basic_password":
-		return j.offer(basicChallenge(defaultRealm))
-	case "header":
-		return j.offer(keyChallenge(j.Name))
+	if challenge, ok := j.TokenPlace.challenge(); ok {
+		return j.offer(challenge)
 	}
 	plain := tokenError(d) == "" && len(d.Scopes) == 0 && len(d.ACRValues) == 0
 	if plain && j.plain != nil {
@@ -263,36 +243,16 @@ func (j *JWT) Challenges(d authenticator.ChallengeRequest) []authenticator.Chall
 
 // tokenChallenges returns the challenges of the schemes of tokens.
 func (j *JWT) tokenChallenges(d authenticator.ChallengeRequest) []authenticator.Challenge {
-	var challenges []authenticator.Challenge
-	if j.Challenge == off && d.DPoPNonce == "" {
-		return nil
-	}
-	if !j.RequireDPoP { // a cookie has no scheme to ask for it by: a bearer token would do as well
-		challenges = j.offer(j.describe(bearerChallenge(j.about(d, false))))
-	}
-	if challenge := j.describe(dpopChallenge(j.about(d, true))); d.DPoPNonce != "" {
-		challenges = append(challenges, challenge) // also with challenge off: without it the client cannot go on (S-24)
-	} else if slices.Contains(j.sources, dpopSource) {
-		challenges = append(challenges, j.offer(challenge)...)
-	}
-	return challenges
+	return tokenChallenges(&j.ChallengeOption, &j.BindingOption, slices.Contains(j.sources, dpopSource), d, j.describe)
 }
 
-// about returns what the challenge of one of the two schemes of tokens says: an error
-// stands only in the scheme that was used (RFC 9449, section 7.2), if both are offered.
-func (j *JWT) about(d authenticator.ChallengeRequest, withProof bool) authenticator.ChallengeRequest {
-	used := d.Scheme == dpopSource.Scheme
-	if used != withProof && !j.RequireDPoP && d.Reason != authenticator.ReasonCredentialsAmbiguous {
-		d = authenticator.ChallengeRequest{MaxAge: -1}
-	}
+// describe returns a challenge with the scopes of the resource, if it names no others, and
+// the link to its metadata.
+func (j *JWT) describe(scheme string, d authenticator.ChallengeRequest) authenticator.Challenge {
 	if len(d.Scopes) == 0 {
 		d.Scopes = j.ResourceScopes
 	}
-	return d
-}
-
-// describe adds the link to the metadata of the resource.
-func (j *JWT) describe(challenge authenticator.Challenge) authenticator.Challenge {
+	challenge := schemeChallenge(scheme, d)
 	if j.metadata != nil {
 		challenge.Params = append(challenge.Params, authenticator.Param{Name: "resource_metadata", Value: j.metadata.String()})
 	}

@@ -8,11 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/http/httpguts"
-
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
@@ -67,50 +64,13 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"leeway":        caddyfileutil.Duration(&j.Leeway),
 		"max_token_age": caddyfileutil.Duration(&j.MaxTokenAge),
 		"typ":           caddyfileutil.String(&j.Typ),
-		"from":          j.parseFrom,
+		"from":          j.TokenPlace.parse,
 		"map":           parseMap(&j.Map),
-		"require":       j.parseRequire,
+		"require":       parseRequire(&j.Require),
 		"challenge":     j.ChallengeOption.parse(),
 
 		"unknown_issuer": caddyfileutil.Enum(&j.UnknownIssuer, pass),
 	}), j.check)
-}
-
-func (j *JWT) parseFrom(d *caddyfile.Dispenser) error {
-	if j.From != "" {
-		return d.Err("from is set twice")
-	}
-	args := d.RemainingArgs()
-	if len(args) == 0 || len(args) > 2 {
-		return d.Errf("from wants a place and, for header, cookie and query, one name, not %d arguments: from bearer, from basic_password, or such as from header X-Token", len(args))
-	}
-	if j.From = args[0]; len(args) == 2 {
-		j.Name = args[1]
-	}
-	if _, err := j.source(); err != nil {
-		return d.WrapErr(err)
-	}
-	return nil
-}
-
-// source returns where tokens are.
-func (j *JWT) source() ([]authenticator.Source, error) {
-	named := map[string]func(string) authenticator.Source{"header": authenticator.FromHeader, "cookie": authenticator.FromCookie, "query": authenticator.FromQuery}[j.From]
-	switch {
-	case named != nil && !httpguts.ValidHeaderFieldName(j.Name):
-		return nil, fmt.Errorf("from %s wants a name, such as from %s token, not %q", j.From, j.From, j.Name)
-	case named != nil && named(j.Name).Check() != nil:
-		return nil, fmt.Errorf("a token cannot be the whole of %s; bearer and basic_password read Authorization", j.Name)
-	case named != nil:
-		return []authenticator.Source{named(j.Name)}, nil
-	case j.From != "" && j.From != "bearer" && j.From != "basic_password":
-		return nil, errors.New(caddyfileutil.Unknown("place of a token", j.From, []string{"bearer", "basic_password", "header", "cookie", "query"}))
-	case j.Name != "":
-		return nil, fmt.Errorf("from %s takes no name", j.From)
-	case j.From == "basic_password":
-		return basicSources, nil
-	}
-	return tokenSources, nil
 }
 
 // parseMap adds a line of sources to the map at target, each a <path>, a
@@ -158,18 +118,6 @@ func joinHaving(words []string) ([]string, error) {
 	return sources, nil
 }
 
-func (j *JWT) parseRequire(d *caddyfile.Dispenser) error {
-	args := d.RemainingArgs()
-	if len(args) == 0 {
-		return d.Err("require wants a claim and the values that it may hold, such as require team red blue")
-	}
-	if len(args) < 2 {
-		return d.Errf("require %s names no value that the claim may hold", args[0])
-	}
-	j.Require = append(j.Require, Requirement{Claim: args[0], Values: args[1:]})
-	return nil
-}
-
 // check reports what is wrong whatever the files hold.
 func (j *JWT) check() error {
 	switch {
@@ -178,7 +126,7 @@ func (j *JWT) check() error {
 	case len(j.Audience) > 1 && slices.Contains(j.Audience, anyone):
 		return fmt.Errorf("jwt %s: audience any accepts every audience and stands alone: remove any or the others", j.Issuer)
 	}
-	if err := cmp.Or(checkIssuer(j.Issuer), j.checkRequire(), j.ChallengeOption.check(), j.checkUnknownIssuer(), j.checkBinding(), checkFiles("secret", j.Secret, "jwks_bearer", j.JWKSBearer), j.checkKeys()); err != nil {
+	if err := cmp.Or(checkIssuer(j.Issuer), checkRequire(j.Require), j.ChallengeOption.check(), j.checkUnknownIssuer(), j.checkBinding(&j.TokenPlace), checkFiles("secret", j.Secret, "jwks_bearer", j.JWKSBearer), j.checkKeys()); err != nil {
 		return fmt.Errorf("jwt %s: %w", j.Issuer, err)
 	}
 	if err := j.checkResource(); err != nil {
@@ -208,14 +156,6 @@ func (j *JWT) checkUnknownIssuer() error {
 	return nil
 }
 
-// checkBinding reports a place from which no token with a DPoP proof is read.
-func (j *JWT) checkBinding() error {
-	if j.RequireDPoP && j.From != "" && j.From != "bearer" {
-		return fmt.Errorf("require_dpop is about Authorization: DPoP, and from %s does not read it; leave one of the two out", j.From)
-	}
-	return nil
-}
-
 // checkFiles reports the first of some pairs of a word and its value that names a file
 // in the form that Caddy takes for a part of the request's path.
 func checkFiles(pairs ...string) error {
@@ -227,22 +167,13 @@ func checkFiles(pairs ...string) error {
 	return nil
 }
 
-// checkRequire returns an error for a *, which would match nothing.
-func (j *JWT) checkRequire() error {
-	for _, r := range j.Require {
-		if slices.Contains(r.Values, "*") {
-			return fmt.Errorf("require %s: * is no pattern and matches nothing; name the values that the claim may hold", r.Claim)
-		}
-	}
-	return nil
-}
-
 // config returns what the verifier is made of.
 func (j *JWT) config(keys token.KeySource) token.Config {
 	config := token.Config{
 		Issuer: j.Issuer, Audiences: j.Audience, Algorithms: j.Algorithms,
 		Leeway: time.Duration(j.Leeway), MaxAge: time.Duration(j.MaxTokenAge),
 		Type: j.Typ, Map: j.Map, SkippedClaims: logForeign("jwt", j.Issuer), Keys: keys,
+		Require: requirements(j.Require),
 	}
 	if j.Issuer == anyone {
 		config.Issuer = ""
@@ -252,9 +183,6 @@ func (j *JWT) config(keys token.KeySource) token.Config {
 	}
 	if len(j.Audience) == 1 && j.Audience[0] == anyone {
 		config.Audiences, config.AnyAudience = nil, true
-	}
-	for _, r := range j.Require {
-		config.Require = append(config.Require, token.Requirement{Claim: r.Claim, Values: r.Values})
 	}
 	return config
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/internal/introspection"
 	"github.com/policyauth/caddy-policy-auth/internal/pool"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
@@ -21,11 +22,13 @@ var (
 	remoteKeys = pool.New[*token.RemoteKeySet]()
 )
 
-// KeyStatuses returns the state of every key source in use that has public keys.
+// KeyStatuses returns the state of every key source in use that has public keys, and of
+// every introspection endpoint.
 func KeyStatuses() []token.Status {
 	statuses := []token.Status{}
 	remoteKeys.Each(func(r *token.RemoteKeySet) { statuses = append(statuses, r.Status()) })
 	keyFiles.Each(func(f *keyFileSource) { statuses = append(statuses, f.status()) })
+	introspectors.Each(func(c *introspection.Client) { statuses = append(statuses, c.Status()) })
 	return statuses
 }
 

@@ -3,6 +3,7 @@ package authn
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -31,6 +32,9 @@ func Load(ctx caddy.Context, module any, field string) ([]Method, error) {
 // takes every credential in the source that they share.
 func shadowed(methods []Method) error {
 	for i, earlier := range methods {
+		if err := checkSent(earlier, methods[i+1:]); err != nil {
+			return err
+		}
 		if earlier.Name != "basic" {
 			continue
 		}
@@ -44,6 +48,25 @@ func shadowed(methods []Method) error {
 				}
 			}
 		}
+	}
+	return nil
+}
+
+// checkSent returns an error if an introspection method would send to its endpoint what
+// a later method accepts. Only a JWT says who issued it.
+func checkSent(earlier Method, later []Method) error {
+	if earlier.Name != "introspection" {
+		return nil
+	}
+	for _, method := range later {
+		_, isJWT := method.Authenticator.(*JWT)
+		if isJWT || !slices.ContainsFunc(method.Sources(), func(s authenticator.Source) bool { return slices.Contains(earlier.Sources(), s) }) {
+			continue
+		}
+		if method.Name == earlier.Name {
+			return errors.New("introspection is set twice for the same place, and the first endpoint would be sent the tokens of the second: read the tokens of one of them from another place, such as from header X-Token")
+		}
+		return fmt.Errorf("introspection sends what it does not know to its endpoint, also the credentials of %s after it: write %s first", method.Name, method.Name)
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func TestWholeHeaders(t *testing.T) {
 		if err := key.check(); (err == nil) != valid {
 			t.Errorf("api_key, %s: %v", name, err)
 		}
-		if _, err := (&JWT{From: "header", Name: name}).source(); (err == nil) != valid {
+		if _, err := (&TokenPlace{From: "header", Name: name}).source(); (err == nil) != valid {
 			t.Errorf("jwt, %s: %v", name, err)
 		}
 	}

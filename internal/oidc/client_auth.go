@@ -1,12 +1,14 @@
 package oidc
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The ways in which a client proves who it is (OpenID Connect Core, section 9).
@@ -25,21 +27,77 @@ var metadataNames = map[string]string{
 	AuthBasic: "client_secret_basic", AuthPost: "client_secret_post", AuthPrivateKeyJWT: "private_key_jwt",
 }
 
-// checkAuth returns an error for options that exclude each other or are missing.
-func (c Config) checkAuth() error {
+// ClientAuth authenticates a client to an endpoint of its provider (RFC 6749, section
+// 2.3; RFC 7523).
+type ClientAuth struct {
+	// Method is one of AuthMethods; "" means basic, if there is a secret, or none.
+	Method string
+	// ID is the client ID.
+	ID string
+	// Secret is the secret for basic and post.
+	Secret string
+	// Key is the key for private_key_jwt.
+	Key *ClientKey
+	// Algorithm is that of assertions; "" means the one that the key prefers.
+	Algorithm string
+	// Audience is the audience of assertions: the provider's issuer (S-29).
+	Audience string
+}
+
+// Check returns an error for options that exclude each other or are missing. It names
+// them as configurations do: client_id, client_secret, client_auth_method, client_key.
+func (a ClientAuth) Check() error {
 	switch {
-	case c.AuthMethod != "" && !slices.Contains(AuthMethods, c.AuthMethod):
-		return fmt.Errorf("client_auth_method: unknown value: %s; allowed: %s", c.AuthMethod, strings.Join(AuthMethods, " "))
-	case c.AuthMethod == AuthPrivateKeyJWT && c.ClientSecret != "":
+	case a.ID == "":
+		return errors.New("client_id: missing: it is what the provider calls this site")
+	case a.Method != "" && !slices.Contains(AuthMethods, a.Method):
+		return fmt.Errorf("client_auth_method: unknown value: %s; allowed: %s", a.Method, strings.Join(AuthMethods, " "))
+	case a.Method == AuthPrivateKeyJWT && a.Secret != "":
 		return errors.New("client_secret: with client_auth_method private_key_jwt the client proves itself by client_key: remove client_secret")
-	case c.AuthMethod == AuthPrivateKeyJWT && c.ClientKey == nil:
+	case a.Method == AuthPrivateKeyJWT && a.Key == nil:
 		return errors.New("client_auth_method private_key_jwt: client_key is missing: name a file with a private key in PEM")
-	case c.AuthMethod != AuthPrivateKeyJWT && c.ClientKey != nil:
+	case a.Method != AuthPrivateKeyJWT && a.Key != nil:
 		return errors.New("client_key: it is for client_auth_method private_key_jwt: add that line")
-	case c.AuthMethod != "" && c.AuthMethod != AuthPrivateKeyJWT && c.ClientSecret == "":
-		return fmt.Errorf("client_auth_method %s: client_secret is missing", c.AuthMethod)
+	case a.Method != "" && a.Method != AuthPrivateKeyJWT && a.Secret == "":
+		return fmt.Errorf("client_auth_method %s: client_secret is missing", a.Method)
 	}
 	return nil
+}
+
+// NewRequest returns a POST request of a form, which it adds to, with client
+// authentication. The request asks for JSON.
+func (a ClientAuth) NewRequest(endpoint string, form url.Values, now time.Time) (*http.Request, error) {
+	basic := a.Method == AuthBasic || a.Method == "" && a.Secret != ""
+	if !basic {
+		form.Set("client_id", a.ID)
+	}
+	switch a.Method {
+	case AuthPost:
+		form.Set("client_secret", a.Secret)
+	case AuthPrivateKeyJWT:
+		algorithm := cmp.Or(a.Algorithm, a.Key.algorithms[0])
+		signed, err := a.Key.assertion(algorithm, a.ID, a.Audience, now)
+		if err != nil {
+			return nil, errors.New("client_key: signing a client assertion failed")
+		}
+		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		form.Set("client_assertion", signed)
+	}
+	r, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Accept", "application/json")
+	if basic { // RFC 6749, section 2.3.1
+		r.SetBasicAuth(url.QueryEscape(a.ID), url.QueryEscape(a.Secret))
+	}
+	return r, nil
+}
+
+// clientAuth returns the configured client authentication.
+func (c Config) clientAuth() ClientAuth {
+	return ClientAuth{Method: c.AuthMethod, ID: c.ClientID, Secret: c.ClientSecret, Key: c.ClientKey, Audience: c.Issuer}
 }
 
 // authMethod returns the client authentication method: the configured one, or
@@ -87,28 +145,7 @@ func (p *Provider) checkAuthSupport(m *metadata, doc *document) {
 
 // newRequest returns a POST request with client authentication.
 func (p *Provider) newRequest(m *metadata, endpoint string, form url.Values) (*http.Request, error) {
-	if m.auth != AuthBasic {
-		form.Set("client_id", p.config.ClientID)
-	}
-	switch m.auth {
-	case AuthPost:
-		form.Set("client_secret", p.config.ClientSecret)
-	case AuthPrivateKeyJWT:
-		signed, err := p.config.ClientKey.assertion(m.algorithm, p.config.ClientID, p.config.Issuer, p.config.Now())
-		if err != nil {
-			return nil, errors.New("client_key: signing a client assertion failed")
-		}
-		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
-		form.Set("client_assertion", signed)
-	}
-	r, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Accept", "application/json")
-	if m.auth == AuthBasic { // RFC 6749, section 2.3.1
-		r.SetBasicAuth(url.QueryEscape(p.config.ClientID), url.QueryEscape(p.config.ClientSecret))
-	}
-	return r, nil
+	auth := p.config.clientAuth()
+	auth.Method, auth.Algorithm = m.auth, m.algorithm
+	return auth.NewRequest(endpoint, form, p.config.Now())
 }

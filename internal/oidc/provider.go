@@ -105,10 +105,7 @@ func New(config Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	if config.ClientID == "" {
-		return nil, errors.New("client_id: missing: it is what the provider calls this site")
-	}
-	for _, err := range []error{checkPrompt(config.Prompt), config.checkAuth(), CheckParameters(config.Parameters)} {
+	for _, err := range []error{checkPrompt(config.Prompt), config.clientAuth().Check(), CheckParameters(config.Parameters)} {
 		if err != nil {
 			return nil, err
 		}

@@ -94,11 +94,11 @@ func (v *Verifier) checkTimes(_ header, claims object) error {
 		return refuse(reason, "clock", formatTime(now), "received_"+claim, formatTime(at), "leeway", v.leeway.String())
 	}
 	switch {
-	case !hasExp:
+	case !hasExp && !v.optionalExp:
 		return malformed("the payload has no exp")
 	case v.maxAge > 0 && !hasIat:
 		return malformed("the payload has no iat, which max_token_age needs")
-	case !now.Before(exp.Add(v.leeway)):
+	case hasExp && !now.Before(exp.Add(v.leeway)):
 		return outside(authenticator.ReasonTokenExpired, "exp", exp)
 	case hasNbf && now.Before(nbf.Add(-v.leeway)):
 		return outside(authenticator.ReasonTokenNotYetValid, "nbf", nbf)

@@ -74,13 +74,26 @@ type Requirement struct {
 // New returns a verifier. Its errors name the option, the invalid value and the
 // allowed values. It does not wait for keys.
 func New(c Config) (*Verifier, error) {
-	v := &Verifier{issuer: c.Issuer, keys: c.Keys, now: c.Now, maxAge: c.MaxAge, skippedClaims: c.SkippedClaims, cache: newTokenCache()}
+	v, err := newClaimsVerifier(c)
+	if err != nil {
+		return nil, err
+	}
+	v.method, v.keys, v.cache = "jwt", c.Keys, newTokenCache()
+	for _, set := range []func(Config) error{v.setAlgorithms, v.setMaxAge, v.setType} {
+		if err := set(c); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// newClaimsVerifier returns a verifier with what does not depend on keys and signatures.
+func newClaimsVerifier(c Config) (*Verifier, error) {
+	v := &Verifier{issuer: c.Issuer, now: c.Now, skippedClaims: c.SkippedClaims}
 	if v.now == nil {
 		v.now = time.Now
 	}
-	for _, set := range []func(Config) error{
-		v.setAudiences, v.setAlgorithms, v.setTimes, v.setType, v.setMap, v.setRequirements,
-	} {
+	for _, set := range []func(Config) error{v.setAudiences, v.setLeeway, v.setMap, v.setRequirements} {
 		if err := set(c); err != nil {
 			return nil, err
 		}
@@ -143,12 +156,17 @@ func (v *Verifier) setAlgorithms(c Config) error {
 	return nil
 }
 
-func (v *Verifier) setTimes(c Config) error {
-	if c.Leeway < 0 || c.Leeway > maxLeeway {
-		return fmt.Errorf("leeway: %s is out of range (allowed: up to %s)", c.Leeway, maxLeeway)
-	}
+func (v *Verifier) setMaxAge(c Config) error {
 	if c.MaxAge < 0 {
 		return fmt.Errorf("max_token_age: %s is negative", c.MaxAge)
+	}
+	v.maxAge = c.MaxAge
+	return nil
+}
+
+func (v *Verifier) setLeeway(c Config) error {
+	if c.Leeway < 0 || c.Leeway > maxLeeway {
+		return fmt.Errorf("leeway: %s is out of range (allowed: up to %s)", c.Leeway, maxLeeway)
 	}
 	v.leeway = c.Leeway
 	if v.leeway == 0 {

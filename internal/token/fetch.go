@@ -43,7 +43,7 @@ func newFetcher(config RemoteKeySetConfig) *fetcher {
 			continue
 		}
 		if named = append(named, u.Host); f.origin == "" {
-			f.origin = originOf(u)
+			f.origin = Origin(u)
 		}
 	}
 	f.client = NewClient(ClientConfig{ConfiguredHosts: named, Roots: config.Roots})
@@ -57,8 +57,8 @@ func newFetcher(config RemoteKeySetConfig) *fetcher {
 // defaultPorts are the ports of URLs without one.
 var defaultPorts = map[string]string{"https": "443", "http": "80"}
 
-// originOf returns the scheme, host and port of a URL.
-func originOf(u *url.URL) string {
+// Origin returns the scheme, host and port of a URL.
+func Origin(u *url.URL) string {
 	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), cmp.Or(u.Port(), defaultPorts[u.Scheme]))
 }
 
@@ -68,7 +68,7 @@ func (f *fetcher) close() { f.client.CloseIdleConnections() }
 // authorize adds the credential, which is read each time, to requests to its
 // origin.
 func (f *fetcher) authorize(r *http.Request) error {
-	if f.bearer == nil || originOf(r.URL) != f.origin {
+	if f.bearer == nil || Origin(r.URL) != f.origin {
 		return nil
 	}
 	credential, err := f.bearer()

@@ -34,6 +34,8 @@ type ClientConfig struct {
 	ConfiguredHosts []string
 	// RootCAs replace the system's root certificates; nil: the system's.
 	Roots *RootCAs
+	// IdleConnections is how many idle connections are kept; 0 means 2.
+	IdleConnections int
 
 	// proxy says which proxy a request goes through, and lookup which addresses a
 	// name has; nil: as the environment and the system's resolver say.
@@ -52,7 +54,7 @@ func NewClient(c ClientConfig) *http.Client {
 	if c.lookup == nil {
 		c.lookup = net.DefaultResolver.LookupNetIP
 	}
-	direct, proxied := newTransport(c.Roots), newTransport(c.Roots)
+	direct, proxied := newTransport(c), newTransport(c)
 	direct.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return dialer(isConfigured(address, c.ConfiguredHosts)).DialContext(ctx, network, address)
 	}
@@ -64,11 +66,12 @@ func NewClient(c ClientConfig) *http.Client {
 	return &http.Client{Transport: &proxyRouter{direct: direct, proxied: proxied, config: c}, Timeout: fetchTimeout, CheckRedirect: sameOriginRedirect}
 }
 
-// newTransport returns a transport with root certificates and without a dialer.
-func newTransport(roots *RootCAs) *http.Transport {
-	t := &http.Transport{TLSHandshakeTimeout: fetchTimeout, MaxIdleConns: 2, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true}
-	if roots != nil {
-		t.TLSClientConfig = &tls.Config{RootCAs: roots.pool}
+// newTransport returns a transport without a dialer.
+func newTransport(c ClientConfig) *http.Transport {
+	idle := cmp.Or(c.IdleConnections, 2)
+	t := &http.Transport{TLSHandshakeTimeout: fetchTimeout, MaxIdleConns: idle, MaxIdleConnsPerHost: idle, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true}
+	if c.Roots != nil {
+		t.TLSClientConfig = &tls.Config{RootCAs: c.Roots.pool}
 	}
 	return t
 }

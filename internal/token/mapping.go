@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -40,7 +41,7 @@ func (v *Verifier) identify(claims object, kind authenticator.Kind, bound string
 		ID:            m.text("id"),
 		Username:      m.text("username"),
 		Name:          m.text("name"),
-		Method:        "jwt",
+		Method:        v.method,
 		Roles:         m.list("roles"),
 		Groups:        m.list("groups"),
 		Scopes:        m.list("scopes"),
@@ -53,6 +54,7 @@ func (v *Verifier) identify(claims object, kind authenticator.Kind, bound string
 		Bound:         bound,
 	}
 	id.Issuer, _, _ = claims.text("iss")
+	id.Issuer = cmp.Or(id.Issuer, v.defaultIssuer)
 	if v.maxAge > 0 {
 		id.ExpiresAt = min(id.ExpiresAt, m.seconds("iat")+int64(v.maxAge.Seconds()))
 	}

@@ -21,12 +21,15 @@ import (
 // Verifier verifies the tokens of one issuer. It is safe for concurrent use. Call
 // New.
 type Verifier struct {
+	method         string // of the identities
 	issuer         string
+	defaultIssuer  string   // of identities without iss, or ""
 	audiences      []string // nil accepts any
 	extraAudiences []string // of ID tokens
 	algorithms     []string
 	leeway         time.Duration
 	maxAge         time.Duration
+	optionalExp    bool
 	typ            string // as normalType returns it, or ""
 	sources        map[string][]claimSource
 	customFields   map[string]bool // the fields in Config.Map
