@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -60,9 +61,7 @@ func TestMatches(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := httptest.NewRequest(test.method, test.target, nil)
-			for name, lines := range test.header {
-				r.Header[name] = lines
-			}
+			maps.Copy(r.Header, test.header)
 			r, ex := opened(r)
 			before, beforeURL := *r, *r.URL
 			got, err := ex.Matches(r, caddyhttp.MatcherSets{{test.matcher}})

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,9 +75,7 @@ func TestE2ERecipeMCP(t *testing.T) {
 	v := r.from(t, outside)
 	token := func(claims map[string]any) string {
 		all := map[string]any{"aud": endpoint, "client_id": "app", "scope": "mcp"}
-		for name, value := range claims {
-			all[name] = value
-		}
+		maps.Copy(all, claims)
 		return bearer(provider, all)
 	}
 	post := func(status int, body string, header ...string) string {
