@@ -29,6 +29,12 @@ type Session struct {
 	// How long a session lasts at most, however often it is used. Default: 12h.
 	Lifetime caddy.Duration `json:"lifetime,omitempty"`
 
+	// How long after the user signed in, which may have been at a provider before the
+	// session began, a session counts. After that, users sign in again, and an OpenID
+	// provider is asked for a sign-in of at most this age (max_age). At least 1m.
+	// Default: no limit.
+	MaxAuthAge caddy.Duration `json:"max_auth_age,omitempty"`
+
 	// Keeps the cookie when the browser is closed, until the lifetime ends. Default:
 	// false.
 	Persistent bool `json:"persistent,omitempty"`
@@ -72,6 +78,7 @@ func (Session) CaddyModule() caddy.ModuleInfo {
 //	session {
 //	    idle <duration>
 //	    lifetime <duration>
+//	    max_auth_age <duration>
 //	    persistent
 //	    cookie_name <name>
 //	    cookie_domain <domain>
@@ -87,6 +94,7 @@ func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return caddyfileutil.ValidatedBlock(d, "session", caddyfileutil.Subdirectives{
 		"idle":          caddyfileutil.Duration(&s.Idle),
 		"lifetime":      caddyfileutil.Duration(&s.Lifetime),
+		"max_auth_age":  caddyfileutil.Duration(&s.MaxAuthAge),
 		"persistent":    caddyfileutil.Flag(&s.Persistent),
 		"cookie_name":   caddyfileutil.String(&s.CookieName),
 		"cookie_domain": caddyfileutil.String(&s.CookieDomain),
@@ -123,7 +131,7 @@ func (s *Session) check() error {
 func (s *Session) config() session.Config {
 	config := session.Config{
 		Cookie: session.Cookie{Name: s.CookieName, Domain: s.CookieDomain, SameSite: sameSites[s.SameSite]},
-		Idle:   time.Duration(s.Idle), Lifetime: time.Duration(s.Lifetime),
+		Idle:   time.Duration(s.Idle), Lifetime: time.Duration(s.Lifetime), MaxAuthAge: time.Duration(s.MaxAuthAge),
 	}
 	if config.Lifetime == 0 {
 		config.Lifetime = max(session.DefaultLifetime, config.Idle)

@@ -6,9 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
@@ -80,31 +77,10 @@ func (o *OIDC) Login(v *Request, returnTo string) {
 	o.begin(v, returnTo, parseStepUp(v.R.URL.Query()))
 }
 
-// maxACRValues is the maximum length of acr_values, in bytes. Anyone can write them
-// into the URL, and they are stored until the sign-in ends.
-const maxACRValues = 1024
-
-// parseStepUp reads the step-up parameters of the sign-in page. If a user changes
-// them to weaker ones, the policy denies the request again after the sign-in.
-func parseStepUp(query url.Values) oidc.StepUp {
-	stepUp := oidc.NoStepUp
-	strange := func(c rune) bool { return c == utf8.RuneError || !unicode.IsPrint(c) }
-	if text := query.Get("acr_values"); len(text) <= maxACRValues && !strings.ContainsFunc(text, strange) {
-		stepUp.ACRValues = strings.Fields(text)
-	}
-	if seconds, err := strconv.ParseInt(query.Get("max_age"), 10, 32); err == nil && seconds >= 0 {
-		stepUp.MaxAge = seconds
-	}
-	return stepUp
-}
-
-// isStepUp reports whether a sign-in has requirements.
-func isStepUp(ask oidc.StepUp) bool { return len(ask.ACRValues) > 0 || ask.MaxAge >= 0 }
-
 // begin starts a sign-in and redirects the browser to the provider.
 func (o *OIDC) begin(v *Request, returnTo string, stepUp oidc.StepUp) {
 	state := randomToken()
-	to, pending, err := o.Provider.Authorize(v.R.Context(), state, o.callbackURL(v), stepUp)
+	to, pending, err := o.Provider.Authorize(v.R.Context(), state, o.callbackURL(v), v.limitAge(stepUp))
 	if err == nil {
 		kept := pending
 		kept.StepUp = oidc.StepUp{} // Ask has it
@@ -174,7 +150,7 @@ func (o *OIDC) takeTransaction(v *Request, states []string) (t Transaction, u oi
 	case t.Login != o.MethodName || json.Unmarshal(t.Data, &u) != nil:
 		return Transaction{}, u, ErrState
 	}
-	u.Request.StepUp = t.StepUp
+	u.Request.StepUp = v.limitAge(t.StepUp)
 	return t, u, nil
 }
 
@@ -183,7 +159,7 @@ func (o *OIDC) complete(v *Request, answer url.Values, t Transaction, pending oi
 	granted, err := o.Provider.Exchange(v.R.Context(), answer, pending)
 	var failure *oidc.Failure
 	if errors.As(err, &failure) && failure.NeedsInteraction {
-		stepUp := pending.StepUp
+		stepUp := t.StepUp
 		stepUp.Interactive = true
 		o.begin(v, t.ReturnTo, stepUp)
 		return
@@ -207,6 +183,10 @@ func (o *OIDC) complete(v *Request, answer url.Values, t Transaction, pending oi
 	v.recordSignIn(t.Began)
 	if v.keepsSession(t, record) {
 		v.Redirect(SanitizeReturnTo(t.ReturnTo))
+		return
+	}
+	if stepUp, anew := v.signInAnew(t, record); anew {
+		o.begin(v, t.ReturnTo, stepUp)
 		return
 	}
 	v.loginURL = v.retryURL(t)

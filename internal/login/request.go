@@ -2,6 +2,7 @@ package login
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"net/netip"
 
@@ -68,11 +69,16 @@ type Event struct {
 }
 
 // StartSession starts a session and redirects the browser to a local path. An
-// unsafe path is replaced by the root of the site.
+// unsafe path is replaced by the root of the site. A sign-in that is too old for
+// max_auth_age gets 403 (step_up_required).
 func (v *Request) StartSession(name string, record session.Record, returnTo string) {
 	started, err := v.Sessions.Start(v.R.Context(), v.W, v.R, v.HTTPS, record)
 	if err != nil {
-		v.Refuse(Event{Login: name, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Identity: record.Identity, Err: err})
+		e := Event{Login: name, Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Identity: record.Identity, Err: err}
+		if errors.Is(err, session.ErrAuthTime) {
+			e.Status, e.Reason = http.StatusForbidden, authenticator.ReasonStepUpRequired
+		}
+		v.Refuse(e)
 		return
 	}
 	v.report(Event{Kind: SignedIn, Login: name, Identity: started.Identity})

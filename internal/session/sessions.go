@@ -42,6 +42,9 @@ type Config struct {
 	// Idle is how long a session may be unused, and Lifetime is how long it may
 	// exist. Zero means DefaultIdle and DefaultLifetime.
 	Idle, Lifetime time.Duration
+	// MaxAuthAge is how long after the user's sign-in, which may be one at a provider,
+	// a session counts: at least MinMaxAuthAge. Zero means no limit.
+	MaxAuthAge time.Duration
 	// Logins are the IDs of the logins whose sessions are accepted.
 	Logins []string
 	// InsecureHTTP allows sessions over plain HTTP from other machines.
@@ -76,6 +79,8 @@ func New(registry *Registry, config Config) (*Sessions, error) {
 		return nil, errors.New("idle and lifetime are positive")
 	case config.Idle > config.Lifetime:
 		return nil, fmt.Errorf("idle is %s, longer than the lifetime of %s", config.Idle, config.Lifetime)
+	case config.MaxAuthAge != 0 && config.MaxAuthAge < MinMaxAuthAge:
+		return nil, fmt.Errorf("max_auth_age is %s, below the minimum of 1m", config.MaxAuthAge)
 	}
 	return &Sessions{registry: registry, config: config, saveInterval: min(config.Idle/20, 30*time.Second)}, config.Cookie.Check()
 }
@@ -92,12 +97,15 @@ func (s *Sessions) Cookie() Cookie { return s.config.Cookie }
 // Start starts a session with a new random ID and sends the cookie (R-CK-7). It
 // ends the session that the browser had before. The record must have Identity and
 // Login; SID, Subject and Data are optional. HTTPS is the scheme as the client sees
-// it.
+// it. A sign-in that is too old is ErrAuthTime, and changes nothing.
 func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, https bool, record Record) (*Session, error) {
 	if err := s.CanStart(r, https); err != nil {
 		return nil, err
 	}
 	id := newID()
+	if err := s.CheckAuthTime(record.Identity); err != nil {
+		return nil, err
+	}
 	record.Site, record.Created = s.site(r), s.config.Now().UTC()
 	record.Identity = s.sessionIdentity(record.Identity, record.Created)
 	started, err := s.registry.add(ctx, sha256.Sum256([]byte(id)), record, s.config.Lifetime)
@@ -127,6 +135,9 @@ func (s *Sessions) sessionIdentity(of *authenticator.Identity, at time.Time) *au
 	id := *of
 	id.Method = "session"
 	end := at.Add(s.config.Lifetime).Unix()
+	if s.config.MaxAuthAge > 0 && id.AuthTime != 0 {
+		end = min(end, s.authEnd(&id).Unix())
+	}
 	if id.ExpiresAt == 0 || end < id.ExpiresAt {
 		id.ExpiresAt = end
 	}
@@ -184,12 +195,12 @@ func hashID(value string) (idHash, bool) {
 	return sha256.Sum256(id[:copy(id[:], value)]), true
 }
 
-// checkExpiry returns ErrExpired for a session that exceeded its lifetime or was
-// idle for too long. Another machine may have used it, so that the store is read
+// checkExpiry returns ErrExpired for a session that exceeded its lifetime or its
+// maximum age of a sign-in, or was idle for too long. Another machine may have used it, so that the store is read
 // before a session counts as idle.
 func (s *Sessions) checkExpiry(ctx context.Context, found *Session) error {
 	now := s.config.Now()
-	if !now.Before(found.Created.Add(s.config.Lifetime)) {
+	if !now.Before(found.Created.Add(s.config.Lifetime)) || s.CheckAuthTime(found.Identity) != nil {
 		return ErrExpired
 	}
 	if !s.isIdle(found, now) {
