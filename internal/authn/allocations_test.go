@@ -33,6 +33,26 @@ func TestNewTokenAllocations(t *testing.T) {
 	}
 }
 
+// TestIntrospectedAllocations: a token that is known to be active allocates nothing, and the
+// endpoint is not asked again.
+//
+// R-INT-4
+func TestIntrospectedAllocations(t *testing.T) {
+	url, asked := introspectionServer(t)
+	i := newIntrospection(t, url, nil)
+	r, credential := httptest.NewRequest("GET", "/", nil), authenticator.Credential{Source: i.Sources()[0], Value: "good"}
+	if got := testing.AllocsPerRun(100, func() { // the first run, which asks, is not counted
+		if outcome := i.Authenticate(r, credential); outcome.Verdict != authenticator.Accepted {
+			t.Fatal(outcome)
+		}
+	}); got > 0 {
+		t.Errorf("%v allocations", got)
+	}
+	if asked.Load() != 1 {
+		t.Errorf("%d requests", asked.Load())
+	}
+}
+
 // TestForeignAllocations: performance.md, a remembered token of an issuer of ours is
 // not taken apart again to tell that it is no other application's.
 func TestForeignAllocations(t *testing.T) {

@@ -178,32 +178,58 @@ func TestBinding(t *testing.T) {
 		{"both, as a bearer token", plain, true, true, "Bearer", true, true, false, unbound},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			b := newBound(t, test.option)
-			var cnf []string
-			if test.jkt {
-				cnf = append(cnf, "jkt", b.jkt())
-			}
-			if test.x5t {
-				cnf = append(cnf, "x5t#S256", b.x5t())
-			}
-			raw := b.token(cnf...)
-			for range 2 { // the second time the token is remembered, and its proof is verified all the same
-				var proofs []string
-				if test.proof {
-					proofs = []string{b.proof(raw, "GET", ordersURL, nil)}
+		for method, opaque := range map[string]bool{"jwt": false, "introspection": true} {
+			t.Run(method+": "+test.name, func(t *testing.T) {
+				b := newBound(t, test.option)
+				cnf := map[string]string{}
+				if test.jkt {
+					cnf["jkt"] = b.jkt()
 				}
-				r := b.request(test.cert, test.proxied, ordersURL+"?a=b", proofs...)
-				outcome := b.Authenticate(r, authenticator.Credential{Source: authenticator.FromScheme(test.scheme), Value: raw})
-				if outcome.Reason != test.want || (outcome.Verdict == authenticator.Accepted) != (test.want == "") {
-					t.Errorf("%+v", outcome)
+				if test.x5t {
+					cnf["x5t#S256"] = b.x5t()
 				}
-				if test.want != "" && outcome.Candidate != "alice" {
-					t.Errorf("candidate %q", outcome.Candidate)
+				a, raw := b.accepting(opaque, cnf)
+				for range 2 { // the second time the token is remembered, and its proof is verified all the same
+					var proofs []string
+					if test.proof {
+						proofs = []string{b.proof(raw, "GET", ordersURL, nil)}
+					}
+					r := b.request(test.cert, test.proxied, ordersURL+"?a=b", proofs...)
+					outcome := a.Authenticate(r, authenticator.Credential{Source: authenticator.FromScheme(test.scheme), Value: raw})
+					if outcome.Reason != test.want || (outcome.Verdict == authenticator.Accepted) != (test.want == "") {
+						t.Errorf("%+v", outcome)
+					}
+					if test.want != "" && outcome.Candidate != "alice" {
+						t.Errorf("candidate %q", outcome.Candidate)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
+}
+
+// accepting returns a method and a token that it accepts, which is bound as cnf says: the
+// jwt method, or one that asks about opaque tokens.
+func (b *bound) accepting(opaque bool, cnf map[string]string) (authenticator.Authenticator, string) {
+	b.t.Helper()
+	if !opaque {
+		var pairs []string
+		for name, value := range cnf {
+			pairs = append(pairs, name, value)
+		}
+		return b.JWT, b.token(pairs...)
+	}
+	response := map[string]any{"active": true, "sub": "alice", "aud": "api"}
+	if len(cnf) > 0 {
+		response["cnf"] = cnf
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(response)
+	}))
+	b.t.Cleanup(server.Close)
+	i := newIntrospection(b.t, server.URL, func(i *Introspection) { i.BindingOption = b.BindingOption })
+	return i, "an-opaque-token"
 }
 
 // TestAnotherCertificate: R-MT-1, a token that is bound to another certificate.

@@ -42,7 +42,7 @@ func (i *Introspection) withheld(raw string) []authenticator.Detail {
 		return nil
 	}
 	issuer, readable := token.Parse(raw).Issuer()
-	problem := ""
+	var problem string
 	switch {
 	case !readable:
 		problem = "a JWT without a readable iss is not sent to the introspection endpoint"

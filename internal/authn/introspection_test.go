@@ -20,7 +20,7 @@ import (
 )
 
 // introspectionServer is an introspection endpoint that knows the token "good".
-func introspectionServer(t *testing.T) (url string, asked *atomic.Int64) {
+func introspectionServer(t testing.TB) (url string, asked *atomic.Int64) {
 	t.Helper()
 	asked = new(atomic.Int64)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -40,7 +40,7 @@ func introspectionServer(t *testing.T) (url string, asked *atomic.Int64) {
 }
 
 // provisioned returns a method that is ready.
-func provisioned[T caddy.Provisioner](t *testing.T, method T) T {
+func provisioned[T caddy.Provisioner](t testing.TB, method T) T {
 	t.Helper()
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	t.Cleanup(cancel)
@@ -53,7 +53,7 @@ func provisioned[T caddy.Provisioner](t *testing.T, method T) T {
 	return method
 }
 
-func newIntrospection(t *testing.T, url string, change func(*Introspection)) *Introspection {
+func newIntrospection(t testing.TB, url string, change func(*Introspection)) *Introspection {
 	t.Helper()
 	i := &Introspection{URL: url + "/introspect", ClientID: "app", ClientSecret: "test-material", Audience: []string{"api"}}
 	if change != nil {

@@ -17,17 +17,36 @@ import (
 	"time"
 )
 
+// boundMethods are methods that accept the provider's tokens, by the format of these.
+var boundMethods = map[string]string{
+	"jwt": `jwt ISSUER {
+				audience https://api.example.com`,
+	"opaque": `introspection ISSUER/token/introspection {
+				client_id by-key
+				client_secret test-material-not-a-secret
+				client_auth_method post
+				audience https://api.example.com
+				map id client_id`,
+}
+
 // TestE2EBoundTokens: tokens that a certified provider binds to a key or a certificate
-// are worth something to their holder alone: a DPoP client of another project, and one
-// with a certificate over mutual TLS.
+// are worth something to their holder alone, whether the token says so or the
+// introspection endpoint: a DPoP client of another project, and one with a certificate
+// over mutual TLS.
 //
-// R-DP-1, R-DP-2, R-DP-6, R-DP-7, R-DP-8, R-MT-1, S-24, S-40, R-BR-12
+// R-DP-1, R-DP-2, R-DP-6, R-DP-7, R-DP-8, R-MT-1, R-INT-5, S-24, S-40, R-BR-12
 func TestE2EBoundTokens(t *testing.T) {
+	for format, method := range boundMethods {
+		t.Run(format, func(t *testing.T) { testBoundTokens(t, format, method) })
+	}
+}
+
+func testBoundTokens(t *testing.T, format, method string) {
 	w := newEnv(t)
-	issuer := startBoundProvider(t)
+	issuer := startBoundProvider(t, format)
 	own, other := writeCertificate(t, w, "own.pem"), writeCertificate(t, w, "other.pem")
 	admin, plain, secure := "127.0.0.1:"+port(t), port(t), port(t)
-	w.Write("Caddyfile", strings.NewReplacer("ADMIN", admin, "PLAIN", plain, "SECURE", secure, "ISSUER", issuer).Replace(`{
+	w.Write("Caddyfile", strings.NewReplacer("ADMIN", admin, "PLAIN", plain, "SECURE", secure, "METHOD", strings.ReplaceAll(method, "ISSUER", issuer)).Replace(`{
 	admin ADMIN
 	skip_install_trust
 	auto_https disable_redirects
@@ -39,8 +58,7 @@ func TestE2EBoundTokens(t *testing.T) {
 	log
 	handle /strict {
 		policy_auth {
-			jwt ISSUER {
-				audience https://api.example.com
+			METHOD
 				require_dpop
 			}
 		}
@@ -48,8 +66,7 @@ func TestE2EBoundTokens(t *testing.T) {
 	}
 	handle {
 		policy_auth {
-			jwt ISSUER {
-				audience https://api.example.com
+			METHOD
 			}
 		}
 		respond "{http.auth.user.id}, authorization \"{http.request.header.Authorization}\", proof \"{http.request.header.DPoP}\""
@@ -92,10 +109,10 @@ https://localhost:SECURE {
 }
 
 // startBoundProvider runs the provider and returns its issuer.
-func startBoundProvider(t *testing.T) string {
+func startBoundProvider(t *testing.T, format string) string {
 	t.Helper()
 	listen := port(t)
-	provider := node(t, "bound.mjs", "provider", listen, "https://api.example.com")
+	provider := node(t, "bound.mjs", "provider", listen, "https://api.example.com", format)
 	output, err := provider.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

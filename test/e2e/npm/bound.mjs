@@ -1,5 +1,6 @@
-// Tokens that are bound to a key, by real parties. "provider <port> <audience>" runs a
-// certified provider that issues them to programs, and prints "ready". "client <issuer>
+// Tokens that are bound to a key, by real parties. "provider <port> <audience> <format>"
+// runs a certified provider that issues them to programs, as JWTs (jwt) or opaque (opaque)
+// with an introspection endpoint, and prints "ready". "client <issuer>
 // <http site> <https site> <certificate> <other certificate>" gets tokens and calls the
 // sites with and without their proofs; certificates are files of a key and a certificate
 // in PEM. It fails with the first answer that is not as expected.
@@ -14,7 +15,7 @@ import { Provider } from 'oidc-provider'
 const secret = 'test-material-not-a-secret'
 const insecure = { [oauth.allowInsecureRequests]: true }
 
-function provide(port, audience) {
+function provide(port, audience, format) {
 	const client = { client_secret: secret, redirect_uris: [], response_types: [], grant_types: ['client_credentials'], token_endpoint_auth_method: 'client_secret_post', id_token_signed_response_alg: 'ES256' }
 	const provider = new Provider(`http://localhost:${port}`, {
 		jwks: { keys: [{ ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'ES256', kid: '1' }] },
@@ -22,12 +23,13 @@ function provide(port, audience) {
 		features: {
 			devInteractions: { enabled: false },
 			clientCredentials: { enabled: true },
+			introspection: { enabled: true },
 			dPoP: { enabled: true },
 			mTLS: { enabled: true, certificateBoundAccessTokens: true, getCertificate: ctx => decodeURIComponent(ctx.get('x-test-certificate')) || undefined },
 			resourceIndicators: {
 				enabled: true,
 				defaultResource: () => audience,
-				getResourceServerInfo: () => ({ scope: 'read', audience, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } }),
+				getResourceServerInfo: () => ({ scope: 'read', audience, accessTokenFormat: format, jwt: { sign: { alg: 'ES256' } } }),
 			},
 		},
 	})
