@@ -15,6 +15,7 @@ var (
 	errUnknown    = errors.New("no chain leads from the certificate to one in roots")
 	errUsage      = errors.New("the certificate is not for client authentication: its extended key usage does not name clientAuth")
 	errTooMany    = fmt.Errorf("more than %d certificates besides the client's", maxIntermediates)
+	errLargeKey   = fmt.Errorf("an RSA key of more than %d bits", maxRSABits)
 	errTooLarge   = fmt.Errorf("a certificate of more than %d bytes", maxCertificate)
 )
 

@@ -1,6 +1,7 @@
 package clientcert
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
@@ -12,6 +13,9 @@ import (
 const (
 	// maxCertificate limits one certificate, in bytes of DER.
 	maxCertificate = 16 << 10
+	// maxRSABits limits RSA keys, in bits, as crypto/tls limits those of a connection: a key
+	// that fills a certificate takes seconds for one signature.
+	maxRSABits = 8192
 	// maxIntermediates limits the certificates beside the client's own. Verifying takes
 	// time for each of them.
 	maxIntermediates = 8
@@ -68,6 +72,9 @@ func parseCertificate(text string) (*x509.Certificate, error) {
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, errors.New("not an X.509 certificate")
+	}
+	if public, isRSA := certificate.PublicKey.(*rsa.PublicKey); isRSA && public.N.BitLen() > maxRSABits {
+		return nil, errLargeKey
 	}
 	return certificate, nil
 }

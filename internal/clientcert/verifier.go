@@ -30,7 +30,7 @@ type Verifier struct {
 
 // Caller is what is known of a client by its certificate.
 type Caller struct {
-	// Leaf is the client's own certificate, or nil if it cannot be read.
+	// Leaf is the client's own certificate, or nil if it cannot be read or is too large.
 	Leaf *x509.Certificate
 	// Verified reports whether a chain leads from it to a trusted authority, is valid now,
 	// and is for client authentication.
@@ -83,6 +83,9 @@ func (v *Verifier) Connection(state *tls.ConnectionState, now time.Time) *Caller
 		return v.ofServer(leaf, state.VerifiedChains, now)
 	}
 	if err := checkSize(state.PeerCertificates); err != nil {
+		if len(leaf.Raw) > maxCertificate {
+			leaf = nil // each denied request would describe it
+		}
 		return &Caller{Leaf: leaf, Err: err}
 	}
 	presented := keyOf(state.PeerCertificates)
