@@ -161,7 +161,7 @@ func checkClaims(jwt *token.SelfSigned, p Proof) (string, error) {
 	case method != p.Method:
 		return "", invalid("the htm of the proof is not the method of the request")
 	case !SameURI(uri, p.URI):
-		return "", &Error{Reason: authenticator.ReasonProofInvalid, Problem: "the htu of the proof is not the URI of the request", Expected: p.URI, Received: uri}
+		return "", &Error{Reason: authenticator.ReasonProofInvalid, Problem: "the htu of the proof is not the URI of the request", Expected: withoutQuery(p.URI), Received: withoutQuery(uri)}
 	case hash != AccessTokenHash(p.Token):
 		return "", invalid("the ath of the proof is not the hash of the token")
 	}

@@ -12,8 +12,8 @@ type Error struct {
 	Reason authenticator.Reason
 	// Problem is a sentence for the log.
 	Problem string
-	// Expected and Received are the values that differ, or "". Received is the
-	// client's.
+	// Expected and Received are the URIs that differ, without query, or "". Received is
+	// the client's.
 	Expected, Received string
 	// Nonce is the nonce that the client has to put into its next proof, or "": then
 	// another proof would not help.

@@ -25,10 +25,7 @@ func normalize(uri string) (string, bool) {
 	if len(uri) > maxURI {
 		return "", false
 	}
-	if end := strings.IndexAny(uri, "?#"); end >= 0 {
-		uri = uri[:end]
-	}
-	scheme, rest, found := strings.Cut(uri, "://")
+	scheme, rest, found := strings.Cut(withoutQuery(uri), "://")
 	port, known := defaultPorts[strings.ToLower(scheme)]
 	if !found || !known {
 		return "", false
@@ -40,6 +37,15 @@ func normalize(uri string) (string, bool) {
 	host, validHost := normalizeHost(host, port)
 	path, validPath := decodeUnreserved(path)
 	return strings.ToLower(scheme) + "://" + host + removeDotSegments(path), validHost && validPath
+}
+
+// withoutQuery returns a URI without its query, which may have credentials, and without
+// its fragment.
+func withoutQuery(uri string) string {
+	if end := strings.IndexAny(uri, "?#"); end >= 0 {
+		return uri[:end]
+	}
+	return uri
 }
 
 // defaultPorts are the ports that a URI need not name, by its scheme.

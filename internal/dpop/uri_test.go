@@ -3,6 +3,8 @@ package dpop
 import (
 	"strings"
 	"testing"
+
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
 // TestRDP4SameURI: which URIs are the same, and which are not.
@@ -60,4 +62,17 @@ func FuzzNormalize(f *testing.F) {
 			t.Errorf("%q", once)
 		}
 	})
+}
+
+// TestOtherURIWithoutQuery: the error for another URI, which is logged, has no query: it
+// may hold a credential.
+func TestOtherURIWithoutQuery(t *testing.T) {
+	e, _ := newMemory(t)
+	const other = "https://h.example/other"
+	for _, htu := range []string{other, other + "?api_key=secret", other + "#secret"} {
+		refusal := e.want(proof(made{claims: map[string]any{"htu": htu}}.sign(e.now)), authenticator.ReasonProofInvalid)
+		if refusal.Expected != testURI || refusal.Received != other {
+			t.Errorf("%s: expected %s, received %s", htu, refusal.Expected, refusal.Received)
+		}
+	}
 }
