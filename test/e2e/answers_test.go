@@ -50,22 +50,24 @@ func TestE2EAnswers(t *testing.T) {
 	_, addresses := w.serveTLS("", "header {\n ETag `\"a\"`\n Cache-Control \"public, max-age=600\"\n Last-Modified \"Mon, 01 Jan 2001 00:00:00 GMT\"\n}\n"+
 		"policy_auth {\n"+jwtSite+patientSite+"}\nroot DIR/www\nfile_server")
 	token := "Bearer " + jwtOf(t, nil)
-	both := []string{testenv.BasicLine, bearerLine}
+	all := []string{testenv.BasicLine, bearerLine, testenv.DPoPLine}
 	tests := []struct {
 		name, target string
 		header       []string
 		status       int
 		challenges   []string
 	}{
-		{"anonymous", "/", nil, 401, both},
-		{"anonymous, as a page", "/admin/secret", []string{"Accept", "text/html"}, 401, both},
-		{"nothing is there", "/nothing", nil, 401, both},
-		{"another scheme", "/", []string{"Authorization", "Foo x"}, 401, both},
-		{"for a proxy", "/", []string{"Proxy-Authorization", token}, 401, both},
-		{"wrong", "/", []string{"Authorization", "Basic eDp5"}, 401, both},
-		{"an invalid token", "/public/open", []string{"Authorization", token + "x"}, 401, []string{testenv.BasicLine, bearerLine + `, error="invalid_token"`}},
+		{"anonymous", "/", nil, 401, all},
+		{"anonymous, as a page", "/admin/secret", []string{"Accept", "text/html"}, 401, all},
+		{"nothing is there", "/nothing", nil, 401, all},
+		{"another scheme", "/", []string{"Authorization", "Foo x"}, 401, all},
+		{"for a proxy", "/", []string{"Proxy-Authorization", token}, 401, all},
+		{"wrong", "/", []string{"Authorization", "Basic eDp5"}, 401, all},
+		{"an invalid token", "/public/open", []string{"Authorization", token + "x"}, 401, []string{testenv.BasicLine, bearerLine + `, error="invalid_token"`, testenv.DPoPLine}},
 		{"not even a token", "/", []string{"Authorization", "Bearer a b"}, 400, []string{bearerLine + `, error="invalid_request"`}},
-		{"two credentials", "/", []string{"Authorization", token, "Authorization", token}, 400, []string{bearerLine + `, error="invalid_request"`}},
+		{"two credentials", "/", []string{"Authorization", token, "Authorization", token}, 400, []string{
+			bearerLine + `, error="invalid_request"`, strings.Replace(testenv.DPoPLine, ", ", `, error="invalid_request", `, 1),
+		}},
 		{"known, not allowed", "/admin/secret", as("bob"), 403, nil},
 		{"a token, not allowed", "/admin/secret", []string{"Authorization", token}, 403, nil},
 		{"two readings", "/public/%2e%2e/admin/secret", nil, 400, nil},

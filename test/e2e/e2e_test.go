@@ -318,7 +318,7 @@ func TestE2EWorkedExamples(t *testing.T) {
 		t.Errorf("mail without login, as a page: %d %s", status, body)
 	}
 	status, header, _ = do(t, "GET", url+"/mail", "", "Accept", "application/json")
-	if status != 401 || header.Get("Content-Type") != "application/problem+json" || len(header["Www-Authenticate"]) != 2 {
+	if status != 401 || header.Get("Content-Type") != "application/problem+json" || len(header["Www-Authenticate"]) != 3 {
 		t.Errorf("mail without login, as a program: %d %v", status, header)
 	}
 	if status, _, _ = do(t, "GET", url+"/", "eve"); status != 401 {
