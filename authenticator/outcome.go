@@ -64,6 +64,9 @@ type Outcome struct {
 	// nonce (RFC 9449, section 9): the answer has it in the header DPoP-Nonce, and the
 	// challenge of the scheme DPoP says use_dpop_nonce. It is ignored when Accepted.
 	DPoPNonce string
+	// Challenges are further challenges for a 401, beside those of the method Challenges:
+	// for methods whose challenges depend on the request. They are ignored when Accepted.
+	Challenges []Challenge
 	// RetryAfter is how long to wait when throttled or unavailable; 0 if unknown.
 	RetryAfter time.Duration
 	// Hold, if not nil, keeps the credential valid while an allowed request is served:

@@ -20,8 +20,9 @@ type ambientReading struct {
 // delete. One that a method rejects is never tried with another method.
 func (c *Chain) identifyAmbient(r *http.Request, only []authenticator.Source, secure bool) Identified {
 	var (
-		dead  Identified
-		spent []authenticator.Source
+		dead     Identified
+		spent    []authenticator.Source
+		answered []authenticator.Challenge
 	)
 	for _, reading := range c.ambient {
 		source := reading.source
@@ -29,17 +30,21 @@ func (c *Chain) identifyAmbient(r *http.Request, only []authenticator.Source, se
 			continue
 		}
 		outcome := c.ambientOutcome(r, reading, secure)
+		answered = AddChallenges(answered, outcome.Challenges)
 		switch {
 		case outcome.Verdict == authenticator.Absent && outcome.Reason == "":
 			continue // there is no such credential
 		case decides(&outcome, source):
+			if outcome.Verdict != authenticator.Accepted {
+				outcome.Challenges = answered
+			}
 			return Identified{Outcome: outcome, Source: source}
 		case outcome.Verdict != authenticator.Unclaimed && !source.Request:
 			spent = append(spent, source)
 		}
 		dead = dead.or(outcome, source)
 	}
-	dead.Outcome = authenticator.Outcome{Verdict: authenticator.Absent, Reason: dead.Reason, Method: dead.Method, Candidate: dead.Candidate, Details: dead.Details}
+	dead.Outcome = authenticator.Outcome{Verdict: authenticator.Absent, Reason: dead.Reason, Method: dead.Method, Candidate: dead.Candidate, Details: dead.Details, Challenges: answered}
 	return dead
 }
 

@@ -27,7 +27,9 @@ type Chain struct {
 	challenged bool
 	// certificates: a method reads client certificates.
 	certificates bool
-	foreign      *foreignBearers // with unknown_issuer pass, else nil
+	// whole: a method looks for its credentials itself, in whatever part of a request.
+	whole   bool
+	foreign *foreignBearers // with unknown_issuer pass, else nil
 }
 
 // NewChain returns a chain of methods. Unsafe requests from other sites with a
@@ -50,6 +52,7 @@ func NewChain(methods []Method, trusted func(origin string) bool) (*Chain, error
 			return nil, err
 		}
 	}
+	c.withholdFromProviders()
 	c.challenged = len(c.Challenges(authenticator.ChallengeRequest{MaxAge: -1})) > 0
 	return c, nil
 }
@@ -68,6 +71,7 @@ func (c *Chain) addSources(i int) error {
 		}
 		if source.Ambient() {
 			c.certificates = c.certificates || source.Certificate
+			c.whole = c.whole || source.Request
 			c.ambient = append(c.ambient, ambientReading{method: method, source: source})
 		}
 		if !slices.Contains(c.sources, source) {

@@ -15,17 +15,24 @@ func (c *Chain) Challenges(d authenticator.ChallengeRequest) []authenticator.Cha
 		if d.Method != "" && d.Method != method.Name {
 			own = authenticator.ChallengeRequest{MaxAge: -1}
 		}
-		for _, challenge := range method.challenges(own) {
-			i := slices.IndexFunc(result, func(other authenticator.Challenge) bool { return sameKind(challenge, other) })
-			switch {
-			case i < 0:
-				result = append(result, challenge)
-			case param(result[i], "error") == "":
-				result[i] = challenge
-			}
-		}
+		result = AddChallenges(result, method.challenges(own))
 	}
 	return result
+}
+
+// AddChallenges returns challenges with more of them, one of each kind: the one that names
+// an error wins.
+func AddChallenges(to, more []authenticator.Challenge) []authenticator.Challenge {
+	for _, challenge := range more {
+		i := slices.IndexFunc(to, func(other authenticator.Challenge) bool { return sameKind(challenge, other) })
+		switch {
+		case i < 0:
+			to = append(to, challenge)
+		case param(to[i], "error") == "":
+			to[i] = challenge
+		}
+	}
+	return to
 }
 
 // sameKind reports whether two challenges ask for the same credential.

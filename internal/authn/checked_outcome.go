@@ -79,7 +79,7 @@ func (m *Method) checked(o authenticator.Outcome, c authenticator.Credential) au
 		case !c.Source.Ambient():
 			o.Verdict = authenticator.Rejected
 		case o.Reason == "" && c.Source.Cookie == "":
-			return authenticator.Outcome{Verdict: authenticator.Absent} // no credential: the method looked for one itself
+			return authenticator.Outcome{Verdict: authenticator.Absent, Challenges: o.Challenges} // no credential: the method looked for one itself
 		}
 	case authenticator.Unclaimed, authenticator.Rejected, authenticator.Malformed, authenticator.Unavailable:
 	default:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -24,6 +25,9 @@ func Load(ctx caddy.Context, module any, field string) ([]Method, error) {
 			return nil, fmt.Errorf("authenticator %d is a %T, which is not an authentication method", i, m)
 		}
 		methods[i] = Method{Name: m.(caddy.Module).CaddyModule().ID.Name(), Authenticator: method}
+		if p, ok := m.(*Provider); ok {
+			methods[i].Name = p.name
+		}
 	}
 	return methods, shadowed(methods)
 }
@@ -34,6 +38,9 @@ func shadowed(methods []Method) error {
 	for i, earlier := range methods {
 		if err := checkSent(earlier, methods[i+1:]); err != nil {
 			return err
+		}
+		if strings.HasPrefix(earlier.Name, providerMethod+":") && slices.ContainsFunc(methods[i+1:], func(m Method) bool { return m.Name == earlier.Name }) {
+			return fmt.Errorf("%s is set twice, and policies could not tell the callers of the two apart: write it once", strings.Replace(earlier.Name, ":", " ", 1))
 		}
 		if earlier.Name != "basic" {
 			continue

@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/exchange"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/respheader"
@@ -64,7 +65,9 @@ func (rs *Responder) details(r *http.Request, ex *exchange.Exchange, result *exc
 	return pages.Denial{
 		Status: result.Status, Reason: result.Reason, Codes: decision.Codes, LoginURL: rs.loginURL(r, ex, result),
 		Message: decision.Message, Remediation: decision.Remediation,
-		Challenges: challengesFor(result.Status, func() []authenticator.Challenge { return rs.Chain.Challenges(wanted) }), Script: pages.IsScript(r),
+		Challenges: challengesFor(result.Status, func() []authenticator.Challenge {
+			return authn.AddChallenges(rs.Chain.Challenges(wanted), outcome.Challenges)
+		}), Script: pages.IsScript(r),
 		Scopes: wanted.Scopes, ACRValues: wanted.ACRValues, MaxAge: wanted.MaxAge,
 		Identity: identity, RequestID: ex.ID(), RetryAfter: outcome.RetryAfter,
 		Headers: decision.Headers, Body: decision.Body, Unread: result.Unread.Kinds,

@@ -65,7 +65,7 @@ func (rs *Responder) statusCase(r *http.Request, ex *exchange.Exchange, result *
 	decision := &result.Decision
 	c := statusCase{
 		outcome: result.Outcome, reason: decision.Reason, status: decision.Status,
-		challenged: rs.Chain.Challenged() || rs.Target != nil, certificates: rs.Chain.ReadsCertificates(), conceal: rs.Conceal,
+		challenged: rs.Chain.Challenged() || rs.Target != nil || len(result.Outcome.Challenges) > 0, certificates: rs.Chain.ReadsCertificates(), conceal: rs.Conceal,
 		signIn: rs.offersSignIn(r, ex, result), navigation: result.Navigation, ownChallenge: pages.HasChallenge(decision.Headers),
 	}
 	if decision.Redirect != nil {

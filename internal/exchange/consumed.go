@@ -3,7 +3,6 @@ package exchange
 import (
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
@@ -104,27 +103,9 @@ func (c *ConsumedCredentials) Remove(h http.Header) {
 	if len(c.cookies) == 0 {
 		return
 	}
-	if left := withoutCookies(c.cookieLines, c.cookies); len(left) > 0 {
+	if left := request.RemoveCookies(c.cookieLines, c.cookies); len(left) > 0 {
 		h["Cookie"] = left
 	} else {
 		delete(h, "Cookie")
 	}
-}
-
-// withoutCookies returns lines of Cookie without the cookies of the given names.
-func withoutCookies(lines, names []string) []string {
-	var left []string
-	for _, line := range lines {
-		var kept []string
-		for pair := range strings.SplitSeq(line, ";") {
-			pair = strings.TrimSpace(pair)
-			if name, _, _ := strings.Cut(pair, "="); pair != "" && !slices.Contains(names, strings.TrimSpace(name)) {
-				kept = append(kept, pair)
-			}
-		}
-		if len(kept) > 0 {
-			left = append(left, strings.Join(kept, "; "))
-		}
-	}
-	return left
 }
