@@ -155,7 +155,7 @@ func TestS27Certificate(t *testing.T) {
 	}
 }
 
-// TestS27Outcome: S-27, S-01. Only an accepted user with an id is a caller; errors and
+// TestS27Outcome: S-27. Only an accepted user with an id is a caller; errors and
 // refusals leave the caller anonymous, with the challenges; a panic is a failure. What a
 // module says about an error is not logged.
 func TestS27Outcome(t *testing.T) {

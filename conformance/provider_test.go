@@ -1,4 +1,4 @@
-package policyauth
+package conformance
 
 import (
 	"encoding/json"
@@ -17,7 +17,7 @@ import (
 // test, is a method like ours: the right password is a caller without roles, another one
 // is 401 with the module's challenge, and nothing else of its answer is sent.
 func TestS27HTTPBasic(t *testing.T) {
-	page, err := os.ReadFile("docs/methods.md")
+	page, err := os.ReadFile("../docs/methods.md")
 	if err != nil {
 		t.Fatal(err)
 	}
