@@ -90,7 +90,7 @@ allow if input.request.path == "/public"
 			if status != test.status || status == 200 && body != test.body {
 				t.Errorf("%d %s", status, body)
 			}
-			if challenged := slices.Contains(answer["Www-Authenticate"], `Badge realm="the \"lab\""`); challenged != (status == 401) || status == 401 && len(answer["Www-Authenticate"]) != 2 {
+			if challenged := slices.Contains(answer["Www-Authenticate"], `Badge realm="the \"lab\""`); challenged != (status == 401) || status == 401 && len(answer["Www-Authenticate"]) != 3 {
 				t.Errorf("challenges %q", answer["Www-Authenticate"])
 			}
 		})

@@ -79,7 +79,7 @@ func TestE2ERecipeMachineAPI(t *testing.T) {
 	service, scanner := r.from(t, outside), r.from(t, atHome)
 	reads := bearer(provider, map[string]any{"scope": "orders.read", "client_id": "svc"})
 	service.want(api, 200, "GET", "https://api.example.com/healthz")
-	if got := service.want(api, 401, "GET", orders).Values("WWW-Authenticate"); len(got) != 2 {
+	if got := service.want(api, 401, "GET", orders).Values("WWW-Authenticate"); len(got) != 3 {
 		t.Errorf("challenges %q", got)
 	}
 	service.want(api, 200, "GET", orders, "Authorization", reads)
