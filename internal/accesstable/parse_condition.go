@@ -209,7 +209,7 @@ func (p *parser) askable(node *yaml.Node, what, one string) []string {
 	items := p.plainTexts(node, what, false)
 	for _, item := range items {
 		if strings.ContainsFunc(item.Value, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\\' }) {
-			p.problem(item, "%s: %.60q is no %s: write printable ASCII without spaces, quotes and backslashes, one %s an item", what, item.Value, one, one)
+			p.problem(item, "%s: %.60q is not valid: want printable ASCII without spaces, quotes and backslashes, one %s per item", what, item.Value, one)
 		}
 	}
 	return valuesOf(items)

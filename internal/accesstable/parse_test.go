@@ -57,7 +57,7 @@ func TestAccessErrors(t *testing.T) {
 		{"an unknown network", "networks: {lan: [10.0.0.0/8]}\nrules:\n  - allow: [{networks: [lam]}]\n", []string{`"lam" is not a network`, "did you mean lan?", "defined names: lan"}},
 		{"bits beyond the length", "networks: {lan: [10.1.0.0/8]}\n", []string{`lan: "10.1.0.0/8" has host bits set: write 10.0.0.0/8`}},
 		{"an empty network", "networks: {lan: []}\n", []string{"network lan: the list is empty"}},
-		{"two scopes in one", "rules:\n  - allow: [{scopes: [read write]}]\n", []string{`access.yaml:2:23: scopes: "read write" is not a scope`, "one scope per item"}},
+		{"two scopes in one", "rules:\n  - allow: [{scopes: [read write]}]\n", []string{`access.yaml:2:23: scopes: "read write" is not valid`, "one scope per item"}},
 		{"no claim", "rules:\n  - allow: [{claims: {}}]\n", []string{"claims: the mapping is empty"}},
 		{"a claim without a value", "rules:\n  - allow: [{claims: {team: }}]\n", []string{"claims: team: want a string"}},
 		{"a claim with an empty list", "rules:\n  - allow: [{claims: {team: []}}]\n", []string{"claims: team: the list is empty"}},

@@ -242,7 +242,7 @@ func TestAnotherCertificate(t *testing.T) {
 	}
 }
 
-// TestRMT2Thumbprint: the certificate of RFC 8705, appendix A.
+// TestRMT2Thumbprint: R-MT-2, the certificate of RFC 8705, appendix A.
 func TestRMT2Thumbprint(t *testing.T) {
 	dir := os.Getenv("POLICY_AUTH_VECTORS")
 	if dir == "" {
@@ -270,7 +270,7 @@ func TestRMT2Thumbprint(t *testing.T) {
 	}
 }
 
-// TestRDP5URI: the URI that a proof has to name is the one that the client used, by what
+// TestRDP5URI: R-DP-5, the URI that a proof has to name is the one that the client used, by what
 // the connection and trusted proxies say alone.
 func TestRDP5URI(t *testing.T) {
 	b := newBound(t, BindingOption{})

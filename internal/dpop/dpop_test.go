@@ -15,7 +15,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// TestRDP3Checks: each check of RFC 9449, section 4.3, refuses a proof that fails it
+// TestRDP3Checks: R-DP-3, each check of RFC 9449, section 4.3, refuses a proof that fails it
 // alone, before a signature is verified unless it is that check.
 func TestRDP3Checks(t *testing.T) {
 	claims := func(name string, value any) string {
