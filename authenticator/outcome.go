@@ -13,8 +13,8 @@ const (
 	Unclaimed Verdict = iota
 	// Absent: a cookie that is no longer valid. The caller is anonymous, the cookie is
 	// deleted, and policies see the Reason. For FromCertificate and FromRequest it is
-	// also the verdict where there is no credential, without a Reason. Of any other
-	// source it is Rejected.
+	// also the verdict where there is no credential, without a Reason. From any other
+	// source it counts as Rejected.
 	Absent
 	// Accepted: the credential is valid; Identity is its owner.
 	Accepted
@@ -70,7 +70,7 @@ type Outcome struct {
 	// RetryAfter is how long to wait when throttled or unavailable; 0 if unknown.
 	RetryAfter time.Duration
 	// Hold, if not nil, keeps the credential valid while an allowed request is served:
-	// it is called before the next handler, and what it returns after it.
+	// it is called before the next handler, and release after it.
 	Hold func() (release func())
 }
 

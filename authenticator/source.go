@@ -36,7 +36,8 @@ type Source struct {
 	// Request is the request as a whole.
 	Request bool
 	// NotBrowserAttached says that browsers never send the credentials of Request on
-	// their own. Otherwise unsafe requests from other sites are denied with them.
+	// their own. If it is false, unsafe requests from other sites that have them are
+	// denied, since the caller may not have intended them.
 	NotBrowserAttached bool
 }
 
@@ -118,9 +119,9 @@ func (s Source) Check() error {
 	case s.Scheme != strings.ToLower(s.Scheme) || s.Header != http.CanonicalHeaderKey(s.Header):
 		return fmt.Errorf("%q is not in canonical form: use FromScheme or FromHeader", name)
 	case s.Cookie == "" && (s.CookieDomain != "" || s.PlainHTTPOnly):
-		return fmt.Errorf("%s is not a cookie, which alone has a domain", name)
+		return fmt.Errorf("%s is not a cookie: set CookieDomain and PlainHTTPOnly only with Cookie", name)
 	case s.NotBrowserAttached:
-		return fmt.Errorf("%s is not the whole request, for which alone NotBrowserAttached is set", name)
+		return fmt.Errorf("%s is not the whole request: set NotBrowserAttached only with Request", name)
 	case reserved[s.Header]:
 		return fmt.Errorf("a credential cannot be the whole value of %s", s.Header)
 	}

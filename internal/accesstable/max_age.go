@@ -13,7 +13,7 @@ import (
 )
 
 // maxAge is a condition on how long ago the caller signed in, in seconds (RFC 9470,
-// section 4). It is kept if the issuer does not tell the time (section 6).
+// section 4). If the issuer does not tell the time, it holds under deny alone (section 6).
 type maxAge int64
 
 func (m maxAge) holds(q *Question, under polarity) bool {

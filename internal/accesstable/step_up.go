@@ -17,11 +17,12 @@ type Challenge struct {
 // SignIn reports whether another sign-in is asked for, and not scopes alone.
 func (c *Challenge) SignIn() bool { return c != nil && (len(c.ACRValues) > 0 || c.MaxAge >= 0) }
 
-// challenge returns what a known caller is asked for who was refused. Each rule that
-// judges counts with one alternative: the first that holds, or else the first of which
-// nothing fails but what the caller can bring. What these want is asked for as a whole,
-// not only what is missing, so that no second challenge follows the first. It is nil if a
-// rule has no such alternative, or if no sign-in has a class that all of them accept.
+// challenge returns what to ask of an authenticated caller who was denied. It takes one
+// alternative of each rule that judges the request: the first that holds, or else the first
+// that fails only in conditions that the caller can meet with a new sign-in or token. The
+// challenge has everything that these alternatives want, not only what is missing, so that
+// no second challenge follows the first. It is nil if a rule has no such alternative, or if
+// no class is accepted by all of them.
 func (q *Question) challenge() *Challenge {
 	if !q.Identity.Authenticated {
 		return nil
@@ -65,9 +66,10 @@ func (a *Alternative) withinAsking(q *Question) bool {
 // methodSession is the method of callers who signed in on a page.
 const methodSession = "session"
 
-// canBring reports whether the caller can be asked for what a condition wants. A caller
-// that no issuer vouches for has a password or a key of this server: no sign-in gives it a
-// class, and only a session one of another time.
+// canBring reports whether a new sign-in or token could meet a condition. A caller without
+// an issuer has a password or a key of this server: no sign-in gives it a class, and only a
+// session gets a newer time. Client certificates and providers do have an issuer; for them,
+// the denial leaves the challenge out, since their methods cannot ask for a sign-in.
 func (q *Question) canBring(condition string) bool {
 	switch condition {
 	case "scopes":

@@ -15,9 +15,9 @@ type ambientReading struct {
 
 // identifyAmbient authenticates a request without an explicit credential: the first
 // method that accepts a cookie, a certificate or the request decides, in the order
-// written. If only is not nil, other sources are not read. With a credential that is not
-// accepted the caller is anonymous: the outcome says why, and the source which cookie to
-// delete. One that a method rejects is never tried with another method.
+// written. If only is not nil, other sources are not read. If no credential is accepted,
+// the caller is anonymous: the outcome says why, and the source names the cookie to
+// delete. A credential that one method rejects is never tried with another method.
 func (c *Chain) identifyAmbient(r *http.Request, only []authenticator.Source, secure bool) Identified {
 	var (
 		dead     Identified

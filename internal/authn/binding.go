@@ -37,9 +37,9 @@ type BindingOption struct {
 	release func()         // of its store, or nil
 }
 
-// KeepProofs gives the methods that take DPoP proofs the memory of used ones: in the store
-// of the site's sessions, or in the default store of this machine, which opens at its first
-// use. Without a store such tokens get 503, with a warning.
+// KeepProofs gives each method that takes DPoP proofs a verifier that remembers used ones
+// in the store of the site's sessions, or else in the default store of this machine, which
+// opens at its first use. If there is no store, it warns, and such tokens get 503.
 func KeepProofs(ctx caddy.Context, methods []Method, sessions *Session) {
 	for _, method := range methods {
 		user, ok := method.Authenticator.(interface{ keepProofs(*dpop.Verifier, func()) })
@@ -48,7 +48,7 @@ func KeepProofs(ctx caddy.Context, methods []Method, sessions *Session) {
 		}
 		shared, release, err := sessions.store().acquire(ctx.Storage())
 		if err != nil {
-			ctx.Logger().Warn("tokens with a DPoP proof are refused, because there is no store to remember used proofs", zap.Error(err))
+			ctx.Logger().Warn("tokens with a DPoP proof get 503, because the store that remembers used proofs cannot be opened; correct session { store } or the rights of Caddy's data directory", zap.Error(err))
 			return
 		}
 		user.keepProofs(shared.proofs, release)
@@ -125,7 +125,7 @@ func (b *BindingOption) mismatch(r *http.Request, withProof bool, confirmation t
 	}
 	switch got := certificateThumbprint(r); got {
 	case "":
-		return "the token is bound to a client certificate (cnf.x5t#S256), and the connection has none of the caller"
+		return "the token is bound to a client certificate (cnf.x5t#S256), and the connection has no certificate of the caller: add client_auth to the site's tls; behind a proxy that ends TLS, such a token cannot be used"
 	case confirmation.CertificateThumbprint:
 		return ""
 	}

@@ -92,7 +92,7 @@ func (h *withheld) request(r *http.Request, w http.ResponseWriter) *http.Request
 	c = caddyhttp.PrepareRequest(c, caddy.NewReplacer(), w, server)
 	own, _ := c.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
 	maps.Copy(own, vars)
-	maps.DeleteFunc(own, func(name string, _ any) bool { return strings.HasPrefix(name, ownVars) }) // one has consumed credentials
+	maps.DeleteFunc(own, func(name string, _ any) bool { return strings.HasPrefix(name, ownVars) }) // they hold exchange.ConsumedCredentials, which a module must not see
 	return c
 }
 

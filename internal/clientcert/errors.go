@@ -9,10 +9,10 @@ import (
 
 var (
 	errNoRoots    = errors.New("there are no roots to verify a forwarded certificate")
-	errNoName     = errors.New("the certificate has none of the names that identity lists")
+	errNoName     = errors.New("the certificate has none of the names that identity lists: add the part that names its holder, such as identity subject")
 	errUnverified = errors.New("the TLS server has not verified the certificate")
 	errExpired    = errors.New("a certificate of the chain has expired or is not valid yet")
-	errUnknown    = errors.New("no chain leads from the certificate to one in roots")
+	errUnknown    = errors.New("no chain leads from the certificate to one in roots: add its authority there, or let the client send the intermediate certificates, too")
 	errUsage      = errors.New("the certificate is not for client authentication: its extended key usage does not name clientAuth")
 	errTooMany    = fmt.Errorf("more than %d certificates besides the client's", maxIntermediates)
 	errLargeKey   = fmt.Errorf("an RSA key of more than %d bits", maxRSABits)

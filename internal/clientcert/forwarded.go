@@ -56,7 +56,7 @@ func ParseForwarded(leaf, chain []string) (*x509.Certificate, []*x509.Certificat
 // 9651, section 3.3.5): its DER in base64 with padding, between colons.
 func parseCertificate(text string) (*x509.Certificate, error) {
 	if len(text) < 2 || text[0] != ':' || text[len(text)-1] != ':' {
-		return nil, errors.New("want base64 between two colons")
+		return nil, errors.New("want the DER in base64 between two colons (RFC 9440), not PEM")
 	}
 	encoded := text[1 : len(text)-1]
 	if len(encoded) > base64.StdEncoding.EncodedLen(maxCertificate) {

@@ -53,7 +53,7 @@ func parseNameSources(words []string) ([]nameSource, error) {
 	for i, word := range words {
 		at := slices.IndexFunc(nameSources, func(s nameSource) bool { return s.word == word })
 		if at < 0 || slices.Contains(words[:i], word) {
-			return nil, fmt.Errorf("identity: %q: want each of %s once at most", word, strings.Join(NameSources(), " "))
+			return nil, fmt.Errorf("identity: %q is unknown or named twice: want some of %s", word, strings.Join(NameSources(), " "))
 		}
 		sources = append(sources, nameSources[at])
 	}

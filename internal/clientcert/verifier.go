@@ -97,9 +97,10 @@ func (v *Verifier) Connection(state *tls.ConnectionState, now time.Time) *Caller
 
 // Forwarded returns who holds the certificate in the lines of two headers, which
 // ParseForwarded parses, or nil if there are none. Only a proxy that verifies possession
-// of the key, and that lets no client set the headers, can be believed. It needs roots.
+// of the key, and that lets no client set the headers, can be believed. It needs roots. An
+// empty byte sequence is no certificate: proxies send it for clients without one.
 func (v *Verifier) Forwarded(leaf, chain []string, now time.Time) *Caller {
-	if len(leaf) == 0 && len(chain) == 0 {
+	if len(chain) == 0 && (len(leaf) == 0 || len(leaf) == 1 && leaf[0] == "::") {
 		return nil
 	}
 	if v.roots == nil {
@@ -157,8 +158,9 @@ func (v *Verifier) verify(leaf *x509.Certificate, others []*x509.Certificate, no
 	return v.holder(shortest, roots)
 }
 
-// ofServer returns the holder of a certificate whose chains the TLS server has verified
-// in the handshake, or in an earlier one of the same TLS session.
+// fromHandshake returns the holder of a certificate whose chains the TLS server verified in
+// the handshake, or in an earlier one of the same TLS session. The validity is checked
+// again, because connections and sessions outlive certificates.
 func (v *Verifier) ofServer(leaf *x509.Certificate, chains [][]*x509.Certificate, now time.Time) *Caller {
 	if err := checkUsage(leaf); err != nil {
 		return &Caller{Leaf: leaf, Err: err}

@@ -25,7 +25,7 @@ func (rs *Responder) hint(r *http.Request, ex *exchange.Exchange, result *exchan
 	case slices.Contains(result.Unread.Names, "Authorization without a scheme"):
 		return "no method of this site reads Authorization without a scheme: tokens, and keys with from bearer, need Bearer before them"
 	case authn.IsNoJWT(&result.Outcome):
-		return "the token is not a JWT: if it is an API key, add from bearer to api_key; opaque access tokens are not accepted"
+		return "the token is not a JWT: if it is an API key, add from bearer to api_key; if it is an opaque access token, add introspection"
 	case len(result.Unread.Names) > 0:
 		return "the request has a credential that no method of this site reads: add a method, or set its from"
 	case !rs.CORS && cors.IsPreflight(r):

@@ -67,8 +67,8 @@ type Verifier struct {
 	nonces nonces
 	now    func() time.Time
 	shares *shares
-	// complete is since when the store has every used proof, in nanoseconds since 1970:
-	// a restart or a failure may have lost older ones (S-40).
+	// complete is the time from which on the store has every used proof, in nanoseconds
+	// since 1970. A restart or a failure may have lost older ones (S-40).
 	complete atomic.Int64
 }
 
@@ -107,7 +107,7 @@ func (v *Verifier) Check(ctx context.Context, p Proof, turn token.Limiter) (*Che
 	}
 	issued, present, err := jwt.Time("iat")
 	if err != nil || !present {
-		return nil, invalid("the proof has no iat that is a time")
+		return nil, invalid("the proof has no iat, or it is not a number of seconds")
 	}
 	if err := verifySignature(jwt, turn); err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func checkClaims(jwt *token.SelfSigned, p Proof) (string, error) {
 	for i, name := range []string{"jti", "htm", "htu", "ath"} {
 		value, present, err := jwt.Text(name)
 		if err != nil || !present || value == "" {
-			return "", invalid("the proof has no " + name + " that is a text")
+			return "", invalid("the proof has no " + name + ", or it is empty or not a string")
 		}
 		values[i] = value
 	}
@@ -195,7 +195,7 @@ func verifySignature(jwt *token.SelfSigned, turn token.Limiter) error {
 		defer leave()
 	}
 	if !jwt.VerifySignature() {
-		return invalid("the signature of the proof is not of its key")
+		return invalid("the signature of the proof does not verify with the key in its header")
 	}
 	return nil
 }

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// breakAfter is how many failures in a row let the endpoint be left alone.
+	// breakAfter is how many failures in a row open the breaker: requests pause.
 	breakAfter = 5
 	// firstPause is how long it is left alone; each further failure doubles it, up to
 	// maxPause.

@@ -26,8 +26,8 @@ const (
 	MaxToken = 16 << 10
 	// maxRequests is how many requests are sent at once.
 	maxRequests = 16
-	// maxWaiting is how many tokens may wait for their turn. One more denies the latest
-	// one of the network that has the most.
+	// maxWaiting is how many tokens may wait for their turn. If one more arrives, the
+	// network with the most waiting tokens loses its latest one.
 	maxWaiting = 1024
 	// maxWait is how long a token waits for its turn.
 	maxWait = 5 * time.Second
@@ -115,7 +115,7 @@ func checkAuth(auth oidc.ClientAuth) error {
 		return errors.New("client_secret: missing: an introspection endpoint answers no client without one; or write client_auth_method private_key_jwt and client_key")
 	}
 	if auth.Key != nil && auth.Audience == "" {
-		return errors.New("client_auth_method private_key_jwt: issuer is missing, which client assertions are made for")
+		return errors.New("client_auth_method private_key_jwt: issuer is missing: add it, since it is the audience of the client assertions")
 	}
 	return nil
 }

@@ -142,16 +142,24 @@ func (s *server) allocated() (n int) {
 	return n
 }
 
-// port returns a port of the loopback interface that nobody uses.
+// port returns an unused port of the loopback interface.
 func port(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		number := listener.Addr().(*net.TCPAddr).Port
+		_ = listener.Close()
+		if _, given := ports.LoadOrStore(number, true); !given {
+			return strconv.Itoa(number)
+		}
 	}
-	defer listener.Close()
-	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 }
+
+// ports are those that port has returned, so that it returns none twice.
+var ports sync.Map
 
 // serve runs Caddy with one site on loopback and returns it with its URL. DIR
 // stands for the env's directory.

@@ -29,8 +29,8 @@ func Inspect(compiler *ast.Compiler, decision ast.Ref, tableReadsTime bool) *Dep
 	return &w.Dependencies
 }
 
-// readWalker walks one rule; others that it needs are walked by others, with
-// the same findings.
+// readWalker walks one rule. Each rule that it refers to gets a readWalker of its own,
+// which adds to the same Dependencies.
 type readWalker struct {
 	Dependencies
 	compiler *ast.Compiler
@@ -56,8 +56,9 @@ func (w *readWalker) visitRef(ref ast.Ref) {
 	}
 }
 
-// namesOf returns a reference of which nothing is known but its names: numbers
-// that are equal may be written in several ways, in which rules are not found.
+// namesOf returns a reference in which only strings are kept and everything else matches
+// anything: equal numbers may be written differently, and the compiler would not find the
+// rules of one by the other.
 func namesOf(ref ast.Ref) ast.Ref {
 	names := slices.Clone(ref)
 	for i, term := range names {
@@ -68,8 +69,8 @@ func namesOf(ref ast.Ref) ast.Ref {
 	return names
 }
 
-// visitInput notes what is at the end of a path below input, as far as its names
-// are known. One that may be one of several is each of them.
+// visitInput notes that a path below input is read, up to its first name that is not
+// known. Where a variable can only be one of several names, it notes each of these paths.
 func (w *readWalker) visitInput(names []string, rest ast.Ref) {
 	known := constantPrefix(rest)
 	names, rest = append(slices.Clip(names), known...), rest[len(known):]
@@ -109,7 +110,8 @@ func isOfTables(rule *ast.Rule) bool {
 	return rule.Module != nil && rule.Module.Package.Path.Equal(tablesPackage)
 }
 
-// walk walks a body and what is made of its variables.
+// walk walks a body and then the terms that use its variables: the head of a rule, or the
+// result of a comprehension.
 func (w *readWalker) walk(body ast.Body, made ...any) {
 	outer := w.scope
 	w.scope = outer.within(body)
@@ -165,8 +167,8 @@ func (w *readWalker) visit(node any) bool {
 	return false
 }
 
-// visitExpr notes the function that an expression calls. Of an alias the members
-// that are asked for are read, and not what it stands for.
+// visitExpr notes the function that an expression calls. object.get on an alias reads only
+// the member that it names, so that a decision does not depend on the rest of the value.
 func (w *readWalker) visitExpr(expr *ast.Expr) bool {
 	if terms, ok := expr.Terms.([]*ast.Term); ok {
 		w.visitFunction(terms[0])

@@ -13,8 +13,8 @@ type scope struct {
 	words, lists map[ast.Var][]string
 }
 
-// within returns the scope of a body inside. What all of a body demands holds in
-// every place of it: where a variable had another value, it would come to nothing.
+// within returns the scope of an inner body. An equation of a body holds everywhere in it:
+// with any other value of the variable, the whole body is undefined.
 func (s scope) within(body ast.Body) scope {
 	inner := scope{maps.Clone(s.words), maps.Clone(s.lists)}
 	if inner.words == nil {
@@ -86,9 +86,9 @@ func eachEquation(body ast.Body, visit func(ast.Var, ast.Value)) {
 // nothing is read but members of known names, by object.get.
 type aliases map[ast.Var]ast.Ref
 
-// aliasesOf finds them: there is one equation for each, and every other use of it
-// is such a call. Without any, all that counts is whether what it stands for is
-// there, and that is read.
+// aliasesOf finds the aliases of a rule: variables with one equation, all of whose other
+// uses are such calls. A variable without such a call is none: the rule then depends on
+// whether the value is there, so the value counts as read.
 func aliasesOf(rule *ast.Rule) aliases {
 	found, uses, calls := aliases{}, map[ast.Var]int{}, map[ast.Var]int{}
 	visitor := ast.NewGenericVisitor(func(node any) bool {

@@ -56,9 +56,9 @@ type Refusal struct {
 // maxText is how much of an untrusted text is kept, in bytes.
 const maxText = 512
 
-// Bounded returns the refusal with such texts cut, and copied so that the rest of
-// the request is not kept with them, unless the record keeps it anyway. What comes from a
-// credential is always copied.
+// Bounded returns the refusal with untrusted texts cut to maxText bytes. They are copied,
+// so that they do not keep the whole request in memory, unless the record keeps it anyway.
+// What comes from a credential is always copied.
 func (r Refusal) Bounded() Refusal {
 	kept := r.Record.ByReference()
 	for _, text := range []*string{&r.ID, &r.UserID, &r.Issuer, &r.Error, &r.HTTPMethod, &r.Host, &r.Path, &r.ClientIP} {
