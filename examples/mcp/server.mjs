@@ -1,4 +1,4 @@
-// A small MCP server: node server.mjs. It asks nobody for a token, because only Caddy
+// A small MCP server: node server.mjs. It checks no token, because only Caddy
 // reaches it, and takes the user from the header that Caddy sets.
 import http from 'node:http'
 import { Readable } from 'node:stream'

@@ -20,13 +20,13 @@ type ambientReading struct {
 // delete. A credential that one method rejects is never tried with another method.
 func (c *Chain) identifyAmbient(r *http.Request, only []authenticator.Source, secure bool) Identified {
 	var (
-		dead     Identified
-		spent    []authenticator.Source
-		answered []authenticator.Challenge
+		anonymous Identified
+		rejected  []authenticator.Source
+		answered  []authenticator.Challenge
 	)
 	for _, reading := range c.ambient {
 		source := reading.source
-		if only != nil && !slices.Contains(only, source) || slices.Contains(spent, source) {
+		if only != nil && !slices.Contains(only, source) || slices.Contains(rejected, source) {
 			continue
 		}
 		outcome := c.ambientOutcome(r, reading, secure)
@@ -40,17 +40,17 @@ func (c *Chain) identifyAmbient(r *http.Request, only []authenticator.Source, se
 			}
 			return Identified{Outcome: outcome, Source: source}
 		case outcome.Verdict != authenticator.Unclaimed && !source.Request:
-			spent = append(spent, source)
+			rejected = append(rejected, source)
 		}
-		dead = dead.or(outcome, source)
+		anonymous = anonymous.orElse(outcome, source)
 	}
-	dead.Outcome = authenticator.Outcome{Verdict: authenticator.Absent, Reason: dead.Reason, Method: dead.Method, Candidate: dead.Candidate, Details: dead.Details, Challenges: answered}
-	return dead
+	anonymous.Outcome = authenticator.Outcome{Verdict: authenticator.Absent, Reason: anonymous.Reason, Method: anonymous.Method, Candidate: anonymous.Candidate, Details: anonymous.Details, Challenges: answered}
+	return anonymous
 }
 
-// or returns i, which is why the caller is anonymous, or the outcome if there is no such
+// orElse returns i, which is why the caller is anonymous, or the outcome if there is no such
 // reason yet. The source is that of a cookie, which can be deleted, if there is one.
-func (i Identified) or(outcome authenticator.Outcome, source authenticator.Source) Identified {
+func (i Identified) orElse(outcome authenticator.Outcome, source authenticator.Source) Identified {
 	if i.Reason == "" {
 		return Identified{Outcome: outcome, Source: source}
 	}

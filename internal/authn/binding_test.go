@@ -14,8 +14,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +27,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/dpop"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
+	"github.com/policyauth/caddy-policy-auth/test/vectors"
 )
 
 // bound is a jwt method with the key of an issuer and the key of a client.
@@ -45,22 +44,13 @@ type bound struct {
 func newBound(t testing.TB, option BindingOption) *bound {
 	t.Helper()
 	b := &bound{t: t, issuer: newKey(t), client: newKey(t), leaf: &x509.Certificate{Raw: []byte("a certificate")}}
-	public, err := x509.MarshalPKIXPublicKey(&b.issuer.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := token.ParsePEM("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, err := token.NewKeySet(keys...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := keySetOf(t, &b.issuer.PublicKey)
 	b.JWT = &JWT{Issuer: "https://id.example.com", Audience: []string{"api"}, BindingOption: option, sources: tokenSources, forged: newBadSignatureLimiter()}
-	if b.verifier, err = token.New(b.config(set)); err != nil {
+	verifier, err := token.New(b.config(set))
+	if err != nil {
 		t.Fatal(err)
 	}
+	b.verifier = verifier
 	clock := time.Now().Add(-time.Minute)
 	b.proofs = dpop.New(dpop.Config{
 		Store: store.NewMemory(nil), Now: func() time.Time { return clock },
@@ -244,29 +234,21 @@ func TestAnotherCertificate(t *testing.T) {
 
 // TestRMT2Thumbprint: R-MT-2, the certificate of RFC 8705, appendix A.
 func TestRMT2Thumbprint(t *testing.T) {
-	dir := os.Getenv("POLICY_AUTH_VECTORS")
-	if dir == "" {
-		t.Skip("POLICY_AUTH_VECTORS is not set")
-	}
-	var vectors struct {
+	var published struct {
 		Certificate map[string]string `json:"rfc8705_appendix_a"`
 	}
-	content, err := os.ReadFile(filepath.Join(dir, "rfc-examples", "http-auth-rfc-examples.json"))
-	if err == nil {
-		err = json.Unmarshal(content, &vectors)
-	}
-	if err != nil {
+	if err := json.Unmarshal(vectors.Read(t, "rfc-examples", "http-auth-rfc-examples.json"), &published); err != nil {
 		t.Fatal(err)
 	}
-	block, _ := pem.Decode([]byte(vectors.Certificate["certificate_pem"]))
+	block, _ := pem.Decode([]byte(published.Certificate["certificate_pem"]))
 	leaf, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}}
-	if got := certificateThumbprint(r); got != vectors.Certificate["x5t#S256"] || got == "" {
-		t.Errorf("%s, want %s", got, vectors.Certificate["x5t#S256"])
+	if got := certificateThumbprint(r); got != published.Certificate["x5t#S256"] || got == "" {
+		t.Errorf("%s, want %s", got, published.Certificate["x5t#S256"])
 	}
 }
 

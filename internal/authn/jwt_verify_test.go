@@ -17,14 +17,10 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
-// es256 returns a method with a key of its own, and what signs tokens of ten claims.
-func es256(t testing.TB) (j *JWT, sign func(serial int) string) {
+// keySetOf returns a set of one key.
+func keySetOf(t testing.TB, key *ecdsa.PublicKey) *token.KeySet {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	public, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +32,17 @@ func es256(t testing.TB) (j *JWT, sign func(serial int) string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return set
+}
+
+// es256 returns a method with a key of its own, and what signs tokens of ten claims.
+func es256(t testing.TB) (j *JWT, sign func(serial int) string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := keySetOf(t, &private.PublicKey)
 	j = &JWT{Issuer: "https://id.example.com", Audience: []string{"https://api.example.com"}}
 	if j.verifier, err = token.New(j.config(set)); err != nil {
 		t.Fatal(err)

@@ -119,16 +119,12 @@ func (s *challengeScanner) quoted() (string, bool) {
 // token reads a token (RFC 9110, section 5.6.2), or "".
 func (s *challengeScanner) token() string {
 	end := 0
-	for end < len(s.rest) && isTokenByte(s.rest[end]) {
+	for end < len(s.rest) && isTokenCharacter(s.rest[end]) {
 		end++
 	}
 	token := s.rest[:end]
 	s.rest = s.rest[end:]
 	return token
-}
-
-func isTokenByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
 func (s *challengeScanner) skip(chars string) { s.rest = strings.TrimLeft(s.rest, chars) }

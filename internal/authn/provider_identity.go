@@ -11,7 +11,7 @@ import (
 // providerFields are the fields of an identity that map can set.
 var providerFields = []string{"username", "name", "email", "roles", "groups", "scopes"}
 
-// identity returns the identity of a user whom the module accepts.
+// identity returns the identity of a user that the module accepts.
 func (p *Provider) identity(user caddyauth.User) *authenticator.Identity {
 	claims := make(map[string]any, len(user.Metadata))
 	for name, value := range user.Metadata {

@@ -106,12 +106,12 @@ func (h *withheld) fromHeaders(header http.Header) {
 	lines := slices.DeleteFunc(header["Authorization"], func(line string) bool {
 		return slices.ContainsFunc(h.schemes, func(scheme string) bool { return hasScheme(line, scheme) })
 	})
-	keep(header, "Authorization", lines)
-	keep(header, "Cookie", request.RemoveCookies(header["Cookie"], h.cookies))
+	setLines(header, "Authorization", lines)
+	setLines(header, "Cookie", request.RemoveCookies(header["Cookie"], h.cookies))
 }
 
-// keep sets the lines of a header, or removes it if there are none.
-func keep(header http.Header, name string, lines []string) {
+// setLines sets the lines of a header, or removes it if there are none.
+func setLines(header http.Header, name string, lines []string) {
 	if len(lines) == 0 {
 		delete(header, name)
 		return

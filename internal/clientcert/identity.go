@@ -52,8 +52,11 @@ func parseNameSources(words []string) ([]nameSource, error) {
 	var sources []nameSource
 	for i, word := range words {
 		at := slices.IndexFunc(nameSources, func(s nameSource) bool { return s.word == word })
-		if at < 0 || slices.Contains(words[:i], word) {
-			return nil, fmt.Errorf("identity: %q is unknown or named twice: want some of %s", word, strings.Join(NameSources(), " "))
+		switch {
+		case at < 0:
+			return nil, fmt.Errorf("identity: unknown name %q; allowed: %s (the whole subject; the common name alone is never an identity)", word, strings.Join(NameSources(), " "))
+		case slices.Contains(words[:i], word):
+			return nil, fmt.Errorf("identity: %s is named twice; remove one", word)
 		}
 		sources = append(sources, nameSources[at])
 	}
@@ -107,9 +110,21 @@ func claims(leaf *x509.Certificate) map[string]any {
 	}
 	return map[string]any{
 		"subject": strings.ToValidUTF8(DistinguishedName(leaf.RawSubject), "\ufffd"), "issuer": strings.ToValidUTF8(DistinguishedName(leaf.RawIssuer), "\ufffd"),
-		"serial": leaf.SerialNumber.String(), "sha256": hex.EncodeToString(digest[:]), "not_after": json.Number(strconv.FormatInt(leaf.NotAfter.Unix(), 10)),
+		"serial": Serial(leaf), "sha256": hex.EncodeToString(digest[:]), "not_after": json.Number(strconv.FormatInt(leaf.NotAfter.Unix(), 10)),
 		"dns_names": texts(leaf.DNSNames), "emails": texts(leaf.EmailAddresses), "uris": uris,
 	}
+}
+
+// maxSerial is how many bits a serial number has at most (RFC 5280, section 4.1.2.2).
+const maxSerial = 20 * 8
+
+// Serial returns the serial number of a certificate in decimal, or "" if it is longer than
+// 20 octets: the text of one of 60 KB takes 13 ms to make.
+func Serial(leaf *x509.Certificate) string {
+	if leaf.SerialNumber.BitLen() > maxSerial {
+		return ""
+	}
+	return leaf.SerialNumber.String()
 }
 
 func texts(list []string) []any {

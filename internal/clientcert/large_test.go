@@ -106,3 +106,15 @@ func TestTooLargeIsNotDescribed(t *testing.T) {
 		t.Errorf("%v, with the certificate: %t", caller.Err, caller.Leaf != nil)
 	}
 }
+
+// TestLargeSerial: a serial number that RFC 5280 does not allow is not written out, which
+// takes time by the square of its length.
+func TestLargeSerial(t *testing.T) {
+	longest := new(big.Int).SetBit(new(big.Int), maxSerial-1, 1)
+	if got := Serial(&x509.Certificate{SerialNumber: longest}); got != longest.String() {
+		t.Errorf("%q", got)
+	}
+	if got := Serial(&x509.Certificate{SerialNumber: new(big.Int).SetBit(new(big.Int), 480_000, 1)}); got != "" {
+		t.Errorf("a serial number of %d characters", len(got))
+	}
+}

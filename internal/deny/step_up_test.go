@@ -33,7 +33,7 @@ func (a asking) Challenges(d authenticator.ChallengeRequest) []authenticator.Cha
 	return []authenticator.Challenge{c}
 }
 
-// TestStepUpOfMethods: R-SU-1. Whoever holds a credential that a sign-in can replace is asked
+// TestStepUpOfMethods: R-SU-1. A caller with a credential that a sign-in can replace is asked
 // for one; a password and a key get 403, for scopes by their name.
 func TestStepUpOfMethods(t *testing.T) {
 	chain, err := authn.NewChain([]authn.Method{

@@ -6,13 +6,12 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/test/vectors"
 )
 
 // TestRDP3Checks: R-DP-3, each check of RFC 9449, section 4.3, refuses a proof that fails it
@@ -120,11 +119,7 @@ func TestBusy(t *testing.T) {
 // TestRDP10Vector: the proof of RFC 9449, section 7.1, at its time and an hour later, and
 // with one second too much.
 func TestRDP10Vector(t *testing.T) {
-	dir := os.Getenv("POLICY_AUTH_VECTORS")
-	if dir == "" {
-		t.Skip("POLICY_AUTH_VECTORS is not set")
-	}
-	var vectors struct {
+	var published struct {
 		DPoP struct {
 			Token  string `json:"access_token"`
 			ATH    string
@@ -135,13 +130,13 @@ func TestRDP10Vector(t *testing.T) {
 			}
 		} `json:"rfc9449_dpop"`
 	}
-	if err := json.Unmarshal(must(os.ReadFile(filepath.Join(dir, "rfc-examples", "http-auth-rfc-examples.json"))), &vectors); err != nil {
+	if err := json.Unmarshal(vectors.Read(t, "rfc-examples", "http-auth-rfc-examples.json"), &published); err != nil {
 		t.Fatal(err)
 	}
-	if got := AccessTokenHash(vectors.DPoP.Token); got != vectors.DPoP.ATH {
+	if got := AccessTokenHash(published.DPoP.Token); got != published.DPoP.ATH {
 		t.Errorf("ath %s", got)
 	}
-	last := vectors.DPoP.Proofs[len(vectors.DPoP.Proofs)-1]
+	last := published.DPoP.Proofs[len(published.DPoP.Proofs)-1]
 	for after, want := range map[time.Duration]authenticator.Reason{
 		0: "", time.Minute: "", time.Minute + time.Second: authenticator.ReasonProofInvalid, time.Hour: authenticator.ReasonProofInvalid,
 		-5 * time.Second: "", -6 * time.Second: authenticator.ReasonProofInvalid,
@@ -149,7 +144,7 @@ func TestRDP10Vector(t *testing.T) {
 		e, _ := newMemory(t)
 		e.now = time.Unix(1562262618, 0).Add(after)
 		e.complete.Store(e.now.Add(-time.Hour).UnixNano())
-		p := Proof{Lines: []string{last.Proof}, Method: "GET", URI: "https://resource.example.org/protectedresource", Token: vectors.DPoP.Token, Thumbprint: last.JKT}
+		p := Proof{Lines: []string{last.Proof}, Method: "GET", URI: "https://resource.example.org/protectedresource", Token: published.DPoP.Token, Thumbprint: last.JKT}
 		if refusal := e.want(p, want); want != "" && refusal.Nonce == "" {
 			t.Errorf("after %s: no nonce to try again with", after)
 		}

@@ -80,7 +80,7 @@ func Open(w http.ResponseWriter, r *http.Request, config *request.Config) *Excha
 	}
 	facts := request.Metadata{ID: ex.ID, Writer: w, StrippedQuery: ex.Shared.CutQuery()}
 	if original, rewritten := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); rewritten {
-		facts.Method, facts.URL, facts.RequestURI, facts.Host = original.Method, original.URL, original.RequestURI, original.Host
+		facts.Method, facts.URL, facts.RequestURI = original.Method, original.URL, original.RequestURI
 	}
 	facts.ClientIP, _ = vars[caddyhttp.ClientIPVarKey].(string)
 	facts.TrustedProxy, _ = vars[caddyhttp.TrustedProxyVarKey].(bool)

@@ -36,27 +36,29 @@ type breaker struct {
 }
 
 // enter returns how long not to ask the endpoint. If that is 0, leave must be called
-// after the request.
-func (b *breaker) enter(now time.Time) time.Duration {
+// after the request. Trial says that it is the first one after a pause.
+func (b *breaker) enter(now time.Time) (wait time.Duration, trial bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case b.failures < breakAfter:
-		return 0
+		return 0, false
 	case now.Before(b.until):
-		return b.until.Sub(now)
+		return b.until.Sub(now), false
 	case b.trying:
-		return trialWait
+		return trialWait, false
 	}
 	b.trying = true
-	return 0
+	return 0, true
 }
 
-// leave records what a request showed.
-func (b *breaker) leave(now time.Time, shown state) {
+// leave records what a request showed, with what enter said of it.
+func (b *breaker) leave(now time.Time, shown state, trial bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.trying = false
+	if trial {
+		b.trying = false
+	}
 	switch {
 	case shown == working:
 		b.failures = 0

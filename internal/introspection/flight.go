@@ -61,11 +61,12 @@ func (c *Client) fly(raw string, key [sha256.Size]byte, client netip.Addr) (t to
 // result.
 func (c *Client) ask(raw string, key [sha256.Size]byte, client netip.Addr) (token.Token, error) {
 	asked := c.now()
-	if wait := c.breaker.enter(asked); wait > 0 {
+	wait, trial := c.breaker.enter(asked)
+	if wait > 0 {
 		return token.Token{}, &Unavailable{RetryAfter: wait, Err: errors.New("the introspection endpoint has failed several times and is not asked for a while")}
 	}
-	state := unclear
-	defer func() { c.breaker.leave(c.now(), state) }()
+	shown := unclear
+	defer func() { c.breaker.leave(c.now(), shown, trial) }()
 
 	body, err := c.send(c.ctx, raw)
 	var failure *endpointFailure
@@ -75,14 +76,14 @@ func (c *Client) ask(raw string, key [sha256.Size]byte, client netip.Addr) (toke
 	case errors.As(err, &failure) && failure.ofToken:
 		return token.Token{}, c.denyUnclear(err, key, client)
 	case err != nil:
-		state = down
+		shown = down
 		return token.Token{}, c.unavailable(err)
 	}
 	t, err := c.claims.Token(body)
 	if _, refused := errors.AsType[*token.Error](err); err != nil && !refused {
 		return token.Token{}, c.denyUnclear(err, key, client)
 	}
-	state = working
+	shown = working
 	c.reports.set("")
 	if err != nil {
 		c.limits.count(client, c.now())

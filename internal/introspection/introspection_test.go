@@ -480,40 +480,38 @@ func TestBreaker(t *testing.T) {
 	want(t, c, "even", "user-1")
 }
 
-// TestBreakerTrial: one request at a time is sent after a pause.
+// TestBreakerTrial: one request at a time is sent after a pause, also while requests end
+// that were sent before it.
 func TestBreakerTrial(t *testing.T) {
 	var b breaker
 	now := time.Unix(1_800_000_000, 0)
-	for range breakAfter {
-		if b.enter(now) != 0 {
-			t.Fatal("closed too early")
+	enter := func(wantWait time.Duration, wantTrial bool) {
+		t.Helper()
+		if wait, trial := b.enter(now); wait != wantWait || trial != wantTrial {
+			t.Errorf("wait %s, trial %v", wait, trial)
 		}
+	}
+	for range breakAfter {
+		enter(0, false)
 	}
 	for range 16 { // those that were sent before the pause do not make it longer
-		b.leave(now, down)
+		b.leave(now, down, false)
 	}
-	if wait := b.enter(now); wait != firstPause {
-		t.Errorf("wait %s", wait)
-	}
+	enter(firstPause, false)
 	now = now.Add(firstPause)
-	if b.enter(now) != 0 || b.enter(now) != trialWait {
-		t.Error("not one at a time")
-	}
-	b.leave(now, unclear)
-	if b.enter(now) != 0 {
-		t.Error("an unclear answer ends the trial")
-	}
-	b.leave(now, down)
-	if wait := b.enter(now); wait != 2*firstPause {
-		t.Errorf("wait %s", wait)
-	}
+	enter(0, true)
+	enter(trialWait, false)
+	b.leave(now, unclear, false)
+	enter(trialWait, false)
+	b.leave(now, unclear, true)
+	enter(0, true) // an unclear answer ends the trial
+	b.leave(now, down, true)
+	enter(2*firstPause, false)
 	now = now.Add(2 * firstPause)
-	_ = b.enter(now)
-	b.leave(now, working)
-	for range 2 {
-		if b.enter(now) != 0 {
-			t.Error("one at a time after an answer")
-		}
+	enter(0, true)
+	b.leave(now, working, true)
+	for range 2 { // not one at a time after an answer
+		enter(0, false)
 	}
 }
 

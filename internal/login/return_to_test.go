@@ -1,10 +1,9 @@
 package login
 
 import (
+	"github.com/policyauth/caddy-policy-auth/test/vectors"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -70,35 +69,10 @@ func TestReturnTo(t *testing.T) {
 	}
 }
 
-// payloads returns the lines of the open-redirect lists.
-func payloads(t *testing.T) []string {
-	t.Helper()
-	root := os.Getenv("POLICY_AUTH_VECTORS")
-	if root == "" {
-		root = "../../../shared/vectors"
-	}
-	names, err := filepath.Glob(filepath.Join(root, "payloadsallthethings", "open-redirect", "*.txt"))
-	if err != nil || len(names) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no test vectors; POLICY_AUTH_VECTORS says where they are")
-		}
-		t.Skip("no test vectors beside the project")
-	}
-	var lines []string
-	for _, name := range names {
-		content, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines = append(lines, strings.Split(string(content), "\n")...)
-	}
-	return lines
-}
-
 // TestReturnToPayloads: R-OID-11, T-40. No line of the lists leads to another
 // site, asked for as a path or as a referrer, escaped or not.
 func TestReturnToPayloads(t *testing.T) {
-	for _, line := range payloads(t) {
+	for _, line := range vectors.Lines(t, "payloadsallthethings", "open-redirect") {
 		targets := []*url.URL{{Path: line}, {Path: "/" + line}, {Path: "/", RawQuery: line}}
 		for _, text := range []string{line, "/" + line, url.PathEscape(line), "/" + url.PathEscape(line)} {
 			if u, err := url.ParseRequestURI(text); err == nil {
@@ -162,7 +136,7 @@ func TestLocal(t *testing.T) {
 
 // TestLocalPayloads: R-OID-11. No line of the lists leads to another site.
 func TestLocalPayloads(t *testing.T) {
-	for _, line := range payloads(t) {
+	for _, line := range vectors.Lines(t, "payloadsallthethings", "open-redirect") {
 		for _, text := range []string{line, "/" + line, url.PathEscape(line), "/" + url.PathEscape(line), url.QueryEscape(line)} {
 			staysHere(t, line, origin+SanitizeReturnTo(text))
 		}

@@ -4,13 +4,12 @@ import (
 	"context"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
+	"github.com/policyauth/caddy-policy-auth/test/vectors"
 )
 
 // refusesIDToken signs in with an ID token that was changed, which must not count.
@@ -254,17 +253,7 @@ func TestConformance(t *testing.T) {
 
 // TestConformanceComplete: no module is forgotten.
 func TestConformanceComplete(t *testing.T) {
-	root := os.Getenv("POLICY_AUTH_VECTORS")
-	if root == "" {
-		root = "../../../shared/vectors"
-	}
-	content, err := os.ReadFile(filepath.Join(root, "oidf-conformance", "oidcc-rp-modules.tsv"))
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no test vectors; POLICY_AUTH_VECTORS says where they are")
-		}
-		t.Skip("no test vectors beside the project")
-	}
+	content := vectors.Read(t, "oidf-conformance", "oidcc-rp-modules.tsv")
 	held := map[string]bool{}
 	for name := range maps.Keys(conformance) {
 		held[name] = true

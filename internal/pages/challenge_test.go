@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/pages/challengetest"
+	"github.com/policyauth/caddy-policy-auth/test/vectors"
 )
 
 // sent returns the lines that challenges become.
@@ -118,7 +118,7 @@ func TestChallengesBounds(t *testing.T) {
 // client reads of ours, and byte for byte the same where a line is quoted
 // throughout (R-CH-1, R-CH-4).
 func TestChallengeVectors(t *testing.T) {
-	content, err := os.ReadFile(filepath.Join(vectors(t, "rfc-examples"), "http-auth-rfc-examples.json"))
+	content, err := os.ReadFile(vectors.Path(t, "rfc-examples", "http-auth-rfc-examples.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func collect(value any, found []string) []string {
 
 // TestChallengeInjection: R-CH-5: no payload makes a line of its own, decoded or not.
 func TestChallengeInjection(t *testing.T) {
-	for _, payload := range payloads(t, "crlf") {
+	for _, payload := range vectors.Lines(t, "payloadsallthethings", "crlf") {
 		decoded := strings.NewReplacer("%0d", "\r", "%0a", "\n", "%0D", "\r", "%0A", "\n").Replace(payload)
 		for _, value := range []string{payload, decoded} {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

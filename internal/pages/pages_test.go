@@ -10,6 +10,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/files"
+	"github.com/policyauth/caddy-policy-auth/test/vectors"
 )
 
 // TestChoosePage: the most specific page of a directory is taken, or else ours.
@@ -120,7 +121,7 @@ func TestNoPages(t *testing.T) {
 
 // TestPageNames: R-PAGE-12: no name of a page leads out of its directory.
 func TestPageNames(t *testing.T) {
-	for _, name := range payloads(t, "directory-traversal") {
+	for _, name := range vectors.Lines(t, "payloadsallthethings", "directory-traversal") {
 		if pageNamePattern.MatchString(name) {
 			t.Errorf("%q is a page", name)
 		}

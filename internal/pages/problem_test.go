@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/pages/challengetest"
+	"github.com/policyauth/caddy-policy-auth/test/vectors"
 )
 
 // document returns the problem document of a refusal.
@@ -104,7 +104,7 @@ func TestProblemAgrees(t *testing.T) {
 // TestProblemSchema: R-PAGE-7: each member that the schema of RFC 9457 names is of
 // its type, for each reason; names of extensions are of section 3.2's form.
 func TestProblemSchema(t *testing.T) {
-	content, err := os.ReadFile(filepath.Join(vectors(t, "rfc9457-schema"), "problem.schema.json"))
+	content, err := os.ReadFile(vectors.Path(t, "rfc9457-schema", "problem.schema.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

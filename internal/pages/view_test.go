@@ -14,6 +14,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/errorpages"
+	"github.com/policyauth/caddy-policy-auth/test/vectors"
 )
 
 // everything returns a refusal and a brand in which each text is s.
@@ -75,7 +76,7 @@ func TestScripting(t *testing.T) {
 			p := open(t, Config{Dir: dir, Brand: brand})
 			want := shape(t, bodyOf(t, p, benign, "Accept", asHTML))
 			policy := ask(t, p, benign, "Accept", asHTML).Header["Content-Security-Policy"]
-			for _, payload := range payloads(t, "xss") {
+			for _, payload := range vectors.Lines(t, "payloadsallthethings", "xss") {
 				d, brand := everything(payload)
 				p.brand = brand.view()
 				d.RequestID = strings.Trim(payload, "\r\n")
@@ -94,7 +95,7 @@ func TestScripting(t *testing.T) {
 // browser would take for a page.
 func TestScriptingElsewhere(t *testing.T) {
 	p := open(t, Config{})
-	for _, payload := range payloads(t, "xss") {
+	for _, payload := range vectors.Lines(t, "payloadsallthethings", "xss") {
 		d, _ := everything(payload)
 		if body := bodyOf(t, p, d, "Accept", asJSON); strings.ContainsAny(body, "<>") {
 			t.Errorf("%q: %s", payload, body)
@@ -110,7 +111,7 @@ func TestScriptingElsewhere(t *testing.T) {
 func TestBrandScripting(t *testing.T) {
 	benign, _ := everything("harmless")
 	p := open(t, Config{})
-	for _, payload := range append(payloads(t, "xss"), payloads(t, "open-redirect")...) {
+	for _, payload := range append(vectors.Lines(t, "payloadsallthethings", "xss"), vectors.Lines(t, "payloadsallthethings", "open-redirect")...) {
 		brand := Brand{SupportURL: payload, HomeURL: payload, RequestAccessURL: payload}
 		if brand.Validate() != nil {
 			continue

@@ -120,7 +120,7 @@ func TestS32Cache(t *testing.T) {
 	}
 }
 
-// TestS32Unread: the body of an anonymous caller whom no message lets in is not read, and
+// TestS32Unread: the body of an anonymous caller that no message lets in is not read, and
 // neither is one where no rule with tools decides.
 func TestS32Unread(t *testing.T) {
 	set := toolEngines(t)["in Go"]

@@ -29,8 +29,6 @@ type Metadata struct {
 	// means that the request was not rewritten.
 	Method, RequestURI string
 	URL                *url.URL
-	// Host is that of the client, or "" if no handler has changed it.
-	Host string
 	// StrippedQuery is what earlier handlers of ours took out of the query.
 	StrippedQuery StrippedQuery
 	// ClientIP and PeerIP are addresses without ports.

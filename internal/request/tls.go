@@ -50,14 +50,10 @@ func (r *Request) Misdirected() bool {
 	if state == nil || r.meta.TrustedProxy {
 		return false
 	}
-	host := r.host
-	if r.meta.Host != "" {
-		host, _, _ = splitHost(r.meta.Host)
-	}
 	if state.ServerName == "" {
-		return !isLocalAddress(r.http, host)
+		return !isLocalAddress(r.http, r.host)
 	}
-	return !strings.EqualFold(strings.TrimSuffix(state.ServerName, "."), host)
+	return !strings.EqualFold(strings.TrimSuffix(state.ServerName, "."), r.host)
 }
 
 // isLocalAddress reports whether a host is the address at which the request came in.
@@ -80,7 +76,7 @@ func certificate(leaf *x509.Certificate, verified bool) Certificate {
 		Verified: verified,
 		Subject:  toValidUTF8(clientcert.DistinguishedName(leaf.RawSubject)),
 		Issuer:   toValidUTF8(clientcert.DistinguishedName(leaf.RawIssuer)),
-		Serial:   leaf.SerialNumber.String(),
+		Serial:   clientcert.Serial(leaf),
 		SHA256:   hex.EncodeToString(digest[:]),
 		NotAfter: leaf.NotAfter.Unix(),
 		DNSNames: allValidUTF8(leaf.DNSNames),

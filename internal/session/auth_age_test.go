@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// aliceAt is somebody who signed in at a provider some time before now.
+// aliceAt is a user who signed in at a provider some time before now.
 func (s site) aliceAt(before time.Duration) Record {
 	record := alice()
 	id := *record.Identity

@@ -161,11 +161,18 @@ func TestN12StoredKeysRenewed(t *testing.T) {
 		t.Fatal("no keys")
 	}
 	settled(first)
-	r.publish(r.new, "b")
+	looked := make(chan struct{})
+	newer := jwks(ecJWK(&r.new.PublicKey, map[string]any{"kid": "b"}))
+	r.spoil(func(w http.ResponseWriter, _ *http.Request) {
+		<-looked // the fetch does not overtake the first look
+		w.Header().Set("Cache-Control", "max-age=86400")
+		_, _ = w.Write(newer)
+	})
 	restarted := newRemote(t, config)
 	if found(restarted, "a") != 1 {
 		t.Error("the stored keys do not count")
 	}
+	close(looked)
 	settled(restarted)
 	if found(restarted, "a") != 0 || found(restarted, "b") != 1 {
 		t.Error("the stored keys still count")

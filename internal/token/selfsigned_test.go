@@ -6,12 +6,11 @@ import (
 	"encoding/json"
 	"maps"
 	"math/big"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/policyauth/caddy-policy-auth/test/vectors"
 )
 
 // selfSigned returns a JWT with its key in the header, with changed members of both:
@@ -86,23 +85,19 @@ func TestSelfSignedRefused(t *testing.T) {
 // TestSelfSignedVectors: the proofs of RFC 9449 verify, with the thumbprints that the
 // vectors give (RFC 7638).
 func TestSelfSignedVectors(t *testing.T) {
-	dir := os.Getenv("POLICY_AUTH_VECTORS")
-	if dir == "" {
-		t.Skip("POLICY_AUTH_VECTORS is not set")
-	}
-	var vectors struct {
+	var published struct {
 		DPoP struct {
 			Proofs []struct{ Proof, JKT string }
 		} `json:"rfc9449_dpop"`
 	}
-	check(json.Unmarshal(must(os.ReadFile(filepath.Join(dir, "rfc-examples", "http-auth-rfc-examples.json"))), &vectors))
-	for i, proof := range vectors.DPoP.Proofs {
+	check(json.Unmarshal(vectors.Read(t, "rfc-examples", "http-auth-rfc-examples.json"), &published))
+	for i, proof := range published.DPoP.Proofs {
 		s, err := ParseSelfSigned(proof.Proof, 8<<10)
 		if err != nil || !s.VerifySignature() || s.Thumbprint != proof.JKT {
 			t.Errorf("%d: %+v, %v", i, s, err)
 		}
 	}
-	if len(vectors.DPoP.Proofs) == 0 {
+	if len(published.DPoP.Proofs) == 0 {
 		t.Error("no vector was read")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,24 +11,8 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/test/vectors"
 )
-
-// vectors reads a file of the test material that other people published. It is
-// not a part of the project: a checkout without it skips, CI does not.
-func vectors(t *testing.T, path ...string) []byte {
-	t.Helper()
-	root := os.Getenv("POLICY_AUTH_VECTORS")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "vectors")
-	}
-	if _, err := os.Stat(root); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no test vectors at %s; POLICY_AUTH_VECTORS says where they are", root)
-		}
-		t.Skipf("no test vectors at %s", root)
-	}
-	return must(os.ReadFile(filepath.Join(append([]string{root}, path...)...)))
-}
 
 // exampleKey returns the verifying key of an example, which is often private.
 // A secret does not go through a key set, so it is taken from the JWK here.
@@ -86,7 +69,7 @@ func TestVectorsWycheproof(t *testing.T) {
 			}
 		}
 	}
-	check(json.Unmarshal(vectors(t, "wycheproof", "json_web_signature_test.json"), &file))
+	check(json.Unmarshal(vectors.Read(t, "wycheproof", "json_web_signature_test.json"), &file))
 	count := 0
 	for _, group := range file.TestGroups {
 		data := group.Public
@@ -138,7 +121,7 @@ func TestVectorsRFCCompact(t *testing.T) {
 		"rfc7520_4.5": false, // its payload is detached, so the signature is not over what is there
 	} {
 		t.Run(name, func(t *testing.T) {
-			raw := string(vectors(t, "latchset-jose-rfc", name+".jwsc"))
+			raw := string(vectors.Read(t, "latchset-jose-rfc", name+".jwsc"))
 			key := exampleFile(t, name)
 			err := verifyJWS(t, key, strings.TrimSpace(raw))
 			if (err == nil) != accept {
@@ -154,9 +137,9 @@ func TestVectorsRFCCompact(t *testing.T) {
 // exampleFile returns the key of an example, which may be the name of a file.
 func exampleFile(t *testing.T, name string) Key {
 	t.Helper()
-	data := vectors(t, "latchset-jose-rfc", name+".jwk")
+	data := vectors.Read(t, "latchset-jose-rfc", name+".jwk")
 	if other := strings.TrimSpace(string(data)); !strings.HasPrefix(other, "{") {
-		data = vectors(t, "latchset-jose-rfc", other)
+		data = vectors.Read(t, "latchset-jose-rfc", other)
 	}
 	key, err := exampleKey(t, data)
 	if err != nil {
@@ -173,7 +156,7 @@ func TestVectorsRFCRefused(t *testing.T) {
 		"rfc7515_A.5.jwsc", "rfc7515_A.6.jwsg", "rfc7515_A.7.jwsf", "rfc7520_4.1.jwsf", "rfc7520_4.1.jwsg",
 		"rfc7520_4.4.jwsf", "rfc7520_4.4.jwsg", "rfc7520_4.6.jwsf", "rfc7520_4.7.jwsf", "rfc7520_4.8.jwsg",
 	} {
-		raw := string(vectors(t, "latchset-jose-rfc", name))
+		raw := string(vectors.Read(t, "latchset-jose-rfc", name))
 		if got := reasonOf(t, verifyJWS(t, key, raw)); got != authenticator.ReasonTokenMalformed {
 			t.Errorf("%s: reason %q, want token_malformed", name, got)
 		}
@@ -183,7 +166,7 @@ func TestVectorsRFCRefused(t *testing.T) {
 // The claims of RFC 7515, appendices A.1 to A.3, verified as tokens.
 func TestVectorsRFCClaims(t *testing.T) {
 	for _, name := range []string{"rfc7515_A.1", "rfc7515_A.2", "rfc7515_A.3"} {
-		raw := strings.TrimSpace(string(vectors(t, "latchset-jose-rfc", name+".jwsc")))
+		raw := strings.TrimSpace(string(vectors.Read(t, "latchset-jose-rfc", name+".jwsc")))
 		for now, want := range map[int64]authenticator.Reason{1300819379: "", 1300819439: "", 1300819440: authenticator.ReasonTokenExpired} {
 			v := newVerifier(t, Config{
 				Issuer: "joe", AnyAudience: true, Keys: testSet(t, exampleFile(t, name)), Map: map[string][]string{"id": {"iss"}},
@@ -213,7 +196,7 @@ func TestVectorsCookbook(t *testing.T) {
 				Input  struct{ Key json.RawMessage }
 				Output struct{ Compact string }
 			}
-			check(json.Unmarshal(vectors(t, "ietf-jose-cookbook", filepath.FromSlash(path)), &example))
+			check(json.Unmarshal(vectors.Read(t, "ietf-jose-cookbook", filepath.FromSlash(path)), &example))
 			key, err := exampleKey(t, example.Input.Key)
 			if err != nil {
 				t.Fatal(err)
@@ -236,12 +219,12 @@ func TestVectorsCritB64(t *testing.T) {
 // RFC 7517, appendix A: the public set has one key for verifying; private and
 // secret ones are refused.
 func TestVectorsKeySets(t *testing.T) {
-	set, skipped, err := ParseJWKSet(vectors(t, "latchset-jose-rfc", "rfc7517_A.1.jwkset"))
+	set, skipped, err := ParseJWKSet(vectors.Read(t, "latchset-jose-rfc", "rfc7517_A.1.jwkset"))
 	if err != nil || len(set.keys) != 1 || set.keys[0].id != "2011-04-29" || len(skipped) != 1 {
 		t.Errorf("A.1: %v, skipped %v, %v, want the RSA key", set, skipped, err)
 	}
 	for _, name := range []string{"rfc7517_A.2.jwkset", "rfc7517_A.3.jwkset", "rfc7515_A.6.jwkset"} {
-		if set, skipped, err := ParseJWKSet(vectors(t, "latchset-jose-rfc", name)); err == nil || set != nil || len(skipped) != 2 {
+		if set, skipped, err := ParseJWKSet(vectors.Read(t, "latchset-jose-rfc", name)); err == nil || set != nil || len(skipped) != 2 {
 			t.Errorf("%s: %v, skipped %v, %v, want both refused", name, set, skipped, err)
 		}
 	}
@@ -249,8 +232,8 @@ func TestVectorsKeySets(t *testing.T) {
 
 // R-JWK-9: RFC 7638, section 3.1, and RFC 8037, appendix A.3.
 func TestVectorsThumbprint(t *testing.T) {
-	key, err := parseJWK(vectors(t, "latchset-jose-rfc", "rfc7638_3.1.jwk"))
-	if want := strings.TrimSpace(string(vectors(t, "latchset-jose-rfc", "rfc7638_3.1.thp"))); err != nil || key.thumbprint != want {
+	key, err := parseJWK(vectors.Read(t, "latchset-jose-rfc", "rfc7638_3.1.jwk"))
+	if want := strings.TrimSpace(string(vectors.Read(t, "latchset-jose-rfc", "rfc7638_3.1.thp"))); err != nil || key.thumbprint != want {
 		t.Errorf("thumbprint %s, %v, want %s", key.thumbprint, err, want)
 	}
 }

@@ -3,8 +3,6 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -112,16 +110,8 @@ https://localhost:SECURE {
 func startBoundProvider(t *testing.T, format string) string {
 	t.Helper()
 	listen := port(t)
-	provider := node(t, "bound.mjs", "provider", listen, "https://api.example.com", format)
-	output, err := provider.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	problems := new(bytes.Buffer)
-	provider.Stderr = problems
-	run(t, provider)
-	if line, err := bufio.NewReader(output).ReadString('\n'); err != nil || line != "ready\n" {
-		t.Fatal(line, err, problems)
+	if line := firstLine(t, node(t, "bound.mjs", "provider", listen, "https://api.example.com", format)); line != "ready" {
+		t.Fatal(line)
 	}
 	return "http://localhost:" + listen
 }

@@ -3,8 +3,6 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -30,15 +28,8 @@ func startIntrospected(t *testing.T) *introspected {
 	t.Helper()
 	listen := port(t)
 	p := &introspected{t, "http://localhost:" + listen, node(t, "introspection.mjs", listen, opaqueAudience, jwtAudience)}
-	output, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	problems := new(bytes.Buffer)
-	p.cmd.Stderr = problems
-	run(t, p.cmd)
-	if line, err := bufio.NewReader(output).ReadString('\n'); err != nil || line != "ready\n" {
-		t.Fatal(line, err, problems)
+	if line := firstLine(t, p.cmd); line != "ready" {
+		t.Fatal(line)
 	}
 	return p
 }

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,6 +26,29 @@ func node(t testing.TB, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// firstLine runs a program until the test ends, and returns the first line that it prints,
+// without its end. What it writes to stderr is shown if the test fails.
+func firstLine(t testing.TB, cmd *exec.Cmd) string {
+	t.Helper()
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems := new(bytes.Buffer)
+	cmd.Stderr = problems
+	t.Cleanup(func() { // after run has ended the program
+		if t.Failed() {
+			t.Log(problems)
+		}
+	})
+	run(t, cmd)
+	line, err := bufio.NewReader(output).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
 // TestE2E_N48Clients: clients of the Model Context Protocol, old and new, of
 // WebSockets, event streams and gRPC are refused without a token in a way that
 // they understand, and served with one.
@@ -32,17 +56,7 @@ func node(t testing.TB, args ...string) *exec.Cmd {
 // R-PRM-4, R-PRM-5, R-CSRF-3
 func TestE2E_N48Clients(t *testing.T) {
 	w := newEnv(t)
-	upstream := node(t, "upstream.mjs")
-	output, err := upstream.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, upstream)
-	line, err := bufio.NewReader(output).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	web, rpc, _ := strings.Cut(strings.TrimSpace(line), " ")
+	web, rpc, _ := strings.Cut(firstLine(t, node(t, "upstream.mjs")), " ")
 	admin, listen := "127.0.0.1:"+port(t), port(t)
 	auth := strings.Replace(jwtSite, "audience api\n", "audience api\nresource http://127.0.0.1:"+listen+"/mcp {\n scopes tools\n }\n", 1)
 	w.Write("Caddyfile", fmt.Sprintf("{\n admin %s\n auto_https off\n servers {\n protocols h1 h2 h2c\n }\n}\nhttp://127.0.0.1:%s {\npolicy_auth {\n%s}\nreverse_proxy /test.Greeter/* h2c://127.0.0.1:%s\nreverse_proxy 127.0.0.1:%s\n}\n", admin, listen, auth, rpc, web))

@@ -3,8 +3,6 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -51,24 +49,8 @@ func startCertified(t *testing.T, site string) *certified {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := node(t, "provider.mjs", site, elsewhere, string(jwk))
-	output, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	problems := new(bytes.Buffer)
-	cmd.Stderr = problems
-	run(t, cmd)
-	line, err := bufio.NewReader(output).ReadString('\n')
-	if err != nil {
-		t.Fatal(err, problems)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(problems)
-		}
-	})
-	return &certified{t, "http://localhost:" + strings.TrimSpace(line), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})}
+	listen := firstLine(t, node(t, "provider.mjs", site, elsewhere, string(jwk)))
+	return &certified{t, "http://localhost:" + listen, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})}
 }
 
 // ask sends a request to the provider's controls.

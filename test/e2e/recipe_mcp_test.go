@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bufio"
 	"maps"
 	"os"
 	"os/exec"
@@ -11,21 +10,6 @@ import (
 	"strings"
 	"testing"
 )
-
-// listening starts a script that prints its port, and returns that.
-func listening(t *testing.T, script *exec.Cmd) string {
-	t.Helper()
-	output, err := script.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, script)
-	line, err := bufio.NewReader(output).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(line)
-}
 
 // TestE2EExampleMCP runs examples/mcp. Clients of two generations, which know its URL
 // alone, find the issuer, register, get a token and call tools; each is refused one.
@@ -47,8 +31,8 @@ func TestE2EExampleMCP(t *testing.T) {
 	}
 	server := node(t, filepath.Join(dir, "server.mjs"))
 	server.Env = append(os.Environ(), "MCP_PORT=0")
-	t.Setenv("MCP_PORT", listening(t, server))
-	t.Setenv("ISSUER", "http://localhost:"+listening(t, node(t, "mcp_issuer.mjs", endpoint)))
+	t.Setenv("MCP_PORT", firstLine(t, server))
+	t.Setenv("ISSUER", "http://localhost:"+firstLine(t, node(t, "mcp_issuer.mjs", endpoint)))
 	t.Setenv("PORT", listen)
 	t.Setenv("ADMIN", admin)
 	s := start(t, ".", "examples/mcp/Caddyfile", admin)

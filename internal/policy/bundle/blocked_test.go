@@ -9,7 +9,7 @@ import (
 )
 
 // TestWarnBlocked: a definition of the decision that does not read the access table allows
-// callers whom the table blocks, which is a warning.
+// callers that the table blocks, which is a warning.
 func TestWarnBlocked(t *testing.T) {
 	const blocked = "blocked: {users: [mallory]}\nrules: []\n"
 	asks := "allow if data.caddy.access.allow\n\n"

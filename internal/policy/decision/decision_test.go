@@ -1,14 +1,13 @@
 package decision
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/test/vectors"
 )
 
 // decodeText decodes a decision that is written as a Rego term.
@@ -151,7 +150,7 @@ func TestSameOrigin(t *testing.T) {
 			t.Errorf("%q: %v", to, got)
 		}
 	}
-	for _, line := range vectorLines(t, "payloadsallthethings/open-redirect/*.txt") {
+	for _, line := range vectors.Lines(t, "payloadsallthethings", "open-redirect") {
 		if !sameOrigin(line) {
 			continue
 		}
@@ -159,31 +158,6 @@ func TestSameOrigin(t *testing.T) {
 			t.Errorf("%q passes", line)
 		}
 	}
-}
-
-// vectorLines reads test material that this project did not write.
-func vectorLines(t testing.TB, pattern string) []string {
-	t.Helper()
-	dir := os.Getenv("POLICY_AUTH_VECTORS")
-	if dir == "" {
-		dir = "../../../../shared/vectors"
-	}
-	names, err := filepath.Glob(filepath.Join(dir, pattern))
-	if err != nil || len(names) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no vectors at %s", pattern)
-		}
-		t.Skip("no vectors beside the project")
-	}
-	var lines []string
-	for _, name := range names {
-		content, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines = append(lines, strings.Split(string(content), "\n")...)
-	}
-	return lines
 }
 
 // FuzzDecode: whatever a policy answers, decoding it does not panic, and it
