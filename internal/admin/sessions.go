@@ -87,7 +87,7 @@ func listSessions(ctx context.Context, user string) ([]Session, error) {
 			id := s.Identity
 			list = append(list, Session{
 				ID: s.ID, User: id.ID, Username: id.Username, Name: id.Name, Issuer: id.Issuer,
-				Login: s.Login, Site: s.Site, Created: s.Created, LastUsed: s.LastUsed().UTC(),
+				Login: s.Person.Login, Site: s.Site, Created: s.Created, LastUsed: s.LastUsed().UTC(),
 			})
 		}
 		return len(found), err

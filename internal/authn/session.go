@@ -219,7 +219,7 @@ func (s *Session) Authenticate(r *http.Request, c authenticator.Credential) auth
 	if err != nil {
 		return deniedSession(err)
 	}
-	outcome := s.methods[found.Login].Revalidate(r.Context(), s.sessions, found)
+	outcome := s.methods[found.Person.Login].Revalidate(r.Context(), s.sessions, found)
 	switch {
 	case outcome.Verdict == authenticator.Accepted:
 		s.sessions.Touch(found)

@@ -121,7 +121,7 @@ func (o *OIDC) endSessions(v *Request, logout *oidc.LogoutToken) error {
 			return registry.ListBySID(ctx, o.Provider.Issuer(), logout.SessionID)
 		}},
 		{logout.Subject, func() ([]*session.Session, error) {
-			return registry.ListBySubject(ctx, o.Provider.Issuer(), logout.Subject)
+			return registry.ListByPerson(ctx, o.person(logout.Subject))
 		}},
 	} {
 		if name.text == "" {
@@ -135,7 +135,7 @@ func (o *OIDC) endSessions(v *Request, logout *oidc.LogoutToken) error {
 	}
 	ended := map[string]*session.Session{}
 	for _, s := range found {
-		if s.Login == o.ID() && meansSession(s, logout) {
+		if s.Person.Login == o.ID() && meansSession(s, logout) {
 			ended[s.ID] = s
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
+	"github.com/policyauth/caddy-policy-auth/internal/person"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
@@ -59,6 +60,39 @@ func TestBackchannel(t *testing.T) {
 				t.Errorf("event %+v", e)
 			}
 		})
+	}
+}
+
+// TestS17Backchannel: a notice about a subject leaves the sessions of another person with
+// the same ID, of another login and of another issuer.
+func TestS17Backchannel(t *testing.T) {
+	p := newProvided(t, nil)
+	p.signIn("/")
+	signedIn, err := p.current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := []person.Person{
+		{Login: signedIn.Person.Login, Issuer: signedIn.Person.Issuer, Subject: "user-2"},
+		{Login: "form", Issuer: signedIn.Person.Issuer, Subject: "user-1"},
+		{Login: signedIn.Person.Login, Issuer: "https://other.example", Subject: "user-1"},
+	}
+	for _, other := range keep {
+		record := session.Record{Person: other, Identity: signedIn.Identity}
+		if _, err := p.Sessions.Start(t.Context(), httptest.NewRecorder(), httptest.NewRequest("GET", origin+"/", nil), true, record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if answer := p.notify(p.fake.LogoutToken(func(_, claims map[string]any) { delete(claims, "sid") })); answer.Code != 200 {
+		t.Fatal(answer.Code)
+	}
+	if _, err := p.current(); err == nil {
+		t.Error("the session goes on")
+	}
+	for _, other := range keep {
+		if found, err := p.Sessions.Registry().ListByPerson(t.Context(), other); len(found) != 1 || err != nil {
+			t.Errorf("%v: %d sessions, %v", other, len(found), err)
+		}
 	}
 }
 

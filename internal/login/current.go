@@ -23,7 +23,7 @@ func (v *Request) currentIdentity() *authenticator.Identity {
 	if err != nil {
 		return nil
 	}
-	i := slices.IndexFunc(v.Methods, func(m Method) bool { return m.ID() == found.Login })
+	i := slices.IndexFunc(v.Methods, func(m Method) bool { return m.ID() == found.Person.Login })
 	if i < 0 {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
+	"github.com/policyauth/caddy-policy-auth/internal/person"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
@@ -72,7 +73,7 @@ func (f *Form) Login(v *Request, returnTo string) {
 	id := *result.User.Identity
 	id.AMR, id.AuthTime = []string{"pwd"}, f.now().Unix()
 	v.clearBrowserID()
-	v.StartSession(formName, session.Record{Login: f.ID(), Identity: &id, Data: passwordDigest(result.User)}, returnTo)
+	v.StartSession(formName, session.Record{Person: person.Person{Login: f.ID(), Subject: result.User.Name}, Identity: &id, Data: passwordDigest(result.User)}, returnTo)
 }
 
 func (f *Form) now() time.Time {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
+	"github.com/policyauth/caddy-policy-auth/internal/person"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 	"github.com/policyauth/caddy-policy-auth/internal/users"
@@ -207,7 +208,7 @@ func (o other) Revalidate(_ context.Context, _ *session.Sessions, s *session.Ses
 }
 func (o other) Callback(v *Request) {
 	id := &authenticator.Identity{Authenticated: true, ID: "bob", Issuer: "https://id.example.com"}
-	v.StartSession(o.name, session.Record{Login: o.ID(), Identity: id.Normalize()}, v.R.URL.Query().Get("to"))
+	v.StartSession(o.name, session.Record{Person: person.Person{Login: o.ID(), Issuer: id.Issuer, Subject: id.ID}, Identity: id.Normalize()}, v.R.URL.Query().Get("to"))
 }
 func (o other) EndSessionURL(*Request, *session.Session) string {
 	return "https://id.example.com/logout"

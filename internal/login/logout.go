@@ -44,7 +44,7 @@ func (s *Site) endSession(v *Request, found *session.Session) {
 	}
 	event, to := Event{Kind: SignedOut, Identity: found.Identity}, ""
 	for _, m := range s.Methods {
-		if m.ID() != found.Login {
+		if m.ID() != found.Person.Login {
 			continue
 		}
 		event.Login = m.Name()

@@ -10,6 +10,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
+	"github.com/policyauth/caddy-policy-auth/internal/person"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
@@ -213,8 +214,13 @@ func (o *OIDC) resumeUsed(v *Request, t Transaction) {
 func (o *OIDC) record(granted *oidc.Grant) (session.Record, error) {
 	data, err := encodeGrant(granted)
 	return session.Record{
-		Identity: granted.Identity, Login: o.ID(), SID: granted.SessionID, Subject: granted.Subject, Data: data,
+		Identity: granted.Identity, Person: o.person(granted.Subject), SID: granted.SessionID, Data: data,
 	}, err
+}
+
+// person returns the person with a subject at the provider.
+func (o *OIDC) person(subject string) person.Person {
+	return person.Person{Login: o.ID(), Issuer: o.Provider.Issuer(), Subject: subject}
 }
 
 // showInvalidState answers a callback whose state is invalid. A signed-in user sees

@@ -100,7 +100,7 @@ func TestOIDC(t *testing.T) {
 		t.Fatalf("%d %v %s", answer.Code, answer.Header(), answer.Body)
 	}
 	found, err := p.current()
-	if err != nil || found.Identity.ID != "user-1" || found.Identity.Username != "alice" || found.Identity.Method != "session" || found.SID != "session-1" || found.Login != p.oidc.ID() {
+	if err != nil || found.Identity.ID != "user-1" || found.Identity.Username != "alice" || found.Identity.Method != "session" || found.SID != "session-1" || found.Person.Login != p.oidc.ID() {
 		t.Fatalf("%+v, %v", found, err)
 	}
 	if asked := p.fake.Asked()[0]; asked.Get("redirect_uri") != origin+"/.policy_auth/callback/id" {

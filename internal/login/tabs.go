@@ -101,7 +101,7 @@ func (v *Request) keepsSession(t Transaction, record session.Record) bool {
 		return false
 	}
 	found, err := v.Sessions.Current(v.R.Context(), v.R, v.HTTPS)
-	return err == nil && found.Login == record.Login && found.Subject == record.Subject && found.SID == record.SID &&
+	return err == nil && found.Person == record.Person && found.SID == record.SID &&
 		found.Created.UnixMilli() >= t.Began && v.currentIdentity() != nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/person"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
@@ -67,7 +68,7 @@ func in(t testing.TB, registry *Registry, c *clock, config Config) *Sessions {
 // alice is somebody who signs in by the form.
 func alice() Record {
 	id := &authenticator.Identity{Authenticated: true, ID: "alice", Username: "alice", Roles: []string{"admin"}, Method: "basic"}
-	return Record{Login: "form", Identity: id.Normalize()}
+	return Record{Person: person.Person{Login: "form", Subject: "alice"}, Identity: id.Normalize()}
 }
 
 func visit(host string, cookies ...*http.Cookie) *http.Request {

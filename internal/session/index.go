@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/policyauth/caddy-policy-auth/internal/person"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
@@ -33,41 +33,27 @@ const ownerOfAll = "sessions"
 // owners returns the owners of a session's items. All items have the same owners,
 // so that deleting the items of one owner ends whole sessions.
 func (r Record) owners() []string {
-	owners := []string{ownerOfAll, r.accountOwner(), userOwner(r.Identity.ID)}
+	owners := []string{ownerOfAll, personOwner(r.Person), userOwner(r.Identity.ID)}
 	if name := r.Identity.Username; name != "" && name != r.Identity.ID {
 		owners = append(owners, userOwner(name))
 	}
 	if r.SID != "" {
 		owners = append(owners, sidOwner(r.Identity.Issuer, r.SID))
 	}
-	if r.Subject != "" {
-		owners = append(owners, subOwner(r.Identity.Issuer, r.Subject))
-	}
 	return owners
 }
 
-// accountOwner is the owner that identifies the account. The name alone does not,
-// because two logins may each have an account with the same name.
-func (r Record) accountOwner() string {
-	return "person/" + hashKey(r.Login, r.Identity.Issuer, r.Identity.ID)
-}
+// personOwner is the owner of everything that counts, lists or ends for one person
+// (S-17).
+func personOwner(p person.Person) string { return "person/" + p.Key() }
 
-func userOwner(name string) string { return "user/" + hashKey(name) }
+// userOwner is the owner of all people with an ID or a name, for operators alone: who
+// searches by name sees or ends more than one person's sessions, and grants nothing.
+func userOwner(name string) string { return "user/" + person.Hash(name) }
 
-func sidOwner(issuer, sid string) string { return "sid/" + hashKey(issuer, sid) }
+func sidOwner(issuer, sid string) string { return "sid/" + person.Hash(issuer, sid) }
 
-func subOwner(issuer, subject string) string { return "sub/" + hashKey(issuer, subject) }
-
-// hashKey returns a key of fixed length for texts of any length.
-func hashKey(texts ...string) string {
-	hash := sha256.New()
-	for _, text := range texts {
-		_, _ = hash.Write([]byte(strconv.Itoa(len(text)) + ":" + text))
-	}
-	return base64.RawURLEncoding.EncodeToString(hash.Sum(nil))
-}
-
-// List returns the sessions of a user, who is given by ID or name, ordered by their
+// List returns the sessions of all people with an ID or a user name, ordered by their
 // beginning. An empty user means all users.
 func (g *Registry) List(ctx context.Context, user string) ([]*Session, error) {
 	return g.listOwned(ctx, ownerOf(user))
@@ -86,10 +72,9 @@ func (g *Registry) ListBySID(ctx context.Context, issuer, sid string) ([]*Sessio
 	return g.listOwned(ctx, sidOwner(issuer, sid))
 }
 
-// ListBySubject returns the sessions with an issuer's subject (the claim sub of
-// OpenID Connect).
-func (g *Registry) ListBySubject(ctx context.Context, issuer, subject string) ([]*Session, error) {
-	return g.listOwned(ctx, subOwner(issuer, subject))
+// ListByPerson returns a person's sessions.
+func (g *Registry) ListByPerson(ctx context.Context, p person.Person) ([]*Session, error) {
+	return g.listOwned(ctx, personOwner(p))
 }
 
 // listOwned returns an owner's sessions in one pass over the store.
@@ -147,15 +132,15 @@ func (g *Registry) decodeEntry(ctx context.Context, e store.Entry) (*Session, er
 	return s, nil
 }
 
-// evictOldest ends an account's oldest sessions so that one more does not exceed
-// maxPerAccount. Invalid records are removed first.
-func (g *Registry) evictOldest(ctx context.Context, person string) error {
-	entries, err := g.store.Owned(ctx, person)
+// evictOldest ends a person's oldest sessions so that one more does not exceed
+// maxPerPerson. Invalid records are removed first.
+func (g *Registry) evictOldest(ctx context.Context, p person.Person) error {
+	entries, err := g.store.Owned(ctx, personOwner(p))
 	if err != nil {
 		return fmt.Errorf("counting a person's sessions: %w", err)
 	}
 	entries = slices.DeleteFunc(entries, func(e store.Entry) bool { return !strings.HasPrefix(e.Key, recordPrefix) })
-	excess := len(entries) - maxPerAccount + 1
+	excess := len(entries) - maxPerPerson + 1
 	if excess <= 0 {
 		return nil
 	}
@@ -190,7 +175,7 @@ func (g *Registry) End(ctx context.Context, ids ...string) error {
 	return nil
 }
 
-// EndUser ends all sessions of a user, who is given by ID or name, in one
+// EndUser ends the sessions of all people with an ID or a user name, in one
 // transaction, and returns their number. An empty user means all users.
 func (g *Registry) EndUser(ctx context.Context, user string) (int, error) {
 	keys, err := g.store.DeleteOwner(ctx, ownerOf(user))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/person"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 	"github.com/policyauth/caddy-policy-auth/internal/store/redistest"
 )
@@ -52,7 +53,7 @@ func counted(t *testing.T) (site, *counting) {
 // called is a user by that id.
 func called(id string) Record {
 	user := &authenticator.Identity{Authenticated: true, ID: id, Username: "name of " + id, Issuer: "https://id.example.com"}
-	return Record{Login: "form", Identity: user.Normalize(), SID: "sid of " + id, Subject: id, Data: []byte("tokens")}
+	return Record{Person: person.Person{Login: "form", Issuer: user.Issuer, Subject: id}, Identity: user.Normalize(), SID: "sid of " + id, Data: []byte("tokens")}
 }
 
 // TestN18NothingIsLeft: who signs in and out in a loop leaves nothing in the store,
@@ -88,10 +89,10 @@ func TestN18NothingIsLeft(t *testing.T) {
 func TestN18SessionsOfAPerson(t *testing.T) {
 	s := newSite(t, Config{Logins: []string{"form", "oidc"}})
 	other := called("alice")
-	other.Login = "oidc"
+	other.Person.Login = "oidc"
 	theirs := s.start(t, visit(host), other)
 	var cookies []*http.Cookie
-	for range maxPerAccount + 2 {
+	for range maxPerPerson + 2 {
 		s.clock.advance(time.Second)
 		cookies = append(cookies, s.start(t, visit(host), called("alice")))
 	}
@@ -104,10 +105,10 @@ func TestN18SessionsOfAPerson(t *testing.T) {
 			t.Errorf("session %d: %v, want %v", i, err, want)
 		}
 	}
-	if n := s.store.Len(); n != 2*(maxPerAccount+1) {
+	if n := s.store.Len(); n != 2*(maxPerPerson+1) {
 		t.Errorf("%d items", n)
 	}
-	for i := range 3 * maxPerAccount { // others come and go
+	for i := range 3 * maxPerPerson { // others come and go
 		s.start(t, visit(host), called("user "+strconv.Itoa(i)))
 	}
 	if _, err := s.find(host, theirs); err != nil {

@@ -25,9 +25,9 @@ const expiredRetention = time.Hour
 // saveTimeout limits how long writing a last use to the store may take.
 const saveTimeout = 2 * time.Second
 
-// maxPerAccount is the maximum number of sessions of an account. One more ends the
+// maxPerPerson is the maximum number of sessions of a person. One more ends the
 // oldest.
-const maxPerAccount = 100
+const maxPerPerson = 100
 
 // idHash is the SHA-256 of a session's ID. Only the browser has the ID itself.
 type idHash = [sha256.Size]byte
@@ -61,7 +61,7 @@ func (g *Registry) Close() error {
 // reloaded.
 func (g *Registry) Reload() error { return nil }
 
-// add stores a new session, and ends the account's oldest one if there are too
+// add stores a new session, and ends the person's oldest one if there are too
 // many.
 func (g *Registry) add(ctx context.Context, sum idHash, r Record, lifetime time.Duration) (*Session, error) {
 	s := newSession(sum, r, nil)
@@ -71,7 +71,7 @@ func (g *Registry) add(ctx context.Context, sum idHash, r Record, lifetime time.
 	if s.raw, err = g.seal(ctx, s.key, r); err != nil {
 		return nil, err
 	}
-	if err := g.evictOldest(ctx, r.accountOwner()); err != nil {
+	if err := g.evictOldest(ctx, r.Person); err != nil {
 		return nil, err
 	}
 	if err := g.putLastUsed(ctx, s, lifetime+expiredRetention); err != nil {

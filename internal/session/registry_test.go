@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/person"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
@@ -17,7 +18,7 @@ func TestOwners(t *testing.T) {
 	ctx := context.Background()
 	remote := func(sub, sid string) Record {
 		id := &authenticator.Identity{Authenticated: true, ID: sub, Username: "bob", Issuer: "https://id.example.com"}
-		return Record{Login: "oidc staff", Identity: id.Normalize(), SID: sid}
+		return Record{Person: person.Person{Login: "oidc staff", Issuer: id.Issuer, Subject: sub}, Identity: id.Normalize(), SID: sid}
 	}
 	first := s.start(t, visit(host), alice())
 	second := s.start(t, visit(host), alice())

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/person"
 )
 
 // The errors of a cookie without a valid session. Every other error means that the
@@ -30,8 +31,8 @@ var (
 type Record struct {
 	// Identity is the user who signed in, with the Method "session".
 	Identity *authenticator.Identity `json:"identity"`
-	// Login is the ID of the login that started the session.
-	Login string `json:"login"`
+	// Person is who signed in. Person.Login is the login that started the session.
+	Person person.Person `json:"person"`
 	// Site is the host, or the cookie's domain after a dot, for which the session is
 	// valid.
 	Site string `json:"site"`
@@ -40,8 +41,6 @@ type Record struct {
 	// SID is the provider's session ID, or "" (OpenID Connect Back-Channel Logout,
 	// section 2.4).
 	SID string `json:"sid,omitempty"`
-	// Subject is the provider's subject of the user, or "".
-	Subject string `json:"subject,omitempty"`
 	// Data belongs to the login, which stores tokens in it for example.
 	Data []byte `json:"data,omitempty"`
 }
@@ -90,7 +89,12 @@ func (r Record) encode() ([]byte, error) {
 
 // decode parses the JSON of a record. Numbers in claims become json.Number.
 func decode(raw []byte) (Record, error) {
-	var r Record
+	var r struct {
+		Record
+		// Earlier versions had these instead of Person.
+		Login   string `json:"login"`
+		Subject string `json:"subject"`
+	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 	if err := decoder.Decode(&r); err != nil {
@@ -99,6 +103,14 @@ func decode(raw []byte) (Record, error) {
 	if r.Identity == nil || !r.Identity.Authenticated || r.Identity.ID == "" {
 		return Record{}, errors.New("decoding a session: it has no owner")
 	}
+	if r.Person == (person.Person{}) {
+		// Those versions found people by their ID. Where the login maps it to another
+		// claim than sub, two people may have the same, and their sessions end.
+		if r.Subject != "" && r.Subject != r.Identity.ID {
+			return Record{}, errors.New("decoding a session: an earlier version stored it under an ID that is not the subject")
+		}
+		r.Person = person.Person{Login: r.Login, Issuer: r.Identity.Issuer, Subject: r.Identity.ID}
+	}
 	r.Identity.Normalize()
-	return r, nil
+	return r.Record, nil
 }

@@ -96,7 +96,7 @@ func (s *Sessions) Cookie() Cookie { return s.config.Cookie }
 
 // Start starts a session with a new random ID and sends the cookie (R-CK-7). It
 // ends the session that the browser had before. The record must have Identity and
-// Login; SID, Subject and Data are optional. HTTPS is the scheme as the client sees
+// Person; SID and Data are optional. HTTPS is the scheme as the client sees
 // it. A sign-in that is too old is ErrAuthTime, and changes nothing.
 func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, https bool, record Record) (*Session, error) {
 	if err := s.CanStart(r, https); err != nil {
@@ -180,7 +180,7 @@ func (s *Sessions) Find(ctx context.Context, r *http.Request, value string) (*Se
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(s.config.Logins, found.Login) || found.Site != s.site(r) {
+	if !slices.Contains(s.config.Logins, found.Person.Login) || found.Site != s.site(r) {
 		return nil, ErrOtherSite
 	}
 	return found, s.checkExpiry(ctx, found)
