@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -16,6 +17,13 @@ import (
 func init() {
 	caddy.RegisterModule(Introspection{})
 }
+
+const (
+	// defaultCache is Introspection.Cache where none is set.
+	defaultCache = 30 * time.Second
+	// noCache is the Cache that remembers nothing.
+	noCache = caddy.Duration(-1)
+)
 
 // Introspection accepts tokens that an authorization server says are active when it is
 // asked (RFC 7662), such as opaque bearer tokens (RFC 6750). JSON Web Tokens of other

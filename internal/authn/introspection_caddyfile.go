@@ -19,13 +19,6 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
-const (
-	// defaultCache is Introspection.Cache where none is set.
-	defaultCache = 30 * time.Second
-	// noCache is the Cache that remembers nothing.
-	noCache = caddy.Duration(-1)
-)
-
 // introspectors are the clients in use, shared between sites and across reloads.
 var introspectors = pool.New[*introspection.Client]()
 

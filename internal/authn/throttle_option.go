@@ -9,8 +9,13 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
-// maxFailures bounds Throttle.Failures.
-const maxFailures = 1000
+const (
+	// defaultFailures and defaultWindow are the limits if none are configured.
+	defaultFailures = 10
+	defaultWindow   = 5 * time.Minute
+	// maxFailures is the maximum of Throttle.Failures.
+	maxFailures = 1000
+)
 
 // Throttle limits failures.
 type Throttle struct {
@@ -21,7 +26,7 @@ type Throttle struct {
 }
 
 func defaultThrottle() *Throttle {
-	return &Throttle{Failures: 10, Window: caddy.Duration(5 * time.Minute)}
+	return &Throttle{Failures: defaultFailures, Window: caddy.Duration(defaultWindow)}
 }
 
 // check reports limits that are none; nil is the default.

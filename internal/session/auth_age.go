@@ -7,10 +7,6 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 )
 
-// MinMaxAuthAge is the minimum of Config.MaxAuthAge. Below it, the redirects of a sign-in
-// and the clocks of two machines take a large part of the time.
-const MinMaxAuthAge = time.Minute
-
 // ErrAuthTime is the error of a session that would start with a sign-in that is older
 // than max_auth_age, or of an unknown time.
 var ErrAuthTime = errors.New("the sign-in is older than max_auth_age, or its time (auth_time) is unknown")

@@ -16,14 +16,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
-const (
-	// idBytes is how many random bytes an id has; 16 would do (R-CK-6).
-	idBytes = 32
-	// DefaultIdle is within what NIST SP 800-63B-3 asks of its second level (R-SES-3).
-	DefaultIdle = 30 * time.Minute
-	// DefaultLifetime is as well.
-	DefaultLifetime = 12 * time.Hour
-)
+// idBytes is how many random bytes an id has; 16 would do (R-CK-6).
+const idBytes = 32
 
 // idLength is how many characters an id has in a cookie.
 var idLength = base64.RawURLEncoding.EncodedLen(idBytes)
@@ -34,24 +28,6 @@ var ErrInsecure = errors.New("no session starts over plain HTTP, where others ca
 // ErrCookieDomain is the error of a session that would start on a host outside of
 // the cookie's domain.
 var ErrCookieDomain = errors.New("browsers reject a cookie with this cookie_domain")
-
-// Config configures the sessions of a site.
-type Config struct {
-	// Cookie is the cookie that holds session IDs.
-	Cookie Cookie
-	// Idle is how long a session may be unused, and Lifetime is how long it may
-	// exist. Zero means DefaultIdle and DefaultLifetime.
-	Idle, Lifetime time.Duration
-	// MaxAuthAge is how long after the user's sign-in, which may be one at a provider,
-	// a session counts: at least MinMaxAuthAge. Zero means no limit.
-	MaxAuthAge time.Duration
-	// Logins are the IDs of the logins whose sessions are accepted.
-	Logins []string
-	// InsecureHTTP allows sessions over plain HTTP from other machines.
-	InsecureHTTP bool
-	// Now is the clock; nil means time.Now.
-	Now func() time.Time
-}
 
 // Sessions is a site's view of a Registry: which sessions are valid there and for
 // how long. It is safe for concurrent use.
@@ -64,25 +40,11 @@ type Sessions struct {
 
 // New returns the sessions of a site. Its errors name the wrong option.
 func New(registry *Registry, config Config) (*Sessions, error) {
-	config.Cookie = config.Cookie.WithDefaults()
-	if config.Idle == 0 {
-		config.Idle = DefaultIdle
+	config = config.withDefaults()
+	if err := config.check(); err != nil {
+		return nil, err
 	}
-	if config.Lifetime == 0 {
-		config.Lifetime = DefaultLifetime
-	}
-	if config.Now == nil {
-		config.Now = time.Now
-	}
-	switch {
-	case config.Idle < 0 || config.Lifetime < 0:
-		return nil, errors.New("idle and lifetime are positive")
-	case config.Idle > config.Lifetime:
-		return nil, fmt.Errorf("idle is %s, longer than the lifetime of %s", config.Idle, config.Lifetime)
-	case config.MaxAuthAge != 0 && config.MaxAuthAge < MinMaxAuthAge:
-		return nil, fmt.Errorf("max_auth_age is %s, below the minimum of 1m", config.MaxAuthAge)
-	}
-	return &Sessions{registry: registry, config: config, saveInterval: min(config.Idle/20, 30*time.Second)}, config.Cookie.Check()
+	return &Sessions{registry: registry, config: config, saveInterval: min(config.Idle/20, 30*time.Second)}, nil
 }
 
 // Now returns the time of the sessions' clock.
