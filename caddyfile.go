@@ -64,6 +64,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	        <Header> <field>
 //	        encoding percent|rfc8187|omit
 //	    }
+//	    identity_jwt { ... }
 //	    forward_credentials
 //	    allow_ambiguous_paths <flag>...
 //	    upgrades <token>...
@@ -96,6 +97,7 @@ func (h *Handler) words() caddyfileutil.Subdirectives {
 		"body":                  h.parseBody,
 		"error_pages":           once(&h.ErrorPages, (*settings.ErrorPages).Parse),
 		"identity_headers":      h.parseIdentityHeaders,
+		"identity_jwt":          once(&h.IdentityJWT, (*settings.IdentityJWT).Parse),
 		"forward_credentials":   caddyfileutil.Flag(&h.ForwardCredentials),
 		"allow_ambiguous_paths": h.parseAmbiguousPaths,
 		"upgrades":              h.parseUpgrades,

@@ -27,7 +27,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if ex.Request.TooEarly() {
 		return h.deny(w, r, ex, h.caller(ex, deny.EarlyData(), authenticator.Source{}), policy.Denied(authenticator.ReasonEarlyData))
 	}
-	if h.chain.ServeMetadata(w, r, ex.Request.EscapedPath()) {
+	if path := ex.Request.EscapedPath(); h.chain.ServeMetadata(w, r, path) || h.identityJWT.ServeKeys(w, r, path) {
 		return nil
 	}
 	switch h.preflight(w, r, ex) {
@@ -212,7 +212,22 @@ func (h *Handler) decide(r *http.Request, ex *exchange.Exchange, caller *exchang
 	if reason, err := h.forwarder.Check(ex, &decision); reason != "" {
 		return decision.DeniedFor(reason, err)
 	}
+	if reason, err := h.issueTokens(r, ex, caller.Identity()); reason != "" {
+		return decision.DeniedFor(reason, err)
+	}
 	return decision
+}
+
+// issueTokens makes the tokens that the next handler gets of an allowed caller. Without
+// them the request is denied: the next handler would take the caller for anonymous.
+func (h *Handler) issueTokens(r *http.Request, ex *exchange.Exchange, id *authenticator.Identity) (reason authenticator.Reason, err error) {
+	if h.identityJWT == nil {
+		return "", nil
+	}
+	if ex.IdentityJWT, err = h.identityJWT.Token(r.Context(), id); err != nil {
+		return authenticator.ReasonStoreUnavailable, err
+	}
+	return "", nil
 }
 
 // caller returns the result of authentication with what the policies will judge.

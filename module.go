@@ -26,6 +26,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/cors"
 	"github.com/policyauth/caddy-policy-auth/internal/deny"
 	"github.com/policyauth/caddy-policy-auth/internal/forward"
+	"github.com/policyauth/caddy-policy-auth/internal/identityjwt"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
@@ -49,6 +50,8 @@ type (
 	Body = settings.Body
 	// ErrorPages configures the responses to denied requests.
 	ErrorPages = settings.ErrorPages
+	// IdentityJWT tells the next handler who is calling by a signed JWT.
+	IdentityJWT = settings.IdentityJWT
 )
 
 // Handler authenticates requests and checks access rules before it passes them to
@@ -109,6 +112,9 @@ type Handler struct {
 	// out. Default: percent.
 	IdentityHeadersEncoding string `json:"identity_headers_encoding,omitempty"`
 
+	// A signed JWT that tells the next handler who is calling. Default: none.
+	IdentityJWT *settings.IdentityJWT `json:"identity_jwt,omitempty"`
+
 	// Leaves the accepted credential in the request for the next handler. It is an error
 	// beside a jwt method with a resource. Default: it is removed; other credentials are
 	// never removed.
@@ -153,6 +159,7 @@ type Handler struct {
 	site          *login.Site    // the site's own pages, or nil
 	body          request.BodyLimits
 	forwarder     *forward.Forwarder
+	identityJWT   *identityjwt.Issuer // nil without identity_jwt
 	responder     *deny.Responder
 	releases      []func()
 	admin         string // the flag by which commands reach the admin API
@@ -175,7 +182,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	placement.WarnAnsweredBefore(ctx, h.logger)
 	steps := []func(caddy.Context) error{
 		h.provisionMatchers, h.provisionLogin, h.provisionChain, h.provisionReading, h.provisionConfig,
-		h.provisionPolicies, h.provisionPages, h.provisionSite, h.provisionAnswers, h.provisionMetrics,
+		h.provisionPolicies, h.provisionPages, h.provisionSite, h.provisionIdentityJWT, h.provisionAnswers, h.provisionMetrics,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -309,11 +316,30 @@ func (h *Handler) provisionSite(ctx caddy.Context) (err error) {
 	return nil
 }
 
+// provisionIdentityJWT sets up what issues JWTs for the next handler.
+func (h *Handler) provisionIdentityJWT(ctx caddy.Context) error {
+	if name := h.IdentityJWT.HeaderName(); slices.ContainsFunc(h.requestConfig.CredentialHeaders, func(read string) bool { return request.SameHeaderName(read, request.FoldHeaderName(name)) }) {
+		return fmt.Errorf("identity_jwt: a method of this site reads its credential from the header %s; choose another", name)
+	}
+	issuer, release, err := h.IdentityJWT.Open(ctx)
+	if err != nil {
+		return err
+	}
+	h.identityJWT = issuer
+	h.releases = append(h.releases, release)
+	return nil
+}
+
 // provisionAnswers sets up what forwards allowed requests and answers denied ones.
 func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	identityHeaders, err := forward.NewIdentityHeaders(h.IdentityHeaders, forward.Encoding(h.IdentityHeadersEncoding))
 	if err != nil {
 		return fmt.Errorf("identity_headers: %w", err)
+	}
+	if h.IdentityJWT != nil {
+		if err := identityHeaders.Reserve(h.IdentityJWT.HeaderName()); err != nil {
+			return fmt.Errorf("identity_jwt: %w", err)
+		}
 	}
 	h.requestConfig.SetConfiguredHeaders(append(identityHeaders.Names(), foldAll(h.chain.CertificateHeaders())...))
 	h.responder = &deny.Responder{
@@ -321,7 +347,7 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 		Delegate: h.ErrorPages.Delegate(), Conceal: h.Conceal, CORS: h.cors != nil, Logger: h.logger,
 	}
 	config := forward.Config{
-		IdentityHeaders: identityHeaders, ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
+		IdentityHeaders: identityHeaders, IdentityJWTHeader: h.IdentityJWT.HeaderName(), ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
 		ReservedCookies: login.ReservedCookieNames(), CredentialHeaders: h.chain.Headers(), CertificateHeaders: h.chain.CertificateHeaders(),
 	}
 	if h.Conceal {

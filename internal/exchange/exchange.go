@@ -31,6 +31,8 @@ type Exchange struct {
 	Response *respheader.HeaderWriter
 	// Summary is the part of the result that the access log and placeholders show later.
 	Summary *observe.Summary
+	// IdentityJWT is the JWT that tells the upstream who is calling, or "".
+	IdentityJWT string
 
 	id string // set by the first call of ID
 }

@@ -21,6 +21,9 @@ import (
 type Config struct {
 	// IdentityHeaders are the site's identity headers.
 	IdentityHeaders *IdentityHeaders
+	// IdentityJWTHeader is the header for the exchange's IdentityJWT, one of
+	// IdentityHeaders, or "".
+	IdentityJWTHeader string
 	// Cookies are the cookies of this site's own sessions. ReservedCookies are those
 	// that the next handler cannot set: these, and those of other sites of the host.
 	Cookies, ReservedCookies []string
@@ -119,6 +122,9 @@ func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, result *exch
 	if leftOut := f.IdentityHeaders.Set(r, identity, ex.Shared, ex.Request.HeaderKinds()); len(leftOut) > 0 {
 		f.Logger.Warn("identity headers left out: their values are not valid in a header",
 			zap.String("request_id", ex.ID()), zap.Strings("headers", leftOut), zap.String("user_id", identity.ID))
+	}
+	if f.IdentityJWTHeader != "" {
+		f.IdentityHeaders.SetToken(r, f.IdentityJWTHeader, ex.IdentityJWT, ex.Shared)
 	}
 	setPolicyHeaders(r, decision.Headers, decision.RequestHeadersToRemove)
 	changeQuery(r, decision.QueryToRemove, decision.QueryToSet)

@@ -25,9 +25,9 @@ type IdentityHeaders struct {
 
 // line is one identity header.
 type line struct {
-	name   string // canonical
-	folded string // as request.FoldHeaderName has it
-	field  claimpath.Field
+	name   string          // canonical
+	folded string          // as request.FoldHeaderName has it
+	field  claimpath.Field // nil: SetToken sets the header
 }
 
 // CheckName returns an error if a header of that name cannot be an identity header.
@@ -68,6 +68,18 @@ func NewIdentityHeaders(fieldOf map[string]string, encoding Encoding) (*Identity
 		h.lines = append(h.lines, l)
 	}
 	return h, nil
+}
+
+// Reserve makes a header that SetToken sets an identity header too.
+func (h *IdentityHeaders) Reserve(name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if h.Reserved(name) {
+		return fmt.Errorf("header %s is one of identity_headers", name)
+	}
+	h.lines = append(h.lines, line{name: http.CanonicalHeaderKey(name), folded: request.FoldHeaderName(name)})
+	return nil
 }
 
 // Names returns the names of the identity headers, as request.FoldHeaderName has them.
@@ -138,6 +150,9 @@ func (h *IdentityHeaders) Set(r *http.Request, id *authenticator.Identity, share
 		if kinds.Has(request.ConfiguredHeader) {
 			removeHeaders(r.Header, l.folded) // an earlier handler may have set it for another caller
 		}
+		if l.field == nil {
+			continue
+		}
 		text, ok := h.encoding.text(l.field(id))
 		switch {
 		case !ok:
@@ -148,6 +163,16 @@ func (h *IdentityHeaders) Set(r *http.Request, id *authenticator.Identity, share
 		}
 	}
 	return leftOut
+}
+
+// SetToken sets a reserved header, or leaves it out for "".
+func (h *IdentityHeaders) SetToken(r *http.Request, name, value string, shared *exchange.Shared) {
+	if value == "" {
+		return
+	}
+	name = http.CanonicalHeaderKey(name)
+	r.Header[name] = []string{value}
+	shared.AddIdentityHeader(request.FoldHeaderName(name))
 }
 
 // isPrintable reports whether a value is valid in a header and arrives unchanged:

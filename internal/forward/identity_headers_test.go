@@ -44,6 +44,36 @@ func TestStrip(t *testing.T) {
 	}
 }
 
+// TestS22Reserve: S-22. A reserved header is removed like an identity header, and stays
+// what SetToken made it.
+func TestS22Reserve(t *testing.T) {
+	h := newHeaders(t, map[string]string{"X-Auth-User": "username"})
+	if err := h.Reserve("X-Identity-JWT"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"x_auth.user", "X-Identity-Jwt", "Connection", "a b"} {
+		if h.Reserve(name) == nil {
+			t.Errorf("%s is reserved", name)
+		}
+	}
+	r, shared := httptest.NewRequest("GET", "/", nil), new(exchange.Shared)
+	r.Header["x_identity_jwt"], r.Trailer = []string{"forged"}, http.Header{"X-Identity-Jwt": nil}
+	h.Strip(r, shared, false, allKinds)
+	if len(r.Header) != 0 || len(r.Trailer) != 0 || !h.Reserved("X.Identity.JWT") {
+		t.Errorf("header %v, trailer %v", r.Header, r.Trailer)
+	}
+	h.SetToken(r, "X-Identity-JWT", "token", shared)
+	h.Strip(r, shared, false, allKinds) // of a second handler
+	if got := r.Header["X-Identity-Jwt"]; len(got) != 1 || got[0] != "token" {
+		t.Errorf("header %v", r.Header)
+	}
+	h.Set(r, authenticator.Anonymous(), shared, allKinds) // for another caller
+	h.SetToken(r, "X-Identity-JWT", "", shared)
+	if len(r.Header) != 0 {
+		t.Errorf("the header of another caller stays: %v", r.Header)
+	}
+}
+
 // TestStripRewriting: T-25. No stranger tells the next handler another path than
 // the one that was judged; a trusted proxy may.
 func TestStripRewriting(t *testing.T) {

@@ -180,6 +180,9 @@ func (v *Verifier) setType(c Config) error {
 		return nil
 	}
 	v.typ = normalizeType(c.Type)
+	if v.typ == IdentityType {
+		return fmt.Errorf("typ: %s is the type of the JWTs that identity_jwt issues for upstreams, which are no credentials", c.Type)
+	}
 	media, params, err := mime.ParseMediaType("application/" + v.typ)
 	if err != nil || len(params) > 0 || media != "application/"+v.typ {
 		return fmt.Errorf("typ: %q is not a media type (allowed: such as at+jwt or JWT)", c.Type)

@@ -10,6 +10,10 @@ import (
 // accessToken is the type of access tokens (RFC 9068, section 2.1).
 const accessToken = "at+jwt"
 
+// IdentityType is the type of the JWTs by which policy_auth tells an upstream who is
+// calling. No verifier accepts it: such a JWT is not a credential of the caller.
+const IdentityType = "policy-auth-identity+jwt"
+
 // defaultTypes are the values of typ that are accepted if none is configured. Other
 // values, such as dpop+jwt or logout+jwt, name other kinds of tokens (RFC 8725,
 // section 3.11). JOSE names no kind.
@@ -27,6 +31,9 @@ func (v *Verifier) checkType(h header) error {
 	expected := defaultTypes
 	if v.typ != "" {
 		expected = []string{v.typ}
+	}
+	if normalizeType(h.typ) == IdentityType {
+		return refuse(authenticator.ReasonTokenType, "problem", "the token was issued by identity_jwt for an upstream and is not a credential")
 	}
 	if !h.hasTyp && v.typ == "" || h.hasTyp && slices.Contains(expected, normalizeType(h.typ)) {
 		return nil

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
@@ -26,6 +27,8 @@ func TestKindType(t *testing.T) {
 		{"", `,"typ":"token-introspection+jwt"`, authenticator.ReasonTokenType},
 		{"", `,"typ":"APPLICATION/DPoP+JWT"`, authenticator.ReasonTokenType},
 		{"", `,"typ":"JWT "`, authenticator.ReasonTokenType},
+		{"", `,"typ":"policy-auth-identity+jwt"`, authenticator.ReasonTokenType},
+		{"at+jwt", `,"typ":"Application/Policy-Auth-Identity+JWT"`, authenticator.ReasonTokenType},
 		{"", `,"typ":"JOSE"`, ""},
 		{"at+jwt", `,"typ":"JOSE"`, authenticator.ReasonTokenType},
 		{"at+jwt", `,"typ":"at+jwt"`, ""},
@@ -49,6 +52,19 @@ func TestKindType(t *testing.T) {
 			wantReason(t, newVerifier(t, c), raw, test.want)
 		})
 	}
+}
+
+// TestS22Type: S-22. No verifier accepts a JWT that identity_jwt issued for an upstream,
+// whatever type it is told to expect.
+func TestS22Type(t *testing.T) {
+	c := testConfig(t, "HS256")
+	c.Type = "Application/Policy-Auth-Identity+JWT"
+	if _, err := New(c); err == nil || !strings.Contains(err.Error(), "are no credentials") {
+		t.Errorf("such a type can be configured: %v", err)
+	}
+	v := newVerifier(t, testConfig(t, "HS256"))
+	v.typ = IdentityType
+	wantReason(t, v, forge("HS256", testSecret, `{"alg":"HS256","typ":"policy-auth-identity+jwt"}`, claimsWith(nil)), authenticator.ReasonTokenType)
 }
 
 // R-JWT-19: an ID token is not an access token.
