@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	_ "github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
@@ -24,7 +26,37 @@ import (
 // replace: the sites of all tests have the subdirective access.
 type takenName struct{}
 
-func init() { caddy.RegisterModule(takenName{}) }
+// turnstile is a provider of Caddy's own authentication handler that a Caddyfile can
+// configure, as plugins have them.
+type turnstile struct {
+	Names []string `json:"names,omitempty"`
+}
+
+func init() {
+	caddy.RegisterModule(takenName{})
+	caddy.RegisterModule(turnstile{})
+}
+
+// CaddyModule returns the Caddy module information.
+func (turnstile) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.authentication.providers.turnstile", New: func() caddy.Module { return new(turnstile) }}
+}
+
+// UnmarshalCaddyfile sets up the provider from Caddyfile tokens.
+func (m *turnstile) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	for d.Next(); d.NextBlock(0); {
+		if d.Val() != "names" {
+			return d.Errf("unknown option %s of turnstile", d.Val())
+		}
+		m.Names = append(m.Names, d.RemainingArgs()...)
+	}
+	return nil
+}
+
+// Authenticate implements caddyauth.Authenticator.
+func (m *turnstile) Authenticate(http.ResponseWriter, *http.Request) (caddyauth.User, bool, error) {
+	return caddyauth.User{}, false, nil
+}
 
 // CaddyModule returns the Caddy module information.
 func (takenName) CaddyModule() caddy.ModuleInfo {

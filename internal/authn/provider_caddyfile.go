@@ -38,9 +38,6 @@ func (p *Provider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	if err := p.check(); err != nil {
-		return d.WrapErr(err)
-	}
 	module := caddyfile.NewDispenser(own)
 	module.Next()
 	unmarshaled, err := caddyfile.UnmarshalModule(module, providerNamespace+"."+name)
@@ -70,6 +67,8 @@ func (p *Provider) parseOwn(d *caddyfile.Dispenser) ([]caddyfile.Token, error) {
 			module = append(module, d.NextSegment()...)
 		} else if err := parse(d); err != nil {
 			return nil, err
+		} else if err := p.check(); err != nil {
+			return nil, d.WrapErr(err)
 		}
 	}
 	switch len(module) {

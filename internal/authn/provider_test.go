@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -99,9 +101,12 @@ func TestS27Request(t *testing.T) {
 		other("c", authenticator.FromQuery("token")), other("d", authenticator.FromCookie("id")), other("e", authenticator.FromCertificate()), other("f", authenticator.FromScheme("DPoP")))
 	r := requestWith(nil, true, "X-Kept", "kept")
 	r.Method, r.Body, r.ContentLength = "POST", io.NopCloser(strings.NewReader("body")), 4
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("body")), nil }
+	r.TransferEncoding, r.Trailer = []string{"chunked"}, http.Header{"X-Api-Key": {"secret"}}
+	r.Form, r.PostForm, r.MultipartForm = url.Values{"token": {"secret"}}, url.Values{"a": {"b"}}, new(multipart.Form)
 	r.URL.RawQuery = "token=secret&kept=1"
 	r.RequestURI = r.URL.RequestURI()
-	r.Header["Cookie"] = []string{"id=secret; kept=1", "__Host-policy_auth=secret; policy_auth=secret"}
+	r.Header["Cookie"] = []string{"id=secret; kept=1; __Secure-id=secret; __Host-id=secret", "__Host-policy_auth=secret; policy_auth=secret"}
 	r.Header["X_api_key"] = []string{"secret"}
 	r.Header["Dpop"] = []string{"secret"}
 	r.Header["Authorization"] = []string{"Basic kept"}
@@ -118,6 +123,9 @@ func TestS27Request(t *testing.T) {
 	}
 	if got.URL.RawQuery != "kept=1" || strings.Contains(got.RequestURI, "secret") || len(body) > 0 || got.ContentLength != 0 {
 		t.Errorf("query %q, URI %q, body %q", got.URL.RawQuery, got.RequestURI, body)
+	}
+	if got.GetBody != nil || got.TransferEncoding != nil || got.Trailer != nil || got.Form != nil || got.PostForm != nil || got.MultipartForm != nil {
+		t.Errorf("the module gets more of the body: %+v", got)
 	}
 	repl := got.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if text := repl.ReplaceAll("{http.request.header.Cookie} {http.request.uri.query} {http.request.orig_uri} {http.vars.policy_auth}", ""); strings.Contains(text, "secret") {

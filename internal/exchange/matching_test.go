@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -101,6 +102,29 @@ func TestMatchesUnreadable(t *testing.T) {
 	r, ex := opened(httptest.NewRequest("CONNECT", "example.com:443", nil))
 	if matched, err := ex.Matches(r, caddyhttp.MatcherSets{{matcher(func(*http.Request) (bool, error) { return false, nil })}}); !matched || err != nil {
 		t.Errorf("got %v, %v", matched, err)
+	}
+}
+
+// TestMatchesBounded: a request with many readings and methods is judged before any matcher
+// is asked about each pair.
+func TestMatchesBounded(t *testing.T) {
+	const many = "/a%25252fb%2f//c;d/e%252ff;g"
+	for methods, want := range map[int]bool{1: false, 8: false, 15: true} {
+		r := httptest.NewRequest("POST", many, nil)
+		for i := range methods {
+			r.Header.Add("X-Http-Method-Override", "M"+strconv.Itoa(i))
+		}
+		r, ex := opened(r)
+		readings := len(ex.Request.Readings())
+		all, counted := ex.Request.PossibleMethods()
+		if ex.Request.Unreadable() || !counted || want != (readings*len(all) > maxMatches) {
+			t.Fatalf("%d readings, %d methods, %t", readings, len(all), counted)
+		}
+		asked := 0
+		matched, err := ex.Matches(r, caddyhttp.MatcherSets{{matcher(func(*http.Request) (bool, error) { asked++; return false, nil })}})
+		if matched != want || err != nil || want && asked > 1 {
+			t.Errorf("%d methods: %v, %v after %d questions", methods, matched, err, asked)
+		}
 	}
 }
 

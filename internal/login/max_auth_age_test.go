@@ -180,6 +180,30 @@ func TestMaxAuthAgeSilently(t *testing.T) {
 	}
 }
 
+// A second try keeps the requirements of the page alone: max_auth_age does not make it a
+// step-up, which would begin another session in each tab (S-31).
+func TestMaxAuthAgeSilentTabs(t *testing.T) {
+	p := newLimited(t, func(c *oidc.Config) { c.Prompt = []string{"none"} })
+	p.fake.Answer = func(asked, answer url.Values) {
+		if asked.Get("prompt") == "none" {
+			answer.Set("error", "login_required")
+		}
+	}
+	delete(p.cookies, "__Host-policy_auth")
+	one, other := p.signIn("/one").Header().Get("Location"), p.signIn("/other").Header().Get("Location")
+	p.visit("GET", p.follow(one), nil)
+	first, err := p.current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer := p.visit("GET", p.follow(other), nil); answer.Header().Get("Location") != "/other" {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+	if second, err := p.current(); err != nil || second.ID != first.ID {
+		t.Errorf("the second tab began another session: %v", err)
+	}
+}
+
 // With a form, the time of the password counts.
 func TestMaxAuthAgeForm(t *testing.T) {
 	w := newEnv(t)
