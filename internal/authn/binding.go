@@ -159,7 +159,7 @@ func (b *BindingOption) verifyProof(r *http.Request, raw string, t token.Token) 
 	}
 	client := clientOf(r)
 	method, uri := externalURI(r)
-	proof := dpop.Proof{Lines: r.Header[dpopSource.ProofHeader()], Method: method, URI: uri, Token: raw, Thumbprint: t.Confirmation.KeyThumbprint}
+	proof := dpop.Proof{Lines: r.Header[dpopSource.ProofHeader()], Method: method, URI: uri, Token: raw, Thumbprint: t.Confirmation.KeyThumbprint, Client: client}
 	checked, err := b.proofs.Check(r.Context(), proof, func() (func(), error) { return signatures.Release, signatures.Acquire(r.Context(), client) })
 	if err == nil && caddyhttp.GetVar(r.Context(), provenKey) != proven(checked.ID()) {
 		err = b.proofs.Remember(r.Context(), checked)

@@ -7,8 +7,10 @@ package dpop
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -47,6 +49,9 @@ type Proof struct {
 	// Token is the access token, and Thumbprint the JWK thumbprint of the key to which
 	// the token is bound (jkt).
 	Token, Thumbprint string
+	// Client is the address of the client, with whose network it shares the memory of
+	// used proofs.
+	Client netip.Addr
 }
 
 // Config configures a Verifier.
@@ -70,6 +75,10 @@ type Verifier struct {
 	// complete is the time from which on the store has every used proof, in nanoseconds
 	// since 1970. A restart or a failure may have lost older ones (S-40).
 	complete atomic.Int64
+	// marker is the key of an item that the store has as long as it has kept everything
+	// that this process put there, once marked.
+	marker string
+	marked atomic.Bool
 }
 
 // New returns a Verifier. Proofs that were made before it are refused, because the store
@@ -78,7 +87,7 @@ func New(c Config) *Verifier {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	v := &Verifier{store: c.Store, nonces: nonces{key: c.NonceKey}, now: c.Now, shares: new(shares)}
+	v := &Verifier{store: c.Store, nonces: nonces{key: c.NonceKey}, now: c.Now, shares: new(shares), marker: "dpop-kept/" + rand.Text()}
 	v.complete.Store(c.Now().UnixNano())
 	return v
 }
@@ -87,7 +96,9 @@ func New(c Config) *Verifier {
 type Checked struct {
 	id         string        // of the proof, unique for its key, URI and jti
 	thumbprint string        // of its key
+	client     netip.Addr    // that sent it
 	left       time.Duration // how long it stays valid
+	complete   int64         // what Verifier.complete was
 }
 
 // ID returns the identifier of the proof. Two proofs with the same one are the same.
@@ -112,11 +123,12 @@ func (v *Verifier) Check(ctx context.Context, p Proof, turn token.Limiter) (*Che
 	if err := verifySignature(jwt, turn); err != nil {
 		return nil, err
 	}
-	left, err := v.checkFresh(ctx, jwt, issued)
+	complete := v.complete.Load()
+	left, err := v.checkFresh(ctx, jwt, issued, time.Unix(0, complete))
 	if err != nil {
 		return nil, err
 	}
-	return &Checked{id: id, thumbprint: jwt.Thumbprint, left: left}, nil
+	return &Checked{id: id, thumbprint: jwt.Thumbprint, client: p.Client, left: left, complete: complete}, nil
 }
 
 // parse returns the only proof of a request, whose key and type are right (checks 1, 2,
@@ -204,8 +216,8 @@ func verifySignature(jwt *token.SelfSigned, turn token.Limiter) error {
 // maxAhead: since iat, or since its nonce was made, whatever the client's clock says. A
 // proof that is too old, or that the store may have forgotten, is answered with a nonce
 // for the next one (RFC 9449, sections 8 and 11.1).
-func (v *Verifier) checkFresh(ctx context.Context, jwt *token.SelfSigned, issued time.Time) (time.Duration, error) {
-	now, complete := v.now(), time.Unix(0, v.complete.Load())
+func (v *Verifier) checkFresh(ctx context.Context, jwt *token.SelfSigned, issued, complete time.Time) (time.Duration, error) {
+	now := v.now()
 	nonce, hasNonce, err := jwt.Text("nonce")
 	if err != nil {
 		return 0, invalid("the nonce of the proof is not a text")

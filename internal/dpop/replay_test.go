@@ -1,11 +1,15 @@
 package dpop
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"fmt"
+	"net"
+	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,6 +17,7 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
+	"github.com/policyauth/caddy-policy-auth/internal/store/redistest"
 )
 
 // TestRDP6Replay: a proof counts once within its window, and is forgotten after it.
@@ -27,7 +32,7 @@ func TestRDP6Replay(t *testing.T) {
 	e.want(proof(made{}.sign(e.now)), authenticator.ReasonNone)
 	e.now = e.now.Add(shareWindow)
 	e.want(proof(made{}.sign(e.now)), authenticator.ReasonNone)
-	if n := memory.Len(); n != 1 {
+	if n := memory.Len() - 1; n != 1 { // without the marker
 		t.Errorf("%d proofs are remembered", n)
 	}
 	again := made{claims: map[string]any{"jti": "a"}}.sign(e.now)
@@ -64,7 +69,7 @@ func TestS24Share(t *testing.T) {
 	line := made{}.sign(testStart)
 	e.want(proof(line), authenticator.ReasonNone)
 	for range maxPerKey - 2 {
-		if err := e.shares.take(thumbprintOf(testKey()), e.now); err != nil {
+		if err := e.shares.take(thumbprintOf(testKey()), netip.Addr{}, e.now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -83,24 +88,44 @@ func TestS24Share(t *testing.T) {
 	e.want(proof(made{}.sign(e.now)), authenticator.ReasonNone)
 }
 
-// TestSharesBounded: all keys together are bounded, and in a crowd the large ones first.
+// TestSharesBounded: all keys together are bounded, in a crowd the large ones first, and a
+// network with many keys leaves room for others.
 func TestSharesBounded(t *testing.T) {
-	s, taken := new(shares), 0
-	for key := range 1000 {
-		for range maxPerKey {
-			if s.take(fmt.Sprint(key), testStart) != nil {
-				break
+	s, network := new(shares), 0
+	flood := func() (taken int) { // by as many keys of a network as it takes
+		network++
+		client := netip.AddrFrom4([4]byte{byte(network), 2, 3, 4})
+		for key := range 200 {
+			for range maxPerKey {
+				if s.take(fmt.Sprint(network, key), client, testStart) != nil {
+					break
+				}
+				taken++
 			}
-			taken++
+		}
+		return taken
+	}
+	total := flood()
+	if total > maxProofs*2/3 {
+		t.Errorf("one network has %d proofs", total)
+	}
+	for range 15 {
+		got := flood()
+		if total += got; got == 0 {
+			t.Errorf("nothing is left for network %d", network)
 		}
 	}
-	if taken != maxProofs {
-		t.Errorf("%d proofs", taken)
+	if total > maxProofs {
+		t.Errorf("%d proofs", total)
 	}
-	if s.counts["0"] != maxPerKey || s.counts["10"] != maxCrowded {
-		t.Errorf("shares of %d and %d", s.counts["0"], s.counts["10"])
+	if s.counts["1 0"] != maxPerKey || s.counts["2 0"] > maxPerKey || s.counts["4 0"] > maxCrowded {
+		t.Errorf("shares of %d, %d and %d", s.counts["1 0"], s.counts["2 0"], s.counts["4 0"])
 	}
-	if err := s.take("new", testStart); err == nil || err.(*Error).Reason != authenticator.ReasonBusy {
+	client := netip.AddrFrom4([4]byte{1, 2, 3, 4})
+	if err := s.take("1 another", client, testStart); err == nil || err.(*Error).Reason != authenticator.ReasonBusy {
+		t.Error(err)
+	}
+	if err := s.take("1 another", client, testStart.Add(shareWindow)); err != nil {
 		t.Error(err)
 	}
 }
@@ -122,6 +147,72 @@ func TestS40Reopened(t *testing.T) {
 	e.now = testStart.Add(6 * time.Second)
 	e.want(p, authenticator.ReasonProofInvalid)
 	e.want(proof(made{}.sign(e.now)), authenticator.ReasonNone)
+}
+
+// TestS40Lost: S-40. A store that loses its data between two requests, as Redis does that
+// is flushed or restarted, makes no proof good again; each machine notices it alone, and
+// those of other machines still count.
+func TestS40Lost(t *testing.T) {
+	server := redistest.New(t)
+	open := func() *env {
+		s := must(store.OpenRedis(server.URL(), "", nil))
+		t.Cleanup(func() { _ = s.Close() })
+		return newEnv(t, s)
+	}
+	one, other := open(), open()
+	used, usedThere := proof(made{}.sign(testStart)), proof(made{}.sign(testStart))
+	one.want(used, authenticator.ReasonNone)
+	other.want(usedThere, authenticator.ReasonNone)
+	one.want(usedThere, authenticator.ReasonProofInvalid)
+	flush(t, server)
+	for _, e := range []*env{one, other} {
+		refusal := e.want(used, authenticator.ReasonProofInvalid)
+		if refusal == nil || !strings.Contains(refusal.Problem, "lost the memory") || refusal.Nonce == "" {
+			t.Fatalf("%+v", refusal)
+		}
+		e.want(usedThere, authenticator.ReasonProofInvalid)
+		e.want(proof(made{claims: map[string]any{"nonce": refusal.Nonce}}.sign(testStart)), authenticator.ReasonNone)
+		flushed := proof(made{claims: map[string]any{"nonce": refusal.Nonce}}.sign(testStart))
+		e.want(flushed, authenticator.ReasonNone)
+		e.want(flushed, authenticator.ReasonProofInvalid)
+		e.now = testStart.Add(6 * time.Second)
+		e.want(proof(made{}.sign(e.now)), authenticator.ReasonNone)
+		flush(t, server)
+	}
+}
+
+// flush removes all that a Redis has.
+func flush(t *testing.T, server *redistest.Server) {
+	t.Helper()
+	c, err := net.Dial("unix", server.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("FLUSHALL\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := bufio.NewReader(c).ReadString('\n'); err != nil || answer != "+OK\r\n" {
+		t.Fatal(answer, err)
+	}
+}
+
+// TestS40LostMeanwhile: S-40. A proof that was checked before another request noticed the
+// loss does not count.
+func TestS40LostMeanwhile(t *testing.T) {
+	e, memory := newMemory(t)
+	e.want(proof(made{}.sign(testStart)), authenticator.ReasonNone)
+	checked, err := e.Check(t.Context(), proof(made{}.sign(testStart)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := memory.Delete(t.Context(), e.marker); err != nil {
+		t.Fatal(err)
+	}
+	e.want(proof(made{}.sign(testStart)), authenticator.ReasonProofInvalid)
+	if err := e.Remember(t.Context(), checked); err == nil {
+		t.Error("it counts")
+	}
 }
 
 // failing is a store that fails on demand.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/certmagic"
@@ -25,24 +27,60 @@ func CheckClientAuth(ctx caddy.Context, ownRoots bool) error {
 }
 
 func checkClientAuth(policies caddytls.ConnectionPolicies, hosts []string, ownRoots bool) error {
-	asks := false
-	for _, policy := range policiesFor(policies, hosts) {
+	for _, policy := range policiesFor(policies, withoutName(hosts)) {
 		auth := policy.ClientAuthentication
-		if auth == nil || !auth.Active() {
-			continue
-		}
-		asks = true
-		if ownRoots {
+		if auth == nil || !auth.Active() || ownRoots {
 			continue
 		}
 		if err := checkVerified(auth); err != nil {
 			return err
 		}
 	}
-	if !asks {
-		return errors.New("no TLS connection of this site asks clients for a certificate: add client_auth to the site's tls directive; behind a proxy that ends TLS, add roots <file> and from header <name>")
+	if asksForCertificate(policies, hosts) {
+		return nil
 	}
-	return nil
+	const problem = "no TLS connection of this site asks clients for a certificate: "
+	if slices.ContainsFunc(hosts, isAddress) {
+		return errors.New(problem + "in the handshake for an IP address clients send no name, so that the client_auth of an address in a Caddyfile does not apply; give the site a name, or no host (https://:443)")
+	}
+	return errors.New(problem + "add client_auth to the site's tls directive; behind a proxy that ends TLS, add roots <file> and from header <name>")
+}
+
+// asksForCertificate reports whether the handshake for one of some hosts, or for any if
+// they are nil, may ask the client for a certificate.
+func asksForCertificate(policies caddytls.ConnectionPolicies, hosts []string) bool {
+	names := make([]string, len(hosts))
+	for i, host := range hosts {
+		if !isAddress(host) { // for one, clients send no name
+			names[i] = host
+		}
+	}
+	if hosts == nil {
+		names = nil
+	}
+	return slices.ContainsFunc(policiesFor(policies, names), func(policy *caddytls.ConnectionPolicy) bool {
+		return policy.ClientAuthentication != nil && policy.ClientAuthentication.Active()
+	})
+}
+
+// withoutName returns hosts, and "" for handshakes without a name if a host may be an IP
+// address: requests for all other hosts are misdirected on such connections.
+func withoutName(hosts []string) []string {
+	if slices.ContainsFunc(hosts, mayBeAddress) {
+		return append(slices.Clone(hosts), "")
+	}
+	return hosts
+}
+
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil
+}
+
+// mayBeAddress reports whether a host, which may have wildcards, can be an IP address.
+func mayBeAddress(host string) bool {
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	return isAddress(host) || last == "*" || strings.Trim(last, "0123456789") == ""
 }
 
 // checkVerified returns an error unless the TLS server verifies client certificates by

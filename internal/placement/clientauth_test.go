@@ -18,7 +18,8 @@ func TestRMT4ClientAuth(t *testing.T) {
 		none = "no TLS connection of this site asks"
 		pool = "has no trust_pool"
 	)
-	site := []string{"app.example.com"}
+	const noName = "for an IP address clients send no name"
+	site, address := []string{"app.example.com"}, []string{"192.0.2.1"}
 	for name, test := range map[string]struct {
 		policies string
 		hosts    []string
@@ -50,6 +51,14 @@ func TestRMT4ClientAuth(t *testing.T) {
 		"some addresses":                 {`[{"match": {"remote_ip": {"ranges": ["10.0.0.0/8"]}}, "client_authentication": {"mode": "request"}}, {"client_authentication": {` + ca + `}}]`, site, mode, ""},
 		"some addresses of the site":     {`[{"match": {"sni": ["app.example.com"], "remote_ip": {}}, "client_authentication": {` + ca + `}}, {"client_authentication": {"mode": "require"}}]`, site, mode, ""},
 		"a placeholder":                  {`[{"match": {"sni": ["{env.HOST}"]}, "client_authentication": {"mode": "request"}}]`, site, mode, ""},
+		"an address":                     {`[{"client_authentication": {"mode": "request"}}]`, address, mode, ""},
+		"an address, of another site":    {`[{"match": {"sni": ["192.0.2.1"]}, "client_authentication": {` + ca + `}}, {"client_authentication": {"mode": "request"}}]`, address, mode, ""},
+		"an address, of a name":          {`[{"match": {"sni": ["app.example.com"]}, "client_authentication": {"mode": "request"}}, {"client_authentication": {` + ca + `}}]`, address, "", ""},
+		"an address, never asked":        {`[{"match": {"sni": ["192.0.2.1"]}, "client_authentication": {` + ca + `}}, {}]`, address, noName, noName},
+		"an address of version 6":        {`[{"match": {"sni": ["::1"]}, "client_authentication": {` + ca + `}}, {}]`, []string{"::1"}, noName, noName},
+		"an address that a client names": {`[{"match": {"sni": ["192.0.2.1"]}, "client_authentication": {"mode": "request"}}, {"client_authentication": {` + ca + `}}]`, address, mode, ""},
+		"an address beside a name":       {`[{"match": {"sni": ["app.example.com"]}, "client_authentication": {` + ca + `}}, {"client_authentication": {"mode": "request"}}]`, []string{"app.example.com", "192.0.2.1"}, mode, ""},
+		"a pattern of addresses":         {`[{"match": {"sni": ["app.example.com"]}, "client_authentication": {` + ca + `}}, {"client_authentication": {"mode": "request"}}]`, []string{"app.example.com", "*.*.*.*"}, mode, ""},
 		"an sni of another form":         {`[{"match": {"sni": "app.example.com"}, "client_authentication": {"mode": "request"}}]`, site, mode, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
