@@ -66,7 +66,7 @@ var packages = map[string]struct {
 	"policies":                            {"", false},
 	"errorpages":                          {"", false},
 	"internal/policy/decisioncache":       {"authenticator policy/builtins policy/decision", false},
-	"internal/dpop":                       {"authenticator store token", false},
+	"internal/dpop":                       {"authenticator store token fairqueue", false},
 	"internal/clientcert/certtest":        {"", false},
 	"internal/clientcert":                 {"authenticator token", false},
 	"internal/policy/decisionlog":         {"authenticator policy/bundle request", false},
