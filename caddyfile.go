@@ -65,6 +65,8 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	        encoding percent|rfc8187|omit
 //	    }
 //	    identity_jwt { ... }
+//	    upstream_token access|id [<header>]
+//	    me { ... }
 //	    forward_credentials
 //	    allow_ambiguous_paths <flag>...
 //	    upgrades <token>...
@@ -79,6 +81,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	return caddyfileutil.ValidatedBlock(d, "policy_auth", h.words(), func() error {
 		if err := authn.CheckChallenges(h.AuthenticatorsRaw, len(h.LoginRaw) > 0); err != nil {
+			return err
+		}
+		if err := h.checkUpstreamToken(); err != nil {
 			return err
 		}
 		_, err := forward.NewIdentityHeaders(h.IdentityHeaders, forward.Encoding(h.IdentityHeadersEncoding))
@@ -98,6 +103,8 @@ func (h *Handler) words() caddyfileutil.Subdirectives {
 		"error_pages":           once(&h.ErrorPages, (*settings.ErrorPages).Parse),
 		"identity_headers":      h.parseIdentityHeaders,
 		"identity_jwt":          once(&h.IdentityJWT, (*settings.IdentityJWT).Parse),
+		"upstream_token":        once(&h.UpstreamToken, (*settings.UpstreamToken).Parse),
+		"me":                    once(&h.Me, (*settings.Me).Parse),
 		"forward_credentials":   caddyfileutil.Flag(&h.ForwardCredentials),
 		"allow_ambiguous_paths": h.parseAmbiguousPaths,
 		"upgrades":              h.parseUpgrades,

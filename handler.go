@@ -13,6 +13,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/deny"
 	"github.com/policyauth/caddy-policy-auth/internal/exchange"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
+	"github.com/policyauth/caddy-policy-auth/internal/me"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
@@ -41,6 +42,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if h.serveSignIn(w, r, ex) {
 		return nil
 	}
+	if h.me != nil && ex.Request.EscapedPath() == me.Path {
+		return h.serveMe(w, r, ex)
+	}
 	if h.site.HasForm() && request.IsServiceWorker(r) {
 		return h.deny(w, r, ex, h.caller(ex, authenticator.Outcome{Verdict: authenticator.Absent}, authenticator.Source{}), deny.ServiceWorker())
 	}
@@ -51,7 +55,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if h.matchers != nil {
 		ex.Request.ClassifyHeaders() // a matcher may have changed headers
 	}
-	caller := h.identify(w, r, ex)
+	caller := h.identify(w, h.usingSession(r, ex), ex)
 	decision := h.decide(r, ex, &caller)
 	if !decision.Allow {
 		return h.deny(w, r, ex, caller, decision)
@@ -126,6 +130,32 @@ func (h *Handler) serveSignIn(w http.ResponseWriter, r *http.Request, ex *exchan
 	})
 }
 
+// serveMe answers a page that asks who is signed in. Pages of other sites get the same
+// answer whether the caller is signed in or not.
+func (h *Handler) serveMe(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange) error {
+	credentialed := func(origin string) bool { return h.cors != nil && h.cors.Allowed(origin) }
+	if !me.Allowed(r, credentialed) {
+		outcome := authenticator.Reject(authenticator.ReasonOriginRefused, authenticator.Detail{Name: "origin", Value: r.Header.Get("Origin")})
+		return h.deny(w, me.AsScript(r), ex, h.caller(ex, outcome, authenticator.Source{}), policy.Denied(authenticator.ReasonOriginRefused))
+	}
+	w.Header().Set("X-Request-Id", ex.ID())
+	if !me.AllowsMethod(w, r) {
+		return nil
+	}
+	ex.Session.Passive = true
+	caller := h.identify(w, r.WithContext(ex.Session.In(r.Context())), ex)
+	if identity := caller.Identity(); identity.Authenticated {
+		err := h.me.Write(w, r, identity)
+		ex.Close()
+		return err
+	}
+	decision := policy.Denied(authenticator.ReasonCredentialsMissing)
+	if caller.Outcome.Verdict != authenticator.Absent {
+		decision = policy.Denied(caller.Outcome.Reason)
+	}
+	return h.deny(w, me.AsScript(r), ex, caller, decision)
+}
+
 // secure reports whether the request may carry credentials.
 func (h *Handler) secure(ex *exchange.Exchange) bool { return h.InsecureHTTP || ex.Request.Secure() }
 
@@ -182,6 +212,16 @@ func (h *Handler) identify(w http.ResponseWriter, r *http.Request, ex *exchange.
 		w.Header().Set("DPoP-Nonce", nonce) // RFC 9449, section 9
 	}
 	return h.caller(ex, identified.Outcome, identified.Source)
+}
+
+// usingSession returns a request for which the session method also gets the token of the
+// session for the next handler, if the site passes one on.
+func (h *Handler) usingSession(r *http.Request, ex *exchange.Exchange) *http.Request {
+	if h.UpstreamToken == nil {
+		return r
+	}
+	ex.Session.Upstream = true
+	return r.WithContext(ex.Session.In(r.Context()))
 }
 
 // namesOrigin reports whether the cors block allows scripts of an origin.

@@ -28,6 +28,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/forward"
 	"github.com/policyauth/caddy-policy-auth/internal/identityjwt"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
+	"github.com/policyauth/caddy-policy-auth/internal/me"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/placement"
@@ -52,6 +53,10 @@ type (
 	ErrorPages = settings.ErrorPages
 	// IdentityJWT tells the next handler who is calling by a signed JWT.
 	IdentityJWT = settings.IdentityJWT
+	// Me shows the caller to scripts of the site's pages.
+	Me = settings.Me
+	// UpstreamToken passes the provider's own token on.
+	UpstreamToken = settings.UpstreamToken
 )
 
 // Handler authenticates requests and checks access rules before it passes them to
@@ -115,6 +120,14 @@ type Handler struct {
 	// A signed JWT that tells the next handler who is calling. Default: none.
 	IdentityJWT *settings.IdentityJWT `json:"identity_jwt,omitempty"`
 
+	// Passes the provider's own token of a session on to the next handler. It is an error
+	// without login oidc, and beside forward_credentials. Default: none.
+	UpstreamToken *settings.UpstreamToken `json:"upstream_token,omitempty"`
+
+	// Shows the caller to scripts of the site's pages, at /.policy_auth/me. Default: not
+	// shown.
+	Me *settings.Me `json:"me,omitempty"`
+
 	// Leaves the accepted credential in the request for the next handler. It is an error
 	// beside a jwt method with a resource. Default: it is removed; other credentials are
 	// never removed.
@@ -160,6 +173,7 @@ type Handler struct {
 	body          request.BodyLimits
 	forwarder     *forward.Forwarder
 	identityJWT   *identityjwt.Issuer // nil without identity_jwt
+	me            *me.Page            // nil without me
 	responder     *deny.Responder
 	releases      []func()
 	admin         string // the flag by which commands reach the admin API
@@ -295,8 +309,10 @@ func (h *Handler) provisionPages(caddy.Context) error {
 }
 
 func (h *Handler) provisionLogin(ctx caddy.Context) (err error) {
-	h.target, err = authn.LoadLogins(ctx, h, "LoginRaw")
-	return err
+	if h.target, err = authn.LoadLogins(ctx, h, "LoginRaw"); err != nil {
+		return err
+	}
+	return h.UpstreamToken.Apply(h.target)
 }
 
 // provisionSite sets up the site's own pages of signing in and out.
@@ -318,8 +334,11 @@ func (h *Handler) provisionSite(ctx caddy.Context) (err error) {
 
 // provisionIdentityJWT sets up what issues JWTs for the next handler.
 func (h *Handler) provisionIdentityJWT(ctx caddy.Context) error {
-	if name := h.IdentityJWT.HeaderName(); slices.ContainsFunc(h.requestConfig.CredentialHeaders, func(read string) bool { return request.SameHeaderName(read, request.FoldHeaderName(name)) }) {
-		return fmt.Errorf("identity_jwt: a method of this site reads its credential from the header %s; choose another", name)
+	for word, name := range map[string]string{"identity_jwt": h.IdentityJWT.HeaderName(), "upstream_token": h.UpstreamToken.HeaderName()} {
+		read := func(header string) bool { return request.SameHeaderName(header, request.FoldHeaderName(name)) }
+		if name != "" && name != "Authorization" && slices.ContainsFunc(h.requestConfig.CredentialHeaders, read) {
+			return fmt.Errorf("%s: a method of this site reads its credential from the header %s; choose another", word, name)
+		}
 	}
 	issuer, release, err := h.IdentityJWT.Open(ctx)
 	if err != nil {
@@ -327,7 +346,8 @@ func (h *Handler) provisionIdentityJWT(ctx caddy.Context) error {
 	}
 	h.identityJWT = issuer
 	h.releases = append(h.releases, release)
-	return nil
+	h.me, err = h.Me.Page()
+	return err
 }
 
 // provisionAnswers sets up what forwards allowed requests and answers denied ones.
@@ -336,10 +356,8 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("identity_headers: %w", err)
 	}
-	if h.IdentityJWT != nil {
-		if err := identityHeaders.Reserve(h.IdentityJWT.HeaderName()); err != nil {
-			return fmt.Errorf("identity_jwt: %w", err)
-		}
+	if err := h.reserveHeaders(identityHeaders); err != nil {
+		return err
 	}
 	h.requestConfig.SetConfiguredHeaders(append(identityHeaders.Names(), foldAll(h.chain.CertificateHeaders())...))
 	h.responder = &deny.Responder{
@@ -347,7 +365,7 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 		Delegate: h.ErrorPages.Delegate(), Conceal: h.Conceal, CORS: h.cors != nil, Logger: h.logger,
 	}
 	config := forward.Config{
-		IdentityHeaders: identityHeaders, IdentityJWTHeader: h.IdentityJWT.HeaderName(), ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
+		IdentityHeaders: identityHeaders, IdentityJWTHeader: h.IdentityJWT.HeaderName(), UpstreamTokenHeader: h.UpstreamToken.HeaderName(), ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
 		ReservedCookies: login.ReservedCookieNames(), CredentialHeaders: h.chain.Headers(), CertificateHeaders: h.chain.CertificateHeaders(),
 	}
 	if h.Conceal {
@@ -358,6 +376,27 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 		config.ReservedCookies = append(config.ReservedCookies, config.Cookies...)
 	}
 	h.forwarder = forward.New(config)
+	return nil
+}
+
+// reserveHeaders makes the headers for tokens identity headers.
+func (h *Handler) reserveHeaders(identityHeaders *forward.IdentityHeaders) error {
+	if h.IdentityJWT != nil {
+		if err := identityHeaders.Reserve(h.IdentityJWT.HeaderName()); err != nil {
+			return fmt.Errorf("identity_jwt: %w", err)
+		}
+	}
+	var err error
+	switch name := h.UpstreamToken.HeaderName(); name {
+	case "":
+	case "Authorization":
+		err = identityHeaders.ReserveAuthorization()
+	default:
+		err = identityHeaders.Reserve(name)
+	}
+	if err != nil {
+		return fmt.Errorf("upstream_token: %w", err)
+	}
 	return nil
 }
 
@@ -388,7 +427,18 @@ func (h *Handler) Validate() error {
 	if resources := h.chain.Resources(); h.ForwardCredentials && len(resources) > 0 {
 		return fmt.Errorf("forward_credentials: a token for the protected resource %s must not be passed on (RFC 8707, section 2): remove forward_credentials, or resource", resources[0])
 	}
+	if err := h.checkUpstreamToken(); err != nil {
+		return err
+	}
 	return h.ErrorPages.Validate()
+}
+
+// checkUpstreamToken reports what contradicts upstream_token.
+func (h *Handler) checkUpstreamToken() error {
+	if h.UpstreamToken != nil && h.ForwardCredentials {
+		return errors.New("upstream_token: forward_credentials passes on the credential of the caller, and upstream_token another one: remove one of the two")
+	}
+	return h.UpstreamToken.Check()
 }
 
 // Cleanup lets go of what Provision took. It may be called after a Provision

@@ -73,7 +73,7 @@ func TestREADMENames(t *testing.T) {
 		}
 	}
 	for page, blocks := range map[string][]string{
-		"docs/directive.md": {"cors {", "body {", "error_pages {", "error_pages {\nbrand {", "identity_jwt {"},
+		"docs/directive.md": {"cors {", "body {", "error_pages {", "error_pages {\nbrand {", "identity_jwt {", "me {"},
 		"docs/methods.md":   {"jwt https://id.example.com {", "jwt https://id.example.com {\nresource https://api.example.com {", "basic {", "api_key {"},
 		"docs/sign-in.md":   {"login form {", "login oidc https://id.example.com {", "session {"},
 		"docs/policies.md":  {"policies authz.rego {"},

@@ -219,9 +219,16 @@ func (s *Session) Authenticate(r *http.Request, c authenticator.Credential) auth
 	if err != nil {
 		return deniedSession(err)
 	}
-	outcome := s.methods[found.Person.Login].Revalidate(r.Context(), s.sessions, found)
+	method, use := s.methods[found.Person.Login], useOf(r.Context())
+	outcome := method.Revalidate(r.Context(), s.sessions, found)
+	if source, ok := method.(login.TokenSource); ok && use != nil && use.Upstream && outcome.Verdict == authenticator.Accepted {
+		use.Token, outcome = source.UpstreamToken(r.Context(), s.sessions, found)
+	}
 	switch {
 	case outcome.Verdict == authenticator.Accepted:
+		if use != nil && use.Passive {
+			break
+		}
 		s.sessions.Touch(found)
 		outcome.Hold = func() func() { return s.sessions.KeepAlive(found) }
 	case outcome.Reason == authenticator.ReasonAccountDisabled:

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/policyauth/caddy-policy-auth/internal/authn"
 	"github.com/policyauth/caddy-policy-auth/internal/observe"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/respheader"
@@ -33,6 +34,9 @@ type Exchange struct {
 	Summary *observe.Summary
 	// IdentityJWT is the JWT that tells the upstream who is calling, or "".
 	IdentityJWT string
+	// Session says how the request uses its session, and has the provider's token for
+	// the upstream.
+	Session authn.SessionUse
 
 	id string // set by the first call of ID
 }

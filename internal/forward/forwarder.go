@@ -24,6 +24,9 @@ type Config struct {
 	// IdentityJWTHeader is the header for the exchange's IdentityJWT, one of
 	// IdentityHeaders, or "".
 	IdentityJWTHeader string
+	// UpstreamTokenHeader is the header for the provider's token, one of
+	// IdentityHeaders, or "".
+	UpstreamTokenHeader string
 	// Cookies are the cookies of this site's own sessions. ReservedCookies are those
 	// that the next handler cannot set: these, and those of other sites of the host.
 	Cookies, ReservedCookies []string
@@ -84,6 +87,7 @@ func (f *Forwarder) Strip(r *http.Request, ex *exchange.Exchange) {
 // route will send are corrected like those of the handler's own response.
 func (f *Forwarder) RunNext(r *http.Request, ex *exchange.Exchange, next caddyhttp.Handler) error {
 	ex.Response.WithholdCookies(&f.ownCookies)
+	f.IdentityHeaders.StripAuthorization(r, ex.Shared)
 	if !f.ForwardCredentials {
 		ex.Shared.ConsumeCookies(r.Header, f.Cookies...) // also beside another credential, or where no caller is identified
 	}
@@ -103,6 +107,7 @@ func (f *Forwarder) RunNext(r *http.Request, ex *exchange.Exchange, next caddyht
 // which a preflight does not need.
 func (f *Forwarder) ForwardPreflight(r *http.Request, ex *exchange.Exchange, next caddyhttp.Handler) error {
 	f.Strip(r, ex)
+	f.IdentityHeaders.StripAuthorization(r, ex.Shared)
 	withdraw(r.Header, f.CredentialHeaders)
 	bare(r)
 	ex.Response.WithholdCookies(&f.ownCookies)
@@ -126,6 +131,9 @@ func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, result *exch
 	if f.IdentityJWTHeader != "" {
 		f.IdentityHeaders.SetToken(r, f.IdentityJWTHeader, ex.IdentityJWT, ex.Shared)
 	}
+	if f.UpstreamTokenHeader != "" {
+		f.setUpstreamToken(r, ex)
+	}
 	setPolicyHeaders(r, decision.Headers, decision.RequestHeadersToRemove)
 	changeQuery(r, decision.QueryToRemove, decision.QueryToSet)
 	ex.Response.WithholdCookies(&f.ownCookies) // a policy cannot set them either
@@ -144,6 +152,17 @@ func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, result *exch
 		err = f.MaskError(r, ex, err)
 	}
 	return err
+}
+
+// setUpstreamToken sets the provider's token, and removes that of another caller, whom an
+// earlier handler identified.
+func (f *Forwarder) setUpstreamToken(r *http.Request, ex *exchange.Exchange) {
+	removeHeaders(r.Header, request.FoldHeaderName(f.UpstreamTokenHeader))
+	token := ex.Session.Token
+	if token != "" && f.UpstreamTokenHeader == "Authorization" {
+		token = "Bearer " + token
+	}
+	f.IdentityHeaders.SetToken(r, f.UpstreamTokenHeader, token, ex.Shared)
 }
 
 // removeCredential removes the accepted credential from the request.

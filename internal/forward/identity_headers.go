@@ -28,6 +28,7 @@ type line struct {
 	name   string          // canonical
 	folded string          // as request.FoldHeaderName has it
 	field  claimpath.Field // nil: SetToken sets the header
+	late   bool            // StripAuthorization removes it
 }
 
 // CheckName returns an error if a header of that name cannot be an identity header.
@@ -82,11 +83,32 @@ func (h *IdentityHeaders) Reserve(name string) error {
 	return nil
 }
 
+// ReserveAuthorization makes Authorization such a header. It is not removed by Strip,
+// because methods read it, but by StripAuthorization.
+func (h *IdentityHeaders) ReserveAuthorization() error {
+	if err := h.Reserve("Authorization"); err != nil {
+		return err
+	}
+	h.lines[len(h.lines)-1].late = true
+	return nil
+}
+
+// StripAuthorization removes a reserved Authorization from the client's request.
+func (h *IdentityHeaders) StripAuthorization(r *http.Request, shared *exchange.Shared) {
+	for i := range h.lines {
+		if l := &h.lines[i]; l.late && !shared.HasIdentityHeader(l.folded) {
+			removeHeaders(r.Header, l.folded)
+		}
+	}
+}
+
 // Names returns the names of the identity headers, as request.FoldHeaderName has them.
 func (h *IdentityHeaders) Names() []string {
 	var names []string
 	for i := range h.lines {
-		names = append(names, h.lines[i].folded)
+		if !h.lines[i].late {
+			names = append(names, h.lines[i].folded)
+		}
 	}
 	return names
 }
@@ -110,7 +132,7 @@ func (h *IdentityHeaders) Strip(r *http.Request, shared *exchange.Shared, truste
 		if shared.HasIdentityHeader(folded) {
 			continue
 		}
-		if kinds.Has(request.ConfiguredHeader) {
+		if kinds.Has(request.ConfiguredHeader) && !h.lines[i].late {
 			removeHeaders(r.Header, folded)
 		}
 		removeHeaders(r.Trailer, folded)

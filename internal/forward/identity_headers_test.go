@@ -295,3 +295,31 @@ func TestN10Check(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestS23Authorization: S-23. A reserved Authorization is left to the methods of the site,
+// and removed before the next handler, in every spelling, unless a handler set it.
+func TestS23Authorization(t *testing.T) {
+	h := newHeaders(t, nil)
+	if err := h.ReserveAuthorization(); err != nil || !h.Reserved("authorization") || len(h.Names()) != 0 {
+		t.Fatal(err, h.Names())
+	}
+	r, shared := httptest.NewRequest("GET", "/", nil), new(exchange.Shared)
+	r.Header["Authorization"], r.Header["AUTHORIZATION"] = []string{"Basic a"}, []string{"Basic b"}
+	h.Strip(r, shared, false, allKinds)
+	if len(r.Header) != 2 {
+		t.Errorf("removed before a method could read it: %v", r.Header)
+	}
+	h.StripAuthorization(r, shared)
+	if len(r.Header) != 0 {
+		t.Errorf("left: %v", r.Header)
+	}
+	h.SetToken(r, "Authorization", "Bearer token", shared)
+	h.StripAuthorization(r, shared)
+	if r.Header.Get("Authorization") != "Bearer token" {
+		t.Errorf("ours is gone: %v", r.Header)
+	}
+	newHeaders(t, nil).StripAuthorization(r, new(exchange.Shared))
+	if r.Header.Get("Authorization") == "" {
+		t.Error("a site without upstream_token removes it")
+	}
+}

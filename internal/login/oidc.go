@@ -25,6 +25,9 @@ type OIDC struct {
 	// LocalLogout ends only the session of this site on sign-out, and not the
 	// session at the provider.
 	LocalLogout bool
+	// Upstream is the token that sessions keep for the next handler: AccessToken,
+	// IDToken or "".
+	Upstream string
 	// OpenRegistration says that anyone can register an account at the provider.
 	OpenRegistration bool
 }
@@ -212,7 +215,7 @@ func (o *OIDC) resumeUsed(v *Request, t Transaction) {
 
 // record returns the session record of a grant.
 func (o *OIDC) record(granted *oidc.Grant) (session.Record, error) {
-	data, err := encodeGrant(granted)
+	data, err := o.encode(granted, false)
 	return session.Record{
 		Identity: granted.Identity, Person: o.person(granted.Subject), SID: granted.SessionID, Data: data,
 	}, err

@@ -67,14 +67,15 @@ func needsRefresh(data []byte, now time.Time) bool {
 // Revalidate implements Method. The first request after the tokens expired
 // refreshes them; other requests use the known identity meanwhile (R-OID-10).
 func (o *OIDC) Revalidate(ctx context.Context, in *session.Sessions, s *session.Session) authenticator.Outcome {
-	if !needsRefresh(s.Data, o.Provider.Now()) {
+	lacking := o.lacksToken(s)
+	if !needsRefresh(s.Data, o.Provider.Now()) && !lacking {
 		return authenticator.Accept(s.Identity)
 	}
 	// A refresh is not canceled with its request: it consumes the old refresh token.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
 	granted, err := decodeGrant(s.Data)
-	if err != nil || !o.Provider.NeedsRefresh(granted) {
+	if err != nil || o.Provider.RefreshPaused() || !lacking && !o.Provider.NeedsRefresh(granted) {
 		return authenticator.Accept(s.Identity)
 	}
 	if first, err := in.BeginRefresh(ctx, s, refreshLock); err != nil || !first {
@@ -90,7 +91,7 @@ func (o *OIDC) refresh(ctx context.Context, in *session.Sessions, s *session.Ses
 		return o.storeOutcome(err)
 	}
 	granted, err := decodeGrant(s.Data)
-	if err != nil || !needsRefresh(s.Data, o.Provider.Now()) {
+	if err != nil || !needsRefresh(s.Data, o.Provider.Now()) && !o.lacksToken(s) {
 		return authenticator.Accept(s.Identity)
 	}
 	renewed, err := o.Provider.Refresh(ctx, granted)
@@ -111,7 +112,7 @@ func (o *OIDC) storeGrant(ctx context.Context, in *session.Sessions, s *session.
 	if renewed.Identity != nil {
 		id = renewed.Identity
 	}
-	data, err := encodeGrant(renewed)
+	data, err := o.encode(renewed, tokensOf(s).access != "")
 	if err == nil {
 		err = in.Refresh(ctx, s, id, data)
 	}

@@ -30,6 +30,11 @@ type Grant struct {
 	// due.
 	RefreshToken string    `json:"refresh_token,omitempty"`
 	RefreshAt    time.Time `json:"until,omitzero"`
+	// AccessToken is the latest access token. AccessExpires and IDExpires are when the
+	// tokens expire; zero if unknown.
+	AccessToken   string    `json:"access_token,omitempty"`
+	AccessExpires time.Time `json:"access_expires,omitzero"`
+	IDExpires     time.Time `json:"id_expires,omitzero"`
 	// Nonce and AuthTime are from the sign-in. A newer ID token must not contradict
 	// them.
 	Nonce    string `json:"nonce"`
@@ -104,7 +109,19 @@ func (p *Provider) newGrant(ctx context.Context, m *metadata, got *tokenResponse
 	if g.RefreshToken != "" {
 		g.RefreshAt = p.refreshAt(got.expiresIn)
 	}
+	p.setAccessToken(g, got)
+	if expires := verified.Expires(); expires != 0 {
+		g.IDExpires = time.Unix(expires, 0)
+	}
 	return g, nil
+}
+
+// setAccessToken gives a grant the access token of a response.
+func (p *Provider) setAccessToken(g *Grant, got *tokenResponse) {
+	g.AccessToken, g.AccessExpires = got.access, time.Time{}
+	if got.expiresIn > 0 {
+		g.AccessExpires = time.Unix(p.config.Now().Unix()+got.expiresIn, 0)
+	}
 }
 
 // identify returns the identity of an ID token and of the userinfo. If the ID token

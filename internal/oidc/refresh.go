@@ -20,12 +20,15 @@ const refreshPause = 30 * time.Second
 
 // NeedsRefresh reports whether a grant is to be refreshed now.
 func (p *Provider) NeedsRefresh(g *Grant) bool {
-	if g.RefreshToken == "" || p.config.Now().Before(g.RefreshAt) {
-		return false
-	}
+	return g.RefreshToken != "" && !p.config.Now().Before(g.RefreshAt) && !p.RefreshPaused()
+}
+
+// RefreshPaused reports whether no token is refreshed now, because the provider was
+// unavailable.
+func (p *Provider) RefreshPaused() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.config.Now().Before(p.refreshPausedUntil)
+	return p.config.Now().Before(p.refreshPausedUntil)
 }
 
 // Refresh uses the refresh token of a grant (OpenID Connect Core, section 12) and
@@ -72,6 +75,7 @@ func (p *Provider) refreshWithIDToken(ctx context.Context, m *metadata, g *Grant
 func (p *Provider) refreshWithoutIDToken(ctx context.Context, m *metadata, g *Grant, got *tokenResponse) (*Grant, error) {
 	renewed := *g
 	renewed.Identity, renewed.RefreshToken, renewed.RefreshAt = nil, got.refresh, p.refreshAt(got.expiresIn)
+	p.setAccessToken(&renewed, got)
 	kept, err := m.verifier.ParseVerified(g.IDToken)
 	if err != nil {
 		_, err = p.userinfo(ctx, m, got, &token.IDToken{Subject: g.Subject})
@@ -114,6 +118,7 @@ func (p *Provider) keepRefreshToken(g *Grant, got *tokenResponse, err error) (*G
 	p.config.Report(fmt.Errorf("refreshing: %w", err)) // users stay signed in, so that nothing else reports it
 	renewed := *g
 	renewed.Identity, renewed.RefreshToken, renewed.RefreshAt = nil, got.refresh, p.config.Now()
+	p.setAccessToken(&renewed, got)
 	return &renewed, nil
 }
 

@@ -58,6 +58,7 @@ type Session struct {
 	lastUsed      atomic.Int64 // last use, in nanoseconds since 1970
 	savedLastUsed atomic.Int64 // the last use in the store
 	derived       atomic.Pointer[derived]
+	decoded       atomic.Pointer[any]
 }
 
 // derived is an identity and the one that it was built from.
@@ -65,6 +66,17 @@ type derived struct{ from, identity *authenticator.Identity }
 
 // LastUsed returns when the session was last used.
 func (s *Session) LastUsed() time.Time { return time.Unix(0, s.lastUsed.Load()) }
+
+// Decoded returns what decode makes of Data. The result is kept, because Data does not
+// change.
+func (s *Session) Decoded(decode func(data []byte) any) any {
+	if d := s.decoded.Load(); d != nil {
+		return *d
+	}
+	made := decode(s.Data)
+	s.decoded.Store(&made)
+	return made
+}
 
 // DeriveIdentity returns the result of build for an identity that may change during
 // the session, such as an entry of a users file. The result is cached until from is

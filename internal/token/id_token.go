@@ -5,6 +5,7 @@ import (
 	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
 	"hash"
 	"maps"
 	"slices"
@@ -47,6 +48,13 @@ type IDToken struct {
 	// identity is unknown.
 	Incomplete bool
 	claims     object
+}
+
+// Expires returns exp, in seconds since 1970.
+func (t *IDToken) Expires() int64 {
+	number, _ := t.claims["exp"].(json.Number)
+	seconds, _ := number.Float64()
+	return int64(min(max(seconds, 0), 1<<40))
 }
 
 // idTokenChecks are the checks of OpenID Connect Core, section 3.1.3.7, that need
