@@ -15,6 +15,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/testrun"
 )
 
@@ -26,7 +27,8 @@ type sources struct{ config policy.Config }
 func addSources(cmd *cobra.Command) *sources {
 	s := new(sources)
 	flags, c := cmd.Flags(), &s.config
-	flags.StringArrayVar(&c.Sources, "policies", nil, "policies: a directory or a file (may be repeated)")
+	flags.StringArrayVar(&c.Sources, "policies", nil, "policies: a directory, a file or a bundle .tar.gz, whose signature is not verified (may be repeated)")
+	c.SkipVerification = true
 	flags.StringArrayVar(&c.Access, "access", nil, "an access table (may be repeated)")
 	flags.StringVar(&c.Decision, "decision", "", "the rule that decides (data.caddy.authz.allow)")
 	flags.DurationVar(&c.Timeout, "timeout", 0, "how long a decision may take (100ms)")
@@ -41,7 +43,7 @@ func addSources(cmd *cobra.Command) *sources {
 func (s *sources) add(cmd *cobra.Command, args []string) error {
 	for _, arg := range args {
 		info, err := os.Stat(arg) // loading reports a missing one
-		if err == nil && !info.IsDir() && filepath.Ext(arg) != ".rego" {
+		if err == nil && !info.IsDir() && filepath.Ext(arg) != ".rego" && !bundle.IsArchive(arg) {
 			return fmt.Errorf("%q: want a directory or a file of policies (*.rego); use --access for a table, --policies for data and --input for a document: %s", arg, cmd.UseLine())
 		}
 	}

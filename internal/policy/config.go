@@ -41,9 +41,20 @@ const (
 
 // Config says which policies a set has. Equal configurations may share a set.
 type Config struct {
-	// Sources are directories and files of Rego and data. A directory is a plain
-	// OPA bundle root.
+	// Sources are directories and files of Rego and data, and packed bundles (.tar.gz). A
+	// directory is a plain OPA bundle root.
 	Sources []string
+	// Roots have, by source, the paths below data that it owns, such as team/photos. They
+	// replace those of the source's manifest.
+	Roots map[string][]string
+	// VerifyKeys verify the signatures of packed bundles: if there are any, a bundle without
+	// a signature is refused, and without any, one with a signature.
+	VerifyKeys []bundle.VerifyKey
+	// VerifyScope is the scope that a signature must have; "" is none.
+	VerifyScope string
+	// SkipVerification loads packed bundles whatever their signatures, for tools that decide
+	// nothing.
+	SkipVerification bool
 	// Access are files of access tables.
 	Access []string
 	// Decision is the rule that decides, such as data.caddy.authz.allow. Empty
@@ -80,6 +91,18 @@ var decisionForm = regexp.MustCompile(`^data(\.[A-Za-z_][A-Za-z0-9_]*)+$`)
 // paths, so that equal ones are equal.
 func (c Config) Normalized() Config {
 	c.Sources, c.Access = files.AbsAll(c.Sources), files.AbsAll(c.Access)
+	roots := c.Roots
+	c.Roots = nil
+	for source, paths := range roots {
+		if c.Roots == nil {
+			c.Roots = map[string][]string{}
+		}
+		c.Roots[files.Abs(source)] = paths
+	}
+	c.VerifyKeys = slices.Clone(c.VerifyKeys)
+	for i, key := range c.VerifyKeys {
+		c.VerifyKeys[i].Path = files.Abs(key.Path)
+	}
 	if c.ClaimsSchema != "" {
 		c.ClaimsSchema = files.AbsAll([]string{c.ClaimsSchema})[0]
 	}
@@ -127,9 +150,43 @@ func (c Config) Check() error {
 		switch {
 		case path == "":
 			return errors.New("a path is empty")
-		case strings.Contains(path, "://"), strings.HasSuffix(path, ".tar.gz"):
-			return fmt.Errorf("%q: bundles are not read, neither packed nor from a server; name a directory or a file", path)
+		case strings.Contains(path, "://"):
+			return fmt.Errorf("%q: bundles are not fetched from a server; name a directory, a file or a packed bundle (.tar.gz)", path)
 		}
+	}
+	for _, path := range c.Access {
+		if bundle.IsArchive(path) {
+			return fmt.Errorf("%q is a bundle of policies, not an access table: write policies %s", path, path)
+		}
+	}
+	return c.checkBundles()
+}
+
+// rootForm is what a root looks like.
+var rootForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z0-9_]+)*$`)
+
+// checkBundles reports what is wrong with the settings of packed bundles.
+func (c Config) checkBundles() error {
+	for source, roots := range c.Roots {
+		if !slices.Contains(c.Sources, source) {
+			return fmt.Errorf("roots: %q is not one of the sources", source)
+		}
+		for _, root := range roots {
+			if !rootForm.MatchString(root) {
+				return fmt.Errorf("roots: %q is not a path below data, such as team/photos", root)
+			}
+		}
+	}
+	for _, key := range c.VerifyKeys {
+		if key.Algorithm != "" && !slices.Contains(bundle.SignatureAlgorithms(), key.Algorithm) {
+			return fmt.Errorf("verify_key: unknown algorithm %q; allowed: %s", key.Algorithm, strings.Join(bundle.SignatureAlgorithms(), " "))
+		}
+	}
+	switch {
+	case len(c.VerifyKeys) == 0 && c.VerifyScope != "":
+		return errors.New("verify_scope needs verify_key, the key that verifies bundles")
+	case len(c.VerifyKeys) > 0 && !slices.ContainsFunc(c.Sources, bundle.IsArchive):
+		return errors.New("verify_key verifies packed bundles (.tar.gz), and none of the sources is one")
 	}
 	return nil
 }
@@ -145,7 +202,8 @@ func (c Config) Bundle() (bundle.Options, error) {
 // options returns what is loaded for a normalized configuration.
 func (c Config) options() bundle.Options {
 	return bundle.Options{
-		Sources: c.Sources, Access: c.Access, Decision: c.Decision, AllowBuiltins: c.AllowBuiltins, OPAEnvoy: c.OPAEnvoy,
+		Sources: c.Sources, Roots: c.Roots, VerifyKeys: c.VerifyKeys, VerifyScope: c.VerifyScope, SkipVerification: c.SkipVerification,
+		Access: c.Access, Decision: c.Decision, AllowBuiltins: c.AllowBuiltins, OPAEnvoy: c.OPAEnvoy,
 		ClaimsSchema: c.ClaimsSchema, RequireTests: c.RequireTests,
 		TableOnly: c.Decision == accessDecision && len(c.Sources) == 0 && len(c.Access) > 0 && !c.OPAEnvoy,
 	}

@@ -122,8 +122,9 @@ func TestSources(t *testing.T) {
 	refused(t, Config{Sources: []string{rules, data, clash}}, clash, "data.x.y is also in another source")
 	refused(t, Config{Sources: []string{rules, d.Path + "/gone"}}, d.Path+"/gone", "no such file")
 	refused(t, Config{Sources: []string{rules, d.Write("notes.txt", "x")}}, "notes.txt", "neither policies")
-	refused(t, Config{Sources: []string{"https://bundles.example/x.tar.gz"}}, "bundles are not read")
-	refused(t, Config{Sources: []string{d.Write("bundle.tar.gz", "x")}}, "bundles are not read")
+	refused(t, Config{Sources: []string{"https://bundles.example/x.tar.gz"}}, "not fetched from a server")
+	refused(t, Config{Sources: []string{d.Write("bundle.tar.gz", "x")}}, "bundle.tar.gz: the file is not compressed with gzip")
+	refused(t, Config{Access: []string{d.Path + "/bundle.tar.gz"}}, "write policies")
 }
 
 // TestManyErrors: a list of mistakes is bounded.

@@ -18,12 +18,27 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/policy/builtins"
+	"github.com/policyauth/caddy-policy-auth/internal/policy/bundle"
 )
 
 // Policies says where policies are and how they decide.
 type Policies struct {
-	// Directories and files of Rego and data, merged. Default: none.
+	// Directories and files of Rego and data, and bundles that "opa build" packed
+	// (.tar.gz), merged. A bundle cannot have policies or data in system, caddy.access or
+	// caddy.helpers, and with bundles the package of the decision is in one source alone.
+	// Default: none.
 	Sources []string `json:"sources,omitempty"`
+	// The paths below data that each source owns, such as {"/etc/caddy/photos.tar.gz":
+	// ["photos"]}. Policies or data elsewhere refuse it. They replace the roots of the
+	// source's .manifest. Default: those of the .manifest, else everything. Roots of
+	// bundles must not overlap.
+	Roots map[string][]string `json:"roots,omitempty"`
+	// Keys that verify the signatures of bundles, tried in this order. If there are any, a
+	// bundle without a signature of one of them is refused; directories and files are not
+	// verified. Default: none; signed bundles are refused.
+	VerifyKeys []bundle.VerifyKey `json:"verify_keys,omitempty"`
+	// Scope that the signature of a bundle must have. Default: none.
+	VerifyScope string `json:"verify_scope,omitempty"`
 	// The rule that decides. Default: data.caddy.authz.allow.
 	Decision string `json:"decision,omitempty"`
 	// How long one evaluation may take before the request is denied with 500. Default:
@@ -62,6 +77,9 @@ type Policies struct {
 // Parse parses
 //
 //	policies <source>... {
+//	    roots <path>...
+//	    verify_key <file> [<algorithm>]
+//	    verify_scope <scope>
 //	    decision <data.path>
 //	    timeout <duration>
 //	    reload watch|off
@@ -84,6 +102,9 @@ func (p *Policies) Parse(d *caddyfile.Dispenser, access []string) error {
 	}
 	p.Sources = append(p.Sources, sources...)
 	return caddyfileutil.ValidatedBlock(d, "policies", caddyfileutil.Subdirectives{
+		"roots":          func(d *caddyfile.Dispenser) error { return p.parseRoots(d, sources) },
+		"verify_key":     p.parseVerifyKey,
+		"verify_scope":   caddyfileutil.String(&p.VerifyScope),
 		"decision":       caddyfileutil.String(&p.Decision),
 		"timeout":        caddyfileutil.Duration(&p.Timeout),
 		"reload":         caddyfileutil.Enum(&p.Reload, "watch", "off"),
@@ -99,6 +120,43 @@ func (p *Policies) Parse(d *caddyfile.Dispenser, access []string) error {
 		}
 		return config.Check()
 	})
+}
+
+// parseRoots parses
+//
+//	roots <path>...
+//
+// of the sources on the same line.
+func (p *Policies) parseRoots(d *caddyfile.Dispenser, sources []string) error {
+	paths, err := caddyfileutil.AtLeastOneArg(d)
+	if err != nil {
+		return err
+	}
+	if p.Roots == nil {
+		p.Roots = map[string][]string{}
+	}
+	for _, source := range sources {
+		p.Roots[source] = append(p.Roots[source], paths...)
+	}
+	return nil
+}
+
+// parseVerifyKey parses
+//
+//	verify_key <file> [<algorithm>]
+func (p *Policies) parseVerifyKey(d *caddyfile.Dispenser) error {
+	var key bundle.VerifyKey
+	switch args := d.RemainingArgs(); len(args) {
+	case 2:
+		key.Algorithm = args[1]
+		fallthrough
+	case 1:
+		key.Path = args[0]
+	default:
+		return d.Err("verify_key wants a file with a public key, and optionally the algorithm of the signature, such as verify_key bundle.pem ES256")
+	}
+	p.VerifyKeys = append(p.VerifyKeys, key)
+	return nil
 }
 
 // parseBuiltins parses
@@ -147,6 +205,7 @@ func (p *Policies) Config(access []string) (policy.Config, error) {
 		return policy.Config{}, fmt.Errorf("policies: reload is watch or off, not %q", p.Reload)
 	}
 	config.Sources, config.Decision, config.AllowBuiltins = p.Sources, p.Decision, p.Builtins
+	config.Roots, config.VerifyKeys, config.VerifyScope = p.Roots, p.VerifyKeys, p.VerifyScope
 	config.Timeout, config.Watch, config.OPAEnvoy = time.Duration(p.Timeout), p.Reload != "off", p.OPAEnvoy
 	config.ClaimsSchema = p.ClaimsSchema
 	config.RequireTests, config.DecisionCache = p.RequireTests, p.DecisionCache

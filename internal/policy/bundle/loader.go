@@ -29,6 +29,9 @@ type Loader struct {
 	schemas      parseCache[*Schema] // of data
 	claims       parseCache[*Schema] // of claims
 	tables       parseCache[tableData]
+	archives     parseCache[files.Tree]
+	keys         string    // a hash of the keys that verified archives
+	tests        bool      // the tree has tests
 	program      *Program  // the last one, nil before
 	sharing      *interner // of the load that is in progress
 }
@@ -37,7 +40,7 @@ type Loader struct {
 func NewLoader(options Options, checker Checker) *Loader {
 	return &Loader{
 		options: options, checker: checker, capabilities: builtins.Capabilities(options.AllowBuiltins),
-		modules: parseCache[*parsed]{}, documents: parseCache[ast.Object]{}, schemas: parseCache[*Schema]{}, claims: parseCache[*Schema]{}, tables: parseCache[tableData]{},
+		modules: parseCache[*parsed]{}, documents: parseCache[ast.Object]{}, schemas: parseCache[*Schema]{}, claims: parseCache[*Schema]{}, tables: parseCache[tableData]{}, archives: parseCache[files.Tree]{},
 	}
 }
 
@@ -47,11 +50,17 @@ func Read(ctx context.Context, options Options, checker Checker) (*Bundle, error
 	if err != nil {
 		return nil, err
 	}
-	return NewLoader(options, checker).Load(tree)
+	loader := NewLoader(options, checker)
+	loader.tests = true
+	return loader.Load(tree)
 }
 
 // Load parses, compiles and checks what a tree of files holds.
 func (l *Loader) Load(tree files.Tree) (*Bundle, error) {
+	tree, err := l.unpack(tree)
+	if err != nil {
+		return nil, err
+	}
 	b, err := l.assemble(tree)
 	if err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ const manifestName = ".manifest"
 const signaturesName = ".signatures.json"
 
 // errUnverified refuses a signed bundle, as OPA does without a key.
-var errUnverified = errors.New("verification key not provided: the bundle is signed, and signatures are not verified here; remove the file if you trust the directory as it is")
+var errUnverified = errors.New("verification key not provided: a directory may change after it was signed, so that only packed bundles (.tar.gz) are verified, with verify_key; remove the file if you trust the directory as it is")
 
 // manifest is what a bundle says of itself. The zero value says nothing.
 type manifest struct {

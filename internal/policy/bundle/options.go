@@ -8,8 +8,19 @@ import (
 
 // Options says which policies, data and access tables are loaded. Paths are absolute.
 type Options struct {
-	// Sources are directories and files of Rego and data.
+	// Sources are directories and files of Rego and data, and packed bundles (.tar.gz).
 	Sources []string
+	// Roots have, by source, the paths below data that it owns, such as team/photos. They
+	// replace those of the source's manifest.
+	Roots map[string][]string
+	// VerifyKeys verify the signatures of packed bundles. If there are any, a bundle
+	// without a signature is refused; without any, one with a signature is.
+	VerifyKeys []VerifyKey
+	// VerifyScope is the scope that a signature must have; "" is none.
+	VerifyScope string
+	// SkipVerification loads packed bundles without a look at their signatures, for tools
+	// that decide nothing.
+	SkipVerification bool
 	// Access are files of access tables.
 	Access []string
 	// Decision is the rule that decides, such as data.caddy.authz.allow.
@@ -32,6 +43,9 @@ func (o Options) Files(tests bool) files.Options {
 	paths := slices.Concat(o.Sources, o.Access)
 	if o.ClaimsSchema != "" {
 		paths = append(paths, o.ClaimsSchema)
+	}
+	for _, key := range o.VerifyKeys {
+		paths = append(paths, key.Path)
 	}
 	if tests || o.RequireTests {
 		return files.Options{Paths: paths, Include: keepTests}

@@ -70,6 +70,7 @@ type Bundle struct {
 // gather parses the policies and data of all sources in a tree.
 func (l *Loader) gather(tree files.Tree) (*Bundle, error) {
 	b := &Bundle{Options: l.options, Modules: map[string]*ast.Module{}, Tests: map[string]*ast.Module{}, outlines: map[string]*outline{}, Data: ast.NewObject()}
+	var sources []*source
 	for _, path := range l.options.Sources {
 		s := &source{path: path, modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, outlines: map[string]*outline{}, data: ast.NewObject()}
 		if err := l.read(s, tree); err != nil {
@@ -78,8 +79,9 @@ func (l *Loader) gather(tree files.Tree) (*Bundle, error) {
 		if err := b.add(s); err != nil {
 			return nil, err
 		}
+		sources = append(sources, s)
 	}
-	return b, nil
+	return b, l.checkOwners(sources)
 }
 
 // add adds what a source has. Data that another source has too is an error.
@@ -162,7 +164,10 @@ func (l *Loader) read(s *source, tree files.Tree) error {
 	if err := s.checkData(); err != nil {
 		return err
 	}
-	return s.manifest.check(s)
+	if roots, configured := l.options.Roots[s.path]; configured {
+		s.manifest.Roots, s.manifest.path = &roots, "the configuration"
+	}
+	return JoinErrors([]error{s.manifest.check(s), s.checkReserved()})
 }
 
 // relative returns a path's name below the source. A source that is a file of
