@@ -61,6 +61,7 @@ var packages = map[string]struct {
 	"internal/settings":                   {"cors pages caddyfileutil policy pool request policy/builtins textutil identityjwt placement forward login me", true},
 	"internal/settings":                   {"cors pages caddyfileutil policy pool request policy/builtins textutil identityjwt placement", true},
 	"internal/settings":                   {"cors pages caddyfileutil policy pool request policy/builtins textutil policy/bundle", true},
+	"internal/settings":                   {"cors pages caddyfileutil policy pool request policy/builtins textutil identityjwt placement policy/bundle", true},
 	"internal/placement":                  {"login", true},
 	"internal/exchange":                   {"authenticator authn observe policy request respheader", true},
 	"internal/forward":                    {"authenticator claimpath policy request respheader exchange headers", true},
