@@ -32,10 +32,11 @@ func (v *Verifier) checkType(h header) error {
 	if v.typ != "" {
 		expected = []string{v.typ}
 	}
-	if normalizeType(h.typ) == IdentityType {
+	typ := normalizeType(h.typ)
+	if typ == IdentityType {
 		return refuse(authenticator.ReasonTokenType, "problem", "the token was issued by identity_jwt for an upstream and is not a credential")
 	}
-	if !h.hasTyp && v.typ == "" || h.hasTyp && slices.Contains(expected, normalizeType(h.typ)) {
+	if !h.hasTyp && v.typ == "" || h.hasTyp && slices.Contains(expected, typ) {
 		return nil
 	}
 	return refuse(authenticator.ReasonTokenType, "expected_type", strings.Join(expected, " "), "received_type", h.typ)
