@@ -58,6 +58,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    login form { ... }
 //	    login oidc <issuer> { ... }
 //	    login url <template>
+//	    links { ... }
 //	    body { ... }
 //	    error_pages [<dir>|delegate|bare] { ... }
 //	    identity_headers {
@@ -99,6 +100,7 @@ func (h *Handler) words() caddyfileutil.Subdirectives {
 		"config":                h.parseConstants,
 		"cors":                  once(&h.CORS, (*settings.CORS).Parse),
 		"login":                 h.parseLogin,
+		"links":                 once(&h.Links, (*authn.Links).Parse),
 		"body":                  h.parseBody,
 		"error_pages":           once(&h.ErrorPages, (*settings.ErrorPages).Parse),
 		"identity_headers":      h.parseIdentityHeaders,

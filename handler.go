@@ -19,12 +19,15 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// ServeHTTP runs the steps of a request: open, metadata and sign-in endpoints, CORS,
+// ServeHTTP runs the steps of a request: open, share links, metadata and sign-in endpoints, CORS,
 // strip, identify, decide, choose the status, record, and forward or deny. The next
 // handler runs if and only if the matcher excludes the request, a preflight passes to the
 // upstream, or a policy allows the request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	ex := exchange.Open(w, r, &h.requestConfig)
+	if h.serveLink(w, r, ex) {
+		return nil
+	}
 	if ex.Request.TooEarly() {
 		return h.deny(w, r, ex, h.caller(ex, deny.EarlyData(), authenticator.Source{}), policy.Denied(authenticator.ReasonEarlyData))
 	}
@@ -208,10 +211,15 @@ func (h *Handler) identify(w http.ResponseWriter, r *http.Request, ex *exchange.
 	if identified.Verdict == authenticator.Absent && identified.Source.Cookie != "" {
 		authn.DeleteCookie(w, identified.Source, ex.HTTPS())
 	}
+	guest := h.guest(w, r, ex, &identified)
 	if nonce := identified.DPoPNonce; nonce != "" {
 		w.Header().Set("DPoP-Nonce", nonce) // RFC 9449, section 9
 	}
-	return h.caller(ex, identified.Outcome, identified.Source)
+	caller := h.caller(ex, identified.Outcome, identified.Source)
+	if guest != nil {
+		caller.Input.Identity = guest
+	}
+	return caller
 }
 
 // usingSession returns a request for which the session method also gets the token of the

@@ -35,6 +35,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/policy"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 	"github.com/policyauth/caddy-policy-auth/internal/settings"
+	"github.com/policyauth/caddy-policy-auth/internal/sharelink"
 )
 
 func init() {
@@ -96,6 +97,9 @@ type Handler struct {
 	// more methods, or on one external page. Browser navigations of anonymous callers
 	// are redirected there; everything else gets 401. Default: none.
 	LoginRaw []json.RawMessage `json:"login,omitempty" caddy:"namespace=http.policy_auth.logins inline_key=method"`
+
+	// Share links, by which guests see parts of the site until a time. Default: none.
+	Links *authn.Links `json:"links,omitempty"`
 
 	// Limits of the request body that policies can read. The body is buffered only if
 	// a loaded policy reads it, or where a rule of an access table with tools decides.
@@ -165,11 +169,12 @@ type Handler struct {
 	logger        *zap.Logger
 	// decisions is the decision log.
 	decisions     *zap.Logger
-	sampledLogger *zap.Logger    // for messages that clients can cause at any rate
-	nestedWarning *sync.Once     // the warning about a second handler
-	session       *authn.Session // nil without logins of the site's own
-	target        *login.Target  // nil without logins
-	site          *login.Site    // the site's own pages, or nil
+	sampledLogger *zap.Logger     // for messages that clients can cause at any rate
+	nestedWarning *sync.Once      // the warning about a second handler
+	session       *authn.Session  // nil without logins of the site's own
+	target        *login.Target   // nil without logins
+	site          *login.Site     // the site's own pages, or nil
+	links         *sharelink.Site // nil without links
 	body          request.BodyLimits
 	forwarder     *forward.Forwarder
 	identityJWT   *identityjwt.Issuer // nil without identity_jwt
@@ -196,7 +201,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	placement.WarnAnsweredBefore(ctx, h.logger)
 	steps := []func(caddy.Context) error{
 		h.provisionMatchers, h.provisionLogin, h.provisionChain, h.provisionReading, h.provisionConfig,
-		h.provisionPolicies, h.provisionPages, h.provisionSite, h.provisionIdentityJWT, h.provisionAnswers, h.provisionMetrics,
+		h.provisionPolicies, h.provisionPages, h.provisionSite, h.provisionLinks, h.provisionIdentityJWT, h.provisionAnswers, h.provisionMetrics,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -373,8 +378,11 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	}
 	if h.site != nil {
 		config.Cookies = h.site.CookieNames()
-		config.ReservedCookies = append(config.ReservedCookies, config.Cookies...)
 	}
+	if h.links != nil {
+		config.Cookies = append(config.Cookies, sharelink.CookieNames()...)
+	}
+	config.ReservedCookies = append(config.ReservedCookies, append(sharelink.CookieNames(), config.Cookies...)...)
 	h.forwarder = forward.New(config)
 	return nil
 }

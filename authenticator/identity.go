@@ -16,6 +16,9 @@ const (
 	// of the two it is: neither "user" nor "client" holds for it, and a rule that
 	// denies either of them must hold for it.
 	KindUnknown Kind = "unknown"
+	// KindGuest is a caller who opened a share link: not authenticated, and known by
+	// the link alone.
+	KindGuest Kind = "guest"
 	// KindAnonymous is a caller who presented no credential that counts.
 	KindAnonymous Kind = "anonymous"
 )
@@ -24,9 +27,9 @@ const (
 // is immutable once an Outcome has it: requests share it, so no code may write to it
 // or to anything that it refers to.
 type Identity struct {
-	// Authenticated is false only for an anonymous caller.
+	// Authenticated is false for an anonymous caller and for a guest.
 	Authenticated bool `json:"authenticated"`
-	// Kind is user, client, unknown or anonymous.
+	// Kind is user, client, unknown, guest or anonymous.
 	Kind Kind `json:"kind"`
 	// ID names the caller uniquely within Issuer; never empty when Authenticated.
 	ID string `json:"id"`

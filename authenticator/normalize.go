@@ -76,10 +76,10 @@ func (i *Identity) check() error {
 	switch {
 	case i.Authenticated && i.ID == "":
 		return errors.New("an authenticated caller has an ID, and this one is empty")
-	case i.Authenticated != (i.Kind != KindAnonymous):
+	case i.Authenticated == (i.Kind == KindAnonymous || i.Kind == KindGuest):
 		return fmt.Errorf("authenticated is %t and kind is %q", i.Authenticated, i.Kind)
-	case !slices.Contains([]Kind{KindUser, KindClient, KindUnknown, KindAnonymous}, i.Kind):
-		return fmt.Errorf("kind is %q, want user, client, unknown or anonymous", i.Kind)
+	case !slices.Contains([]Kind{KindUser, KindClient, KindUnknown, KindGuest, KindAnonymous}, i.Kind):
+		return fmt.Errorf("kind is %q, want user, client, unknown, guest or anonymous", i.Kind)
 	case !slices.Contains([]string{"none", "dpop", "certificate"}, i.Bound):
 		return fmt.Errorf("bound is %q, want none, dpop or certificate", i.Bound)
 	}

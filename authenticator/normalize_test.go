@@ -42,6 +42,8 @@ func TestChecked(t *testing.T) {
 		{"too large other types", func(i *Identity) { i.Claims = map[string]any{"a": []string{strings.Repeat("a", maxIdentity)}} }, "more than"},
 		{"no id", func(i *Identity) { i.ID = "" }, "has an ID"},
 		{"an unknown kind", func(i *Identity) { i.Kind = "User" }, "kind is"},
+		{"a guest", func(i *Identity) { *i = Identity{Kind: KindGuest, ID: "link:a", Method: "link"} }, ""},
+		{"S-19 an authenticated guest", func(i *Identity) { i.Kind = KindGuest }, "kind is"},
 		{"authenticated and anonymous", func(i *Identity) { i.Kind = KindAnonymous }, "kind is"},
 		{"neither", func(i *Identity) { i.Authenticated = false }, "authenticated is false"},
 		{"an unknown binding", func(i *Identity) { i.Bound = "tls" }, "bound is"},

@@ -48,6 +48,7 @@ func (q *Question) unknown(field string) bool { return slices.Contains(q.Identit
 type (
 	anyone        struct{ upgrades bool } // upgrades is true if the alternative has the condition upgrades
 	authenticated struct{}
+	links         struct{}
 	users         words
 	roles         words
 	groups        words
@@ -63,6 +64,11 @@ func (a anyone) holds(q *Question, _ polarity) bool {
 }
 
 func (authenticated) holds(q *Question, _ polarity) bool { return q.Identity.Authenticated }
+
+// A guest is known by a share link alone. Every other caller is known not to be one.
+func (links) holds(q *Question, _ polarity) bool {
+	return q.Identity.Kind == authenticator.KindGuest
+}
 
 // Only IDs are compared: users may be able to choose the username in a token.
 func (w users) holds(q *Question, _ polarity) bool {

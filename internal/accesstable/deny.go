@@ -80,11 +80,12 @@ func (q *Question) login(denying []*Rule) bool {
 	return true
 }
 
-// withinReach reports whether all conditions hold, leaving out those on the caller.
+// withinReach reports whether all conditions hold, leaving out those that signing in may
+// meet: a person who signs in is no guest.
 func (a *Alternative) withinReach(q *Question) bool {
 	for _, condition := range a.Conditions {
 		switch condition.Name {
-		case "anyone", "methods", "networks", "upgrades":
+		case "anyone", "methods", "networks", "upgrades", "links":
 			if !condition.test.holds(q, allow) {
 				return false
 			}

@@ -16,6 +16,7 @@ func (users) has(q *Question) any         { return q.Identity.ID }
 func (roles) has(q *Question) any         { return q.Identity.Roles }
 func (groups) has(q *Question) any        { return q.Identity.Groups }
 func (scopes) has(q *Question) any        { return q.Identity.Scopes }
+func (links) has(q *Question) any         { return string(q.Identity.Kind) }
 func (kinds) has(q *Question) any         { return string(q.Identity.Kind) }
 func (methods) has(q *Question) any       { return q.Request.Method }
 func (upgrades) has(q *Question) any      { return q.Request.Upgrade }

@@ -59,11 +59,7 @@ func (n *networks) find(addr netip.Addr) (netip.Prefix, bool) {
 
 // NamesNetworks reports whether a rule has the condition networks.
 func (t *Table) NamesNetworks() bool {
-	return slices.ContainsFunc(append(slices.Clone(t.rules), t.fallback), func(r *Rule) bool {
-		return r != nil && slices.ContainsFunc(r.Allow, func(a Alternative) bool {
-			return slices.ContainsFunc(a.Conditions, func(c Condition) bool { return c.Name == "networks" })
-		})
-	})
+	return t.hasCondition(func(c Condition) bool { return c.Name == "networks" })
 }
 
 // holds reports whether the client is in one of the networks. Under allow, it is false

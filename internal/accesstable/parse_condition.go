@@ -17,7 +17,7 @@ import (
 // conditionNames are the conditions that an alternative may have.
 var conditionNames = []string{
 	"anyone", "authenticated", "users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr", "max_age", "upgrades",
-	"tools", "clients",
+	"tools", "clients", "links",
 }
 
 // alternatives parses a list of alternatives. An empty list denies every caller. An
@@ -35,7 +35,8 @@ func (p *parser) alternatives(node *yaml.Node, what string) []Alternative {
 		for _, m := range members {
 			alternative.Conditions = append(alternative.Conditions, p.condition(m, upgrades))
 		}
-		p.checkAnyone(members)
+		p.checkBeside(members, "anyone", "matches every caller, %s only some", "methods", "networks", "upgrades", "tools")
+		p.checkBeside(members, "links", "matches guests, of whom nothing is known that %s compares", "methods", "networks")
 		if item.Kind == yaml.MappingNode && len(item.Content) == 0 {
 			p.problem(item, "the alternative is empty; for every caller write {anyone: true}")
 		}
@@ -49,17 +50,23 @@ func (p *parser) alternatives(node *yaml.Node, what string) []Alternative {
 // not see what is sent after an upgrade to another protocol.
 const anyoneUpgrades = "upgrades"
 
-// checkAnyone rejects conditions on the identity of the caller beside anyone, because
-// they contradict each other.
-func (p *parser) checkAnyone(members []member) {
-	if !slices.ContainsFunc(members, func(m member) bool { return m.name == "anyone" }) {
+// checkBeside rejects conditions beside one with which they contradict each other.
+// Reason says why, with a verb for the name of the other condition.
+func (p *parser) checkBeside(members []member, name, reason string, allowed ...string) {
+	if !slices.ContainsFunc(members, func(m member) bool { return m.name == name }) {
 		return
 	}
 	for _, m := range members {
-		if !slices.Contains([]string{"anyone", "methods", "networks", "upgrades", "tools"}, m.name) {
-			p.problem(m.key, "anyone and %s cannot be combined: anyone matches every caller, %s only some; only methods, networks, upgrades and tools can be beside anyone", m.name, m.name)
+		if m.name != name && !slices.Contains(allowed, m.name) {
+			p.problem(m.key, "%s and %s cannot be combined: %s "+reason+"; only %s can be beside %s", name, m.name, name, m.name, enumerate(allowed), name)
 		}
 	}
+}
+
+// enumerate returns words as in a sentence: a, b and c.
+func enumerate(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
 // condition parses a condition. It records mistakes.
@@ -73,6 +80,9 @@ func (p *parser) condition(m member, besideUpgrades bool) Condition {
 		p.truth(name, node)
 	case "authenticated":
 		c.test, c.Wanted = authenticated{}, true
+		p.truth(name, node)
+	case "links":
+		c.test, c.Wanted = links{}, true
 		p.truth(name, node)
 	case "claims":
 		wanted := p.claims(node)
@@ -158,7 +168,7 @@ func (p *parser) truth(name string, node *yaml.Node) {
 }
 
 func (p *parser) kinds(node *yaml.Node) []string {
-	known := []string{string(authenticator.KindUser), string(authenticator.KindClient), string(authenticator.KindAnonymous)}
+	known := []string{string(authenticator.KindUser), string(authenticator.KindClient), string(authenticator.KindGuest), string(authenticator.KindAnonymous)}
 	items := p.texts(node, "kinds", false)
 	for _, item := range items {
 		if !slices.Contains(known, item.Value) {

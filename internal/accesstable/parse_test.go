@@ -52,7 +52,7 @@ func TestAccessErrors(t *testing.T) {
 		{"an empty word", "rules:\n  - allow: [{users: [\"\"]}]\n", []string{"users: want a string"}},
 		{"anyone: false", "rules:\n  - allow: [{anyone: false}]\n", []string{`anyone: the only value is true, not "false"`}},
 		{"anyone: yes", "rules:\n  - allow: [{anyone: \"true\"}]\n", []string{"anyone: the only value is true"}},
-		{"an unknown kind", "rules:\n  - allow: [{kinds: [usr]}]\n", []string{`kinds: unknown word "usr"; did you mean user?; allowed: user client anonymous`}},
+		{"an unknown kind", "rules:\n  - allow: [{kinds: [usr]}]\n", []string{`kinds: unknown word "usr"; did you mean user?; allowed: user client guest anonymous`}},
 		{"a method in lower case", "rules:\n  - allow: [{methods: [get]}]\n", []string{"methods: get is written GET"}},
 		{"an unknown network", "networks: {lan: [10.0.0.0/8]}\nrules:\n  - allow: [{networks: [lam]}]\n", []string{`"lam" is not a network`, "did you mean lan?", "defined names: lan"}},
 		{"bits beyond the length", "networks: {lan: [10.1.0.0/8]}\n", []string{`lan: "10.1.0.0/8" has host bits set: write 10.0.0.0/8`}},

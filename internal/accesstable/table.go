@@ -7,6 +7,7 @@ package accesstable
 import (
 	"slices"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
@@ -210,6 +211,21 @@ func (a *Alternative) holds(q *Question) bool {
 // without upgrades allows it for authenticated callers only.
 func (a *Alternative) visible(q *Question) bool {
 	return q.Identity.Authenticated || isPlain(q.Request.Upgrade) || a.has("upgrades")
+}
+
+// hasCondition reports whether a rule has a condition of some sort.
+func (t *Table) hasCondition(is func(Condition) bool) bool {
+	return slices.ContainsFunc(append(slices.Clone(t.rules), t.fallback), func(r *Rule) bool {
+		return r != nil && slices.ContainsFunc(r.Allow, func(a Alternative) bool { return slices.ContainsFunc(a.Conditions, is) })
+	})
+}
+
+// NamesGuests reports whether a rule has a condition on the guests of share links.
+func (t *Table) NamesGuests() bool {
+	return t.hasCondition(func(c Condition) bool {
+		wanted, _ := c.test.(kinds)
+		return c.Name == "links" || words(wanted).has(string(authenticator.KindGuest))
+	})
 }
 
 // has reports whether the alternative has a condition with a name.

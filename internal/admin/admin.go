@@ -28,6 +28,9 @@ func init() {
 //	GET  /policy_auth/sessions          who is signed in; ?user= for one user's
 //	DELETE /policy_auth/sessions?user=  signs a user out, ?all=true all users
 //	DELETE /policy_auth/sessions/<id>   ends one session
+//	GET  /policy_auth/links             the share links, without their tokens
+//	POST /policy_auth/links             makes a share link and shows its URL, once
+//	DELETE /policy_auth/links/<id>      revokes one
 type Admin struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -47,6 +50,8 @@ func (Admin) Routes() []caddy.AdminRoute {
 		{Pattern: "/policy_auth/decisions", Handler: only(http.MethodGet, showDecisions)},
 		{Pattern: "/policy_auth/explain", Handler: only(http.MethodPost, serveExplain)},
 		{Pattern: sessionsPath, Handler: caddy.AdminHandlerFunc(sessions)},
+		{Pattern: linksPath, Handler: caddy.AdminHandlerFunc(links)},
+		{Pattern: linksPath + "/", Handler: only(http.MethodDelete, revokeLink)},
 		{Pattern: sessionsPath + "/", Handler: only(http.MethodDelete, endSession)},
 	}
 }

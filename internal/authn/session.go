@@ -99,7 +99,7 @@ func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"cookie_name":   caddyfileutil.String(&s.CookieName),
 		"cookie_domain": caddyfileutil.String(&s.CookieDomain),
 		"same_site":     caddyfileutil.Enum(&s.SameSite, "lax", "strict", "none"),
-		"store":         s.parseStore,
+		"store":         parseStore(&s.Store),
 		"challenge":     s.ChallengeOption.parse(),
 	}, s.check)
 }

@@ -35,32 +35,35 @@ type SessionStore struct {
 // storeKinds are the values of SessionStore.Kind.
 var storeKinds = []string{"file", "redis"}
 
-// parseStore parses
+// parseStore returns what parses
 //
 //	store file [<path>]
 //	store redis <url>
-func (s *Session) parseStore(d *caddyfile.Dispenser) error {
-	if s.Store != nil {
-		return d.Err("store is set twice")
+func parseStore(target **SessionStore) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		if *target != nil {
+			return d.Err("store is set twice")
+		}
+		if !d.NextArg() {
+			return d.Err("store wants file or redis: store file [<path>] or store redis <url>, such as store redis redis://127.0.0.1:6379")
+		}
+		store := &SessionStore{Kind: d.Val()}
+		args := d.RemainingArgs()
+		switch {
+		case !slices.Contains(storeKinds, store.Kind): // however many arguments it would take
+		case store.Kind == "file" && len(args) == 1:
+			store.Path = args[0]
+		case store.Kind == "redis" && len(args) == 1:
+			store.URL = args[0]
+		case len(args) > 0:
+			return d.Errf("store %s takes one argument, not %d: store file [<path>] or store redis <url>", store.Kind, len(args))
+		}
+		*target = store
+		if err := store.check(); err != nil {
+			return d.WrapErr(err)
+		}
+		return nil
 	}
-	if !d.NextArg() {
-		return d.Err("store wants file or redis: store file [<path>] or store redis <url>, such as store redis redis://127.0.0.1:6379")
-	}
-	s.Store = &SessionStore{Kind: d.Val()}
-	args := d.RemainingArgs()
-	switch {
-	case !slices.Contains(storeKinds, s.Store.Kind): // however many arguments it would take
-	case s.Store.Kind == "file" && len(args) == 1:
-		s.Store.Path = args[0]
-	case s.Store.Kind == "redis" && len(args) == 1:
-		s.Store.URL = args[0]
-	case len(args) > 0:
-		return d.Errf("store %s takes one argument, not %d: store file [<path>] or store redis <url>", s.Store.Kind, len(args))
-	}
-	if err := s.Store.check(); err != nil {
-		return d.WrapErr(err)
-	}
-	return nil
 }
 
 // check reports what contradicts itself; a nil store is the default one.

@@ -41,6 +41,7 @@ var subcommands = []func() *cobra.Command{
 	newUser,
 	newKey,
 	newSession,
+	newLink,
 	newExplain,
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 	"github.com/policyauth/caddy-policy-auth/internal/policycheck/explain"
 )
@@ -68,7 +69,7 @@ func policyVerdict(a explain.Response) string {
 
 // describeCaller formats the identity of the caller.
 func describeCaller(caller map[string]any) string {
-	if caller["authenticated"] != true {
+	if caller["authenticated"] != true && caller["kind"] != string(authenticator.KindGuest) {
 		return "anonymous"
 	}
 	parts := []string{fmt.Sprint(caller["id"])}

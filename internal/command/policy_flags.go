@@ -157,11 +157,16 @@ func writeJSON(cmd *cobra.Command, value any) error {
 // askServer asks the admin API of a running server; body nil is none. The caller that
 // asks closes the response's body. Statuses of errors are errors.
 func askServer(address, method, uri string, body io.Reader) (*http.Response, error) {
+	return askServerWith(address, method, uri, nil, body)
+}
+
+// askServerWith is askServer with headers.
+func askServerWith(address, method, uri string, headers http.Header, body io.Reader) (*http.Response, error) {
 	address, err := caddycmd.DetermineAdminAPIAddress(address, nil, "", "")
 	if err != nil {
 		return nil, err
 	}
-	answer, err := caddycmd.AdminAPIRequest(address, method, uri, nil, body)
+	answer, err := caddycmd.AdminAPIRequest(address, method, uri, headers, body)
 	if said, ok := saidBy(err); ok {
 		return nil, errors.New(said)
 	}

@@ -138,14 +138,14 @@ func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, result *exch
 	changeQuery(r, decision.QueryToRemove, decision.QueryToSet)
 	ex.Response.WithholdCookies(&f.ownCookies) // a policy cannot set them either
 	respheader.AddAll(ex.Response.Header(), decision.ResponseHeadersToAdd)
-	if identity.Authenticated {
+	if isKnown(identity) {
 		f.keepPrivate(ex, result.Source)
 	}
 	if hold := result.Outcome.Hold; hold != nil {
 		defer hold()()
 	}
 	err := f.RunNext(r, ex, next)
-	if identity.Authenticated {
+	if isKnown(identity) {
 		f.warnSharedCache(ex, result.Source)
 	}
 	if err != nil && f.MaskError != nil {
@@ -163,6 +163,12 @@ func (f *Forwarder) setUpstreamToken(r *http.Request, ex *exchange.Exchange) {
 		token = "Bearer " + token
 	}
 	f.IdentityHeaders.SetToken(r, f.UpstreamTokenHeader, token, ex.Shared)
+}
+
+// isKnown reports whether a credential distinguishes the caller from others: also a guest
+// sees what others must not find in a shared cache.
+func isKnown(identity *authenticator.Identity) bool {
+	return identity.Authenticated || identity.Kind == authenticator.KindGuest
 }
 
 // removeCredential removes the accepted credential from the request.
@@ -183,7 +189,7 @@ func (f *Forwarder) removeCredential(r *http.Request, ex *exchange.Exchange, sou
 	ex.Shared.Remove(r.Header)
 }
 
-// keepPrivate keeps shared caches from storing the response to an authenticated caller. Caches do so
+// keepPrivate keeps shared caches from storing the response to a known caller. Caches do so
 // by themselves where the request has Authorization (RFC 9111, section 3.5).
 func (f *Forwarder) keepPrivate(ex *exchange.Exchange, source authenticator.Source) {
 	switch {

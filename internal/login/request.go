@@ -81,7 +81,11 @@ func (v *Request) StartSession(name string, record session.Record, returnTo stri
 		v.Refuse(e)
 		return
 	}
-	v.report(Event{Kind: SignedIn, Login: name, Identity: started.Identity})
+	event := Event{Kind: SignedIn, Login: name, Identity: started.Identity}
+	if v.Started != nil {
+		event.Err = v.Started(v)
+	}
+	v.report(event)
 	v.Redirect(SanitizeReturnTo(returnTo))
 }
 

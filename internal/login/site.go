@@ -68,6 +68,9 @@ type Site struct {
 	Sessions *session.Sessions
 	// Pages renders the pages.
 	Pages *pages.Pages
+	// Started is called when a session has started, or is nil. If it fails, the session
+	// counts nevertheless, and the error is in the log.
+	Started func(*Request) error
 	// Report is called with every sign-in and sign-out.
 	Report func(*http.Request, Event)
 }

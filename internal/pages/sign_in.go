@@ -11,7 +11,8 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/respheader"
 )
 
-// SignInKind is a kind of page for signing in or out; it selects the texts.
+// SignInKind is a kind of page for signing in or out, or for a share link; it selects the
+// texts.
 type SignInKind string
 
 // The kinds of page.
@@ -22,6 +23,8 @@ const (
 	SignOut       SignInKind = "sign_out"
 	SignedOut     SignInKind = "signed_out"
 	SignInLoop    SignInKind = "loop"
+	ShareLink     SignInKind = "share_link"
+	DeadLink      SignInKind = "dead_link"
 )
 
 // Failure is the label of the sentence about the last attempt on a sign-in page, or "". The
@@ -51,6 +54,8 @@ type SignInPage struct {
 	Hidden []Hidden
 	// Choices are the ways to sign in.
 	Choices []Choice
+	// About is what a share link is for, or "".
+	About string
 	// Identity is who is signed in, or nil.
 	Identity *authenticator.Identity
 	// LoginURL is where to sign in again, and GoOnURL where to go on, or "".
@@ -68,12 +73,12 @@ type Choice struct{ Title, URL string }
 
 // signInView is the data of signin.html.
 type signInView struct {
-	Title, Summary, Failed, Lang, User, Username, Action, Button string
-	Hidden                                                       []Hidden
-	AsksPassword                                                 bool
-	Choices                                                      []Choice
-	LoginURL, GoOnURL                                            template.URL
-	Brand                                                        brandView
+	Title, Summary, Failed, Lang, About, User, Username, Action, Button string
+	Hidden                                                              []Hidden
+	AsksPassword                                                        bool
+	Choices                                                             []Choice
+	LoginURL, GoOnURL                                                   template.URL
+	Brand                                                               brandView
 
 	UsernameLabel, PasswordLabel, SignIn, GoOn, SignedInAs, Support, Home string
 }
@@ -97,7 +102,7 @@ func (p *Pages) WriteSignIn(w http.ResponseWriter, r *http.Request, page SignInP
 	h.Set("Content-Type", string(typeHTML))
 	h.Set("Content-Language", words.tag)
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "same-origin") // with no-referrer, browsers would hide the form's Origin, too
+	h.Set("Referrer-Policy", page.referrerPolicy())
 	h.Set("Content-Security-Policy", page.contentPolicy(body))
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -107,6 +112,15 @@ func (p *Pages) WriteSignIn(w http.ResponseWriter, r *http.Request, page SignInP
 	}
 	_, err = w.Write(body)
 	return err
+}
+
+// referrerPolicy returns the page's Referrer-Policy. With no-referrer, browsers would hide
+// the Origin of a form, too. The URL of a share link is a secret, which no other page gets.
+func (p SignInPage) referrerPolicy() string {
+	if p.Kind == ShareLink || p.Kind == DeadLink {
+		return "no-referrer"
+	}
+	return "same-origin"
 }
 
 // contentPolicy returns the page's Content-Security-Policy. Browsers hold each
@@ -136,8 +150,11 @@ func (p *Pages) signInView(page SignInPage, words *wording) signInView {
 	for _, choice := range page.Choices {
 		view.Choices = append(view.Choices, Choice{Title: escapeActions(firstNonEmpty(choice.Title, labels["with_password"])), URL: choice.URL})
 	}
-	if page.signsOut() {
+	switch {
+	case page.signsOut():
 		view.Button = labels["sign_out"]
+	case page.Kind == ShareLink:
+		view.Button, view.About = labels["open_link"], escapeActions(page.About)
 	}
 	if page.Kind == SignedIn {
 		view.SignIn = labels["sign_in_again"]

@@ -77,10 +77,10 @@ func quotedList(words []string) string {
 // condition writes a condition with a name.
 func (g tableGenerator) condition(name string) string {
 	switch name {
-	case "anyone", "authenticated":
+	case "anyone", "authenticated", "links":
 		return name + ": true"
 	case "kinds":
-		return name + ": " + quotedList(g.list("user", "client", "anonymous"))
+		return name + ": " + quotedList(g.list("user", "client", "guest", "anonymous"))
 	case "methods":
 		return name + ": " + quotedList(g.list(oracleMethods...))
 	case "scopes", "acr":
@@ -108,6 +108,10 @@ func (g tableGenerator) alternatives() string {
 		var conditions []string
 		if g.chance(20) {
 			names, conditions = []string{"methods", "networks", "upgrades", "tools"}, []string{g.condition("anyone")}
+			from, count = 0, g.IntN(3)
+		}
+		if len(conditions) == 0 && g.chance(15) {
+			names, conditions = []string{"methods", "networks"}, []string{g.condition("links")}
 			from, count = 0, g.IntN(3)
 		}
 		if len(conditions) == 0 && g.chance(30) {
@@ -228,6 +232,9 @@ func (g tableGenerator) value(depth int) any {
 func (g tableGenerator) caller() *authenticator.Identity {
 	if g.chance(30) {
 		return authenticator.Anonymous()
+	}
+	if g.chance(20) {
+		return (&authenticator.Identity{Kind: authenticator.KindGuest, ID: g.pick("link:red", "red"), Method: "link"}).Normalize()
 	}
 	kinds := []authenticator.Kind{authenticator.KindUser, authenticator.KindClient, authenticator.KindUnknown}
 	id := &authenticator.Identity{

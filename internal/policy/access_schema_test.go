@@ -66,7 +66,14 @@ default:
   - {anyone: true, upgrades: [tcp]}
   - {tools: [greet, read_*, "*"], clients: [app, https://app.example.com/client.json]}
   - {anyone: true, tools: [greet]}
+  - {links: true, methods: [GET], networks: [lan]}
+  - {kinds: [guest]}
 `, true},
+		{"links: false", "rules: [{allow: [{links: false}]}]", false},
+		{"a list of links", "rules: [{allow: [{links: [a]}]}]", false},
+		{"links and anyone", "rules: [{allow: [{links: true, anyone: true}]}]", false},
+		{"links and roles", "rules: [{allow: [{roles: [a], links: true}]}]", false},
+		{"links and upgrades", "rules: [{allow: [{links: true, upgrades: [tcp]}]}]", false},
 		{"a star within a tool", "rules: [{allow: [{tools: [read_*_all]}]}]", false},
 		{"two stars in a tool", "rules: [{allow: [{tools: ['read_**']}]}]", false},
 		{"no tool", "rules: [{allow: [{tools: []}]}]", false},

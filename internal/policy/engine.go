@@ -132,6 +132,17 @@ func (s *Engine) AsksNetwork() bool {
 	return current.reads.Reads("client.ip")
 }
 
+// KnowsGuests reports whether a decision may differ for the guests of share links: a
+// condition of a table is on them, or a policy reads the kind of callers. The policy that
+// judges tables always reads it, so that with a table and no policy the table counts.
+func (s *Engine) KnowsGuests() bool {
+	current := s.live.Load()
+	if current.table != nil && current.table.NamesGuests() {
+		return true
+	}
+	return len(s.config.Sources) > 0 && current.readsKind
+}
+
 // Close stops watching. It may be called more than once; requests in flight are
 // still answered.
 func (s *Engine) Close() error { return s.live.Close() }

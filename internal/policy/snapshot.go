@@ -46,6 +46,8 @@ type analysis struct {
 	readsBody bool
 	// readsHost says that a rule other than those of access tables may read the host.
 	readsHost bool
+	// readsKind says that such a rule may read the kind of the caller.
+	readsKind bool
 	// asksMCP says that such a rule names request.mcp, and tableMCP that the rules of access
 	// tables are asked, which do.
 	asksMCP, tableMCP bool
@@ -65,7 +67,7 @@ func analyze(p *bundle.Program, tableReadsTime bool) *analysis {
 	a := &analysis{
 		compiler: p.Compiler, reads: found.Reads, notCacheable: found.NotCacheable(), readsBody: slices.ContainsFunc(bodyPaths, found.Reads.Reads),
 		asksMCP: namesMCP(found.ReadsOutsideTables), tableMCP: namesMCP(found.Reads),
-		readsHost: slices.ContainsFunc(hostPaths, found.ReadsOutsideTables.Reads), projection: input, identities: input.identities(),
+		readsHost: slices.ContainsFunc(hostPaths, found.ReadsOutsideTables.Reads), readsKind: found.ReadsOutsideTables.Reads("identity.kind"), projection: input, identities: input.identities(),
 		tableReadsTime: tableReadsTime, keyedTime: tableReadsTime && found.KeyedTime(),
 	}
 	if a.keyedTime {

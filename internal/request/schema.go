@@ -64,7 +64,7 @@ var enumFields = map[string][]string{
 	"request.path_flags":  flagNames(pathFlags),
 	"request.query_flags": flagNames([]Flag{FlagSemicolon, FlagBadEscape, FlagInvalidUTF8}),
 	"tls.version":         {"", "1.0", "1.1", "1.2", "1.3"},
-	"identity.kind":       {string(authenticator.KindUser), string(authenticator.KindClient), string(authenticator.KindUnknown), string(authenticator.KindAnonymous)},
+	"identity.kind":       {string(authenticator.KindUser), string(authenticator.KindClient), string(authenticator.KindUnknown), string(authenticator.KindGuest), string(authenticator.KindAnonymous)},
 	"identity.unknown":    authenticator.UnknownFields(),
 	"identity.bound":      {"none", "dpop", "certificate"},
 	"failure.reason":      reasonNames(),

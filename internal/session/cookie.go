@@ -21,9 +21,9 @@ const (
 	defaultName  = "policy_auth"
 )
 
-// maxCookieAge is the longest lifetime that browsers accept (RFC 6265bis, section
+// MaxCookieAge is the longest lifetime that browsers accept (RFC 6265bis, section
 // 5.5).
-const maxCookieAge = 400 * 24 * time.Hour
+const MaxCookieAge = 400 * 24 * time.Hour
 
 // maxCookieName is the maximum length of a name, in bytes. With it a cookie stays
 // far below 4096 bytes, beyond which browsers ignore it (section 5.6).
@@ -77,7 +77,7 @@ func (c Cookie) Check() error {
 		return fmt.Errorf("cookie_name: it has %d characters; at most %d", len(c.Name), maxCookieName)
 	case c.Domain != "" && !isDomain(c.Domain):
 		return fmt.Errorf("cookie_domain: %q is not a domain such as example.com", c.Domain)
-	case c.MaxAge > maxCookieAge:
+	case c.MaxAge > MaxCookieAge:
 		return errors.New("persistent: browsers keep cookies for at most 400 days; shorten lifetime")
 	}
 	return nil

@@ -49,7 +49,7 @@ func NewRegistry(in store.Store, sealer *store.Sealer) *Registry {
 
 // Store returns the store for other data of sign-ins. It seals values like those of
 // sessions.
-func (g *Registry) Store() store.Store { return store.NewSealed(g.store, g.sealer) }
+func (g *Registry) Store() *store.Sealed { return store.NewSealed(g.store, g.sealer) }
 
 // Close waits for pending writes and closes the store.
 func (g *Registry) Close() error {

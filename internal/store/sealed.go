@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
 )
 
 // Sealed is a Store that encrypts values before it stores them in another. A value
@@ -27,6 +29,22 @@ func (s *Sealed) Get(ctx context.Context, key string) ([]byte, error) {
 		return nil, ErrNotFound
 	}
 	return value, err
+}
+
+// Counted returns the value of the counter of a key, or 0 if there is none.
+func (s *Sealed) Counted(ctx context.Context, key string) (int, error) {
+	value, err := s.Store.Get(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	count, err := strconv.Atoi(string(value))
+	if err != nil {
+		return 0, fmt.Errorf("%s is not a counter", key)
+	}
+	return count, nil
 }
 
 // Put implements Store.

@@ -103,13 +103,17 @@ func deriveHeaders(request, said map[string]any) {
 func deriveCaller(caller, told map[string]any) {
 	known, said := told["authenticated"].(bool)
 	if !said {
-		known = told["kind"] != "anonymous"
+		known = told["kind"] != "anonymous" && told["kind"] != "guest"
 		caller["authenticated"] = known
 	}
-	if !known {
+	missing := map[string]any{"kind": "user", "id": "alice", "username": "alice", "method": "jwt"}
+	switch {
+	case told["kind"] == "guest":
+		missing = map[string]any{"id": "link:album", "method": "link"}
+	case !known:
 		return
 	}
-	for name, value := range map[string]any{"kind": "user", "id": "alice", "username": "alice", "method": "jwt"} {
+	for name, value := range missing {
 		if _, there := told[name]; !there {
 			caller[name] = value
 		}

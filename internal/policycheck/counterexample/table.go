@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/accesstable"
 )
 
@@ -64,8 +65,11 @@ func callersOf(alternatives any, request map[string]any) []map[string]any {
 			if values, ok := wanted.([]any); ok && tellings[name] != nil {
 				tellings[name](caller, values)
 			}
-			if name == "max_age" {
+			switch name {
+			case "max_age":
 				justSignedIn(caller)
+			case "links":
+				into(caller, "identity")["kind"] = string(authenticator.KindGuest)
 			}
 		}
 		callers = append(callers, caller)

@@ -109,7 +109,8 @@ func (q Request) Check() error {
 }
 
 // ParseIdentity reads a caller from JSON: the members of input.identity that are
-// not empty. A caller with an id is authenticated unless it says otherwise. Empty
+// not empty. A caller with an id is authenticated unless it
+// is a guest or says otherwise. Empty
 // JSON is an anonymous caller.
 func ParseIdentity(content []byte) (*authenticator.Identity, error) {
 	if len(content) == 0 || string(content) == "null" {
@@ -124,11 +125,11 @@ func ParseIdentity(content []byte) (*authenticator.Identity, error) {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
 	if _, explicit := said["authenticated"]; !explicit {
-		id.Authenticated = id.ID != ""
+		id.Authenticated = id.ID != "" && id.Kind != authenticator.KindGuest
 	}
-	switch known := []authenticator.Kind{"", authenticator.KindUser, authenticator.KindClient, authenticator.KindUnknown, authenticator.KindAnonymous}; {
+	switch known := []authenticator.Kind{"", authenticator.KindUser, authenticator.KindClient, authenticator.KindUnknown, authenticator.KindGuest, authenticator.KindAnonymous}; {
 	case !slices.Contains(known, id.Kind):
-		return nil, fmt.Errorf("identity: unknown kind %q; allowed: user client unknown anonymous", id.Kind)
+		return nil, fmt.Errorf("identity: unknown kind %q; allowed: user client unknown guest anonymous", id.Kind)
 	case id.Authenticated && id.ID == "":
 		return nil, errors.New("identity: an authenticated caller needs an id")
 	case id.Authenticated && id.Kind == "":

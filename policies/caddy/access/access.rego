@@ -170,8 +170,9 @@ default login := false
 
 # METADATA
 # description: |
-#   Whether signing in may help: the caller is anonymous, and every rule that denies the
-#   request has an alternative of which only conditions on the caller fail.
+#   Whether signing in may help: the caller is not authenticated, and every rule that
+#   denies the request has an alternative of which only conditions fail that a person who
+#   signed in may meet. That person is no guest.
 login if {
 	not input.identity.authenticated
 	not blocked
@@ -183,7 +184,7 @@ login if {
 
 within_reach(rule) if {
 	some alternative in rule.allow
-	every name in {"anyone", "methods", "networks", "upgrades"} & object.keys(alternative) {
+	every name in {"anyone", "methods", "networks", "upgrades", "links"} & object.keys(alternative) {
 		condition(name, alternative[name])
 	}
 }
@@ -297,6 +298,9 @@ condition("anyone", true) if input.request.upgrade in {"", "websocket"}
 condition("anyone", "upgrades") # upgrades is a condition of its own
 
 condition("authenticated", true) if input.identity.authenticated
+
+# A guest is known by a share link alone.
+condition("links", true) if input.identity.kind == "guest"
 
 # Only IDs are compared: users may be able to choose the username in a token.
 condition("users", wanted) if {

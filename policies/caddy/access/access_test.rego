@@ -405,6 +405,23 @@ test_each_condition if {
 	not holds({"acr": [""]}, anonymous)
 }
 
+guest := object.union(anonymous, {"kind": "guest", "id": "link:album", "method": "link"})
+
+# S-19: a guest is known by a share link alone, and no caller else is a guest.
+test_links if {
+	holds({"links": true}, guest)
+	holds({"links": true, "methods": ["GET"]}, guest)
+	every identity in [anonymous, member, admin, object.union(member, {"kind": "unknown"})] {
+		not holds({"links": true}, identity)
+	}
+	every alternative in [
+		{"authenticated": true}, {"users": ["link:album"]}, {"roles": ["link:album"]},
+		{"issuers": [""]}, {"kinds": ["user", "client", "anonymous"]}, {"links": false}, {"links": []},
+	] {
+		not holds(alternative, guest)
+	}
+}
+
 posts(message, condition) if {
 	req := object.union(testing.request("POST", "/"), {"mcp": message})
 	access.holds({"tools": condition}) with input as testing.input_of(req, member)
@@ -539,7 +556,7 @@ test_never_open if {
 	not holds({"role": ["admin"]}, admin)
 	not holds({"anyone": false}, admin)
 	not holds({"anyone": true, "unknown": []}, admin)
-	every name in ["users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr", "max_age", "tools", "clients"] {
+	every name in ["users", "roles", "groups", "scopes", "kinds", "methods", "networks", "issuers", "claims", "acr", "max_age", "tools", "clients", "links"] {
 		not holds({name: []}, admin)
 		not holds({name: null}, admin)
 	}

@@ -135,7 +135,8 @@ input_of(req, identity) := {
 #   The complete input for a part of one: GET / by an anonymous caller, changed by
 #   that part. Missing fields are derived from it: the segments and other forms of a
 #   path, the values of headers, one form of the query from the other. A caller with an
-#   id is authenticated, and a user with that name unless the part says otherwise.
+#   id is authenticated, and a user with that name unless the part says otherwise; one of
+#   the kind guest is not.
 complete(part) := object.union(
 	input_of(request_for(object.get(part, "request", {})), identity_for(object.get(part, "identity", {}))),
 	part,
@@ -178,4 +179,6 @@ identity_for(part) := user(part.id, []) if {
 	object.get(part, "id", "") != ""
 	object.get(part, "authenticated", true)
 	part.kind == "unknown"
+} else := object.union(anonymous, {"kind": "guest", "id": "link:album", "method": "link"}) if {
+	part.kind == "guest"
 } else := anonymous

@@ -42,6 +42,7 @@ test_callers[name] if {
 		"a user": [{"id": "bob"}, {"authenticated": true, "kind": "user", "username": "bob", "method": "basic"}],
 		"a client": [{"id": "ci", "kind": "client"}, {"authenticated": true, "kind": "client", "username": "", "method": "api_key"}],
 		"with a token": [{"id": "bob", "method": "jwt"}, {"authenticated": true, "kind": "user", "method": "jwt"}],
+		"a guest": [{"kind": "guest"}, {"authenticated": false, "kind": "guest", "id": "link:album", "method": "link", "roles": []}],
 		"not known": [{"id": "bob", "authenticated": false}, {"authenticated": false, "kind": "anonymous"}],
 	}
 	got := testing.complete({"identity": part}).identity
