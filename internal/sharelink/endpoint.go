@@ -125,11 +125,12 @@ func (s *Site) serve(v *Request) {
 
 // open begins a guest session, unless the caller is authenticated already.
 func (s *Site) open(v *Request, link *Link) {
-	switch outcome := s.Identify(v); outcome.Verdict {
-	case authenticator.Accepted:
+	outcome := s.Identify(v)
+	switch {
+	case outcome.Verdict == authenticator.Accepted, outcome.Reason == authenticator.ReasonCrossSite: // see isOwnForm
 		v.redirect(link)
 		return
-	case authenticator.Unavailable, authenticator.Failed:
+	case outcome.Verdict == authenticator.Unavailable, outcome.Verdict == authenticator.Failed:
 		s.fail(v, link, errors.Join(errCannotIdentify, outcome.Err))
 		return
 	}

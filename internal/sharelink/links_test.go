@@ -2,6 +2,7 @@ package sharelink
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"sync"
@@ -22,13 +23,18 @@ type env struct {
 // recorder counts what is written to a store, and can be unavailable.
 type recorder struct {
 	store.Store
-	writes atomic.Int64
-	down   bool
+	reads, writes atomic.Int64
+	down          bool
+	stale         bool // counters are read from a cache that does not have them yet
 }
 
 func (r *recorder) Get(ctx context.Context, key string) ([]byte, error) {
-	if r.down {
+	r.reads.Add(1)
+	switch {
+	case r.down:
 		return nil, store.ErrUnavailable
+	case r.stale && strings.HasPrefix(key, usedPrefix):
+		return nil, store.ErrNotFound
 	}
 	return r.Store.Get(ctx, key)
 }
@@ -125,6 +131,12 @@ func TestS19DeadTokens(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	reads := e.reads.Load()
+	for _, token := range []string{"", good[1:], good + "/x", strings.Repeat("a", 10<<10), good[:21] + "%", good[:21] + "\x00"} {
+		if _, err := e.Find(t.Context(), host, token); !errors.Is(err, ErrDead) || e.reads.Load() != reads {
+			t.Errorf("%.30q, which is no token: %v, after %d reads", token, err, e.reads.Load()-reads)
+		}
+	}
 	e.time = e.time.Add(7 * 24 * time.Hour)
 	if _, err := e.Find(t.Context(), host, good); !errors.Is(err, ErrDead) {
 		t.Errorf("S-19 expired: %v", err)
@@ -136,6 +148,24 @@ func TestS19DeadTokens(t *testing.T) {
 		if _, err := e.Find(t.Context(), host, good); err == nil || errors.Is(err, ErrDead) {
 			t.Errorf("while the store is unavailable: %v", err)
 		}
+	}
+}
+
+// TestS19WholeHash: the whole hash of a token is compared, of which the ID is a part.
+func TestS19WholeHash(t *testing.T) {
+	e := newEnv(t)
+	token := newSecret(tokenBytes)
+	hash := hashOf(token)
+	hash[len(hash)-1]++
+	value, err := json.Marshal(Link{Hash: hash, Host: host, Paths: []Path{"/*"}, Until: e.time.Add(time.Hour)})
+	if err == nil {
+		err = e.Links.store.Put(t.Context(), linkPrefix+idOf(hash), store.Item{Value: value, Lifetime: time.Hour})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Find(t.Context(), host, token); !errors.Is(err, ErrDead) {
+		t.Errorf("a token with the ID of a link and another hash: %v", err)
 	}
 }
 
@@ -155,6 +185,7 @@ func TestS19Expiry(t *testing.T) {
 func TestS19Uses(t *testing.T) {
 	e := newEnv(t)
 	link, _ := e.add(t, 3)
+	e.stale = true // as on a machine that has read the counter just before
 	var opened, refused atomic.Int64
 	var wait sync.WaitGroup
 	for range 20 {
@@ -171,6 +202,7 @@ func TestS19Uses(t *testing.T) {
 	if opened.Load() != 3 || refused.Load() != 17 {
 		t.Errorf("%d opened, %d refused", opened.Load(), refused.Load())
 	}
+	e.stale = false
 	before := e.writes.Load()
 	if _, err := e.Open(t.Context(), link); !errors.Is(err, ErrDead) || e.writes.Load() != before {
 		t.Errorf("a link without uses left: %v, %d writes", err, e.writes.Load()-before)

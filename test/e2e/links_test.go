@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -216,6 +217,33 @@ func TestE2E_S19Admin(t *testing.T) {
 		_ = answer.Body.Close()
 		if err != nil || answer.StatusCode != test.status || !strings.Contains(string(body), test.want) {
 			t.Errorf("%s: %d %s, %v", name, answer.StatusCode, body, err)
+		}
+	}
+}
+
+// TestE2E_S19Warning: a site whose links open nothing gets a warning at load.
+func TestE2E_S19Warning(t *testing.T) {
+	for rules, want := range map[string]bool{
+		"":                     true,
+		"access guests.yaml":   false,
+		"access kinds.yaml":    false,
+		"access users.yaml":    true,
+		"policies guests.rego": false,
+		"policies users.rego":  true,
+	} {
+		w := newEnv(t)
+		w.Write("guests.yaml", "rules: [{allow: [{links: true}]}]\n")
+		w.Write("kinds.yaml", "default: [{kinds: [guest]}]\n")
+		w.Write("users.yaml", "rules: [{allow: [{kinds: [user]}, {authenticated: true}]}]\n")
+		w.Write("guests.rego", "package caddy.authz\n\nallow if input.identity.kind == \"guest\"\n")
+		w.Write("users.rego", "package caddy.authz\n\nallow if input.identity.authenticated\n")
+		w.Write("keys.yaml", "keys: []\n")
+		w.Write("Caddyfile", "{\n admin off\n auto_https off\n}\nhttp://127.0.0.1:"+port(t)+" {\n policy_auth {\n api_key {\n keys keys.yaml\n }\n links\n "+rules+"\n }\n}\n")
+		validate := exec.Command(binary(t), "validate", "--config", "Caddyfile")
+		validate.Dir = w.Dir
+		output, err := validate.CombinedOutput()
+		if got := strings.Contains(string(output), "no rule is for guests"); err != nil || got != want {
+			t.Errorf("%q: %v, %v\n%s", rules, got, err, output)
 		}
 	}
 }
