@@ -25,7 +25,7 @@ import (
 // upstream, or a policy allows the request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	ex := exchange.Open(w, r, &h.requestConfig)
-	if h.serveLink(w, r, ex) {
+	if h.guests.Serve(w, r, ex) {
 		return nil
 	}
 	if ex.Request.TooEarly() {
@@ -211,7 +211,7 @@ func (h *Handler) identify(w http.ResponseWriter, r *http.Request, ex *exchange.
 	if identified.Verdict == authenticator.Absent && identified.Source.Cookie != "" {
 		authn.DeleteCookie(w, identified.Source, ex.HTTPS())
 	}
-	guest := h.guest(w, r, ex, &identified)
+	guest := h.guests.Identify(w, r, ex, &identified)
 	if nonce := identified.DPoPNonce; nonce != "" {
 		w.Header().Set("DPoP-Nonce", nonce) // RFC 9449, section 9
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/cors"
 	"github.com/policyauth/caddy-policy-auth/internal/deny"
 	"github.com/policyauth/caddy-policy-auth/internal/forward"
+	"github.com/policyauth/caddy-policy-auth/internal/guest"
 	"github.com/policyauth/caddy-policy-auth/internal/identityjwt"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/me"
@@ -169,12 +170,12 @@ type Handler struct {
 	logger        *zap.Logger
 	// decisions is the decision log.
 	decisions     *zap.Logger
-	sampledLogger *zap.Logger     // for messages that clients can cause at any rate
-	nestedWarning *sync.Once      // the warning about a second handler
-	session       *authn.Session  // nil without logins of the site's own
-	target        *login.Target   // nil without logins
-	site          *login.Site     // the site's own pages, or nil
-	links         *sharelink.Site // nil without links
+	sampledLogger *zap.Logger    // for messages that clients can cause at any rate
+	nestedWarning *sync.Once     // the warning about a second handler
+	session       *authn.Session // nil without logins of the site's own
+	target        *login.Target  // nil without logins
+	site          *login.Site    // the site's own pages, or nil
+	guests        *guest.Guests  // nil without links
 	body          request.BodyLimits
 	forwarder     *forward.Forwarder
 	identityJWT   *identityjwt.Issuer // nil without identity_jwt
@@ -355,6 +356,29 @@ func (h *Handler) provisionIdentityJWT(ctx caddy.Context) error {
 	return err
 }
 
+// provisionLinks sets up share links and their guests.
+func (h *Handler) provisionLinks(ctx caddy.Context) error {
+	if h.Links == nil {
+		return nil
+	}
+	_, hosts := placement.Origin(ctx)
+	site, release, err := h.Links.Open(ctx, h.session, hosts)
+	if err != nil {
+		return err
+	}
+	h.releases = append(h.releases, release)
+	h.guests = guest.New(guest.Config{
+		Links: site.Links, Pages: h.pages, Chain: h.chain, InsecureHTTP: h.InsecureHTTP, Logger: h.logger, SampledLogger: h.sampledLogger,
+	})
+	if h.site != nil {
+		h.site.Started = h.guests.End
+	}
+	if !h.policies.KnowsGuests() {
+		h.logger.Warn("links is set, and no rule is for guests, so that share links open nothing that is not open to all: add the condition links: true to an alternative of an access table, or test input.identity.kind == \"guest\" in a policy")
+	}
+	return nil
+}
+
 // provisionAnswers sets up what forwards allowed requests and answers denied ones.
 func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	identityHeaders, err := forward.NewIdentityHeaders(h.IdentityHeaders, forward.Encoding(h.IdentityHeadersEncoding))
@@ -379,9 +403,7 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	if h.site != nil {
 		config.Cookies = h.site.CookieNames()
 	}
-	if h.links != nil {
-		config.Cookies = append(config.Cookies, sharelink.CookieNames()...)
-	}
+	config.Cookies = append(config.Cookies, h.guests.CookieNames()...)
 	config.ReservedCookies = append(config.ReservedCookies, append(sharelink.CookieNames(), config.Cookies...)...)
 	h.forwarder = forward.New(config)
 	return nil

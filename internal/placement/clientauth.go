@@ -100,28 +100,6 @@ func checkVerified(auth *caddytls.ClientAuthentication) error {
 	return nil
 }
 
-// Hosts returns the names and patterns of the hosts of the site whose handler is being
-// provisioned, or nil if the routes do not name them.
-func Hosts(ctx caddy.Context) (hosts []string) {
-	for _, module := range ctx.Modules() {
-		app, ok := module.(*caddyhttp.App)
-		if !ok {
-			continue
-		}
-		for _, server := range app.Servers {
-			if route := current(server.Routes); route == nil || !hasOurs(route) {
-				continue // another server's site is being provisioned
-			}
-			found := siteHosts(ctx, server)
-			if found == nil {
-				return nil
-			}
-			hosts = append(hosts, found...)
-		}
-	}
-	return hosts
-}
-
 // siteHosts returns the hosts of the site whose handler is being provisioned, or nil if
 // the routes do not name them.
 func siteHosts(ctx caddy.Context, server *caddyhttp.Server) []string {
