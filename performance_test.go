@@ -68,6 +68,7 @@ func hotSites(t testing.TB, w *env) []hotSite {
 	bearer := get("/api/a", "Authorization", "Bearer "+jwtOf(t, map[string]any{"roles": []string{"admin"}}), "Accept", "a/b", "User-Agent", "x", "X-Tenant", "blue")
 	return []hotSite{
 		{"a token, any known caller", jwtSite, bearer, handlerBudget},
+		{"a token, and a JWT for the upstream", jwtSite + "identity_jwt {\n audience wiki\n issuer https://app.example.com\n }\n", bearer, handlerBudget + 2}, // its header
 		{"a token, Rego", jwtSite + "policies DIR/policies\n", bearer, handlerBudget},
 		{"a token, 500 rules", jwtSite + "access DIR/many.yaml\n", bearer, handlerBudget},
 		{"one of 500 keys", "api_key {\n keys DIR/keys.yaml\n }\n access DIR/many.yaml\n", get("/api/a", "X-API-Key", canary+"-of-sufficient-length-77"), handlerBudget},
