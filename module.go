@@ -9,6 +9,7 @@
 package policyauth
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -226,25 +227,13 @@ func (h *Handler) provisionMatchers(ctx caddy.Context) error {
 // provisionChain loads the authenticators, and CORS with them: a site's allowed
 // origins may use credentials that browsers attach, and its key headers are
 // allowed in preflights.
-func (h *Handler) provisionChain(ctx caddy.Context) error {
+func (h *Handler) provisionChain(ctx caddy.Context) (err error) {
 	if err := authn.CheckChallenges(h.AuthenticatorsRaw, h.target != nil); err != nil {
 		return err
 	}
-	methods, err := authn.Load(ctx, h, "AuthenticatorsRaw")
-	if err != nil {
+	h.chain, h.session, err = authn.LoadChain(ctx, h, "AuthenticatorsRaw", h.target, func(origin string) bool { return h.cors != nil && h.cors.Allowed(origin) })
+	if err != nil || h.CORS == nil {
 		return err
-	}
-	if methods, h.session, err = authn.WithSession(ctx, methods, h.target); err != nil {
-		return err
-	}
-	authn.KeepAttempts(ctx, methods, h.target, h.session)
-	authn.KeepProofs(ctx, methods, h.session)
-	h.chain, err = authn.NewChain(methods, func(origin string) bool { return h.cors != nil && h.cors.Allowed(origin) })
-	if err != nil {
-		return err
-	}
-	if h.CORS == nil {
-		return nil
 	}
 	scripted := slices.DeleteFunc(h.chain.Headers(), func(name string) bool { return name == "Cookie" }) // no script sets it
 	h.cors, err = h.CORS.Build(scripted)
@@ -285,22 +274,11 @@ func (h *Handler) provisionPolicies(caddy.Context) error {
 	}
 	set, release, err := admin.AcquirePolicies(config)
 	if err != nil {
-		return fmt.Errorf("%s: %w", h.ruleWords(), err)
+		return fmt.Errorf("%s: %w", h.Policies.Words(h.Access), err)
 	}
 	h.policies = set
 	h.releases = append(h.releases, release)
 	return nil
-}
-
-// ruleWords returns the words of the directive that name files of rules.
-func (h *Handler) ruleWords() string {
-	switch {
-	case h.Policies == nil:
-		return "access"
-	case len(h.Access) == 0:
-		return "policies"
-	}
-	return "access, policies"
 }
 
 func (h *Handler) provisionPages(caddy.Context) error {
@@ -388,7 +366,7 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	if err := h.reserveHeaders(identityHeaders); err != nil {
 		return err
 	}
-	h.requestConfig.SetConfiguredHeaders(append(identityHeaders.Names(), foldAll(h.chain.CertificateHeaders())...))
+	h.requestConfig.SetConfiguredHeaders(append(identityHeaders.Names(), request.FoldHeaderNames(h.chain.CertificateHeaders())...))
 	h.responder = &deny.Responder{
 		Chain: h.chain, Target: h.target, OwnPages: h.session != nil, Policies: h.policies, Pages: h.pages,
 		Delegate: h.ErrorPages.Delegate(), Conceal: h.Conceal, CORS: h.cors != nil, Logger: h.logger,
@@ -430,32 +408,15 @@ func (h *Handler) reserveHeaders(identityHeaders *forward.IdentityHeaders) error
 	return nil
 }
 
-// foldAll returns the names of headers in the form in which they are compared.
-func foldAll(names []string) []string {
-	folded := make([]string, len(names))
-	for i, name := range names {
-		folded[i] = request.FoldHeaderName(name)
-	}
-	return folded
-}
-
 func (h *Handler) provisionMetrics(ctx caddy.Context) error {
 	return observe.Register(ctx.GetMetricsRegistry())
 }
 
 // Validate reports settings that contradict each other.
 func (h *Handler) Validate() error {
-	if h.chain.Empty() && len(h.Access) == 0 && h.Policies == nil {
-		return errors.New("policy_auth has no method of authentication and no rules, so that every request would be refused: write at least one of jwt, basic, api_key, client_certificate, login form, login oidc, access or policies; login url alone identifies no caller")
-	}
-	if h.session != nil && h.session.OpenLogin() != "" && len(h.Access) == 0 && h.Policies == nil {
-		return fmt.Errorf("every person can get an account for %s, so that being signed in is not enough: say which callers are allowed, by access or policies", h.session.OpenLogin())
-	}
-	if method := h.chain.PublicSignUp(); method != "" && len(h.Access) == 0 && h.Policies == nil {
-		return fmt.Errorf("every person can get a token of the issuer of %s, so that being signed in is not enough: say which callers are allowed, by require, access or policies", method)
-	}
-	if resources := h.chain.Resources(); h.ForwardCredentials && len(resources) > 0 {
-		return fmt.Errorf("forward_credentials: a token for the protected resource %s must not be passed on (RFC 8707, section 2): remove forward_credentials, or resource", resources[0])
+	rules := len(h.Access) > 0 || h.Policies != nil
+	if err := cmp.Or(h.chain.CheckRules(h.session, rules), h.chain.CheckForwarding(h.ForwardCredentials)); err != nil {
+		return err
 	}
 	if err := h.checkUpstreamToken(); err != nil {
 		return err

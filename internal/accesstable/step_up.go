@@ -56,7 +56,7 @@ func (r *Rule) wanted(q *Question) *Alternative {
 // for.
 func (a *Alternative) withinAsking(q *Question) bool {
 	for _, condition := range a.Conditions {
-		if !q.canBring(condition.Name) && !condition.test.holds(q, allow) {
+		if !q.canObtain(condition.Name) && !condition.test.holds(q, allow) {
 			return false
 		}
 	}
@@ -66,11 +66,11 @@ func (a *Alternative) withinAsking(q *Question) bool {
 // methodSession is the method of callers who signed in on a page.
 const methodSession = "session"
 
-// canBring reports whether a new sign-in or token could meet a condition. A caller without
+// canObtain reports whether a new sign-in or token could meet a condition. A caller without
 // an issuer has a password or a key of this server: no sign-in gives it a class, and only a
 // session gets a newer time. Client certificates and providers do have an issuer; for them,
 // the denial leaves the challenge out, since their methods cannot ask for a sign-in.
-func (q *Question) canBring(condition string) bool {
+func (q *Question) canObtain(condition string) bool {
 	switch condition {
 	case "scopes":
 		return true

@@ -37,10 +37,10 @@ type BindingOption struct {
 	release func()         // of its store, or nil
 }
 
-// KeepProofs gives each method that takes DPoP proofs a verifier that remembers used ones
+// keepProofs gives each method that takes DPoP proofs a verifier that remembers used ones
 // in the store of the site's sessions, or else in the default store of this machine, which
 // opens at its first use. If there is no store, it warns, and such tokens get 503.
-func KeepProofs(ctx caddy.Context, methods []Method, sessions *Session) {
+func keepProofs(ctx caddy.Context, methods []Method, sessions *Session) {
 	for _, method := range methods {
 		user, ok := method.Authenticator.(interface{ keepProofs(*dpop.Verifier, func()) })
 		if !ok || !slices.Contains(method.Sources(), dpopSource) {

@@ -120,7 +120,7 @@ func (i *Introspection) Authenticate(r *http.Request, c authenticator.Credential
 	if len(raw) > introspection.MaxToken || !isToken68(raw) {
 		return authenticator.Reject(authenticator.ReasonTokenMalformed, authenticator.Detail{Name: "problem", Value: "what is sent is no token (RFC 6750, section 2.1) of at most 16 KiB"})
 	}
-	if problem := i.withheld(raw); problem != nil {
+	if problem := i.mustNotSend(raw); problem != nil {
 		return authenticator.Outcome{Verdict: authenticator.Unclaimed, Reason: authenticator.ReasonTokenIssuer, Details: problem}
 	}
 	t, err := i.client.Introspect(r.Context(), raw, clientOf(r))

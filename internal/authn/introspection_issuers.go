@@ -35,9 +35,9 @@ func withholdJWTs(methods []Method) {
 	}
 }
 
-// withheld returns why a token is not sent to the endpoint, for the log, or nil. The
+// mustNotSend returns why a token is not sent to the endpoint, for the log, or nil. The
 // endpoint could use a token of another issuer itself.
-func (i *Introspection) withheld(raw string) []authenticator.Detail {
+func (i *Introspection) mustNotSend(raw string) []authenticator.Detail {
 	if !looksLikeJWT(raw) {
 		return nil
 	}

@@ -265,4 +265,5 @@ var (
 	_ caddy.CleanerUpper          = (*JWT)(nil)
 	_ caddyfile.Unmarshaler       = (*JWT)(nil)
 	_ authenticator.Authenticator = (*JWT)(nil)
+	_ authenticator.PublicSignUp  = (*JWT)(nil)
 )

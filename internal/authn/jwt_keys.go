@@ -136,7 +136,7 @@ func (placeholderKeys) Generation() any { return nil }
 // Algorithms implements token.KeySource.
 func (symmetric placeholderKeys) Algorithms() []string {
 	if symmetric {
-		return []string{"HS256", "HS384", "HS512"}
+		return token.SymmetricAlgorithms()
 	}
-	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+	return token.AsymmetricAlgorithms()
 }

@@ -135,6 +135,7 @@ func storageKey(name string) string { return path.Join("policy_auth", "keys", na
 
 // Interface guards.
 var (
-	_ token.KeySource = (*keyFileSource)(nil)
-	_ token.Store     = keyStore{}
+	_ token.KeySource       = (*keyFileSource)(nil)
+	_ token.CachedKeySource = (*keyFileSource)(nil)
+	_ token.Store           = keyStore{}
 )

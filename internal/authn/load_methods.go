@@ -9,10 +9,29 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/login"
 )
 
-// Load loads the methods of a module's raw field, in the order written.
-func Load(ctx caddy.Context, module any, field string) ([]Method, error) {
+// LoadChain loads the methods of a module's raw field, and the session method that the
+// site's own logins imply, which is nil without them. Allowed reports whether scripts of an
+// origin may use credentials that browsers attach.
+func LoadChain(ctx caddy.Context, module any, field string, target *login.Target, allowed func(origin string) bool) (*Chain, *Session, error) {
+	methods, err := load(ctx, module, field)
+	if err != nil {
+		return nil, nil, err
+	}
+	methods, own, err := withSession(ctx, methods, target)
+	if err != nil {
+		return nil, nil, err
+	}
+	keepAttempts(ctx, methods, target, own)
+	keepProofs(ctx, methods, own)
+	chain, err := NewChain(methods, allowed)
+	return chain, own, err
+}
+
+// load loads the methods of a module's raw field, in the order written.
+func load(ctx caddy.Context, module any, field string) ([]Method, error) {
 	loaded, err := ctx.LoadModule(module, field)
 	if err != nil {
 		return nil, fmt.Errorf("loading authenticators: %w", err)

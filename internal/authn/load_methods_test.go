@@ -44,7 +44,7 @@ func TestSessionStands(t *testing.T) {
 		"beside another's page": {[]Method{session}, new(login.Target), "no login makes one"},
 		"twice":                 {[]Method{session, session}, site, "session is set twice"},
 	} {
-		if _, _, err := WithSession(caddy.Context{}, test.methods, test.target); (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
+		if _, _, err := withSession(caddy.Context{}, test.methods, test.target); (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
 			t.Errorf("%s: %v, want %q", name, err, test.err)
 		}
 	}

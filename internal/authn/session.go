@@ -162,9 +162,9 @@ func (s *Session) Provision(ctx caddy.Context) (err error) {
 	return nil
 }
 
-// WithSession returns methods with the session method that the site's own logins
+// withSession returns methods with the session method that the site's own logins
 // imply, and that method. It is nil if there are no such logins.
-func WithSession(ctx caddy.Context, methods []Method, target *login.Target) ([]Method, *Session, error) {
+func withSession(ctx caddy.Context, methods []Method, target *login.Target) ([]Method, *Session, error) {
 	var own *Session
 	for _, method := range methods {
 		s, ok := method.Authenticator.(*Session)
@@ -277,4 +277,5 @@ var (
 	_ caddy.CleanerUpper          = (*Session)(nil)
 	_ caddyfile.Unmarshaler       = (*Session)(nil)
 	_ authenticator.Authenticator = (*Session)(nil)
+	_ authenticator.PublicSignUp  = (*Session)(nil)
 )

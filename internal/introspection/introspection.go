@@ -158,7 +158,7 @@ func (c *Client) Introspect(ctx context.Context, raw string, client netip.Addr) 
 	if err := c.cache.denied(key, c.now()); err != nil {
 		return token.Token{}, err
 	}
-	result := c.flights.DoChan(string(key[:]), func() (any, error) { return c.fly(raw, key, client) })
+	result := c.flights.DoChan(string(key[:]), func() (any, error) { return c.askOnce(raw, key, client) })
 	select {
 	case answer := <-result:
 		t, _ := answer.Val.(token.Token)

@@ -281,8 +281,9 @@ func (o *OIDC) EndSessionURL(v *Request, s *session.Session) string {
 
 // Interface guards.
 var (
-	_ Method             = (*OIDC)(nil)
-	_ CallbackHandler    = (*OIDC)(nil)
-	_ LogoutRedirector   = (*OIDC)(nil)
-	_ BackchannelHandler = (*OIDC)(nil)
+	_ Method                     = (*OIDC)(nil)
+	_ authenticator.PublicSignUp = (*OIDC)(nil)
+	_ CallbackHandler            = (*OIDC)(nil)
+	_ LogoutRedirector           = (*OIDC)(nil)
+	_ BackchannelHandler         = (*OIDC)(nil)
 )

@@ -35,6 +35,15 @@ func FoldHeaderName(name string) string {
 	return string(folded)
 }
 
+// FoldHeaderNames returns the names of headers, each as FoldHeaderName has it.
+func FoldHeaderNames(names []string) []string {
+	folded := make([]string, len(names))
+	for i, name := range names {
+		folded[i] = FoldHeaderName(name)
+	}
+	return folded
+}
+
 // SameHeaderName reports whether FoldHeaderName(name) is folded. It does not allocate.
 func SameHeaderName(name, folded string) bool {
 	if len(name) != len(folded) {

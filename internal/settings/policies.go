@@ -211,3 +211,14 @@ func (p *Policies) Config(access []string) (policy.Config, error) {
 	config.RequireTests, config.DecisionCache = p.RequireTests, p.DecisionCache
 	return config, nil
 }
+
+// Words returns the words of the directive that name files of rules, for errors.
+func (p *Policies) Words(access []string) string {
+	switch {
+	case p == nil:
+		return "access"
+	case len(access) == 0:
+		return "policies"
+	}
+	return "access, policies"
+}

@@ -2,6 +2,7 @@ package token
 
 import (
 	"crypto/rsa"
+	"slices"
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -43,8 +44,11 @@ func exactSalt(m *jwt.SigningMethodRSAPSS) jwt.SigningMethod {
 	}
 }
 
-// asymmetric returns the algorithms with public keys.
-func asymmetric() []string {
+// SymmetricAlgorithms returns the values of alg that verify with a secret.
+func SymmetricAlgorithms() []string { return slices.Clone(hmacAlgorithms) }
+
+// AsymmetricAlgorithms returns the values of alg that verify with a public key.
+func AsymmetricAlgorithms() []string {
 	var names []string
 	for _, family := range [][]string{rsaAlgorithms, ecdsaAlgorithms, ed25519Algorithms} {
 		names = append(names, family...)

@@ -130,7 +130,7 @@ func (v *Verifier) setAlgorithms(c Config) error {
 		chosen[i] = Canonical(name)
 	}
 	if c.Algorithms == nil {
-		v.algorithms = asymmetric()
+		v.algorithms = AsymmetricAlgorithms()
 		if allSymmetric(fitting) {
 			v.algorithms = []string{"HS256"}
 		}

@@ -116,3 +116,9 @@ func checkMix(algorithms []string) error {
 func allSymmetric(algorithms []string) bool {
 	return !slices.ContainsFunc(algorithms, func(a string) bool { return !symmetric(a) })
 }
+
+// Interface guards.
+var (
+	_ KeySource       = (*KeySet)(nil)
+	_ CachedKeySource = (*KeySet)(nil)
+)

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -84,7 +83,7 @@ func (r *RemoteKeySet) SetStore(store Store) {
 }
 
 // Algorithms implements KeySource. It returns all asymmetric algorithms.
-func (*RemoteKeySet) Algorithms() []string { return asymmetric() }
+func (*RemoteKeySet) Algorithms() []string { return AsymmetricAlgorithms() }
 
 // Generation implements KeySource. It also starts a fetch if the keys are no longer
 // fresh, even if all tokens are cached.
@@ -237,74 +236,6 @@ func (r *RemoteKeySet) load(ctx context.Context) (from string, state *fetchedKey
 	return from, &fetchedKeys{set: set, fetchedAt: now, freshUntil: now.Add(fresh)}, body, nil
 }
 
-// savedKeys is the stored form of the keys.
-type savedKeys struct {
-	FetchedAt  time.Time       `json:"fetched_at"`
-	FreshUntil time.Time       `json:"fresh_until"`
-	Keys       json.RawMessage `json:"keys"`
-}
-
-func (r *RemoteKeySet) saveKeys(s savedKeys) {
-	store := r.store.Load()
-	if store == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
-	defer cancel()
-	encoded, err := json.Marshal(s)
-	if err == nil {
-		err = (*store).Save(ctx, r.config.Key(), encoded)
-	}
-	if err != nil {
-		r.config.Report("storing issuer keys failed", fmt.Errorf("%s: %w", r.name(), err))
-	}
-}
-
-// restoreKeys loads the keys of the previous process from the store, so that a
-// restart works while the issuer is unavailable, and starts a fetch.
-func (r *RemoteKeySet) restoreKeys() {
-	encoded := r.loadSaved()
-	if encoded == nil {
-		return
-	}
-	var s savedKeys
-	if json.Unmarshal(encoded, &s) != nil || s.FetchedAt.After(r.config.Now()) || s.FreshUntil.Sub(s.FetchedAt) > maxFreshness {
-		return
-	}
-	if set, _, err := ParseJWKSet(s.Keys); err == nil {
-		r.state.Store(&fetchedKeys{set: set, fetchedAt: s.FetchedAt, freshUntil: s.FreshUntil})
-		r.refresh(false)
-	}
-}
-
-// loadSaved reads the store. It returns nil if there is nothing or after
-// storeTimeout, also if the store ignores its context.
-func (r *RemoteKeySet) loadSaved() []byte {
-	store := r.store.Load()
-	if store == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
-	loaded := make(chan []byte, 1)
-	go func() {
-		defer cancel()
-		if encoded, err := (*store).Load(ctx, r.config.Key()); err == nil {
-			loaded <- encoded
-		}
-	}()
-	select {
-	case encoded := <-loaded:
-		return encoded
-	case <-ctx.Done():
-		select { // both may be ready
-		case encoded := <-loaded:
-			return encoded
-		default:
-			return nil
-		}
-	}
-}
-
 // Reload does nothing. It implements the interface of resources that can be
 // reloaded.
 func (r *RemoteKeySet) Reload() error { return nil }
@@ -321,3 +252,10 @@ func (r *RemoteKeySet) Close() error {
 	r.fetcher.close()
 	return nil
 }
+
+// Interface guards.
+var (
+	_ KeySource       = (*RemoteKeySet)(nil)
+	_ Refresher       = (*RemoteKeySet)(nil)
+	_ CachedKeySource = (*RemoteKeySet)(nil)
+)

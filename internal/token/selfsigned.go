@@ -92,6 +92,3 @@ func (s *SelfSigned) Text(name string) (string, bool, error) { return s.claims.t
 
 // Time returns the claim with a name that is a time (a NumericDate), like Text.
 func (s *SelfSigned) Time(name string) (time.Time, bool, error) { return s.claims.time(name) }
-
-// AsymmetricAlgorithms returns the values of alg that verify with a public key.
-func AsymmetricAlgorithms() []string { return asymmetric() }

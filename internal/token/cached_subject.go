@@ -1,7 +1,8 @@
 package token
 
-// cachedKeySource returns keys without fetching them.
-type cachedKeySource interface {
+// CachedKeySource is a KeySource that can return the keys that it has without fetching any.
+type CachedKeySource interface {
+	// CachedCandidates returns the keys that may have signed a token, of those at hand.
 	CachedCandidates(kid, algorithm string) []Key
 }
 
@@ -9,7 +10,7 @@ type cachedKeySource interface {
 // available key signed the token. It neither waits for keys nor checks whether the
 // token is valid otherwise.
 func (v *Verifier) Subject(raw string) string {
-	keys, ok := v.keys.(cachedKeySource)
+	keys, ok := v.keys.(CachedKeySource)
 	if !ok {
 		return ""
 	}

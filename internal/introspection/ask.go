@@ -31,10 +31,10 @@ func (c *Client) begin() bool {
 	return true
 }
 
-// fly asks about a token once for all requests that have it, and goes on if the request
+// askOnce asks about a token once for all requests that have it, and goes on if the request
 // that began it is canceled. It runs outside of any request, where a panic would end the
 // process, so it returns panics as errors.
-func (c *Client) fly(raw string, key [sha256.Size]byte, client netip.Addr) (t token.Token, err error) {
+func (c *Client) askOnce(raw string, key [sha256.Size]byte, client netip.Addr) (t token.Token, err error) {
 	if !c.begin() {
 		return token.Token{}, &Unavailable{RetryAfter: retryAfter, Err: errClosed}
 	}
