@@ -49,6 +49,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    jwt <issuer>|any { ... }
 //	    basic [<realm>] { ... }
 //	    api_key { ... }
+//	    app_passwords { ... }
 //	    introspection <url> { ... }
 //	    access <file>...
 //	    policies <source>... { ... }

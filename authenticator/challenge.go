@@ -20,8 +20,11 @@ type Param struct {
 }
 
 // ChallengeRequest is what a method is told when it is asked for its challenges. All
-// but MaxAge is zero for a method whose credential is not the one that was denied.
+// but Browser and MaxAge is zero for a method whose credential is not the one that was
+// denied.
 type ChallengeRequest struct {
+	// Browser says that a browser sends the request, for a page or by a script.
+	Browser bool
 	// Method is the name of the method whose credential was denied, or "".
 	Method string
 	// Scheme is the authentication scheme of the credential, in lower case, or "" if it

@@ -4,8 +4,8 @@ package errorpages
 
 import "embed"
 
-// FS holds page.html for refusals, signin.html for signing in and out,
+// FS holds page.html for refusals, signin.html for signing in and out, app_passwords.html,
 // frame.html with what they share, and strings/<language>.json.
 //
-//go:embed frame.html page.html signin.html strings
+//go:embed app_passwords.html frame.html page.html signin.html strings
 var FS embed.FS

@@ -26,11 +26,14 @@ func init() {
 //	GET  /policy_auth/decisions         the latest refusals; ?id= is that of a request, ?limit= how many
 //	POST /policy_auth/explain           why a request was or would be refused
 //	GET  /policy_auth/sessions          who is signed in; ?user= for one user's
-//	DELETE /policy_auth/sessions?user=  signs a user out, ?all=true all users
+//	DELETE /policy_auth/sessions?user=  signs a user out, with the app passwords; ?all=true all users
 //	DELETE /policy_auth/sessions/<id>   ends one session
 //	GET  /policy_auth/links             the share links, without their tokens
 //	POST /policy_auth/links             makes a share link and shows its URL, once
 //	DELETE /policy_auth/links/<id>      revokes one
+//	GET  /policy_auth/app_passwords     the app passwords; ?user= for one user's
+//	DELETE /policy_auth/app_passwords?user=  ends a user's app passwords, ?all=true those of all users
+//	DELETE /policy_auth/app_passwords/<id>   ends one
 type Admin struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -53,6 +56,8 @@ func (Admin) Routes() []caddy.AdminRoute {
 		{Pattern: linksPath, Handler: caddy.AdminHandlerFunc(links)},
 		{Pattern: linksPath + "/", Handler: only(http.MethodDelete, revokeLink)},
 		{Pattern: sessionsPath + "/", Handler: only(http.MethodDelete, endSession)},
+		{Pattern: appPasswordsPath, Handler: caddy.AdminHandlerFunc(appPasswords)},
+		{Pattern: appPasswordsPath + "/", Handler: only(http.MethodDelete, endAppPassword)},
 	}
 }
 

@@ -28,37 +28,52 @@ type Session struct {
 	LastUsed time.Time `json:"last_used"`
 }
 
-// Ended is how many sessions were ended.
+// Ended is how many sessions were ended, and how many app passwords with them.
 type Ended struct {
-	Ended int `json:"ended"`
+	Ended        int `json:"ended"`
+	AppPasswords int `json:"app_passwords,omitempty"`
 }
 
 // sessionsPath is where the sessions are; below it, each by its ID.
 const sessionsPath = "/policy_auth/sessions"
 
 // sessions lists the sessions of a user or of all, and ends them: those of a user or, if
-// that is said, of all (R-SES-5).
+// that is said, of all (R-SES-5). A user who is signed out in this way keeps no app
+// password (S-18).
 func sessions(w http.ResponseWriter, r *http.Request) error {
-	query := r.URL.Query()
-	user, all := query.Get("user"), query.Get("all") == "true"
+	user, err := listOrEnd(w, r)
 	switch {
+	case err != nil:
+		return err
 	case r.Method == http.MethodGet:
 		list, err := listSessions(r.Context(), user)
 		if err != nil {
 			return unavailable(err)
 		}
 		return writeJSON(w, http.StatusOK, list)
-	case r.Method != http.MethodDelete:
-		w.Header().Set("Allow", "GET, DELETE")
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("GET and DELETE only")}
-	case (user == "") != all:
-		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("set either user=<id or name> or all=true, not both")}
 	}
-	ended, err := sumRegistries(func(g *session.Registry) (int, error) { return g.EndUser(r.Context(), user) })
-	if err != nil {
+	passwords, err := endAppPasswords(r.Context(), user)
+	ended, failure := sumRegistries(func(g *session.Registry) (int, error) { return g.EndUser(r.Context(), user) })
+	if err := errors.Join(err, failure); err != nil {
 		return unavailable(err)
 	}
-	return writeJSON(w, http.StatusOK, Ended{ended})
+	return writeJSON(w, http.StatusOK, Ended{ended, passwords})
+}
+
+// listOrEnd returns the user that a GET or a DELETE is about, or "" for all, which a DELETE
+// has to say.
+func listOrEnd(w http.ResponseWriter, r *http.Request) (user string, err error) {
+	query := r.URL.Query()
+	user, all := query.Get("user"), query.Get("all") == "true"
+	switch {
+	case r.Method == http.MethodGet:
+	case r.Method != http.MethodDelete:
+		w.Header().Set("Allow", "GET, DELETE")
+		return "", caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("GET and DELETE only")}
+	case (user == "") != all:
+		return "", caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("set either user=<id or name> or all=true, not both")}
+	}
+	return user, nil
 }
 
 // endSession ends the session of an ID, if there is one.
@@ -75,7 +90,7 @@ func endSession(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return unavailable(err)
 	}
-	return writeJSON(w, http.StatusOK, Ended{ended})
+	return writeJSON(w, http.StatusOK, Ended{Ended: ended})
 }
 
 // listSessions returns the sessions in every store in use, the latest last.

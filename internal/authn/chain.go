@@ -30,6 +30,7 @@ type Chain struct {
 	// whole: a method looks for its credentials itself, in whatever part of a request.
 	whole   bool
 	foreign *foreignBearers // with unknown_issuer pass, else nil
+	lone    *loneSources    // with app_passwords, else nil
 }
 
 // NewChain returns a chain of methods. Unsafe requests from other sites with a
@@ -52,6 +53,7 @@ func NewChain(methods []Method, trusted func(origin string) bool) (*Chain, error
 			return nil, err
 		}
 	}
+	c.lone = newLoneSources(c.methods)
 	c.withholdFromProviders()
 	c.challenged = len(c.Challenges(authenticator.ChallengeRequest{MaxAge: -1})) > 0
 	return c, nil
@@ -180,6 +182,9 @@ func (c *Chain) find(r *http.Request) (credential authenticator.Credential, foun
 			continue
 		}
 		eachCredential(r, source, func(value string) {
+			if c.lone.foreign(source, value) {
+				return
+			}
 			credential = authenticator.Credential{Source: source, Value: value}
 			found++
 		})
@@ -204,7 +209,11 @@ func (c *Chain) presented(r *http.Request) []string {
 		if source.Query != "" {
 			name = "?" + source.Query
 		}
-		eachCredential(r, source, func(string) { names = append(names, name) })
+		eachCredential(r, source, func(value string) {
+			if !c.lone.foreign(source, value) {
+				names = append(names, name)
+			}
+		})
 	}
 	return names[:min(len(names), maxUnread)]
 }

@@ -13,7 +13,7 @@ func (c *Chain) Challenges(d authenticator.ChallengeRequest) []authenticator.Cha
 	for _, method := range c.methods {
 		own := d
 		if d.Method != "" && d.Method != method.Name {
-			own = authenticator.ChallengeRequest{MaxAge: -1}
+			own = authenticator.ChallengeRequest{Browser: d.Browser, MaxAge: -1}
 		}
 		result = AddChallenges(result, method.challenges(own))
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/apppassword"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
@@ -20,6 +21,8 @@ type foreignBearers struct {
 	issuers []string               // of all jwt methods, as foldIssuer has them
 	named   []*JWT                 // those that name their issuer
 	session []authenticator.Source // where a session's cookie is
+	// appPasswords: the site has app_passwords.
+	appPasswords bool
 }
 
 // newForeignBearers returns nil unless a jwt method says unknown_issuer pass.
@@ -45,6 +48,9 @@ func newForeignBearers(methods []Method) (*foreignBearers, error) {
 		case *Session:
 			f.session = m.Sources()
 			continue
+		case *AppPasswords:
+			f.appPasswords = true // which have their own prefix
+			continue
 		}
 		if slices.Contains(method.Sources(), bearerSources[0]) {
 			return nil, fmt.Errorf("unknown_issuer pass: %s takes bearer tokens of any form, so that none is unknown; read its credentials from another place, or leave unknown_issuer pass out", method.Name)
@@ -65,6 +71,9 @@ func foldIssuer(issuer string) string {
 // owns reports whether a bearer token belongs to another application: it is not a
 // JWT, or no method names its issuer.
 func (f *foreignBearers) owns(raw string) bool {
+	if f.appPasswords && apppassword.HasPrefix(raw) {
+		return false
+	}
 	if slices.ContainsFunc(f.named, func(j *JWT) bool { _, known := j.verifier.VerifyCached(raw); return known }) {
 		return false // an issuer of ours is the one of each token that is remembered
 	}

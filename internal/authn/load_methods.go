@@ -48,6 +48,9 @@ func load(ctx caddy.Context, module any, field string) ([]Method, error) {
 			methods[i].Name = p.name
 		}
 	}
+	if methods, err = arrangeAppPasswords(methods); err != nil {
+		return nil, err
+	}
 	return methods, shadowed(methods)
 }
 

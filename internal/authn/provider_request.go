@@ -23,6 +23,8 @@ type withheld struct {
 	parameters []string
 	// certificate: another method reads the client's certificate.
 	certificate bool
+	// lone: app passwords are withheld, and what else is in their sources is not.
+	lone *loneSources
 }
 
 // ownVars is what the names of our request variables begin with.
@@ -42,8 +44,11 @@ func (c *Chain) withholdFromProviders() {
 		for _, name := range c.CertificateHeaders() {
 			p.withheld.headers = append(p.withheld.headers, request.FoldHeaderName(name))
 		}
+		p.withheld.lone = c.lone
 		for _, source := range c.sources {
-			p.withheld.add(source)
+			if c.lone == nil || !slices.Contains(c.lone.sources, source) {
+				p.withheld.add(source)
+			}
 		}
 	}
 }
@@ -103,6 +108,7 @@ func (h *withheld) fromHeaders(header http.Header) {
 			delete(header, name)
 		}
 	}
+	h.lone.remove(header)
 	lines := slices.DeleteFunc(header["Authorization"], func(line string) bool {
 		return slices.ContainsFunc(h.schemes, func(scheme string) bool { return hasScheme(line, scheme) })
 	})

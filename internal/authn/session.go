@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/apppassword"
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
@@ -56,11 +58,12 @@ type Session struct {
 
 	ChallengeOption
 
-	registry *session.Registry
-	release  func()
-	sessions *session.Sessions
-	methods  map[string]login.Method // by ID
-	sources  []authenticator.Source
+	registry  *session.Registry
+	passwords *apppassword.Registry
+	release   func()
+	sessions  *session.Sessions
+	methods   map[string]login.Method // by ID
+	sources   []authenticator.Source
 }
 
 // sameSites are the values of same_site.
@@ -157,7 +160,7 @@ func (s *Session) Provision(ctx caddy.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	s.registry, s.release = shared.Registry, release
+	s.registry, s.passwords, s.release = shared.Registry, shared.passwords, release
 	s.sources = sessionSources(s.config().Cookie.WithDefaults())
 	return nil
 }
@@ -176,6 +179,9 @@ func withSession(ctx caddy.Context, methods []Method, target *login.Target) ([]M
 		case ok:
 			own = s
 		}
+	}
+	if (target == nil || target.Site == nil) && slices.ContainsFunc(methods, func(m Method) bool { return m.Name == appPasswordMethod }) {
+		return nil, nil, errors.New("app_passwords: people make them on a page for which they sign in; write login form or login oidc beside it")
 	}
 	if own != nil || target == nil || target.Site == nil {
 		return methods, own, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/certmagic"
 
+	"github.com/policyauth/caddy-policy-auth/internal/apppassword"
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/dpop"
 	"github.com/policyauth/caddy-policy-auth/internal/pool"
@@ -85,7 +86,14 @@ func (s *SessionStore) check() error {
 // that remembers used DPoP proofs.
 type sharedStore struct {
 	*session.Registry
-	proofs *dpop.Verifier
+	proofs    *dpop.Verifier
+	passwords *apppassword.Registry
+}
+
+// Close waits for pending writes and closes the store.
+func (s *sharedStore) Close() error {
+	s.passwords.Close()
+	return s.Registry.Close()
 }
 
 // stores holds the stores in use: sites with the same one share it, and it outlives
@@ -97,12 +105,17 @@ func Registries(f func(*session.Registry)) {
 	stores.Each(func(s *sharedStore) { f(s.Registry) })
 }
 
+// AppPasswordRegistries calls f for the app passwords of every store in use.
+func AppPasswordRegistries(f func(*apppassword.Registry)) {
+	stores.Each(func(s *sharedStore) { f(s.passwords) })
+}
+
 // newSharedStore returns the shared use of a store, sealed by a key in Caddy's storage.
 func newSharedStore(in store.Store, storage certmagic.Storage, name string) *sharedStore {
 	sealer := newSealer(storage, name)
 	registry := session.NewRegistry(in, sealer)
 	nonceKey := func(ctx context.Context) ([]byte, error) { return sealer.Key(ctx, "dpop nonces") }
-	return &sharedStore{registry, dpop.New(dpop.Config{Store: registry.Store(), NonceKey: nonceKey})}
+	return &sharedStore{registry, dpop.New(dpop.Config{Store: registry.Store(), NonceKey: nonceKey}), apppassword.NewRegistry(in, sealer)}
 }
 
 // acquire returns the shared use of the store. Neither the store nor its key is touched

@@ -37,7 +37,7 @@ func (c *Chain) UnreadCredentials(r *http.Request) UnreadCredentials {
 		return u // any may be what that method reads
 	}
 	for _, line := range r.Header["Authorization"] {
-		if !slices.ContainsFunc(c.sources, func(s authenticator.Source) bool { return s.Scheme != "" && hasScheme(line, s.Scheme) }) {
+		if !slices.ContainsFunc(c.sources, func(s authenticator.Source) bool { return c.reads(s, line) }) {
 			u.add("authorization", "Authorization "+schemeOf(line))
 		}
 	}
@@ -55,6 +55,15 @@ func (c *Chain) UnreadCredentials(r *http.Request) UnreadCredentials {
 	}
 	slices.Sort(u.Names)
 	return u
+}
+
+// reads reports whether a method reads a line of Authorization by a source.
+func (c *Chain) reads(source authenticator.Source, line string) bool {
+	if source.Scheme == "" {
+		return false
+	}
+	value, ok := cutScheme(line, source.Scheme)
+	return ok && !c.lone.foreign(source, value)
 }
 
 func (u *UnreadCredentials) add(kind, name string) {

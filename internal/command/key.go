@@ -13,14 +13,19 @@ import (
 func newKey() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "key <subcommand>",
-		Short: "Adds, disables, lists and removes API keys",
+		Short: "Adds, disables, lists and removes API keys; lists and ends app passwords",
 		Long: `
 Changes keys.yaml, the file of api_key, in which only hashes are stored. Comments
 and order are preserved. The file is replaced atomically, and a running server applies
-the change within a second.`,
+the change within a second.
+
+App passwords, which users make themselves, are in the store of a running server:
+key list --app-passwords and key end use its admin API.`,
 		Example: `  caddy policy-auth key add ci --owner build-server --scopes deploy
-  caddy policy-auth key list`,
-	}, newKeyAdd(), newKeyDisable(), newKeyRemove(), newKeyList())
+  caddy policy-auth key list
+  caddy policy-auth key list --app-passwords --user alice
+  caddy policy-auth key end --user alice`,
+	}, newKeyAdd(), newKeyDisable(), newKeyRemove(), newKeyList(), newKeyEnd())
 }
 
 // shownKey is what key add --json shows, this once.

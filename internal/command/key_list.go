@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -26,13 +27,34 @@ type listedKey struct {
 // newKeyList makes caddy policy-auth key list.
 func newKeyList() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "list [--json] [--keys <file>]",
-		Short: "Lists the keys of a file, without their hashes",
+		Use:   "list [--json] [--keys <file>] | --app-passwords [--user <id or name>] [--json] [--address <admin>]",
+		Short: "Lists the keys of a file, without their hashes, or the app passwords of a running server",
 		Example: `  caddy policy-auth key list
-  caddy policy-auth key list --keys /etc/caddy/keys.yaml --json`,
+  caddy policy-auth key list --keys /etc/caddy/keys.yaml --json
+  caddy policy-auth key list --app-passwords --user alice`,
 	}
 	file, asJSON := addKeys(cmd), addJSON(cmd)
-	cmd.RunE = listing(&file.name, asJSON, users.ParseAPIKeys, listKey, tabulateKeys)
+	passwords := cmd.Flags().Bool("app-passwords", false, "the app passwords of a running server")
+	user := cmd.Flags().String("user", "", "the owner of the app passwords, by id or name")
+	address := addAddress(cmd)
+	keys := listing(&file.name, asJSON, users.ParseAPIKeys, listKey, tabulateKeys)
+	ofServer := run(func(cmd *cobra.Command, args []string) (bool, error) {
+		if err := noArgs(cmd, args); err != nil {
+			return false, err
+		}
+		return listAppPasswords(cmd, *address, *user, *asJSON)
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case *passwords && cmd.Flags().Changed("keys"):
+			return fail(cmd, errors.New("app passwords are not in a file: leave out --keys or --app-passwords"))
+		case *passwords:
+			return ofServer(cmd, args)
+		case *user != "" || *address != "":
+			return fail(cmd, errors.New("--user and --address select app passwords: add --app-passwords"))
+		}
+		return keys(cmd, args)
+	}
 	return cmd
 }
 

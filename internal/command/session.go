@@ -2,7 +2,6 @@ package command
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -68,8 +67,8 @@ func newSessionEnd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "end --user <id or name> | --id <session> | --all [--address <admin>]",
 		Short: "Signs a user out, with the next request on every machine",
-		Long: "Ends all sessions of a user, one session, or all. On other machines with the same store, it takes up to a second.\n" +
-			"The exit status is 1 if there was none to end.",
+		Long: "Ends all sessions of a user with the app passwords, one session alone, or all. On other machines with the\n" +
+			"same store, it takes up to a second. The exit status is 1 if there was none to end.",
 		Example: `  caddy policy-auth session end --user alice
   caddy policy-auth session end --id 2jmj7l5rSw0yVb_vlWAYkK_YBwkPa3S8Gq0mpwNW1Vo
   caddy policy-auth session end --all`,
@@ -82,22 +81,30 @@ func newSessionEnd() *cobra.Command {
 		if err := noArgs(cmd, args); err != nil {
 			return false, err
 		}
-		uri, err := whichSessions(*user, *id, *all)
-		if err != nil {
-			return false, err
-		}
-		var answer admin.Ended
-		if err := askSessions(*address, http.MethodDelete, uri, &answer); err != nil {
-			return false, err
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%d ended\n", answer.Ended)
-		return answer.Ended > 0, nil
+		return end(cmd, *address, sessionsURI, "sessions", *user, *id, *all)
 	})
 	return cmd
 }
 
-// whichSessions returns the address of the sessions to end.
-func whichSessions(user, id string, all bool) (string, error) {
+// end ends what is below a URI of the admin API, and says how many there were.
+func end(cmd *cobra.Command, address, uri, what, user, id string, all bool) (bool, error) {
+	uri, err := whichOf(uri, what, user, id, all)
+	if err != nil {
+		return false, err
+	}
+	var answer admin.Ended
+	if err := askSessions(address, http.MethodDelete, uri, &answer); err != nil {
+		return false, err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%d ended\n", answer.Ended)
+	if answer.AppPasswords > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "%d app passwords ended\n", answer.AppPasswords)
+	}
+	return answer.Ended+answer.AppPasswords > 0, nil
+}
+
+// whichOf returns the address of the sessions or app passwords to end.
+func whichOf(uri, what, user, id string, all bool) (string, error) {
 	named := 0
 	for _, given := range []bool{user != "", id != "", all} {
 		if given {
@@ -106,13 +113,13 @@ func whichSessions(user, id string, all bool) (string, error) {
 	}
 	switch {
 	case named != 1:
-		return "", errors.New("no sessions selected: use one of --user, --id and --all")
+		return "", fmt.Errorf("no %s selected: use one of --user, --id and --all", what)
 	case all:
-		return sessionsURI + "?all=true", nil
+		return uri + "?all=true", nil
 	case id != "":
-		return sessionsURI + "/" + url.PathEscape(id), nil
+		return uri + "/" + url.PathEscape(id), nil
 	}
-	return sessionsURI + ofUser(user), nil
+	return uri + ofUser(user), nil
 }
 
 func ofUser(user string) string {

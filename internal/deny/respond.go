@@ -58,7 +58,7 @@ func (rs *Responder) answer(w http.ResponseWriter, r *http.Request, ex *exchange
 // details gathers what the response says.
 func (rs *Responder) details(r *http.Request, ex *exchange.Exchange, result *exchange.Result) pages.Denial {
 	decision, outcome, identity := &result.Decision, &result.Outcome, result.Identity()
-	wanted := authenticator.ChallengeRequest{Method: outcome.Method, Scheme: result.Source.Scheme, Verdict: outcome.Verdict, Reason: result.Reason, DPoPNonce: outcome.DPoPNonce, MaxAge: -1}
+	wanted := authenticator.ChallengeRequest{Method: outcome.Method, Browser: pages.FromBrowser(r), Scheme: result.Source.Scheme, Verdict: outcome.Verdict, Reason: result.Reason, DPoPNonce: outcome.DPoPNonce, MaxAge: -1}
 	if c := decision.Challenge; c != nil && identity.Authenticated && asks(result.Reason) {
 		wanted.Scopes, wanted.ACRValues, wanted.MaxAge = c.Scopes, c.ACRValues, c.MaxAge
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/apppassword"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
@@ -108,10 +109,15 @@ func (o *OIDC) endSessionsOnce(v *Request, logout *oidc.LogoutToken) error {
 }
 
 // endSessions ends the sessions that a logout token names, on every site with this
-// login (R-LO-5): those of the provider's session, or all of the user if the token
-// names no session.
+// login (R-LO-5): those of the provider's session, or all of the user, with the app
+// passwords, if the token names no session.
 func (o *OIDC) endSessions(v *Request, logout *oidc.LogoutToken) error {
 	ctx, registry := v.R.Context(), v.Sessions.Registry()
+	if logout.SessionID == "" { // all that the user has, and not one session
+		if _, err := apppassword.EndPerson(ctx, registry.Store(), o.person(logout.Subject)); err != nil {
+			return err
+		}
+	}
 	var found []*session.Session
 	for _, name := range []struct {
 		text string

@@ -6,6 +6,8 @@ import (
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
+	"github.com/policyauth/caddy-policy-auth/internal/session"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
 
 // isDirectVisit reports whether the URL of the sign-in page has none of its
@@ -19,19 +21,32 @@ func isDirectVisit(query url.Values) bool {
 // currentIdentity returns the identity of the browser's session, or nil if there is
 // no valid session or if the store cannot tell.
 func (v *Request) currentIdentity() *authenticator.Identity {
-	found, err := v.Sessions.Current(v.R.Context(), v.R, v.HTTPS)
+	_, id, err := v.currentSession()
 	if err != nil {
 		return nil
 	}
+	return id
+}
+
+// currentSession returns the browser's session and its current identity, or an error: see
+// isNoSession.
+func (v *Request) currentSession() (*session.Session, *authenticator.Identity, error) {
+	found, err := v.Sessions.Current(v.R.Context(), v.R, v.HTTPS)
+	if err != nil {
+		return nil, nil, err
+	}
 	i := slices.IndexFunc(v.Methods, func(m Method) bool { return m.ID() == found.Person.Login })
 	if i < 0 {
-		return nil
+		return nil, nil, session.ErrOtherSite
 	}
 	outcome := v.Methods[i].Revalidate(v.R.Context(), v.Sessions, found)
-	if outcome.Verdict != authenticator.Accepted {
-		return nil
+	switch outcome.Verdict {
+	case authenticator.Accepted:
+		return found, outcome.Identity, nil
+	case authenticator.Unavailable:
+		return nil, nil, store.ErrUnavailable
 	}
-	return outcome.Identity
+	return nil, nil, session.ErrEnded
 }
 
 // showSignedIn writes a page with the account that is signed in and the links to

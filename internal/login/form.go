@@ -148,18 +148,27 @@ func (f *Form) fail(v *Request, name, returnTo string, result users.Result) {
 // disabled or removed user and one with a new password is signed out with the next
 // request (R-401-8), and new roles apply immediately.
 func (f *Form) Revalidate(_ context.Context, _ *session.Sessions, s *session.Session) authenticator.Outcome {
-	user := f.Users().Get(s.Identity.ID)
-	switch {
-	case user == nil:
-		return authenticator.Reject(authenticator.ReasonAccountDisabled, authenticator.Detail{Name: "problem", Value: "the user was removed"})
-	case !user.Active(f.now()):
-		return authenticator.Reject(authenticator.ReasonAccountDisabled)
+	user, rejected := f.activeUser(s.Identity.ID)
+	if user == nil {
+		return rejected
 	}
 	id := s.DeriveIdentity(user.Identity, func(of *authenticator.Identity) *authenticator.Identity { return sessionIdentity(user, of, s) })
 	if id == nil {
 		return authenticator.Reject(authenticator.ReasonSessionRevoked, authenticator.Detail{Name: "problem", Value: "the password was changed"})
 	}
 	return authenticator.Accept(id)
+}
+
+// activeUser returns a user who may sign in now, or nil and the outcome.
+func (f *Form) activeUser(name string) (*users.User, authenticator.Outcome) {
+	user := f.Users().Get(name)
+	switch {
+	case user == nil:
+		return nil, authenticator.Reject(authenticator.ReasonAccountDisabled, authenticator.Detail{Name: "problem", Value: "the user was removed"})
+	case !user.Active(f.now()):
+		return nil, authenticator.Reject(authenticator.ReasonAccountDisabled)
+	}
+	return user, authenticator.Outcome{}
 }
 
 // sessionIdentity returns the current identity of a user's session, or nil if the

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/apppassword"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/person"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
@@ -206,6 +207,10 @@ func (o other) Login(v *Request, returnTo string) {
 func (o other) Revalidate(_ context.Context, _ *session.Sessions, s *session.Session) authenticator.Outcome {
 	return authenticator.Accept(s.Identity)
 }
+func (o other) Holder(*session.Session) apppassword.Holder { return apppassword.Holder{} }
+func (o other) RevalidateHolder(_ context.Context, _ *session.Sessions, _ *apppassword.Passwords, h *apppassword.Holder) authenticator.Outcome {
+	return authenticator.Accept(h.Identity)
+}
 func (o other) Callback(v *Request) {
 	id := &authenticator.Identity{Authenticated: true, ID: "bob", Issuer: "https://id.example.com"}
 	v.StartSession(o.name, session.Record{Person: person.Person{Login: o.ID(), Issuer: id.Issuer, Subject: id.ID}, Identity: id.Normalize()}, v.R.URL.Query().Get("to"))
@@ -213,3 +218,6 @@ func (o other) Callback(v *Request) {
 func (o other) EndSessionURL(*Request, *session.Session) string {
 	return "https://id.example.com/logout"
 }
+
+// discard reports nothing.
+func discard(*http.Request, Event) {}

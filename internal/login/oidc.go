@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/apppassword"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/person"
@@ -30,6 +31,8 @@ type OIDC struct {
 	Upstream string
 	// OpenRegistration says that anyone can register an account at the provider.
 	OpenRegistration bool
+	// AppPasswords are the site's app passwords, or nil.
+	AppPasswords *apppassword.Passwords
 }
 
 // PublicSignUp implements authenticator.PublicSignUp: it reports whether anyone can

@@ -81,17 +81,29 @@ func (o *OIDC) Revalidate(ctx context.Context, in *session.Sessions, s *session.
 	if first, err := in.BeginRefresh(ctx, s, refreshLock); err != nil || !first {
 		return authenticator.Accept(s.Identity)
 	}
-	return o.refresh(ctx, in, s)
+	return o.refresh(ctx, in, s, false)
 }
 
-// refresh asks the provider for new tokens of a session's user.
-func (o *OIDC) refresh(ctx context.Context, in *session.Sessions, s *session.Session) authenticator.Outcome {
+// canRefresh reports whether a grant can be refreshed now, before its tokens expire.
+func (o *OIDC) canRefresh(granted *oidc.Grant) bool {
+	if granted == nil {
+		return false
+	}
+	due := *granted
+	due.RefreshAt = time.Time{}
+	return o.Provider.NeedsRefresh(&due)
+}
+
+// refresh asks the provider for new tokens of a session's user, if the stored grant is
+// still due, or ahead of that.
+func (o *OIDC) refresh(ctx context.Context, in *session.Sessions, s *session.Session, ahead bool) authenticator.Outcome {
 	s, err := in.Registry().Get(ctx, s.ID) // another machine may have refreshed it just now
 	if err != nil {
 		return o.storeOutcome(err)
 	}
 	granted, err := decodeGrant(s.Data)
-	if err != nil || !needsRefresh(s.Data, o.Provider.Now()) && !o.lacksToken(s) {
+	due := needsRefresh(s.Data, o.Provider.Now()) || o.lacksToken(s) || ahead && o.canRefresh(granted)
+	if err != nil || !due {
 		return authenticator.Accept(s.Identity)
 	}
 	renewed, err := o.Provider.Refresh(ctx, granted)
@@ -101,6 +113,7 @@ func (o *OIDC) refresh(ctx context.Context, in *session.Sessions, s *session.Ses
 		return authenticator.Accept(s.Identity)
 	case err != nil:
 		_ = in.Registry().End(ctx, s.ID) // if this fails, the next request is rejected again
+		o.endShared(ctx, s)
 		return authenticator.Reject(authenticator.ReasonSessionRevoked, authenticator.Detail{Name: "problem", Value: err.Error()})
 	}
 	return o.storeGrant(ctx, in, s, renewed)
@@ -122,6 +135,7 @@ func (o *OIDC) storeGrant(ctx context.Context, in *session.Sessions, s *session.
 	if err != nil {
 		return o.storeOutcome(err)
 	}
+	o.shareGrant(ctx, s)
 	return authenticator.Accept(s.Identity)
 }
 

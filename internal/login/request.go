@@ -41,6 +41,9 @@ const (
 	SignedIn  EventKind = "signed in"
 	Failed    EventKind = "sign-in refused"
 	SignedOut EventKind = "signed out"
+	// The events of app passwords.
+	AppPasswordMade    EventKind = "app password made"
+	AppPasswordRevoked EventKind = "app password revoked"
 )
 
 // Event is a sign-in, a failed sign-in or a sign-out, for the log and for metrics.
@@ -81,6 +84,7 @@ func (v *Request) StartSession(name string, record session.Record, returnTo stri
 		v.Refuse(e)
 		return
 	}
+	v.renewHolder(started)
 	event := Event{Kind: SignedIn, Login: name, Identity: started.Identity}
 	if v.Started != nil {
 		event.Err = v.Started(v)

@@ -14,8 +14,8 @@ import (
 // Sign-in pages have it in their own URL.
 const maxReturnTo = 4 << 10
 
-// PathPrefix is the prefix of this module's own pages. Sign-ins do not return to
-// one of them.
+// PathPrefix is the prefix of this module's own pages. Sign-ins return to none of them
+// but AppPasswordsPath.
 const PathPrefix = "/.policy_auth/"
 
 // ReturnTo returns the absolute URL of this site to return to after signing in. It
@@ -75,6 +75,9 @@ func SanitizeReturnTo(target string) string {
 func isReturnTo(target string) bool {
 	path, query, _ := strings.Cut(target, "?")
 	strange := func(c rune) bool { return c >= 0x7f || strings.ContainsRune("\"<>^`{|}", c) }
+	if path == AppPasswordsPath && query == "" {
+		return true
+	}
 	return !strings.ContainsFunc(path, strange) && request.IsLocalPath(path, PathPrefix) && !isOwnPage(path) && !strings.ContainsFunc(query, mustEncode)
 }
 

@@ -14,15 +14,17 @@ import (
 	"strings"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/apppassword"
 	"github.com/policyauth/caddy-policy-auth/internal/pages"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
 )
 
 // The paths of a site's own pages. A method's name follows CallbackPath.
 const (
-	LoginPath    = PathPrefix + "login"
-	LogoutPath   = PathPrefix + "logout"
-	CallbackPath = PathPrefix + "callback/"
+	LoginPath        = PathPrefix + "login"
+	LogoutPath       = PathPrefix + "logout"
+	CallbackPath     = PathPrefix + "callback/"
+	AppPasswordsPath = PathPrefix + "app_passwords"
 )
 
 // Method is a way to sign in on a site's own pages. Implementations are safe for
@@ -44,6 +46,12 @@ type Method interface {
 	// Only the verdict Accepted lets the request in; the identity's Method is
 	// "session".
 	Revalidate(ctx context.Context, in *session.Sessions, s *session.Session) authenticator.Outcome
+	// Holder returns what app passwords keep of the user of a session: Data, Refreshable,
+	// and Tag if the method chooses it.
+	Holder(s *session.Session) apppassword.Holder
+	// RevalidateHolder checks the person with app passwords and returns the current
+	// identity. The passwords of a person who is rejected end.
+	RevalidateHolder(ctx context.Context, sessions *session.Sessions, in *apppassword.Passwords, h *apppassword.Holder) authenticator.Outcome
 }
 
 // CallbackHandler is a Method to which browsers return from a provider.
@@ -66,6 +74,8 @@ type Site struct {
 	Methods []Method
 	// Sessions are the site's sessions.
 	Sessions *session.Sessions
+	// AppPasswords are the site's app passwords, or nil if it has none.
+	AppPasswords *apppassword.Passwords
 	// Pages renders the pages.
 	Pages *pages.Pages
 	// Started is called when a session has started, or is nil. If it fails, the session
@@ -145,6 +155,10 @@ func (s *Site) route(path string) func(*Request) {
 		return s.login
 	case LogoutPath:
 		return s.logout
+	case AppPasswordsPath:
+		if s.AppPasswords != nil {
+			return s.appPasswords
+		}
 	}
 	if name, ok := strings.CutPrefix(path, CallbackPath); ok {
 		if caller, ok := s.method(name).(CallbackHandler); ok {

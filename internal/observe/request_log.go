@@ -81,7 +81,7 @@ func Log(logger *zap.Logger, e *Event) {
 }
 
 // usualFields is how many fields a line has at most beside details and labels.
-const usualFields = 18
+const usualFields = 19
 
 // fields returns the event for a line of the log; what is empty is left out.
 func (e *Event) fields() []zap.Field {
@@ -108,6 +108,7 @@ func (e *Event) fields() []zap.Field {
 	text("method", e.Outcome.Method)
 	text("user_id", e.Identity.ID)
 	text("issuer", e.Identity.Issuer)
+	text("key_id", e.keyID())
 	text("candidate", e.Outcome.Candidate)
 	for _, detail := range e.Outcome.Details {
 		text(detail.Name, detail.Value)
@@ -125,6 +126,15 @@ func (e *Event) fields() []zap.Field {
 		fields = append(fields, zap.String("error", clean(e.Err.Error())))
 	}
 	return fields
+}
+
+// keyID returns the ID of the API key or the app password that was accepted, or "".
+func (e *Event) keyID() string {
+	if e.Outcome.Verdict != authenticator.Accepted || e.Outcome.Method != "api_key" && e.Outcome.Method != "app_password" {
+		return ""
+	}
+	id, _ := e.Identity.Claims["key_id"].(string)
+	return id
 }
 
 // clean makes untrusted text safe for a terminal: it replaces control characters by U+FFFD

@@ -40,6 +40,12 @@ func IsScript(r *http.Request) bool {
 	return isScripted(r.Header)
 }
 
+// FromBrowser reports whether a browser sends the request: for a page, or by a script of
+// one. A browser that says nothing of either still names itself in User-Agent.
+func FromBrowser(r *http.Request) bool {
+	return len(r.Header[modeHeader]) > 0 || IsNavigation(r) || isScripted(r.Header) || strings.HasPrefix(r.Header.Get("User-Agent"), "Mozilla/")
+}
+
 func isNavigateMode(mode []string) bool { return len(mode) == 1 && mode[0] == "navigate" }
 
 // isScripted reports whether X-Requested-With names a script library. Android's

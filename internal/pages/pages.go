@@ -33,9 +33,11 @@ type Pages struct {
 	languages *languages
 	builtin   *template.Template
 	signIn    *template.Template
-	custom    *files.Watched[pageSet] // nil without a directory
-	cache     pageCache
-	report    func(error)
+	// appPasswords is the page of app passwords.
+	appPasswords *template.Template
+	custom       *files.Watched[pageSet] // nil without a directory
+	cache        pageCache
+	report       func(error)
 }
 
 // pageSet holds the templates of a directory by file name.
@@ -55,6 +57,9 @@ func New(config Config, report func(error)) (*Pages, error) {
 		return nil, err
 	}
 	if p.signIn, err = template.ParseFS(errorpages.FS, "signin.html", "frame.html"); err != nil {
+		return nil, err
+	}
+	if p.appPasswords, err = template.ParseFS(errorpages.FS, "app_passwords.html", "frame.html"); err != nil {
 		return nil, err
 	}
 	if p.builtin, err = template.ParseFS(errorpages.FS, "page.html", "frame.html"); err != nil || config.Dir == "" {

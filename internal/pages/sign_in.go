@@ -92,8 +92,13 @@ func (p *Pages) WriteSignIn(w http.ResponseWriter, r *http.Request, page SignInP
 		p.report(fmt.Errorf("sign-in page: %w", err))
 		return p.Write(w, r, Denial{Status: http.StatusInternalServerError, RequestID: page.RequestID, MaxAge: -1})
 	}
-	h := w.Header()
 	d := Denial{Status: max(page.Status, http.StatusOK), Challenges: page.Challenges, RequestID: page.RequestID}
+	return writeOwnPage(w, r, words, d, body, page.referrerPolicy(), page.contentPolicy(body))
+}
+
+// writeOwnPage answers with one of the site's own pages.
+func writeOwnPage(w http.ResponseWriter, r *http.Request, words *wording, d Denial, body []byte, referrer, policy string) error {
+	h := w.Header()
 	if d.Status != http.StatusOK {
 		d = d.valid()
 	}
@@ -102,15 +107,15 @@ func (p *Pages) WriteSignIn(w http.ResponseWriter, r *http.Request, page SignInP
 	h.Set("Content-Type", string(typeHTML))
 	h.Set("Content-Language", words.tag)
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", page.referrerPolicy())
-	h.Set("Content-Security-Policy", page.contentPolicy(body))
+	h.Set("Referrer-Policy", referrer)
+	h.Set("Content-Security-Policy", policy)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(d.Status)
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	_, err = w.Write(body)
+	_, err := w.Write(body)
 	return err
 }
 

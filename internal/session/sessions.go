@@ -68,7 +68,7 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if err := s.CheckAuthTime(record.Identity); err != nil {
 		return nil, err
 	}
-	record.Site, record.Created = s.site(r), s.config.Now().UTC()
+	record.Site, record.Created = s.Site(r), s.config.Now().UTC()
 	record.Identity = s.sessionIdentity(record.Identity, record.Created)
 	started, err := s.registry.add(ctx, sha256.Sum256([]byte(id)), record, s.config.Lifetime)
 	if err != nil {
@@ -123,8 +123,8 @@ func (s *Sessions) checkDomain(host string) error {
 	return fmt.Errorf("%w: the host %s is not in the domain %s", ErrCookieDomain, host, domain)
 }
 
-// site returns the Site of sessions that start in a request.
-func (s *Sessions) site(r *http.Request) string {
+// Site returns the Site of sessions that start in a request.
+func (s *Sessions) Site(r *http.Request) string {
 	if domain := s.config.Cookie.Domain; domain != "" {
 		return "." + domain
 	}
@@ -142,7 +142,7 @@ func (s *Sessions) Find(ctx context.Context, r *http.Request, value string) (*Se
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(s.config.Logins, found.Person.Login) || found.Site != s.site(r) {
+	if !slices.Contains(s.config.Logins, found.Person.Login) || found.Site != s.Site(r) {
 		return nil, ErrOtherSite
 	}
 	return found, s.checkExpiry(ctx, found)
