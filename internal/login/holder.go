@@ -127,7 +127,9 @@ func (o *OIDC) refreshHolder(ctx context.Context, in *apppassword.Passwords, h *
 		_ = in.EndHolder(ctx, h) // if this fails, a later request is rejected again
 		return authenticator.Reject(authenticator.ReasonTokenRevoked, authenticator.Detail{Name: "problem", Value: err.Error()})
 	}
-	data, err := encodeGrant(renewed)
+	stored := *renewed
+	stored.AccessToken, stored.AccessExpires, stored.IDExpires = "", time.Time{}, time.Time{} // no next handler gets it (S-23)
+	data, err := encodeGrant(&stored)
 	if err == nil {
 		h, err = in.Renew(ctx, h, renewed.Identity, data)
 	}
