@@ -225,18 +225,17 @@ func TestE2E_S19Warning(t *testing.T) {
 		"":                     true,
 		"access guests.yaml":   false,
 		"access kinds.yaml":    false,
-		"access users.yaml":    true,
+		"access members.yaml":  true,
 		"policies guests.rego": false,
 		"policies users.rego":  true,
 	} {
 		w := newEnv(t)
 		w.Write("guests.yaml", "rules: [{allow: [{links: true}]}]\n")
 		w.Write("kinds.yaml", "default: [{kinds: [guest]}]\n")
-		w.Write("users.yaml", "rules: [{allow: [{kinds: [user]}, {authenticated: true}]}]\n")
+		w.Write("members.yaml", "rules: [{allow: [{kinds: [user]}, {authenticated: true}]}]\n")
 		w.Write("guests.rego", "package caddy.authz\n\nallow if input.identity.kind == \"guest\"\n")
 		w.Write("users.rego", "package caddy.authz\n\nallow if input.identity.authenticated\n")
-		w.Write("keys.yaml", "keys: []\n")
-		w.Write("Caddyfile", "{\n admin off\n auto_https off\n}\nhttp://127.0.0.1:"+port(t)+" {\n policy_auth {\n api_key {\n keys keys.yaml\n }\n links\n "+rules+"\n }\n}\n")
+		w.Write("Caddyfile", "{\n admin off\n auto_https off\n}\nhttp://127.0.0.1:"+port(t)+" {\n policy_auth {\n basic {\n users users.yaml\n }\n links\n "+rules+"\n }\n}\n")
 		validate := exec.Command(binary(t), "validate", "--config", "Caddyfile")
 		validate.Dir = w.Dir
 		output, err := validate.CombinedOutput()
