@@ -60,6 +60,29 @@ func es256(t testing.TB) (j *JWT, sign func(serial int) string) {
 	}
 }
 
+// TestN12ForgedTokens: a client that sends many tokens with bad signatures is throttled, but not
+// for its good tokens.
+func TestN12ForgedTokens(t *testing.T) {
+	j, sign := es256(t)
+	_, forge := es256(t)
+	j.forged = newBadSignatureLimiter()
+	r := httptest.NewRequest("GET", "/", nil)
+	bad := authenticator.Credential{Value: forge(1)}
+	if outcome := j.Authenticate(r, bad); outcome.Reason != authenticator.ReasonTokenSignature {
+		t.Errorf("the first: %+v", outcome)
+	}
+	outcome := j.Authenticate(r, bad)
+	for sent := 2; sent < 10*badSignatures && outcome.Reason != authenticator.ReasonThrottled; sent++ {
+		outcome = j.Authenticate(r, bad)
+	}
+	if outcome.Reason != authenticator.ReasonThrottled || outcome.RetryAfter <= 0 {
+		t.Errorf("the last: %+v", outcome)
+	}
+	if outcome := j.Authenticate(r, authenticator.Credential{Value: sign(1)}); outcome.Verdict != authenticator.Accepted {
+		t.Errorf("a good token: %+v", outcome)
+	}
+}
+
 // TestS28RememberedTokenTakesNoTurn: a token that was verified before is accepted
 // although no signature can be checked now.
 func TestS28RememberedTokenTakesNoTurn(t *testing.T) {

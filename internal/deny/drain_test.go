@@ -167,7 +167,13 @@ func TestN20Linger(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if response, err := http.ReadResponse(bufio.NewReader(connection), nil); err != nil || response.StatusCode != http.StatusUnauthorized || read.Load() != 0 {
-		t.Errorf("%+v, %v, %d bytes were read", response, err, read.Load())
+	_ = connection.SetDeadline(time.Now().Add(20 * time.Second))
+	reader := bufio.NewReader(connection)
+	response, err := http.ReadResponse(reader, nil)
+	if err != nil || response.StatusCode != http.StatusUnauthorized {
+		t.Fatalf("%+v, %v", response, err)
+	}
+	if _, err := io.Copy(io.Discard, reader); err != nil || read.Load() != 0 { // the handler has returned
+		t.Errorf("the connection ends with %v, %d bytes were read", err, read.Load())
 	}
 }

@@ -65,6 +65,10 @@ func TestRespond(t *testing.T) {
 			if errors.As(err, &failure) != test.routes || test.routes && (failure.StatusCode != test.status || r.URL.Path != Path) || !test.routes && recorder.Code != test.status {
 				t.Errorf("%v, path %s, status %d", err, r.URL.Path, recorder.Code)
 			}
+			original := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request) // Caddy gives its path to error routes
+			if (original.URL.Path == Path) != test.routes {
+				t.Errorf("original path %s", original.URL.Path)
+			}
 			if got := recorder.Header().Get("Cache-Control"); got != "no-store" {
 				t.Errorf("Cache-Control %q", got)
 			}

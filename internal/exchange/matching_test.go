@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -99,9 +100,16 @@ func TestMatchesErrors(t *testing.T) {
 
 // TestMatchesUnreadable: a request that cannot be read as its origin would is always judged.
 func TestMatchesUnreadable(t *testing.T) {
-	r, ex := opened(httptest.NewRequest("CONNECT", "example.com:443", nil))
-	if matched, err := ex.Matches(r, caddyhttp.MatcherSets{{matcher(func(*http.Request) (bool, error) { return false, nil })}}); !matched || err != nil {
-		t.Errorf("got %v, %v", matched, err)
+	tunnel := httptest.NewRequest("CONNECT", "example.com:443", nil)
+	long := httptest.NewRequest("GET", "/a%2f"+strings.Repeat("a", 40_000), nil)
+	escaped := httptest.NewRequest("GET", "/%2525252525252561dmin", nil)
+	destination := httptest.NewRequest("COPY", "/a", nil)
+	destination.Header.Set("Destination", "::")
+	for name, r := range map[string]*http.Request{"tunnel": tunnel, "long path": long, "path escaped too often": escaped, "bad destination": destination} {
+		r, ex := opened(r)
+		if matched, err := ex.Matches(r, caddyhttp.MatcherSets{{matcher(func(*http.Request) (bool, error) { return false, nil })}}); !matched || err != nil {
+			t.Errorf("%s: got %v, %v", name, matched, err)
+		}
 	}
 }
 

@@ -139,6 +139,25 @@ func TestForwardErrors(t *testing.T) {
 	}
 }
 
+// TestForwardWebSocket: a 101 that does not answer the client's key becomes a 502, so that
+// nothing that no policy judged reaches a server that does not speak the protocol (S-07).
+func TestForwardWebSocket(t *testing.T) {
+	for accept, want := range map[string]int{"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=": 101, "wrong": 502} {
+		f, _ := newForwarder(t, Config{})
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}}
+		recorder, r, ex := open(r)
+		err := f.Forward(r, ex, resultFor(alice, authenticator.Source{}), caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+			w.Header().Set("Sec-WebSocket-Accept", accept)
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			return nil
+		}))
+		if err != nil || recorder.Code != want {
+			t.Errorf("%s: %d, %v", accept, recorder.Code, err)
+		}
+	}
+}
+
 // TestReservedCookies: neither the next handler nor a policy sets a cookie of the site's
 // sessions, and the log says so.
 func TestReservedCookies(t *testing.T) {

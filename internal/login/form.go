@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"mime"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -102,10 +101,6 @@ var (
 // this browser requested the form, so that no other site can sign it in (login
 // CSRF).
 func (f *Form) read(v *Request) (name, password string, err error) {
-	kind, _, _ := mime.ParseMediaType(v.R.Header.Get("Content-Type"))
-	if kind != "application/x-www-form-urlencoded" {
-		return "", "", errNotForm
-	}
 	if v.readForm() != nil {
 		return "", "", errNotForm
 	}

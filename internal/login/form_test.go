@@ -170,6 +170,8 @@ func TestFormForged(t *testing.T) {
 		{"no password", func(_ *env, f url.Values) { f.Del("password") }, nil, 400},
 		{"too large", func(_ *env, f url.Values) { f.Set("x", strings.Repeat("x", maxFormBytes)) }, nil, 400},
 		{"a document", func(*env, url.Values) {}, []string{"Content-Type", "application/json"}, 400},
+		{"plain text", func(*env, url.Values) {}, []string{"Content-Type", "text/plain"}, 400},
+		{"a bad media type", func(*env, url.Values) {}, []string{"Content-Type", "application/x-www-form-urlencoded; a"}, 400},
 		{"another site's page", func(*env, url.Values) {}, []string{"Sec-Fetch-Site", "cross-site"}, 403},
 		{"a neighbour's page", func(*env, url.Values) {}, []string{"Sec-Fetch-Site", "same-site"}, 403},
 		{"another site's page, for an old browser", func(*env, url.Values) {}, []string{"Sec-Fetch-Site", "", "Origin", "https://evil.example"}, 403},

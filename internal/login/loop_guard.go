@@ -35,8 +35,8 @@ func (v *Request) recentSignIns() []string {
 	var kept []string
 	now := v.Sessions.Now().UnixMilli()
 	for text := range strings.SplitSeq(value, ".") {
-		at, err := strconv.ParseInt(text, 10, 64)
-		if err == nil && at <= now && now-at < loopWindow.Milliseconds() && len(kept) < maxRecentSignIns {
+		at, _ := strconv.ParseInt(text, 10, 64) // 0 or a limit of int64 if it is not a time
+		if now-loopWindow.Milliseconds() < at && at <= now && len(kept) < maxRecentSignIns {
 			kept = append(kept, text)
 		}
 	}

@@ -338,10 +338,25 @@ func TestCircles(t *testing.T) {
 	if p.advance(time.Minute); p.signIn("/").Code != 303 {
 		t.Error("for ever")
 	}
-	for _, value := range []string{"x", "", ".....", "99999999999.99999999999.99999999999", strings.Repeat("1.", 1000)} {
+	future := strconv.FormatInt(p.now.UnixMilli()+1, 10)
+	for _, value := range []string{"x", "", ".....", "99999999999.99999999999.99999999999", strings.Repeat("1.", 1000), strings.Repeat(future+".", 3), strings.Repeat("-9223372036854775808.", 3), strings.Repeat("99999999999999999999.", 3)} {
 		if p.cookies["__Host-policy_auth_completed"] = value; p.visit("GET", p.URL("/", "", nil), nil).Code != 303 {
 			t.Errorf("%q counts", value)
 		}
+	}
+}
+
+// TestLoopGuardIsShort: the cookie with the times of completed sign-ins stays short, however
+// many times a browser sends.
+func TestLoopGuardIsShort(t *testing.T) {
+	p := newProvided(t, nil)
+	back := p.begin(p.URL("/", "", nil))
+	p.cookies["__Host-policy_auth_completed"] = strings.Repeat(strconv.FormatInt(p.now.UnixMilli(), 10)+".", 100)
+	if answer := p.visit("GET", back, nil); answer.Code != 303 {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	if got := strings.Split(p.cookies["__Host-policy_auth_completed"], "."); len(got) != 4 {
+		t.Errorf("the cookie has %d times", len(got))
 	}
 }
 

@@ -95,9 +95,6 @@ func (v *Request) Take(ctx context.Context, state string) (Transaction, error) {
 
 // read returns the transaction of a state if it belongs to this browser.
 func (v *Request) read(ctx context.Context, state string) (t Transaction, err error) {
-	if len(state) != len(randomToken()) {
-		return t, ErrState
-	}
 	encoded, err := v.Sessions.Registry().Store().Get(ctx, transactionKey(state))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
