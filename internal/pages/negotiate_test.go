@@ -42,7 +42,7 @@ func TestNegotiate(t *testing.T) {
 		{"empty members", []string{",, ,text/html,"}, typeHTML},
 		{"bad weights", []string{"text/html;q=2, text/plain;q=x, application/json;q=-1, text/html;q=NaN"}, typeProblem},
 		{"a weight in capitals", []string{"text/html;Q=0.1, text/plain"}, typeText},
-		{"no type", []string{"html, text, text/html/x"}, typeProblem},
+		{"no type", []string{"html, text, text/html/x, text/html/*"}, typeProblem},
 		{"a flood", []string{strings.Repeat("a/b,", 100_000) + "text/html"}, typeProblem},
 	}
 	for _, test := range tests {

@@ -17,7 +17,7 @@ func splitHost(text string) (name string, port int, ok bool) {
 	name, portText := cutPort(text)
 	if portText != "" {
 		number, err := strconv.ParseUint(portText, 10, 16)
-		if err != nil || portText[0] == '+' {
+		if err != nil {
 			return "", 0, false
 		}
 		port = int(number)

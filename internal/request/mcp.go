@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 )
 
 // maxMCPName limits the JSON-RPC method and the name of a tool, in bytes: they are kept with
@@ -133,13 +132,13 @@ func linesOf(header http.Header, folded string) (lines []string) {
 
 func plainText(line string) (string, bool) { return line, true }
 
-// decodeMCPName decodes the value of Mcp-Name: printable ASCII, or anything in UTF-8 as
-// =?base64?...?=.
+// decodeMCPName decodes the value of Mcp-Name: printable ASCII, or anything as =?base64?...?=.
+// Invalid UTF-8 differs from every name, since names come from JSON.
 func decodeMCPName(line string) (string, bool) {
 	encoded, isEncoded := strings.CutPrefix(line, "=?base64?")
 	if encoded, ends := strings.CutSuffix(encoded, "?="); isEncoded && ends {
 		decoded, err := base64.StdEncoding.Strict().DecodeString(encoded)
-		return string(decoded), err == nil && utf8.Valid(decoded)
+		return string(decoded), err == nil
 	}
 	return line, !strings.ContainsFunc(line, func(c rune) bool { return c < ' ' || c > '~' })
 }

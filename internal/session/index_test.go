@@ -276,6 +276,21 @@ func TestS41EarlierVersion(t *testing.T) {
 	}
 }
 
+// TestListIgnoresOddKeys: an item of the store whose key is not of a session is not listed.
+func TestListIgnoresOddKeys(t *testing.T) {
+	s := newSite(t, Config{})
+	ctx := context.Background()
+	s.start(t, visit(host), alice())
+	for _, id := range []string{"", "AAAA", "not base64url!", strings.Repeat("A", 44)} {
+		if err := s.store.Put(ctx, "session.1/"+id, store.Item{Value: []byte("x"), Lifetime: time.Hour, Owners: []string{"sessions"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found, err := s.registry.List(ctx, ""); err != nil || len(found) != 1 {
+		t.Errorf("%d sessions, %v", len(found), err)
+	}
+}
+
 // TestS40Presence: what can be revoked is valid as long as it is in the store. A store
 // that lost everything keeps nobody signed in.
 func TestS40Presence(t *testing.T) {

@@ -49,3 +49,23 @@ func TestKeepAlives(t *testing.T) {
 		after(time.Minute, []*Session{request})
 	})
 }
+
+// TestReleaseTwice: a use that is released twice does not end another use of the session.
+func TestReleaseTwice(t *testing.T) {
+	s := newSite(t, Config{Idle: time.Second})
+	found, err := s.find(host, s.start(t, visit(host), alice()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := s.KeepAlive(found), s.KeepAlive(found)
+	defer second()
+	first()
+	first()
+	s.clock.advance(time.Second / 2)
+	for end := time.Now().Add(5 * time.Second); !found.LastUsed().Equal(s.clock.now()); {
+		if time.Now().After(end) {
+			t.Fatalf("last used at %s, but it is in use", found.LastUsed())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
