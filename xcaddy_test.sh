@@ -103,6 +103,7 @@ need php-cgi php-cgi
 need docker-registry docker-registry
 need skopeo skopeo
 need rclone rclone
+need openssl openssl
 need node nodejs
 need npm npm
 need hypercorn python3-hypercorn

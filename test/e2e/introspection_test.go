@@ -24,10 +24,11 @@ type introspected struct {
 	cmd    *exec.Cmd
 }
 
-func startIntrospected(t *testing.T) *introspected {
+// startIntrospected runs the provider. A public key as JWK adds the client "keyed".
+func startIntrospected(t *testing.T, jwk ...string) *introspected {
 	t.Helper()
 	listen := port(t)
-	p := &introspected{t, "http://localhost:" + listen, node(t, "introspection.mjs", listen, opaqueAudience, jwtAudience)}
+	p := &introspected{t, "http://localhost:" + listen, node(t, append([]string{"introspection.mjs", listen, opaqueAudience, jwtAudience}, jwk...)...)}
 	if line := firstLine(t, p.cmd); line != "ready" {
 		t.Fatal(line)
 	}

@@ -35,6 +35,14 @@ type certified struct {
 // startCertified runs the provider for a site.
 func startCertified(t *testing.T, site string) *certified {
 	t.Helper()
+	jwk, key := clientKey(t)
+	listen := firstLine(t, node(t, "provider.mjs", site, elsewhere, jwk))
+	return &certified{t, "http://localhost:" + listen, key}
+}
+
+// clientKey returns a key for client assertions: its public part as JWK, and all of it in PEM.
+func clientKey(t *testing.T) (string, []byte) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -49,8 +57,7 @@ func startCertified(t *testing.T, site string) *certified {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listen := firstLine(t, node(t, "provider.mjs", site, elsewhere, string(jwk)))
-	return &certified{t, "http://localhost:" + listen, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})}
+	return string(jwk), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
 }
 
 // ask sends a request to the provider's controls.

@@ -26,7 +26,7 @@ import (
 var recipeFiles = map[string]string{
 	"caddyfile ": "Caddyfile", "yaml access": "access.yaml", "yaml users": "users.yaml", "yaml keys": "keys.yaml", "yaml compose": "compose.yaml",
 	"yaml workflow": "workflow.yaml", "yaml app": "app.yaml", "rego authz": "policies/authz.rego", "rego tests": "policies/authz_test.rego",
-	"ini unit": "policy-auth.service", "ini app": "app.ini", "dockerfile ": "Dockerfile", "js ": "files/api.js",
+	"ini unit": "policy-auth.service", "ini app": "app.ini", "dockerfile ": "Dockerfile", "sh authority": "authority.sh", "sh issue": "issue.sh", "js ": "files/api.js",
 }
 
 // recipe is a page of docs/recipes whose site runs on loopback, with its own host names.
