@@ -17,6 +17,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/caddyfileutil"
 	"github.com/policyauth/caddy-policy-auth/internal/dpop"
 	"github.com/policyauth/caddy-policy-auth/internal/fairqueue"
+	"github.com/policyauth/caddy-policy-auth/internal/placement"
 	"github.com/policyauth/caddy-policy-auth/internal/token"
 )
 
@@ -54,6 +55,19 @@ func keepProofs(ctx caddy.Context, methods []Method, sessions *Session) {
 		user.keepProofs(shared.proofs, release)
 	}
 }
+
+// warnNoCertificates logs a warning for each method that requires tokens bound to a client
+// certificate on a site whose connections never have one.
+func warnNoCertificates(ctx caddy.Context, methods []Method) {
+	for _, method := range methods {
+		bound, ok := method.Authenticator.(interface{ requiresCertificate() bool })
+		if ok && bound.requiresCertificate() && placement.CheckClientAuth(ctx, true) != nil {
+			ctx.Logger().Warn("no token can be accepted with require_certificate_binding, because no TLS connection of this site asks clients for a certificate: add client_auth { mode request } to the site's tls directive; behind a proxy that ends TLS, use require_dpop", zap.String("method", method.Name))
+		}
+	}
+}
+
+func (b *BindingOption) requiresCertificate() bool { return b.RequireCertificateBinding }
 
 // keepProofs sets the verifier of proofs. Release is called when it is no longer used.
 func (b *BindingOption) keepProofs(proofs *dpop.Verifier, release func()) {

@@ -26,6 +26,7 @@ func LoadChain(ctx caddy.Context, module any, field string, target *login.Target
 	}
 	keepAttempts(ctx, methods, target, own)
 	keepProofs(ctx, methods, own)
+	warnNoCertificates(ctx, methods)
 	chain, err := NewChain(methods, allowed)
 	return chain, own, err
 }

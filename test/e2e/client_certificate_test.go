@@ -217,6 +217,7 @@ func TestE2E_T08ClientAuth(t *testing.T) {
 		"a header without roots":   {"client_auth {\n mode request\n }", "client_certificate {\n from header Client-Cert\n }", "add roots"},
 		"request with roots":       {"client_auth {\n mode request\n }", "client_certificate {\n roots DIR/clients.pem\n }", ""},
 		"verified by Caddy":        {"client_auth {\n trust_pool file DIR/clients.pem\n }", "client_certificate", ""},
+		"an address":               {"client_auth {\n trust_pool file DIR/clients.pem\n }\n }\n}\nhttps://127.0.0.1:8443 {\n tls DIR/server.pem DIR/server.key {\n client_auth {\n trust_pool file DIR/clients.pem\n }", "client_certificate", "clients send no name"},
 		"another site's, verified": {"client_auth {\n trust_pool file DIR/clients.pem\n }\n }\n}\nhttps://b.example.com:8443 {\n tls DIR/server.pem DIR/server.key {\n client_auth {\n mode request\n }\n }\n respond b\n}\nhttps://c.example.com:8443 {\n tls DIR/server.pem DIR/server.key {\n client_auth {\n trust_pool file DIR/clients.pem\n }", "client_certificate", ""},
 	} {
 		config := "{\n auto_https off\n}\nhttps://a.example.com:8443 {\n tls DIR/server.pem DIR/server.key {\n" + test.auth + "\n }\n policy_auth {\n" + test.method + "\n }\n respond ok\n}\n"
@@ -224,6 +225,38 @@ func TestE2E_T08ClientAuth(t *testing.T) {
 		output, err := exec.Command(binary(t), "validate", "--config", w.Dir+"/one.Caddyfile", "--adapter", "caddyfile").CombinedOutput()
 		if (err == nil) != (test.want == "") || !strings.Contains(string(output), test.want) {
 			t.Errorf("%s: %v %s", name, err, output)
+		}
+	}
+}
+
+// TestE2EBindingWarning: a site on which no bound token can ever be accepted says so when
+// it loads, and others do not.
+func TestE2EBindingWarning(t *testing.T) {
+	w, ca := newEnv(t), certtest.New(t, "clients")
+	pair := ca.Server(t, "a.example.com")
+	w.Write("server.pem", string(certtest.PEM(pair.Leaf)))
+	w.Write("server.key", string(certtest.KeyPEM(t, pair)))
+	w.Write("clients.pem", string(ca.PEM()))
+	const (
+		bound   = "jwt https://id.example.com {\n secret " + jwtSecret + "\n audience a\n require_certificate_binding\n }"
+		request = " tls DIR/server.pem DIR/server.key {\n client_auth {\n mode request\n }\n }\n"
+		noAuth  = "no token can be accepted with require_certificate_binding"
+	)
+	for name, test := range map[string]struct {
+		site   string
+		warned bool
+	}{
+		"no client_auth": {"", true},
+		"client_auth":    {request, false},
+	} {
+		config := "{\n auto_https off\n}\nhttps://a.example.com:8443 {\n" + test.site + " policy_auth {\n" + bound + "\n }\n respond ok\n}\n"
+		w.Write("one.Caddyfile", strings.ReplaceAll(config, "DIR", w.Dir))
+		output, err := exec.Command(binary(t), "validate", "--config", w.Dir+"/one.Caddyfile", "--adapter", "caddyfile").CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v %s", name, err, output)
+		}
+		if strings.Contains(string(output), noAuth) != test.warned {
+			t.Errorf("%s: %s", name, output)
 		}
 	}
 }

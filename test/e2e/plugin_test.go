@@ -44,6 +44,7 @@ func TestE2EPlugin(t *testing.T) {
 	withPlugin(t)
 	t.Run("requests", testPluginRequests)
 	t.Run("configuration", testPluginConfiguration)
+	t.Run("providers", testProviders)
 }
 
 func testPluginRequests(t *testing.T) {
