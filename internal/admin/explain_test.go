@@ -190,7 +190,7 @@ func TestExplainEndpoint(t *testing.T) {
 		{"an unknown set", asJSON, `{"url": "https://h/", "set": "nothing"}`, 409, set.ID(), canary},
 		{"no identity", asJSON, `{"input": {}, "roles": ["admin"]}`, 400, "no identity", canary},
 		{"a bad identity", asJSON, `{"url": "https://h/", "identity": {"rolls": []}}`, 400, "rolls", canary},
-		{"a bad kind", asJSON, `{"url": "https://h/", "identity": {"id": "x", "kind": "usr"}}`, 400, "allowed: user client unknown anonymous", canary},
+		{"a bad kind", asJSON, `{"url": "https://h/", "identity": {"id": "x", "kind": "usr"}}`, 400, "allowed: user client unknown guest anonymous", canary},
 		{"a bad address", asJSON, `{"url": "https://h/", "client_ip": "1.2.3.4:5"}`, 400, "client_ip", canary},
 		{"a bad URL", asJSON, `{"url": "/p"}`, 400, "absolute", canary},
 		{"a password in the URL", asJSON, `{"url": "https://bob:` + canary + `@h/p"}`, 200, `"url":"https://h/p"`, canary},

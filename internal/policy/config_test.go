@@ -35,7 +35,7 @@ func TestCheck(t *testing.T) {
 		{Config{AllowBuiltins: []string{"rand.intn"}}, "allowed: http.send net.lookup_ip_addr opa.runtime"},
 		{Config{Sources: []string{""}}, "empty"},
 		{Config{Access: []string{""}}, "empty"},
-		{Config{Sources: []string{"http://x/bundle"}}, "bundles are not read"},
+		{Config{Sources: []string{"http://x/bundle"}}, "not fetched from a server"},
 		{Config{ClaimsSchema: "https://x/claims.json"}, "is not a file"},
 	}
 	for _, test := range tests {

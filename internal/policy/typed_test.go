@@ -22,7 +22,7 @@ func TestTyped(t *testing.T) {
 		{"a misspelt field under not", "allow if not input.identity.blockd", []string{`a.rego:3: PA001: input.identity has no "blockd"`, "allowed: bound, "}},
 		{"a misspelt field", "allow if input.request.metod == \"GET\"", []string{`a.rego:3: PA001: input.request has no "metod"; did you mean method?; allowed: method, `}},
 		{"an impossible comparison", "allow if input.identity.roles == \"admin\"", []string{`a.rego:3: PA002: input.identity.roles is an array and "admin" is a string: they are never equal`}},
-		{"an unknown word", "allow if input.identity.kind != \"anonymus\"", []string{`a.rego:3: PA003: input.identity.kind is never "anonymus"; did you mean anonymous?; allowed: anonymous, unknown, client, user`}},
+		{"an unknown word", "allow if input.identity.kind != \"anonymus\"", []string{`a.rego:3: PA003: input.identity.kind is never "anonymus"; did you mean anonymous?; allowed: anonymous, unknown, client, guest, user`}},
 		{"a header in upper case", "allow if not input.request.headers[\"X-Blocked\"]", []string{`a.rego:3: PA004: the names in input.request.headers are lower-case: "X-Blocked" is never there, write "x-blocked"`}},
 		{"an argument of a wrong kind", "allow if startswith(input.identity.roles, \"a\")", []string{"a.rego:3: rego_type_error: startswith: invalid argument(s)", "have: (array[string], string)"}},
 		{"by a rule's value", "allow if who.rolez\n\nwho := {\"roles\": input.identity.roles}", []string{"a.rego:3: rego_type_error: undefined ref", "rolez"}},
