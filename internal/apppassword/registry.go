@@ -128,7 +128,7 @@ func decode(raw []byte, into any) error {
 
 // seal returns a value as it is stored under a key.
 func (g *Registry) seal(ctx context.Context, key string, value any) ([]byte, error) {
-	raw, err := json.Marshal(value) //nolint:gosec // the sealer encrypts it
+	raw, err := json.Marshal(value)
 	if err != nil {
 		return nil, fmt.Errorf("encoding an app password: %w", err)
 	}

@@ -2,6 +2,7 @@ package identityjwt
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -70,7 +71,7 @@ func rotate(keys []key, now time.Time) ([]key, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	return append(keys[:len(keys):len(keys)], made), true, nil
+	return append(slices.Clip(keys), made), true, nil
 }
 
 func later(a, b time.Time) time.Time {

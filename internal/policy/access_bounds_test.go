@@ -168,10 +168,11 @@ type cost struct {
 
 // exceeds reports whether a request that is some times as long as another takes more than
 // that, with a margin: lists grow by steps. What grows by the square takes times as much
-// again. Of the time, which other work adds to, the shortest of several counts.
+// again. Of the time, which other work adds to, the shortest of several counts, and what is
+// short anyway does not.
 func (c cost) exceeds(part cost, times int) bool {
-	const base = 8 << 10
-	return c.decision > 2*times*part.decision+base || c.explanation > 2*times*part.explanation+base || c.took > time.Duration(3*times)*part.took
+	const base, short = 8 << 10, 10 * time.Millisecond
+	return c.decision > 2*times*part.decision+base || c.explanation > 2*times*part.explanation+base || c.took > time.Duration(3*times)*part.took+short
 }
 
 func costOf(t *testing.T, set *Engine, in Input) cost {

@@ -46,7 +46,7 @@ func (l *Links) Open(ctx context.Context, link *Link) (cookie string, err error)
 	case link.Uses > 0 && used > link.Uses:
 		return "", fmt.Errorf("%w: the link %s was used %d times", ErrDead, link.ID, link.Uses)
 	}
-	guest := ticket{id: link.ID, place: (used - 1) % maxGuests, secret: newSecret(secretBytes)}
+	guest := ticket{id: link.ID, place: (used - 1) % maxGuests, secret: newSecret()}
 	item := store.Item{Value: hashOf(guest.secret), Lifetime: left, Owners: []string{ownerPrefix + link.ID}, Sync: true}
 	if err := l.store.Put(ctx, guest.key(), item); err != nil {
 		return "", fmt.Errorf("storing a guest: %w", err)

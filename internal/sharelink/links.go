@@ -68,7 +68,7 @@ func (l *Links) Add(ctx context.Context, link Link, maxAge time.Duration) (*Link
 	case len(stored) >= maxLinks:
 		return nil, "", fmt.Errorf("%w: the store has %d already: revoke some", ErrRefused, len(stored))
 	}
-	token := newSecret(tokenBytes)
+	token := newSecret()
 	link.Hash = hashOf(token)
 	link.ID = idOf(link.Hash)
 	value, err := json.Marshal(link)
@@ -127,7 +127,7 @@ func (l *Links) Revoke(ctx context.Context, id string) (bool, error) {
 
 // Find returns the link of a token on a host, or ErrDead with the cause. It stores nothing.
 func (l *Links) Find(ctx context.Context, host, token string) (*Link, error) {
-	if !isSecret(token, tokenLength) {
+	if !isSecret(token) {
 		return nil, fmt.Errorf("%w: it is not a token", ErrDead)
 	}
 	link, err := l.get(ctx, host, idOf(hashOf(token)))

@@ -119,7 +119,7 @@ func TestS19DeadTokens(t *testing.T) {
 	}
 	before := e.writes.Load()
 	for name, test := range map[string]struct{ host, token string }{
-		"S-19 guessed":         {host, newSecret(tokenBytes)},
+		"S-19 guessed":         {host, newSecret()},
 		"S-19 forged":          {host, good[:len(good)-1] + "!"},
 		"S-19 empty":           {host, ""},
 		"S-19 long":            {host, strings.Repeat("a", 10<<10)},
@@ -154,7 +154,7 @@ func TestS19DeadTokens(t *testing.T) {
 // TestS19WholeHash: the whole hash of a token is compared, of which the ID is a part.
 func TestS19WholeHash(t *testing.T) {
 	e := newEnv(t)
-	token := newSecret(tokenBytes)
+	token := newSecret()
 	hash := hashOf(token)
 	hash[len(hash)-1]++
 	value, err := json.Marshal(Link{Hash: hash, Host: host, Paths: []Path{"/*"}, Until: e.time.Add(time.Hour)})
@@ -234,7 +234,7 @@ func TestS19Guests(t *testing.T) {
 	for name, value := range map[string]string{
 		"a token":                      token,
 		"without a secret":             parts[0] + ".0.",
-		"with another secret":          parts[0] + ".0." + newSecret(secretBytes),
+		"with another secret":          parts[0] + ".0." + newSecret(),
 		"with the secret of another":   parts[0] + ".0." + strings.Split(second, ".")[2],
 		"in a place that is none":      parts[0] + ".1000." + parts[2],
 		"with its place written twice": parts[0] + ".00." + parts[2],
@@ -249,7 +249,7 @@ func TestS19Guests(t *testing.T) {
 	if _, err := e.Guest(t.Context(), "files.example.com", cookie); !errors.Is(err, ErrDead) {
 		t.Errorf("on another host: %v", err)
 	}
-	if err := e.EndGuest(t.Context(), host, parts[0]+".0."+newSecret(secretBytes)); err != nil {
+	if err := e.EndGuest(t.Context(), host, parts[0]+".0."+newSecret()); err != nil {
 		t.Error(err)
 	}
 	if _, err := e.Guest(t.Context(), host, cookie); err != nil {

@@ -11,16 +11,14 @@ import (
 )
 
 const (
-	// tokenBytes is how many random bytes a token has (S-19), and secretBytes those of a
-	// guest's cookie.
-	tokenBytes  = 16
+	// secretBytes is how many random bytes a token (S-19) and the secret in a guest's cookie
+	// have.
 	secretBytes = 16
 	// idBytes is how many bytes of a token's hash are the link's ID.
 	idBytes = 10
 )
 
 var (
-	tokenLength  = base64.RawURLEncoding.EncodedLen(tokenBytes)
 	secretLength = base64.RawURLEncoding.EncodedLen(secretBytes)
 	idLength     = base32.StdEncoding.EncodedLen(idBytes)
 )
@@ -29,16 +27,16 @@ var (
 var ids = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // newSecret returns random bytes as text.
-func newSecret(bytes int) string {
-	random := make([]byte, bytes)
+func newSecret() string {
+	random := make([]byte, secretBytes)
 	_, _ = rand.Read(random) // never fails
 	return base64.RawURLEncoding.EncodeToString(random)
 }
 
 // isSecret reports whether a text has the form of newSecret, so that no other text is
 // hashed or looked up.
-func isSecret(text string, length int) bool {
-	return len(text) == length && !strings.ContainsFunc(text, func(r rune) bool {
+func isSecret(text string) bool {
+	return len(text) == secretLength && !strings.ContainsFunc(text, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
 	})
 }
@@ -75,7 +73,7 @@ func (t ticket) String() string { return t.id + "." + strconv.Itoa(t.place) + ".
 // parseTicket reads the value of a guest's cookie.
 func parseTicket(value string) (ticket, bool) {
 	parts := strings.Split(value, ".")
-	if len(value) > 64 || len(parts) != 3 || !isID(parts[0]) || !isSecret(parts[2], secretLength) {
+	if len(value) > 64 || len(parts) != 3 || !isID(parts[0]) || !isSecret(parts[2]) {
 		return ticket{}, false
 	}
 	place, err := strconv.Atoi(parts[1])

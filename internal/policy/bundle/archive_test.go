@@ -8,9 +8,11 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,20 +62,10 @@ func packedFiles(t testing.TB, entries map[string]string) []byte {
 	t.Helper()
 	var headers []tar.Header
 	var contents []string
-	for _, name := range slices.Sorted(mapKeys(entries)) {
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		headers, contents = append(headers, tar.Header{Name: name}), append(contents, entries[name])
 	}
 	return packed(t, headers, contents...)
-}
-
-func mapKeys(m map[string]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for name := range m {
-			if !yield(name) {
-				return
-			}
-		}
-	}
 }
 
 // archiveOptions writes archives to files and returns options that load them.
@@ -254,13 +246,13 @@ func signingKey(t testing.TB) (private string, public []byte) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: publicDER})
 }
 
-// signed returns a bundle with the signatures that OPA makes. The names of changed files
-// are hashed as changed says.
+// signed returns a bundle with a signature of its files, as OPA makes it.
 func signed(t testing.TB, key, scope string, entries map[string]string) []byte {
 	t.Helper()
 	return signedWith(t, key, scope, bundle.SHA256, entries, entries)
 }
 
+// signedWith is signed with a signature of hashed files and their hashes.
 func signedWith(t testing.TB, key, scope string, algorithm bundle.HashingAlgorithm, hashed, entries map[string]string) []byte {
 	t.Helper()
 	hasher, err := bundle.NewSignatureHasher(algorithm)
@@ -268,7 +260,7 @@ func signedWith(t testing.TB, key, scope string, algorithm bundle.HashingAlgorit
 		t.Fatal(err)
 	}
 	var infos []bundle.FileInfo
-	for _, name := range slices.Sorted(mapKeys(hashed)) {
+	for _, name := range slices.Sorted(maps.Keys(hashed)) {
 		var value any = []byte(hashed[name])
 		if bundle.IsStructuredDoc(name) {
 			if err := json.Unmarshal([]byte(hashed[name]), &value); err != nil {
@@ -279,7 +271,7 @@ func signedWith(t testing.TB, key, scope string, algorithm bundle.HashingAlgorit
 		if err != nil {
 			t.Fatal(err)
 		}
-		infos = append(infos, bundle.NewFile(name, hexOf(digest), string(algorithm)))
+		infos = append(infos, bundle.NewFile(name, hex.EncodeToString(digest), string(algorithm)))
 	}
 	config := bundle.NewSigningConfig(key, "ES256", "")
 	if scope != "" {
@@ -292,20 +284,8 @@ func signedWith(t testing.TB, key, scope string, algorithm bundle.HashingAlgorit
 		t.Fatal(err)
 	}
 	all := map[string]string{signaturesName: `{"signatures": ["` + token + `"]}`}
-	for name, content := range entries {
-		all[name] = content
-	}
+	maps.Copy(all, entries)
 	return packedFiles(t, all)
-}
-
-func hexOf(digest []byte) string {
-	const digits = "0123456789abcdef"
-	var text strings.Builder
-	for _, b := range digest {
-		text.WriteByte(digits[b>>4])
-		text.WriteByte(digits[b&15])
-	}
-	return text.String()
 }
 
 // TestSignedArchive: N-64. A signed bundle is loaded if one of the keys verifies it and
@@ -315,10 +295,7 @@ func TestSignedArchive(t *testing.T) {
 	other, otherPublic := signingKey(t)
 	entries := map[string]string{"authz.rego": authzModule, "data.json": `{"open": true}`, "README.md": "prose"}
 	with := func(name, content string) map[string]string {
-		changed := map[string]string{}
-		for at, text := range entries {
-			changed[at] = text
-		}
+		changed := maps.Clone(entries)
 		if changed[name] = content; content == "" {
 			delete(changed, name)
 		}
