@@ -36,7 +36,7 @@ func (p *parser) alternatives(node *yaml.Node, what string) []Alternative {
 			alternative.Conditions = append(alternative.Conditions, p.condition(m, upgrades))
 		}
 		p.checkBeside(members, "anyone", "matches every caller, %s only some", "methods", "networks", "upgrades", "tools")
-		p.checkBeside(members, "links", "matches guests, of whom nothing is known that %s compares", "methods", "networks")
+		p.checkBeside(members, "links", "matches guests, who have nothing that %s compares", "methods", "networks")
 		if item.Kind == yaml.MappingNode && len(item.Content) == 0 {
 			p.problem(item, "the alternative is empty; for every caller write {anyone: true}")
 		}

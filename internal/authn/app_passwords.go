@@ -219,7 +219,7 @@ func (a *AppPasswords) rejected(p *apppassword.Password, reason authenticator.Re
 	return outcome
 }
 
-// ended ends the app passwords of a person whom the login rejects.
+// ended ends the app passwords of a person that the login rejects.
 func (a *AppPasswords) ended(r *http.Request, p *apppassword.Password, h *apppassword.Holder, outcome authenticator.Outcome) authenticator.Outcome {
 	if outcome.Verdict != authenticator.Rejected {
 		return outcome

@@ -154,7 +154,7 @@ func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, result *exch
 	return err
 }
 
-// setUpstreamToken sets the provider's token, and removes that of another caller, whom an
+// setUpstreamToken sets the provider's token, and removes that of another caller, which an
 // earlier handler identified.
 func (f *Forwarder) setUpstreamToken(r *http.Request, ex *exchange.Exchange) {
 	removeHeaders(r.Header, request.FoldHeaderName(f.UpstreamTokenHeader))

@@ -77,7 +77,7 @@ func (g *Guests) secure(ex *exchange.Exchange) bool {
 	return g.config.InsecureHTTP || ex.Request.Secure()
 }
 
-// Identify returns the identity of an anonymous caller to whom a share link opens the request:
+// Identify returns the identity of an anonymous caller for which a share link opens the request:
 // it only reads, and every reading of its path is one of the link's (S-19). Otherwise it
 // returns nil. The policies decide about a guest as about any caller. The verdict stays
 // Absent: a guest whose request is denied is answered like an anonymous caller.

@@ -17,7 +17,7 @@ const (
 	// made a key. While one request reads it, others do not wait, until the known
 	// keys are twice as old.
 	checkEvery = 5 * time.Minute
-	// lead is how long before its start a key is made: whoever has keys that lack it
+	// lead is how long before its start a key is made: a client whose keys lack it
 	// got them from a machine that had not read the storage yet.
 	lead = maxAge + 2*checkEvery
 	// keep is how long a key is published after the next one started: as long as the
