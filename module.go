@@ -100,7 +100,7 @@ type Handler struct {
 	// are redirected there; everything else gets 401. Default: none.
 	LoginRaw []json.RawMessage `json:"login,omitempty" caddy:"namespace=http.policy_auth.logins inline_key=method"`
 
-	// Share links, by which guests see parts of the site until a time. Default: none.
+	// Share links, which give guests temporary access to parts of the site. Default: none.
 	Links *authn.Links `json:"links,omitempty"`
 
 	// Limits of the request body that policies can read. The body is buffered only if
@@ -126,8 +126,8 @@ type Handler struct {
 	// A signed JWT that tells the next handler who is calling. Default: none.
 	IdentityJWT *settings.IdentityJWT `json:"identity_jwt,omitempty"`
 
-	// Passes the provider's own token of a session on to the next handler. It is an error
-	// without login oidc, and beside forward_credentials. Default: none.
+	// Forwards the token that the OpenID provider issued for the session to the next handler.
+	// It is an error without login oidc, and beside forward_credentials. Default: none.
 	UpstreamToken *settings.UpstreamToken `json:"upstream_token,omitempty"`
 
 	// Shows the caller to scripts of the site's pages, at /.policy_auth/me. Default: not

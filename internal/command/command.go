@@ -19,10 +19,11 @@ func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "policy-auth",
 		Usage: "<subcommand>",
-		Short: "Manages policies, access tables, users and keys of policy_auth",
+		Short: "Manages the policies, access tables, users, keys, sessions and share links of policy_auth",
 		Long: `
 Manages and tests what the policy_auth handler reads: policies, access tables,
-users and keys. Explains decisions and lists sessions of a running server.
+users and keys. Explains the decisions of a running server, and lists and ends
+its sessions, app passwords and share links.
 
 The exit status is 0 for yes, 1 for no (denied, failed, found) and 2 for an error.
 Results go to standard output, everything else to standard error.`,
