@@ -2,8 +2,11 @@ package conformance
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -299,6 +302,80 @@ func TestS19TokenInNoLog(t *testing.T) {
 	}
 	if len(logs.All())+len(more.All()) == 0 {
 		t.Error("nothing is logged")
+	}
+}
+
+// TestS19PressedTwice: a button that is pressed twice opens a link with one use once, although
+// the browser keeps the cookie of one answer alone.
+func TestS19PressedTwice(t *testing.T) {
+	w := newEnv(t)
+	w.Write("links.yaml", linkAccess)
+	h, _ := w.site(linkSite)
+	spec := album
+	spec.Uses = 1
+	_, path := addLink(t, spec)
+	pageID := regexp.MustCompile(`name="press" value="([^"]+)"`)
+	page := func() string {
+		found := pageID.FindStringSubmatch(visitor(t, h).Ask(secure(get(path)), new(reached)).Body.String())
+		if found == nil {
+			t.Fatal("a page without an ID")
+		}
+		return found[1]
+	}
+	first, other := page(), page()
+	if first == other {
+		t.Error("two pages have one ID")
+	}
+	press := func(id string) (*browser, *httptest.ResponseRecorder) {
+		r := secure(post(path, "Sec-Fetch-Site", "same-origin", "Content-Type", "application/x-www-form-urlencoded"))
+		r.Body = io.NopCloser(strings.NewReader("press=" + id))
+		p := visitor(t, h) // has lost the cookie of the answer before
+		return p, p.Ask(r, new(reached))
+	}
+	for _, try := range []string{"once", "twice", "thrice"} {
+		p, answer := press(first)
+		if answer.Code != 303 || answer.Header().Get("Location") != "/2026/" {
+			t.Fatalf("%s: %d", try, answer.Code)
+		}
+		if answer := p.Ask(secure(get("/2026/a")), new(reached)); answer.Code != 200 {
+			t.Errorf("%s: %d", try, answer.Code)
+		}
+	}
+	for name, id := range map[string]string{"another page": other, "no page": "", "a long ID": strings.Repeat("a", 10<<10)} {
+		if _, answer := press(id); answer.Code != 404 || len(answer.Result().Cookies()) > 0 {
+			t.Errorf("%s: %d", name, answer.Code)
+		}
+	}
+}
+
+// TestS19LinkElsewhere: a link that is opened at a site without share links is a path as any
+// other there, and no log has its token.
+func TestS19LinkElsewhere(t *testing.T) {
+	w := newEnv(t)
+	decided, decisions := w.SiteWithDecisions(formSite + corsSite)
+	h, logs := w.site(formSite + corsSite)
+	token := "canary-4711-of-a-link"
+	path := sharelink.PathPrefix + token
+	for _, h := range []*browser{visitor(t, decided), visitor(t, h)} {
+		for _, r := range []*http.Request{
+			get(path, "Origin", "https://evil.example"), get(path, "Accept", "application/json"), navigate(get(path)), get(path + "?a=b"), get(path + "/x"),
+			post(path), get("/", "Referer", "https://example.com"+path), asMethod("OPTIONS", path),
+		} {
+			if answer := h.Ask(secure(r), new(reached)); strings.Contains(fmt.Sprint(answer.Header(), answer.Body), token) {
+				t.Errorf("%s %s is answered with the token", r.Method, r.URL)
+			}
+		}
+	}
+	for _, observed := range []*observer.ObservedLogs{decisions, logs} {
+		if observed.Len() == 0 {
+			t.Error("nothing is logged")
+		}
+		for _, line := range observed.All() {
+			text, _ := json.Marshal(line.ContextMap())
+			if strings.Contains(string(text)+line.Message, token) {
+				t.Errorf("%s: %s", line.Message, text)
+			}
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ func (rs *Responder) Remember(r *http.Request, ex *exchange.Exchange, result *ex
 		ID: ex.ID(), Time: ex.Request.Time(), Status: result.Status, Reason: result.Reason, Codes: decision.Codes, Rule: decision.Labels["rule"],
 		Method: outcome.Method, Candidate: outcome.Candidate, Facts: withHint(outcome.Details, result.Hint), UserID: identity.ID, Issuer: identity.Issuer,
 		Judged: decision.Revision != "", Set: rs.Policies.ID(), Revision: decision.Revision,
-		HTTPMethod: r.Method, Host: r.Host, Path: ex.Request.Readings()[0].Path, ClientIP: ex.Request.ClientIP(),
+		HTTPMethod: r.Method, Host: r.Host, Path: ex.Request.LogPath(), ClientIP: ex.Request.ClientIP(),
 		Record: rs.Policies.Record(result.Input, *decision),
 	}
 	if decision.Err != nil {

@@ -50,7 +50,7 @@ func IsSecretName(name string) bool {
 
 // RedactSecrets replaces the values of headers, parameters and members whose names look
 // secret in a document that was decoded from JSON, also in the URLs of other headers and
-// whether or not the site is configured to read them. It changes the document and returns
+// whether or not the site is configured to read them, and the tokens of share links. It changes the document and returns
 // the names of what it redacted, sorted.
 func RedactSecrets(document map[string]any) []string {
 	h := &secretRedactor{names: map[string]bool{}}
@@ -82,6 +82,7 @@ func RedactSecrets(document map[string]any) []string {
 			(*parent)[name] = h.body((*parent)[name])
 		}
 	}
+	hideLinks(document)
 	return h.sorted()
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // PathPrefix begins the path of every share link; the token follows.
-const PathPrefix = ownPages + "link/"
+const PathPrefix = request.LinkPrefix
 
 // ownPages begins the paths of this module's own pages, to which no link leads.
 const ownPages = "/.policy_auth/"
@@ -107,20 +107,27 @@ func (s *Site) serve(v *Request) {
 	}
 	guest, err := s.Guest(v.R, v.HTTPS)
 	known := err == nil && guest.ID == link.ID // who goes on needs no further use
-	if !known {
-		if err := s.Links.CheckUses(ctx, link); err != nil {
-			s.fail(v, link, err)
-			return
-		}
-	}
 	switch {
 	case v.R.Method != http.MethodPost:
-		_ = s.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{Kind: pages.ShareLink, About: link.Name, Action: v.Path, RequestID: v.RequestID})
+		s.show(v, link, known)
 	case known:
 		v.redirect(link)
 	default:
 		s.open(v, link)
 	}
+}
+
+// show answers with the page that opens a link.
+func (s *Site) show(v *Request, link *Link, known bool) {
+	if !known {
+		if err := s.Links.CheckUses(v.R.Context(), link); err != nil {
+			s.fail(v, link, err)
+			return
+		}
+	}
+	_ = s.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{
+		Kind: pages.ShareLink, About: link.Name, Action: v.Path, Hidden: []pages.Hidden{{Name: pressField, Value: newSecret()}}, RequestID: v.RequestID,
+	})
 }
 
 // open begins a guest session, unless the caller is authenticated already.
@@ -134,7 +141,7 @@ func (s *Site) open(v *Request, link *Link) {
 		s.fail(v, link, errors.Join(errCannotIdentify, outcome.Err))
 		return
 	}
-	value, err := s.Links.Open(v.R.Context(), link)
+	value, known, err := s.Links.Open(v.R.Context(), link, readPress(v.W, v.R))
 	if err != nil {
 		s.fail(v, link, err)
 		return
@@ -142,7 +149,9 @@ func (s *Site) open(v *Request, link *Link) {
 	cookie := Cookie()
 	cookie.MaxAge = min(link.Until.Sub(s.Links.Now()), session.MaxCookieAge)
 	cookie.Set(v.W, value, v.HTTPS)
-	s.Report(v, Event{Opened: true, Identity: link.Identity()})
+	if !known {
+		s.Report(v, Event{Opened: true, Identity: link.Identity()})
+	}
 	v.redirect(link)
 }
 

@@ -33,8 +33,25 @@ func (l *Links) CheckUses(ctx context.Context, link *Link) error {
 
 // Open counts a use of a link and returns the value of the cookie of a new guest, or
 // ErrDead if the link was used too often. Of several concurrent calls, on any machines, no
-// more than the link's uses succeed.
-func (l *Links) Open(ctx context.Context, link *Link) (cookie string, err error) {
+// more than the link's uses succeed. Press is the ID of the page whose button was pressed, or
+// "": a page whose form is submitted again is known, and gets the cookie of its guest.
+func (l *Links) Open(ctx context.Context, link *Link, press string) (cookie string, known bool, err error) {
+	key := link.pressKey(press)
+	if key == "" {
+		cookie, err = l.open(ctx, link)
+		return cookie, false, err
+	}
+	if cookie, err = l.claim(ctx, link, key); err != nil || cookie != "" {
+		return cookie, true, err
+	}
+	ctx = context.WithoutCancel(ctx) // the browser may be gone, and waits for the answer to its next form
+	cookie, err = l.open(ctx, link)
+	l.finish(ctx, link, key, cookie)
+	return cookie, false, err
+}
+
+// open counts a use of a link and makes a guest.
+func (l *Links) open(ctx context.Context, link *Link) (cookie string, err error) {
 	if err := l.CheckUses(ctx, link); err != nil {
 		return "", err
 	}

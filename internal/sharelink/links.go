@@ -18,6 +18,7 @@ const (
 	linkPrefix  = "link.1/"
 	guestPrefix = "link.1-guest/"
 	usedPrefix  = "link.1-used/"
+	pressPrefix = "link.1-press/"
 )
 
 // ownerOfAll is the owner of all links, and ownerPrefix begins the owner of all records of

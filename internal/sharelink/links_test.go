@@ -25,7 +25,8 @@ type recorder struct {
 	store.Store
 	reads, writes atomic.Int64
 	down          bool
-	stale         bool // counters are read from a cache that does not have them yet
+	stale         bool   // counters are read from a cache that does not have them yet
+	claimed       func() // is called after each item that was new; nil is none
 }
 
 func (r *recorder) Get(ctx context.Context, key string) ([]byte, error) {
@@ -41,16 +42,25 @@ func (r *recorder) Get(ctx context.Context, key string) ([]byte, error) {
 
 func (r *recorder) Put(ctx context.Context, key string, item store.Item) error {
 	r.writes.Add(1)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	return r.Store.Put(ctx, key, item)
 }
 
 func (r *recorder) PutNew(ctx context.Context, key string, item store.Item) (bool, error) {
 	r.writes.Add(1)
+	if r.claimed != nil {
+		defer r.claimed()
+	}
 	return r.Store.PutNew(ctx, key, item)
 }
 
 func (r *recorder) Count(ctx context.Context, key string, window time.Duration) (int, error) {
 	r.writes.Add(1)
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
 	return r.Store.Count(ctx, key, window)
 }
 
@@ -190,7 +200,7 @@ func TestS19Uses(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 20 {
 		wait.Go(func() {
-			switch _, err := e.Open(t.Context(), link); {
+			switch _, _, err := e.Open(t.Context(), link, ""); {
 			case err == nil:
 				opened.Add(1)
 			case errors.Is(err, ErrDead):
@@ -204,7 +214,7 @@ func TestS19Uses(t *testing.T) {
 	}
 	e.stale = false
 	before := e.writes.Load()
-	if _, err := e.Open(t.Context(), link); !errors.Is(err, ErrDead) || e.writes.Load() != before {
+	if _, _, err := e.Open(t.Context(), link, ""); !errors.Is(err, ErrDead) || e.writes.Load() != before {
 		t.Errorf("a link without uses left: %v, %d writes", err, e.writes.Load()-before)
 	}
 	list, err := e.List(t.Context())
@@ -218,7 +228,7 @@ func TestS19Uses(t *testing.T) {
 func TestS19Guests(t *testing.T) {
 	e := newEnv(t)
 	link, token := e.add(t, 0)
-	cookie, err := e.Open(t.Context(), link)
+	cookie, _, err := e.Open(t.Context(), link, "")
 	if err != nil || strings.Contains(cookie, token) {
 		t.Fatal(cookie, err)
 	}
@@ -229,7 +239,7 @@ func TestS19Guests(t *testing.T) {
 	if id.Authenticated || id.Kind != "guest" || id.ID != "link:"+link.ID || id.Method != "link" || id.Username != "" || id.Email != "" || len(id.Roles)+len(id.Groups)+len(id.Scopes)+len(id.Claims) > 0 {
 		t.Errorf("%+v", id)
 	}
-	second, _ := e.Open(t.Context(), link)
+	second, _, _ := e.Open(t.Context(), link, "")
 	parts := strings.Split(cookie, ".")
 	for name, value := range map[string]string{
 		"a token":                      token,
@@ -280,9 +290,9 @@ func TestS19Guests(t *testing.T) {
 func TestGuestsAreBounded(t *testing.T) {
 	e := newEnv(t)
 	link, _ := e.add(t, 0)
-	first, _ := e.Open(t.Context(), link)
+	first, _, _ := e.Open(t.Context(), link, "")
 	for range maxGuests {
-		if _, err := e.Open(t.Context(), link); err != nil {
+		if _, _, err := e.Open(t.Context(), link, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
