@@ -31,7 +31,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if ex.Request.TooEarly() {
 		return h.deny(w, r, ex, h.caller(ex, deny.EarlyData(), authenticator.Source{}), policy.Denied(authenticator.ReasonEarlyData))
 	}
-	if path := ex.Request.EscapedPath(); h.chain.ServeMetadata(w, r, path) || h.identityJWT.ServeKeys(w, r, path) {
+	if path := ex.Request.EscapedPath(); h.chain.ServeMetadata(w, r, path, ex.ID) || h.identityJWT.ServeKeys(w, r, path, ex.ID) {
 		return nil
 	}
 	switch h.preflight(w, r, ex) {
@@ -103,7 +103,7 @@ func (h *Handler) reportCORS(w http.ResponseWriter, r *http.Request, ex *exchang
 	observe.LogCrossOrigin(h.sampledLogger, observe.CrossOrigin{
 		Preflight: preflight, What: refusal.What, Value: refusal.Value, Origin: r.Header.Get("Origin"),
 		Method: r.Header.Get("Access-Control-Request-Method"), Headers: r.Header.Get("Access-Control-Request-Headers"),
-		RequestID: ex.ID(), Host: r.Host, Path: ex.Request.Readings()[0].Path, ClientIP: ex.Request.ClientIP(),
+		RequestID: ex.ID(), Host: r.Host, Path: ex.Request.LogPath(), ClientIP: ex.Request.ClientIP(),
 	})
 }
 
@@ -317,7 +317,7 @@ func (h *Handler) event(r *http.Request, ex *exchange.Exchange, result *exchange
 	return observe.Event{
 		RequestID: ex.ID, Allowed: decision.Allow, Status: result.Status, Reason: result.Reason, Codes: decision.Codes,
 		Outcome: result.Outcome, Identity: result.Identity(), Labels: decision.Labels, Vars: decision.Metadata, Revision: decision.Revision,
-		Hint: result.Hint, Admin: h.admin, Err: decision.Err, HTTPMethod: r.Method, Host: r.Host, Path: ex.Request.Readings()[0].Path,
+		Hint: result.Hint, Admin: h.admin, Err: decision.Err, HTTPMethod: r.Method, Host: r.Host, Path: ex.Request.LogPath(),
 		ClientIP: ex.Request.ClientIP(), Elapsed: decision.Elapsed, Cached: string(decision.Cached),
 	}
 }

@@ -42,9 +42,9 @@ type hotSite struct {
 	budget      float64 // of allocations that the handler adds
 }
 
-// request returns the request, with a session where the site has them.
+// request returns the request, with a session where the site has them, unless it has a token.
 func (s hotSite) request(t testing.TB, h *Handler) *http.Request {
-	if h.site.HasForm() {
+	if h.site.HasForm() && s.r.Header["Authorization"] == nil {
 		p := visitor(t, h)
 		p.SignIn("/mail", "alice", canary)
 		for name, value := range p.Cookies {
@@ -66,6 +66,7 @@ func hotSites(t testing.TB, w *env) []hotSite {
 	w.Write("many.yaml", rules+"  - paths: [/*]\n    allow: [{roles: [admin]}]\n")
 	w.Write("keys.yaml", keys)
 	bearer := get("/api/a", "Authorization", "Bearer "+jwtOf(t, map[string]any{"roles": []string{"admin"}}), "Accept", "a/b", "User-Agent", "x", "X-Tenant", "blue")
+	everything := formSite + "links\napp_passwords\nidentity_jwt {\n audience wiki\n issuer https://app.example.com\n }\n"
 	return []hotSite{
 		{"a token, any known caller", jwtSite, bearer, handlerBudget},
 		{"a token, and a JWT for the upstream", jwtSite + "identity_jwt {\n audience wiki\n issuer https://app.example.com\n }\n", bearer, handlerBudget + 2}, // its header
@@ -73,7 +74,9 @@ func hotSites(t testing.TB, w *env) []hotSite {
 		{"a token, 500 rules", jwtSite + "access DIR/many.yaml\n", bearer, handlerBudget},
 		{"one of 500 keys", "api_key {\n keys DIR/keys.yaml\n }\n access DIR/many.yaml\n", get("/api/a", "X-API-Key", canary+"-of-sufficient-length-77"), handlerBudget},
 		{"a password", "basic {\n users DIR/users.yaml\n }\n access DIR/many.yaml\n", asUser(get("/api/a"), "alice"), handlerBudget},
-		{"a session", formSite, secure(get("/mail")), handlerBudget + 6}, // its cookie, and what keeps it alive
+		{"a session", formSite, secure(get("/mail")), handlerBudget + 6},                                        // its cookie, and what keeps it alive
+		{"a session, beside all that others may have", everything, secure(get("/mail")), handlerBudget + 6 + 2}, // and the header with the JWT
+		{"a token, beside all that others may have", jwtSite + everything, get("/mail", "Authorization", bearer.Header.Get("Authorization")), handlerBudget + 2},
 		{"anonymous", "access DIR/access.yaml\n", get("/public/a"), handlerBudget},
 	}
 }

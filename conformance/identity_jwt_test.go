@@ -54,6 +54,9 @@ func TestS22IdentityJWT(t *testing.T) {
 	if err != nil || json.Unmarshal(recorder.Body.Bytes(), &set) != nil || len(set.Keys) == 0 {
 		t.Fatal(err, recorder.Body)
 	}
+	if recorder, err := ask(h, post("/.policy_auth/jwks"), new(reached)); err != nil || recorder.Code != 405 {
+		t.Errorf("POST of the keys: %v, %v", recorder, err)
+	}
 	w.Write("jwks.json", recorder.Body.String())
 	claims := jwt.MapClaims{}
 	_, err = jwt.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) { return set.Key(t.Header["kid"].(string))[0].Key, nil },

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
 	"github.com/policyauth/caddy-policy-auth/internal/oidc/oidctest"
 )
 
@@ -74,6 +76,54 @@ func TestS23UpstreamToken(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestS23UpstreamTokenNested: S-23. Behind a policy_auth that consumed the client's own
+// credential in the same header, the next handler gets the token, also through a third one,
+// and never the credential.
+func TestS23UpstreamTokenNested(t *testing.T) {
+	for name, third := range map[string]string{"two handlers": "", "three handlers": basicSite} {
+		w := newEnv(t)
+		fake := oidctest.New(t)
+		token := ""
+		fake.Set(func(f *oidctest.Provider) {
+			f.Tokens = func(_ string, answer map[string]any) { token = answer["access_token"].(string) }
+		})
+		first, _ := w.site(basicSite)
+		second, _ := w.site(oidcSite(fake, "") + "upstream_token access\n")
+		handlers := []caddyhttp.MiddlewareHandler{first, second}
+		if third != "" {
+			last, _ := w.site(third)
+			handlers = append(handlers, last)
+		}
+		p := visitor(t, second)
+		p.SignInAt("/mail")
+		p.H = chained(handlers)
+		for _, want := range []string{"Bearer " + token, ""} {
+			if want == "" {
+				p.Cookies = map[string]string{}
+			}
+			next := new(reached)
+			if recorder := p.Ask(asUser(get("/public/mail"), "alice"), next); next.Request == nil {
+				t.Fatalf("%s: %d %s", name, recorder.Code, recorder.Body)
+			}
+			if got := strings.Join(next.Request.Header["Authorization"], "|"); got != want || token == "" {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
+	}
+}
+
+// chained passes a request through several handlers.
+type chained []caddyhttp.MiddlewareHandler
+
+func (c chained) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if len(c) == 0 {
+		return next.ServeHTTP(w, r)
+	}
+	return c[0].ServeHTTP(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		return c[1:].ServeHTTP(w, r, next)
+	}))
 }
 
 // TestS23UpstreamTokenErrors: S-23. What cannot be with upstream_token.

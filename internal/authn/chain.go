@@ -84,9 +84,10 @@ func (c *Chain) addSources(i int) error {
 }
 
 // ServeMetadata answers a request for the description of a protected resource
-// (RFC 9728); it is false for any other. Path is the public path, escaped.
-func (c *Chain) ServeMetadata(w http.ResponseWriter, r *http.Request, path string) bool {
-	return c.metadata.serve(w, r, path)
+// (RFC 9728); it is false for any other. Path is the public path, escaped. ID returns the
+// ID of the request, which a refusal has.
+func (c *Chain) ServeMetadata(w http.ResponseWriter, r *http.Request, path string, id func() string) bool {
+	return c.metadata.serve(w, r, path, id)
 }
 
 // Challenged reports whether any method can be asked for in a challenge, which

@@ -114,7 +114,7 @@ func union(a, b []string) []string {
 // serve answers a request for a description, which is public: no credential is
 // looked at, and scripts of every origin may read it (RFC 9728, section 3). It
 // is false for requests for anything else.
-func (m metadata) serve(w http.ResponseWriter, r *http.Request, path string) bool {
+func (m metadata) serve(w http.ResponseWriter, r *http.Request, path string, id func() string) bool {
 	rest, ours := strings.CutPrefix(path, metadataPath)
 	if len(m.documents) == 0 || !ours || rest != "" && rest[0] != '/' {
 		return false
@@ -129,9 +129,12 @@ func (m metadata) serve(w http.ResponseWriter, r *http.Request, path string) boo
 		w.WriteHeader(http.StatusNoContent)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		h.Set("Allow", "GET, HEAD, OPTIONS")
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Request-Id", id())
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	case !known:
 		h.Set("Cache-Control", "no-store")
+		h.Set("X-Request-Id", id())
 		w.WriteHeader(http.StatusNotFound)
 	default:
 		h.Set("Content-Type", "application/json")

@@ -49,6 +49,7 @@ func TestServeMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	id := func() string { return "id" }
 	for _, test := range []struct {
 		method, path string
 		served       bool
@@ -64,12 +65,15 @@ func TestServeMetadata(t *testing.T) {
 		{"GET", "/mcp", false, 200},
 	} {
 		w := httptest.NewRecorder()
-		served := described.serve(w, httptest.NewRequest(test.method, "/", nil), test.path)
+		served := described.serve(w, httptest.NewRequest(test.method, "/", nil), test.path, id)
 		if served != test.served || w.Code != test.status || (w.Body.Len() > 0) != (test.status == 200 && test.served) {
 			t.Errorf("%s %s: served %t, %d %s", test.method, test.path, served, w.Code, w.Body)
 		}
+		if got := w.Header().Get("X-Request-Id"); (got == id()) != (test.status >= 400) {
+			t.Errorf("%s %s: the request's ID is %q", test.method, test.path, got)
+		}
 	}
-	if w := httptest.NewRecorder(); (metadata{}).serve(w, httptest.NewRequest("GET", "/", nil), metadataPath) {
+	if w := httptest.NewRecorder(); (metadata{}).serve(w, httptest.NewRequest("GET", "/", nil), metadataPath, id) {
 		t.Error("a site without resources answers")
 	}
 }

@@ -37,6 +37,10 @@ type Session struct {
 	// Default: no limit.
 	MaxAuthAge caddy.Duration `json:"max_auth_age,omitempty"`
 
+	// How many sessions a person has at most in the store, 1 to 1000; one more ends the
+	// oldest. Default: 100.
+	MaxPerUser int `json:"max_per_user,omitempty"`
+
 	// Keeps the cookie when the browser is closed, until the lifetime ends. Default:
 	// false.
 	Persistent bool `json:"persistent,omitempty"`
@@ -82,6 +86,7 @@ func (Session) CaddyModule() caddy.ModuleInfo {
 //	    idle <duration>
 //	    lifetime <duration>
 //	    max_auth_age <duration>
+//	    max_per_user <number>
 //	    persistent
 //	    cookie_name <name>
 //	    cookie_domain <domain>
@@ -98,6 +103,7 @@ func (s *Session) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"idle":          caddyfileutil.Duration(&s.Idle),
 		"lifetime":      caddyfileutil.Duration(&s.Lifetime),
 		"max_auth_age":  caddyfileutil.Duration(&s.MaxAuthAge),
+		"max_per_user":  caddyfileutil.Int(&s.MaxPerUser, session.MaxMaxPerUser),
 		"persistent":    caddyfileutil.Flag(&s.Persistent),
 		"cookie_name":   caddyfileutil.String(&s.CookieName),
 		"cookie_domain": caddyfileutil.String(&s.CookieDomain),
@@ -134,7 +140,7 @@ func (s *Session) check() error {
 func (s *Session) config() session.Config {
 	config := session.Config{
 		Cookie: session.Cookie{Name: s.CookieName, Domain: s.CookieDomain, SameSite: sameSites[s.SameSite]},
-		Idle:   time.Duration(s.Idle), Lifetime: time.Duration(s.Lifetime), MaxAuthAge: time.Duration(s.MaxAuthAge),
+		Idle:   time.Duration(s.Idle), Lifetime: time.Duration(s.Lifetime), MaxAuthAge: time.Duration(s.MaxAuthAge), MaxPerUser: s.MaxPerUser,
 	}
 	if config.Lifetime == 0 {
 		config.Lifetime = max(session.DefaultLifetime, config.Idle)

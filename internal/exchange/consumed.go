@@ -18,10 +18,11 @@ type ConsumedCredentials struct {
 	query       *request.StrippedQuery
 }
 
-// consumedHeader is a removed header with the lines that the client sent.
+// consumedHeader is a removed header with the lines that the client sent, and with those that
+// the next handler gets instead.
 type consumedHeader struct {
-	name  string
-	lines []string
+	name           string
+	lines, instead []string
 }
 
 // ConsumeParameter removes a credential from the query.
@@ -70,7 +71,21 @@ func (c *ConsumedCredentials) ConsumeHeader(h http.Header, name string) {
 	case c.headers == nil:
 		c.headers = c.first[:0]
 	}
-	c.headers = append(c.headers, consumedHeader{name, lines})
+	c.headers = append(c.headers, consumedHeader{name: name, lines: lines})
+}
+
+// ReplaceHeader makes Remove set a consumed header to a value of ours; "" is none. A header
+// that is not consumed stays as it is.
+func (c *ConsumedCredentials) ReplaceHeader(name, value string) {
+	for i := range c.headers {
+		switch header := &c.headers[i]; {
+		case header.name != name:
+		case value == "":
+			header.instead = nil
+		default:
+			header.instead = []string{value}
+		}
+	}
 }
 
 // ConsumeCookies marks cookies as credentials of this module, so that Remove removes
@@ -93,12 +108,15 @@ func (c *ConsumedCredentials) ConsumeCookies(h http.Header, names ...string) {
 	}
 }
 
-// Remove deletes every consumed header and cookie from the request. It changes the map
+// Remove deletes every consumed header and cookie from the request, or sets the header to the
+// value that replaces it. It changes the map
 // and never the slices in it, because the access log holds a copy of the map that
 // shares them.
 func (c *ConsumedCredentials) Remove(h http.Header) {
 	for _, header := range c.headers {
-		delete(h, header.name)
+		if delete(h, header.name); header.instead != nil {
+			h[header.name] = header.instead
+		}
 	}
 	if len(c.cookies) == 0 {
 		return

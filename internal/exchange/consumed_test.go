@@ -25,6 +25,19 @@ func TestConsumedCredentials(t *testing.T) {
 			s.ConsumeHeader(http.Header{"Authorization": {"Basic old"}}, "Authorization")
 			s.ConsumeHeader(h, "Authorization")
 		}, http.Header{"Cookie": {"token=secret; theme=dark", "token=x"}}, true},
+		{"header replaced", func(s *Shared, h http.Header) {
+			s.ConsumeHeader(h, "Authorization")
+			s.ReplaceHeader("Authorization", "Bearer y")
+		}, http.Header{"Authorization": {"Bearer y"}, "Cookie": {"token=secret; theme=dark", "token=x"}}, true},
+		{"header replaced by none", func(s *Shared, h http.Header) {
+			s.ConsumeHeader(h, "Authorization")
+			s.ReplaceHeader("Authorization", "Bearer y")
+			s.ReplaceHeader("Authorization", "")
+		}, http.Header{"Cookie": {"token=secret; theme=dark", "token=x"}}, true},
+		{"another header replaced", func(s *Shared, h http.Header) {
+			s.ConsumeHeader(h, "Authorization")
+			s.ReplaceHeader("X-Token", "y")
+		}, http.Header{"Cookie": {"token=secret; theme=dark", "token=x"}}, true},
 		{"no header", func(s *Shared, h http.Header) { s.ConsumeHeader(h, "") }, http.Header{"Authorization": {"Basic x"}, "Cookie": {"token=secret; theme=dark", "token=x"}}, false},
 		{"cookie", func(s *Shared, h http.Header) { s.ConsumeCookies(h, "token") }, http.Header{"Authorization": {"Basic x"}, "Cookie": {"theme=dark"}}, true},
 		{"all cookies", func(s *Shared, h http.Header) {

@@ -56,6 +56,7 @@ type Forwarder struct {
 
 // New returns the forwarder of a site.
 func New(config Config) *Forwarder {
+	config.IdentityJWTHeader = http.CanonicalHeaderKey(config.IdentityJWTHeader) // once
 	f := &Forwarder{Config: config}
 	for _, name := range config.CertificateHeaders {
 		f.foldedCertificates = append(f.foldedCertificates, request.FoldHeaderName(name))

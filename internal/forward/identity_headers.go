@@ -189,12 +189,17 @@ func (h *IdentityHeaders) Set(r *http.Request, id *authenticator.Identity, share
 
 // SetToken sets a reserved header, or leaves it out for "".
 func (h *IdentityHeaders) SetToken(r *http.Request, name, value string, shared *exchange.Shared) {
+	name = http.CanonicalHeaderKey(name)
+	shared.ReplaceHeader(name, value) // an earlier handler may have consumed the client's own
 	if value == "" {
 		return
 	}
-	name = http.CanonicalHeaderKey(name)
-	r.Header[name] = []string{value}
-	shared.AddIdentityHeader(request.FoldHeaderName(name))
+	for i := range h.lines {
+		if l := &h.lines[i]; l.name == name {
+			r.Header[name] = []string{value}
+			shared.AddIdentityHeader(l.folded)
+		}
+	}
 }
 
 // isPrintable reports whether a value is valid in a header and arrives unchanged:

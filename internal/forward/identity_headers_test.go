@@ -318,6 +318,15 @@ func TestS23Authorization(t *testing.T) {
 	if r.Header.Get("Authorization") != "Bearer token" {
 		t.Errorf("ours is gone: %v", r.Header)
 	}
+	for token, want := range map[string]string{"Bearer token": "Bearer token", "": ""} {
+		shared = new(exchange.Shared)
+		shared.ConsumeHeader(http.Header{"Authorization": {"Basic a"}}, "Authorization")
+		h.SetToken(r, "authorization", token, shared)
+		if shared.Remove(r.Header); r.Header.Get("Authorization") != want {
+			t.Errorf("where an earlier handler consumed a credential: %v, want %q", r.Header, want)
+		}
+	}
+	r.Header.Set("Authorization", "Basic a")
 	newHeaders(t, nil).StripAuthorization(r, new(exchange.Shared))
 	if r.Header.Get("Authorization") == "" {
 		t.Error("a site without upstream_token removes it")

@@ -63,6 +63,8 @@ func (s *storage) set(value string) { s.files[storageName] = []byte(value) }
 // errDisk is the error of a broken storage.
 var errDisk = errors.New("input/output error")
 
+func requestID() string { return "id-of-the-request" }
+
 // clock is the time of a test.
 type clock struct{ time.Time }
 
@@ -116,7 +118,7 @@ func (m *machine) token(id *authenticator.Identity) string {
 func (m *machine) published() jose.JSONWebKeySet {
 	m.t.Helper()
 	w := httptest.NewRecorder()
-	m.ServeKeys(w, httptest.NewRequest("GET", KeysPath, nil), KeysPath)
+	m.ServeKeys(w, httptest.NewRequest("GET", KeysPath, nil), KeysPath, requestID)
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil || w.Code != 200 {
 		m.t.Fatalf("%d %s: %v", w.Code, w.Body, err)

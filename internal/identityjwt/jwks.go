@@ -10,8 +10,8 @@ import (
 const KeysPath = "/.policy_auth/jwks"
 
 // ServeKeys answers a request for the keys (RFC 7517, section 5). It is false for
-// requests for any other path.
-func (i *Issuer) ServeKeys(w http.ResponseWriter, r *http.Request, path string) bool {
+// requests for any other path. ID returns the ID of the request, which a refusal has.
+func (i *Issuer) ServeKeys(w http.ResponseWriter, r *http.Request, path string, id func() string) bool {
 	if i == nil || path != KeysPath {
 		return false
 	}
@@ -19,6 +19,7 @@ func (i *Issuer) ServeKeys(w http.ResponseWriter, r *http.Request, path string) 
 	h.Set("Cache-Control", "no-store")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
+		h.Set("X-Request-Id", id())
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return true
 	}
@@ -26,6 +27,7 @@ func (i *Issuer) ServeKeys(w http.ResponseWriter, r *http.Request, path string) 
 	if err != nil {
 		i.config.Report(err)
 		h.Set("Retry-After", "5")
+		h.Set("X-Request-Id", id())
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return true
 	}

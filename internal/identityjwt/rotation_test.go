@@ -129,8 +129,8 @@ func TestS22Unreadable(t *testing.T) {
 			t.Errorf("%s: %d reads within a second", name, m.storage.reads)
 		}
 		w := httptest.NewRecorder()
-		m.ServeKeys(w, httptest.NewRequest("GET", KeysPath, nil), KeysPath)
-		if w.Code != 503 || w.Header().Get("Retry-After") == "" || w.Header().Get("Cache-Control") != "no-store" || w.Body.Len() > 0 {
+		m.ServeKeys(w, httptest.NewRequest("GET", KeysPath, nil), KeysPath, requestID)
+		if w.Code != 503 || w.Header().Get("Retry-After") == "" || w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("X-Request-Id") != requestID() || w.Body.Len() > 0 {
 			t.Errorf("%s: %d %v", name, w.Code, w.Header())
 		}
 		if m.storage.writes > 0 || string(m.storage.files[storageName]) != content {
@@ -207,7 +207,7 @@ func TestS22FirstKey(t *testing.T) {
 				t.Error(err)
 			}
 			w := httptest.NewRecorder()
-			issuer.ServeKeys(w, httptest.NewRequest("GET", KeysPath, nil), KeysPath)
+			issuer.ServeKeys(w, httptest.NewRequest("GET", KeysPath, nil), KeysPath, requestID)
 			published[i] = w.Body.String()
 		})
 	}
@@ -238,7 +238,7 @@ func TestServeKeys(t *testing.T) {
 		{"GET", "/.policy_auth/login", false, 200},
 	} {
 		w := httptest.NewRecorder()
-		served := m.ServeKeys(w, httptest.NewRequest(test.method, "/", nil), test.path)
+		served := m.ServeKeys(w, httptest.NewRequest(test.method, "/", nil), test.path, requestID)
 		body := test.served && test.status == 200 && test.method == "GET"
 		if served != test.served || w.Code != test.status || (w.Body.Len() > 0) != body {
 			t.Errorf("%s %s: served %t, %d %s", test.method, test.path, served, w.Code, w.Body)
@@ -246,11 +246,11 @@ func TestServeKeys(t *testing.T) {
 		if test.status == 200 && served && (w.Header().Get("Content-Type") != "application/jwk-set+json" || w.Header().Get("Cache-Control") != "public, max-age=3600") {
 			t.Errorf("%v", w.Header())
 		}
-		if (test.status == 405) != (w.Header().Get("Allow") == "GET, HEAD") {
-			t.Errorf("%s: Allow %q", test.method, w.Header().Get("Allow"))
+		if refused := test.status == 405; refused != (w.Header().Get("Allow") == "GET, HEAD") || refused != (w.Header().Get("X-Request-Id") == requestID()) {
+			t.Errorf("%s: %v", test.method, w.Header())
 		}
 	}
-	if (*Issuer)(nil).ServeKeys(httptest.NewRecorder(), httptest.NewRequest("GET", KeysPath, nil), KeysPath) {
+	if (*Issuer)(nil).ServeKeys(httptest.NewRecorder(), httptest.NewRequest("GET", KeysPath, nil), KeysPath, requestID) {
 		t.Error("a site without identity_jwt publishes keys")
 	}
 }

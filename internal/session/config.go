@@ -14,6 +14,10 @@ const (
 	// MinMaxAuthAge is the minimum of Config.MaxAuthAge. Below it, the redirects of a sign-in
 	// and the clocks of two machines take a large part of the time.
 	MinMaxAuthAge = time.Minute
+	// DefaultMaxPerUser is more than a person has browsers, and MaxMaxPerUser is what a
+	// sign-in can count.
+	DefaultMaxPerUser = 100
+	MaxMaxPerUser     = 1000
 )
 
 // Config configures the sessions of a site.
@@ -26,6 +30,9 @@ type Config struct {
 	// MaxAuthAge is how long after the user's sign-in, which may be one at a provider,
 	// a session counts: at least MinMaxAuthAge. Zero means no limit.
 	MaxAuthAge time.Duration
+	// MaxPerUser is the maximum number of sessions of a person in the store, 1 to
+	// MaxMaxPerUser. One more ends the oldest. Zero means DefaultMaxPerUser.
+	MaxPerUser int
 	// Logins are the IDs of the logins whose sessions are accepted.
 	Logins []string
 	// InsecureHTTP allows sessions over plain HTTP from other machines.
@@ -43,6 +50,9 @@ func (c Config) withDefaults() Config {
 	if c.Lifetime == 0 {
 		c.Lifetime = DefaultLifetime
 	}
+	if c.MaxPerUser == 0 {
+		c.MaxPerUser = DefaultMaxPerUser
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -58,6 +68,8 @@ func (c Config) check() error {
 		return fmt.Errorf("idle is %s, longer than the lifetime of %s", c.Idle, c.Lifetime)
 	case c.MaxAuthAge != 0 && c.MaxAuthAge < MinMaxAuthAge:
 		return fmt.Errorf("max_auth_age is %s, below the minimum of 1m", c.MaxAuthAge)
+	case c.MaxPerUser < 1 || c.MaxPerUser > MaxMaxPerUser:
+		return fmt.Errorf("max_per_user is %d; it wants 1 to %d", c.MaxPerUser, MaxMaxPerUser)
 	}
 	return c.Cookie.Check()
 }

@@ -132,15 +132,15 @@ func (g *Registry) decodeEntry(ctx context.Context, e store.Entry) (*Session, er
 	return s, nil
 }
 
-// evictOldest ends a person's oldest sessions so that one more does not exceed
-// maxPerPerson. Invalid records are removed first.
-func (g *Registry) evictOldest(ctx context.Context, p person.Person) error {
+// evictOldest ends a person's oldest sessions so that one more does not exceed the limit.
+// Invalid records are removed first.
+func (g *Registry) evictOldest(ctx context.Context, p person.Person, limit int) error {
 	entries, err := g.store.Owned(ctx, personOwner(p))
 	if err != nil {
 		return fmt.Errorf("counting a person's sessions: %w", err)
 	}
 	entries = slices.DeleteFunc(entries, func(e store.Entry) bool { return !strings.HasPrefix(e.Key, recordPrefix) })
-	excess := len(entries) - maxPerPerson + 1
+	excess := len(entries) - limit + 1
 	if excess <= 0 {
 		return nil
 	}

@@ -92,7 +92,7 @@ func TestN18SessionsOfAPerson(t *testing.T) {
 	other.Person.Login = "oidc"
 	theirs := s.start(t, visit(host), other)
 	var cookies []*http.Cookie
-	for range maxPerPerson + 2 {
+	for range DefaultMaxPerUser + 2 {
 		s.clock.advance(time.Second)
 		cookies = append(cookies, s.start(t, visit(host), called("alice")))
 	}
@@ -105,14 +105,40 @@ func TestN18SessionsOfAPerson(t *testing.T) {
 			t.Errorf("session %d: %v, want %v", i, err, want)
 		}
 	}
-	if n := s.store.Len(); n != 2*(maxPerPerson+1) {
+	if n := s.store.Len(); n != 2*(DefaultMaxPerUser+1) {
 		t.Errorf("%d items", n)
 	}
-	for i := range 3 * maxPerPerson { // others come and go
+	for i := range 3 * DefaultMaxPerUser { // others come and go
 		s.start(t, visit(host), called("user "+strconv.Itoa(i)))
 	}
 	if _, err := s.find(host, theirs); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestMaxPerUser: a site's own number counts where its users sign in, also for sessions of
+// other sites with the same store.
+func TestMaxPerUser(t *testing.T) {
+	s := newSite(t, Config{MaxPerUser: 2})
+	var cookies []*http.Cookie
+	for range 4 {
+		s.clock.advance(time.Second)
+		cookies = append(cookies, s.start(t, visit(host), called("alice")))
+	}
+	theirs := s.start(t, visit(host), called("bob"))
+	for i, cookie := range append(cookies, theirs) {
+		want := error(nil)
+		if i < 2 {
+			want = ErrEnded
+		}
+		if _, err := s.find(host, cookie); !errors.Is(err, want) {
+			t.Errorf("session %d: %v, want %v", i, err, want)
+		}
+	}
+	for _, wrong := range []int{-1, MaxMaxPerUser + 1} {
+		if _, err := New(nil, Config{MaxPerUser: wrong}); err == nil || !strings.Contains(err.Error(), "max_per_user") {
+			t.Errorf("%d: %v", wrong, err)
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ func TestS17Sessions(t *testing.T) {
 	ctx := context.Background()
 	one, other := mapped("1"), mapped("2")
 	theirs := s.start(t, visit(host), other)
-	for range maxPerPerson + 2 {
+	for range DefaultMaxPerUser + 2 {
 		s.clock.advance(time.Second)
 		s.start(t, visit(host), one)
 	}
@@ -34,7 +34,7 @@ func TestS17Sessions(t *testing.T) {
 		t.Errorf("the other person's: %v", err)
 	}
 	for p, want := range map[person.Person]int{
-		one.Person: maxPerPerson, other.Person: 1,
+		one.Person: DefaultMaxPerUser, other.Person: 1,
 		{Login: "other login", Issuer: one.Person.Issuer, Subject: "1"}: 0,
 		{Login: "form", Issuer: "https://other.example", Subject: "1"}:  0,
 		{Login: "form", Issuer: one.Person.Issuer, Subject: "shared"}:   0,
@@ -43,10 +43,10 @@ func TestS17Sessions(t *testing.T) {
 			t.Errorf("%v: %d, %v", p, len(found), err)
 		}
 	}
-	if found, err := s.registry.List(ctx, "shared"); len(found) != maxPerPerson+1 || err != nil {
+	if found, err := s.registry.List(ctx, "shared"); len(found) != DefaultMaxPerUser+1 || err != nil {
 		t.Errorf("by name: %d, %v", len(found), err)
 	}
-	if n, err := s.registry.EndUser(ctx, "shared"); n != maxPerPerson+1 || err != nil {
+	if n, err := s.registry.EndUser(ctx, "shared"); n != DefaultMaxPerUser+1 || err != nil {
 		t.Errorf("ended by name: %d, %v", n, err)
 	}
 }

@@ -25,10 +25,6 @@ const expiredRetention = time.Hour
 // saveTimeout limits how long writing a last use to the store may take.
 const saveTimeout = 2 * time.Second
 
-// maxPerPerson is the maximum number of sessions of a person. One more ends the
-// oldest.
-const maxPerPerson = 100
-
 // idHash is the SHA-256 of a session's ID. Only the browser has the ID itself.
 type idHash = [sha256.Size]byte
 
@@ -61,9 +57,8 @@ func (g *Registry) Close() error {
 // reloaded.
 func (g *Registry) Reload() error { return nil }
 
-// add stores a new session, and ends the person's oldest one if there are too
-// many.
-func (g *Registry) add(ctx context.Context, sum idHash, r Record, lifetime time.Duration) (*Session, error) {
+// add stores a new session, and ends the person's oldest ones if there are more than limit.
+func (g *Registry) add(ctx context.Context, sum idHash, r Record, lifetime time.Duration, limit int) (*Session, error) {
 	s := newSession(sum, r, nil)
 	s.lastUsed.Store(r.Created.UnixNano())
 	s.savedLastUsed.Store(r.Created.UnixNano())
@@ -71,7 +66,7 @@ func (g *Registry) add(ctx context.Context, sum idHash, r Record, lifetime time.
 	if s.raw, err = g.seal(ctx, s.key, r); err != nil {
 		return nil, err
 	}
-	if err := g.evictOldest(ctx, r.Person); err != nil {
+	if err := g.evictOldest(ctx, r.Person, limit); err != nil {
 		return nil, err
 	}
 	if err := g.putLastUsed(ctx, s, lifetime+expiredRetention); err != nil {

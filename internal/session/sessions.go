@@ -70,7 +70,7 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	record.Site, record.Created = s.Site(r), s.config.Now().UTC()
 	record.Identity = s.sessionIdentity(record.Identity, record.Created)
-	started, err := s.registry.add(ctx, sha256.Sum256([]byte(id)), record, s.config.Lifetime)
+	started, err := s.registry.add(ctx, sha256.Sum256([]byte(id)), record, s.config.Lifetime, s.config.MaxPerUser)
 	if err != nil {
 		return nil, err
 	}

@@ -32,11 +32,11 @@ type certified struct {
 	key    []byte // of its client, in PEM
 }
 
-// startCertified runs the provider for a site.
-func startCertified(t *testing.T, site string) *certified {
+// startCertified runs the provider for a site, with more arguments.
+func startCertified(t *testing.T, site string, more ...string) *certified {
 	t.Helper()
 	jwk, key := clientKey(t)
-	listen := firstLine(t, node(t, "provider.mjs", site, elsewhere, jwk))
+	listen := firstLine(t, node(t, append([]string{"provider.mjs", site, elsewhere, jwk}, more...)...))
 	return &certified{t, "http://localhost:" + listen, key}
 }
 

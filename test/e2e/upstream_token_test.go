@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -97,6 +98,75 @@ func TestE2E_S23UpstreamToken(t *testing.T) {
 	for _, token := range given {
 		if strings.Contains(string(stored), token) || strings.Contains(s.logged()+again.logged(), token) {
 			t.Error("a token is in the clear in the store or the log")
+		}
+	}
+}
+
+// TestE2E_S23Rotation: S-23. While a certified provider rotates the refresh tokens of a
+// session, which takes one that comes twice for stolen, two machines with one Redis always
+// send an access token that the provider accepts, and use each refresh token once.
+func TestE2E_S23Rotation(t *testing.T) {
+	redisPort := port(t)
+	startRedis(t, redisPort)
+	listens := [2]string{port(t), port(t)}
+	p := startCertified(t, "http://127.0.0.1:"+listens[0], "40") // refreshed after 30 seconds, the least
+	app := newApp(t, func(w http.ResponseWriter, r *http.Request) {
+		asked, _ := http.NewRequestWithContext(r.Context(), "GET", p.issuer+"/me", nil)
+		asked.Header.Set("Authorization", r.Header.Get("Authorization"))
+		answer, err := http.DefaultClient.Do(asked)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = answer.Body.Close()
+		fmt.Fprint(w, answer.StatusCode, " ", r.Header.Get("Authorization"))
+	})
+	w := newEnv(t)
+	w.Write("client.pem", string(p.key))
+	t.Setenv("XDG_DATA_HOME", t.TempDir()) // the storage of both
+	var logs []*server
+	for i, listen := range listens {
+		name, adminAddress := fmt.Sprintf("Caddyfile%d", i), "127.0.0.1:"+port(t)
+		w.Write(name, fmt.Sprintf("{\n admin %s\n auto_https off\n}\nhttp://127.0.0.1:%s {\n policy_auth {\n login oidc %s {\n client_id app\n client_auth_method private_key_jwt\n client_key client.pem\n }\n session {\n store redis redis://127.0.0.1:%s\n }\n upstream_token access\n }\n reverse_proxy %s\n}\n",
+			adminAddress, listen, p.issuer, redisPort, app.address))
+		logs = append(logs, start(t, w.Dir, name, adminAddress))
+	}
+	f := newFollower(t) // a cookie is for all ports of a host
+	if status, end, page := f.open("http://127.0.0.1:"+listens[0]+"/", nil); status != 200 || !strings.HasPrefix(page, "200 Bearer ") {
+		t.Fatal(status, end, page)
+	}
+	tokens := map[string]map[string]bool{}
+	var mu sync.Mutex
+	for _, want := range []string{"1 0", "2 0"} {
+		eventually(t, "the refresh tokens that the provider took and refused are "+want, func() bool {
+			var all sync.WaitGroup
+			for i := range 8 {
+				all.Go(func() {
+					listen := listens[i%2]
+					status, _, page := f.open("http://127.0.0.1:"+listen+"/", nil)
+					mu.Lock()
+					defer mu.Unlock()
+					if status != 200 || !strings.HasPrefix(page, "200 Bearer ") {
+						t.Errorf("the upstream of %s gets no token that is valid: %d %.100s", listen, status, page)
+					}
+					if tokens[page] == nil {
+						tokens[page] = map[string]bool{}
+					}
+					tokens[page][listen] = true
+				})
+			}
+			all.Wait()
+			return t.Failed() || p.ask("GET", "/refreshes") == want && len(tokens) == int(want[0]-'0')+1
+		})
+	}
+	for token, sentBy := range tokens {
+		if len(sentBy) != 2 {
+			t.Errorf("%.30s was sent by %v alone", token, sentBy)
+		}
+		for _, s := range logs {
+			if strings.Contains(s.logged(), strings.TrimPrefix(token, "200 Bearer ")) {
+				t.Error("the log has a token")
+			}
 		}
 	}
 }

@@ -1,16 +1,17 @@
 // A certified OpenID provider with one client, whose user signs in without a word. Its
-// arguments are the site, another redirect URI, and the client's public key as JWK. It
-// prints its port. POST /rotate makes it drop its first signing key, and /notices says
-// how many back-channel notices it sent.
+// arguments are the site, another redirect URI, the client's public key as JWK, and the
+// lifetime of access tokens in seconds (600). It prints its port. POST /rotate makes it drop
+// its first signing key, /notices says how many back-channel notices it sent, and /refreshes
+// how many refresh tokens it took, and refused.
 import { generateKeyPairSync } from 'node:crypto'
 import http from 'node:http'
 import { Provider } from 'oidc-provider'
 
-const [site, other, jwk] = process.argv.slice(2)
+const [site, other, jwk, seconds = '600'] = process.argv.slice(2)
 const signingKey = kid => ({ ...generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'Ed25519' })
 const keys = [signingKey('first'), signingKey('second')]
 const names = { profile: ['name', 'preferred_username'], email: ['email'] }
-let notices = 0
+let notices = 0, refreshed = 0, refused = 0
 
 const configuration = jwks => ({
 	jwks: { keys: jwks },
@@ -52,7 +53,7 @@ const configuration = jwks => ({
 	},
 	issueRefreshToken: () => true,
 	rotateRefreshToken: true,
-	ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 3600, IdToken: 600, Interaction: 600, RefreshToken: 3600, Session: 3600 },
+	ttl: { AccessToken: Number(seconds), AuthorizationCode: 60, Grant: 3600, IdToken: 600, Interaction: 600, RefreshToken: 3600, Session: 3600 },
 })
 
 let issuer, serve, provider
@@ -60,6 +61,9 @@ function run(jwks) {
 	provider = new Provider(issuer, configuration(jwks))
 	provider.on('backchannel.success', () => notices++)
 	provider.on('backchannel.error', (ctx, problem) => console.error('backchannel', problem))
+	const isRefresh = ctx => ctx.oidc.params?.grant_type === 'refresh_token'
+	provider.on('grant.success', ctx => { refreshed += isRefresh(ctx) })
+	provider.on('grant.error', ctx => { refused += isRefresh(ctx) })
 	provider.on('server_error', (ctx, problem) => console.error(problem))
 	for (const event of ['authorization.error', 'grant.error', 'pushed_authorization_request.error', 'end_session.error']) {
 		provider.on(event, (ctx, problem) => console.error(event, problem.message, problem.error_description ?? '', problem.error_detail ?? ''))
@@ -73,6 +77,8 @@ const server = http.createServer(async (request, response) => {
 		response.end()
 	} else if (request.url === '/notices') {
 		response.end(String(notices))
+	} else if (request.url === '/refreshes') {
+		response.end(`${refreshed} ${refused}`)
 	} else if (request.url.startsWith('/interaction/')) {
 		const { params } = await provider.interactionDetails(request, response)
 		await provider.interactionFinished(request, response, { login: { accountId: 'user-1', acr: params.acr_values } }, { mergeWithLastSubmission: false })
