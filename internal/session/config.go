@@ -14,10 +14,11 @@ const (
 	// MinMaxAuthAge is the minimum of Config.MaxAuthAge. Below it, the redirects of a sign-in
 	// and the clocks of two machines take a large part of the time.
 	MinMaxAuthAge = time.Minute
-	// DefaultMaxPerUser is more than a person has browsers, and MaxMaxPerUser is what a
-	// sign-in can count.
+	// DefaultMaxPerUser is more browsers than a person has.
 	DefaultMaxPerUser = 100
-	MaxMaxPerUser     = 1000
+	// MaxMaxPerUser is the maximum of Config.MaxPerUser: each sign-in reads all sessions of
+	// the person.
+	MaxMaxPerUser = 1000
 )
 
 // Config configures the sessions of a site.
