@@ -311,7 +311,7 @@ func (h *Handler) provisionSite(ctx caddy.Context) (err error) {
 	if err := placement.CheckCookieDomain(ctx, h.site.Sessions.Cookie().Domain); err != nil {
 		return err
 	}
-	authn.BindAppPasswords(h.chain, h.session, h.site)
+	authn.BindAppPasswords(h.chain, h.session, h.site, h.logger)
 	h.site.Pages, h.site.Report = h.pages, h.reportSignIn
 	placement.WarnUnreachable(ctx, h.logger)
 	return nil

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
+	"go.uber.org/zap"
 )
 
 // passwordSite is a site with app passwords, whose next handler learns who is calling.
@@ -250,6 +251,23 @@ func TestS25AppPasswords(t *testing.T) {
 	}
 	if answer := b.Ask(secure(get("/", "Authorization", "Bearer of.the.application")), new(reached)); answer.Code == 200 {
 		t.Errorf("a malformed token: %d", answer.Code)
+	}
+}
+
+// TestS18OtherReasons: what another method says of its own credential is in the log and in
+// the challenge, as without app_passwords.
+func TestS18OtherReasons(t *testing.T) {
+	w := newEnv(t)
+	h, logs := w.site(jwtSite + passwordSite)
+	for token, reason := range map[string]string{jwtOf(t, jwt.MapClaims{"iss": "https://other.example.com"}): "token_issuer", "no.token.atall": "token_malformed"} {
+		logs.TakeAll()
+		recorder, err := ask(h, secure(get("/", "Authorization", "Bearer "+token)), new(reached))
+		if lines := recorder.Header()["Www-Authenticate"]; statusOf(recorder, err) != 401 || !strings.Contains(strings.Join(lines, " "), `error="invalid_token"`) {
+			t.Errorf("%s: %d %v", reason, statusOf(recorder, err), lines)
+		}
+		if logs.FilterField(zap.String("reason", reason)).Len() != 1 {
+			t.Errorf("%s: %v", reason, logs.All())
+		}
 	}
 }
 

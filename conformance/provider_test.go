@@ -67,6 +67,79 @@ func TestS27HTTPBasic(t *testing.T) {
 	}
 }
 
+// TestS18HTTPBasic: S-18, S-27. Beside http_basic, what begins with pa_ is an app password
+// or nothing, and the module does not see it; every other password is the module's.
+func TestS18HTTPBasic(t *testing.T) {
+	w := newEnv(t)
+	hash, err := bcrypt.GenerateFromPassword([]byte("open sesame"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prefixed, err := bcrypt.GenerateFromPassword([]byte("pa_of the module"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := json.Marshal(map[string]any{
+		"authenticators": []any{
+			map[string]any{"method": "provider", "provider": map[string]any{"module": "http_basic", "accounts": []any{
+				map[string]any{"username": "erin", "password": string(hash)}, map[string]any{"username": "frank", "password": string(prefixed)},
+			}}},
+			map[string]any{"method": "app_passwords"},
+			map[string]any{"method": "session", "store": map[string]any{"kind": "file", "path": w.Dir + "/store.db"}},
+		},
+		"login":            []any{map[string]any{"method": "form", "users": []string{w.Dir + "/users.yaml"}}},
+		"access":           []string{w.Dir + "/access.yaml"},
+		"identity_headers": map[string]string{"X-User": "id", "X-Method": "method"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, err := w.Context(caddy.CustomLog{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := ctx.LoadModuleByID("http.handlers.policy_auth", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := loaded.(caddyhttp.MiddlewareHandler)
+	b := visitor(t, h)
+	b.SignIn("/", "alice", canary)
+	secret := makePassword(b)
+	frank := basicLineOf("frank", "pa_of the module") // in an encoding that ends with unused bits
+	unused := frank[:len(frank)-3] + string(frank[len(frank)-3]+1) + "=="
+	for name, test := range map[string]struct {
+		line   string
+		status int
+		caller string
+	}{
+		"an app password":            {basicLineOf("alice", secret), 200, "alice by app_password"},
+		"as bearer":                  {"Bearer " + secret, 200, "alice by app_password"},
+		"a password of the module":   {basicLineOf("erin", "open sesame"), 200, "erin by provider:http_basic"},
+		"of another user":            {basicLineOf("erin", secret), 401, ""},
+		"a wrong app password":       {basicLineOf("alice", secret[:len(secret)-1]), 401, ""},
+		"the prefix in the module":   {frank, 401, ""},
+		"a wrong password":           {basicLineOf("erin", "wrong"), 401, ""},
+		"the password of the form":   {basicLineOf("alice", canary), 401, ""},
+		"unused bits":                {unused, 401, ""},
+		"in lower case, two spaces":  {strings.Replace(basicLineOf("alice", secret), "Basic ", "basic  ", 1), 200, "alice by app_password"},
+		"without the name of a user": {basicLineOf("", secret), 401, ""},
+	} {
+		next := new(reached)
+		recorder, err := ask(h, secure(get("/", "Authorization", test.line)), next)
+		if status := statusOf(recorder, err); status != test.status {
+			t.Errorf("%s: %d", name, status)
+		}
+		if next.Request == nil {
+			continue
+		}
+		sent := next.Request.Header
+		if got := sent.Get("X-User") + " by " + sent.Get("X-Method"); got != test.caller || strings.Contains(sent.Get("Authorization"), "Bearer") || test.caller == "alice by app_password" && sent.Get("Authorization") != "" {
+			t.Errorf("%s: %s, the next handler has %q", name, got, sent.Get("Authorization"))
+		}
+	}
+}
+
 // loadHandler returns the handler of a configuration.
 func loadHandler(t *testing.T, config []byte) caddyhttp.MiddlewareHandler {
 	t.Helper()

@@ -132,7 +132,7 @@ func (k *APIKey) Provision(caddy.Context) error {
 	}
 	var err error
 	k.keys, k.release, err = keySources.Acquire(k.Keys, func() (*keySource, error) {
-		live, err := openFiles("keys", k.Keys, parseKeys)
+		live, err := openFiles("keys", k.Keys, parseKeys, nil)
 		return &keySource{live}, err
 	})
 	if err != nil {

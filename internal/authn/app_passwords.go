@@ -2,9 +2,11 @@ package authn
 
 import (
 	"cmp"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -136,30 +138,16 @@ func arrangeAppPasswords(methods []Method) ([]Method, error) {
 	return nil, errors.New("app_passwords is set twice: write one block")
 }
 
-// BindAppPasswords connects app_passwords, if it is one of the methods, to the logins and
-// the sessions of the site, by which people make them. It is called once, after
-// provisioning.
-func BindAppPasswords(methods *Chain, s *Session, site *login.Site) {
-	a := methods.appPasswords()
-	if a == nil {
-		return
-	}
-	a.passwords, a.sessions, a.methods = apppassword.New(s.passwords, a.config()), s.sessions, s.methods
-	site.AppPasswords = a.passwords
-	for _, method := range s.methods {
-		if o, ok := method.(*login.OIDC); ok {
-			o.AppPasswords = a.passwords
-		}
-	}
-}
-
 // Sources implements authenticator.Authenticator.
 func (a *AppPasswords) Sources() []authenticator.Source { return a.sources }
 
-// ignores reports whether a credential has not the prefix of app passwords.
+// ignores reports whether a credential has not the prefix of app passwords. Of Basic it
+// reads what a lenient decoder reads, so that neither an application nor a module gets an
+// app password that is encoded in a way that we do not accept.
 func (a *AppPasswords) ignores(source authenticator.Source, value string) bool {
 	if source.Scheme == "basic" {
-		_, value, _ = decodeBasic(value)
+		decoded, _ := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "="))
+		_, value, _ = strings.Cut(string(decoded), ":")
 	}
 	return !apppassword.HasPrefix(value)
 }

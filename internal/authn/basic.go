@@ -221,6 +221,7 @@ type basicVerifier struct {
 	*files.Watched[users.Users]
 	throttle *users.Throttle
 	verifier *users.Verifier
+	changes  *userChanges
 }
 
 // acquireBasic returns the users of files and of the configuration, and what to
@@ -233,13 +234,14 @@ func acquireBasic(paths []string, inline []InlineUser, throttle Throttle) (*basi
 
 func openBasic(paths []string, inline []InlineUser, throttle Throttle) (*basicVerifier, error) {
 	parse := func(tree files.Tree) (*users.Users, error) { return parseUsers(tree, inline) }
-	live, err := openFiles("users", paths, parse)
+	changes := new(userChanges)
+	live, err := openFiles("users", paths, parse, changes.take)
 	if err != nil {
 		return nil, err
 	}
 	hashes := users.Hashes{Bcrypt: caddyauth.BcryptHash{}, Argon2id: caddyauth.Argon2idHash{}}
 	slow := users.NewThrottle(throttle.Failures, time.Duration(throttle.Window), nil)
-	return &basicVerifier{Watched: live, throttle: slow, verifier: users.NewVerifier(hashes, slow, hashing, nil)}, nil
+	return &basicVerifier{Watched: live, throttle: slow, verifier: users.NewVerifier(hashes, slow, hashing, nil), changes: changes}, nil
 }
 
 // keepIn has what is kept of attempts kept in a store, until release is called.

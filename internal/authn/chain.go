@@ -231,7 +231,7 @@ func (c *Chain) judge(r *http.Request, credential authenticator.Credential) auth
 		if outcome.Verdict != authenticator.Unclaimed {
 			return c.rejectCrossSite(r, credential, outcome)
 		}
-		if first.Method == "" {
+		if first.Method == "" || first.Method == appPasswordMethod { // which has no more to say of what others read
 			first = outcome
 		}
 	}

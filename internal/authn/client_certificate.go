@@ -124,7 +124,7 @@ func (c *ClientCertificate) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	roots, release, err := rootSources.Acquire(c.Roots, func() (*rootSource, error) {
-		live, err := openFiles("client certificate roots", c.Roots, parseClientRoots)
+		live, err := openFiles("client certificate roots", c.Roots, parseClientRoots, nil)
 		return &rootSource{live}, err
 	})
 	if err != nil {

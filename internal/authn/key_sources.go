@@ -62,7 +62,7 @@ func openKeyFiles(paths []string, parse keyParser) (*keyFileSource, error) {
 			keys = append(keys, parsed...)
 		}
 		return token.NewKeySet(keys...)
-	})
+	}, nil)
 	return &keyFileSource{live, paths}, err
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/files"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
+	"github.com/policyauth/caddy-policy-auth/internal/users"
 )
 
 func init() {
@@ -86,6 +87,9 @@ func (l *LoginForm) Provision(caddy.Context) error {
 	l.releases = append(l.releases, release)
 	l.form = &login.Form{Key: keyOfFiles(l.Users), Verify: verifier.verify, Users: verifier.Load}
 	l.form.UseStore = func(s store.Store) { l.releases = append(l.releases, verifier.keepIn(s)) }
+	l.form.Follow = func(tell func(before, after *users.Users)) {
+		l.releases = append(l.releases, verifier.changes.follow(tell))
+	}
 	return nil
 }
 

@@ -10,8 +10,9 @@ import (
 
 // openFiles reads what a method needs from files and watches them. What for
 // names it in the log, which is the process's own: shared files outlive the
-// configuration that opened them.
-func openFiles[T any](what string, paths []string, parse func(files.Tree) (*T, error)) (*files.Watched[T], error) {
+// configuration that opened them. Take is called with each value that comes into use, or
+// is nil.
+func openFiles[T any](what string, paths []string, parse func(files.Tree) (*T, error), take func(*T)) (*files.Watched[T], error) {
 	warn := func(err error) {
 		caddy.Log().Named("http.handlers.policy_auth").Warn("watching files", zap.Strings("files", paths), zap.Error(err))
 	}
@@ -26,7 +27,13 @@ func openFiles[T any](what string, paths []string, parse func(files.Tree) (*T, e
 			return
 		}
 		logger.Info(what + " loaded")
+		if take != nil {
+			take(live.Load())
+		}
 	})
+	if take != nil {
+		take(live.Load())
+	}
 	live.Watch()
 	return live, nil
 }

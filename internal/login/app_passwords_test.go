@@ -271,6 +271,55 @@ func TestS18FormUsers(t *testing.T) {
 	}
 }
 
+// TestS18ChangedUsers: app passwords end with a change of their owner that is undone before
+// one of them is used; those of others, and of users with new roles, do not.
+func TestS18ChangedUsers(t *testing.T) {
+	for name, test := range map[string]struct {
+		alice string
+		works bool
+	}{
+		"disabled":     {account("alice", hash(), "    disabled: true\n"), false},
+		"expired":      {account("alice", hash(), "    expires: 2001-01-01T00:00:00Z\n"), false},
+		"removed":      {"", false},
+		"new password": {account("alice", newHash(), ""), false},
+		"new roles":    {account("alice", hash(), "    roles: [admin]\n"), true},
+	} {
+		w := newEnv(t).withPasswords(apppassword.Config{})
+		w.signIn("alice", password, AppPasswordsPath)
+		alice := w.makePassword()
+		w.setUsers(account("alice", hash(), ""), account("bob", hash(), ""))
+		w.cookies = map[string]string{}
+		w.signIn("bob", password, AppPasswordsPath)
+		bob := w.makePassword()
+		for _, accounts := range []string{test.alice, account("alice", hash(), "")} {
+			before := w.users
+			w.setUsers(accounts, account("bob", hash(), ""))
+			if err := w.Methods[0].(*Form).EndChanged(t.Context(), w.store, before, w.users); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if w.works(alice) != test.works || !w.works(bob) {
+			t.Errorf("%s: alice %t, bob %t", name, w.works(alice), w.works(bob))
+		}
+	}
+}
+
+// TestS18ComesBack: a user whose first seen state is disabled has no app passwords of before
+// when enabled again.
+func TestS18ComesBack(t *testing.T) {
+	w := newEnv(t).withPasswords(apppassword.Config{})
+	w.signIn("alice", password, AppPasswordsPath)
+	secret := w.makePassword()
+	enabled := w.users
+	w.setUsers(account("alice", hash(), "    disabled: true\n"))
+	if err := w.Methods[0].(*Form).EndChanged(t.Context(), w.store, w.users, enabled); err != nil {
+		t.Fatal(err)
+	}
+	if w.users = enabled; w.works(secret) {
+		t.Error("it came back")
+	}
+}
+
 // TestS18NewRoles: the roles are those of the users file now.
 func TestS18NewRoles(t *testing.T) {
 	w := newEnv(t).withPasswords(apppassword.Config{})

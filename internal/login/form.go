@@ -38,6 +38,8 @@ type Form struct {
 	UseStore func(store.Store)
 	// Users returns the current users.
 	Users func() *users.Users
+	// Follow calls a function with the users before and after each change of them.
+	Follow func(func(before, after *users.Users))
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }

@@ -11,7 +11,10 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/apppassword"
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
+	"github.com/policyauth/caddy-policy-auth/internal/person"
 	"github.com/policyauth/caddy-policy-auth/internal/session"
+	"github.com/policyauth/caddy-policy-auth/internal/store"
+	"github.com/policyauth/caddy-policy-auth/internal/users"
 )
 
 // holderRefresh is how old the roles of app passwords may be before the provider is asked
@@ -66,6 +69,31 @@ func (f *Form) RevalidateHolder(_ context.Context, _ *session.Sessions, _ *apppa
 		return authenticator.Reject(authenticator.ReasonTokenRevoked, authenticator.Detail{Name: "problem", Value: "the password of the user was changed"})
 	}
 	return authenticator.Accept(user.Identity)
+}
+
+// EndChanged ends the app passwords of users who were disabled, removed or given another
+// password between two versions of the users file, or who are back. So they stay ended even
+// if none is used meanwhile (S-18).
+func (f *Form) EndChanged(ctx context.Context, in store.Store, before, after *users.Users) error {
+	state := func(u *users.User) string {
+		if u == nil || !u.Active(f.now()) {
+			return ""
+		}
+		return string(passwordDigest(u))
+	}
+	names := map[string]bool{}
+	for _, u := range append(before.All(), after.All()...) {
+		names[u.Name] = true
+	}
+	for name := range names {
+		if state(before.Get(name)) == state(after.Get(name)) {
+			continue
+		}
+		if _, err := apppassword.EndPerson(ctx, in, person.Person{Login: f.ID(), Subject: name}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Holder implements Method.

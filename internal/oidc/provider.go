@@ -9,6 +9,7 @@ package oidc
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,6 +72,13 @@ func New(config Config) (*Provider, error) {
 
 // Issuer returns the provider's URL.
 func (p *Provider) Issuer() string { return p.config.Issuer }
+
+// RequestsOfflineAccess reports whether sign-ins ask for a refresh token that outlives the
+// user's session at the provider: by the scope offline_access (OpenID Connect Core, section
+// 11), or as Google wants it.
+func (p *Provider) RequestsOfflineAccess() bool {
+	return slices.Contains(p.config.Scopes, "offline_access") || slices.Contains(p.config.Parameters["access_type"], "offline")
+}
 
 // Now returns the time by the provider's clock.
 func (p *Provider) Now() time.Time { return p.config.Now() }

@@ -32,7 +32,7 @@ var pitfalls = []struct {
 		401, []string{"PROPFIND", "https://cloud.example.com/remote.php/dav/files/alice/", "Authorization", appPassword, "Depth", "1"}, "password_wrong"},
 	{"Jellyfin: a key of Jellyfin's own", "jellyfin", "localhost:8096", []string{"access /", "api_key {\n\t\t\tkeys /etc/caddy/keys.yaml\n\t\t\tfrom header X-Emby-Token\n\t\t}\n\t\taccess /"}, false,
 		401, []string{"GET", "https://media.example.com/Users/Me", "X-Emby-Token", "abc"}, "credentials_invalid"},
-	{"Immich: the default header", "immich", "localhost:2283", []string{"\t\t\tfrom header X-Phone-Key\n", ""}, false,
+	{"Immich: an api_key with the default header", "immich", "localhost:2283", []string{"access /", "api_key {\n\t\t\tkeys /etc/caddy/keys.yaml\n\t\t}\n\t\taccess /"}, false,
 		401, []string{"GET", "https://photos.example.com/api/server/ping", "X-Api-Key", "immich-key"}, "credentials_invalid"},
 	{"Home Assistant: a jwt", "home-assistant", "localhost:8123", []string{"access /", "jwt ISSUER {\n\t\t\taudience api\n\t\t}\n\t\taccess /"}, true,
 		401, []string{"GET", "https://ha.example.com/api/config", "Authorization", foreign}, "token_issuer"},

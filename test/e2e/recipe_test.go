@@ -165,24 +165,27 @@ func socketOr(handler http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// rclone runs a command of rclone for a WebDAV server of the recipe. Its connections go
-// through a proxy that leads every host to the recipe's Caddy.
-func (r *recipe) rclone(t *testing.T, command, address, user, password string) string {
+// remote returns what rclone calls a WebDAV server.
+func remote(t *testing.T, address, user, password string) string {
 	t.Helper()
-	proxy := httptest.NewServer(http.HandlerFunc(r.connect))
-	t.Cleanup(proxy.Close)
 	obscured, err := exec.Command("rclone", "obscure", password).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	remote := ":webdav,url='" + address + "',vendor=other,user=" + user + ",pass=" + strings.TrimSpace(string(obscured)) + ":"
-	cmd := exec.Command("rclone", command, remote, "--no-check-certificate", "--retries", "1", "--config", filepath.Join(r.Dir, "rclone.conf"))
+	return ":webdav,url='" + address + "',vendor=other,user=" + user + ",pass=" + strings.TrimSpace(string(obscured)) + ":"
+}
+
+// rclone runs rclone. Its connections go through a proxy that leads every host to the
+// recipe's Caddy.
+func (r *recipe) rclone(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	proxy := httptest.NewServer(http.HandlerFunc(r.connect))
+	defer proxy.Close()
+	cmd := exec.Command("rclone", append(args, "--no-check-certificate", "--retries", "1", "--low-level-retries", "1", "--config", filepath.Join(r.Dir, "rclone.conf"))...)
+	cmd.Dir = r.Dir
 	cmd.Env = append(os.Environ(), "HTTPS_PROXY="+proxy.URL)
 	output, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Errorf("rclone %s: %v\n%s", command, err, output)
-	}
-	return string(output)
+	return string(output), err
 }
 
 // connect is a proxy for CONNECT that leads every host to the recipe's Caddy.
