@@ -27,7 +27,7 @@ func makePassword(b *browser, scopes ...string) string {
 	if token == nil {
 		b.T.Fatal("no form")
 	}
-	form := url.Values{"action": {"make"}, "name": {"phone"}, "token": {token[1]}, "scope": scopes}
+	form := url.Values{"action": {"create"}, "name": {"phone"}, "token": {token[1]}, "scope": scopes}
 	r := navigate(post(page, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin"))
 	r.Body, r.ContentLength = readCloser(form.Encode()), int64(len(form.Encode()))
 	answer := b.Ask(r, new(reached))

@@ -90,10 +90,10 @@ func (a *appPasswordsPage) show(page pages.AppPasswordsPage) {
 	}
 	page.Action, page.Token, page.Identity, page.RequestID = AppPasswordsPath, a.token(), a.id, a.RequestID
 	page.Scopes, page.LoginURL, page.Max = a.AppPasswords.Scopes(), a.signInAgainURL(), a.AppPasswords.Max()
-	page.CanMake = a.isRecent() && len(list) < page.Max
+	page.CanCreate = a.isRecent() && len(list) < page.Max
 	page.Full = len(list) >= page.Max
 	for _, p := range list {
-		page.List = append(page.List, pages.AppPassword{ID: p.ID, Name: p.Name, Scopes: p.Scopes, Made: p.Created, LastUsed: p.LastUsed(), Expires: p.Expires})
+		page.List = append(page.List, pages.AppPassword{ID: p.ID, Name: p.Name, Scopes: p.Scopes, Created: p.Created, LastUsed: p.LastUsed(), Expires: p.Expires})
 	}
 	_ = a.Pages.WriteAppPasswords(a.W, a.R, page)
 }
@@ -107,7 +107,7 @@ func (a *appPasswordsPage) post() {
 		return
 	}
 	switch a.R.PostForm.Get("action") {
-	case "make":
+	case "create":
 		a.make()
 	case "revoke":
 		a.revoke()

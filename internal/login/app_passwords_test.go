@@ -50,7 +50,7 @@ func (w *env) submit(values url.Values, header ...string) *httptest.ResponseReco
 // makePassword makes an app password and returns it.
 func (w *env) makePassword(scopes ...string) string {
 	w.t.Helper()
-	answer := w.submit(url.Values{"action": {"make"}, "name": {"phone"}, "scope": scopes})
+	answer := w.submit(url.Values{"action": {"create"}, "name": {"phone"}, "scope": scopes})
 	secret := secretForm.FindStringSubmatch(answer.Body.String())
 	if secret == nil {
 		w.t.Fatalf("%d %s", answer.Code, answer.Body)
@@ -84,7 +84,7 @@ func (w *env) works(secret string) bool { return w.use(secret).Verdict == authen
 func TestS18Page(t *testing.T) {
 	w := newEnv(t).withPasswords(apppassword.Config{Scopes: []string{"read", "write"}})
 	w.signIn("alice", password, AppPasswordsPath)
-	answer := w.submit(url.Values{"action": {"make"}, "name": {`<script>alert("x")</script>{{x}}`}, "scope": {"write"}})
+	answer := w.submit(url.Values{"action": {"create"}, "name": {`<script>alert("x")</script>{{x}}`}, "scope": {"write"}})
 	page, h := answer.Body.String(), answer.Header()
 	secret := secretForm.FindStringSubmatch(page)
 	if answer.Code != 200 || secret == nil || h.Get("Cache-Control") != "no-store" || strings.Contains(page, "<script") || strings.Contains(page, "{{") {
@@ -124,7 +124,7 @@ func TestS18Page(t *testing.T) {
 
 // TestS18PageRefused: what no form of a person who has just signed in sends makes nothing.
 func TestS18PageRefused(t *testing.T) {
-	making := func() url.Values { return url.Values{"action": {"make"}, "name": {"phone"}} }
+	making := func() url.Values { return url.Values{"action": {"create"}, "name": {"phone"}} }
 	tests := map[string]struct {
 		ask    func(*env) *httptest.ResponseRecorder
 		status int
@@ -191,7 +191,7 @@ func TestS18PageSignsIn(t *testing.T) {
 	}
 	w.advance(6 * time.Minute)
 	page := html.UnescapeString(w.visit("GET", AppPasswordsPath, nil).Body.String())
-	if !strings.Contains(page, LoginPath+"?max_age=0&return_to=") || strings.Contains(page, `value="make"`) {
+	if !strings.Contains(page, LoginPath+"?max_age=0&return_to=") || strings.Contains(page, `value="create"`) {
 		t.Errorf("%s", page)
 	}
 	w.cookies = map[string]string{}
@@ -216,7 +216,7 @@ func TestS18PageTwice(t *testing.T) {
 	var statuses []int
 	for range 4 {
 		wait.Go(func() {
-			r := httptest.NewRequest("POST", origin+AppPasswordsPath, strings.NewReader(url.Values{"action": {"make"}, "name": {"phone"}, "token": {token}}.Encode()))
+			r := httptest.NewRequest("POST", origin+AppPasswordsPath, strings.NewReader(url.Values{"action": {"create"}, "name": {"phone"}, "token": {token}}.Encode()))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			r.Header.Set("Sec-Fetch-Site", "same-origin")
 			r.Header.Set("Sec-Fetch-Mode", "navigate")

@@ -96,7 +96,7 @@ func TestN56FormRefuses(t *testing.T) {
 	if _, err := w.current(); err == nil {
 		t.Error("somebody is signed in")
 	}
-	if !strings.Contains(first, `role="alert"`) || !strings.Contains(first, "wrong") {
+	if !strings.Contains(first, `role="alert"`) || !strings.Contains(first, "Incorrect username or password") {
 		t.Errorf("nothing is said: %s", first)
 	}
 }

@@ -52,7 +52,7 @@ func TestChoose(t *testing.T) {
 	w.Methods = append(w.Methods, other{"staff"})
 	body := w.visit("GET", LoginPath+"?return_to=%2Fmail&acr_values=high&evil=1&login=unknown", nil).Body.String()
 	for _, want := range []string{
-		`<a href="/.policy_auth/login?acr_values=high&amp;login=form&amp;return_to=%2Fmail">User name and password</a>`,
+		`<a href="/.policy_auth/login?acr_values=high&amp;login=form&amp;return_to=%2Fmail">Username and password</a>`,
 		`<a href="/.policy_auth/login?acr_values=high&amp;login=staff&amp;return_to=%2Fmail">Example &lt;staff&gt;</a>`,
 	} {
 		if !strings.Contains(body, want) {

@@ -19,7 +19,7 @@ const (
 // AppPasswords is the kind of page with a person's app passwords.
 const AppPasswords SignInKind = "app_passwords"
 
-// AppPasswordsPage is the content of the page on which people make, see and revoke their
+// AppPasswordsPage is the content of the page on which people create, see and revoke their
 // app passwords.
 type AppPasswordsPage struct {
 	// Status is the answer's; 0 is 200.
@@ -30,11 +30,11 @@ type AppPasswordsPage struct {
 	Action, Token string
 	// Identity is who is signed in.
 	Identity *authenticator.Identity
-	// CanMake shows the form that makes a password, and Full says that there are Max. If
+	// CanCreate shows the form that creates a password, and Full says that there are Max. If
 	// neither is true, the person has to sign in again at LoginURL.
-	CanMake, Full bool
-	Max           int
-	LoginURL      string
+	CanCreate, Full bool
+	Max             int
+	LoginURL        string
 	// Scopes are the scopes that a password may have.
 	Scopes []string
 	// List are the person's passwords.
@@ -47,25 +47,25 @@ type AppPasswordsPage struct {
 
 // AppPassword is a password in the list.
 type AppPassword struct {
-	ID, Name                string
-	Scopes                  []string
-	Made, LastUsed, Expires time.Time
+	ID, Name                   string
+	Scopes                     []string
+	Created, LastUsed, Expires time.Time
 }
 
 // appPasswordsView is the data of app_passwords.html.
 type appPasswordsView struct {
 	Title, Summary, Failed, Lang, User, Action, Token, Secret, SecretName, Username string
-	CanMake, Full                                                                   bool
+	CanCreate, Full                                                                 bool
 	LoginURL                                                                        template.URL
 	Scopes                                                                          []string
 	List                                                                            []appPasswordView
 	Brand                                                                           brandView
 
-	SignedInAs, SignInAgain, UsernameLabel, PasswordLabel, NameLabel, ScopesLabel, Make, Revoke string
-	MadeLabel, UsedLabel, ExpiresLabel, New, None, Recent, FullText                             string
+	SignedInAs, SignInAgain, UsernameLabel, PasswordLabel, NameLabel, ScopesLabel, Create, Revoke string
+	CreatedLabel, UsedLabel, ExpiresLabel, New, None, Recent, FullText                            string
 }
 
-type appPasswordView struct{ ID, Name, Scopes, Made, LastUsed, Expires string }
+type appPasswordView struct{ ID, Name, Scopes, Created, LastUsed, Expires string }
 
 // WriteAppPasswords answers with a person's app passwords. An error means that the
 // connection broke after the status was sent.
@@ -86,10 +86,10 @@ func (p *Pages) appPasswordsView(page AppPasswordsPage, words *wording) appPassw
 		Title: say.Title, Summary: say.Summary, Failed: labels[string(page.Failed)], Lang: words.tag,
 		User: escapeActions(firstNonEmpty(id.Name, id.Username, id.ID)), Action: page.Action, Token: page.Token,
 		Secret: page.Secret, SecretName: escapeActions(page.SecretName), Username: escapeActions(page.Username),
-		CanMake: page.CanMake, Full: page.Full, LoginURL: template.URL(page.LoginURL), Scopes: page.Scopes, Brand: p.brand, //nolint:gosec // made by the login, not by a client
+		CanCreate: page.CanCreate, Full: page.Full, LoginURL: template.URL(page.LoginURL), Scopes: page.Scopes, Brand: p.brand, //nolint:gosec // made by the login, not by a client
 		SignedInAs: labels["signed_in_as"], SignInAgain: labels["sign_in_again"], UsernameLabel: labels["username"], PasswordLabel: labels["password"],
-		NameLabel: labels["app_name"], ScopesLabel: labels["app_scopes"], Make: labels["app_make"], Revoke: labels["app_revoke"],
-		MadeLabel: labels["app_made"], UsedLabel: labels["app_used"], ExpiresLabel: labels["app_expires"],
+		NameLabel: labels["app_name"], ScopesLabel: labels["app_scopes"], Create: labels["app_create"], Revoke: labels["app_revoke"],
+		CreatedLabel: labels["app_created"], UsedLabel: labels["app_used"], ExpiresLabel: labels["app_expires"],
 		New: labels["app_new"], None: labels["app_none"], Recent: labels["app_recent"], FullText: labels["app_full"],
 	}
 	for _, item := range page.List {
@@ -99,7 +99,7 @@ func (p *Pages) appPasswordsView(page AppPasswordsPage, words *wording) appPassw
 		}
 		view.List = append(view.List, appPasswordView{
 			ID: item.ID, Name: escapeActions(item.Name), Scopes: escapeActions(strings.Join(item.Scopes, " ")),
-			Made: date(item.Made), LastUsed: used, Expires: date(item.Expires),
+			Created: date(item.Created), LastUsed: used, Expires: date(item.Expires),
 		})
 	}
 	return view

@@ -52,7 +52,7 @@ func TestWordings(t *testing.T) {
 				}
 			}
 			for _, text := range texts {
-				if text == "" || text != strings.TrimSpace(text) || !unicode.IsUpper([]rune(text)[0]) {
+				if text == "" || text != strings.TrimSpace(text) || !unicode.IsUpper([]rune(strings.TrimPrefix(text, "¿"))[0]) {
 					t.Errorf("not a sentence: %q", text)
 				}
 			}

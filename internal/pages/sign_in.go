@@ -24,7 +24,7 @@ const (
 	SignedOut     SignInKind = "signed_out"
 	SignInLoop    SignInKind = "loop"
 	ShareLink     SignInKind = "share_link"
-	DeadLink      SignInKind = "dead_link"
+	InvalidLink   SignInKind = "invalid_link"
 )
 
 // Failure is the label of the sentence about the last attempt on a sign-in page, or "". The
@@ -122,7 +122,7 @@ func writeOwnPage(w http.ResponseWriter, r *http.Request, words *wording, d Deni
 // referrerPolicy returns the page's Referrer-Policy. With no-referrer, browsers would hide
 // the Origin of a form, too. The URL of a share link is a secret, which no other page gets.
 func (p SignInPage) referrerPolicy() string {
-	if p.Kind == ShareLink || p.Kind == DeadLink {
+	if p.Kind == ShareLink || p.Kind == InvalidLink {
 		return "no-referrer"
 	}
 	return "same-origin"

@@ -182,7 +182,7 @@ func (s *Site) fail(v *Request, link *Link, err error) {
 	}
 	event.Status, event.Reason = http.StatusNotFound, ""
 	s.Report(v, event)
-	_ = s.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{Kind: pages.DeadLink, Status: event.Status, RequestID: v.RequestID})
+	_ = s.Pages.WriteSignIn(v.W, v.R, pages.SignInPage{Kind: pages.InvalidLink, Status: event.Status, RequestID: v.RequestID})
 }
 
 // refuse reports a request and answers it with the page for its status.

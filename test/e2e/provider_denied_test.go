@@ -27,7 +27,7 @@ func TestE2E_N30ProviderDenied(t *testing.T) {
 	b.visit(site + "/.policy_auth/callback/oidc?error=access_denied&error_description=call+0900")
 	b.wantText("open for too long")
 	b.visit(site + "/mail?folder=in")
-	b.wantText("The sign-in service turned the sign-in down, or it was cancelled there.")
+	b.wantText("The sign-in service rejected the sign-in, or it was cancelled there.")
 	if text := b.text(); strings.Contains(text, "user cancelled") || strings.Contains(text, "Check for typing mistakes") {
 		t.Error(text)
 	}

@@ -38,7 +38,7 @@ func TestE2EBrowserSignIn(t *testing.T) {
 	if !strings.HasPrefix(b.url(), site+"/.policy_auth/login?") {
 		t.Fatal(b.url())
 	}
-	b.wantText("Sign in to go on.")
+	b.wantText("Sign in to continue.")
 	if dir := os.Getenv("POLICY_AUTH_PICTURES"); dir != "" {
 		pictures(t, b, dir)
 	}
@@ -46,7 +46,7 @@ func TestE2EBrowserSignIn(t *testing.T) {
 		b.write("[name=username]", wrong[0])
 		b.write("[name=password]", wrong[1])
 		b.click("button")
-		b.wantText("User name or password is wrong.")
+		b.wantText("Incorrect username or password.")
 		if name := b.run("return document.querySelector('[name=username]').value"); name != wrong[0] {
 			t.Errorf("the form holds the name %v", name)
 		}
@@ -72,7 +72,7 @@ func TestE2EBrowserSignIn(t *testing.T) {
 	b.click("button")
 	b.wantText("You are not signed in to this site.")
 	b.visit(site + "/mail")
-	b.wantText("Sign in to go on.")
+	b.wantText("Sign in to continue.")
 	b.visit(site + "/public/x") // whose scripts may ask for more than those of the form
 	b.call("POST", "/cookie", map[string]any{"cookie": map[string]any{
 		"name": cookie["name"], "value": cookie["value"], "path": "/", "secure": true, "httpOnly": true,
@@ -81,7 +81,7 @@ func TestE2EBrowserSignIn(t *testing.T) {
 		t.Errorf("the old cookie: %v", got)
 	}
 	b.visit(site + "/mail")
-	b.wantText("Sign in to go on.")
+	b.wantText("Sign in to continue.")
 }
 
 // inHand holds that a page fits a phone, in the dark, and that a thumb finds what
@@ -135,7 +135,7 @@ func TestE2EBrowserIdle(t *testing.T) {
 		t.Errorf("a script: %v", got)
 	}
 	b.visit(site + "/mail")
-	b.wantText("Sign in to go on.")
+	b.wantText("Sign in to continue.")
 }
 
 // browser is a browser without a window.
