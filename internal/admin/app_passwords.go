@@ -77,7 +77,7 @@ func listAppPasswords(ctx context.Context, user string) ([]AppPassword, error) {
 		found, err := g.List(ctx, user)
 		for _, p := range found {
 			shown := AppPassword{
-				ID: p.ID, Name: p.Name, User: p.Identity.ID, Username: p.Identity.Username, Issuer: p.Identity.Issuer, Login: p.Person.Login,
+				ID: p.ID, Name: p.Name, User: p.Owner().ID, Username: p.Owner().Username, Issuer: p.Owner().Issuer, Login: p.Person.Login,
 				Site: p.Site, Scopes: append([]string{}, p.Scopes...), Created: p.Created, Expires: p.Expires,
 			}
 			if used := p.LastUsed().UTC(); !p.LastUsed().IsZero() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
@@ -16,27 +17,42 @@ func (s *Passwords) HolderOf(ctx context.Context, p person.Person, site string) 
 	return s.holders.get(ctx, holderPrefix+holderKey(p, site))
 }
 
-// keepHolder stores the holder for a new password and returns it as it is stored.
+// Current returns a holder as it is stored now, or ErrUnknown if it has ended, also if the
+// person has made app passwords since.
+func (s *Passwords) Current(ctx context.Context, h *Holder) (*Holder, error) {
+	now, err := s.HolderOf(ctx, h.Person, h.Site)
+	if err == nil && now.Tag != h.Tag {
+		return nil, ErrUnknown
+	}
+	return now, err
+}
+
+// keepHolder stores the holder for a new password and returns it as it is stored, which is
+// that of the latest sign-in.
 func (s *Passwords) keepHolder(ctx context.Context, h Holder) (*Holder, error) {
-	tag := h.Tag
 	for range 3 { // another machine may make or end it meanwhile
-		h.Tag = tag
 		known, err := s.HolderOf(ctx, h.Person, h.Site)
 		switch {
 		case errors.Is(err, ErrUnknown):
-			if h.Tag == "" {
-				h.Tag = newTag()
+			put := s.store.PutNew
+			if errors.Is(err, store.ErrForged) { // as after a change of the store's secret
+				put = s.store.Replace
 			}
-			if first, err := s.putHolder(ctx, &h, s.store.PutNew); err != nil || first {
+			if first, err := s.putFirst(ctx, &h, put); err != nil || first {
 				return &h, err
 			}
 			continue
 		case err != nil:
 			return nil, err
+		case s.endsBefore(known, &h):
+			if err := s.EndHolder(ctx, known); err != nil {
+				return nil, err
+			}
+			continue
+		case known.SignedIn.After(h.SignedIn):
+			return known, nil
 		}
-		if h.Tag == "" {
-			h.Tag = known.Tag
-		}
+		h.Tag = known.Tag
 		if there, err := s.putHolder(ctx, &h, s.store.Replace); err != nil || there {
 			return &h, err
 		}
@@ -44,8 +60,40 @@ func (s *Passwords) keepHolder(ctx context.Context, h Holder) (*Holder, error) {
 	return nil, fmt.Errorf("making an app password: %w: its owner changes all the time", store.ErrUnavailable)
 }
 
+// putFirst stores the first holder of a person, or the first after the end of an earlier
+// one, whose passwords never count again (S-40): it deletes what is left of them.
+func (s *Passwords) putFirst(ctx context.Context, h *Holder, put func(context.Context, string, store.Item) (bool, error)) (bool, error) {
+	left, err := s.store.Owned(ctx, holderOwner(holderKey(h.Person, h.Site)))
+	if err != nil {
+		return false, fmt.Errorf("making an app password: %w", err)
+	}
+	h.Tag = newTag()
+	if first, err := s.putHolder(ctx, h, put); err != nil || !first {
+		return false, err
+	}
+	var keys []string
+	for _, e := range left { // of holders before this one: there was none when it was stored
+		if !strings.HasPrefix(e.Key, holderPrefix) {
+			keys = append(keys, e.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return true, nil
+	}
+	if err := s.store.Delete(ctx, keys...); err != nil {
+		return false, fmt.Errorf("making an app password: %w", err)
+	}
+	return true, nil
+}
+
+// endsBefore reports whether a holder ends before a sign-in: it was too late, or the login
+// does not continue what was made before.
+func (s *Passwords) endsBefore(known, signedIn *Holder) bool {
+	return known.LoginTag != signedIn.LoginTag || !s.config.Now().Before(s.holderEnd(known))
+}
+
 // SignedIn renews the holder of a person who signs in, if the person has app passwords on
-// the site. If the login sets another Tag, the passwords of the earlier one end.
+// the site. If the login sets another LoginTag, they end.
 func (s *Passwords) SignedIn(ctx context.Context, h Holder) error {
 	known, err := s.HolderOf(ctx, h.Person, h.Site)
 	if errors.Is(err, ErrUnknown) {
@@ -54,19 +102,22 @@ func (s *Passwords) SignedIn(ctx context.Context, h Holder) error {
 	if err != nil {
 		return err
 	}
-	if h.Tag == "" {
-		h.Tag = known.Tag
-	}
-	if h.Tag != known.Tag {
+	if s.endsBefore(known, &h) {
 		return s.EndHolder(ctx, known)
 	}
+	h.Tag = known.Tag
 	_, err = s.putHolder(ctx, &h, s.store.Replace)
 	return err
 }
 
-// Renew stores what a login has learned of a holder. A holder that was ended meanwhile
-// stays ended, and is ErrUnknown. A nil identity is unchanged.
+// Renew stores what a login has learned of a holder and returns it. A nil identity is
+// unchanged. A holder that was ended meanwhile stays ended, and is ErrUnknown; a later
+// sign-in stays as it is.
 func (s *Passwords) Renew(ctx context.Context, h *Holder, id *authenticator.Identity, data []byte) (*Holder, error) {
+	now, err := s.Current(ctx, h)
+	if err != nil || !now.SameSignIn(h) {
+		return now, err
+	}
 	renewed := *h
 	renewed.Data, renewed.Refreshed = data, s.config.Now().UTC()
 	if id != nil {
@@ -79,7 +130,7 @@ func (s *Passwords) Renew(ctx context.Context, h *Holder, id *authenticator.Iden
 	if err != nil {
 		return nil, err
 	}
-	return s.HolderOf(ctx, h.Person, h.Site)
+	return s.Current(ctx, h)
 }
 
 // putHolder stores a holder by one of the store's operations, and reports whether it did.
@@ -103,8 +154,12 @@ func (s *Passwords) BeginRefresh(ctx context.Context, h *Holder, lifetime time.D
 	return s.store.PutNew(ctx, refreshPrefix+holderKey(h.Person, h.Site), store.Item{Lifetime: lifetime, Owners: ownersOf(h.Person, h.Site, h.Identity)})
 }
 
-// EndHolder ends all passwords of a person on a site.
+// EndHolder ends all passwords of a holder, unless the person has signed in since it was
+// read.
 func (s *Passwords) EndHolder(ctx context.Context, h *Holder) error {
+	if now, err := s.HolderOf(ctx, h.Person, h.Site); err == nil && !now.SameSignIn(h) {
+		return nil
+	}
 	_, err := endOwner(ctx, s.store, holderOwner(holderKey(h.Person, h.Site)))
 	return err
 }
@@ -119,6 +174,10 @@ func (s *Passwords) Revoke(ctx context.Context, of person.Person, site, id strin
 	if p.Person != of || p.Site != site {
 		return nil, ErrUnknown
 	}
+	h, err := s.holderOf(ctx, p)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.End(ctx, p); err != nil {
 		return nil, err
 	}
@@ -126,5 +185,5 @@ func (s *Passwords) Revoke(ctx context.Context, of person.Person, site, id strin
 	if err != nil || len(left) > 0 {
 		return p, err
 	}
-	return p, s.EndHolder(ctx, &Holder{Person: of, Site: site})
+	return p, s.EndHolder(ctx, h)
 }

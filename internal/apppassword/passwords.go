@@ -199,16 +199,16 @@ func (s *Passwords) Make(ctx context.Context, h Holder, name string, scopes []st
 	case slices.ContainsFunc(scopes, func(scope string) bool { return !slices.Contains(s.config.Scopes, scope) }):
 		return "", nil, ErrScope
 	}
+	kept, err := s.keepHolder(ctx, h)
+	if err != nil {
+		return "", nil, err
+	}
 	existing, err := s.Of(ctx, h.Person, h.Site)
 	if err != nil {
 		return "", nil, err
 	}
-	if len(existing) >= s.config.Max {
+	if len(existing) >= s.config.Max { // more than there are slots if max was larger
 		return "", nil, ErrFull
-	}
-	kept, err := s.keepHolder(ctx, h)
-	if err != nil {
-		return "", nil, err
 	}
 	secret, id := newSecret()
 	hash, now := hashOf(secret), s.config.Now().UTC()
@@ -219,7 +219,11 @@ func (s *Passwords) Make(ctx context.Context, h Holder, name string, scopes []st
 	if err := s.claimSlot(ctx, p); err != nil {
 		return "", nil, err
 	}
-	if err := s.put(ctx, p); err != nil {
+	err = s.put(ctx, p)
+	if err == nil {
+		_, err = s.Current(ctx, kept) // it may have ended meanwhile, and the password with it
+	}
+	if err != nil {
 		return "", nil, errors.Join(err, s.End(context.WithoutCancel(ctx), p))
 	}
 	return secret, p, nil
@@ -241,7 +245,7 @@ func shown(id *authenticator.Identity) *authenticator.Identity {
 func (s *Passwords) claimSlot(ctx context.Context, p *Password) error {
 	item := store.Item{Lifetime: slotClaim, Owners: ownersOf(p.Person, p.Site, p.Identity)}
 	for p.Slot = range s.config.Max {
-		if first, err := s.store.PutNew(ctx, slotKey(p.holder, p.Slot), item); err != nil {
+		if first, err := s.store.PutNew(ctx, slotKey(p), item); err != nil {
 			return fmt.Errorf("making an app password: %w", err)
 		} else if first {
 			return nil
@@ -266,7 +270,7 @@ func (s *Passwords) put(ctx context.Context, p *Password) error {
 		item store.Item
 	}{
 		{usedPrefix + p.ID, used},
-		{slotKey(p.holder, p.Slot), store.Item{Lifetime: left, Owners: owners}},
+		{slotKey(p), store.Item{Lifetime: left, Owners: owners}},
 		{passwordPrefix + p.ID, store.Item{Value: sealed, Lifetime: left, Owners: owners, Sync: true}},
 	} {
 		if err := s.store.Put(ctx, put.key, put.item); err != nil {

@@ -75,7 +75,7 @@ func sealer() *store.Sealer {
 func newEnv(t testing.TB, config Config) *env {
 	t.Helper()
 	e := &env{now: time.Unix(1_800_000_000, 0)}
-	config.Now = func() time.Time { return e.now }
+	config.Now = e.time
 	e.store = &counting{Store: store.NewMemory(config.Now)}
 	if err := config.Check(); err != nil {
 		t.Fatal(err)
@@ -84,6 +84,8 @@ func newEnv(t testing.TB, config Config) *env {
 	t.Cleanup(e.Close)
 	return e
 }
+
+func (e *env) time() time.Time { return e.now }
 
 // alice is a person who has just signed in.
 func (e *env) alice() Holder { return e.holder("alice") }
@@ -263,12 +265,12 @@ func TestShorterSignInWithin(t *testing.T) {
 func TestTag(t *testing.T) {
 	e := newEnv(t, Config{})
 	h := e.alice()
-	h.Tag = "first password"
+	h.LoginTag = "first password"
 	secret, _ := e.mustMake(t, h)
 	if err := e.SignedIn(context.Background(), h); err != nil || e.verify(secret) != nil {
 		t.Fatalf("%v, %v", err, e.verify(secret))
 	}
-	h.Tag = "second password"
+	h.LoginTag = "second password"
 	if err := e.SignedIn(context.Background(), h); err != nil {
 		t.Fatal(err)
 	}

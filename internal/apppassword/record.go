@@ -63,6 +63,7 @@ type Password struct {
 	ID string
 
 	holder        string // the key of the holder
+	owner         atomic.Pointer[authenticator.Identity]
 	lastUsed      atomic.Int64
 	savedLastUsed atomic.Int64
 	derived       atomic.Pointer[derived]
@@ -73,6 +74,15 @@ type derived struct {
 	site           *Passwords
 	from, identity *authenticator.Identity
 	ends           int64
+}
+
+// Owner returns who has the password, as of the last sign-in or refresh before it was
+// listed, for operators.
+func (p *Password) Owner() *authenticator.Identity {
+	if owner := p.owner.Load(); owner != nil {
+		return owner
+	}
+	return p.Identity
 }
 
 // LastUsed returns when the password was last used, or the zero time. Uses of the last
@@ -90,9 +100,11 @@ type Holder struct {
 	// Person and Site are those of the passwords.
 	Person person.Person `json:"person"`
 	Site   string        `json:"site"`
-	// Tag distinguishes a holder from an earlier one of the same person, whose passwords
-	// ended. "" lets Make choose it.
+	// Tag is random. It distinguishes a holder from earlier ones of the same person, whose
+	// passwords ended.
 	Tag string `json:"tag"`
+	// LoginTag belongs to the login: a sign-in with another one ends what was made before.
+	LoginTag string `json:"login_tag,omitempty"`
 	// Identity is the person as of the last sign-in or refresh.
 	Identity *authenticator.Identity `json:"identity"`
 	// Data belongs to the login, which stores tokens in it for example.
@@ -105,6 +117,11 @@ type Holder struct {
 	// known to be true.
 	SignedIn  time.Time `json:"signed_in"`
 	Refreshed time.Time `json:"refreshed"`
+}
+
+// SameSignIn reports whether two holders are one, as of one sign-in.
+func (h *Holder) SameSignIn(as *Holder) bool {
+	return h.Tag == as.Tag && h.SessionID == as.SessionID && h.SignedIn.Equal(as.SignedIn)
 }
 
 // The prefixes of keys in the store.
@@ -126,7 +143,7 @@ func personOwner(p person.Person) string { return "app-person/" + p.Key() }
 
 func holderOwner(key string) string { return "app-holder/" + key }
 
-// userOwner is the owner of all people with an ID or a name, for operators alone: a
+// userOwner is the owner of all people with an ID or a name, now or earlier, for operators alone: a
 // search by name shows or ends more than one person's passwords, and grants nothing.
 func userOwner(name string) string { return "app-user/" + person.Hash(name) }
 
@@ -141,7 +158,11 @@ func ownersOf(p person.Person, site string, id *authenticator.Identity) []string
 
 // keys returns the store keys of all items of a password.
 func (p *Password) keys() []string {
-	return []string{passwordPrefix + p.ID, usedPrefix + p.ID, slotKey(p.holder, p.Slot)}
+	return []string{passwordPrefix + p.ID, usedPrefix + p.ID, slotKey(p)}
 }
 
-func slotKey(holder string, slot int) string { return fmt.Sprintf("%s%s/%d", slotPrefix, holder, slot) }
+// slotKey names a slot of the holder of a password. Another holder of the same person has
+// slots of its own.
+func slotKey(p *Password) string {
+	return fmt.Sprintf("%s%s/%s/%d", slotPrefix, p.holder, p.Tag, p.Slot)
+}

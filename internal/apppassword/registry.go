@@ -2,6 +2,7 @@ package apppassword
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -135,36 +136,59 @@ func (g *Registry) seal(ctx context.Context, key string, value any) ([]byte, err
 	return g.sealer.Seal(ctx, key, raw)
 }
 
-// List returns the passwords of all people with an ID or a user name, ordered by their
-// beginning. An empty user means all users.
+// List returns the passwords of all people with an ID or a user name, now or when they
+// made them, ordered by their beginning. An empty user means all users.
 func (g *Registry) List(ctx context.Context, user string) ([]*Password, error) {
-	return g.owned(ctx, ownerOf(user))
-}
-
-func ownerOf(user string) string {
-	if user == "" {
-		return ownerOfAll
-	}
-	return userOwner(user)
-}
-
-// owned returns an owner's valid passwords.
-func (g *Registry) owned(ctx context.Context, owner string) ([]*Password, error) {
-	entries, err := g.store.Owned(ctx, owner)
+	owners, err := g.ownersOfUser(ctx, user)
 	if err != nil {
-		return nil, fmt.Errorf("listing app passwords: %w", err)
+		return nil, err
+	}
+	return g.owned(ctx, owners...)
+}
+
+// ownersOfUser returns the owners of all items of a user. A password has the names of when it
+// was made, and its holder those of now.
+func (g *Registry) ownersOfUser(ctx context.Context, user string) ([]string, error) {
+	if user == "" {
+		return []string{ownerOfAll}, nil
+	}
+	owners := []string{userOwner(user)}
+	entries, err := g.store.Owned(ctx, owners[0])
+	if err != nil {
+		return nil, fmt.Errorf("looking up the app passwords of a user: %w", err)
+	}
+	for _, e := range entries {
+		if holder, ok := strings.CutPrefix(e.Key, holderPrefix); ok {
+			owners = append(owners, holderOwner(holder))
+		}
+	}
+	return owners, nil
+}
+
+// owned returns the valid passwords of owners.
+func (g *Registry) owned(ctx context.Context, owners ...string) ([]*Password, error) {
+	entries := map[string][]byte{} // by key: a password may have several of the owners
+	for _, owner := range owners {
+		more, err := g.store.Owned(ctx, owner)
+		if err != nil {
+			return nil, fmt.Errorf("listing app passwords: %w", err)
+		}
+		for _, e := range more {
+			if strings.HasPrefix(e.Key, passwordPrefix) {
+				entries[e.Key] = e.Value
+			}
+		}
 	}
 	var found []*Password
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Key, passwordPrefix) {
-			continue
-		}
-		p, err := g.passwords.open(ctx, e.Key, e.Value)
+	for key, value := range entries {
+		p, err := g.passwords.open(ctx, key, value)
+		var h *Holder
 		if err == nil {
-			_, err = g.holderOf(ctx, p)
+			h, err = g.holderOf(ctx, p)
 		}
 		switch {
 		case err == nil:
+			p.owner.Store(h.Identity)
 			found = append(found, p)
 		case !errors.Is(err, ErrUnknown):
 			return nil, err
@@ -175,7 +199,7 @@ func (g *Registry) owned(ctx context.Context, owner string) ([]*Password, error)
 			return nil, err
 		}
 	}
-	slices.SortFunc(found, func(a, b *Password) int { return a.Created.Compare(b.Created) })
+	slices.SortFunc(found, func(a, b *Password) int { return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID)) })
 	return found, nil
 }
 
@@ -213,10 +237,18 @@ func (g *Registry) End(ctx context.Context, p *Password) error {
 	return nil
 }
 
-// EndUser ends the passwords of all people with an ID or a user name, and returns their
-// number. An empty user means all users.
-func (g *Registry) EndUser(ctx context.Context, user string) (int, error) {
-	return endOwner(ctx, g.store, ownerOf(user))
+// EndUser ends the passwords of all people with an ID or a user name, now or when they
+// made them, and returns their number. An empty user means all users.
+func (g *Registry) EndUser(ctx context.Context, user string) (ended int, err error) {
+	owners, err := g.ownersOfUser(ctx, user)
+	if err != nil {
+		return 0, err
+	}
+	for _, owner := range owners {
+		n, failure := endOwner(ctx, g.store, owner)
+		ended, err = ended+n, errors.Join(err, failure)
+	}
+	return ended, err
 }
 
 // EndPerson ends a person's passwords on every site, and returns their number.

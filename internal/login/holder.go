@@ -56,7 +56,7 @@ func (v *Request) renewHolder(started *session.Session) {
 // sessions, a new one ends what the old one has made, and another user of the same name
 // gets nothing of it.
 func (f *Form) Holder(s *session.Session) apppassword.Holder {
-	return apppassword.Holder{Tag: base64.RawURLEncoding.EncodeToString(s.Data), Data: s.Data, Refreshable: true}
+	return apppassword.Holder{LoginTag: base64.RawURLEncoding.EncodeToString(s.Data), Data: s.Data, Refreshable: true}
 }
 
 // RevalidateHolder implements Method. It looks the user up on each request.
@@ -130,15 +130,19 @@ func (o *OIDC) refreshBoth(ctx context.Context, sessions *session.Sessions, in *
 	if first, err := sessions.BeginRefresh(ctx, found, refreshLock); err != nil || !first {
 		return authenticator.Accept(h.Identity)
 	}
-	if outcome := o.refresh(ctx, sessions, found, true); outcome.Verdict != authenticator.Accepted {
+	switch outcome := o.refresh(ctx, sessions, found, true); outcome.Verdict {
+	case authenticator.Accepted:
+		return o.currentHolder(ctx, in, h)
+	case authenticator.Rejected:
+		return o.refused(ctx, in, h, outcome)
+	default:
 		return outcome
 	}
-	return o.currentHolder(ctx, in, h)
 }
 
 // refreshHolder asks the provider for new tokens of app passwords alone.
 func (o *OIDC) refreshHolder(ctx context.Context, in *apppassword.Passwords, h *apppassword.Holder) authenticator.Outcome {
-	h, err := in.HolderOf(ctx, h.Person, h.Site) // another machine may have refreshed it just now
+	h, err := in.Current(ctx, h) // another machine may have refreshed it just now
 	if err != nil {
 		return o.holderOutcome(err)
 	}
@@ -152,8 +156,7 @@ func (o *OIDC) refreshHolder(ctx context.Context, in *apppassword.Passwords, h *
 	case errors.As(err, &failure) && failure.Status == http.StatusServiceUnavailable:
 		return authenticator.Accept(h.Identity)
 	case err != nil:
-		_ = in.EndHolder(ctx, h) // if this fails, a later request is rejected again
-		return authenticator.Reject(authenticator.ReasonTokenRevoked, authenticator.Detail{Name: "problem", Value: err.Error()})
+		return o.refused(ctx, in, h, authenticator.Reject(authenticator.ReasonTokenRevoked, authenticator.Detail{Name: "problem", Value: err.Error()}))
 	}
 	stored := *renewed
 	stored.AccessToken, stored.AccessExpires, stored.IDExpires = "", time.Time{}, time.Time{} // no next handler gets it (S-23)
@@ -169,11 +172,21 @@ func (o *OIDC) refreshHolder(ctx context.Context, in *apppassword.Passwords, h *
 
 // currentHolder returns the outcome for a holder as it is stored now.
 func (o *OIDC) currentHolder(ctx context.Context, in *apppassword.Passwords, h *apppassword.Holder) authenticator.Outcome {
-	h, err := in.HolderOf(ctx, h.Person, h.Site)
+	h, err := in.Current(ctx, h)
 	if err != nil {
 		return o.holderOutcome(err)
 	}
 	return authenticator.Accept(h.Identity)
+}
+
+// refused ends a holder whose tokens the provider does not accept any more, unless the
+// person has signed in meanwhile and has new ones.
+func (o *OIDC) refused(ctx context.Context, in *apppassword.Passwords, h *apppassword.Holder, outcome authenticator.Outcome) authenticator.Outcome {
+	if now, err := in.Current(ctx, h); err == nil && !now.SameSignIn(h) {
+		return authenticator.Accept(now.Identity)
+	}
+	_ = in.EndHolder(ctx, h) // if this fails, a later request is rejected again
+	return outcome
 }
 
 // holderOutcome returns the outcome for an error of the store of app passwords.
