@@ -204,7 +204,7 @@ func TestE2E_S18Browser(t *testing.T) {
 		}
 	}
 	stranger.visit(site + "/mail")
-	stranger.wantText("Sign in to go on.")
+	stranger.wantText("Sign in to continue.")
 
 	b.visit(site + "/.policy_auth/logout")
 	b.click("button")
