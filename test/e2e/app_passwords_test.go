@@ -67,7 +67,7 @@ func submitPassword(t testing.TB, client *http.Client, site string, form url.Val
 func makePassword(t testing.TB, client *http.Client, site string, scopes ...string) string {
 	t.Helper()
 	_, token := passwordForm(t, client, site)
-	status, page := submitPassword(t, client, site, url.Values{"action": {"make"}, "name": {"program"}, "scope": scopes, "token": {token}})
+	status, page := submitPassword(t, client, site, url.Values{"action": {"create"}, "name": {"program"}, "scope": scopes, "token": {token}})
 	secret := secretForm.FindStringSubmatch(page)
 	if secret == nil {
 		t.Fatalf("%d %s", status, page)
@@ -262,11 +262,11 @@ func TestE2E_S18Submits(t *testing.T) {
 	b.signIn(site, "bob")
 	_, token := passwordForm(t, b.client, site)
 	for name, form := range map[string]url.Values{
-		"10 KB":       {"action": {"make"}, "token": {token}, "name": {strings.Repeat("a", 10<<10)}},
-		"a megabyte":  {"action": {"make"}, "token": {token}, "name": {strings.Repeat("a", 1<<20)}},
-		"no token":    {"action": {"make"}, "name": {"a"}},
-		"a line feed": {"action": {"make"}, "token": {token}, "name": {"a\nb"}},
-		"a scope":     {"action": {"make"}, "token": {token}, "name": {"a"}, "scope": {"admin"}},
+		"10 KB":       {"action": {"create"}, "token": {token}, "name": {strings.Repeat("a", 10<<10)}},
+		"a megabyte":  {"action": {"create"}, "token": {token}, "name": {strings.Repeat("a", 1<<20)}},
+		"no token":    {"action": {"create"}, "name": {"a"}},
+		"a line feed": {"action": {"create"}, "token": {token}, "name": {"a\nb"}},
+		"a scope":     {"action": {"create"}, "token": {token}, "name": {"a"}, "scope": {"admin"}},
 	} {
 		if status, page := submitPassword(t, b.client, site, form); status != 400 || secretForm.MatchString(page) {
 			t.Errorf("%s: %d %s", name, status, page)
@@ -280,7 +280,7 @@ func TestE2E_S18Submits(t *testing.T) {
 	)
 	for range 12 {
 		group.Go(func() {
-			status, page := submitPassword(t, b.client, site, url.Values{"action": {"make"}, "token": {token}, "name": {"twice"}})
+			status, page := submitPassword(t, b.client, site, url.Values{"action": {"create"}, "token": {token}, "name": {"twice"}})
 			mu.Lock()
 			defer mu.Unlock()
 			if secret := secretForm.FindStringSubmatch(page); status == 200 && secret != nil {
