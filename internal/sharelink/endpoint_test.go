@@ -128,6 +128,23 @@ func TestS19Endpoint(t *testing.T) {
 	}
 }
 
+// TestS19Start: a link to a page of this module leads to the root, so that pressing the button
+// does nothing else.
+func TestS19Start(t *testing.T) {
+	s := newSite(t)
+	link, _, err := Spec{URLs: []string{"https://" + host + "/.policy_auth/logout"}}.Parse(s.time)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, err := s.Add(t.Context(), link, DefaultMaxAge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer := s.serve("POST", PathPrefix+token, "", "", nil); answer.Header.Get("Location") != "/" {
+		t.Errorf("%v", answer.Header)
+	}
+}
+
 // TestS19Identified: a caller who is signed in, or may be, does not become a guest and uses
 // nothing up.
 func TestS19Identified(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -191,6 +192,51 @@ func TestS19Expiry(t *testing.T) {
 	}
 }
 
+// TestAddRefused: what is too long, or too much, is not added.
+func TestAddRefused(t *testing.T) {
+	e := newEnv(t)
+	link, _, err := Spec{URLs: []string{"https://photos.example.com/2026/*"}, Until: "60d"}.Parse(e.time)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := e.Add(t.Context(), link, DefaultMaxAge); !errors.Is(err, ErrRefused) {
+		t.Errorf("60 days: %v", err)
+	}
+	for i := range maxLinks {
+		if err := e.Links.store.Put(t.Context(), linkPrefix+strconv.Itoa(i), store.Item{Lifetime: time.Hour, Owners: []string{ownerOfAll}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link.Until = e.time.Add(time.Hour)
+	if _, _, err := e.Add(t.Context(), link, DefaultMaxAge); !errors.Is(err, ErrRefused) {
+		t.Errorf("one more than %d: %v", maxLinks, err)
+	}
+}
+
+// TestRevoke: only the ID of a link revokes, and its uses do not count any more.
+func TestRevoke(t *testing.T) {
+	e := newEnv(t)
+	link, _ := e.add(t, 1)
+	if _, _, err := e.Open(t.Context(), link, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.recorder.Put(t.Context(), "other", store.Item{Lifetime: time.Hour, Owners: []string{ownerPrefix + "x"}}); err != nil {
+		t.Fatal(err)
+	}
+	if there, err := e.Revoke(t.Context(), "x"); there || err != nil {
+		t.Error(there, err)
+	}
+	if _, err := e.recorder.Get(t.Context(), "other"); err != nil {
+		t.Errorf("what is no link is gone: %v", err)
+	}
+	if there, err := e.Revoke(t.Context(), link.ID); !there || err != nil {
+		t.Fatal(there, err)
+	}
+	if used, err := e.Links.store.Counted(t.Context(), usedPrefix+link.ID); used != 0 || err != nil {
+		t.Errorf("%d uses are left, %v", used, err)
+	}
+}
+
 // TestS19Uses: of concurrent uses, as many succeed as the link has.
 func TestS19Uses(t *testing.T) {
 	e := newEnv(t)
@@ -254,6 +300,12 @@ func TestS19Guests(t *testing.T) {
 	} {
 		if _, err := e.Guest(t.Context(), host, value); !errors.Is(err, ErrDead) {
 			t.Errorf("a cookie %s: %v", name, err)
+		}
+	}
+	reads := e.reads.Load()
+	for _, value := range []string{token, "", parts[0] + ".0.", "a.0." + parts[2], parts[0] + ".0." + parts[2] + "a", parts[0] + ".0." + parts[2] + "." + parts[2], parts[0] + "." + strings.Repeat("1", 30) + "." + parts[2], strings.Repeat("a", 4096)} {
+		if _, err := e.Guest(t.Context(), host, value); !errors.Is(err, ErrDead) || e.reads.Load() != reads {
+			t.Errorf("%.60q, which is no cookie of a guest: %v, after %d reads", value, err, e.reads.Load()-reads)
 		}
 	}
 	if _, err := e.Guest(t.Context(), "files.example.com", cookie); !errors.Is(err, ErrDead) {

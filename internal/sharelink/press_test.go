@@ -77,8 +77,21 @@ func TestS19PressEnds(t *testing.T) {
 	if _, err := e.Revoke(t.Context(), link.ID); err != nil {
 		t.Fatal(err)
 	}
-	if left, _ := e.recorder.Owned(t.Context(), ownerPrefix+link.ID); len(left) > 0 {
-		t.Errorf("%d records are left", len(left))
+	if _, err := e.recorder.Get(t.Context(), link.pressKey(press)); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the record of the page: %v", err)
+	}
+}
+
+// TestS19NoPress: forms without an ID are not those of one page.
+func TestS19NoPress(t *testing.T) {
+	for _, press := range []string{"", "a", "a/b"} {
+		e := newEnv(t)
+		link, _ := e.add(t, 2)
+		first, _, err := e.Open(t.Context(), link, press)
+		second, known, secondErr := e.Open(t.Context(), link, press)
+		if err != nil || secondErr != nil || known || first == second {
+			t.Errorf("%q: %v, %v, %v", press, err, secondErr, known)
+		}
 	}
 }
 
