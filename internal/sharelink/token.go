@@ -72,8 +72,8 @@ func (t ticket) String() string { return t.id + "." + strconv.Itoa(t.place) + ".
 
 // parseTicket reads the value of a guest's cookie.
 func parseTicket(value string) (ticket, bool) {
-	parts := strings.Split(value, ".")
-	if len(value) > 64 || len(parts) != 3 || !isID(parts[0]) || !isSecret(parts[2]) {
+	parts := strings.SplitN(value, ".", 4)
+	if len(parts) != 3 || !isID(parts[0]) || !isSecret(parts[2]) {
 		return ticket{}, false
 	}
 	place, err := strconv.Atoi(parts[1])
