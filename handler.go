@@ -19,12 +19,23 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/request"
 )
 
-// ServeHTTP runs the steps of a request: open, share links, metadata and sign-in endpoints, CORS,
+// ServeHTTP serves a request. Whatever error leaves the handler, error routes see the request
+// without credentials and identity headers.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	ex := exchange.Open(w, r, &h.requestConfig)
+	shared := ex.Shared // ex may be closed then
+	err := h.serve(w, r, ex, next)
+	if err != nil {
+		h.forwarder.Withdraw(r, shared)
+	}
+	return err
+}
+
+// serve runs the steps of a request: share links, metadata and sign-in endpoints, CORS,
 // strip, identify, decide, choose the status, record, and forward or deny. The next
 // handler runs if and only if the matcher excludes the request, a preflight passes to the
 // upstream, or a policy allows the request.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	ex := exchange.Open(w, r, &h.requestConfig)
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange, next caddyhttp.Handler) error {
 	if h.guests.Serve(w, r, ex) {
 		return nil
 	}

@@ -201,6 +201,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger, h.nestedWarning = ctx.Logger(), new(sync.Once)
 	h.decisions, h.sampledLogger = h.logger.Named("decisions"), observe.Sampled(h.logger)
 	placement.WarnAnsweredBefore(ctx, h.logger)
+	if h.Conceal || h.ErrorPages.Delegate() {
+		placement.WarnErrorRoutes(ctx, h.logger)
+	}
 	steps := []func(caddy.Context) error{
 		h.provisionMatchers, h.provisionLogin, h.provisionChain, h.provisionReading, h.provisionConfig,
 		h.provisionPolicies, h.provisionPages, h.provisionSite, h.provisionLinks, h.provisionIdentityJWT, h.provisionAnswers, h.provisionMetrics,
@@ -375,6 +378,7 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	config := forward.Config{
 		IdentityHeaders: identityHeaders, IdentityJWTHeader: h.IdentityJWT.HeaderName(), UpstreamTokenHeader: h.UpstreamToken.HeaderName(), ForwardCredentials: h.ForwardCredentials, SharedCache: h.SharedCache, Logger: h.logger,
 		ReservedCookies: login.ReservedCookieNames(), CredentialHeaders: h.chain.Headers(), CertificateHeaders: h.chain.CertificateHeaders(),
+		CredentialParameters: h.chain.Parameters(),
 	}
 	if h.Conceal {
 		config.MaskError = h.responder.MaskNotFound
@@ -384,6 +388,7 @@ func (h *Handler) provisionAnswers(caddy.Context) (err error) {
 	}
 	config.Cookies = append(config.Cookies, h.guests.CookieNames()...)
 	config.ReservedCookies = append(config.ReservedCookies, append(sharelink.CookieNames(), config.Cookies...)...)
+	config.CredentialCookies = append(h.chain.Cookies(), config.Cookies...)
 	h.forwarder = forward.New(config)
 	return nil
 }

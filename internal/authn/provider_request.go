@@ -12,6 +12,7 @@ import (
 	"github.com/policyauth/caddy-policy-auth/authenticator"
 	"github.com/policyauth/caddy-policy-auth/internal/login"
 	"github.com/policyauth/caddy-policy-auth/internal/request"
+	"github.com/policyauth/caddy-policy-auth/internal/sharelink"
 )
 
 // withheld is what a module does not get of a request: our cookies, and what other
@@ -38,9 +39,7 @@ func (c *Chain) withholdFromProviders() {
 			continue
 		}
 		p.withheld = withheld{certificate: c.certificates}
-		for _, name := range login.ReservedCookieNames() {
-			p.withheld.addCookie(name)
-		}
+		p.withheld.cookies = c.Cookies()
 		for _, name := range c.CertificateHeaders() {
 			p.withheld.headers = append(p.withheld.headers, request.FoldHeaderName(name))
 		}
@@ -59,8 +58,6 @@ func (h *withheld) add(source authenticator.Source) {
 		h.schemes = append(h.schemes, source.Scheme)
 	case source.Header != "":
 		h.headers = append(h.headers, request.FoldHeaderName(source.Header))
-	case source.Cookie != "":
-		h.addCookie(source.Cookie)
 	case source.Query != "":
 		h.parameters = append(h.parameters, source.Query)
 	}
@@ -69,10 +66,22 @@ func (h *withheld) add(source authenticator.Source) {
 	}
 }
 
-// addCookie adds a cookie, also as it is named over plain HTTP.
-func (h *withheld) addCookie(name string) {
-	plain := strings.TrimPrefix(strings.TrimPrefix(name, "__Host-"), "__Secure-")
-	h.cookies = append(h.cookies, name, plain, "__Host-"+plain, "__Secure-"+plain)
+// Cookies returns the names of all cookies that hold credentials, and of our own of any site,
+// also as they are named over plain HTTP.
+func (c *Chain) Cookies() []string {
+	names := slices.Concat(login.ReservedCookieNames(), sharelink.CookieNames())
+	for _, source := range c.sources {
+		if source.Cookie != "" {
+			names = append(names, source.Cookie)
+		}
+	}
+	var spelled []string
+	for _, name := range names {
+		plain := strings.TrimPrefix(strings.TrimPrefix(name, "__Host-"), "__Secure-")
+		spelled = append(spelled, name, plain, "__Host-"+plain, "__Secure-"+plain)
+	}
+	slices.Sort(spelled)
+	return slices.Compact(spelled)
 }
 
 // request returns the request that a module gets: a copy without a body and without what

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +20,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
 
 	"github.com/policyauth/caddy-policy-auth/authenticator"
+	"github.com/policyauth/caddy-policy-auth/internal/login"
+	"github.com/policyauth/caddy-policy-auth/internal/sharelink"
 )
 
 func init() {
@@ -139,6 +142,19 @@ func TestS27Request(t *testing.T) {
 	}
 	if r.Header["Authorization"] = []string{"bearer secret"}; chain.methods[0].Authenticator.(*Provider).withheld.request(r, httptest.NewRecorder()).Header["Authorization"] != nil {
 		t.Error("the module gets the token of another method")
+	}
+}
+
+// TestS27OwnCookies: S-27. A module sees no cookie of ours, of people or of guests, as it is
+// named over HTTPS or over plain HTTP.
+func TestS27OwnCookies(t *testing.T) {
+	chain := providerChain(t, Method{Name: "provider", Authenticator: newProvider(called)})
+	header := http.Header{"Cookie": {"a=b"}}
+	for _, name := range append(sharelink.CookieNames(), login.ReservedCookieNames()...) {
+		header.Add("Cookie", name+"=secret; "+strings.TrimPrefix(name, "__Host-")+"=secret")
+	}
+	if chain.methods[0].Authenticator.(*Provider).withheld.fromHeaders(header); !slices.Equal(header["Cookie"], []string{"a=b"}) {
+		t.Errorf("a module sees %q", header["Cookie"])
 	}
 }
 

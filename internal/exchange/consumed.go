@@ -127,3 +127,11 @@ func (c *ConsumedCredentials) Remove(h http.Header) {
 		delete(h, "Cookie")
 	}
 }
+
+// RemoveAll is Remove, and sets no header to another value.
+func (c *ConsumedCredentials) RemoveAll(h http.Header) {
+	for i := range c.headers {
+		c.headers[i].instead = nil
+	}
+	c.Remove(h)
+}

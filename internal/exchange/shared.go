@@ -16,7 +16,7 @@ type Shared struct {
 	// Handlers counts the handlers that judged the request.
 	Handlers int
 
-	identityHeaders []string // folded names
+	identityHeaders, policyHeaders []string // folded names
 }
 
 // String hides the credentials where the request's variables are printed.
@@ -33,4 +33,15 @@ func (s *Shared) AddIdentityHeader(folded string) {
 	if !s.HasIdentityHeader(folded) {
 		s.identityHeaders = append(s.identityHeaders, folded)
 	}
+}
+
+// AddPolicyHeader records that a policy set a header.
+func (s *Shared) AddPolicyHeader(folded string) { s.policyHeaders = append(s.policyHeaders, folded) }
+
+// TakeHeaders returns the names of all headers that handlers and policies set, and forgets
+// them.
+func (s *Shared) TakeHeaders() (folded []string) {
+	folded = slices.Concat(s.identityHeaders, s.policyHeaders)
+	s.identityHeaders, s.policyHeaders = nil, nil
+	return folded
 }

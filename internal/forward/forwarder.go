@@ -5,6 +5,7 @@ package forward
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 
 	"go.uber.org/zap"
@@ -30,8 +31,10 @@ type Config struct {
 	// Cookies are the cookies of this site's own sessions. ReservedCookies are those
 	// that the next handler cannot set: these, and those of other sites of the host.
 	Cookies, ReservedCookies []string
-	// CredentialHeaders are the headers that hold the site's credentials.
-	CredentialHeaders []string
+	// CredentialHeaders are the headers that hold the site's credentials, and
+	// CredentialParameters the parameters of the query. CredentialCookies are the cookies,
+	// with those of other sites of the host.
+	CredentialHeaders, CredentialParameters, CredentialCookies []string
 	// CertificateHeaders are the headers in which trusted proxies forward the client's
 	// certificate.
 	CertificateHeaders []string
@@ -51,7 +54,8 @@ type Forwarder struct {
 	sharedCacheWarning sync.Once // the next handler lets shared caches store responses
 	cookieWarning      sync.Once // the next handler sets a reserved cookie
 	ownCookies         respheader.OwnCookies
-	foldedCertificates []string // CertificateHeaders, as request.FoldHeaderName has them
+	foldedCertificates []string        // CertificateHeaders, as request.FoldHeaderName has them
+	foldedCredentials  map[string]bool // CredentialHeaders and CertificateHeaders, likewise
 }
 
 // New returns the forwarder of a site.
@@ -60,6 +64,10 @@ func New(config Config) *Forwarder {
 	f := &Forwarder{Config: config}
 	for _, name := range config.CertificateHeaders {
 		f.foldedCertificates = append(f.foldedCertificates, request.FoldHeaderName(name))
+	}
+	f.foldedCredentials = make(map[string]bool)
+	for _, name := range slices.Concat(config.CredentialHeaders, config.CertificateHeaders) {
+		f.foldedCredentials[request.FoldHeaderName(name)] = true
 	}
 	f.ownCookies = respheader.OwnCookies{Names: config.ReservedCookies, Report: f.reportCookie}
 	return f
@@ -135,7 +143,7 @@ func (f *Forwarder) Forward(r *http.Request, ex *exchange.Exchange, result *exch
 	if f.UpstreamTokenHeader != "" {
 		f.setUpstreamToken(r, ex)
 	}
-	setPolicyHeaders(r, decision.Headers, decision.RequestHeadersToRemove)
+	setPolicyHeaders(r, decision.Headers, decision.RequestHeadersToRemove, ex.Shared)
 	changeQuery(r, decision.QueryToRemove, decision.QueryToSet)
 	ex.Response.WithholdCookies(&f.ownCookies) // a policy cannot set them either
 	respheader.AddAll(ex.Response.Header(), decision.ResponseHeadersToAdd)

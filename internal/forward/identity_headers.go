@@ -140,6 +140,11 @@ func (h *IdentityHeaders) Strip(r *http.Request, shared *exchange.Shared, truste
 			unlistConnection(r.Header, folded)
 		}
 	}
+	h.guardTrailer(r)
+}
+
+// guardTrailer removes the identity headers from the trailers that are still to come.
+func (h *IdentityHeaders) guardTrailer(r *http.Request) {
 	if len(h.lines) > 0 && r.Trailer != nil && r.Body != nil && r.Body != http.NoBody {
 		r.Body = &trailerGuard{ReadCloser: r.Body, trailer: r.Trailer, lines: h.lines}
 	}

@@ -103,9 +103,9 @@ func TestConnection(t *testing.T) {
 	if shared[0] != "keep-alive, X-Auth-User" {
 		t.Error("the access log's copy was changed")
 	}
-	setPolicyHeaders(r, http.Header{"X-Tenant": {"a"}}, nil)
+	setPolicyHeaders(r, http.Header{"X-Tenant": {"a"}}, nil, new(exchange.Shared))
 	r.Header["Connection"] = []string{"X-Tenant"}
-	setPolicyHeaders(r, http.Header{"X-Tenant": {"a"}}, nil)
+	setPolicyHeaders(r, http.Header{"X-Tenant": {"a"}}, nil, new(exchange.Shared))
 	if got := r.Header.Get("Connection"); got != "" {
 		t.Errorf("Connection is %q after a policy set the header", got)
 	}
@@ -186,7 +186,7 @@ func TestApply(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header = http.Header{"X-Tenant": {"evil"}, "X_Tenant": {"evil"}, "X-Old": {"1"}, "X_Old": {"1"}}
 	set := http.Header(map[string][]string{"x-tenant": {"blue"}})
-	setPolicyHeaders(r, set, []string{"X-Old"})
+	setPolicyHeaders(r, set, []string{"X-Old"}, new(exchange.Shared))
 	r.Header["X-Tenant"][0] += "!"
 	if diff := cmp.Diff(http.Header{"X-Tenant": {"blue!"}}, r.Header); diff != "" {
 		t.Error(diff)

@@ -40,7 +40,7 @@ func (h *IdentityHeaders) check(name string) error {
 
 // setPolicyHeaders applies the changes of an allowing policy, after Check. A header that it
 // sets replaces all spellings of the name.
-func setPolicyHeaders(r *http.Request, set http.Header, removed []string) {
+func setPolicyHeaders(r *http.Request, set http.Header, removed []string, shared *exchange.Shared) {
 	for _, name := range removed {
 		removeHeaders(r.Header, request.FoldHeaderName(name))
 	}
@@ -49,6 +49,7 @@ func setPolicyHeaders(r *http.Request, set http.Header, removed []string) {
 		removeHeaders(r.Header, folded)
 		unlistConnection(r.Header, folded)
 		r.Header[http.CanonicalHeaderKey(name)] = slices.Clone(lines)
+		shared.AddPolicyHeader(folded)
 	}
 }
 
