@@ -44,6 +44,9 @@ func appPasswords(w http.ResponseWriter, r *http.Request) error {
 		}
 		return writeJSON(w, http.StatusOK, list)
 	}
+	if err := checkChange(r); err != nil {
+		return err
+	}
 	ended, err := endAppPasswords(r.Context(), user)
 	if err != nil {
 		return unavailable(err)
@@ -53,6 +56,9 @@ func appPasswords(w http.ResponseWriter, r *http.Request) error {
 
 // endAppPassword ends the app password of an ID, if there is one.
 func endAppPassword(w http.ResponseWriter, r *http.Request) error {
+	if err := checkChange(r); err != nil {
+		return err
+	}
 	id := strings.TrimPrefix(r.URL.Path, appPasswordsPath+"/")
 	ended, err := sumAppPasswords(func(g *apppassword.Registry) (int, error) {
 		p, err := g.Get(r.Context(), id)

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -140,5 +141,21 @@ func TestS18AdminEnd(t *testing.T) {
 		if status, _ := call(t, method, uri, "", ""); status != 405 {
 			t.Errorf("%s %s: %d", method, uri, status)
 		}
+	}
+}
+
+// TestS42ChangeHeader: S-42. What ends app passwords needs a header that a page of another
+// site cannot send; what lists them does not.
+func TestS42ChangeHeader(t *testing.T) {
+	in := withPasswords(t)
+	secret, p := made(t, in, "1", "alice", "https://id.example.com")
+	for _, uri := range []string{"?user=alice", "?all=true", "/" + p.ID} {
+		status, body := callWith(t, "DELETE", appPasswordsPath+uri, http.Header{}, "")
+		if _, _, err := in.Verify(t.Context(), secret, "app.example.com"); status != 403 || !strings.Contains(body, ChangeHeader) || err != nil {
+			t.Errorf("%s: %d %s, %v", uri, status, body, err)
+		}
+	}
+	if status, _ := callWith(t, "GET", appPasswordsPath, http.Header{}, ""); status != 200 {
+		t.Errorf("list: %d", status)
 	}
 }

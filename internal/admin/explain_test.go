@@ -68,12 +68,18 @@ func TestN47Unasked(t *testing.T) {
 // call asks an endpoint of the admin API.
 func call(t *testing.T, method, uri, contentType, body string) (int, string) {
 	t.Helper()
+	return callWith(t, method, uri, http.Header{"Content-Type": {contentType}, ChangeHeader: {"1"}}, body)
+}
+
+// callWith asks an endpoint with headers.
+func callWith(t *testing.T, method, uri string, header http.Header, body string) (int, string) {
+	t.Helper()
 	for _, route := range (Admin{}).Routes() {
 		r := httptest.NewRequest(method, uri, strings.NewReader(body))
 		if r.URL.Path != route.Pattern && (!strings.HasSuffix(route.Pattern, "/") || !strings.HasPrefix(r.URL.Path, route.Pattern)) {
 			continue
 		}
-		r.Header.Set("Content-Type", contentType)
+		r.Header = header
 		recorder := httptest.NewRecorder()
 		err := route.Handler.ServeHTTP(recorder, r)
 		if problem, ok := errors.AsType[caddy.APIError](err); ok {

@@ -40,11 +40,6 @@ type Revoked struct {
 // linksPath is where the share links are; below it, each by its ID.
 const linksPath = "/policy_auth/links"
 
-// ChangeHeader is a header that requests must have that change share links, with any
-// value. A page of another site cannot send it without a preflight, which the admin API
-// does not answer (S-42).
-const ChangeHeader = "X-Policy-Auth"
-
 // maxSpec is the maximum size of the description of a link, in bytes.
 const maxSpec = 256 << 10
 
@@ -82,14 +77,6 @@ func shownLink(link *sharelink.Link) Link {
 		shown.Paths = append(shown.Paths, string(path))
 	}
 	return shown
-}
-
-// checkChange returns an error for a request without ChangeHeader.
-func checkChange(r *http.Request) error {
-	if r.Header.Get(ChangeHeader) == "" {
-		return caddy.APIError{HTTPStatus: http.StatusForbidden, Err: fmt.Errorf("a request that changes share links needs the header %s: 1", ChangeHeader)}
-	}
-	return nil
 }
 
 // addLink makes a link and answers with it and its URL, once.

@@ -131,7 +131,7 @@ func ofUser(user string) string {
 
 // askSessions asks the admin API and decodes what it answers.
 func askSessions(address, method, uri string, into any) error {
-	answer, err := askServer(address, method, uri, nil)
+	answer, err := askServerWith(address, method, uri, http.Header{admin.ChangeHeader: {"1"}}, nil)
 	if err != nil {
 		return err
 	}

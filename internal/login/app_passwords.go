@@ -58,12 +58,8 @@ func (a *appPasswordsPage) failStore(err error) {
 	a.Refuse(Event{Status: http.StatusServiceUnavailable, Reason: authenticator.ReasonStoreUnavailable, Err: err})
 }
 
-// isRecent reports whether the person signed in at most makeWithin ago. An unknown time
-// may be any.
-func (a *appPasswordsPage) isRecent() bool {
-	age := a.Sessions.Now().Unix() - a.id.AuthTime
-	return a.id.AuthTime != 0 && age <= int64(makeWithin/time.Second)
-}
+// isRecent reports whether the person signed in less than makeWithin ago.
+func (a *appPasswordsPage) isRecent() bool { return a.Sessions.SignedInWithin(a.id, makeWithin) }
 
 // signInAgainURL returns the URL of a new sign-in of the same kind that comes back here.
 func (a *appPasswordsPage) signInAgainURL() string {

@@ -155,6 +155,12 @@ func TestS18PageRefused(t *testing.T) {
 			w.advance(6 * time.Minute)
 			return w.submit(v)
 		}, 303},
+		"a sign-in in the future": {func(w *env) *httptest.ResponseRecorder {
+			v := making()
+			v.Set("token", tokenForm.FindStringSubmatch(w.visit("GET", AppPasswordsPath, nil).Body.String())[1])
+			w.advance(-2 * time.Minute)
+			return w.submit(v)
+		}, 303},
 		"without a session": {func(w *env) *httptest.ResponseRecorder { w.cookies = map[string]string{}; return w.submit(making()) }, 401},
 	}
 	for name, test := range tests {
@@ -499,5 +505,41 @@ func TestS17Holders(t *testing.T) {
 	w.advance(2 * 24 * time.Hour)
 	if w.works(secret) {
 		t.Error("another login has renewed it")
+	}
+}
+
+// TestS40NoReturn: S-18, S-40. An app password that ended with a change of its owner does not
+// come back with the password of before, also if the owner signs in and makes another one.
+func TestS40NoReturn(t *testing.T) {
+	w := newEnv(t).withPasswords(apppassword.Config{})
+	w.signIn("alice", password, AppPasswordsPath)
+	secret := w.makePassword()
+	enabled := w.users
+	w.setUsers(account("alice", hash(), "    disabled: true\n"))
+	if err := w.Methods[0].(*Form).EndChanged(t.Context(), w.store, enabled, w.users); err != nil {
+		t.Fatal(err)
+	}
+	w.users = enabled
+	w.cookies = map[string]string{}
+	w.signIn("alice", password, AppPasswordsPath)
+	if other := w.makePassword(); !w.works(other) || w.works(secret) {
+		t.Errorf("the new one %t, the ended one %t", w.works(other), w.works(secret))
+	}
+}
+
+// TestLaterSignIn: the provider refuses the tokens of a sign-in while the user signs in
+// again. The app passwords count on with the new ones.
+func TestLaterSignIn(t *testing.T) {
+	p, secret := atProvider(t)
+	_, read, err := p.AppPasswords.Verify(t.Context(), secret, "app.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.fake.Forget()
+	p.advance(time.Minute)
+	p.signIn("/")
+	rejected := authenticator.Reject(authenticator.ReasonTokenRevoked)
+	if outcome := p.Methods[0].(*OIDC).refused(t.Context(), p.AppPasswords, read, rejected); outcome.Verdict != authenticator.Accepted || !p.works(secret) {
+		t.Errorf("%+v", outcome)
 	}
 }

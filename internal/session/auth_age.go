@@ -17,10 +17,21 @@ func (s *Sessions) MaxAuthAge() time.Duration { return s.config.MaxAuthAge }
 // CheckAuthTime returns ErrAuthTime if the user signed in too long ago for a session, or
 // if it is unknown when, because an unknown time may be any (R-SES-4).
 func (s *Sessions) CheckAuthTime(id *authenticator.Identity) error {
-	if s.config.MaxAuthAge == 0 || id.AuthTime != 0 && s.config.Now().Before(s.authEnd(id)) {
+	if s.config.MaxAuthAge == 0 || s.SignedInWithin(id, s.config.MaxAuthAge) {
 		return nil
 	}
 	return ErrAuthTime
+}
+
+// maxSkew is how far in the future a sign-in may be: clocks differ. It is the default leeway
+// of tokens.
+const maxSkew = time.Minute
+
+// SignedInWithin reports whether the user signed in less than an age ago. An unknown time
+// may be any, and so may one that is further in the future than clocks differ.
+func (s *Sessions) SignedInWithin(id *authenticator.Identity, age time.Duration) bool {
+	at, now := time.Unix(id.AuthTime, 0), s.config.Now()
+	return id.AuthTime != 0 && now.Before(at.Add(age)) && !at.After(now.Add(maxSkew))
 }
 
 // authEnd returns when the sign-in of an identity is too old.

@@ -53,12 +53,12 @@ func TestMaxAuthAge(t *testing.T) {
 	}
 }
 
-// A sign-in that is too old or of an unknown time starts no session, and leaves the
+// A sign-in that is too old, in the future or of an unknown time starts no session, and leaves the
 // browser with what it had (R-SES-4).
 func TestMaxAuthAgeStart(t *testing.T) {
 	s := newSite(t, Config{MaxAuthAge: time.Hour})
 	before := s.start(t, visit(host), s.aliceAt(0))
-	for name, record := range map[string]Record{"unknown": alice(), "too old": s.aliceAt(time.Hour)} {
+	for name, record := range map[string]Record{"unknown": alice(), "too old": s.aliceAt(time.Hour), "in the future": s.aliceAt(-maxSkew - time.Second)} {
 		recorder := httptest.NewRecorder()
 		if _, err := s.Start(context.Background(), recorder, visit(host, before), true, record); !errors.Is(err, ErrAuthTime) {
 			t.Errorf("%s: %v", name, err)
@@ -69,6 +69,9 @@ func TestMaxAuthAgeStart(t *testing.T) {
 	}
 	if _, err := s.find(host, before); err != nil {
 		t.Errorf("the session from before: %v", err)
+	}
+	if _, err := s.Start(context.Background(), httptest.NewRecorder(), visit(host), true, s.aliceAt(-maxSkew)); err != nil {
+		t.Errorf("by a clock that is a minute ahead: %v", err)
 	}
 }
 

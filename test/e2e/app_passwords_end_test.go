@@ -117,7 +117,7 @@ func TestE2E_S18Machines(t *testing.T) {
 	for path, ended := range map[string]string{"/policy_auth/app_passwords?user=bob": `{"ended":1}`, "/policy_auth/app_passwords/ID": `{"ended":1}`, "/policy_auth/sessions?user=bob": `"app_passwords":1`} {
 		secret := made()
 		p.ends("DELETE "+path, secret, func() {
-			status, _, body := do(t, "DELETE", p.servers[1].admin+strings.Replace(path, "ID", passwordID(secret), 1), "")
+			status, _, body := do(t, "DELETE", p.servers[1].admin+strings.Replace(path, "ID", passwordID(secret), 1), "", "X-Policy-Auth", "1")
 			if status != 200 || !strings.Contains(body, ended) {
 				t.Errorf("DELETE %s: %d %s", path, status, body)
 			}
