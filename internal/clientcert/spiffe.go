@@ -32,10 +32,9 @@ func spiffeID(leaf *x509.Certificate) (string, error) {
 // checkSPIFFE returns a SPIFFE ID as text (SPIFFE ID, section 2).
 func checkSPIFFE(uri *url.URL) (string, error) {
 	text := uri.String()
-	rest, ok := strings.CutPrefix(text, "spiffe://")
-	domain, path, hasPath := strings.Cut(rest, "/")
+	domain, path, hasPath := strings.Cut(strings.TrimPrefix(text, "spiffe://"), "/")
 	switch {
-	case !ok, domain == "", len(domain) > 255, len(text) > maxName, !consistsOf(domain, "abcdefghijklmnopqrstuvwxyz0123456789.-_"):
+	case domain == "", len(domain) > 255, len(text) > maxName, !consistsOf(domain, "abcdefghijklmnopqrstuvwxyz0123456789.-_"):
 		return "", errors.New("not a valid SPIFFE ID: its trust domain")
 	case !hasPath:
 		return text, nil

@@ -59,7 +59,7 @@ func TestForgedNonce(t *testing.T) {
 	if at, _ := other.time(t.Context(), nonce); !at.IsZero() {
 		t.Error("another key takes it")
 	}
-	for _, forged := range []string{"", "x", nonce + "A", nonce[1:], "A" + nonce[1:31] + "B", "_" + nonce[1:], "\n" + nonce[1:]} {
+	for _, forged := range []string{"", "x", nonce + "A", nonce + "!", nonce[1:], "A" + nonce[1:31] + "B", "_" + nonce[1:], "\n" + nonce[1:]} {
 		if at, err := n.time(t.Context(), forged); !at.IsZero() || err != nil {
 			t.Errorf("%q: %s, %v", forged, at, err)
 		}
@@ -73,4 +73,15 @@ func TestNonceKeyUnavailable(t *testing.T) {
 	e.want(proof(made{}.sign(testStart)), authenticator.ReasonNone)
 	e.want(proof(made{claims: map[string]any{"nonce": "x"}}.sign(testStart)), authenticator.ReasonStoreUnavailable)
 	e.want(proof(made{}.sign(testStart.Add(-time.Hour))), authenticator.ReasonStoreUnavailable)
+	forged, err := nonces{func(context.Context) ([]byte, error) { return nil, nil }}.make(t.Context(), testStart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.want(proof(made{claims: map[string]any{"nonce": forged}}.sign(testStart)), authenticator.ReasonStoreUnavailable)
+	if nonce, err := e.nonces.make(t.Context(), testStart); nonce != "" || err == nil {
+		t.Errorf("%q, %v", nonce, err)
+	}
+	if at, err := e.nonces.time(t.Context(), forged); !at.IsZero() || err == nil {
+		t.Errorf("%s, %v", at, err)
+	}
 }

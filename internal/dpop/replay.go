@@ -115,7 +115,7 @@ type shares struct {
 func (s *shares) take(thumbprint string, client netip.Addr, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.counts == nil || now.Sub(s.began) >= shareWindow || now.Before(s.began) {
+	if now.Sub(s.began) >= shareWindow || now.Before(s.began) {
 		s.began, s.counts, s.total, s.rest = now, map[string]int{}, 0, fairqueue.NewQuota(maxProofs)
 	}
 	left, share := s.began.Add(shareWindow).Sub(now), maxPerKey

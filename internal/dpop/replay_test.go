@@ -62,6 +62,35 @@ func TestRDP6Concurrent(t *testing.T) {
 	}
 }
 
+// TestRDP6Overtaken: of two requests that both find a proof unused, the later one to store
+// it is refused.
+func TestRDP6Overtaken(t *testing.T) {
+	var e *env
+	f := failing{Store: store.NewMemory(func() time.Time { return e.now }), get: store.ErrNotFound}
+	e = newEnv(t, &f)
+	p := proof(made{}.sign(testStart))
+	e.want(p, authenticator.ReasonNone)
+	if refusal := e.want(p, authenticator.ReasonProofInvalid); refusal == nil || refusal.Problem != "the proof was used before" {
+		t.Error(refusal)
+	}
+}
+
+// TestShareClockSetBack: a clock that is set back does not keep a share used up.
+func TestShareClockSetBack(t *testing.T) {
+	s := new(shares)
+	for range maxPerKey {
+		if err := s.take("key", netip.Addr{}, testStart); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.take("key", netip.Addr{}, testStart) == nil {
+		t.Error("the share has no end")
+	}
+	if err := s.take("key", netip.Addr{}, testStart.Add(-time.Hour)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestS24Share: a key that has used its share is refused alone, and replays do not use
 // up a share.
 func TestS24Share(t *testing.T) {
@@ -213,12 +242,22 @@ func TestS40LostMeanwhile(t *testing.T) {
 	if err := e.Remember(t.Context(), checked); err == nil {
 		t.Error("it counts")
 	}
+	next, err := e.Check(t.Context(), proof(made{claims: map[string]any{"iat": testStart.Unix() + 5}}.sign(testStart)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := memory.Delete(t.Context(), e.marker); err != nil { // again, before the clock moves
+		t.Fatal(err)
+	}
+	if err := e.Remember(t.Context(), next); err == nil {
+		t.Error("one of between two losses counts")
+	}
 }
 
 // failing is a store that fails on demand.
 type failing struct {
 	store.Store
-	get, put error
+	get, put, replace error
 }
 
 func (f *failing) Get(ctx context.Context, key string) ([]byte, error) {
@@ -235,17 +274,31 @@ func (f *failing) PutNew(ctx context.Context, key string, item store.Item) (bool
 	return f.Store.PutNew(ctx, key, item)
 }
 
+func (f *failing) Put(ctx context.Context, key string, item store.Item) error {
+	if f.put != nil {
+		return f.put
+	}
+	return f.Store.Put(ctx, key, item)
+}
+
+func (f *failing) Replace(ctx context.Context, key string, item store.Item) (bool, error) {
+	if f.replace != nil {
+		return false, f.replace
+	}
+	return f.Store.Replace(ctx, key, item)
+}
+
 // TestStoreUnavailable: a store that fails accepts no proof, and after that none of
 // before, which it may have lost (S-40).
 func TestStoreUnavailable(t *testing.T) {
-	for name, broken := range map[string]failing{"read": {get: store.ErrUnavailable}, "write": {put: store.ErrUnavailable}} {
+	for name, broken := range map[string]failing{"read": {get: store.ErrUnavailable}, "write": {put: store.ErrUnavailable}, "replace": {replace: store.ErrUnavailable}} {
 		t.Run(name, func(t *testing.T) {
 			f := broken
 			var e *env
 			f.Store = store.NewMemory(func() time.Time { return e.now })
 			e = newEnv(t, &f)
 			e.want(proof(made{}.sign(testStart)), authenticator.ReasonStoreUnavailable)
-			f.get, f.put = nil, nil
+			f.get, f.put, f.replace = nil, nil, nil
 			if e.want(proof(made{}.sign(testStart)), authenticator.ReasonProofInvalid).Nonce == "" {
 				t.Error("no nonce")
 			}

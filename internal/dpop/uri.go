@@ -25,9 +25,9 @@ func normalize(uri string) (string, bool) {
 	if len(uri) > maxURI {
 		return "", false
 	}
-	scheme, rest, found := strings.Cut(withoutQuery(uri), "://")
+	scheme, rest, _ := strings.Cut(withoutQuery(uri), "://")
 	port, known := defaultPorts[strings.ToLower(scheme)]
-	if !found || !known {
+	if !known {
 		return "", false
 	}
 	host, path := rest, ""

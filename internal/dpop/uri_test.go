@@ -27,7 +27,7 @@ func TestRDP4SameURI(t *testing.T) {
 	for _, pair := range [][2]string{
 		{"https://h", "https://h/"}, {"https://h?x", "https://h/"}, {"http://h:80", "http://h/"}, {"https://[2001:DB8::1]/", "https://[2001:db8::1]:443"},
 		{"https://h/%e2%82%ac", "https://h/%E2%82%AC"}, {"https://h/a/..", "https://h/"}, {"https://h/a/b/..", "https://h/a/"}, {"https://h/a/.", "https://h/a/"},
-		{"https://h/%7Ea%2d", "https://h/~a-"},
+		{"https://h/%7Ea%2d", "https://h/~a-"}, {"https://h/%41%30", "https://h/A0"},
 	} {
 		if !SameURI(pair[0], pair[1]) {
 			t.Errorf("%q differ", pair)
@@ -40,6 +40,18 @@ func TestRDP4SameURI(t *testing.T) {
 	} {
 		if SameURI(pair[0], pair[1]) {
 			t.Errorf("%q are the same", pair)
+		}
+	}
+}
+
+// TestRDP4NoURI: what is no http or https URI equals nothing, also not itself or what is
+// left of it.
+func TestRDP4NoURI(t *testing.T) {
+	for _, text := range []string{"ftp://h/", "https", "https://", "https://:1/", "https://x@h/", "https://h h/", "https://h/a b", "https://h/\x7f", "https://h/%"} {
+		for _, other := range []string{text, "https://h/"} {
+			if SameURI(text, other) || SameURI(other, text) {
+				t.Errorf("%q and %q are the same", text, other)
+			}
 		}
 	}
 }
