@@ -36,6 +36,8 @@ func TestParseForwarded(t *testing.T) {
 		"a colon":                    {[]string{":"}, nil, -1},
 		"no bytes":                   {[]string{"::"}, nil, -1},
 		"no colons":                  {[]string{encoded}, nil, -1},
+		"another sign before it":     {[]string{"x" + encoded + ":"}, nil, -1},
+		"another sign after it":      {[]string{":" + encoded + "x"}, nil, -1},
 		"a parameter":                {[]string{header + ";a=1"}, nil, -1},
 		"a space":                    {[]string{" " + header}, nil, -1},
 		"a space within":             {[]string{": " + encoded + ":"}, nil, -1},

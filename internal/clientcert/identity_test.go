@@ -5,6 +5,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,5 +116,32 @@ func TestSPIFFE(t *testing.T) {
 		if (err == nil) != want || want && id != text {
 			t.Errorf("%.60s: %q, %v", text, id, err)
 		}
+	}
+}
+
+// TestNoName: parts of a certificate that two readers could take for different names are
+// errors, and an absent one is none.
+func TestNoName(t *testing.T) {
+	for _, name := range []string{"", "\xff", "a\nb", strings.Repeat("a", maxName+1)} {
+		if checkName(name) == nil {
+			t.Errorf("%.20q is a name", name)
+		}
+	}
+	empty := []byte{0x30, 0}
+	if name, _, err := subjectName(&x509.Certificate{RawSubject: empty}); name != "" || err != nil {
+		t.Errorf("%q, %v", name, err)
+	}
+	if name, _, err := emailName(&x509.Certificate{EmailAddresses: []string{""}}); name != "" || err == nil {
+		t.Errorf("%q, %v", name, err)
+	}
+	subject := certtest.New(t, "root").Issue(t, nil).Leaf.RawSubject
+	if DistinguishedName(subject) == "" {
+		t.Error("a subject has no name")
+	}
+	if name := DistinguishedName(append(slices.Clone(subject), 0)); name != "" {
+		t.Errorf("one with a byte behind it has %q", name)
+	}
+	if _, err := spiffeID(&x509.Certificate{URIs: []*url.URL{certtest.URI(t, "spiffe://example.com/web")}, IsCA: true}); err == nil {
+		t.Error("an authority is a workload")
 	}
 }

@@ -251,3 +251,14 @@ func TestRememberedAllocations(t *testing.T) {
 		}
 	}
 }
+
+// TestValidity: a chain is valid as long as all its certificates are.
+func TestValidity(t *testing.T) {
+	at := func(hour int) time.Time { return time.Unix(int64(hour)*3600, 0) }
+	wide, narrow := &x509.Certificate{NotBefore: at(1), NotAfter: at(9)}, &x509.Certificate{NotBefore: at(3), NotAfter: at(5)}
+	for _, chain := range [][]*x509.Certificate{{wide, narrow}, {narrow, wide}} {
+		if from, until := validity(chain); !from.Equal(at(3)) || !until.Equal(at(5)) {
+			t.Errorf("%s to %s", from, until)
+		}
+	}
+}
