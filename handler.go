@@ -147,6 +147,7 @@ func (h *Handler) serveSignIn(w http.ResponseWriter, r *http.Request, ex *exchan
 // serveMe answers a page that asks who is signed in. Pages of other sites get the same
 // answer whether the caller is signed in or not.
 func (h *Handler) serveMe(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange) error {
+	me.Protect(w.Header())
 	credentialed := func(origin string) bool { return h.cors != nil && h.cors.Allowed(origin) }
 	if !me.Allowed(r, credentialed) {
 		outcome := authenticator.Reject(authenticator.ReasonOriginRefused, authenticator.Detail{Name: "origin", Value: r.Header.Get("Origin")})

@@ -40,10 +40,10 @@ func TestS23Me(t *testing.T) {
 	} {
 		recorder, err := ask(h, test.r, new(reached))
 		header, body := recorder.Header(), recorder.Body.String()
-		if err != nil || recorder.Code != test.status || header.Get("Cache-Control") != "no-store" {
+		if err != nil || recorder.Code != test.status || header.Get("Cache-Control") != "no-store" || header.Get("Cross-Origin-Resource-Policy") != "same-origin" {
 			t.Errorf("%s: %d %v %v", name, recorder.Code, err, header)
 		}
-		if test.status == 200 && (!strings.HasPrefix(body, alice) || header.Get("Cross-Origin-Resource-Policy") != "same-origin") || test.status == 401 && !problem(body) {
+		if test.status == 200 && !strings.HasPrefix(body, alice) || test.status == 401 && !problem(body) {
 			t.Errorf("%s: %s", name, body)
 		}
 		if allowed := header.Get("Access-Control-Allow-Origin"); (allowed != "") != (test.r.Header.Get("Origin") == origin) {

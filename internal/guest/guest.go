@@ -78,7 +78,8 @@ func (g *Guests) secure(ex *exchange.Exchange) bool {
 }
 
 // Identify returns the identity of an anonymous caller for which a share link opens the request:
-// it only reads, and every reading of its path is one of the link's (S-19). Otherwise it
+// it only reads, and every reading of its path is one of the link's, before and after a
+// rewrite (S-19): what a client sends may choose the rewritten path. Otherwise it
 // returns nil. The policies decide about a guest as about any caller. The verdict stays
 // Absent: a guest whose request is denied is answered like an anonymous caller.
 func (g *Guests) Identify(w http.ResponseWriter, r *http.Request, ex *exchange.Exchange, identified *authn.Identified) *authenticator.Identity {
@@ -98,7 +99,9 @@ func (g *Guests) Identify(w http.ResponseWriter, r *http.Request, ex *exchange.E
 	case err != nil:
 		identified.Outcome = authenticator.Outcome{Verdict: authenticator.Unavailable, Reason: authenticator.ReasonStoreUnavailable, Method: sharelink.Method, Err: err}
 		return nil
-	case !onlyReads(&ex.Request) || slices.ContainsFunc(ex.Request.Readings(), func(reading request.Reading) bool { return !link.Opens(reading.Path) }):
+	case !onlyReads(&ex.Request) || slices.ContainsFunc(ex.Request.Readings(), func(reading request.Reading) bool {
+		return !link.Opens(reading.Path) || !link.Opens(reading.Rewritten)
+	}):
 		return nil
 	}
 	identified.Method, identified.Source = sharelink.Method, authenticator.Source{Cookie: sharelink.CookieName(ex.HTTPS())}

@@ -233,6 +233,19 @@ func TestS19OtherSite(t *testing.T) {
 	}
 }
 
+// TestS19Rewritten: S-19. The path to which a request is rewritten is one of the link's too.
+func TestS19Rewritten(t *testing.T) {
+	e := newEnv(t)
+	_, _, cookie := e.opened(t)
+	for path, want := range map[string]bool{"/2026/b": true, "/2025/secret": false, "/a": false, "/2026/%2e%2e/secret": false} {
+		r := prepared("GET", site+"/2026/a?img=2025/secret", cookie)
+		r.URL.Path = path
+		if id, _, _ := e.identify(r); (id != nil) != want {
+			t.Errorf("%s: %+v", path, id)
+		}
+	}
+}
+
 // TestS19Precedence: who is authenticated or sent a bad credential is no guest, and neither
 // is a request that others can read, or one to a site without links.
 func TestS19Precedence(t *testing.T) {
@@ -244,13 +257,30 @@ func TestS19Precedence(t *testing.T) {
 			t.Errorf("%v: %+v, %+v", verdict, id, identified)
 		}
 	}
-	plain := prepared("GET", "http://photos.example.com/2026/a", cookie)
+	spec, _, err := sharelink.Spec{URLs: []string{"http://photos.example.com/2026/*"}, Until: "7d"}.Parse(e.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, _, err := e.links.Add(t.Context(), spec, sharelink.DefaultMaxAge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	overHTTP, _, err := e.links.Open(t.Context(), link, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := prepared("GET", "http://photos.example.com/2026/a", overHTTP)
 	if id, _, _ := e.identify(plain); id != nil {
 		t.Errorf("over plain HTTP: %+v", id)
 	}
 	e.config.InsecureHTTP = true
 	if id, _, _ := e.identify(plain); id == nil {
 		t.Error("with insecure_http: no guest")
+	}
+	for name, url := range map[string]string{"another scheme": "http://photos.example.com/2026/a", "another port": "https://photos.example.com:8443/2026/a"} {
+		if id, identified, recorder := e.identify(prepared("GET", url, cookie)); id != nil || identified.Reason != "" || len(recorder.Result().Cookies()) > 0 {
+			t.Errorf("%s: %+v, %+v", name, id, identified)
+		}
 	}
 	if id, identified, _ := (&env{}).identify(prepared("GET", site+"/2026/a", cookie)); id != nil || identified.Reason != "" {
 		t.Errorf("without links: %+v", id)

@@ -125,7 +125,6 @@ func AllowsMethod(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return true
 	}
-	protect(w.Header())
 	w.Header().Set("Allow", "GET, HEAD")
 	w.WriteHeader(http.StatusMethodNotAllowed)
 	return false
@@ -145,7 +144,6 @@ func (p *Page) Write(w http.ResponseWriter, r *http.Request, id *authenticator.I
 		body = append(append(append(body, f.name...), ':'), value...)
 	}
 	body = append(body, "}\n"...)
-	protect(w.Header())
 	w.Header().Set("Content-Type", "application/json")
 	if r.Method == http.MethodGet {
 		_, _ = w.Write(body) // it fails only if the client is gone
@@ -153,8 +151,8 @@ func (p *Page) Write(w http.ResponseWriter, r *http.Request, id *authenticator.I
 	return nil
 }
 
-// protect keeps an answer from caches and from pages of other sites.
-func protect(h http.Header) {
+// Protect keeps an answer of any status from caches and from pages of other sites (S-23).
+func Protect(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")

@@ -3,6 +3,7 @@ package sharelink
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 
 	"github.com/policyauth/caddy-policy-auth/internal/session"
@@ -29,7 +30,8 @@ func CookieName(https bool) string {
 var ErrNoGuest = errors.New("the request has no cookie of a guest")
 
 // Guest returns the link of the guest who sends a request, ErrDead if the cookie of guests
-// opens nothing any more, or ErrNoGuest without such a cookie.
+// opens nothing any more, or ErrNoGuest without such a cookie, and for that of a guest of
+// another port or scheme of the host, to which browsers send it too.
 func (s *Site) Guest(r *http.Request, https bool) (*Link, error) {
 	if len(session.CookieValues(r, CookieName(https))) == 0 {
 		return nil, ErrNoGuest
@@ -38,7 +40,27 @@ func (s *Site) Guest(r *http.Request, https bool) (*Link, error) {
 	if !ok {
 		return nil, ErrDead
 	}
-	return s.Links.Guest(r.Context(), session.RequestHost(r), value)
+	link, err := s.Links.Guest(r.Context(), session.RequestHost(r), value)
+	if err == nil && !link.isFor(r, https) {
+		return nil, ErrNoGuest
+	}
+	return link, err
+}
+
+// isFor reports whether a link is for the origin to which a request was sent. A proxy in
+// front passes on the Host with the port that the client used.
+func (l *Link) isFor(r *http.Request, https bool) bool {
+	if l.Origin == "" {
+		return true // Links has compared the host
+	}
+	scheme, port := "http", "80"
+	if https {
+		scheme, port = "https", "443"
+	}
+	if _, named, err := net.SplitHostPort(r.Host); err == nil && named != "" {
+		port = named
+	}
+	return withoutDefaultPort(scheme+"://"+net.JoinHostPort(session.RequestHost(r), port)) == l.Origin
 }
 
 // End ends the guest session of a browser and deletes its cookie. It is called when a

@@ -2,6 +2,7 @@ package sharelink
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -101,6 +102,9 @@ func isOwnForm(r *http.Request) bool {
 func (s *Site) serve(v *Request) {
 	ctx, host := v.R.Context(), session.RequestHost(v.R)
 	link, err := s.Links.Find(ctx, host, strings.TrimPrefix(v.Path, PathPrefix))
+	if err == nil && !link.isFor(v.R, v.HTTPS) {
+		err = fmt.Errorf("%w: the link %s is for %s", ErrDead, link.ID, link.Origin)
+	}
 	if err != nil {
 		s.fail(v, nil, err)
 		return

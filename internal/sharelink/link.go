@@ -44,6 +44,9 @@ type Link struct {
 	Name string `json:"name,omitempty"`
 	// Host is the host of the site, in lower case and without a port.
 	Host string `json:"host"`
+	// Origin is the scheme, the host and the port of the site, without a default port. A link
+	// of an earlier version has none, and counts on each of the host.
+	Origin string `json:"origin,omitempty"`
 	// Paths are what guests may see, at least one: /a exactly, or /a/* with everything
 	// below it.
 	Paths []Path `json:"paths"`
@@ -109,6 +112,7 @@ func (s Spec) Parse(now time.Time) (link Link, origin string, err error) {
 			return Link{}, "", fmt.Errorf("a link is for one site, and %s is not %s: make a link for each", from, origin)
 		}
 		origin, link.Host, link.Paths = from, host, append(link.Paths, path)
+		link.Origin = withoutDefaultPort(origin)
 	}
 	if s.Until != "" {
 		link.Until, err = ParseUntil(s.Until, now)
@@ -160,6 +164,14 @@ func parseURL(text string) (origin, host string, path Path, err error) {
 		authority += ":" + strconv.FormatUint(number, 10)
 	}
 	return u.Scheme + "://" + authority, host, path, nil
+}
+
+// withoutDefaultPort returns an origin as browsers write it.
+func withoutDefaultPort(origin string) string {
+	if rest, plain := strings.CutPrefix(origin, "http://"); plain {
+		return "http://" + strings.TrimSuffix(rest, ":80")
+	}
+	return strings.TrimSuffix(origin, ":443")
 }
 
 // parseHost returns a host as requests have it: in ASCII and lower case (RFC 5891,

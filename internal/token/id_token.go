@@ -209,6 +209,7 @@ func (v *Verifier) Identify(t *IDToken, more map[string]any) (*authenticator.Ide
 			claims[name] = value
 		}
 	}
+	keepTogether(claims, t.claims, more)
 	id, err := v.identify(claims, authenticator.KindUser, Confirmation{}.Bound())
 	if err != nil {
 		return nil, err
@@ -218,6 +219,30 @@ func (v *Verifier) Identify(t *IDToken, more map[string]any) (*authenticator.Ide
 		id.Unknown = slices.Compact(slices.Sorted(slices.Values(append(id.Unknown, emptyFields(id)...))))
 	}
 	return id, nil
+}
+
+// verifiedSuffix ends the names of claims that say whether another one was verified, such as
+// email_verified and phone_number_verified.
+const verifiedSuffix = "_verified"
+
+// keepTogether takes each such claim from the document that its subject is from: what
+// userinfo says of one address holds for no address of the ID token (S-14).
+func keepTogether(claims, idToken, userinfo map[string]any) {
+	for name := range claims {
+		of, ok := strings.CutSuffix(name, verifiedSuffix)
+		if !ok {
+			continue
+		}
+		from := idToken
+		if from[of] == nil && userinfo[of] != nil {
+			from = userinfo
+		}
+		if value, present := from[name]; present {
+			claims[name] = value
+		} else if claims[of] != nil {
+			delete(claims, name)
+		}
+	}
 }
 
 // emptyFields returns the empty fields of an identity that userinfo could have

@@ -233,3 +233,32 @@ func FuzzVerifyID(f *testing.F) {
 		}
 	})
 }
+
+// TestS14KeepTogether: S-14. A claim that says whether another one was verified comes from the
+// same document as that one.
+func TestS14KeepTogether(t *testing.T) {
+	v := clientVerifier(t, "HS256")
+	for name, test := range map[string]struct {
+		idToken        object
+		userinfo, want map[string]any
+	}{
+		"another address":         {object{"email": "victim@example.com"}, map[string]any{"email": "own@evil.example", "email_verified": true}, map[string]any{"email": "victim@example.com"}},
+		"an address of userinfo":  {object{"email_verified": true}, map[string]any{"email": "own@evil.example"}, map[string]any{"email": "own@evil.example"}},
+		"null in the ID token":    {object{"email": nil, "email_verified": true}, map[string]any{"email": "own@evil.example", "email_verified": false}, map[string]any{"email": "own@evil.example", "email_verified": false}},
+		"both of the ID token":    {object{"email": "a@example.com", "email_verified": true}, map[string]any{"email": "b@example.com", "email_verified": false}, map[string]any{"email": "a@example.com", "email_verified": true}},
+		"both of userinfo":        {object{}, map[string]any{"email": "a@example.com", "email_verified": true}, map[string]any{"email": "a@example.com", "email_verified": true}},
+		"another telephone":       {object{"phone_number": "+1"}, map[string]any{"phone_number": "+2", "phone_number_verified": true}, map[string]any{"phone_number": "+1"}},
+		"without its own subject": {object{"x_verified": true}, map[string]any{}, map[string]any{"x_verified": true}},
+	} {
+		test.idToken["sub"], test.want["sub"] = "alice", "alice"
+		id, err := v.Identify(&IDToken{claims: test.idToken}, test.userinfo)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		for _, claim := range []string{"email", "email_verified", "phone_number", "phone_number_verified", "x_verified"} {
+			if id.Claims[claim] != test.want[claim] {
+				t.Errorf("%s: %s is %v, want %v", name, claim, id.Claims[claim], test.want[claim])
+			}
+		}
+	}
+}
