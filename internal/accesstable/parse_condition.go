@@ -25,7 +25,7 @@ var conditionNames = []string{
 func (p *parser) alternatives(node *yaml.Node, what string) []Alternative {
 	result := []Alternative{}
 	if node.Kind != yaml.SequenceNode {
-		p.problem(node, "%s: want a list of alternatives such as [{roles: [admin]}], not %s", what, describe(node))
+		p.problem(node, "%s: want a list of alternatives such as %s, not %s", what, meantAlternatives(node), describe(node))
 		return result
 	}
 	for _, item := range node.Content {
@@ -43,6 +43,18 @@ func (p *parser) alternatives(node *yaml.Node, what string) []Alternative {
 		result = append(result, alternative)
 	}
 	return result
+}
+
+// meantAlternatives returns the list that an operator probably meant by a node that is none, or
+// an example.
+func meantAlternatives(node *yaml.Node) string {
+	switch text := flow(node); {
+	case node.Kind == yaml.MappingNode && len(node.Content) > 0 && len(text) <= 60:
+		return "[" + text + "]"
+	case slices.Contains([]string{"anyone", "authenticated", "links"}, text):
+		return "[{" + text + ": true}]"
+	}
+	return "[{roles: [admin]}]"
 }
 
 // anyoneUpgrades is the value of anyone in an alternative that also has upgrades.
