@@ -169,7 +169,7 @@ func (h *Handler) parseBody(d *caddyfile.Dispenser) error {
 func once[Block any](block **Block, parse func(*Block, *caddyfile.Dispenser) error) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		if *block != nil {
-			return d.Errf("%s is set twice", d.Val())
+			return d.Errf("%s is set twice; remove one, or merge the two", d.Val())
 		}
 		*block = new(Block)
 		return parse(*block, d)

@@ -285,8 +285,8 @@ func TestS03AppPasswords(t *testing.T) {
 func TestAppPasswordsLoad(t *testing.T) {
 	w := newEnv(t)
 	for want, block := range map[string]string{
-		"app_passwords: people make them on a page": basicSite + "app_passwords\n",
-		"app_passwords is set twice":                formSite + "app_passwords\n app_passwords\n",
+		"app_passwords: needs a login": basicSite + "app_passwords\n",
+		"app_passwords is set twice":   formSite + "app_passwords\n app_passwords\n",
 	} {
 		if _, err := w.Provision(block); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

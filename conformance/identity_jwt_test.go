@@ -103,7 +103,7 @@ func TestS22OtherRequests(t *testing.T) {
 func TestS22NoOrigin(t *testing.T) {
 	w := newEnv(t)
 	for want, block := range map[string]string{
-		"the origin of this site is not known": "identity_jwt {\n audience wiki\n }\n",
+		"issuer: cannot be derived":            "identity_jwt {\n audience wiki\n }\n",
 		"reads its credential from the header": "identity_jwt {\n audience wiki\n issuer https://a.example.com\n header x_api.key\n }\n",
 		"is one of identity_headers":           "identity_headers {\n X_Identity_JWT id\n }\n" + identityBlock,
 	} {

@@ -123,5 +123,5 @@ func sumRegistries(f func(*session.Registry) (int, error)) (total int, err error
 
 // unavailable says that a store cannot answer.
 func unavailable(err error) error {
-	return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("a store of sessions: %w", err)}
+	return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("the store is unavailable: %w", err)}
 }

@@ -69,7 +69,7 @@ func (c Config) Check() error {
 		case !isScope(scope):
 			return fmt.Errorf("scopes: %q is not a scope, which is of printable ASCII without spaces, quotes and backslashes (RFC 6749, section 3.3)", scope)
 		case slices.Contains(c.Scopes[:i], scope):
-			return fmt.Errorf("scopes: %s is named twice", scope)
+			return fmt.Errorf("scopes: %s is listed twice; remove one", scope)
 		}
 	}
 	return nil

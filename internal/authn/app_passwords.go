@@ -135,7 +135,7 @@ func arrangeAppPasswords(methods []Method) ([]Method, error) {
 		own[0].Authenticator.(*AppPasswords).readFrom(others)
 		return append(own, others...), nil
 	}
-	return nil, errors.New("app_passwords is set twice: write one block")
+	return nil, errors.New("app_passwords is set twice; merge the two blocks")
 }
 
 // Sources implements authenticator.Authenticator.

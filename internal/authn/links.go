@@ -47,7 +47,7 @@ func (l *Links) Parse(d *caddyfile.Dispenser) error {
 // check reports what is wrong whatever the site is.
 func (l *Links) check() error {
 	if l.MaxAge < 0 {
-		return errors.New("links: max_age is positive")
+		return errors.New("links: max_age must be positive, such as 30d")
 	}
 	if err := l.Store.check(); err != nil {
 		return fmt.Errorf("links: %w", err)

@@ -187,7 +187,7 @@ func withSession(ctx caddy.Context, methods []Method, target *login.Target) ([]M
 		}
 	}
 	if (target == nil || target.Site == nil) && slices.ContainsFunc(methods, func(m Method) bool { return m.Name == appPasswordMethod }) {
-		return nil, nil, errors.New("app_passwords: people make them on a page for which they sign in; write login form or login oidc beside it")
+		return nil, nil, errors.New("app_passwords: needs a login; add login form or login oidc (login url is not enough)")
 	}
 	if own != nil || target == nil || target.Site == nil {
 		return methods, own, nil

@@ -45,7 +45,7 @@ func set[T comparable](target *T, parse func(d *caddyfile.Dispenser, word, value
 	return func(d *caddyfile.Dispenser) error {
 		word := d.Val()
 		if *target != *new(T) {
-			return d.Errf("%s is set twice", word)
+			return d.Errf("%s is set twice; remove one of the lines", word)
 		}
 		value, err := OneArg(d)
 		if err != nil {

@@ -17,7 +17,7 @@ const appPasswordsURI = "/policy_auth/app_passwords"
 func newKeyEnd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "end --user <id or name> | --id <app password> | --all [--address <admin>]",
-		Short: "Ends app passwords, with the next request on every machine",
+		Short: "Revokes app passwords",
 		Long: "Ends all app passwords of a user, one app password, or all. On other machines with the same store, it takes up\n" +
 			"to a second. The exit status is 1 if there was none to end.",
 		Example: `  caddy policy-auth key end --user alice

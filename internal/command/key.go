@@ -63,7 +63,7 @@ leaks, you know which one to disable.`,
 		if secret, key.Hash, err = users.GenerateAPIKey(key.ID); err != nil {
 			return false, err
 		}
-		if err := file.change(cmd, fmt.Sprintf("key %s is added", key.ID), func(e users.KeysEditor) error { return e.Add(key) }); err != nil {
+		if err := file.change(cmd, fmt.Sprintf("added key %s", key.ID), func(e users.KeysEditor) error { return e.Add(key) }); err != nil {
 			return false, err
 		}
 		if *asJSON {

@@ -78,7 +78,7 @@ days, or max_age of the site if that is less.`,
 		if *asJSON {
 			return true, writeJSON(cmd, link)
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "link %s counts until %s; it is shown only once:\n", link.ID, link.Until.Local().Format(time.RFC3339))
+		fmt.Fprintf(cmd.ErrOrStderr(), "created link %s, valid until %s; the URL is shown only once:\n", link.ID, link.Until.Local().Format(time.RFC3339))
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), link.URL)
 		return true, err
 	})
@@ -90,7 +90,7 @@ func newLinkList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list [--json] [--address <admin>]",
 		Short:   "Lists the share links, without their tokens",
-		Long:    "Lists the share links that count, by their end. The exit status is 1 if there is none.",
+		Long:    "Lists the valid share links, the first to expire first. The exit status is 1 if there is none.",
 		Example: `  caddy policy-auth link list --json`,
 	}
 	asJSON, address := addJSON(cmd), addAddress(cmd)

@@ -60,7 +60,7 @@ func promptPasswordTwice(cmd *cobra.Command, terminal int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	again, err := promptPassword(cmd, terminal, "The same again: ")
+	again, err := promptPassword(cmd, terminal, "Repeat password: ")
 	if err == nil && again != password {
 		err = errors.New("the two passwords differ")
 	}

@@ -66,7 +66,7 @@ func newSessionList() *cobra.Command {
 func newSessionEnd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "end --user <id or name> | --id <session> | --all [--address <admin>]",
-		Short: "Signs a user out, with the next request on every machine",
+		Short: "Signs users out",
 		Long: "Ends all sessions of a user with the app passwords, one session alone, or all. On other machines with the\n" +
 			"same store, it takes up to a second. The exit status is 1 if there was none to end.",
 		Example: `  caddy policy-auth session end --user alice
@@ -113,7 +113,7 @@ func whichOf(uri, what, user, id string, all bool) (string, error) {
 	}
 	switch {
 	case named != 1:
-		return "", fmt.Errorf("no %s selected: use one of --user, --id and --all", what)
+		return "", fmt.Errorf("select %s with exactly one of --user, --id and --all", what)
 	case all:
 		return uri + "?all=true", nil
 	case id != "":

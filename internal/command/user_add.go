@@ -42,7 +42,7 @@ With --generate, a random password is created and written to standard output onc
 		if err := secret.hash(cmd, &account.Hash); err != nil {
 			return false, err
 		}
-		if err := file.change(cmd, fmt.Sprintf("user %s is added", account.Name), add); err != nil {
+		if err := file.change(cmd, fmt.Sprintf("added user %s", account.Name), add); err != nil {
 			return false, err
 		}
 		return true, secret.show(cmd)

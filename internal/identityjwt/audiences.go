@@ -40,7 +40,7 @@ func (a *Audiences) Claim(config any, name, site string) (release func(), err er
 		}
 		a.sites[of] = held
 	case held.site != site:
-		return nil, fmt.Errorf("audience %s is that of another site too (%s and %s): an upstream would accept what the other site says; give each site its own", name, held.site, site)
+		return nil, fmt.Errorf("audience %s is used by two sites, %s and %s: the application of one would accept JWTs issued for the other; give each site its own audience", name, held.site, site)
 	}
 	held.handlers++
 	return sync.OnceFunc(func() { a.release(of, held) }), nil

@@ -94,7 +94,7 @@ func Check(issuer, audience string, lifetime time.Duration) error {
 	case strings.ContainsFunc(audience, func(c rune) bool { return c <= ' ' || c == 0x7f }):
 		return fmt.Errorf("audience %q has a space or a control character", audience)
 	case lifetime != 0 && (lifetime < minLifetime || lifetime > maxLifetime):
-		return fmt.Errorf("lifetime is %s; it wants 10s to 1h", lifetime)
+		return fmt.Errorf("lifetime is %s; it must be between 10s and 1h", lifetime)
 	case issuer == "":
 		return nil
 	}

@@ -61,7 +61,7 @@ func New(names []string) (*Page, error) {
 		case err != nil:
 			return nil, err
 		case slices.Contains(names[:i], name):
-			return nil, fmt.Errorf("field %s is named twice", name)
+			return nil, fmt.Errorf("fields: %s is listed twice; remove one", name)
 		}
 		p.fields = append(p.fields, field{strconv.Quote(name), value})
 	}
@@ -80,7 +80,7 @@ func parseField(name string) (claimpath.Field, error) {
 	if strings.HasPrefix(name, "claims.") {
 		return nil, err
 	}
-	return nil, fmt.Errorf("unknown field %q%s; allowed: %s", name, textutil.DidYouMean(name, FieldNames()), strings.Join(FieldNames(), " "))
+	return nil, fmt.Errorf("fields: unknown field %q%s; allowed: %s", name, textutil.DidYouMean(name, FieldNames()), strings.Join(FieldNames(), " "))
 }
 
 // FieldNames returns the names of all fields, sorted.

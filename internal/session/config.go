@@ -64,7 +64,7 @@ func (c Config) withDefaults() Config {
 func (c Config) check() error {
 	switch {
 	case c.Idle < 0 || c.Lifetime < 0:
-		return errors.New("idle and lifetime are positive")
+		return errors.New("idle and lifetime must be positive, such as idle 30m")
 	case c.Idle > c.Lifetime:
 		return fmt.Errorf("idle is %s, longer than the lifetime of %s", c.Idle, c.Lifetime)
 	case c.MaxAuthAge != 0 && c.MaxAuthAge < MinMaxAuthAge:

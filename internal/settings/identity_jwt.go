@@ -113,7 +113,7 @@ func (j *IdentityJWT) open(ctx caddy.Context) (*identityjwt.Issuer, func(), erro
 		}
 	}
 	if config.Issuer == "" {
-		return nil, nil, errors.New("the origin of this site is not known, since it has not exactly one host name or does not listen on the port 443 alone: write it as issuer, such as issuer https://app.example.com")
+		return nil, nil, errors.New("issuer: cannot be derived, because this site does not have exactly one host name and only port 443; set it, such as issuer https://app.example.com:8443")
 	}
 	issuer, err := identityjwt.New(config)
 	if err != nil {
@@ -129,5 +129,5 @@ func (j *IdentityJWT) open(ctx caddy.Context) (*identityjwt.Issuer, func(), erro
 
 // reportKeys logs a problem of the keys.
 func reportKeys(err error) {
-	caddy.Log().Named("http.handlers.policy_auth").Error("the keys of identity_jwt have a problem", zap.Error(err))
+	caddy.Log().Named("http.handlers.policy_auth").Error("reading or rotating the identity_jwt signing keys failed", zap.Error(err))
 }

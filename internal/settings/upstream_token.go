@@ -88,7 +88,7 @@ func (u *UpstreamToken) Apply(target *login.Target) error {
 		}
 	}
 	if !found {
-		return errors.New("upstream_token: no login oidc of this site has tokens; add one, or remove upstream_token")
+		return errors.New("upstream_token: needs login oidc; add it, or remove upstream_token")
 	}
 	return nil
 }

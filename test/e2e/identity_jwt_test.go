@@ -200,7 +200,7 @@ func TestE2E_S22Validate(t *testing.T) {
 	}
 	for want, config := range map[string]string{
 		"Valid configuration":           site("a.example.com", "a") + site("b.example.com", "b") + site("https://c.example.com:443", "c"),
-		"is that of another site too":   site("a.example.com", "a") + site("b.example.com", "a"),
+		"is used by two sites":          site("a.example.com", "a") + site("b.example.com", "a"),
 		"origin of this site is not kn": site("a.example.com:8443", "a"),
 	} {
 		w.Write("Caddyfile", config)
