@@ -131,7 +131,7 @@ func TestS23UpstreamTokenErrors(t *testing.T) {
 	w, fake := newEnv(t), oidctest.New(t)
 	w.Write("keys.yaml", "keys:\n  - {id: a, hash: \"sha256:"+sha(canary)+"\", owner: a}\n")
 	for want, block := range map[string]string{
-		"no login oidc of this site":           formSite + "upstream_token access\n",
+		"upstream_token: needs login oidc":     formSite + "upstream_token access\n",
 		"remove one of the two":                oidcSite(fake, "") + "upstream_token access\nforward_credentials\n",
 		"is one of identity_headers":           oidcSite(fake, "") + "upstream_token access\nidentity_headers {\n authorization id\n }\n",
 		"reads its credential from the header": oidcSite(fake, "") + keySite + "upstream_token access x_api_key\n",

@@ -103,7 +103,7 @@ func TestCheck(t *testing.T) {
 	for want, test := range map[string]Config{
 		"audience is missing":             {Issuer: fine},
 		"has a space":                     {Issuer: fine, Audience: "a b"},
-		"lifetime is 9s; it wants 10s":    {Issuer: fine, Audience: "a", Lifetime: 9 * time.Second},
+		"lifetime is 9s; it must be between 10s":    {Issuer: fine, Audience: "a", Lifetime: 9 * time.Second},
 		"lifetime is 1h0m1s":              {Issuer: fine, Audience: "a", Lifetime: time.Hour + time.Second},
 		"not an origin: write":            {Issuer: fine + "/", Audience: "a"},
 		`"app.example.com" is not`:        {Issuer: "app.example.com", Audience: "a"},

@@ -98,7 +98,7 @@ func TestNew(t *testing.T) {
 	for want, fields := range map[string][]string{
 		`unknown field "mail"`:       {"id", "mail"},
 		"allowed: acr amr auth_time": {"password"},
-		"named twice":                {"id", "name", "id"},
+		"listed twice":               {"id", "name", "id"},
 		"claims":                     {"claims."},
 	} {
 		if _, err := New(fields); err == nil || !strings.Contains(err.Error(), want) {

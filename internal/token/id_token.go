@@ -226,7 +226,7 @@ func (v *Verifier) Identify(t *IDToken, more map[string]any) (*authenticator.Ide
 const verifiedSuffix = "_verified"
 
 // keepTogether takes each such claim from the document that its subject is from: what
-// userinfo says of one address holds for no address of the ID token (S-14).
+// userinfo says of one address holds for no address of the ID token.
 func keepTogether(claims, idToken, userinfo map[string]any) {
 	for name := range claims {
 		of, ok := strings.CutSuffix(name, verifiedSuffix)

@@ -234,9 +234,9 @@ func FuzzVerifyID(f *testing.F) {
 	})
 }
 
-// TestS14KeepTogether: S-14. A claim that says whether another one was verified comes from the
+// TestKeepTogether: A claim that says whether another one was verified comes from the
 // same document as that one.
-func TestS14KeepTogether(t *testing.T) {
+func TestKeepTogether(t *testing.T) {
 	v := clientVerifier(t, "HS256")
 	for name, test := range map[string]struct {
 		idToken        object
