@@ -101,18 +101,18 @@ func TestS22Expiry(t *testing.T) {
 func TestCheck(t *testing.T) {
 	const fine = testIssuer
 	for want, test := range map[string]Config{
-		"audience is missing":             {Issuer: fine},
-		"has a space":                     {Issuer: fine, Audience: "a b"},
-		"lifetime is 9s; it must be between 10s":    {Issuer: fine, Audience: "a", Lifetime: 9 * time.Second},
-		"lifetime is 1h0m1s":              {Issuer: fine, Audience: "a", Lifetime: time.Hour + time.Second},
-		"not an origin: write":            {Issuer: fine + "/", Audience: "a"},
-		`"app.example.com" is not`:        {Issuer: "app.example.com", Audience: "a"},
-		`"https://u@a.example.com"`:       {Issuer: "https://u@a.example.com", Audience: "a"},
-		`"https://A.example.com" is not`:  {Issuer: "https://A.example.com", Audience: "a"},
-		"http://a.example.com is not an ": {Issuer: "http://a.example.com", Audience: "a"},
-		"ftp://localhost is not an":       {Issuer: "ftp://localhost", Audience: "a"},
-		"has the default port":            {Issuer: "https://a.example.com:443", Audience: "a"},
-		"localhost:80 has the default":    {Issuer: "http://localhost:80", Audience: "a"},
+		"audience is missing":                    {Issuer: fine},
+		"has a space":                            {Issuer: fine, Audience: "a b"},
+		"lifetime is 9s; it must be between 10s": {Issuer: fine, Audience: "a", Lifetime: 9 * time.Second},
+		"lifetime is 1h0m1s":                     {Issuer: fine, Audience: "a", Lifetime: time.Hour + time.Second},
+		"not an origin: write":                   {Issuer: fine + "/", Audience: "a"},
+		`"app.example.com" is not`:               {Issuer: "app.example.com", Audience: "a"},
+		`"https://u@a.example.com"`:              {Issuer: "https://u@a.example.com", Audience: "a"},
+		`"https://A.example.com" is not`:         {Issuer: "https://A.example.com", Audience: "a"},
+		"http://a.example.com is not an ":        {Issuer: "http://a.example.com", Audience: "a"},
+		"ftp://localhost is not an":              {Issuer: "ftp://localhost", Audience: "a"},
+		"has the default port":                   {Issuer: "https://a.example.com:443", Audience: "a"},
+		"localhost:80 has the default":           {Issuer: "http://localhost:80", Audience: "a"},
 	} {
 		if _, err := New(test); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", test, err, want)
