@@ -8,10 +8,6 @@ import (
 	"github.com/policyauth/caddy-policy-auth/internal/dpop"
 )
 
-// defaultRealm is the protection space of methods that have no realm of their
-// own, the word that Caddy's basic_auth uses.
-const defaultRealm = "restricted"
-
 // bearerChallenge returns the challenge of a method that takes bearer tokens
 // (RFC 6750, section 3).
 func bearerChallenge(d authenticator.ChallengeRequest) authenticator.Challenge {

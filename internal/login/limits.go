@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/netutil"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
@@ -21,8 +20,6 @@ import (
 // half of a store's limit), as many browser slots and used marks, and counterBuckets
 // counters. Signed-in users are not affected, and other users can still sign in.
 const (
-	// transactionTime is how long a sign-in at a provider may take (R-OID-3).
-	transactionTime = 10 * time.Minute
 	// maxPerClient is how many sign-ins a client may begin within transactionTime.
 	maxPerClient = 300
 	// maxPending is how many sign-ins are stored of those that begin in one period

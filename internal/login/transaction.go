@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/policyauth/caddy-policy-auth/internal/oidc"
 	"github.com/policyauth/caddy-policy-auth/internal/store"
 )
+
+// transactionTime is how long a sign-in at a provider may take (R-OID-3).
+const transactionTime = 10 * time.Minute
 
 var (
 	// ErrState is the error of a state that is unknown, expired, replaced by newer
