@@ -10,8 +10,16 @@ import (
 // either (S-19): it may be one of another site.
 const LinkPrefix = "/.policy_auth/link/"
 
-// linkToken matches the path of a share link within a text, also in a query.
-var linkToken = regexp.MustCompile(`(/[.]policy_auth(?:/|%2[Ff])link(?:/|%2[Ff]))[^/?&#%\s"]+`)
+// linkToken matches the path of a share link within a text, also in a query, with its dot
+// and slashes encoded any number of times, empty segments, "." and parameters (;).
+var linkToken = func() *regexp.Regexp {
+	const (
+		dot   = `(?:\.|%(?:25)*2e)`
+		slash = `(?:/|%(?:25)*2f)`
+		next  = `(?:;[^/%]*)?(?:` + slash + `(?:` + dot + slash + `)*)+`
+	)
+	return regexp.MustCompile(`(?i)(` + slash + dot + `policy_auth` + next + `link` + next + `)[^/?&#%\s"]+`)
+}()
 
 // LogPath returns the decoded public path in the first reading, as logs show it.
 func (r *Request) LogPath() string { return hideLinkTokens(r.readings[0].Path) }

@@ -12,13 +12,19 @@ import (
 // TestS19LogPath: logs show the path of a share link without its token, on every site.
 func TestS19LogPath(t *testing.T) {
 	for target, want := range map[string]string{
-		"/.policy_auth/link/secret":      "/.policy_auth/link/[redacted]",
-		"/.policy_auth/link/secret/x":    "/.policy_auth/link/[redacted]/x",
-		"/base/.policy_auth/link/secret": "/base/.policy_auth/link/[redacted]",
-		"/.policy_auth/link/secret?a=b":  "/.policy_auth/link/[redacted]",
-		"/.policy_auth/link/":            "/.policy_auth/link/",
-		"/.policy_auth/login":            "/.policy_auth/login",
-		"/link/secret":                   "/link/secret",
+		"/.policy_auth/link/secret":       "/.policy_auth/link/[redacted]",
+		"/.policy_auth/link/secret/x":     "/.policy_auth/link/[redacted]/x",
+		"/base/.policy_auth/link/secret":  "/base/.policy_auth/link/[redacted]",
+		"/.policy_auth/link/secret?a=b":   "/.policy_auth/link/[redacted]",
+		"/.policy_auth/link/":             "/.policy_auth/link/",
+		"/%2epolicy_auth/%6cink/secret":   "/.policy_auth/link/[redacted]",
+		"/%252epolicy_auth/link/secret":   "/%2epolicy_auth/link/[redacted]",
+		"/.policy_auth%252Flink/secret":   "/.policy_auth%2Flink/[redacted]",
+		"//.policy_auth//link//secret":    "//.policy_auth//link//[redacted]",
+		"/.policy_auth/./link/./secret":   "/.policy_auth/./link/./[redacted]",
+		"/.policy_auth;a=b/link;c/secret": "/.policy_auth;a=b/link;c/[redacted]",
+		"/.policy_auth/login":             "/.policy_auth/login",
+		"/link/secret":                    "/link/secret",
 	} {
 		r := New(httptest.NewRequest("GET", target, nil), Metadata{}, new(Config))
 		if got := r.LogPath(); got != want {
