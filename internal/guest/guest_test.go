@@ -173,7 +173,7 @@ func TestS19Requests(t *testing.T) {
 }
 
 // TestS19Cookies: a cookie that opens nothing is deleted, and its browser is an anonymous
-// caller, for whom the log has the cause (S-40).
+// caller, and the log has the cause (S-40).
 func TestS19Cookies(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, e *env, link *sharelink.Link, cookie string) string{
 		"revoked": func(t *testing.T, e *env, link *sharelink.Link, cookie string) string {
