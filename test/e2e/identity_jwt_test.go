@@ -199,9 +199,9 @@ func TestE2E_S22Validate(t *testing.T) {
 		return address + " {\npolicy_auth {\n" + strings.ReplaceAll(basicSite, "DIR", w.Dir) + "identity_jwt {\n audience " + audience + "\n }\n}\nrespond x\n}\n"
 	}
 	for want, config := range map[string]string{
-		"Valid configuration":           site("a.example.com", "a") + site("b.example.com", "b") + site("https://c.example.com:443", "c"),
-		"is used by two sites":          site("a.example.com", "a") + site("b.example.com", "a"),
-		"origin of this site is not kn": site("a.example.com:8443", "a"),
+		"Valid configuration":       site("a.example.com", "a") + site("b.example.com", "b") + site("https://c.example.com:443", "c"),
+		"is used by two sites":      site("a.example.com", "a") + site("b.example.com", "a"),
+		"issuer: cannot be derived": site("a.example.com:8443", "a"),
 	} {
 		w.Write("Caddyfile", config)
 		cmd := exec.CommandContext(t.Context(), binary(t), "validate", "--config", "Caddyfile")

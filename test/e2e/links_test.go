@@ -3,9 +3,11 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -135,40 +137,47 @@ func TestE2E_S19Machines(t *testing.T) {
 	startRedis(t, redisPort)
 	w := newEnv(t)
 	w.Write("links.yaml", linkRules)
-	var sites, admins [2]string
-	for i := range sites {
-		sites[i], admins[i] = "http://127.0.0.1:"+port(t), "127.0.0.1:"+port(t)
+	number, machine := port(t), 0
+	site := "http://album.test:" + number // on both machines, which have an address each
+	var admins [2]string
+	for i := range admins {
+		admins[i] = "127.0.0.1:" + port(t)
 		name := fmt.Sprintf("Caddyfile%d", i)
-		w.Write(name, fmt.Sprintf("{\n admin %s\n auto_https off\n}\n%s {\n policy_auth {\n links {\n store redis redis://127.0.0.1:%s\n }\n access links.yaml\n }\n respond album\n}\n", admins[i], sites[i], redisPort))
+		w.Write(name, fmt.Sprintf("{\n admin %s\n auto_https off\n}\n%s {\n bind 127.0.0.%d\n policy_auth {\n links {\n store redis redis://127.0.0.1:%s\n }\n access links.yaml\n }\n respond album\n}\n", admins[i], site, i+1, redisPort))
 		start(t, w.Dir, name, admins[i])
 	}
-	link, token := addLink(t, w.Dir, admins[0], sites[0]+"/2026/*", "--until", "1h")
+	link, token := addLink(t, w.Dir, admins[0], site+"/2026/*", "--until", "1h")
 	jar, _ := cookiejar.New(nil)
-	client := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	status := func(address string) int {
-		answer, err := client.Get(address)
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, fmt.Sprintf("127.0.0.%d:%s", machine+1, number))
+	}}
+	client := &http.Client{Jar: jar, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	status := func(on int, path string) int {
+		machine = on
+		answer, err := client.Get(site + path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = answer.Body.Close()
 		return answer.StatusCode
 	}
-	answer, err := client.PostForm(sites[1]+sharelink.PathPrefix+token, url.Values{})
+	machine = 1
+	answer, err := client.PostForm(site+sharelink.PathPrefix+token, url.Values{})
 	if err != nil || answer.StatusCode != 303 || answer.Header.Get("Location") != "/2026/" {
 		t.Fatal(answer, err)
 	}
-	for _, site := range sites {
-		if got := status(site + "/2026/a"); got != 200 {
-			t.Errorf("%s: %d", site, got)
+	for on := range admins {
+		if got := status(on, "/2026/a"); got != 200 {
+			t.Errorf("machine %d: %d", on, got)
 		}
 	}
 	policyAuth(t, w.Dir, "", "link", "revoke", link.ID, "--address", admins[0])
 	revoked := time.Now()
-	if got := status(sites[0] + "/2026/a"); got == 200 {
+	if got := status(0, "/2026/a"); got == 200 {
 		t.Error("the link counts where it was revoked")
 	}
-	eventually(t, "the guest is dead on the other machine", func() bool { return status(sites[1]+"/2026/a") != 200 })
-	eventually(t, "the link is dead on the other machine", func() bool { return status(sites[1]+sharelink.PathPrefix+token) == 404 })
+	eventually(t, "the guest is dead on the other machine", func() bool { return status(1, "/2026/a") != 200 })
+	eventually(t, "the link is dead on the other machine", func() bool { return status(1, sharelink.PathPrefix+token) == 404 })
 	if took := time.Since(revoked); took > 2*time.Second {
 		t.Errorf("it took %s", took)
 	}
