@@ -44,7 +44,7 @@ func TestT26ErrorRoutes(t *testing.T) {
 		"an allowed request":      asUser(get("/x"), "alice"),
 		"an upgrade":              get("/admin/x", "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
 		"a session's request":     known(get("/x")),
-		"a session's denied":      known(get("/admin/nobody")),
+		"a session's denied":      known(get("/admin/other")),
 		"a session, from outside": known(post("/x", "Sec-Fetch-Site", "cross-site")),
 	} {
 		for _, spelling := range []string{"X-Identity-JWT", "X-Identity-Jwt", "x_identity_jwt", "Remote-User", "remote_user"} {

@@ -70,7 +70,7 @@ func (c Config) check() error {
 	case c.MaxAuthAge != 0 && c.MaxAuthAge < MinMaxAuthAge:
 		return fmt.Errorf("max_auth_age is %s, below the minimum of 1m", c.MaxAuthAge)
 	case c.MaxPerUser < 1 || c.MaxPerUser > MaxMaxPerUser:
-		return fmt.Errorf("max_per_user is %d; it wants 1 to %d", c.MaxPerUser, MaxMaxPerUser)
+		return fmt.Errorf("max_per_user is %d; it must be 1 to %d", c.MaxPerUser, MaxMaxPerUser)
 	}
 	return c.Cookie.Check()
 }

@@ -226,7 +226,7 @@ func (v *Verifier) Identify(t *IDToken, more map[string]any) (*authenticator.Ide
 const verifiedSuffix = "_verified"
 
 // keepTogether takes each such claim from the document that its subject is from: what
-// userinfo says of one address holds for no address of the ID token.
+// userinfo says of one address holds for no other address of the ID token.
 func keepTogether(claims, idToken, userinfo map[string]any) {
 	for name := range claims {
 		of, ok := strings.CutSuffix(name, verifiedSuffix)
@@ -234,7 +234,7 @@ func keepTogether(claims, idToken, userinfo map[string]any) {
 			continue
 		}
 		from := idToken
-		if from[of] == nil && userinfo[of] != nil {
+		if userinfo[of] != nil && (from[of] == nil || from[name] == nil && sameText(from[of], userinfo[of])) {
 			from = userinfo
 		}
 		if value, present := from[name]; present {
@@ -243,6 +243,12 @@ func keepTogether(claims, idToken, userinfo map[string]any) {
 			delete(claims, name)
 		}
 	}
+}
+
+// sameText reports whether two claims are one string.
+func sameText(a, b any) bool {
+	text, ok := a.(string)
+	return ok && b == any(text)
 }
 
 // emptyFields returns the empty fields of an identity that userinfo could have

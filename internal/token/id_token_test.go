@@ -234,7 +234,7 @@ func FuzzVerifyID(f *testing.F) {
 	})
 }
 
-// TestKeepTogether: A claim that says whether another one was verified comes from the
+// TestKeepTogether: a claim that says whether another one was verified comes from the
 // same document as that one.
 func TestKeepTogether(t *testing.T) {
 	v := clientVerifier(t, "HS256")
@@ -243,6 +243,8 @@ func TestKeepTogether(t *testing.T) {
 		userinfo, want map[string]any
 	}{
 		"another address":         {object{"email": "victim@example.com"}, map[string]any{"email": "own@evil.example", "email_verified": true}, map[string]any{"email": "victim@example.com"}},
+		"verified by userinfo":    {object{"email": "a@example.com"}, map[string]any{"email": "a@example.com", "email_verified": true}, map[string]any{"email": "a@example.com", "email_verified": true}},
+		"no string":               {object{"email": true}, map[string]any{"email": true, "email_verified": true}, map[string]any{"email": true}},
 		"an address of userinfo":  {object{"email_verified": true}, map[string]any{"email": "own@evil.example"}, map[string]any{"email": "own@evil.example"}},
 		"null in the ID token":    {object{"email": nil, "email_verified": true}, map[string]any{"email": "own@evil.example", "email_verified": false}, map[string]any{"email": "own@evil.example", "email_verified": false}},
 		"both of the ID token":    {object{"email": "a@example.com", "email_verified": true}, map[string]any{"email": "b@example.com", "email_verified": false}, map[string]any{"email": "a@example.com", "email_verified": true}},
